@@ -1,0 +1,293 @@
+"""Keys and the signed texts made with them (JOSE, by joserfc): our access tokens, clients' assertions and client files.
+
+Whatever is read, the key decides the algorithm (RSA: RS384, P-384: ES384), never the text; a header may hold `alg`, `kid` and
+`typ` and nothing else, so no key is ever taken from a text or fetched for it (`jwk`, `jku`, `x5u`), and `crit` is refused.
+"""
+
+import contextlib
+import json
+import math
+import os
+import secrets
+import threading
+from binascii import Error as NotBase64
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Self, cast
+
+from joserfc import jws, jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, RSAKey
+from joserfc.util import urlsafe_b64decode
+
+from mappings.failures import Conflict, Failure, Invalid, Unauthenticated
+
+Key = RSAKey | ECKey
+Claims = Mapping[str, Any]
+
+MOST_CHARACTERS = 8192
+MOST_JTI = 128
+ASSERTION_SECONDS = 300
+SKEW_SECONDS = 60
+ALGORITHMS = ("RS384", "ES384")
+"""The two SMART asks for (SMART App Launch 2.2, asymmetric client authentication)."""
+TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1
+_ASSERTION_TYPES = (None, "JWT", "client-authentication+jwt")
+_HEADERS = frozenset({"alg", "kid", "typ"})
+_PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
+_KEPT_TOKENS = 4096
+_CLIENT_SECONDS = 60
+_JWK_BITS = 2048
+
+
+class Keys:
+    """The server's signing keys: the first signs, all verify. Safe for many threads.
+
+    We sign with RS384 because every request verifies and only a token request signs: RSA verifies ten times faster than P-384.
+    """
+
+    def __init__(self, keys: Iterable[Key]) -> None:
+        self._keys = {_kid(k): k for k in keys}
+        self._signer = next(iter(self._keys))
+        self._proven: dict[bytes, Claims] = {}
+        self._lock = threading.Lock()
+
+    @classmethod
+    def load_or_make(cls, path: Path) -> Self:
+        """The keys in the private key set at `path` (0600), made if it is not there: processes that start at once get the same."""
+        if not path.exists():
+            made = RSAKey.generate_key(_JWK_BITS, {"use": "sig", "alg": "RS384"}, auto_kid=True)
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            _publish_once(path, json.dumps({"keys": [made.as_dict(private=True)]}))
+        return cls(_key(k) for k in json.loads(path.read_text())["keys"])
+
+    def public(self) -> dict[str, Any]:
+        """The public key set (RFC 7517 section 5)."""
+        return {"keys": [k.as_dict(private=False) for k in self._keys.values()]}
+
+    def mint(self, claims: Claims) -> str:
+        """A signed access token (RFC 9068) of these claims."""
+        return _signed(self._keys[self._signer], TOKEN_TYPE, claims)
+
+    def read(self, token: str, issuer: str, now: datetime) -> Claims:
+        """The claims of an access token that `issuer` made for itself and that is in force now.
+
+        Raises Unauthenticated: `token-invalid` or `token-expired`. A signature is verified once, then known by the token's hash.
+        """
+        mark = sha256(token.encode("utf-8", "replace")).digest()
+        claims = self._proven.get(mark)
+        if claims is None:
+            claims = _proven(token, self._keys, (TOKEN_TYPE,), partial(Unauthenticated, "token-invalid"))
+        _check_token(claims, issuer, now.timestamp())
+        self._keep(mark, claims)
+        return claims
+
+    def _keep(self, mark: bytes, claims: Claims) -> None:
+        if mark in self._proven:
+            return
+        with self._lock:
+            while len(self._proven) >= _KEPT_TOKENS:
+                del self._proven[next(iter(self._proven))]  # the oldest: it expires first
+            self._proven[mark] = claims
+
+
+def _check_token(claims: Claims, issuer: str, now: float) -> None:
+    if claims.get("iss") != issuer or claims.get("aud") != issuer or not isinstance(claims.get("client_id"), str):
+        raise Unauthenticated("token-invalid", "The token was not issued by this server for this server.")
+    if not _is_time(claims.get("exp")) or not _is_time(claims.get("nbf", 0)) or claims.get("nbf", 0) > now:
+        raise Unauthenticated("token-invalid", "The token is not in force.")
+    if claims["exp"] <= now:
+        raise Unauthenticated("token-expired", "The token has expired. Get a new one from the token endpoint.")
+
+
+def asserted_client(assertion: str) -> str:
+    """The client an assertion speaks of, not proven yet. Raises Unauthenticated `assertion-invalid`."""
+    subject = _object(_parts(assertion, _refused)[1], _refused).get("sub")
+    if not isinstance(subject, str):
+        raise _refused("The client assertion names no client: its sub must be the client_id.")
+    return subject
+
+
+def read_assertion(assertion: str, client_id: str, jwks: str, audiences: tuple[str, ...], now: datetime) -> Claims:
+    """The claims of a client assertion (RFC 7523 section 3, SMART backend services) signed by a key of the registered `jwks`.
+
+    `aud` must be one string, one of `audiences`; it may live for 300 s at most. Raises Unauthenticated `assertion-invalid`.
+    Whether it was used before is the caller's question, to be asked after this.
+    """
+    claims = _proven(assertion, _key_set(jwks), _ASSERTION_TYPES, _refused)
+    if claims.get("iss") != client_id or claims.get("sub") != client_id:
+        raise _refused("iss and sub of the client assertion must both be the client_id.")
+    if not isinstance(claims.get("aud"), str) or claims["aud"] not in audiences:
+        raise _refused(f"aud of the client assertion must be exactly one string: {' or '.join(audiences)}.")
+    if not isinstance(claims.get("jti"), str) or not 0 < len(claims["jti"]) <= MOST_JTI:
+        raise _refused(f"jti of the client assertion must be 1 to {MOST_JTI} characters.")
+    _check_times(claims, now.timestamp())
+    return claims
+
+
+def _check_times(claims: Claims, now: float) -> None:
+    expires, issued, starts = claims.get("exp"), claims.get("iat", now), claims.get("nbf", now)
+    if not (_is_time(expires) and _is_time(issued) and _is_time(starts)):
+        raise _refused("exp of the client assertion is required, and exp, iat and nbf are seconds since 1970.")
+    if not now < cast("float", expires) <= now + ASSERTION_SECONDS:
+        raise _refused(f"exp of the client assertion must lie ahead of this server's clock, by {ASSERTION_SECONDS} s at most.")
+    if not now - ASSERTION_SECONDS - SKEW_SECONDS <= issued <= now + SKEW_SECONDS or starts > now + SKEW_SECONDS:
+        raise _refused("iat or nbf of the client assertion does not fit this server's clock.")
+
+
+_refused = partial(Unauthenticated, "assertion-invalid")
+
+
+def registered_jwks(text: str) -> str:
+    """A client's public key set as it is registered: RSA keys from 2048 bits and P-384 keys, each with a `kid`.
+
+    Raises Invalid `jwks-invalid`: for a private key, another kind of key, one `kid` twice, no key at all.
+    """
+    try:
+        found = json.loads(text)["keys"]
+        keys = [_key(k) for k in found if not _PRIVATE & set(k)]
+    except (ValueError, TypeError, KeyError, RecursionError, JoseError):
+        raise _jwks_invalid("It is no JSON Web Key Set of RSA (2048 bits or more) and P-384 keys.") from None
+    if len(keys) != len(found):
+        raise _jwks_invalid("It holds a private or secret key: register public keys only, and take new ones.")
+    if not keys or len({_kid(k) for k in keys}) != len(keys):
+        raise _jwks_invalid("It needs at least one key, each with its own kid.")
+    return json.dumps({"keys": [k.as_dict(private=False) for k in keys]})
+
+
+_jwks_invalid = partial(Invalid, "jwks-invalid", where="jwks")
+
+
+@dataclass(frozen=True, slots=True)
+class ClientFile:
+    """What a client keeps: who it is, where to ask, for what, and its private key (which is never printed)."""
+
+    client_id: str
+    token_url: str
+    scope: str
+    purpose: str | None
+    private_jwk: dict[str, Any] = field(repr=False)
+    audience: str | None = None
+
+
+def new_client_key() -> tuple[dict[str, Any], dict[str, Any]]:
+    """A fresh P-384 key pair: the private JWK for the client file and the public key set to register."""
+    key = ECKey.generate_key("P-384", {"use": "sig", "alg": "ES384"}, auto_kid=True)
+    return dict(key.as_dict(private=True)), {"keys": [key.as_dict(private=False)]}
+
+
+def write_client(path: Path, client: ClientFile) -> None:
+    """Write a client file (0600), whole or not at all. Raises Conflict where one is."""
+    if not _publish_once(path, json.dumps(asdict(client), indent=1)):
+        raise Conflict("client-file-exists", "The client file exists already; it is not overwritten.")
+
+
+def read_client(path: Path) -> ClientFile:
+    """The client file at `path`. Raises Invalid `client-file`."""
+    try:
+        client = ClientFile(**json.loads(path.read_text()))
+        _key(client.private_jwk)
+    except (OSError, ValueError, TypeError, KeyError, JoseError):
+        raise Invalid("client-file", "This is not a readable client file, as `accord admin client add` writes them.") from None
+    return client
+
+
+def assertion(client: ClientFile, now: datetime) -> str:
+    """A client assertion (RFC 7523) that proves `client` to its token endpoint, once, within a minute."""
+    issued = int(now.timestamp())
+    claims = {"iss": client.client_id, "sub": client.client_id, "aud": client.audience or client.token_url, "iat": issued}
+    return _signed(_key(client.private_jwk), "JWT", claims | {"exp": issued + _CLIENT_SECONDS, "jti": secrets.token_urlsafe(24)})
+
+
+def _publish_once(path: Path, text: str) -> bool:
+    """Put a file there whole, readable by its owner only, unless one is there: a link is made by exactly one process."""
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+            return True
+        return False
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _signed(key: Key, kind: str, claims: Claims) -> str:
+    algorithm = _algorithm(key)
+    return jwt.encode({"alg": algorithm, "typ": kind, "kid": _kid(key)}, dict(claims), key, [algorithm])
+
+
+def _proven(text: str, keys: Mapping[str, Key], types: tuple[str | None, ...], refused: partial[Failure]) -> Claims:
+    header = _object(_parts(text, refused)[0], refused)
+    if not set(header) <= _HEADERS or header.get("typ") not in types:
+        raise refused(f"The header may hold alg, kid and typ only, and typ must be {types[-1]}.")
+    kid = header.get("kid")
+    key = keys.get(kid) if isinstance(kid, str) else None
+    if key is None:
+        raise refused("kid names no key that is registered for this.")
+    algorithm = _algorithm(key)
+    if header.get("alg") != algorithm:
+        raise refused(f"This key is used with {algorithm} only.")
+    try:
+        return _object_of(jws.deserialize_compact(text, key, [algorithm]).payload, refused)
+    except (JoseError, ValueError):
+        raise refused("The signature does not fit.") from None
+
+
+def _parts(text: str, refused: partial[Failure]) -> list[str]:
+    parts = text.split(".") if len(text) <= MOST_CHARACTERS and text.isascii() else []
+    if len(parts) != 3 or not all(parts):
+        raise refused("It is no JSON Web Token of three parts within 8 kB.")
+    return parts
+
+
+def _object(part: str, refused: partial[Failure]) -> dict[str, Any]:
+    try:
+        return _object_of(urlsafe_b64decode(part.encode()), refused)
+    except (NotBase64, ValueError):
+        raise refused("It is not base64url.") from None
+
+
+def _object_of(content: bytes | None, refused: partial[Failure]) -> dict[str, Any]:
+    try:
+        found = json.loads(content or b"")
+    except (ValueError, RecursionError):  # a deep one passes the size limit and would end the thread's stack
+        found = None
+    if not isinstance(found, dict):
+        raise refused("Its header and payload must be JSON objects.")
+    return found
+
+
+def _is_time(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= cast("float", value) < 2**53 and math.isfinite(cast("float", value))
+
+
+def _key_set(jwks: str) -> dict[str, Key]:
+    return {_kid(k): k for k in map(_key, json.loads(jwks)["keys"])}
+
+
+def _key(jwk: Mapping[str, Any]) -> Key:
+    """Import a signing key of one of the two kinds. Raises ValueError."""
+    kind = (jwk.get("kty"), jwk.get("crv"))
+    short = len(str(jwk.get("n", ""))) * 6 < _JWK_BITS
+    if (kind != ("RSA", None) or short) and kind != ("EC", "P-384"):
+        raise ValueError("neither RSA of 2048 bits nor P-384")
+    key = (RSAKey if kind[0] == "RSA" else ECKey).import_key(dict(jwk))
+    key.check_use("sig")
+    key.ensure_kid()
+    return key
+
+
+def _kid(key: Key) -> str:
+    return str(key.kid)
+
+
+def _algorithm(key: Key) -> str:
+    return "RS384" if isinstance(key, RSAKey) else "ES384"

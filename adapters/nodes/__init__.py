@@ -1,0 +1,1 @@
+"""Where pixels rest: the Node port and its implementations."""

@@ -1,0 +1,198 @@
+"""A folder as node: content-addressed files on a local disk. It is the default node, and the quarantine."""
+
+import contextlib
+import errno
+import io
+import os
+import re
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from adapters.nodes.port import Health, Item
+from mappings.failures import Failure, Full, NotFound, Unavailable
+
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_BUFFER = 256 * 1024
+_LEFTOVER_SECONDS = 3600
+"""A temporary file this old belongs to no living store."""
+
+
+class FolderNode:
+    """`Node` on the folder `root`, which holds `objects/aa/bb/<SHA-256>` and, while files arrive, `incoming/`.
+
+    Two hash levels spread the files over the disk's inode groups; temporary files lie on the same file system, so the rename
+    is atomic. Only the owner can read anything (0700, 0600).
+    """
+
+    def __init__(self, name: str, root: Path) -> None:
+        self.name = name
+        self._objects = root / "objects"
+        self._incoming = root / "incoming"
+        self._durable: set[Path] = set()
+        with self._door():
+            for folder in (self._objects, self._incoming):
+                self._make_durable(folder)
+            root.chmod(0o700)
+            self._remove_leftovers()
+
+    def store(self, item: Item, content: memoryview) -> str:
+        """See `Node.store`. The data is on disk before the name is, and the name before this returns."""
+        final = self._path(self.place_of(item))
+        with self._door():
+            self._make_durable(final.parent)
+            if not final.exists():
+                self._write(final, content)
+            _sync(final.parent)  # also when it exists: the thread that renamed it may not have come this far
+        return final.name
+
+    def place_of(self, item: Item) -> str:
+        """See `Node.place_of`: the file's SHA-256 in hexadecimal."""
+        return item.digest.hex()
+
+    def open(self, place: str, start: int = 0, length: int | None = None) -> BinaryIO:
+        """See `Node.open`. Here the stream can also seek within its range."""
+        with self._door():
+            try:
+                descriptor = os.open(self._path(place), os.O_RDONLY | os.O_CLOEXEC)
+            except FileNotFoundError as error:
+                raise self._not_there() from error
+            size = os.fstat(descriptor).st_size
+        end = size if length is None else min(size, start + length)
+        return io.BufferedReader(_Range(descriptor, start, end), _BUFFER)
+
+    def delete(self, place: str) -> None:
+        """See `Node.delete`."""
+        path = self._path(place)
+        with self._door():
+            path.unlink(missing_ok=True)
+            if path.parent.exists():
+                _sync(path.parent)
+
+    def places(self) -> Iterator[str]:
+        """See `Node.places`."""
+        with self._door():
+            for first in _names(self._objects):
+                for second in _names(self._objects / first):
+                    yield from _names(self._objects / first / second)
+
+    def check(self) -> Health:
+        """See `Node.check`."""
+        if self._incoming.is_dir() and os.access(self._incoming, os.W_OK | os.X_OK):
+            return Health(ok=True, sentence=f"The folder of node {self.name} can be written to.", version="folder")
+        return Health(ok=False, sentence=f"The folder of node {self.name} is missing or can't be written to.", version="folder")
+
+    def probe(self) -> list[str]:
+        """See `Node.probe`: only the owner reaches the files and nothing changes bytes, so there is nothing to refuse."""
+        return []
+
+    def free_bytes(self) -> int | None:
+        """See `Node.free_bytes`: what an ordinary user may still fill."""
+        with self._door():
+            room = os.statvfs(self._objects)
+        return room.f_bavail * room.f_frsize
+
+    def _path(self, place: str) -> Path:
+        if not _DIGEST.fullmatch(place):  # a place is a name of ours: anything else could leave the folder
+            raise self._not_there()
+        return self._objects / place[:2] / place[2:4] / place
+
+    def _not_there(self) -> NotFound:
+        return NotFound("node-lacks", f"Node {self.name} does not hold this object.")
+
+    def _write(self, final: Path, content: memoryview) -> None:
+        temporary = self._incoming / uuid.uuid4().hex
+        try:
+            with os.fdopen(
+                os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb", buffering=0
+            ) as file:
+                _write_all(file.fileno(), content)
+                os.fsync(file.fileno())
+            temporary.rename(final)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+
+    def _make_durable(self, folder: Path) -> None:
+        """Make the folder and see that its own name survives a power cut, once a process and folder."""
+        if folder in self._durable:
+            return
+        if not folder.parent.exists():
+            self._make_durable(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
+        _sync(folder.parent)
+        self._durable.add(folder)
+
+    def _remove_leftovers(self) -> None:
+        for path in self._incoming.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # its owner has just renamed it
+                if time.time() - path.stat().st_mtime > _LEFTOVER_SECONDS:
+                    path.unlink()
+
+    @contextlib.contextmanager
+    def _door(self) -> Iterator[None]:
+        """Translate what the operating system says; paths stay here."""
+        try:
+            yield
+        except OSError as error:
+            raise self._translated(error) from error
+
+    def _translated(self, error: OSError) -> Failure:
+        if error.errno in _NO_ROOM:
+            return Full("node-full", f"Node {self.name} has no room left.")
+        return Unavailable("node-unavailable", f"The folder of node {self.name} can't be used: {error.strerror}.")
+
+
+class _Range(io.RawIOBase):
+    """Bytes `start` to `end` of a file, by pread: no shared position, so it stays right whatever else reads the file."""
+
+    def __init__(self, descriptor: int, start: int, end: int) -> None:
+        self._descriptor, self._start, self._end, self._at = descriptor, start, end, start
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        origin = {os.SEEK_SET: self._start, os.SEEK_CUR: self._at, os.SEEK_END: self._end}[whence]
+        self._at = max(self._start, origin + offset)
+        return self._at - self._start
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # io calls it with a memoryview
+        wanted = memoryview(buffer)[: max(0, self._end - self._at)]
+        try:
+            count = os.preadv(self._descriptor, [wanted], self._at) if wanted else 0
+        except OSError as error:
+            raise Unavailable("node-broke-off", "The disk of the node failed while it was being read.") from error
+        if wanted and not count:
+            raise Unavailable("node-broke-off", "The file was cut short while it was being read.")
+        self._at += count
+        return count
+
+    def close(self) -> None:
+        if not self.closed:
+            os.close(self._descriptor)
+        super().close()
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_all(descriptor: int, content: memoryview) -> None:
+    while content:  # one write takes at most 2 GiB
+        content = content[os.write(descriptor, content) :]
+
+
+def _names(folder: Path) -> list[str]:
+    with os.scandir(folder) as entries:
+        return [entry.name for entry in entries]

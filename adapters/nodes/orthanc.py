@@ -1,0 +1,325 @@
+"""An Orthanc over HTTP as node: a dumb store of whole files, which never parses a request's input nor renders a picture for us.
+
+Paths and answers are those of Orthanc's REST API, 1.10.1 and later. What it does that a reader would not guess, always with
+HTTP 200: it says `AlreadyStored` of other bytes too; it makes a second instance of the same UIDs under another PatientID; it
+unpacks a ZIP body; 1.10 compresses answers for any client that offers gzip, and ignores Range.
+
+With `SyncStorageArea` (its default) the file is on disk when Orthanc answers. Its SQLite index is safe from a killed process,
+from a power cut only as far as the operating system has flushed it: a site that needs more gives Orthanc its PostgreSQL plugin.
+"""
+
+import contextlib
+import hashlib
+import io
+import re
+import threading
+import uuid
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import requests
+import urllib3
+from orthanc_api_client import OrthancApiClient, exceptions
+from pydicom import Dataset, FileMetaDataset, dcmwrite
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
+from requests.adapters import HTTPAdapter, Retry
+
+from adapters.nodes.port import Health, Item
+from mappings.failures import Busy, Conflict, Failure, Full, Invalid, NotFound, Unavailable
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
+_QUICK = (3.0, 5.0)
+_SLOW = (5.0, 60.0)
+"""Time-outs in seconds: to connect, and between two bytes of the answer."""
+_BUFFER = 256 * 1024
+_PAGE = 1000
+_PROBE_ROOT = 0x0ACC04D0_0DE0_4000_8000 << 48
+"""What every probe's UID starts from, under 2.25 (PS3.5 B.2): a version 4 UUID whose last 48 bits are drawn."""
+
+REFUSALS = {
+    "anonymous": "it answers without credentials, so anybody who reaches it reads everything.",
+    "transcoding": "it changes the bytes it is given (IngestTranscoding).",
+    "overwrite": "it replaces an object when other bytes come under its UID (OverwriteInstances).",
+}
+"""Why a node is refused at start, unless its name here is in `allow`. Allowing never lets bytes be changed or replaced through
+Accord: each object is still compared with what was sent, and refused where it differs."""
+
+
+class OrthancNode:
+    """`Node` on the Orthanc at `url`, with credentials. A place is Orthanc's own identifier of the instance."""
+
+    def __init__(self, name: str, url: str, user: str, password: str, allow: frozenset[str] = frozenset()) -> None:
+        self.name = name
+        self._url = url.rstrip("/") + "/"
+        self._credentials = (user, password)
+        self._allow = allow
+        self._thread = threading.local()
+
+    def store(self, item: Item, content: memoryview) -> str:
+        """See `Node.store`. What lies there afterwards is compared with what was sent, by the MD5 that Orthanc keeps."""
+        if bytes(content[128:132]) != b"DICM":
+            raise Invalid("not-dicom", "Only DICOM files (PS3.10 7.1) are passed on; a ZIP would be unpacked by the node.")
+        if "overwrite" in self._allow:
+            self._refuse_other(self.place_of(item), content)
+        status, place = self._upload(content)
+        if self._digest(place) != _md5(content):
+            raise self._altered(status, place)
+        return place
+
+    def place_of(self, item: Item) -> str:
+        """See `Node.place_of`: SHA-1 over PatientID, study, series and instance, as Orthanc makes it."""
+        text = f"{item.patient_id}|{item.study_instance_uid}|{item.series_instance_uid}|{item.sop_instance_uid}"
+        digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+        return "-".join(digest[at : at + 8] for at in range(0, 40, 8))
+
+    def open(self, place: str, start: int = 0, length: int | None = None) -> BinaryIO:
+        """See `Node.open`. Asks for the range; where the node sends everything (before 1.12.5), skips to it."""
+        last = "" if length is None else start + length - 1
+        whole = start == 0 and length is None
+        headers = {} if whole else {"Range": f"bytes={start}-{last}"}
+        if length == 0:
+            return io.BytesIO()
+        answer = self._call("get", self._file(place), headers=headers, stream=True)
+        skip = 0 if answer.headers.get("Content-Range", "").startswith(f"bytes {start}-") else start
+        return io.BufferedReader(_Body(answer, skip, length, self._broke_off()), _BUFFER)
+
+    def delete(self, place: str) -> None:
+        """See `Node.delete`."""
+        with contextlib.suppress(NotFound):
+            self._call("delete", f"instances/{self._known(place)}")
+
+    def places(self) -> Iterator[str]:
+        """See `Node.places`: all instances, by pages."""
+        since, page = 0, [""]
+        while page:
+            page = self._call("get", "instances", params={"since": since, "limit": _PAGE}).json()
+            yield from page
+            since += len(page)
+
+    def check(self) -> Health:
+        """See `Node.check`."""
+        try:
+            version = str(self._system()["Version"])
+        except Failure as failure:
+            return Health(ok=False, sentence=failure.sentence, version="")
+        return Health(ok=True, sentence=f"Node {self.name} answers.", version=f"Orthanc {version}")
+
+    def probe(self) -> list[str]:
+        """See `Node.probe`: asks `/system` (which tells since 1.11), else stores, reads back and deletes an object of its own."""
+        system = self._system()
+        told = {"OverwriteInstances", "IngestTranscoding"} <= system.keys()
+        found = _told(system) if told else self._tried()
+        if self._answers_anybody():
+            found.add("anonymous")
+        return [f"{name}: {sentence}" for name, sentence in REFUSALS.items() if name in found - self._allow]
+
+    def free_bytes(self) -> int | None:
+        """See `Node.free_bytes`: Orthanc tells what it uses, never what is left."""
+        return None
+
+    def _refuse_other(self, place: str, content: memoryview) -> None:
+        with contextlib.suppress(NotFound):
+            if self._digest(place) != _md5(content):
+                raise self._holds_other()
+
+    def _altered(self, status: str, place: str) -> Failure:
+        if status == "AlreadyStored":
+            return self._holds_other()
+        self.delete(place)  # ours, just now (custody lets one store a UID at a time): the next one must not meet it
+        return Unavailable("node-altered", f"Node {self.name} changed the bytes it was given, so it can't keep this object.")
+
+    def _holds_other(self) -> Conflict:
+        return Conflict("node-holds-other", f"Node {self.name} holds other content under this SOP Instance UID.")
+
+    def _broke_off(self) -> Unavailable:
+        return Unavailable("node-broke-off", f"Node {self.name} broke off in the middle of an object.")
+
+    def _upload(self, content: memoryview | bytes) -> tuple[str, str]:
+        """Orthanc's status (`Success` or `AlreadyStored`) and the place; all statuses come with HTTP 200."""
+        answer = _json_object(self._call("post", "instances", data=content))
+        status, place = str(answer.get("Status")), str(answer.get("ID"))
+        if status not in {"Success", "AlreadyStored"}:
+            raise Unavailable("node-refused", f"Node {self.name} did not keep the object (status {status}).")
+        return status, place
+
+    def _digest(self, place: str) -> str:
+        """The MD5 of the stored file in hexadecimal: as Orthanc keeps it, else (`StoreMD5ForAttachments` false) read back."""
+        with contextlib.suppress(NotFound):
+            return self._call("get", f"instances/{self._known(place)}/attachments/dicom/md5").text
+        with self.open(place) as stored:
+            return hashlib.file_digest(stored, _new_md5).hexdigest()
+
+    def _system(self) -> dict[str, Any]:
+        system = _json_object(self._call("get", "system", timeout=_QUICK))
+        if "Version" not in system:
+            raise _not_orthanc()
+        return system
+
+    def _answers_anybody(self) -> bool:
+        try:
+            _Session(self._url).get("system", timeout=_QUICK, allow_redirects=False)
+        except exceptions.HttpError:
+            return False
+        except exceptions.OrthancApiException as error:  # silence proves nothing
+            raise self._silent() from error
+        return True
+
+    def _tried(self) -> set[str]:
+        """What the probe object shows: it goes in under two transfer syntaxes, since no node transcodes into both of them."""
+        number = uuid.UUID(int=_PROBE_ROOT | uuid.uuid4().int & (1 << 48) - 1).int
+        implicit, explicit = (
+            _probe_object(f"2.25.{number}", syntax) for syntax in (ImplicitVRLittleEndian, ExplicitVRLittleEndian)
+        )
+        place = ""
+        try:
+            place = self._upload(implicit)[1]
+            first = self._digest(place)
+            self._upload(explicit)
+            second = self._digest(place)
+            self.delete(place)
+            self._upload(explicit)
+            alone = self._digest(place)
+        finally:
+            if place:
+                self.delete(place)
+        transcodes = (first, alone) != (_md5(implicit), _md5(explicit))
+        return {name for name, found in (("transcoding", transcodes), ("overwrite", second != first)) if found}
+
+    def _file(self, place: str) -> str:
+        return f"instances/{self._known(place)}/attachments/dicom/data"
+
+    def _known(self, place: str) -> str:
+        if not _ID.fullmatch(place):  # it becomes part of an address
+            raise NotFound("node-lacks", f"Node {self.name} does not hold this object.")
+        return place
+
+    def _session(self) -> "_Session":
+        if not hasattr(self._thread, "session"):
+            self._thread.session = _Session(self._url, *self._credentials)
+        session: _Session = self._thread.session
+        return session
+
+    def _call(self, verb: str, path: str, **options: Any) -> requests.Response:
+        """One call, with time-outs, and every foreign error translated."""
+        call = getattr(self._session(), verb)
+        try:
+            answer = call(path, **{"timeout": _SLOW, "allow_redirects": False} | options)
+        except exceptions.HttpError as error:
+            raise self._translated(error.http_status_code) from error
+        except (exceptions.OrthancApiException, requests.RequestException) as error:
+            raise self._silent() from error
+        if answer is None:  # how the client library drops the errors it has no class for
+            raise self._silent()
+        return answer
+
+    def _silent(self) -> Unavailable:
+        return Unavailable("node-unavailable", f"Node {self.name} does not answer.")
+
+    def _translated(self, status: int | None) -> Failure:
+        match status:
+            case 404:
+                return NotFound("node-lacks", f"Node {self.name} does not hold this object.")
+            case 401 | 403:
+                return Unavailable("node-credentials", f"Node {self.name} refuses Accord's credentials.")
+            case 409:
+                return Busy("node-busy", f"Node {self.name} is storing this very object for somebody else.")
+            case 507:
+                return Full("node-full", f"Node {self.name} has no room left.")
+            case 400:
+                return Invalid("node-refused", f"Node {self.name} can't read this object as DICOM.")
+        return Unavailable("node-failed", f"Node {self.name} failed (HTTP {status}).")
+
+
+class _Session(OrthancApiClient):
+    """The client library's session, for one thread: no compression, no proxies of the environment, a second try only."""
+
+    def __init__(self, url: str, user: str | None = None, password: str | None = None) -> None:
+        super().__init__(url, user, password, headers={"Accept-Encoding": "identity"})
+        self._http_session.trust_env = False
+        # Orthanc ends a kept connection after a second; the library's own three retries would multiply every time-out by four.
+        once = Retry(total=1, allowed_methods=None, status=0, redirect=0, backoff_factor=0)
+        self._http_session.mount(url, HTTPAdapter(max_retries=once))
+        self._http_session.hooks["response"].append(_read_refusal)
+
+
+class _Body(io.RawIOBase):
+    """The body of an answer from byte `skip`, at most `length` bytes, that fails loudly when the node breaks off."""
+
+    def __init__(self, answer: requests.Response, skip: int, length: int | None, broke_off: Unavailable) -> None:
+        self._answer, self._skip, self._left, self._broke_off = answer, skip, length, broke_off
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # io calls it with a memoryview
+        while self._skip:
+            skipped = self._read(min(self._skip, _BUFFER))
+            self._skip = self._skip - len(skipped) if skipped else 0
+        data = self._read(len(buffer) if self._left is None else min(len(buffer), self._left))
+        if self._left is not None:
+            self._left -= len(data)
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _read(self, most: int) -> bytes:
+        try:
+            data: bytes = self._answer.raw.read(most, decode_content=False)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise self._broke_off from error
+        return data
+
+    def close(self) -> None:
+        self._answer.close()
+        super().close()
+
+
+def _read_refusal(answer: requests.Response, **_: object) -> None:
+    """Read an error's body, which the library leaves on a streamed answer: else each one would hold a connection."""
+    if not answer.ok:
+        _ = answer.content
+
+
+def _json_object(answer: requests.Response) -> dict[str, Any]:
+    try:
+        value = answer.json()
+    except requests.RequestException:
+        value = None
+    if not isinstance(value, dict):  # a ZIP is answered with an array
+        raise _not_orthanc()
+    return value
+
+
+def _not_orthanc() -> Unavailable:
+    return Unavailable("node-not-orthanc", "What answers at the node's address does not speak like an Orthanc.")
+
+
+def _told(system: dict[str, Any]) -> set[str]:
+    """What `/system` says: OverwriteInstances a boolean, since 1.13 maybe "Never" or when; IngestTranscoding a syntax or ""."""
+    overwrites = system["OverwriteInstances"] not in {False, "Never"}
+    return {name for name, found in (("overwrite", overwrites), ("transcoding", bool(system["IngestTranscoding"]))) if found}
+
+
+def _new_md5() -> "hashlib._Hash":
+    return hashlib.md5(usedforsecurity=False)
+
+
+def _md5(content: memoryview | bytes) -> str:
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+
+
+def _probe_object(uid: str, syntax: str) -> bytes:
+    """A picture of 16 × 16 pixels of nobody, as a whole file (PS3.10 7.1)."""
+    dataset = Dataset()
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, uid
+    dataset.StudyInstanceUID = dataset.SeriesInstanceUID = f"2.25.{uuid.UUID(int=_PROBE_ROOT).int}"
+    dataset.PatientID, dataset.PatientName, dataset.PatientIdentityRemoved = "ACCORD-PROBE", "ACCORD-PROBE", "YES"
+    dataset.Modality, dataset.ConversionType = "OT", "SYN"
+    dataset.Rows = dataset.Columns = 16
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+    dataset.PixelData = bytes(range(256))
+    file = io.BytesIO()
+    dcmwrite(file, dataset, implicit_vr=syntax == ImplicitVRLittleEndian, little_endian=True, enforce_file_format=True)
+    return file.getvalue()

@@ -1,0 +1,90 @@
+"""The Node port: what Accord asks of any place where pixels rest, and what each implementation must keep."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import BinaryIO, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What a node is told of the DICOM file (PS3.10) it is given, as the file itself says it.
+
+    `digest` is the SHA-256 of the whole file, `size` its length in bytes; the caller computed both from the very bytes it
+    hands over. `patient_id` is decoded and without trailing blanks.
+    """
+
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str
+    digest: bytes
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """How a node is right now: a yes or no, a sentence for the operator, and the version it says it has."""
+
+    ok: bool
+    sentence: str
+    version: str
+
+
+class Node(Protocol):
+    """A store of whole DICOM files, by content. Used from many threads; made after a fork, never before.
+
+    A `place` is the node's own name for one stored file: opaque, free of patient values, kept in custody. Bytes are never
+    edited: what `open` gives is what `store` was given. Nothing of the node's own error types passes this door: a node that
+    can't be reached, is slow beyond its time-out or refuses the credentials raises `Unavailable`, one without room `Full`.
+    Every call may be made again; the node itself tries at most twice, and only where an answer failed to come.
+    """
+
+    name: str
+
+    def store(self, item: Item, content: memoryview) -> str:
+        """Keep the file and return its place; durable once it returns.
+
+        The same bytes again give the same place. Other bytes under a known SOP Instance UID never replace the first: a node
+        that keys by UID raises `Conflict("node-holds-other")`, one that keys by content keeps both. After `Unavailable` the
+        file may be there or not: store again, or `delete(place_of(item))`. Also raises `Invalid` for what is no DICOM file
+        the node can read, and `Busy` where another call is storing the same object.
+        """
+        ...
+
+    def place_of(self, item: Item) -> str:
+        """Where `store` puts this item, computed without asking the node: how a deposit that was cut off is found again.
+
+        Where a file's own text is wrongly encoded a node may read it otherwise: what `store` returned is what counts.
+        """
+        ...
+
+    def open(self, place: str, start: int = 0, length: int | None = None) -> BinaryIO:
+        """The file from byte `start` (within the file), `length` bytes or to its end; a longer range stops at the end.
+
+        Read forward only, and close it. Raises `NotFound`; reading raises `Unavailable` when the node breaks off, so a short
+        read is never taken for the end.
+        """
+        ...
+
+    def delete(self, place: str) -> None:
+        """Forget the file, as durably as it was stored; what is not there is deleted already."""
+        ...
+
+    def places(self) -> Iterator[str]:
+        """Every place the node holds, in no order; while others store and delete, some may be missed or told twice."""
+        ...
+
+    def check(self) -> Health:
+        """Whether the node can be used now. Quick, without side effects; answers instead of raising."""
+        ...
+
+    def probe(self) -> list[str]:
+        """Why this node may not be used, as "name: sentence"; empty when it may. A name in the node's `allow` is not reported.
+
+        Asked at start; may store and delete an object of Accord's own.
+        """
+        ...
+
+    def free_bytes(self) -> int | None:
+        """Room left in bytes, or None where the node can't tell."""
+        ...

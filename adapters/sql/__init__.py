@@ -1,0 +1,1 @@
+"""The database: tables, one file per noun, and the one query builder."""

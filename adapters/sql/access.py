@@ -1,0 +1,157 @@
+"""The access record: one compact row for each answered request, and the windows of use that the ledger opens and closes.
+
+Reads and searches are written in groups, at most 100 ms after they were answered. What lets bytes or pictures out is written
+and durable before its first byte, with an opened entry in the ledger when it is the first of its five minutes.
+"""
+
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import Connection, insert, select, update
+
+from adapters.sql import tables as t
+from adapters.sql.ledger import About, record
+from adapters.sql.store import Store, insert_of, moment, stamp
+from consent.entries import Kind
+
+SLOT_SECONDS = 300
+FLUSH_SECONDS = 0.1
+_w = t.window.c
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """One answered request: who, what action for which purpose, on what, how it ended, and how many rows or objects left."""
+
+    at: datetime
+    subject: str
+    action: str
+    purpose: str
+    target: str
+    status: int
+    count: int
+    request: str
+
+
+def _values(access: Access, window: int | None = None) -> dict[str, object]:
+    return {name: getattr(access, name) for name in Access.__slots__ if name != "at"} | {"at": stamp(access.at), "window": window}
+
+
+class Accesses:
+    """The group writer of one process: `note` returns at once, a thread commits what has gathered."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._lock = threading.Lock()
+        self._waiting: list[dict[str, object]] = []
+        self._due = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def note(self, access: Access) -> None:
+        """Write this row within 100 ms."""
+        with self._lock:
+            self._waiting.append(_values(access))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="accesses", daemon=True)
+                self._thread.start()
+        self._due.set()
+
+    def _run(self) -> None:
+        while not self._stopping:
+            self._due.wait()
+            self._due.clear()
+            threading.Event().wait(FLUSH_SECONDS / 2)
+            self.flush()
+
+    def flush(self) -> None:
+        """Commit what waits."""
+        with self._lock:
+            rows, self._waiting = self._waiting, []
+        if rows:
+            with self._store.write(durable=False) as connection:
+                connection.execute(insert(t.access), rows)
+
+    def close(self) -> None:
+        """Commit what waits and stop."""
+        self._stopping = True
+        self._due.set()
+        self.flush()
+
+
+def preview(connection: Connection, access: Access) -> None:
+    """Write one row in the caller's durable transaction."""
+    connection.execute(insert(t.access).values(**_values(access)))
+
+
+def use(connection: Connection, access: Access, study_uid: str, about: About, facts: dict[str, object]) -> None:
+    """Write a use's row; the first in its window opens the window's ledger entry. In the caller's durable transaction."""
+    slot = int(access.at.timestamp()) // SLOT_SECONDS
+    key = {"subject": access.subject, "study_uid": study_uid, "action": access.action, "purpose": access.purpose, "slot": slot}
+    opening = insert_of(connection)(t.window).values(**key, dataset=about.dataset, closed=False).on_conflict_do_nothing().returning(_w.id)
+    window = connection.execute(opening).scalar_one_or_none()
+    if window is None:
+        window = connection.execute(select(_w.id).filter_by(**key)).scalar_one()
+    else:
+        said = {"study": study_uid, "action": access.action, "purpose": access.purpose, "window": int(window)}
+        record(connection, Kind.USE_OPENED, access.at, access.subject, said | facts, about)
+    connection.execute(insert(t.access).values(**_values(access, window)))
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window of use that has ended: what its closing entry says."""
+
+    id: int
+    subject: str
+    study_uid: str
+    action: str
+    purpose: str
+    dataset: int
+    party: int
+
+
+def ended(connection: Connection, now: datetime, grace: int = 20) -> list[Window]:
+    """Open windows whose five minutes ended more than `grace` seconds ago."""
+    before = int(now.timestamp() - grace) // SLOT_SECONDS
+    rows = (
+        select(t.window, t.agreement.c.party)
+        .join(t.dataset, _w.dataset == t.dataset.c.id)
+        .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
+        .where(_w.closed.is_(False), _w.slot < before)
+        .order_by(_w.id)
+        .limit(500)
+    )
+    return [Window(r.id, r.subject, r.study_uid, r.action, r.purpose, r.dataset, r.party) for r in connection.execute(rows)]
+
+
+def close_window(connection: Connection, window: Window, now: datetime) -> None:
+    """Write the window's closed entry: how many accesses, and the digest of their rows."""
+    total, digest = tally(connection, window.id)
+    connection.execute(update(t.window).where(_w.id == window.id).values(closed=True))
+    said = {"study": window.study_uid, "action": window.action, "purpose": window.purpose, "window": window.id}
+    facts = said | {"accesses": total, "digest": digest.hex()}
+    record(connection, Kind.USE_CLOSED, now, window.subject, facts, About(window.party, window.dataset))
+
+
+def tally(connection: Connection, window: int) -> tuple[int, bytes]:
+    """(number of access rows, SHA-256 over them in order) of one window."""
+    rows = connection.execute(select(t.access).where(t.access.c.window == window).order_by(t.access.c.id)).all()
+    lines = (f"{r.at}\t{r.target}\t{r.status}\t{r.count}\t{r.request}\n" for r in rows)
+    return len(rows), _digest(lines)
+
+
+def _digest(lines: Iterable[str]) -> bytes:
+    total = sha256()
+    for line in lines:
+        total.update(line.encode())
+    return total.digest()
+
+
+def recent(connection: Connection, limit: int = 100) -> list[Access]:
+    """The newest access rows, for the operator."""
+    rows = connection.execute(select(t.access).order_by(t.access.c.id.desc()).limit(limit))
+    return [Access(moment(r.at), r.subject, r.action, r.purpose, r.target, r.status, r.count, r.request) for r in rows]

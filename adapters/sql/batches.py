@@ -1,0 +1,153 @@
+"""Batches and receipts: what was presented at a door, file by file, and what became of each."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from adapters.sql import tables as t
+from adapters.sql.store import added, moment, stamp
+
+_b, _r = t.batch.c, t.receipt.c
+STUDIES_NAMED = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class BatchRow:
+    """A batch with the dataset and provider it is for."""
+
+    id: int
+    key: str
+    door: str
+    dataset: int
+    alias: str
+    provider: str
+    party: int
+    subject: str
+    peer: str
+    calling: str
+    called: str
+    attested: bool
+    opened: datetime
+    closed: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptRow:
+    """One presented file: its outcome, the rule that named it, and every finding as (rule, where)."""
+
+    name: str
+    study_uid: str | None
+    sop_uid: str | None
+    size: int
+    outcome: str
+    rule: str
+    findings: tuple[tuple[str, str], ...]
+    at: datetime
+
+
+_BATCHES = (
+    select(t.batch, t.dataset.c.alias, t.party.c.key.label("provider"), t.party.c.id.label("party_id"))
+    .join(t.dataset, _b.dataset == t.dataset.c.id)
+    .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
+    .join(t.party, t.agreement.c.party == t.party.c.id)
+)
+
+
+def _batch(r: object) -> BatchRow:
+    closed = None if r.closed is None else moment(r.closed)  # type: ignore[attr-defined]
+    return BatchRow(
+        r.id, r.key, r.door, r.dataset, r.alias, r.provider, r.party_id, r.subject, r.peer, r.calling, r.called, r.attested, moment(r.opened), closed  # type: ignore[attr-defined]
+    )
+
+
+def opened(connection: Connection, now: datetime, **values: object) -> int:
+    """Insert an open batch; its id."""
+    return added(connection, t.batch, opened=stamp(now), touched=stamp(now), **values)
+
+
+def by_key(connection: Connection, key: str) -> BatchRow | None:
+    """A batch by the key the API calls it."""
+    row = connection.execute(_BATCHES.where(_b.key == key)).one_or_none()
+    return None if row is None else _batch(row)
+
+
+def by_id(connection: Connection, batch: int) -> BatchRow | None:
+    """A batch by its id."""
+    row = connection.execute(_BATCHES.where(_b.id == batch)).one_or_none()
+    return None if row is None else _batch(row)
+
+
+def listed(connection: Connection, provider: str | None, limit: int = 100) -> list[BatchRow]:
+    """The newest batches, of one provider or of all."""
+    found = _BATCHES.order_by(_b.id.desc()).limit(limit)
+    return [_batch(r) for r in connection.execute(found if provider is None else found.where(t.party.c.key == provider))]
+
+
+def quiet(connection: Connection, before: datetime) -> list[int]:
+    """Open batches that nothing has touched since `before`."""
+    return list(connection.execute(select(_b.id).where(_b.closed.is_(None), _b.touched < stamp(before))).scalars())
+
+
+def close(connection: Connection, batch: int, now: datetime) -> bool:
+    """Close an open batch; False where it was closed already."""
+    return connection.execute(update(t.batch).where(_b.id == batch, _b.closed.is_(None)).values(closed=stamp(now))).rowcount == 1
+
+
+def receipt(  # noqa: PLR0913 - one row's columns
+    connection: Connection,
+    batch: int,
+    *,
+    name: str,
+    study_uid: str | None,
+    sop_uid: str | None,
+    digest: bytes | None,
+    size: int,
+    outcome: str,
+    rule: str,
+    findings: Sequence[tuple[str, str]],
+    now: datetime,
+) -> None:
+    """Append one file's outcome to an open batch and touch it."""
+    values = {"name": name, "study_uid": study_uid, "sop_uid": sop_uid, "digest": digest, "size": size, "outcome": outcome, "rule": rule}
+    row = insert(t.receipt).values(batch=batch, findings=json.dumps(findings, separators=(",", ":")), at=stamp(now), **values)
+    connection.execute(row)
+    connection.execute(update(t.batch).where(_b.id == batch).values(touched=stamp(now)))
+
+
+def told(connection: Connection, batch: int, sop_uid: str, outcome: str) -> bool:
+    """Whether a batch has a receipt of this outcome for an object already."""
+    found = select(_r.id).where(_r.batch == batch, _r.sop_uid == sop_uid, _r.outcome == outcome).limit(1)
+    return connection.execute(found).first() is not None
+
+
+def receipts(connection: Connection, batch: int) -> list[ReceiptRow]:
+    """Every receipt of a batch, in the order the files came."""
+    return [
+        ReceiptRow(r.name, r.study_uid, r.sop_uid, r.size, r.outcome, r.rule, tuple(map(tuple, json.loads(r.findings))), moment(r.at))
+        for r in connection.execute(select(t.receipt).where(_r.batch == batch).order_by(_r.id))
+    ]
+
+
+def counts(connection: Connection, batch: int) -> dict[tuple[str, str], int]:
+    """(outcome, rule) → number of files, for one batch."""
+    rows = connection.execute(select(_r.outcome, _r.rule, func.count()).where(_r.batch == batch).group_by(_r.outcome, _r.rule))
+    return {(outcome, rule): n for outcome, rule, n in rows}
+
+
+def digest(connection: Connection, batch: int) -> bytes:
+    """SHA-256 over the batch's receipts in order: what a closed batch's ledger entry commits to."""
+    total = sha256()
+    rows = select(_r.sop_uid, _r.digest, _r.outcome, _r.rule).where(_r.batch == batch).order_by(_r.id)
+    for uid, content, outcome, rule in connection.execute(rows):
+        total.update(f"{uid or ''}\t{(content or b'').hex()}\t{outcome}\t{rule}\n".encode())
+    return total.digest()
+
+
+def studies(connection: Connection, batch: int) -> list[str]:
+    """The studies of which the batch brought something into our care, at most 1,000 of them."""
+    kept = select(_r.study_uid).distinct().where(_r.batch == batch, _r.outcome.in_(["pass", "review"]), _r.study_uid.is_not(None))
+    return list(connection.execute(kept.order_by(_r.study_uid).limit(STUDIES_NAMED)).scalars())

@@ -1,0 +1,224 @@
+"""Custody rows: one for each SOP Instance UID in our care, and its moves.
+
+– → receiving → held or review; review → receiving → held, or refusing → refused; held → withdrawn → purged; receiving → gone.
+A partial unique index over receiving, held and review is what lets only one of two racing doors win a UID.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, and_, delete, exists, func, or_, select, text, update
+
+from adapters.sql import tables as t
+from adapters.sql.store import added, stamp
+
+IN_CARE = ("receiving", "held", "review")
+_c = t.custody.c
+
+
+@dataclass(frozen=True, slots=True)
+class Object:
+    """An object as custody knows it: who it is, its digests, where it is to rest."""
+
+    sop_uid: str
+    series_uid: str
+    study_uid: str
+    patient_id: str
+    digest: bytes
+    file_digest: bytes
+    size: int
+    dataset_start: int
+    transfer_syntax: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """One custody row."""
+
+    id: int
+    object: Object
+    dataset: int
+    node: int
+    batch: int
+    state: str
+    quarantined: bool
+    place: str
+    rule: str
+    holder: str | None
+    lease: int | None
+
+
+def lock_study(connection: Connection, study_uid: str) -> None:
+    """Let one transaction at a time claim within a study, so that it can't come to belong to two datasets."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:uid, 0))"), {"uid": study_uid})
+
+
+def in_care(connection: Connection, sop_uid: str) -> Kept | None:
+    """The row in our care under this SOP Instance UID."""
+    return _one(connection, and_(_c.sop_uid == sop_uid, _c.state.in_(IN_CARE)))
+
+
+def by_id(connection: Connection, key: int) -> Kept | None:
+    """A row by its id."""
+    return _one(connection, _c.id == key)
+
+
+def _one(connection: Connection, where: object) -> Kept | None:
+    row = connection.execute(select(t.custody).where(where)).one_or_none()  # type: ignore[arg-type]
+    return None if row is None else _kept(row)
+
+
+def _kept(r: object) -> Kept:
+    seen = Object(
+        r.sop_uid, r.series_uid, r.study_uid, r.patient_id, r.digest, r.file_digest, r.size, r.dataset_start, r.transfer_syntax  # type: ignore[attr-defined]
+    )
+    return Kept(r.id, seen, r.dataset, r.node, r.batch, r.state, r.quarantined, r.place, r.rule, r.holder, r.lease)  # type: ignore[attr-defined]
+
+
+def study_elsewhere(connection: Connection, study_uid: str, dataset: int) -> bool:
+    """Whether this study is in our care under another dataset."""
+    where = and_(_c.study_uid == study_uid, _c.dataset != dataset, _c.state.in_(IN_CARE))
+    return bool(connection.execute(select(exists().where(where))).scalar())
+
+
+def blocked(connection: Connection, dataset: int, seen: Object) -> bool:
+    """Whether a block in force rejects this object by name."""
+    b = t.block.c
+    named = or_(b.study_uid == seen.study_uid, and_(b.sop_uid == seen.sop_uid, or_(b.digest.is_(None), b.digest == seen.digest)))
+    return bool(connection.execute(select(exists().where(and_(b.dataset == dataset, b.lifted.is_(None), named)))).scalar())
+
+
+def claim(  # noqa: PLR0913 - one row's columns
+    connection: Connection,
+    seen: Object,
+    *,
+    dataset: int,
+    node: int,
+    batch: int,
+    quarantined: bool,
+    place: str,
+    rule: str,
+    holder: str,
+    lease: datetime,
+    now: datetime,
+) -> int:
+    """Insert the receiving row; its id. Raises IntegrityError where another door holds the UID."""
+    return added(
+        connection,
+        t.custody,
+        sop_uid=seen.sop_uid,
+        series_uid=seen.series_uid,
+        study_uid=seen.study_uid,
+        patient_id=seen.patient_id,
+        digest=seen.digest,
+        file_digest=seen.file_digest,
+        size=seen.size,
+        dataset_start=seen.dataset_start,
+        transfer_syntax=seen.transfer_syntax,
+        dataset=dataset,
+        node=node,
+        batch=batch,
+        state="receiving",
+        quarantined=quarantined,
+        place=place,
+        rule=rule,
+        holder=holder,
+        lease=stamp(lease),
+        at=stamp(now),
+    )
+
+
+def take_over(connection: Connection, key: int, holder: str, lease: datetime, batch: int) -> bool:
+    """Make a receiving row ours (the same content has arrived again, or its lease ended)."""
+    values = {"holder": holder, "lease": stamp(lease), "batch": batch}
+    return connection.execute(update(t.custody).where(_c.id == key, _c.state == "receiving").values(**values)).rowcount == 1
+
+
+def settle(connection: Connection, key: int, holder: str, state: str, now: datetime) -> bool:
+    """Flip our receiving row to `state`; False where it is no longer ours."""
+    mine = and_(_c.id == key, _c.state == "receiving", _c.holder == holder)
+    values = {"state": state, "holder": None, "lease": None, "at": stamp(now)}
+    return connection.execute(update(t.custody).where(mine).values(**values)).rowcount == 1
+
+
+def released(connection: Connection, key: int, place: str, rule: str) -> None:
+    """Say where a released object rests now: on its node, no longer in quarantine."""
+    connection.execute(update(t.custody).where(_c.id == key).values(quarantined=False, place=place, rule=rule))
+
+
+def drop(connection: Connection, key: int, holder: str) -> bool:
+    """Forget our receiving row: nothing of it is kept."""
+    return connection.execute(delete(t.custody).where(_c.id == key, _c.state == "receiving", _c.holder == holder)).rowcount == 1
+
+
+def expire(connection: Connection, key: int, holder: str, now: datetime) -> None:
+    """Give a receiving row up to the worker, who asks the node what became of it."""
+    connection.execute(update(t.custody).where(_c.id == key, _c.holder == holder).values(lease=stamp(now)))
+
+
+def move(connection: Connection, key: int, origin: str, state: str, now: datetime, **values: object) -> bool:
+    """Move a row from one state to another; False where it is not in `origin`."""
+    moving = update(t.custody).where(_c.id == key, _c.state == origin).values(state=state, at=stamp(now), **values)
+    return connection.execute(moving).rowcount == 1
+
+
+def expired(connection: Connection, now: datetime, limit: int = 100) -> list[Kept]:
+    """Receiving rows whose lease has ended."""
+    late = select(t.custody).where(_c.state == "receiving", _c.lease <= stamp(now)).order_by(_c.lease).limit(limit)
+    return [_kept(r) for r in connection.execute(late)]
+
+
+def passing(connection: Connection, limit: int = 100) -> list[Kept]:
+    """Rows whose bytes are to be deleted where they rest: withdrawn from a node, refused or superseded in quarantine."""
+    found = select(t.custody).where(_c.state.in_(["withdrawn", "refusing"])).order_by(_c.id).limit(limit)
+    return [_kept(r) for r in connection.execute(found)]
+
+
+def place_in_use(connection: Connection, kept: Kept) -> bool:
+    """Whether another row in our care rests at the same place (the same bytes in two rows)."""
+    same = and_(_c.place == kept.place, _c.quarantined == kept.quarantined, _c.node == kept.node)
+    return bool(connection.execute(select(exists().where(and_(same, _c.id != kept.id, _c.state.in_(IN_CARE))))).scalar())
+
+
+def in_review(connection: Connection, batch: int) -> list[Kept]:
+    """The objects of one batch that wait for a person."""
+    return [_kept(r) for r in connection.execute(select(t.custody).where(_c.batch == batch, _c.state == "review").order_by(_c.id))]
+
+
+def of_study(connection: Connection, study_uid: str, dataset: int | None = None) -> list[Kept]:
+    """The objects of one study that are held or in review."""
+    found = select(t.custody).where(_c.study_uid == study_uid, _c.state.in_(["held", "review"]))
+    return [_kept(r) for r in connection.execute(found if dataset is None else found.where(_c.dataset == dataset))]
+
+
+def known(connection: Connection, dataset: int, digests: Sequence[bytes]) -> set[bytes]:
+    """Which of these files this dataset has in care already (held or in review), by their SHA-256."""
+    found = select(_c.file_digest).where(_c.dataset == dataset, _c.file_digest.in_(digests), _c.state.in_(["held", "review"]))
+    return set(connection.execute(found).scalars())
+
+
+def add_block(connection: Connection, dataset: int, reason: str, now: datetime, **named: object) -> int:
+    """Reject by name what arrives under a UID, until lifted. `named`: study_uid, or sop_uid and perhaps digest."""
+    return added(connection, t.block, dataset=dataset, reason=reason, at=stamp(now), **named)
+
+
+def lift_block(connection: Connection, uid: str, now: datetime) -> int:
+    """Lift every block on a UID; returns how many."""
+    b = t.block.c
+    named = and_(or_(b.study_uid == uid, b.sop_uid == uid), b.lifted.is_(None))
+    return connection.execute(update(t.block).where(named).values(lifted=stamp(now))).rowcount
+
+
+def held_bytes(connection: Connection) -> tuple[int, int]:
+    """(objects, bytes) held, for the operator."""
+    row = connection.execute(select(func.count(), func.coalesce(func.sum(_c.size), 0)).where(_c.state == "held")).one()
+    return int(row[0]), int(row[1])
+
+
+def lease_for(size: int, now: datetime, seconds: int) -> datetime:
+    """When a claim ends: the configured time and a second for each megabyte, so that a slow node is not raced."""
+    return now + timedelta(seconds=seconds + size / 1_000_000)
+
+

@@ -1,0 +1,225 @@
+"""The index's writing side: what one held instance adds to its study and series, and how a withdrawn study leaves.
+
+Adding costs the same for the first and the ten-thousandth instance of a study: counts are kept, not counted, and the study's
+fragment is made again from its own header. Its FHIR document is the worker's, who is told that the study has changed.
+"""
+
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Connection, delete, exists, func, select, update
+
+from adapters.sql import tables as t
+from adapters.sql.store import added, insert_of, moment, stamp
+from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
+from mappings.dicom.header import Header
+from mappings.fields import folded
+from mappings.study import Instance, Series, Study, patient_key, study_key
+
+_s, _e, _i = t.study.c, t.series.c, t.instance.c
+SEXES = frozenset({"M", "F", "O"})
+
+
+class StudyElsewhere(Exception):
+    """The study came to belong to another dataset while this object was on its way."""
+
+
+def add(  # noqa: PLR0913 - an instance and where it belongs
+    connection: Connection, header: Header, metadata: bytes, *, dataset: int, party: int, provider: str, custody: int, now: datetime
+) -> None:
+    """Index one held instance, in the transaction that settles it. Raises StudyElsewhere."""
+    patient = _patient(connection, header, party, provider, now)
+    study, modalities, classes, counts = _study(connection, header, dataset, patient, now)
+    series, is_new = _series(connection, header, study)
+    values = {"study": study, "series": series, "custody": custody, "sop_uid": header.sop_instance_uid, "sop_class": header.sop_class_uid}
+    summary = instance_summary(header, header.transfer_syntax).encode()
+    frames = max(header.number_of_frames or 1, 1)
+    added(connection, t.instance, **values, number=header.instance_number, frames=frames, summary=summary, metadata=metadata)
+    modalities = _with(modalities, header.modality)
+    classes = _with(classes, header.sop_class_uid)
+    _grown(connection, study, provider, modalities, classes, (counts[0] + is_new, counts[1] + 1), now)
+
+
+def _with(words: str, word: str | None) -> str:
+    return words if not word or word in words.split() else f"{words} {word}".strip()
+
+
+def _insert_missing(connection: Connection, table: Any, values: dict[str, object]) -> int | None:
+    """Insert unless the row is there; its id, or None where another transaction has made it."""
+    statement = insert_of(connection)(table).values(**values).on_conflict_do_nothing().returning(table.c.id)
+    return connection.execute(statement).scalar_one_or_none()
+
+
+def _patient(connection: Connection, header: Header, party: int, provider: str, now: datetime) -> int:
+    key = patient_key(provider, header.patient_id or "")
+    known = select(t.patient.c.id).where(t.patient.c.key == key)
+    found = connection.execute(known).scalar_one_or_none()
+    if found is None:
+        sex = header.patient_sex if header.patient_sex in SEXES else None
+        values = {"key": key, "party": party, "patient_id": header.patient_id or "", "sex": sex, "updated": stamp(now)}
+        found = _insert_missing(connection, t.patient, values)
+    return found if found is not None else int(connection.execute(known).scalar_one())
+
+
+def _study(connection: Connection, header: Header, dataset: int, patient: int, now: datetime) -> tuple[int, str, str, tuple[int, int]]:
+    """(id, modalities, SOP classes, (series, instances)) of the study as it stands, locked until the transaction ends."""
+    known = select(_s.id, _s.dataset, _s.modalities, _s.sop_classes, _s.series, _s.instances).where(
+        _s.study_uid == header.study_instance_uid
+    )
+    row = connection.execute(known.with_for_update()).one_or_none()
+    if row is None:
+        _insert_missing(connection, t.study, _study_values(header, dataset, patient, now))
+        row = connection.execute(known.with_for_update()).one()
+    if row.dataset != dataset:
+        raise StudyElsewhere
+    return row.id, row.modalities, row.sop_classes, (row.series, row.instances)
+
+
+def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> dict[str, object]:
+    return {
+        "key": study_key(header.study_instance_uid),
+        "study_uid": header.study_instance_uid,
+        "dataset": dataset,
+        "patient": patient,
+        "patient_id": header.patient_id or "",
+        "patient_name": folded(header.patient_name or ""),
+        "patient_sex": header.patient_sex or "",
+        "patient_birth_date": header.patient_birth_date or "",
+        "age": header.age_years,
+        "study_date": header.study_date or "",
+        "study_time": header.study_time or "",
+        "accession_number": header.accession_number or "",
+        "study_id": header.study_id or "",
+        "description": folded(header.study_description or ""),
+        "referring": folded(header.referring_physician_name or ""),
+        "header": msgspec.json.encode(header).decode(),
+        "modalities": "",
+        "sop_classes": "",
+        "series": 0,
+        "instances": 0,
+        "fragment": b"",
+        "version": 0,
+        "updated": stamp(now),
+        "touched": stamp(now),
+    }
+
+
+def _series(connection: Connection, header: Header, study: int) -> tuple[int, bool]:
+    known = select(_e.id, _e.header, _e.instances).where(_e.study == study, _e.series_uid == header.series_instance_uid)
+    row = connection.execute(known).one_or_none()
+    if row is None:
+        return added(connection, t.series, **_series_values(header, study)), True
+    fragment = series_fragment(_header(row.header), instances=row.instances + 1).encode()
+    connection.execute(update(t.series).where(_e.id == row.id).values(instances=row.instances + 1, fragment=fragment))
+    return row.id, False
+
+
+def _series_values(header: Header, study: int) -> dict[str, object]:
+    return {
+        "study": study,
+        "series_uid": header.series_instance_uid,
+        "modality": header.modality or "",
+        "body_part": header.body_part_examined or "",
+        "manufacturer": folded(header.manufacturer or ""),
+        "number": header.series_number,
+        "description": folded(header.series_description or ""),
+        "header": msgspec.json.encode(header).decode(),
+        "instances": 1,
+        "fragment": series_fragment(header, instances=1).encode(),
+    }
+
+
+def _header(stored: str) -> Header:
+    return msgspec.json.decode(stored, type=Header)
+
+
+def _grown(  # noqa: PLR0913 - the study's moving parts
+    connection: Connection, study: int, provider: str, modalities: str, classes: str, counts: tuple[int, int], now: datetime
+) -> None:
+    header = _header(connection.execute(select(_s.header).where(_s.id == study)).scalar_one())
+    series, instances = counts
+    words = {"modalities": modalities.split(), "sop_classes": classes.split()}
+    fragment = study_fragment(header, issuer=provider, series=series, instances=instances, **words).encode()
+    at = stamp(now)
+    values = {"modalities": modalities, "sop_classes": classes, "series": series, "instances": instances, "fragment": fragment}
+    since = func.coalesce(_s.dirty_since, at)
+    connection.execute(update(t.study).where(_s.id == study).values(**values, touched=at, dirty_since=since))
+
+
+def dirty(connection: Connection, quiet_before: datetime, since_before: datetime, limit: int = 50) -> list[int]:
+    """Studies whose document is due: quiet since one moment, or changed since before another (so that none starves)."""
+    due = (_s.touched <= stamp(quiet_before)) | (_s.dirty_since <= stamp(since_before))
+    return list(connection.execute(select(_s.id).where(_s.dirty_since.is_not(None), due).order_by(_s.dirty_since).limit(limit)).scalars())
+
+
+def study(connection: Connection, key: int) -> tuple[Study, int] | None:
+    """A study with its series and instances as FHIR needs it, and the `touched` it was read at."""
+    row = connection.execute(
+        select(t.study, t.dataset.c.alias, t.patient.c.key.label("patient_key"))
+        .join(t.dataset, _s.dataset == t.dataset.c.id)
+        .join(t.patient, _s.patient == t.patient.c.id)
+        .where(_s.id == key)
+    ).one_or_none()
+    return None if row is None else (_noun(row, _series_of(connection, key)), row.touched)
+
+
+def _series_of(connection: Connection, study_id: int) -> tuple[Series, ...]:
+    held: dict[int, list[Instance]] = {}
+    columns = (_i.series, _i.sop_uid, _i.sop_class, _i.number, _i.frames)
+    for row in connection.execute(select(*columns).where(_i.study == study_id).order_by(_i.series, _i.number, _i.id)):
+        held.setdefault(row.series, []).append(Instance(row.sop_uid, row.sop_class, row.number, row.frames))
+    rows = connection.execute(select(t.series).where(_e.study == study_id).order_by(_e.number, _e.id))
+    return tuple(_series_noun(r, _header(r.header), tuple(held.get(r.id, ()))) for r in rows)
+
+
+def _series_noun(row: Any, header: Header, instances: tuple[Instance, ...]) -> Series:
+    return Series(
+        uid=row.series_uid,
+        modality=row.modality or None,
+        number=row.number,
+        description=header.series_description,
+        body_part=header.body_part_examined,
+        laterality=header.laterality,
+        date=header.series_date,
+        time=header.series_time,
+        instances=instances,
+    )
+
+
+def _noun(row: Any, series: tuple[Series, ...]) -> Study:
+    header = _header(row.header)
+    return Study(
+        key=row.key,
+        uid=row.study_uid,
+        alias=row.alias,
+        patient_key=row.patient_key,
+        accession_number=header.accession_number,
+        study_id=header.study_id,
+        description=header.study_description,
+        date=header.study_date,
+        time=header.study_time,
+        timezone_offset=header.timezone_offset,
+        version=row.version + 1,
+        updated=moment(row.touched),
+        series=series,
+    )
+
+
+def documented(connection: Connection, key: int, document: bytes, touched: int, now: datetime) -> bool:
+    """Keep a study's document; False where the study changed meanwhile (it stays due)."""
+    fresh = update(t.study).where(_s.id == key, _s.touched == touched)
+    values = {"document": document, "version": _s.version + 1, "updated": stamp(now), "dirty_since": None}
+    return connection.execute(fresh.values(**values)).rowcount == 1
+
+
+def remove_study(connection: Connection, study_uid: str) -> None:
+    """Take a study and its patient, if that was the patient's last, out of the index."""
+    row = connection.execute(select(_s.id, _s.patient).where(_s.study_uid == study_uid)).one_or_none()
+    if row is None:
+        return
+    for table in (t.instance, t.series):
+        connection.execute(delete(table).where(table.c.study == row.id))
+    connection.execute(delete(t.study).where(_s.id == row.id))
+    lonely = ~exists().where(_s.patient == row.patient)
+    connection.execute(delete(t.patient).where(t.patient.c.id == row.patient, lonely))

@@ -1,0 +1,276 @@
+"""The one query builder: every statement that looks at data is made here, and each is FROM `open_rows`.
+
+`open_rows` joins study, dataset, agreement and node under one predicate (agreement active and in period, node linked, dataset in
+the caller's sight), so that a stop binds the next statement and no caller sees around it. A `Query`'s conditions are added, never
+taken away. Answers are finished fragments; nothing is built row by row.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, false, func, or_, select, true
+from sqlalchemy import not_ as sql_not
+
+from adapters.sql import tables as t
+from adapters.sql.store import moment, stamp
+from consent.agreement import AgreementState, NodeState
+from consent.policy import Sight
+from mappings.fields import FIELDS, Field, Kind
+from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query
+
+_COLUMNS: dict[str, ColumnElement[Any]] = {
+    "patient_key": t.patient.c.key,
+    "study_key": t.study.c.key,
+    "series_number": t.series.c.number,
+    "series_description": t.series.c.description,
+    "instance_number": t.instance.c.number,
+}
+_TABLES = {Level.PATIENT: t.patient, Level.STUDY: t.study, Level.SERIES: t.series, Level.INSTANCE: t.instance}
+_DEPTH = {Level.PATIENT: 0, Level.STUDY: 1, Level.SERIES: 2, Level.INSTANCE: 3}
+ESCAPE = "\\"
+
+
+def open_rows(columns: Sequence[Any], sight: Sight, now: datetime, aliases: frozenset[str] | None = None) -> Select[Any]:
+    """A statement over the studies this sight may look at now; every other statement starts from it."""
+    at = stamp(now)
+    rows = (
+        select(*columns)
+        .select_from(t.study)
+        .join(t.dataset, t.study.c.dataset == t.dataset.c.id)
+        .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
+        .join(t.node, t.agreement.c.node == t.node.c.id)
+        .where(
+            t.study.c.dataset.in_(sorted(sight.datasets)),
+            t.agreement.c.state == str(AgreementState.ACTIVE),
+            t.node.c.state == str(NodeState.LINKED),
+            t.agreement.c.starts <= at,
+            or_(t.agreement.c.ends.is_(None), t.agreement.c.ends > at),
+        )
+    )
+    return rows if aliases is None else rows.where(t.dataset.c.alias.in_(sorted(aliases)))
+
+
+def _column(field: Field) -> ColumnElement[Any]:
+    found = _COLUMNS.get(field.name)
+    return _TABLES[field.level].c[field.name] if found is None else found
+
+
+def _leaf(condition: OneOf | Like | Between) -> ColumnElement[bool]:
+    field = FIELDS[condition.field]
+    column = _column(field)
+    if isinstance(condition, OneOf):
+        return column.in_(condition.values)
+    if isinstance(condition, Like):
+        return _text(column, field.kind, condition.pattern)
+    present = column.is_not(None) if field.kind in (Kind.NUMBER, Kind.MOMENT) else column != ""
+    bounds = [column >= condition.low] if condition.low is not None else []
+    bounds += [column <= condition.high] if condition.high is not None else []
+    return and_(present, *bounds)
+
+
+def _text(column: ColumnElement[Any], kind: Kind, pattern: str) -> ColumnElement[bool]:
+    """`*` and `?` as LIKE (PS3.4 C.2.2.2.4); a name matches from its start or that of a component group."""
+    like = "".join(f"{ESCAPE}{c}" if c in f"%_{ESCAPE}" else {"*": "%", "?": "_"}.get(c, c) for c in pattern)
+    if kind is Kind.NAME:
+        return or_(column.like(like, escape=ESCAPE), column.like(f"%={like}", escape=ESCAPE))
+    return column.like(like, escape=ESCAPE)
+
+
+def _deepest(condition: Condition) -> int:
+    if isinstance(condition, AllOf | AnyOf):
+        return max((_deepest(p) for p in condition.parts), default=0)
+    return _deepest(condition.part) if isinstance(condition, Not) else _DEPTH[FIELDS[condition.field].level]
+
+
+def _shallowest(condition: Condition) -> int:
+    if isinstance(condition, AllOf | AnyOf):
+        return min((_shallowest(p) for p in condition.parts), default=9)
+    return _shallowest(condition.part) if isinstance(condition, Not) else _DEPTH[FIELDS[condition.field].level]
+
+
+def compiled(condition: Condition, depth: int) -> ColumnElement[bool]:
+    """A condition as SQL inside a statement whose rows stand at `depth`; what lies deeper becomes EXISTS."""
+    if isinstance(condition, AllOf):
+        return _all(condition.parts, depth)
+    if isinstance(condition, AnyOf):
+        return or_(false(), *(compiled(p, depth) for p in condition.parts))
+    if isinstance(condition, Not):
+        return sql_not(compiled(condition.part, depth))
+    deeper = _DEPTH[FIELDS[condition.field].level]
+    return _leaf(condition) if deeper <= depth else _below((condition,), depth, deeper)
+
+
+def _all(parts: Iterable[Condition], depth: int) -> ColumnElement[bool]:
+    here: list[ColumnElement[bool]] = [true()]
+    below: dict[int, list[Condition]] = {}
+    for part in parts:
+        if not isinstance(part, Not) and _shallowest(part) == _deepest(part) > depth:
+            below.setdefault(_deepest(part), []).append(part)
+        else:
+            here.append(compiled(part, depth))
+    return and_(*here, *(_below(group, depth, deeper) for deeper, group in below.items()))
+
+
+def _below(parts: Sequence[Condition], depth: int, deeper: int) -> ColumnElement[bool]:
+    """Some one series (or instance) under this row meets every part."""
+    if deeper == _DEPTH[Level.SERIES]:
+        return exists().where(t.series.c.study == t.study.c.id, *(compiled(p, deeper) for p in parts)).correlate(t.study)
+    joined = t.instance.c.series == t.series.c.id if depth == _DEPTH[Level.SERIES] else t.instance.c.study == t.study.c.id
+    outer = t.series if depth == _DEPTH[Level.SERIES] else t.study
+    return exists().where(joined, *(compiled(p, deeper) for p in parts)).correlate(outer)
+
+
+def _statement(query: Query, columns: Sequence[Any], sight: Sight, now: datetime) -> Select[Any]:
+    rows = open_rows(columns, sight, now, query.aliases)
+    if query.level in (Level.SERIES, Level.INSTANCE):
+        rows = rows.join(t.series, t.series.c.study == t.study.c.id)
+    if query.level is Level.INSTANCE:
+        rows = rows.join(t.instance, t.instance.c.series == t.series.c.id)
+    if query.level is Level.PATIENT or _shallowest(query.where) == 0:
+        rows = rows.join(t.patient, t.study.c.patient == t.patient.c.id)
+    return rows.where(compiled(query.where, max(_DEPTH[query.level], 1)))
+
+
+_FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Any, ...]]] = {
+    Level.STUDY: (t.study.c.fragment, (t.study.c.study_date.desc(), t.study.c.id.desc())),
+    Level.SERIES: (t.series.c.fragment, (t.series.c.study, t.series.c.id)),
+    Level.INSTANCE: (t.instance.c.summary, (t.instance.c.series, t.instance.c.id)),
+}
+
+
+def fragments(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[bytes]:
+    """One page of finished DICOM JSON objects (PS3.18 F.2), newest study date first; lower levels in the order they came."""
+    column, order = _FRAGMENTS[query.level]
+    rows = _statement(query, [column], sight, now).order_by(*order).limit(query.page.limit).offset(query.page.offset)
+    return list(connection.execute(rows).scalars())
+
+
+def documents(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[tuple[int, bytes]]:
+    """One keyset page of (row id, FHIR ImagingStudy bytes), in the order the studies came."""
+    columns = [t.study.c.id, t.study.c.document]
+    rows = _statement(query, columns, sight, now).where(t.study.c.document.is_not(None), t.study.c.id > (query.page.after or 0))
+    return [(r[0], r[1]) for r in connection.execute(rows.order_by(t.study.c.id).limit(query.page.limit))]
+
+
+def count(connection: Connection, query: Query, sight: Sight, now: datetime, ceiling: int | None = None) -> int:
+    """How many rows match (for patients: distinct ones); at most `ceiling` of them are counted."""
+    target = t.study.c.patient if query.level is Level.PATIENT else _TABLES[query.level].c.id
+    rows = _statement(query, [target], sight, now).distinct()
+    if query.level is Level.STUDY:
+        rows = rows.where(t.study.c.document.is_not(None))
+    return int(connection.execute(select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())).scalar_one())
+
+
+@dataclass(frozen=True, slots=True)
+class PatientRow:
+    """A pseudonymous patient of one provider."""
+
+    id: int
+    key: str
+    provider: str
+    patient_id: str
+    sex: str | None
+    updated: datetime
+
+
+def patients(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[PatientRow]:
+    """One keyset page of patients who have a study that matches."""
+    columns = [t.patient, t.party.c.key.label("provider")]
+    rows = _statement(query, columns, sight, now).join(t.party, t.patient.c.party == t.party.c.id).distinct()
+    rows = rows.where(t.patient.c.id > (query.page.after or 0)).order_by(t.patient.c.id).limit(query.page.limit)
+    return [PatientRow(r.id, r.key, r.provider, r.patient_id, r.sex, moment(r.updated)) for r in connection.execute(rows)]
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """One held instance a caller may reach: what it is, where it rests, and its metadata fragment."""
+
+    custody: int
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    sop_class: str
+    frames: int
+    transfer_syntax: str
+    size: int
+    dataset_start: int
+    file_digest: bytes
+    node: int
+    place: str
+
+
+_LOCATED = (
+    t.custody.c.id,
+    t.study.c.study_uid,
+    t.series.c.series_uid,
+    t.instance.c.sop_uid,
+    t.instance.c.sop_class,
+    t.instance.c.frames,
+    t.custody.c.transfer_syntax,
+    t.custody.c.size,
+    t.custody.c.dataset_start,
+    t.custody.c.file_digest,
+    t.custody.c.node,
+    t.custody.c.place,
+)
+
+
+def located(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[Located]:
+    """Where the instances that match rest, in series and arrival order."""
+    rows = _instances(query, list(_LOCATED), sight, now).join(t.custody, t.instance.c.custody == t.custody.c.id)
+    return [Located(*r) for r in connection.execute(rows.where(t.custody.c.state == "held"))]
+
+
+def metadata(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[bytes]:
+    """The full metadata objects of the instances that match (PS3.18 10.4.1.1.2)."""
+    return list(connection.execute(_instances(query, [t.instance.c.metadata], sight, now)).scalars())
+
+
+def _instances(query: Query, columns: list[Any], sight: Sight, now: datetime) -> Select[Any]:
+    return _statement(query, columns, sight, now).order_by(t.instance.c.series, t.instance.c.id).limit(query.page.limit)
+
+
+def dataset_of(connection: Connection, study_uid: str) -> int | None:
+    """The dataset a study belongs to, whoever asks; None for a study that is not in the index."""
+    return connection.execute(select(t.study.c.dataset).where(t.study.c.study_uid == study_uid)).scalar_one_or_none()
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one dataset holds among the studies that match: for EUCAIM and the catalogue, before it is made safe."""
+
+    dataset: int
+    studies: int
+    subjects: int
+    youngest: int | None
+    oldest: int | None
+    sexes: tuple[str, ...]
+    modalities: tuple[str, ...]
+    body_parts: tuple[str, ...]
+    manufacturers: tuple[str, ...]
+
+
+def tallies(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[Tally]:
+    """One tally for each dataset that has a match."""
+    s = t.study.c
+    counted = [s.dataset, func.count(), func.count(s.patient.distinct()), func.min(s.age), func.max(s.age)]
+    totals = _statement(query, counted, sight, now).group_by(s.dataset).order_by(s.dataset)
+    sexes = _words(connection, _statement(query, [s.dataset, s.patient_sex], sight, now))
+    below: Callable[[Any], dict[int, tuple[str, ...]]] = lambda column: _words(  # noqa: E731 - one line thrice
+        connection, _statement(query, [s.dataset, column], sight, now).join(t.series, t.series.c.study == s.id)
+    )
+    modalities, parts, makers = below(t.series.c.modality), below(t.series.c.body_part), below(t.series.c.manufacturer)
+    return [
+        Tally(d, n, p, low, high, *(words.get(d, ()) for words in (sexes, modalities, parts, makers)))
+        for d, n, p, low, high in connection.execute(totals)
+    ]
+
+
+def _words(connection: Connection, rows: Select[Any]) -> dict[int, tuple[str, ...]]:
+    found: dict[int, tuple[str, ...]] = {}
+    for dataset, word in sorted(connection.execute(rows.distinct()).tuples()):
+        if word:
+            found[dataset] = (*found.get(dataset, ()), word)
+    return found

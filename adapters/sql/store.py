@@ -1,0 +1,127 @@
+"""The database as the rest of the house meets it: one engine, reading and writing transactions, and how durable a commit is.
+
+SQLite (WAL) and PostgreSQL run the same statements. A writing transaction takes SQLite's one write lock when it begins, so that
+it never fails half-way because another process wrote first. `durable=False` is for what need not survive a crash (a claim, a
+search's access rows): the commit is ordered but not flushed.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, make_url, select, text
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mappings.failures import Full, Unavailable
+
+LOCK_SECONDS = 20
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+def stamp(at: datetime) -> int:
+    """An aware datetime as the tables keep it: whole microseconds since 1970 UTC."""
+    return (at - _EPOCH) // _MICROSECOND
+
+
+def moment(at: int) -> datetime:
+    """The aware UTC datetime of a stamp."""
+    return _EPOCH + at * _MICROSECOND
+
+
+class Store:
+    """An open database. One for each process; connections are pooled and belong to one thread at a time."""
+
+    def __init__(self, url: str, *, connections: int = 40) -> None:
+        self.engine = _engine(url, connections)
+        self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT") if not self.is_sqlite else self.engine
+        self._writing = self.engine.execution_options(accord_write="durable")
+        self._ordered = self.engine.execution_options(accord_write="ordered")
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection that only reads, each statement on the newest commits."""
+        with _translated(), self._reading.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self, *, durable: bool = True) -> Iterator[Connection]:
+        """A transaction: committed when the block ends, rolled back when it raises. Raises Full or Unavailable."""
+        with _translated(), (self._writing if durable else self._ordered).begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(text("SET LOCAL lock_timeout = '20s'"))
+                if not durable:
+                    connection.execute(text("SET LOCAL synchronous_commit = off"))
+            yield connection
+
+    def answers(self) -> bool:
+        """Whether the database answers a question now."""
+        try:
+            with self.read() as connection:
+                return connection.execute(select(1)).scalar_one() == 1
+        except Unavailable:
+            return False
+
+    def close(self) -> None:
+        """Return every connection."""
+        self.engine.dispose()
+
+
+def added(connection: Connection, table: Any, **values: object) -> int:
+    """Insert one row and return its id."""
+    return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+
+
+def insert_of(connection: Connection) -> Any:
+    """The INSERT of this connection's dialect, which knows ON CONFLICT."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
+
+
+def _engine(url: str, connections: int) -> Engine:
+    parsed = make_url(url)
+    if parsed.get_backend_name() == "sqlite":
+        engine = create_engine(parsed, pool_size=connections, max_overflow=0, connect_args={"timeout": LOCK_SECONDS})
+        event.listen(engine, "connect", _sqlite_connect)
+        event.listen(engine, "begin", _sqlite_begin)
+        return engine
+    parsed = parsed.set(drivername="postgresql+psycopg")
+    return create_engine(parsed, pool_size=connections, max_overflow=0, pool_pre_ping=True)
+
+
+def _sqlite_connect(raw: Any, _record: object) -> None:
+    raw.isolation_level = None  # BEGIN is ours: the driver would begin late, and a late write lock can fail half-way
+    cursor = raw.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16384", f"busy_timeout={LOCK_SECONDS * 1000}"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _sqlite_begin(connection: Connection) -> None:
+    mode = connection.get_execution_options().get("accord_write")
+    if mode is None:
+        return  # reads run without a transaction: each statement sees the newest commit
+    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if mode == 'durable' else 'NORMAL'}")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    try:
+        yield
+    except exc.OperationalError as error:
+        said = str(error.orig).lower()
+        if "full" in said or "no space" in said or "disk i/o" in said:
+            raise Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.") from error
+        raise Unavailable("database-unavailable", "The database does not answer. Nothing was stored; try again.") from error
+
+
+def wait_for(store: Store, seconds: float = 30) -> None:
+    """Wait until the database answers, as at a start beside it; raises Unavailable after `seconds`."""
+    until = time.monotonic() + seconds
+    while not store.answers():
+        if time.monotonic() > until:
+            raise Unavailable("database-unavailable", "The database does not answer.")
+        time.sleep(0.2)

@@ -1,0 +1,380 @@
+"""Every table, in SQLAlchemy Core: the one description from which migrations, statements and tests come.
+
+Times are whole microseconds since 1970 UTC; digests and documents are bytes; closed lists are their words. Rows never leave
+`adapters.sql`. What each table is true about stands beside it.
+"""
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+Key = BigInteger().with_variant(Integer, "sqlite")  # SQLite's rowid alias must be INTEGER
+Time = BigInteger
+
+
+def _key() -> Column[int]:
+    return Column("id", Key, primary_key=True, autoincrement=True)
+
+
+def _to(target: str, name: str | None = None, *, nullable: bool = False) -> Column[int]:
+    return Column(name or target, Key, ForeignKey(f"{target}.id"), nullable=nullable)
+
+
+# Governance: facts, versioned; the one-row counter changes with every one of them, so that facts may be kept while it stands.
+governance = Table("governance", metadata, Column("id", Integer, primary_key=True), Column("counter", BigInteger, nullable=False))
+party = Table(
+    "party",
+    metadata,
+    _key(),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("role", String(16), nullable=False),
+    Column("approved", Boolean, nullable=False),
+    Column("updated", Time, nullable=False),
+)
+node = Table(
+    "node",
+    metadata,
+    _key(),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("hosting", String(16), nullable=False),
+    Column("url", Text, nullable=False),
+    Column("secret_file", Text),
+    Column("networks", Text, nullable=False),  # compute networks, CIDRs, space-separated
+    Column("allow", Text, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("updated", Time, nullable=False),
+)
+terms = Table(
+    "terms",
+    metadata,
+    _key(),
+    Column("version", String(16), nullable=False, unique=True),
+    Column("sha256", String(64), nullable=False),
+    Column("text", LargeBinary, nullable=False),
+    Column("at", Time, nullable=False),
+)
+agreement = Table(
+    "agreement",
+    metadata,
+    _key(),
+    Column("key", String(64), nullable=False, unique=True),
+    _to("party"),
+    _to("node"),
+    _to("terms"),
+    Column("version", Integer, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("starts", Time, nullable=False),
+    Column("ends", Time),
+    Column("access_class", String(16), nullable=False),
+    Column("listed", Boolean, nullable=False),
+    Column("actions", Text, nullable=False),
+    Column("visibility", String(16), nullable=False),
+    Column("purposes", Text, nullable=False),
+    Column("updated", Time, nullable=False),
+)
+dataset = Table(
+    "dataset",
+    metadata,
+    _key(),
+    Column("alias", String(16), nullable=False, unique=True),
+    _to("agreement"),
+    Column("title", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("details", Text, nullable=False),  # JSON: what a catalogue needs that the index can't give
+    Column("updated", Time, nullable=False),
+)
+sender = Table(
+    "sender",
+    metadata,
+    _key(),
+    _to("dataset"),
+    Column("aet", String(16), nullable=False),
+    Column("network", String(64), nullable=False),
+    Column("attested_by", Text),
+    Column("attested_on", String(10)),
+    Column("removed", Boolean, nullable=False, server_default=text("false")),
+    UniqueConstraint("dataset", "aet", "network"),
+)
+client = Table(
+    "client",
+    metadata,
+    _key(),
+    Column("client_id", String(64), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    _to("party"),
+    _to("node", nullable=True),
+    _to("terms", nullable=True),
+    Column("purposes", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("jwks", Text, nullable=False),
+    Column("enabled", Boolean, nullable=False),
+)
+permit = Table(
+    "permit",
+    metadata,
+    _key(),
+    _to("dataset"),
+    _to("party"),
+    Column("starts", Time, nullable=False),
+    Column("ends", Time),
+    Column("revoked", Time),
+)
+replay = Table(  # assertions already used, until they expire: a token request can't be played again
+    "replay",
+    metadata,
+    Column("issuer", String(64), primary_key=True),
+    Column("jti", String(128), primary_key=True),
+    Column("expires", Time, nullable=False, index=True),
+)
+
+# Deposit: what was presented, what is in our care, what may not come back.
+batch = Table(
+    "batch",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),  # unguessable; what the API calls it
+    Column("door", String(16), nullable=False),
+    _to("dataset"),
+    Column("subject", Text, nullable=False),
+    Column("peer", String(64), nullable=False),
+    Column("calling", String(64), nullable=False),
+    Column("called", String(64), nullable=False),
+    Column("attested", Boolean, nullable=False),
+    Column("opened", Time, nullable=False),
+    Column("closed", Time),
+    Column("touched", Time, nullable=False),
+    Column("held_by", String(64)),
+)
+Index("ix_batch_open", batch.c.touched, sqlite_where=batch.c.closed.is_(None), postgresql_where=batch.c.closed.is_(None))
+receipt = Table(
+    "receipt",
+    metadata,
+    _key(),
+    _to("batch"),
+    Column("name", Text, nullable=False),
+    Column("study_uid", String(64)),
+    Column("sop_uid", String(64)),
+    Column("digest", LargeBinary),
+    Column("size", BigInteger, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("rule", String(32), nullable=False),
+    Column("findings", Text, nullable=False),  # JSON: [[rule, where], …]
+    Column("at", Time, nullable=False),
+    Index("ix_receipt_batch", "batch", "id"),
+)
+custody = Table(
+    "custody",
+    metadata,
+    _key(),
+    Column("sop_uid", String(64), nullable=False),
+    Column("series_uid", String(64), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("patient_id", Text, nullable=False),
+    _to("dataset"),
+    _to("node"),
+    _to("batch"),
+    Column("state", String(16), nullable=False),  # receiving held review withdrawn purged refused
+    Column("quarantined", Boolean, nullable=False),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the data-set bytes
+    Column("file_digest", LargeBinary, nullable=False),
+    Column("size", BigInteger, nullable=False),  # of the file
+    Column("dataset_start", Integer, nullable=False),
+    Column("transfer_syntax", String(64), nullable=False),
+    Column("place", Text),
+    Column("rule", String(32), nullable=False),
+    Column("holder", String(64)),
+    Column("lease", Time),
+    Column("at", Time, nullable=False),
+    Index("ix_custody_dataset_digest", "dataset", "file_digest"),
+    Index("ix_custody_study", "study_uid"),
+    Index("ix_custody_batch", "batch"),
+    sqlite_autoincrement=True,  # rows are dropped: an id must never come back as another object
+)
+_IN_CARE = custody.c.state.in_(["receiving", "held", "review"])
+Index("uq_custody_in_care", custody.c.sop_uid, unique=True, sqlite_where=_IN_CARE, postgresql_where=_IN_CARE)
+_PASSING = custody.c.state.in_(["receiving", "withdrawn", "refusing"])
+Index("ix_custody_passing", custody.c.lease, sqlite_where=_PASSING, postgresql_where=_PASSING)
+block = Table(
+    "block",
+    metadata,
+    _key(),
+    _to("dataset"),
+    Column("study_uid", String(64)),
+    Column("sop_uid", String(64)),
+    Column("digest", LargeBinary),  # with a digest, only that content is blocked (a refused object may come corrected)
+    Column("reason", String(32), nullable=False),
+    Column("at", Time, nullable=False),
+    Column("lifted", Time),
+    Index("ix_block_study", "study_uid"),
+    Index("ix_block_sop", "sop_uid"),
+)
+
+# The index: held instances only. Fragments are finished JSON; the public base URL is spliced in when they are served.
+patient = Table(
+    "patient",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),
+    _to("party"),
+    Column("patient_id", Text, nullable=False),
+    Column("sex", String(16)),
+    Column("updated", Time, nullable=False),
+)
+study = Table(
+    "study",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("study_uid", String(64), nullable=False, unique=True),
+    _to("dataset"),
+    _to("patient"),
+    Column("patient_id", Text, nullable=False),
+    Column("patient_name", Text, nullable=False),  # folded for matching
+    Column("patient_sex", String(16), nullable=False),
+    Column("patient_birth_date", String(8), nullable=False),
+    Column("age", Integer),  # whole years at study
+    Column("study_date", String(8), nullable=False),
+    Column("study_time", String(16), nullable=False),
+    Column("accession_number", String(64), nullable=False),
+    Column("study_id", String(64), nullable=False),
+    Column("description", Text, nullable=False),  # folded
+    Column("referring", Text, nullable=False),  # folded
+    Column("header", Text, nullable=False),  # JSON of the study's own attributes, from which its fragment is made again
+    Column("modalities", Text, nullable=False),
+    Column("sop_classes", Text, nullable=False),
+    Column("series", Integer, nullable=False),
+    Column("instances", Integer, nullable=False),
+    Column("fragment", LargeBinary, nullable=False),
+    Column("document", LargeBinary),  # FHIR ImagingStudy, R4
+    Column("version", Integer, nullable=False),
+    Column("updated", Time, nullable=False),
+    Column("dirty_since", Time),
+    Column("touched", Time, nullable=False),
+    Index("ix_study_dataset", "dataset", "id"),
+    Index("ix_study_date", "study_date", "id"),
+    Index("ix_study_patient_id", "patient_id"),
+    Index("ix_study_patient", "patient"),
+    Index("ix_study_accession", "accession_number"),
+    Index("ix_study_updated", "updated"),
+)
+Index("ix_study_dirty", study.c.touched, sqlite_where=study.c.dirty_since.isnot(None), postgresql_where=study.c.dirty_since.isnot(None))
+series = Table(
+    "series",
+    metadata,
+    _key(),
+    _to("study"),
+    Column("series_uid", String(64), nullable=False),
+    Column("modality", String(16), nullable=False),
+    Column("body_part", String(64), nullable=False),
+    Column("manufacturer", Text, nullable=False),  # folded
+    Column("number", Integer),
+    Column("description", Text, nullable=False),
+    Column("header", Text, nullable=False),
+    Column("instances", Integer, nullable=False),
+    Column("fragment", LargeBinary, nullable=False),
+    UniqueConstraint("study", "series_uid"),
+    Index("ix_series_uid", "series_uid"),
+    Index("ix_series_modality", "modality", "study"),
+    Index("ix_series_body_part", "body_part", "study"),
+)
+instance = Table(
+    "instance",
+    metadata,
+    _key(),
+    _to("study"),
+    _to("series"),
+    _to("custody"),
+    Column("sop_uid", String(64), nullable=False, unique=True),
+    Column("sop_class", String(64), nullable=False),
+    Column("number", Integer),
+    Column("frames", Integer, nullable=False),
+    Column("summary", LargeBinary, nullable=False),  # QIDO
+    Column("metadata", LargeBinary, nullable=False),  # WADO-RS metadata
+    Index("ix_instance_series", "series", "id"),
+    Index("ix_instance_study", "study", "id"),
+)
+
+# The record: who asked what, and the ledger that an outsider can check.
+window = Table(  # one use: the accesses of one subject to one study, for one purpose, in five minutes
+    "use_window",
+    metadata,
+    _key(),
+    Column("subject", String(80), nullable=False),
+    Column("study_uid", String(64), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("slot", BigInteger, nullable=False),
+    _to("dataset"),
+    Column("closed", Boolean, nullable=False),
+    UniqueConstraint("subject", "study_uid", "action", "purpose", "slot"),
+)
+Index("ix_use_window_open", window.c.slot, sqlite_where=window.c.closed.is_(False), postgresql_where=window.c.closed.is_(False))
+access = Table(
+    "access",
+    metadata,
+    _key(),
+    Column("at", Time, nullable=False, index=True),
+    Column("subject", String(80), nullable=False),
+    Column("action", String(16), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("status", Integer, nullable=False),
+    Column("count", Integer, nullable=False),
+    Column("request", String(32), nullable=False),
+    _to("use_window", "window", nullable=True),
+    Index("ix_access_window", "window"),
+)
+ledger_leaf = Table(  # append-only: guarded by triggers; the worker gives each leaf its index once
+    "ledger_leaf",
+    metadata,
+    _key(),
+    Column("leaf", LargeBinary, nullable=False),
+    Column("position", BigInteger, unique=True),
+)
+Index("ix_ledger_leaf_pending", ledger_leaf.c.id, sqlite_where=ledger_leaf.c.position.is_(None), postgresql_where=ledger_leaf.c.position.is_(None))
+ledger_body = Table(  # may be erased; the leaf then commits to something nobody can read
+    "ledger_body",
+    metadata,
+    Column("id", Key, ForeignKey("ledger_leaf.id"), primary_key=True, autoincrement=False),
+    Column("nonce", LargeBinary, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("kind", String(64), nullable=False),
+    Column("at", Time, nullable=False),
+    Column("actor", String(80), nullable=False),
+    _to("party", nullable=True),  # whose data or agreement it is about
+    _to("dataset", nullable=True),
+    _to("batch", nullable=True),
+    Index("ix_ledger_body_dataset", "dataset", "id"),
+    Index("ix_ledger_body_party", "party", "id"),
+    Index("ix_ledger_body_batch", "batch"),
+)
+checkpoint = Table(
+    "checkpoint",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    Column("frontier", LargeBinary, nullable=False),
+    Column("at", Time, nullable=False),
+)

@@ -1,0 +1,1 @@
+"""Decides: nouns and rules of agreements, deposits, access and the ledger; values in, values out."""

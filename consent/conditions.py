@@ -1,0 +1,67 @@
+"""What a provider may agree to: actions, purposes, access class, listing and visibility, as closed lists."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    """What a caller may do with data; a set, of which none implies another."""
+
+    DISCOVER = "discover"
+    QUERY = "query"
+    PREVIEW = "preview"
+    VIEW = "view"
+    PROCESS = "process"
+    EXPORT = "export"
+    DEPOSIT = "deposit"
+    GOVERN = "govern"
+
+
+class Purpose(StrEnum):
+    """The only purposes data is shared for; a claim of the token, never a parameter of a question."""
+
+    AI_RESEARCH = "AIRESEARCH"
+    AI_TRAINING = "AITRAIN"
+    FEDERATED_LEARNING = "FEDLEARN"
+
+
+CLINICAL_PURPOSES = frozenset({"TREAT", "ETREAT", "CLINTRCH", "CLINTRL", "CAREMGT", "PATRQT", "HOPERAT", "HPAYMT"})
+"""HL7 v3 PurposeOfUse codes that would put data to clinical or administrative use; refused by name for every caller."""
+
+
+class AccessClass(StrEnum):
+    """`default`: any approved user under the agreement. `conditional`: a permit for the dataset is needed as well."""
+
+    DEFAULT = "default"
+    CONDITIONAL = "conditional"
+
+
+class Visibility(StrEnum):
+    """Which pictures a user may look at: none, reduced previews, or full views (which include previews)."""
+
+    NONE = "none"
+    PREVIEW = "preview"
+    FULL = "full"
+
+
+GRANTABLE = frozenset({Action.QUERY, Action.PROCESS, Action.EXPORT})
+"""Actions a provider grants by name; looking is granted by visibility, discovery by listing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """The conditions of one agreement version. What is not in them is not permitted."""
+
+    access_class: AccessClass
+    listed: bool
+    actions: frozenset[Action]
+    visibility: Visibility
+    purposes: frozenset[Purpose]
+
+    def permit(self, action: Action) -> bool:
+        """Whether the provider agreed to this action at all, whoever asks."""
+        if action is Action.PREVIEW:
+            return self.visibility is not Visibility.NONE
+        if action is Action.VIEW:
+            return self.visibility is Visibility.FULL
+        return action in self.actions or action is Action.DISCOVER

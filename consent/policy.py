@@ -1,0 +1,170 @@
+"""The one decision: may this subject do this with that dataset, for this purpose, now?
+
+Deny overrides; what nobody decided is denied. `decide` walks gates that nobody overrides (the agreement, its period, its node),
+then the caller's own (role, approval, terms), then the closed lists (purpose, permit, action). It returns a value that says
+which rule spoke and under which agreement and terms; it raises nothing and asks nobody. `sight` asks it for every dataset and
+gives the ids that one SQL statement may look at: consent narrows a question, and no answer is filtered afterwards.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from consent.agreement import AgreementState, Facts, NodeState
+from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Purpose
+from consent.permits import holding
+from consent.subject import Role, Subject
+
+NEVER_FOR_DIAGNOSIS = "Nothing here is for diagnosis or any other clinical use: images and data are for AI research and training only."
+
+
+class Reach(StrEnum):
+    """A cell of the matrix: how far a role's action reaches. A role or action without a cell reaches nothing."""
+
+    LISTED = "descriptions and safe counts of listed datasets"
+    AGREED = "as the provider agreed"
+    OWN = "own data"
+    ALL = "all"
+
+
+_AGREED_TO_USERS = {
+    Action.DISCOVER: Reach.ALL,
+    Action.QUERY: Reach.AGREED,
+    Action.PREVIEW: Reach.AGREED,
+    Action.VIEW: Reach.AGREED,
+}
+
+MATRIX: dict[Role, dict[Action, Reach]] = {
+    Role.ANONYMOUS: {Action.DISCOVER: Reach.LISTED},
+    Role.USER: _AGREED_TO_USERS | {Action.EXPORT: Reach.AGREED},
+    Role.INSIDE: _AGREED_TO_USERS | {Action.PROCESS: Reach.AGREED},
+    Role.PROVIDER: {a: Reach.OWN for a in Action if a is not Action.GOVERN},
+    Role.SENDER: {Action.DEPOSIT: Reach.OWN},
+    Role.OPERATOR: {Action.DISCOVER: Reach.ALL, Action.QUERY: Reach.ALL, Action.GOVERN: Reach.ALL},
+    Role.FEDERATION: {Action.DISCOVER: Reach.LISTED},
+}
+"""Who may do what (callers × actions); every yes is still subject to the agreement, and in the conditional class to a permit."""
+
+SENTENCES = {
+    "permitted": "Permitted under the agreement.",
+    "role": "This kind of caller may not do that.",
+    "not-own": "Only the provider of this dataset may do that.",
+    "not-listed": "The provider does not list this dataset.",
+    "agreement-not-active": "The agreement on this dataset is not active, so nothing under it goes in or out.",
+    "agreement-out-of-period": "The agreement on this dataset is outside its period.",
+    "node-not-linked": "The node that holds this dataset is not linked, so nothing on it goes in or out.",
+    "not-approved": "Your organisation is not an approved data user yet.",
+    "terms-not-accepted": "You have not accepted the terms of use. Accept the version in force and ask again.",
+    "purpose-missing": "The token names no purpose. Ask for one of: AIRESEARCH, AITRAIN, FEDLEARN.",
+    "purpose-clinical": "Clinical purposes are refused. " + NEVER_FOR_DIAGNOSIS,
+    "purpose-unknown": "The purpose is none of: AIRESEARCH, AITRAIN, FEDLEARN.",
+    "purpose-not-registered": "Your client is not registered for this purpose.",
+    "purpose-not-agreed": "The provider does not share this dataset for this purpose.",
+    "permit-needed": "The provider shares this dataset under conditions: a permit is needed. Ask the repository for one.",
+    "not-visible": "The provider did not agree to pictures of this dataset being looked at.",
+    "preview-only": "The provider agreed to reduced previews of this dataset only.",
+    "no-download": "You may process this dataset in place if its provider agreed to that; download it may not be.",
+    "action-not-agreed": "The provider did not agree to this use of the dataset.",
+}
+"""Rule → the sentence a caller reads; stable codes, no dataset's or patient's value in them."""
+
+_CLOSED = {Action.PREVIEW: "not-visible", Action.VIEW: "preview-only", Action.EXPORT: "no-download"}
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Yes or no, by which rule, citing the agreement version and terms; a yes holds until `valid_until` (None: no end)."""
+
+    allowed: bool
+    rule: str
+    agreement: str
+    terms: str
+    valid_until: datetime | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The rule in words."""
+        return SENTENCES[self.rule]
+
+
+def decide(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> Decision:
+    """Decide by values alone; the first gate that says no names the rule."""
+    rule = _refusal(subject, action, purpose, facts, now)
+    cites = (f"{facts.agreement}@{facts.version}", facts.terms)
+    if rule:
+        return Decision(False, rule, *cites)
+    return Decision(True, "permitted", *cites, _valid_until(subject, facts, now))
+
+
+def _refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> str | None:
+    reach = MATRIX[subject.role].get(action)
+    if reach is None:
+        return "no-download" if action is Action.EXPORT and subject.role is Role.INSIDE else "role"
+    if reach is Reach.OWN and subject.party != facts.provider:
+        return "not-own"
+    if stop := stopped(facts, now):
+        return stop
+    if reach is Reach.LISTED:
+        return None if facts.conditions.listed else "not-listed"
+    if subject.role in (Role.USER, Role.INSIDE):
+        return _users_refusal(subject, action, purpose, facts, now)
+    return None
+
+
+def stopped(facts: Facts, now: datetime) -> str | None:
+    """The rule by which nothing at all goes in or out of this dataset now, or None."""
+    if facts.state is not AgreementState.ACTIVE:
+        return "agreement-not-active"
+    if now < facts.starts or (facts.ends is not None and now >= facts.ends):
+        return "agreement-out-of-period"
+    return None if facts.node_state is NodeState.LINKED else "node-not-linked"
+
+
+def _users_refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> str | None:
+    if not subject.approved:
+        return "not-approved"
+    if subject.terms is None:
+        return "terms-not-accepted"
+    if action is Action.DISCOVER:
+        return None
+    if rule := purpose_refusal(subject, purpose):
+        return rule
+    if purpose not in facts.conditions.purposes:
+        return "purpose-not-agreed"
+    if facts.conditions.access_class is AccessClass.CONDITIONAL and not holding(facts.permits, subject.party, now):
+        return "permit-needed"
+    return None if facts.conditions.permit(action) else _CLOSED.get(action, "action-not-agreed")
+
+
+def purpose_refusal(subject: Subject, purpose: str | None) -> str | None:
+    """The rule by which a purpose can't be claimed by this subject at all, or None."""
+    if not purpose:
+        return "purpose-missing"
+    if purpose.upper() in CLINICAL_PURPOSES:
+        return "purpose-clinical"
+    if purpose not in {str(p) for p in Purpose}:
+        return "purpose-unknown"
+    return None if purpose in subject.purposes else "purpose-not-registered"
+
+
+def _valid_until(subject: Subject, facts: Facts, now: datetime) -> datetime | None:
+    ends = [facts.ends]
+    if facts.conditions.access_class is AccessClass.CONDITIONAL and (permit := holding(facts.permits, subject.party, now)):
+        ends.append(permit.ends)
+    return min((e for e in ends if e is not None), default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """The datasets a question may look at, and until when that answer may be kept."""
+
+    datasets: frozenset[int]
+    valid_until: datetime | None
+
+
+def sight(subject: Subject, action: Action, purpose: str | None, facts: Iterable[Facts], now: datetime) -> Sight:
+    """The ids of the datasets on which `decide` says yes."""
+    every = [(f.dataset, decide(subject, action, purpose, f, now)) for f in facts]
+    ends = [d.valid_until for _, d in every if d.allowed and d.valid_until]
+    return Sight(frozenset(i for i, d in every if d.allowed), min(ends, default=None))

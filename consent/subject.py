@@ -1,0 +1,34 @@
+"""Who asks: a client, a registered sender, the federation or nobody, with the organisation it acts for."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from consent.conditions import Purpose
+
+
+class Role(StrEnum):
+    """The rows of the matrix. `inside` is a user's client at a node's compute network; elsewhere it is a plain user."""
+
+    ANONYMOUS = "anonymous"
+    USER = "user"
+    INSIDE = "inside"
+    PROVIDER = "provider"
+    SENDER = "sender"
+    OPERATOR = "operator"
+    FEDERATION = "federation"
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """One caller as this request found it: identity, organisation, role, and what it accepted and is registered for."""
+
+    id: str
+    role: Role
+    party: str | None = None
+    approved: bool = False
+    terms: str | None = None
+    purposes: frozenset[Purpose] = field(default_factory=frozenset)
+
+
+ANONYMOUS = Subject("anonymous", Role.ANONYMOUS)
+FEDERATION = Subject("federation", Role.FEDERATION)

@@ -1,0 +1,1 @@
+"""Translates between nouns and dialects: pure functions and tables, no I/O."""

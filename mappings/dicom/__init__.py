@@ -1,0 +1,1 @@
+"""DICOM as a dialect: Part 10 bytes in, headers, findings, fragments and pictures out."""

@@ -1,0 +1,264 @@
+"""Observes what a data set still says about people: the facts that the deposit rules judge (PS3.15 §E, Table E.1-1).
+
+Every element at every depth is looked at, raw; a value that is empty or blank is no fact, and no value leaves this file. A
+private element is what its creator's dictionary says it is, never what the wire says.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from consent.deposit import Finding
+from mappings.dicom.elements import (
+    CHARSET,
+    DEFAULT_ENCODINGS,
+    ITEM,
+    ITEM_END,
+    Encodings,
+    Event,
+    decode,
+    encodings_of,
+    known_creator,
+    private_vr,
+    walk,
+    where,
+)
+
+MAX_PER_RULE = 20  # a file with a thousand names needs no longer list; the places listed are the first
+_LOOK = 1024
+
+_PATIENT_ID, _MODALITY, _IMAGE_TYPE, _CONVERSION, _BURNED_IN = 0x00100020, 0x00080060, 0x00080008, 0x00080064, 0x00280301
+_TOP = frozenset({_PATIENT_ID, _MODALITY, _IMAGE_TYPE, _CONVERSION, _BURNED_IN})
+_METHODS = frozenset({0x00120063, 0x00120064})
+_IDENTITY_REMOVED = 0x00120062
+_BIRTH_DATES = frozenset({0x00100030, 0x00100033})
+
+# PS3.6 names; PS3.15 Table E.1-1 lists them all.
+STAFF = frozenset({
+    0x00080090,  # Referring Physician's Name
+    0x0008009C,  # Consulting Physician's Name
+    0x00081048,  # Physician(s) of Record
+    0x00081050,  # Performing Physician's Name
+    0x00081060,  # Name of Physician(s) Reading Study
+    0x00081070,  # Operators' Name
+    0x00140104,  # Secondary Reviewer Name
+    0x00142006,  # Evaluator Name
+    0x00321032,  # Requesting Physician
+    0x00400006,  # Scheduled Performing Physician's Name
+    0x00401010,  # Names of Intended Recipients of Results
+    0x00402008,  # Order Entered By
+    0x00404037,  # Human Performer's Name
+    0x0040A067,  # Document Author (Trial)
+    0x0040A075,  # Verifying Observer Name
+    0x00700084,  # Content Creator's Name
+    0x300600A6,  # ROI Interpreter
+    0x300E0008,  # Reviewer Name
+    0x40080102,  # Interpretation Recorder
+    0x4008010A,  # Interpretation Transcriber
+    0x4008010C,  # Interpretation Author
+    0x40080114,  # Physician Approving Interpretation
+    0x40080119,  # Distribution Name
+})
+# Names whatever VR the wire gives them.
+_NAMES = frozenset({0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00102297, 0x0040A123, 0x0040A307, 0x0040A352, 0x0072006A})
+_PRESENT = MappingProxyType({
+    0x00101040: "address",  # Patient's Address
+    0x00401102: "address",  # Person's Address
+    0x00102154: "telephone",  # Patient's Telephone Numbers
+    0x00102155: "telephone",  # Patient's Telecom Information
+    0x00401103: "telephone",  # Person's Telephone Numbers
+    0x00401104: "telephone",  # Person's Telecom Information
+    0x00101000: "other-ids",  # Other Patient IDs
+    0x00101002: "other-ids",  # Other Patient IDs Sequence
+    0x00101050: "other-ids",  # Insurance Plan Identification
+    0x00101090: "other-ids",  # Medical Record Locator
+    0x00080080: "institution",  # Institution Name
+    0x00080081: "institution",  # Institution Address
+    0x00080082: "institution",  # Institution Code Sequence
+    0x00081040: "institution",  # Institutional Department Name
+    0x00081041: "institution",  # Institutional Department Type Code Sequence
+})
+_WATCHED = _TOP | _METHODS | {_IDENTITY_REMOVED, CHARSET} | _BIRTH_DATES | STAFF | _NAMES | frozenset(_PRESENT)
+
+_TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UN", "UT"})
+_HINTING_MODALITIES = frozenset({"US", "XA", "ES", "XC", "SC", "OT"})
+_HINTING_CONVERSIONS = frozenset({"SI", "SD", "DF"})
+_EIGHT_DIGITS = re.compile(r"[0-9]{8}")
+_COMPONENTS = re.compile(r"[\^=\s\0]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Observations:
+    """What a data set says of its own de-identification, and the findings that bear on it, in the order of the file."""
+
+    declared: bool
+    findings: tuple[Finding, ...]
+
+
+def observe(dataset: memoryview, transfer_syntax: str, *, placeholders: frozenset[str], preamble_zero: bool) -> Observations:
+    """The facts of a plain data set; `placeholders` are lower-case words that make a name none. Raises Unreadable as the walk."""
+    return observations_of(dataset, walk(dataset, transfer_syntax), placeholders=placeholders, preamble_zero=preamble_zero)
+
+
+def observations_of(
+    dataset: memoryview, events: Iterable[Event], *, placeholders: frozenset[str], preamble_zero: bool,
+) -> Observations:
+    """As observe, from a walk (or a list of one) of the same data set."""
+    observer = _Observer(dataset, placeholders)
+    for tag, vr, start, stop, creator in events:
+        if vr == "SQ":
+            observer.open_sequence(tag)
+        elif vr:
+            if start != stop and (
+                observer.pending or tag in _WATCHED or vr == "PN" or tag & 0x10000 or 0x50000000 <= tag < 0x61000000
+            ):
+                observer.element(tag, vr, start, stop, creator)
+        elif tag == ITEM:
+            observer.open_item()
+        elif tag == ITEM_END:
+            observer.close_item()
+        else:
+            observer.close_sequence()
+    return observer.conclude(preamble_zero)
+
+
+def plausible_name(text: str, patient_id: str, placeholders: frozenset[str]) -> bool:
+    """Whether one value of PN names somebody: not empty, not the PatientID, no digit in it, not made of placeholders only."""
+    if text.strip(" ^=\0") == patient_id or any(character.isdecimal() for character in text):
+        return False
+    return any(word and word.casefold() not in placeholders for word in _COMPONENTS.split(text))
+
+
+class _Observer:
+    """One data set being looked at. `pending` holds open sequences that become facts with their first non-empty value."""
+
+    __slots__ = ("data", "declared", "encodings", "found", "names", "outer", "path", "pending", "placeholders", "top")
+
+    def __init__(self, data: memoryview, placeholders: frozenset[str]) -> None:
+        self.data, self.placeholders = data, placeholders
+        self.path: list[list[int]] = []
+        self.pending: list[tuple[int, str, str]] = []
+        self.encodings, self.outer = DEFAULT_ENCODINGS, list[Encodings]()
+        self.declared = False
+        self.found: dict[str, list[Finding]] = {}
+        self.names: dict[tuple[str, str], Finding] = {}
+        self.top: dict[int, str] = {}
+
+    def open_sequence(self, tag: int) -> None:
+        rule = _PRESENT.get(tag) or ("private" if tag & 0x10000 else "declared" if tag in _METHODS and not self.path else "")
+        if rule:
+            self.pending.append((len(self.path), rule, self._where(tag)))
+        self.path.append([tag, -1])
+
+    def open_item(self) -> None:
+        self.path[-1][1] += 1
+        self.outer.append(self.encodings)
+
+    def close_item(self) -> None:
+        self.encodings = self.outer.pop()
+
+    def close_sequence(self) -> None:
+        self.path.pop()
+        while self.pending and self.pending[-1][0] >= len(self.path):
+            self.pending.pop()
+
+    def element(self, tag: int, vr: str, start: int, stop: int, creator: str | None) -> None:
+        if tag & 0xFFFF == 0 or self._blank(start, stop):
+            return
+        self._settle_pending()
+        value = self.data[start:stop]
+        if tag & 0x10000:
+            self._private(tag, vr, value, creator)
+        elif tag >> 24 == 0x60 and tag & 0xFFFF == 0x3000:
+            self._add("overlay", tag)
+        elif tag >> 24 == 0x50:
+            self._add("curve", tag)
+        else:
+            self._public(tag, vr, value)
+
+    def conclude(self, preamble_zero: bool) -> Observations:
+        patient_id = self.top.get(_PATIENT_ID, "")
+        for (rule, text), finding in self.names.items():
+            if plausible_name(text, patient_id, self.placeholders) and len(self.found.get(rule, ())) < MAX_PER_RULE:
+                self.found.setdefault(rule, []).append(finding)
+        if not preamble_zero:
+            self.found["preamble"] = [Finding("preamble", "preamble")]
+        hint = None if "burned-in" in self.found else self._burned_in_hint()
+        if hint:
+            self.found["burned-in"] = [Finding("burned-in", where(hint))]
+        return Observations(self.declared, tuple(finding for findings in self.found.values() for finding in findings))
+
+    def _public(self, tag: int, vr: str, value: memoryview) -> None:
+        if tag in _PRESENT:
+            self._add(_PRESENT[tag], tag)
+        elif vr == "PN" or tag in STAFF or tag in _NAMES:
+            self._name("staff" if tag in STAFF else "person-name", tag, value)
+        elif tag in _WATCHED:
+            self._stated(tag, decode(bytes(value[:_LOOK]), "LO", self.encodings).strip(" \0"))
+        if tag == CHARSET:
+            self.encodings = encodings_of(bytes(value[:_LOOK]))
+
+    def _stated(self, tag: int, text: str) -> None:
+        """Plain statements: identity removed and how, birth dates, burned-in and what hints at it."""
+        if tag in _TOP and not self.path:
+            self.top[tag] = text
+        if tag in _BIRTH_DATES:
+            date = text.replace(".", "")
+            if _EIGHT_DIGITS.fullmatch(date) and not date.endswith("0101"):
+                self._add("birth-date", tag)
+        elif tag == _BURNED_IN and text == "YES":
+            self._add("burned-in", tag)
+        elif not self.path and (tag in _METHODS or (tag == _IDENTITY_REMOVED and text == "YES")):
+            self.declared = True
+
+    def _private(self, tag: int, vr: str, value: memoryview, creator: str | None) -> None:
+        """PS3.5 §7.8: a creator's own element says nothing; an element without its creator has an unknown one."""
+        if 0x10 <= tag & 0xFFFF <= 0xFF:
+            return
+        if not known_creator(creator):
+            self._add("private-unknown" if vr in _TEXT_VRS else "private", tag)
+            return
+        self._add("private", tag)
+        if private_vr(tag, creator) == "PN":
+            self._name("person-name", tag, value)
+
+    def _name(self, rule: str, tag: int, value: memoryview) -> None:
+        """Keeps each distinct name once, with its first place: PatientID may come later, and a name equal to it is none."""
+        for text in decode(bytes(value), "PN", self.encodings).split("\\"):
+            key = (rule, text)
+            if key not in self.names and self._room(rule) and plausible_name(text, "\0", self.placeholders):
+                self.names[key] = Finding(rule, self._where(tag))
+
+    def _room(self, rule: str) -> bool:
+        return sum(1 for kept, _ in self.names if kept == rule) <= MAX_PER_RULE
+
+    def _add(self, rule: str, tag: int) -> None:
+        findings = self.found.setdefault(rule, [])
+        if len(findings) < MAX_PER_RULE:
+            findings.append(Finding(rule, self._where(tag)))
+
+    def _settle_pending(self) -> None:
+        for _, rule, place in self.pending:
+            if rule == "declared":
+                self.declared = True
+            elif len(self.found.setdefault(rule, [])) < MAX_PER_RULE:
+                self.found[rule].append(Finding(rule, place))
+        self.pending.clear()
+
+    def _burned_in_hint(self) -> int | None:
+        """The element that makes burned-in text likely, unless the object says NO (PS3.3 §C.7.6.1)."""
+        if self.top.get(_BURNED_IN) == "NO":
+            return None
+        if self.top.get(_MODALITY) in _HINTING_MODALITIES:
+            return _MODALITY
+        if "SCREEN SAVE" in self.top.get(_IMAGE_TYPE, ""):
+            return _IMAGE_TYPE
+        return _CONVERSION if self.top.get(_CONVERSION) in _HINTING_CONVERSIONS else None
+
+    def _blank(self, start: int, stop: int) -> bool:
+        """Whether a value is padding only; looked at in pieces, since pixel-sized values are rarely blank."""
+        return all(not bytes(self.data[at:min(at + _LOOK, stop)]).strip(b" \0") for at in range(start, stop, _LOOK))
+
+    def _where(self, tag: int) -> str:
+        return where(tag, "".join(f"{where(sequence)}[{item}]." for sequence, item in self.path))

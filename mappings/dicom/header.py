@@ -1,0 +1,164 @@
+"""Reads from a data set what the index keeps: identifiers, patient, study, series and instance, as plain text and numbers.
+
+Text is decoded by the file's own character sets; a value that is no date, time or number where one belongs is None. Every value
+is cut at a bound, since a file may say anything.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from mappings.dicom.elements import BIG_ENDIAN, CHARSET, SEQUENCE_END, Encodings, Event, decode, encodings_of, walk, where
+from mappings.dicom.part10 import Unreadable
+
+MAX_VALUE = 1024  # bytes; the longest VR here has 64 characters a component (PS3.5 §6.2)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """One instance as the index knows it. Dates are YYYYMMDD, times HHMMSS[.F], absent or unusable values None."""
+
+    transfer_syntax: str
+    sop_class_uid: str
+    sop_instance_uid: str
+    study_instance_uid: str
+    series_instance_uid: str
+    patient_id: str | None
+    issuer_of_patient_id: str | None
+    patient_name: str | None
+    patient_sex: str | None
+    patient_birth_date: str | None
+    age_years: int | None  # at study: PatientAge, else the whole years between birth and study
+    study_date: str | None
+    study_time: str | None
+    timezone_offset: str | None
+    accession_number: str | None
+    study_id: str | None
+    study_description: str | None
+    referring_physician_name: str | None
+    modality: str | None
+    series_number: int | None
+    series_description: str | None
+    series_date: str | None
+    series_time: str | None
+    body_part_examined: str | None
+    laterality: str | None
+    manufacturer: str | None
+    instance_number: int | None
+    rows: int | None
+    columns: int | None
+    number_of_frames: int | None
+    bits_allocated: int | None
+    samples_per_pixel: int | None
+    photometric_interpretation: str | None
+
+
+# field → (tag, VR), PS3.6; the VR says how its value reads.
+UIDS = MappingProxyType({
+    "sop_class_uid": 0x00080016, "sop_instance_uid": 0x00080018, "study_instance_uid": 0x0020000D,
+    "series_instance_uid": 0x0020000E,
+})
+FIELDS = MappingProxyType({
+    "patient_id": (0x00100020, "LO"), "issuer_of_patient_id": (0x00100021, "LO"), "patient_name": (0x00100010, "PN"),
+    "patient_sex": (0x00100040, "CS"), "patient_birth_date": (0x00100030, "DA"), "study_date": (0x00080020, "DA"),
+    "study_time": (0x00080030, "TM"), "timezone_offset": (0x00080201, "SH"), "accession_number": (0x00080050, "SH"),
+    "study_id": (0x00200010, "SH"), "study_description": (0x00081030, "LO"), "referring_physician_name": (0x00080090, "PN"),
+    "modality": (0x00080060, "CS"), "series_number": (0x00200011, "IS"), "series_description": (0x0008103E, "LO"),
+    "series_date": (0x00080021, "DA"), "series_time": (0x00080031, "TM"), "body_part_examined": (0x00180015, "CS"),
+    "laterality": (0x00200060, "CS"), "manufacturer": (0x00080070, "LO"), "instance_number": (0x00200013, "IS"),
+    "rows": (0x00280010, "US"), "columns": (0x00280011, "US"), "number_of_frames": (0x00280008, "IS"),
+    "bits_allocated": (0x00280100, "US"), "samples_per_pixel": (0x00280002, "US"),
+    "photometric_interpretation": (0x00280004, "CS"),
+})
+_PATIENT_AGE = 0x00101010
+_WANTED = frozenset({*UIDS.values(), *(tag for tag, _ in FIELDS.values()), _PATIENT_AGE, CHARSET})
+
+_UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
+_DATE = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])")
+_TIME = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?")
+_INTEGER = re.compile(r"[+-]?\d{1,12}")
+_AGE = re.compile(r"(\d{3})([DWMY])")
+_PER_YEAR = MappingProxyType({"D": 365, "W": 52, "M": 12, "Y": 1})
+
+
+def read_header(dataset: memoryview, transfer_syntax: str) -> Header:
+    """The header of a plain data set, whose whole structure is checked on the way.
+
+    Raises Unreadable: uid-missing before uid-illegal before structure-broken, as the deposit rules rank them.
+    """
+    return header_of(dataset, transfer_syntax, walk(dataset, transfer_syntax))
+
+
+def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]) -> Header:
+    """As read_header, from a walk (or a list of one) of the same data set."""
+    found: dict[int, bytes] = {}
+    try:
+        _collect(dataset, events, found)
+    except Unreadable:
+        # cut before a UID: nobody can say that it is missing; but one already read may be illegal, which ranks first
+        _uids(found, complete=False)
+        raise
+    uids = _uids(found, complete=True)
+    encodings = encodings_of(found.get(CHARSET, b""))
+    order = ">" if transfer_syntax == BIG_ENDIAN else "<"
+    values = {field: _read(found.get(tag, b""), vr, encodings, order) for field, (tag, vr) in FIELDS.items()}
+    age = _age(found.get(_PATIENT_AGE, b""), values["patient_birth_date"], values["study_date"])
+    return Header(transfer_syntax=transfer_syntax, age_years=age, **uids, **values)  # type: ignore[arg-type]
+
+
+def legal_uid(uid: str) -> bool:
+    """PS3.5 §9.1: digits and dots, at most 64, at least two components, none empty or with a leading zero."""
+    return len(uid) <= 64 and _UID.fullmatch(uid) is not None
+
+
+def _collect(dataset: memoryview, events: Iterable[Event], found: dict[int, bytes]) -> None:
+    depth = 0
+    for tag, vr, start, stop, _ in events:
+        if vr == "SQ":
+            depth += 1
+        elif tag == SEQUENCE_END:
+            depth -= 1
+        elif tag in _WANTED and not depth:
+            found[tag] = bytes(dataset[start:min(stop, start + MAX_VALUE)])
+
+
+def _uids(found: dict[int, bytes], complete: bool) -> dict[str, str]:
+    uids = {field: found.get(tag, b"").strip(b"\0 ").decode("ascii", "replace") for field, tag in UIDS.items()}
+    for field, uid in uids.items():
+        if complete and not uid:
+            raise Unreadable("uid-missing", "an identifier is missing", where(UIDS[field]))
+    for field, uid in uids.items():
+        if uid and not legal_uid(uid):
+            raise Unreadable("uid-illegal", "an identifier is not a legal UID", where(UIDS[field]))
+    return uids
+
+
+def _read(value: bytes, vr: str, encodings: Encodings, order: str) -> str | int | None:
+    if vr == "US":
+        return int.from_bytes(value[:2], "big" if order == ">" else "little") if len(value) >= 2 else None
+    text = decode(value, vr, encodings).strip(" \0")
+    if vr == "IS":
+        return int(text) if _INTEGER.fullmatch(text) else None
+    return _text(text, vr) or None
+
+
+def _text(text: str, vr: str) -> str | None:
+    if vr == "DA":
+        date = _DATE.fullmatch(text)
+        return "".join(date.groups()) if date else None
+    if vr == "TM":
+        time = text.replace(":", "")
+        return time if _TIME.fullmatch(time) else None
+    return text.replace("\0", "")
+
+
+def _age(stated: bytes, born: object, studied: object) -> int | None:
+    """PatientAge (0010,1010) in whole years; else from the two dates, if they make sense."""
+    age = _AGE.fullmatch(stated.decode("latin-1").strip(" \0"))
+    if age:
+        return int(age[1]) // _PER_YEAR[age[2]]
+    if not isinstance(born, str) or not isinstance(studied, str):
+        return None
+    years = int(studied[:4]) - int(born[:4]) - (studied[4:] < born[4:])
+    return years if 0 <= years <= 150 else None

@@ -1,0 +1,224 @@
+"""Reads EUCAIM's federated question (the AST that Focus passes on) and renders the reply its explorer draws.
+
+What is not known matches nothing: a key, operand, type or value without a row here makes its condition false, and is named for
+the log. So an answer is never wider than the question. Age is the age at the study; we hold no diagnosis to count from.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from math import ceil, floor, isfinite
+from typing import Any
+
+from mappings.failures import Invalid
+from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query
+
+MAX_DEPTH = 16  # the explorer sends four levels
+MAX_NODES = 1000
+MAX_NAMED = 20
+OLDEST = 1000  # years; larger numbers mean no more than this one, and fit every database's integers
+UNKNOWN = "SNOMEDCT261665006"
+
+SEXES = {"SNOMEDCT248153007": ("M",), "SNOMEDCT248152002": ("F",), "SNOMEDCT74964007": ("O",), UNKNOWN: ("",)}
+"""SNOMED CT → Patient's Sex (0010,0040), PS3.3 C.7.1.1; an empty one is unknown."""
+
+MODALITIES = {"RID10312": ("MR",), "RID10337": ("PT",), "RID10334": ("NM",), "RID10321": ("CT",), UNKNOWN: ("",)}
+"""RadLex → Modality (0008,0060), PS3.3 C.7.3.1.1.1: PET is PT; SPECT (ST) is retired there and is NM."""
+
+BODY_PARTS = {
+    "SNOMEDCT76752008": ("BREAST",),
+    "SNOMEDCT71854001": ("COLON",),
+    "SNOMEDCT39607008": ("LUNG",),
+    "SNOMEDCT12921003": ("PELVIS",),
+    "SNOMEDCT816092008": ("PELVIS",),
+    "SNOMEDCT41216001": ("PROSTATE",),
+    "SNOMEDCT818981001": ("ABDOMEN",),
+    "SNOMEDCT69536005": ("HEAD",),
+    UNKNOWN: ("",),
+}
+"""SNOMED CT → Body Part Examined (0018,0015), the defined terms of PS3.16 table L-1 and nothing wider: a chest is no lung."""
+
+MANUFACTURERS = {
+    "C200140": ("*siemens*",),
+    "birnlex_3066": ("*siemens*",),
+    "birnlex_12833": ("ge", "ge *", "*general electric*"),
+    "birnlex_3065": ("*philips*",),
+    "birnlex_3067": ("*toshiba*",),
+}
+"""NCI Thesaurus and birnlex → what Manufacturer (0008,0070) says, folded; files don't tell Siemens' two companies apart."""
+
+LABELS = {"M": "Male", "F": "Female", "O": "Other"}
+_BODY_PART = re.compile(r"[A-Z0-9 _]{1,16}")  # the shape of CS, PS3.5 6.2: free text in it is not passed on
+_CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+
+
+@dataclass(slots=True)
+class _Reading:
+    """One AST being read: what it named that nobody knows, and how many nodes it may still have."""
+
+    unknown: list[str] = field(default_factory=list)
+    left: int = MAX_NODES
+
+    def nothing(self, what: str, said: object) -> Condition:
+        """Matches nothing, and is logged: as a code, or not at all."""
+        if len(self.unknown) < MAX_NAMED:
+            self.unknown.append(f"{what} {said if isinstance(said, str) and _CODE.fullmatch(said) else '(no code)'}")
+        return NOTHING
+
+
+def read_ast(ast: object) -> tuple[Query, tuple[str, ...]]:
+    """The question over studies, and what in it nobody knows (codes only, at most 20). Raises Invalid for what is no AST."""
+    reading = _Reading()
+    where = _node(ast, 1, reading)
+    return Query(Level.STUDY, where), tuple(reading.unknown)
+
+
+def _node(node: object, depth: int, reading: _Reading) -> Condition:
+    if depth > MAX_DEPTH or reading.left == 0:
+        raise Invalid("ast-too-large", f"The ast is deeper than {MAX_DEPTH} levels or has more than {MAX_NODES} nodes.", "ast")
+    reading.left -= 1
+    if isinstance(node, Mapping) and "operand" in node:
+        return _operation(node, depth, reading)
+    if isinstance(node, Mapping) and {"key", "type", "value"} <= node.keys():
+        return _criterion(node["key"], node["type"], node["value"], reading)
+    raise Invalid("ast-malformed", "A node of the ast is an object with operand and children, or with key, type and value.", "ast")
+
+
+def _operation(node: Mapping[str, Any], depth: int, reading: _Reading) -> Condition:
+    """Without children it asks for everything, whatever the operand; conditions on series under one AND hold on one series."""
+    children = node.get("children")
+    if not isinstance(children, list):
+        raise Invalid("ast-malformed", "The children of an operation are an array.", "ast.children")
+    parts = tuple(_node(child, depth + 1, reading) for child in children)
+    if node["operand"] == "AND":
+        return AllOf(parts)
+    if node["operand"] == "OR":
+        return AnyOf(parts) if parts else EVERYTHING
+    return reading.nothing("operand", node["operand"])
+
+
+def _criterion(key: object, kind: object, value: object, reading: _Reading) -> Condition:
+    reader = CRITERIA.get(key) if isinstance(key, str) else None
+    return reading.nothing("key", key) if reader is None else reader(kind, value, reading)
+
+
+Reader = Callable[[object, object, _Reading], Condition]
+
+
+def _coded(name: str, table: Mapping[str, tuple[str, ...]], among: Callable[[str, tuple[str, ...]], Condition]) -> Reader:
+    """A criterion whose values are codes of `table`. CONTAINS asks for the code as EQUALS does: a code has no part."""
+
+    def read(kind: object, value: object, reading: _Reading) -> Condition:
+        if kind not in ("EQUALS", "NOT_EQUALS", "IN", "CONTAINS"):
+            return reading.nothing("type", kind)
+        codes: Sequence[object] = value if isinstance(value, list) and kind == "IN" else (value,)
+        if len(codes) > MAX_NODES:
+            raise Invalid("ast-too-large", f"A condition has more than {MAX_NODES} values.", "ast.value")
+        known = [code for code in codes if isinstance(code, str) and code in table]
+        for code in codes:
+            if code not in known:
+                reading.nothing("value", code)
+        if not known:
+            return NOTHING
+        found = among(name, tuple(dict.fromkeys(v for code in known for v in table[code])))
+        return Not(found) if kind == "NOT_EQUALS" else found
+
+    return read
+
+
+def _patterns(name: str, patterns: tuple[str, ...]) -> Condition:
+    return AnyOf(tuple(Like(name, pattern) for pattern in patterns))
+
+
+def _age(kind: object, value: object, reading: _Reading) -> Condition:
+    """Whole years at the study. A range with max 0 below its min has no upper end: that is how the explorer says "from 40"."""
+    table = _RANGES if isinstance(value, Mapping) else _NUMBERS
+    if not isinstance(kind, str) or kind not in table:
+        return reading.nothing("type", kind)
+    if not isinstance(value, Mapping):
+        number = _number(value)
+        return reading.nothing("value", value) if number is None else _NUMBERS[kind](number)
+    low, high = (_number(value.get(end)) for end in ("min", "max"))
+    if low is None and high is None:
+        return reading.nothing("value", value)
+    if low is not None and high == 0 and low > 0:
+        high = None
+    return _RANGES[kind](None if low is None else ceil(low), None if high is None else floor(high))
+
+
+def _number(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or (isinstance(value, float) and not isfinite(value)):
+        return None
+    return max(-OLDEST, min(OLDEST, value))
+
+
+def _years(low: int | None, high: int | None) -> Condition:
+    return Between("age", low, high)
+
+
+_NUMBERS: dict[str, Callable[[float], Condition]] = {
+    "EQUALS": lambda years: _years(ceil(years), floor(years)),
+    "NOT_EQUALS": lambda years: Not(_years(ceil(years), floor(years))),
+    "LOWER_THAN": lambda years: _years(None, ceil(years) - 1),
+    "GREATER_THAN": lambda years: _years(floor(years) + 1, None),
+}
+_RANGES: dict[str, Callable[[int | None, int | None], Condition]] = {
+    "BETWEEN": _years,
+    "LOWER_THAN": lambda _low, high: _years(None, high),  # some senders put the range here: its end counts, included
+    "GREATER_THAN": lambda low, _high: _years(low, None),
+}
+
+CRITERIA: dict[str, Reader] = {
+    "SNOMEDCT263495000": _coded("patient_sex", SEXES, OneOf),
+    "SNOMEDCT423493009": _age,
+    "RID10311": _coded("modality", MODALITIES, OneOf),
+    "SNOMEDCT123037004": _coded("body_part", BODY_PARTS, OneOf),
+    "C25392": _coded("manufacturer", MANUFACTURERS, _patterns),
+}
+"""The criteria of the explorer's catalogue that the index can answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One dataset's answer: counts and ages that are safe already, sexes, modalities and body parts as DICOM has them."""
+
+    id: str
+    name: str
+    description: str
+    studies: int
+    subjects: int
+    youngest: int | None
+    oldest: int | None
+    sexes: tuple[str, ...]
+    modalities: tuple[str, ...]
+    body_parts: tuple[str, ...]
+
+
+def collection_id(alias: str, identifier: str | None) -> str:
+    """What the explorer links to: the last part of the dataset's URI in EUCAIM's catalogue, or the alias until it has one."""
+    return re.split(r"[/#]", identifier.rstrip("/#"))[-1] if identifier else alias
+
+
+def to_reply(collections: Iterable[Collection]) -> dict[str, object]:
+    """The reply with every member always there: the explorer breaks on an absent one, and Focus itself adds `provider`."""
+    return {"collections": [_to_member(collection) for collection in collections]}
+
+
+def _to_member(collection: Collection) -> dict[str, object]:
+    return {
+        "id": collection.id,
+        "name": collection.name,
+        "description": collection.description,
+        "studies_count": collection.studies,
+        "subjects_count": collection.subjects,
+        "age_range": {"min": collection.youngest, "max": collection.oldest},
+        "gender": sorted({LABELS.get(sex, "Unknown") for sex in collection.sexes}),
+        "modality": list(collection.modalities),
+        "body_parts": [part for part in collection.body_parts if _BODY_PART.fullmatch(part)],
+    }
+
+
+def encoded(reply: Mapping[str, object]) -> bytes:
+    """JSON in ASCII: the explorer decodes with `atob`, which shows UTF-8 as other letters."""
+    return json.dumps(reply, allow_nan=False).encode("ascii")

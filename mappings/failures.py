@@ -1,0 +1,73 @@
+"""The few ways a request can fail, as every room below the doors says them.
+
+A deep room raises one of these and may be sure that the caller sees that kind, in its own dialect: `server/faults.py` is the
+one table that renders them (problem+json, OperationOutcome, DICOMweb status, DIMSE status). Anything else that is raised is a
+fault of ours and loses its detail at the door. The sentence is for the caller: it never holds a patient's value, a path or a
+trace; `code` is stable and machine-readable; `where` names the parameter, element or field at fault.
+"""
+
+
+class Failure(Exception):
+    """A request that can't be done, with a stable code, a sentence that helps and the place at fault."""
+
+    def __init__(self, code: str, sentence: str, where: str | None = None) -> None:
+        super().__init__(sentence)
+        self.code = code
+        self.sentence = sentence
+        self.where = where
+
+
+class Invalid(Failure):
+    """The request can't be read or breaks a rule of its dialect."""
+
+
+class Unauthenticated(Failure):
+    """No token, or one that proves nothing; a token could help."""
+
+
+class Forbidden(Failure):
+    """The caller may know that this exists, but not do that with it."""
+
+
+class NotFound(Failure):
+    """Not there, or not there for this caller: the two look alike."""
+
+
+class Gone(Failure):
+    """Was there, and was withdrawn or purged."""
+
+
+class Conflict(Failure):
+    """The request meets a state that forbids it."""
+
+
+class NotAcceptable(Failure):
+    """Nothing that can be made matches what the caller accepts."""
+
+
+class UnsupportedMedia(Failure):
+    """The body's media type or encoding is not taken."""
+
+
+class TooLarge(Failure):
+    """The request is bigger than a stated limit."""
+
+
+class MethodNotAllowed(Failure):
+    """The path exists, the verb does not."""
+
+
+class Busy(Failure):
+    """Nothing is wrong; try again in `retry_after` seconds."""
+
+    def __init__(self, code: str, sentence: str, retry_after: int = 5) -> None:
+        super().__init__(code, sentence)
+        self.retry_after = retry_after
+
+
+class Full(Failure):
+    """No room to keep what is offered; said before bytes are taken."""
+
+
+class Unavailable(Failure):
+    """A part this needs does not answer (a node, the database)."""

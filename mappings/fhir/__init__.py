@@ -1,0 +1,1 @@
+"""FHIR R4 as a dialect: a file per resource or concern."""

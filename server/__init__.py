@@ -1,0 +1,1 @@
+"""Serves: settings, wiring, doors and the command line."""

@@ -1,0 +1,133 @@
+"""Opens the DICOM network door: C-ECHO and C-STORE for registered senders, who call a dataset by its alias.
+
+Nothing of pynetdicom is patched: its server, request handler, association, messages and socket are subclassed.
+"""
+
+import logging
+import socket
+import threading
+import time
+from socketserver import BaseServer
+from typing import Any
+
+from pynetdicom import AE, AllStoragePresentationContexts, _config, build_context, evt
+from pynetdicom.presentation import PresentationContext
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
+from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
+
+from mappings.dicom.dimse import TRANSFER_SYNTAXES
+from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation
+from server.dimse.store import Deposit, admitted, stored
+from server.usecases.hall import Hall
+from server.usecases.ingest import MEGABYTE
+
+_LOG = logging.getLogger(__name__)
+_SPARE = 16  # connections beyond the limit that are told so; more are closed at once
+
+
+class Scp:
+    """A running door."""
+
+    def __init__(self, server: "_Server") -> None:
+        self._server = server
+        self._thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="dimse", daemon=True)
+        self._thread.start()
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.server_address[1])
+
+    def stop(self, seconds: float = 10) -> None:
+        """Accept no more, give associations these seconds to end, then abort the rest; every batch is closed on return."""
+        self._server.shutdown()
+        self._thread.join()
+        until = time.monotonic() + seconds
+        _join(self._server.active_associations, until)
+        for association in self._server.active_associations:
+            association.abort()
+        _join(self._server.active_associations, time.monotonic() + PDU_SECONDS)
+
+
+def _join(associations: list[Any], until: float) -> None:
+    for association in associations:
+        association.join(max(0.0, until - time.monotonic()))
+
+
+def serve(hall: Hall, *, bind: str, port: int) -> Scp:
+    """Listen on this address (port 0: a free one) until `stop()`. Raises OSError where the port is taken.
+
+    pynetdicom's settings are the process's: this door has a process of its own.
+    """
+    _quiet()
+    entity = AE("ACCORD")
+    entity.maximum_pdu_size = MAXIMUM_PDU
+    entity.maximum_associations = hall.settings.associations
+    entity.acse_timeout, entity.dimse_timeout, entity.network_timeout, entity.connection_timeout = 30, 60, 300, 10
+    return Scp(_Server(hall, entity, (bind, port)))
+
+
+def _quiet() -> None:
+    """Keep what peers send out of the log (requests hold names), and every class but the listed ones out of the door."""
+    _config.LOG_HANDLER_LEVEL = "none"
+    _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
+    _config.UNRESTRICTED_STORAGE_SERVICE = False
+    _config.STORE_RECV_CHUNKED_DATASET = False
+    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+
+
+def contexts() -> list[PresentationContext]:
+    """What the door understands: verification, and the storage classes of PS3.4 §B.5 in every syntax that can be kept."""
+    storage = [build_context(str(c.abstract_syntax), list(TRANSFER_SYNTAXES)) for c in AllStoragePresentationContexts]
+    return [build_context(Verification), *storage]
+
+
+class _Handler(RequestHandler):
+    """Makes the association of a connection. As pynetdicom's, but contexts are shared: copying them costs 50 ms each time."""
+
+    server: "_Server"
+
+    def _create_association(self) -> DepositAssociation:
+        server = self.server
+        association = DepositAssociation(self.ae, Deposit(server.hall), server.hall.settings.max_object_mb * MEGABYTE)
+        association._server = server  # noqa: SLF001 - as its parent does
+        association.name = f"AcceptorThread@{self.client_address[1]}"  # by this name active_associations finds it
+        association.set_socket(BoundedSocket(association, client_socket=self.request))
+        acceptor = association.acceptor
+        acceptor.maximum_length = self.ae.maximum_pdu_size
+        acceptor.ae_title = server.ae_title
+        acceptor.address_info = self.local
+        acceptor.implementation_class_uid = self.ae.implementation_class_uid
+        acceptor.implementation_version_name = self.ae.implementation_version_name
+        acceptor.supported_contexts = server.contexts
+        association.requestor.address_info = self.remote
+        association.bind(evt.EVT_REQUESTED, admitted)
+        association.bind(evt.EVT_C_STORE, stored)
+        return association
+
+
+class _Server(ThreadedAssociationServer):
+    """The listening socket, and what every connection gets before a byte is read."""
+
+    request_queue_size = 128
+    daemon_threads = True
+
+    def __init__(self, hall: Hall, entity: AE, address: tuple[str, int]) -> None:
+        self.hall = hall
+        super().__init__(entity, address, "ACCORD", contexts(), request_handler=_Handler)
+
+    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+        """A connection that answers at once (no Nagle) and can't hold a thread by silence in the middle of a PDU."""
+        connection, address = super().get_request()
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        connection.settimeout(PDU_SECONDS)
+        return connection, address
+
+    def verify_request(self, request: object, client_address: object) -> bool:  # noqa: ARG002
+        """Whether there is a thread for one more; those just over the limit are rejected in DICOM (PS3.8 Table 9-21, 2/3/2)."""
+        return len(self.active_associations) < self.hall.settings.associations + _SPARE
+
+    def shutdown(self) -> None:
+        """Stop listening."""
+        BaseServer.shutdown(self)
+        self.server_close()

@@ -1,0 +1,142 @@
+"""Takes C-STOREs: an association is a deposit, whose batch opens with its first object and closes when the association ends."""
+
+import logging
+import time
+import traceback
+from collections import Counter
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.events import Event
+
+from mappings.dicom import dimse
+from mappings.dicom.dimse import Status, status_for, status_for_failure
+from mappings.dicom.part10 import file_meta
+from mappings.failures import Failure
+from server.usecases.hall import Hall
+from server.usecases.ingest import Batch, Origin, close_batch, open_batch, room_for, sender_origin, take
+
+_LOG = logging.getLogger(__name__)
+
+# A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
+_REJECTIONS = {"unknown-called": (1, 1, 7), "unknown-calling": (1, 1, 3)}
+_LATER = (2, 1, 1)
+
+
+class Deposit:
+    """What one association brings. It belongs to the association's thread."""
+
+    def __init__(self, hall: Hall) -> None:
+        self.hall = hall
+        self.origin: Origin | None = None
+        self.batch: Batch | None = None
+        self.statuses: Counter[str] = Counter()
+        self.began = time.monotonic()
+
+    def admit(self, called: str, calling: str, address: str) -> tuple[int, int, int] | None:
+        """None where the sender is known, else (result, source, reason) of the rejection; transient where nobody could look."""
+        try:
+            found = sender_origin(self.hall, called, calling, address)
+        except Exception as error:  # noqa: BLE001 - a rejection must be sent whatever failed
+            found = _named(error)
+        if isinstance(found, Origin):
+            self.origin = found
+            return None
+        _LOG.warning("association rejected reason=%s peer=%s calling=%r called=%r", found, address, calling, called)
+        return _REJECTIONS.get(found, _LATER)
+
+    def take(self, sop_class: str, sop_instance: str, transfer_syntax: str, dataset: memoryview) -> Status:
+        """Keep one object, given as it came; whatever fails becomes a status. `dataset` is released, `file` is our copy of it."""
+        began, size, rule = time.monotonic(), len(dataset), "-"
+        try:
+            status, rule = self._judged(sop_class, sop_instance, transfer_syntax, dataset)
+        except Exception as error:  # noqa: BLE001 - the sender gets an answer, and the next object its chance
+            status, rule = status_for_failure(error), _named(error)
+        self.statuses[f"{status.code:04X}"] += 1
+        spent = 1000 * (time.monotonic() - began)
+        _LOG.info("C-STORE batch=%s status=%04X rule=%s bytes=%d ms=%.1f", self.key, status.code, rule, size, spent)
+        return status
+
+    def _judged(self, sop_class: str, sop_instance: str, transfer_syntax: str, dataset: memoryview) -> tuple[Status, str]:
+        with dataset:
+            room_for(self.hall, len(dataset))
+            batch = self._batch()
+            if not dimse.agrees(dataset, transfer_syntax, sop_class, sop_instance):
+                return dimse.DISAGREEMENT, "command-disagrees"
+            file = b"".join((file_meta(sop_class, sop_instance, transfer_syntax), dataset))
+        taken = take(self.hall, batch, f"{sop_instance}.dcm", memoryview(file))
+        return status_for(taken.rule, taken.outcome), taken.rule
+
+    def _batch(self) -> Batch:
+        if self.batch is None:
+            if self.origin is None:
+                raise RuntimeError("no sender was admitted")
+            self.batch = open_batch(self.hall, self.origin)
+        return self.batch
+
+    def close(self) -> None:
+        """Close the batch, if one was opened; where that fails now, its quiet time closes it."""
+        failure = "-"
+        try:
+            if self.batch is not None:
+                close_batch(self.hall, self.batch.id)
+        except Exception as error:  # noqa: BLE001 - the thread ends here
+            failure = _named(error)
+        if self.origin is not None:
+            counts = ",".join(f"{status}:{count}" for status, count in sorted(self.statuses.items())) or "-"
+            who = (self.origin.alias, self.origin.calling, self.origin.peer)
+            spent = time.monotonic() - self.began
+            said = "association ended batch=%s dataset=%s calling=%r peer=%s statuses=%s failure=%s seconds=%.1f"
+            _LOG.info(said, self.key, *who, counts, failure, spent)
+
+    @property
+    def key(self) -> str:
+        """The batch's key, for the log."""
+        return "-" if self.batch is None else self.batch.key
+
+
+def admitted(event: Event) -> None:
+    """EVT_REQUESTED: turn away who is not registered, before any context is negotiated."""
+    association: Any = event.assoc
+    request = association.requestor.primitive
+    address = association.requestor.address
+    refusal = association.deposit.admit(request.called_ae_title, request.calling_ae_title, address)
+    if refusal:
+        association.acse.send_reject(*refusal)
+        association.kill()  # waits until the rejection is out
+
+
+def stored(event: Event) -> Dataset | int:
+    """EVT_C_STORE: the encoded data set, never decoded on the way, and the status of what became of it."""
+    association: Any = event.assoc
+    request: Any = event.request
+    context = event.context
+    if not isinstance(request, C_STORE):
+        return dimse.UNRECOGNISED  # pynetdicom asks here about any message that names a storage class
+    command = (_ascii(request.AffectedSOPClassUID), _ascii(request.AffectedSOPInstanceUID))
+    if command[0] != context.abstract_syntax:
+        return _response(dimse.DISAGREEMENT)
+    with request.DataSet as dataset:  # let go of when its answer is known
+        return _response(association.deposit.take(*command, context.transfer_syntax, dataset.getbuffer()))
+
+
+def _ascii(uid: str) -> str:
+    """A UID as the file meta can hold it; an illegal one stays illegal, and is judged."""
+    return uid.encode("ascii", "replace").decode()
+
+
+def _response(status: Status) -> Dataset | int:
+    if not status.comment:
+        return status.code
+    response = Dataset()
+    response.Status, response.ErrorComment = status.code, status.comment
+    return response
+
+
+def _named(error: Exception) -> str:
+    """A failure's code; for anything else its class and place: its text may hold a value."""
+    if isinstance(error, Failure):
+        return error.code
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__}@{place.name}:{place.lineno}"

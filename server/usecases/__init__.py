@@ -1,0 +1,1 @@
+"""What can be done, without Flask, DIMSE or SQL text."""

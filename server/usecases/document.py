@@ -1,0 +1,33 @@
+"""Rebuilding the FHIR documents of studies that have changed, at a cost that is linear whatever the associations' pattern.
+
+A study is due when it has been quiet for a moment, or has waited as long as freshness allows: two hundred associations of one
+image each cost a few rebuilds, not two hundred.
+"""
+
+from datetime import timedelta
+
+from adapters.sql import index
+from mappings.fhir.imaging_study import document
+from server.usecases.hall import Hall
+
+QUIET = timedelta(seconds=1.5)
+FRESH = timedelta(seconds=7)
+
+
+def rebuild(hall: Hall) -> int:
+    """Rebuild what is due; returns how many documents were made."""
+    now = hall.clock()
+    with hall.store.read() as connection:
+        due = index.dirty(connection, now - QUIET, now - FRESH)
+    return sum(_rebuild(hall, key) for key in due)
+
+
+def _rebuild(hall: Hall, key: int) -> bool:
+    with hall.store.read() as connection:
+        found = index.study(connection, key)
+    if found is None:
+        return False
+    study, touched = found
+    made = document(study)
+    with hall.store.write(durable=False) as connection:
+        return index.documented(connection, key, made, touched, hall.clock())

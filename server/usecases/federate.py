@@ -1,0 +1,94 @@
+"""Answers the federation and fills the catalogue: listed datasets only, and every number made safe before it leaves."""
+
+import logging
+from collections.abc import Mapping
+
+from adapters.sql import governance, search
+from adapters.sql.governance import DatasetRow
+from adapters.sql.search import Tally
+from consent.agreement import Facts
+from consent.conditions import Action
+from consent.disclosure import safe_age, safe_count
+from consent.subject import ANONYMOUS
+from mappings.dcat import Listing, missing
+from mappings.eucaim import Collection, collection_id, read_ast, to_reply
+from mappings.query import Level, Query
+from server.usecases.hall import Caller, Hall
+from server.usecases.record import noted
+
+
+def answer(hall: Hall, caller: Caller, ast: object) -> dict[str, object]:
+    """EUCAIM's reply to one AST, for the federation as caller: safe counts by listed dataset. Raises Invalid for what is no AST.
+
+    A dataset with fewer matching subjects than `min_subjects` is left out; what the AST names and nobody knows is logged.
+    """
+    query, unknown = read_ast(ast)
+    if unknown:
+        logging.getLogger("accord.federation").warning("matched nothing, because it is not known here: %s", ", ".join(unknown))
+    with hall.store.read() as connection:
+        tallies = search.tallies(connection, query, hall.sight(connection, caller, Action.DISCOVER), hall.clock())
+        rows = {row.id: row for row in governance.datasets(connection)}
+    told = [_collection(rows[t.dataset], t, hall.settings.min_subjects) for t in tallies]
+    collections = [collection for collection in told if collection is not None]
+    noted(hall, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections))
+    return to_reply(collections)
+
+
+def _collection(row: DatasetRow, tally: Tally, minimum: int) -> Collection | None:
+    subjects, studies = safe_count(tally.subjects, minimum), safe_count(tally.studies, minimum)
+    if subjects is None or studies is None:
+        return None
+    ages = safe_age(tally.youngest, minimum), safe_age(tally.oldest, minimum)
+    words = tally.sexes, tally.modalities, tally.body_parts
+    name = collection_id(row.alias, row.details.get("identifier"))
+    return Collection(name, row.title, row.description, studies, subjects, *ages, *words)
+
+
+def catalogue(hall: Hall, caller: Caller) -> list[Listing]:
+    """The listed datasets whose mandatory properties can all be given: the same for every caller."""
+    complete = [listing for listing in _listings(hall) if not missing(listing)]
+    noted(hall, caller, Action.DISCOVER, "catalogue", 200, len(complete))
+    return complete
+
+
+def incomplete(hall: Hall) -> dict[str, list[str]]:
+    """Alias → the mandatory properties a listed dataset lacks, which keep it out of the catalogue: for the operator."""
+    return {listing.alias: lacking for listing in _listings(hall) if (lacking := missing(listing))}
+
+
+def _listings(hall: Hall) -> list[Listing]:
+    with hall.store.read() as connection:
+        sight = hall.sight(connection, Caller(ANONYMOUS), Action.DISCOVER)
+        tallies = {t.dataset: t for t in search.tallies(connection, Query(Level.STUDY), sight, hall.clock())}
+        facts = {f.dataset: f for f in hall.governance(connection).facts}
+        rows = [row for row in governance.datasets(connection) if row.id in sight.datasets]
+    return [_listing(hall, row, facts[row.id], tallies.get(row.id, _none(row.id))) for row in rows]
+
+
+def _none(dataset: int) -> Tally:
+    return Tally(dataset, 0, 0, None, None, (), (), (), ())
+
+
+def _listing(hall: Hall, row: DatasetRow, facts: Facts, tally: Tally) -> Listing:
+    minimum = hall.settings.min_subjects
+    return Listing(
+        alias=row.alias,
+        title=row.title,
+        description=row.description,
+        provider=row.provider_name,
+        modified=row.updated.date(),
+        subjects=safe_count(tally.subjects, minimum),
+        studies=safe_count(tally.studies, minimum),
+        youngest=safe_age(tally.youngest, minimum),
+        oldest=safe_age(tally.oldest, minimum),
+        sexes=tally.sexes,
+        modalities=tally.modalities,
+        body_parts=tally.body_parts,
+        manufacturers=tally.manufacturers,
+        actions=facts.conditions.actions,
+        details=_texts(row.details),
+    )
+
+
+def _texts(details: Mapping[str, object]) -> dict[str, str]:
+    return {key: str(value) for key, value in details.items()}

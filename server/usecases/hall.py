@@ -1,0 +1,69 @@
+"""What every use case is handed: the open database, the nodes, the clock and the caller, as values made by `server.wiring`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from adapters.nodes.port import Node
+from adapters.sql import governance
+from adapters.sql.access import Accesses
+from adapters.sql.governance import NodeRow
+from adapters.sql.store import Store
+from consent.agreement import Facts
+from consent.conditions import Action
+from consent.policy import Sight, sight
+from consent.subject import Subject
+from server.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking in this request: the subject, its purpose claim, its scopes, and the request's id for the record."""
+
+    subject: Subject
+    purpose: str | None = None
+    scopes: tuple[str, ...] = ()
+    request: str = ""
+
+
+@dataclass(slots=True)
+class Known:
+    """Governance facts, kept while the one-row counter stands still."""
+
+    counter: int = -1
+    facts: tuple[Facts, ...] = ()
+    nodes: dict[int, NodeRow] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Hall:
+    """One process's Accord. `node_of` opens the node a row describes; `holder` names this process in leases."""
+
+    settings: Settings
+    store: Store
+    node_of: Callable[[NodeRow], Node]
+    quarantine: Node
+    accesses: Accesses
+    clock: Callable[[], datetime]
+    holder: str
+    placeholders: frozenset[str]
+    reached: Callable[[str], None] = lambda _point: None  # tests stop the process at a named point of custody
+    known: list[Known] = field(default_factory=lambda: [Known()])
+
+    def governance(self, connection: Connection) -> Known:
+        """The facts in force; read again whenever governance changed."""
+        counter = governance.counter(connection)
+        if self.known[0].counter != counter:
+            nodes = {n.id: n for n in governance.nodes(connection)}
+            self.known[0] = Known(counter, governance.facts(connection), nodes)
+        return self.known[0]
+
+    def sight(self, connection: Connection, caller: Caller, action: Action) -> Sight:
+        """The datasets on which this caller may do this now."""
+        return sight(caller.subject, action, caller.purpose, self.governance(connection).facts, self.clock())
+
+    def node(self, connection: Connection, key: int) -> Node:
+        """The node with this id, opened."""
+        return self.node_of(self.governance(connection).nodes[key])

@@ -1,0 +1,37 @@
+"""Reading back what custody holds, wherever it rests: whole into memory or, when large, into a mapped temporary file."""
+
+import mmap
+import tempfile
+from hashlib import sha256
+
+from adapters.nodes.port import Node
+from adapters.sql.custody import Kept
+from mappings.failures import Unavailable
+from server.usecases.hall import Hall
+
+IN_MEMORY = 32_000_000
+CHUNK = 1 << 20
+
+
+def resting(hall: Hall, kept: Kept) -> Node:
+    """The node an object rests on: its agreement's, or the quarantine."""
+    if kept.quarantined:
+        return hall.quarantine
+    with hall.store.read() as connection:
+        return hall.node(connection, kept.node)
+
+
+def whole(hall: Hall, kept: Kept) -> memoryview:
+    """The object's file, checked against its digest. Raises NotFound or Unavailable."""
+    with resting(hall, kept).open(kept.place) as source:
+        if kept.object.size <= IN_MEMORY:
+            file = memoryview(source.read())
+        else:
+            with tempfile.TemporaryFile(dir=hall.settings.data_dir) as spool:
+                while chunk := source.read(CHUNK):
+                    spool.write(chunk)
+                spool.flush()
+                file = memoryview(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ))
+    if sha256(file).digest() != kept.object.file_digest:
+        raise Unavailable("node-changed-object", "What the node gave back is not what it was given. The operator is told.")
+    return file

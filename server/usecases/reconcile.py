@@ -1,0 +1,93 @@
+"""Putting right what a crash, a lost node or a quiet sender left behind: expired claims, bytes to delete, batches to close."""
+
+from datetime import timedelta
+
+from adapters.sql import batches, custody
+from adapters.sql.custody import Kept
+from consent.subject import Role, Subject
+from mappings.dicom.part10 import Unreadable
+from mappings.failures import Conflict, Failure, NotFound
+from server.usecases import ingest
+from server.usecases.hall import Hall
+from server.usecases.ingest import Batch, Origin
+from server.usecases.objects import resting, whole
+
+
+def recover(hall: Hall) -> int:
+    """Resolve claims whose lease has ended: what the node holds is settled, what it lacks is forgotten. Returns how many."""
+    with hall.store.read() as connection:
+        expired = custody.expired(connection, hall.clock())
+    return sum(_recover(hall, kept) for kept in expired)
+
+
+def _recover(hall: Hall, kept: Kept) -> bool:
+    lease = custody.lease_for(kept.object.size, hall.clock(), hall.settings.lease_seconds)
+    with hall.store.write(durable=False) as connection:
+        if not custody.take_over(connection, kept.id, hall.holder, lease, kept.batch):
+            return False
+    try:
+        arrival = ingest.read(f"{kept.object.sop_uid}.dcm", whole(hall, kept), hall.placeholders)
+    except NotFound:
+        ingest.forget(hall, kept.id)
+        return True
+    except (Failure, Unreadable):
+        return False  # the node does not answer, or gave other bytes: asked again when the new lease ends
+    batch, opened = _batch(hall, kept)
+    try:
+        ingest.settle_recovered(hall, batch, arrival, kept)
+    except Conflict:
+        _discard(hall, kept)
+    finally:
+        if opened:
+            ingest.close_batch(hall, batch.id)
+    return True
+
+
+def _batch(hall: Hall, kept: Kept) -> tuple[Batch, bool]:
+    """The claim's own batch while it is open, else one of the door 'recovery'."""
+    with hall.store.read() as connection:
+        row = batches.by_id(connection, kept.batch)
+    if row is None:
+        raise AssertionError("a claim without its batch")
+    origin = Origin("recovery", Subject(row.subject, Role.SENDER, row.provider), row.dataset, row.alias, "", "", "", row.attested)
+    if row.closed is None:
+        return Batch(row.id, row.key, origin), False
+    return ingest.open_batch(hall, origin), True
+
+
+def _discard(hall: Hall, kept: Kept) -> None:
+    """Its agreement, node or study no longer takes it, and nobody was told yes: the bytes go, then the row."""
+    with hall.store.read() as connection:
+        shared = custody.place_in_use(connection, kept)
+    if not shared:
+        resting(hall, kept).delete(kept.place)
+    ingest.forget(hall, kept.id)
+
+
+def purge(hall: Hall) -> int:
+    """Delete the bytes of what was withdrawn, refused or superseded; a node that does not answer is asked again later."""
+    with hall.store.read() as connection:
+        passing = custody.passing(connection)
+    return sum(_purge(hall, kept) for kept in passing)
+
+
+def _purge(hall: Hall, kept: Kept) -> bool:
+    with hall.store.read() as connection:
+        shared = custody.place_in_use(connection, kept)
+    try:
+        if not shared:
+            resting(hall, kept).delete(kept.place)
+    except Failure:
+        return False
+    state = "purged" if kept.state == "withdrawn" else "refused"
+    with hall.store.write() as connection:
+        return custody.move(connection, kept.id, kept.state, state, hall.clock())
+
+
+def close_quiet(hall: Hall) -> int:
+    """Close open batches that nothing has touched for the configured time."""
+    with hall.store.read() as connection:
+        quiet = batches.quiet(connection, hall.clock() - timedelta(seconds=hall.settings.quiet_seconds))
+    for batch in quiet:
+        ingest.close_batch(hall, batch)
+    return len(quiet)

@@ -1,0 +1,174 @@
+"""The only room that meets Flask's globals: routes with their declared action, the request's caller, and its room.
+
+Every route is added by `serves`, which needs the action it performs; a request whose route declares none is refused, and a
+test walks the URL map. The caller is made once for each request, from the bearer token and the peer's address.
+"""
+
+import secrets
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from flask import Blueprint, Flask, Response, current_app, g, request
+
+from consent.conditions import Action
+from consent.subject import ANONYMOUS
+from mappings.failures import Busy, Forbidden, Unauthenticated
+from mappings.smart import allows
+from server.usecases.hall import Caller, Hall
+from server.usecases.identify import Identity
+
+View = Callable[..., Any]
+
+
+class Room(StrEnum):
+    """The three rooms of a process's threads, so that stalled readers and senders never slow a search."""
+
+    SEARCH = "search"
+    STREAM = "stream"
+    UPLOAD = "upload"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, and its room."""
+
+    action: Action
+    open: bool
+    scope: str | None
+    room: Room
+
+
+def serves(  # noqa: PLR0913 - a route's declaration
+    blueprint: Blueprint,
+    rule: str,
+    action: Action,
+    *,
+    scope: str | None = None,
+    anonymous: bool = False,
+    methods: tuple[str, ...] = ("GET",),
+    room: Room = Room.SEARCH,
+) -> Callable[[View], View]:
+    """Add a route with what it does: `action` of the matrix, `scope` a SMART v2 scope such as `ImagingStudy.s`."""
+
+    def add(view: View) -> View:
+        view.declared = Declared(action, anonymous, scope, room)  # type: ignore[attr-defined]
+        blueprint.add_url_rule(rule, view_func=view, methods=list(methods))
+        return view
+
+    return add
+
+
+def declared(app: Flask, endpoint: str | None) -> Declared | None:
+    """What the route of this endpoint declares."""
+    view: Any = app.view_functions.get(endpoint or "")
+    return getattr(view, "declared", None)
+
+
+class Rooms:
+    """Counted semaphores that divide one process's blocking threads."""
+
+    def __init__(self, sizes: dict[Room, int]) -> None:
+        self._rooms = {room: threading.BoundedSemaphore(size) for room, size in sizes.items()}
+
+    def enter(self, room: Room) -> None:
+        """Take a place or raise Busy at once: a request that waits would hold a thread of its own."""
+        if not self._rooms[room].acquire(blocking=False):
+            raise Busy("busy", f"All places for {room} requests are taken; try again in a few seconds.")
+
+    def leave(self, room: Room) -> None:
+        """Give the place back."""
+        self._rooms[room].release()
+
+
+def install(app: Flask, hall: Hall, identity: Identity, rooms: Rooms) -> None:
+    """Make every request of this app find its hall, its room and its caller."""
+    app.extensions["accord"] = (hall, identity, rooms)
+    app.before_request(_begin)
+    app.teardown_request(_end)
+
+
+def _begin() -> None:
+    g.request_id = secrets.token_hex(8)
+    found = declared(current_app, request.endpoint)
+    if request.endpoint is None:
+        return
+    if found is None:
+        raise Forbidden("undeclared", "This route declares no action, so it is closed.")
+    _rooms().enter(found.room)
+    g.room = found.room
+    g.caller = _caller(found)
+
+
+def _end(_error: BaseException | None) -> None:
+    if (room := g.pop("room", None)) is not None:
+        _rooms().leave(room)
+
+
+def _caller(route: Declared) -> Caller:
+    header = request.headers.get("Authorization", "")
+    if route.open and not header.startswith("Bearer "):
+        return Caller(ANONYMOUS, request=g.request_id)
+    if not header.startswith("Bearer "):
+        raise Unauthenticated("token-missing", "A bearer token is needed. Get one from the token endpoint.")
+    caller = _identity().caller(hall(), header[7:].strip(), peer(), g.request_id)
+    if route.scope is not None and not allows(caller.scopes, route.scope):
+        raise Forbidden("insufficient-scope", f"The token lacks a scope that covers {route.scope}.", route.scope)
+    return caller
+
+
+def hall() -> Hall:
+    """This process's hall."""
+    found: Hall = current_app.extensions["accord"][0]
+    return found
+
+
+def _identity() -> Identity:
+    found: Identity = current_app.extensions["accord"][1]
+    return found
+
+
+def _rooms() -> Rooms:
+    found: Rooms = current_app.extensions["accord"][2]
+    return found
+
+
+def caller() -> Caller:
+    """Who asks in this request."""
+    found: Caller = g.caller
+    return found
+
+
+def peer() -> str:
+    """The address the request came from; a forwarded one only where a configured proxy says so."""
+    return _identity().peer(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
+
+
+@contextmanager
+def staying() -> Iterator[Callable[[], None]]:
+    """Keep the request's place while its body streams: call what is yielded when the stream has ended."""
+    rooms, room = _rooms(), g.pop("room")
+    left = threading.Event()
+
+    def leave() -> None:
+        if not left.is_set():
+            left.set()
+            rooms.leave(room)
+
+    try:
+        yield leave
+    except BaseException:
+        leave()
+        raise
+
+
+def answered(body: Any, status: int = 200, media_type: str = "application/json", **headers: str) -> Response:
+    """A response whose Content-Type is exactly `media_type` (clients compare it), never sniffed, never stored."""
+    response = Response(body, status)
+    response.headers["Content-Type"] = media_type
+    for name, value in headers.items():
+        response.headers[name.replace("_", "-")] = value
+    return response

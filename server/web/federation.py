@@ -1,0 +1,61 @@
+"""EUCAIM's door: `POST /api/datasets/eucaimSearch`, as Focus calls it with `ENDPOINT_TYPE=omop`.
+
+Its credential is the whole Authorization header, compared with a configured secret before anything of the body is read. Focus
+takes exactly 200 for an answer, and a JSON object with at least one member.
+"""
+
+import hmac
+import json
+
+from flask import Blueprint, Response
+
+from consent.conditions import Action
+from consent.subject import FEDERATION
+from mappings.eucaim import encoded
+from mappings.failures import Invalid, NotFound, TooLarge, Unauthenticated
+from server.usecases.federate import answer
+from server.usecases.hall import Caller
+from server.web.context import answered, caller, hall, request, serves
+
+MAX_BODY = 1_000_000  # bytes
+
+
+def blueprint() -> Blueprint:
+    """The federation's one route."""
+    federation = Blueprint("federation", __name__)
+    serves(federation, "/api/datasets/eucaimSearch", Action.DISCOVER, anonymous=True, methods=("POST",))(eucaim_search)
+    return federation
+
+
+def eucaim_search() -> Response:
+    """404 without a configured secret, 401 with another one, 400 for what is no JSON, 413 over 1 MB, 422 for what is no AST."""
+    _prove()
+    question = _question()
+    try:
+        if not isinstance(question, dict) or "ast" not in question:
+            raise Invalid("ast-missing", "The body is an object with the question in its member ast.", "ast")
+        reply = answer(hall(), Caller(FEDERATION, request=caller().request), question["ast"])
+    except Invalid as failure:  # JSON, but not the question: EUCAIM's providers say 422 where the rest of us says 400
+        problem = {"type": "about:blank", "title": failure.sentence, "status": 422, "code": failure.code, "where": failure.where}
+        return answered(json.dumps(problem), 422, "application/problem+json")
+    return answered(encoded(reply))
+
+
+def _prove() -> None:
+    secret = hall().settings.federation_secret.encode()
+    if not secret:
+        raise NotFound("federation-off", "This repository takes no part in federated search.")
+    if not hmac.compare_digest(request.headers.get("Authorization", "").encode("latin-1", "replace"), secret):
+        raise Unauthenticated("federation-secret", "The Authorization header is not the one agreed with the federation.")
+
+
+def _question() -> object:
+    if request.mimetype != "application/json":
+        raise Invalid("not-json", "The body must be application/json.", "Content-Type")
+    body = b"" if (request.content_length or 0) > MAX_BODY else request.stream.read(MAX_BODY + 1)
+    if (request.content_length or 0) > MAX_BODY or len(body) > MAX_BODY:
+        raise TooLarge("question-too-large", f"A question has at most {MAX_BODY} bytes.")
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        raise Invalid("not-json", "The body can't be read as JSON.") from None

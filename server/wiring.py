@@ -1,0 +1,73 @@
+"""The one place that picks implementations and puts an Accord together from its settings."""
+
+import os
+import secrets
+import socket
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+
+from adapters.nodes.folder import FolderNode
+from adapters.nodes.orthanc import OrthancNode
+from adapters.nodes.port import Node
+from adapters.sql import migrate
+from adapters.sql.access import Accesses
+from adapters.sql.governance import NodeRow
+from adapters.sql.store import Store, wait_for
+from server.settings import Settings
+from server.usecases.hall import Hall
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def hall(settings: Settings, *, clock: Callable[[], datetime] = now) -> Hall:
+    """An Accord over the settings' database and data directory (0700, made when missing), its schema brought up to date."""
+    data = settings.data_dir.absolute()
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    store = Store(settings.sqlalchemy_url)
+    wait_for(store)
+    migrate.upgrade(store)
+    return Hall(
+        settings=settings,
+        store=store,
+        node_of=Nodes(data),
+        quarantine=FolderNode("quarantine", data / "quarantine"),
+        accesses=Accesses(store),
+        clock=clock,
+        holder=f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}",
+        placeholders=placeholders(),
+    )
+
+
+class Nodes:
+    """Opens nodes by their rows, each once; an embedded folder with a relative URL lies in the data directory."""
+
+    def __init__(self, data: Path) -> None:
+        self._data = data
+        self._opened: dict[tuple[str, str, str, str | None, frozenset[str]], Node] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, row: NodeRow) -> Node:
+        """The node this row describes."""
+        key = (row.kind, row.name, row.url, row.secret_file, row.allow)
+        with self._lock:
+            if key not in self._opened:
+                self._opened[key] = self._open(row)
+            return self._opened[key]
+
+    def _open(self, row: NodeRow) -> Node:
+        if row.kind == "folder":
+            return FolderNode(row.name, self._data / row.url)
+        user, _, password = Path(row.secret_file or os.devnull).read_text().strip().partition(":")
+        return OrthancNode(row.name, row.url, user, password, allow=row.allow)
+
+
+def placeholders() -> frozenset[str]:
+    """The words that make a person's name a placeholder, lower case."""
+    text = (files("mappings.dicom") / "placeholders.txt").read_text()
+    return frozenset(line.strip().lower() for line in text.splitlines() if line.strip() and not line.startswith("#"))

@@ -1,0 +1,84 @@
+"""Builders of valid defaults: a hall on a fresh database and folder node, with one of everything governance needs."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from consent.subject import Role, Subject
+from server import wiring
+from server.settings import Settings
+from server.usecases import agree
+from server.usecases.hall import Caller, Hall
+from server.usecases.ingest import Batch, Origin, open_batch
+
+SAMPLES = Path(__file__).parent.parent / "samples"
+DICOM = SAMPLES / "dicom"
+ACTOR = "operator:test"
+TERMS = "1.0.0"
+
+
+class Clock:
+    """A clock that stands still until it is moved."""
+
+    def __init__(self, at: datetime | None = None) -> None:
+        self.at = at or datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.at
+
+    def on(self, seconds: float) -> None:
+        """Let time pass."""
+        self.at += timedelta(seconds=seconds)
+
+
+def hall(folder: Path, *, url: str = "", clock: Clock | None = None, **settings: object) -> Hall:
+    """A hall on a fresh data directory; SQLite unless a database URL is given."""
+    values = {"data_dir": folder / "data", "database_url": url, "min_free_mb": 0, "min_subjects": 1} | settings
+    return wiring.hall(Settings(**values), clock=clock or wiring.now)  # type: ignore[arg-type]
+
+
+def seed(built: Hall, *, alias: str = "LUNG", provider: str = "hospital-a", attested: bool = False, **agreement: object) -> None:
+    """A provider with an active agreement, its dataset, a registered sender STORESCU on loopback; a node 'central' and terms 1.0.0."""
+    start = built.clock() - timedelta(days=1)
+    with built.store.read() as connection:
+        from adapters.sql import governance
+
+        first = not governance.nodes(connection)
+    if first:
+        agree.add_terms(built, ACTOR, TERMS, b"Never for diagnosis.\n")
+        agree.add_node(built, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8"])
+    agree.add_party(built, ACTOR, provider, provider.title(), "provider")
+    key = f"DSA-{alias}"
+    terms = {"provider": provider, "node": "central", "terms": TERMS, "starts": start, "actions": ("query", "process"), "visibility": "full"}
+    agree.add_agreement(built, ACTOR, key, **(terms | agreement))  # type: ignore[arg-type]
+    agree.move_agreement(built, ACTOR, key, "propose")
+    agree.move_agreement(built, ACTOR, key, "activate")
+    agree.add_dataset(built, ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
+    agree.add_sender(built, ACTOR, alias, "STORESCU", "127.0.0.1/32")
+    if attested:
+        agree.attest_sender(built, ACTOR, alias, "STORESCU", "Dr. Attest", "2026-11-01")
+
+
+def subject(role: Role = Role.USER, **values: object) -> Subject:
+    """An approved caller who accepted the terms and is registered for every purpose."""
+    from consent.conditions import Purpose
+
+    defaults = {"id": str(role), "role": role, "party": "hospital-a" if role in (Role.PROVIDER, Role.SENDER) else "university"}
+    return Subject(**(defaults | {"approved": True, "terms": TERMS, "purposes": frozenset(Purpose)} | values))  # type: ignore[arg-type]
+
+
+def caller(role: Role = Role.USER, purpose: str | None = "AIRESEARCH", **values: object) -> Caller:
+    """A caller with a purpose claim."""
+    return Caller(subject(role, **values), purpose if role in (Role.USER, Role.INSIDE) else None, ("system/*.cruds",), "test")
+
+
+def batch(built: Hall, alias: str = "LUNG", *, attested: bool = False, provider: str = "hospital-a", door: str = "push") -> Batch:
+    """An open batch for a dataset."""
+    with built.store.read() as connection:
+        facts = next(f for f in built.governance(connection).facts if f.alias == alias)
+    origin = Origin(door, subject(Role.PROVIDER, party=provider), facts.dataset, alias, "127.0.0.1", "", "", attested)
+    return open_batch(built, origin)
+
+
+def sample(name: str) -> memoryview:
+    """A file of `samples/dicom`."""
+    return memoryview((DICOM / name).read_bytes())

@@ -1,0 +1,27 @@
+"""Fixtures that many tests share: the private servers, started once a session when first asked for."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests import servers
+
+
+@pytest.fixture(scope="session")
+def orthanc() -> Iterator[servers.Orthanc]:
+    """An Orthanc as a careful operator sets it up: its address and credentials."""
+    with servers.orthanc_server() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Callable[[], str]]:
+    """Call it for the SQLAlchemy URL of a fresh, empty PostgreSQL database."""
+    with servers.postgresql_server() as new_database:
+        yield new_database
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A free loopback port."""
+    return servers.free_port()

@@ -1,0 +1,491 @@
+"""The contract of `adapters.nodes.port.Node`, on every implementation, and what each does beyond it."""
+
+import contextlib
+import errno
+import hashlib
+import io
+import os
+import socket
+import threading
+import time
+import zipfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import pydicom
+import pytest
+import requests
+from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+
+from adapters.nodes.folder import FolderNode
+from adapters.nodes.orthanc import OrthancNode
+from adapters.nodes.port import Item, Node
+from mappings.failures import Busy, Conflict, Full, Invalid, NotFound, Unavailable
+from tests.servers import Orthanc, orthanc_server
+
+NOBODY = "0" * 64
+NO_INSTANCE = "-".join(["0" * 8] * 5)
+
+
+def a_file(
+    uid: str | None = None, patient: str = "P1", study: str = "1.2.3", pixels: bytes = b"\0" * 512, **more: str
+) -> tuple[Item, bytes]:
+    """A small DICOM file of our own making, and what a node is told of it."""
+    dataset = pydicom.Dataset()
+    dataset.file_meta = pydicom.dataset.FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset.SOPClassUID, dataset.SOPInstanceUID = pydicom.uid.SecondaryCaptureImageStorage, uid or generate_uid(prefix="2.25.")
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.PatientID, dataset.Modality = study, study + ".1", patient, "OT"
+    dataset.Rows, dataset.Columns, dataset.SamplesPerPixel, dataset.PhotometricInterpretation = (
+        16,
+        len(pixels) // 16,
+        1,
+        "MONOCHROME2",
+    )
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit, dataset.PixelRepresentation = 8, 8, 7, 0
+    for keyword, value in more.items():
+        setattr(dataset, keyword, value)
+    dataset.PixelData = pixels
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
+    content = buffer.getvalue()
+    return Item(dataset.SOPInstanceUID, study, study + ".1", patient, hashlib.sha256(content).digest(), len(content)), content
+
+
+def put(node: Node, item: Item, content: bytes) -> str:
+    return node.store(item, memoryview(content))
+
+
+def get(node: Node, place: str, start: int = 0, length: int | None = None) -> bytes:
+    with node.open(place, start, length) as stream:
+        return stream.read()
+
+
+def orthanc_node(server: Orthanc, *allow: str) -> OrthancNode:
+    return OrthancNode("site", server.url, server.user, server.password, frozenset(allow))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> FolderNode:
+    return FolderNode("site", tmp_path / "node")
+
+
+@pytest.fixture(params=["folder", "orthanc"])
+def node(request: pytest.FixtureRequest) -> Node:
+    if request.param == "folder":
+        return request.getfixturevalue("folder")
+    return orthanc_node(request.getfixturevalue("orthanc"))
+
+
+class TestEveryNode:
+    def test_gives_back_the_bytes_it_was_given(self, node):
+        item, content = a_file()
+        assert get(node, put(node, item, content)) == content
+
+    def test_keeps_a_preamble_and_trailing_padding_as_they_came(self, node):
+        item, content = a_file(DataSetTrailingPadding=b"\0\0\0\0")
+        content = b"II*\0" + content[4:]
+        assert get(node, put(node, replace(item, digest=hashlib.sha256(content).digest()), content)) == content
+
+    def test_knows_the_place_before_it_stores(self, node):
+        item, content = a_file()
+        assert node.place_of(item) == put(node, item, content)
+
+    def test_gives_the_same_place_for_the_same_bytes(self, node):
+        item, content = a_file()
+        assert put(node, item, content) == put(node, item, content)
+
+    def test_never_lets_other_bytes_replace_the_first(self, node):
+        item, content = a_file()
+        other_item, other = a_file(uid=item.sop_instance_uid, pixels=b"\1" * 512)
+        place = put(node, item, content)
+        with contextlib.suppress(Conflict):
+            assert put(node, other_item, other) != place
+        assert get(node, place) == content
+
+    @pytest.mark.parametrize(("start", "length"), [(0, 4), (128, 4), (300, 1), (5, None), (0, 0), (100, 10**6)])
+    def test_opens_a_range_of_bytes(self, node, start, length):
+        item, content = a_file()
+        end = None if length is None else start + length
+        assert get(node, put(node, item, content), start, length) == content[start:end]
+
+    def test_streams_large_objects_in_pieces(self, node):
+        item, content = a_file(pixels=os.urandom(16 * 40_000))
+        place, pieces = put(node, item, content), []
+        with node.open(place, 200_001) as stream:
+            while piece := stream.read(100_000):
+                pieces.append(piece)
+        assert b"".join(pieces) == content[200_001:]
+        assert len(pieces) > 1
+
+    def test_may_be_closed_before_the_end(self, node):
+        item, content = a_file(pixels=bytes(16 * 40_000))
+        place = put(node, item, content)
+        with node.open(place) as stream:
+            stream.read(10)
+        assert get(node, place) == content
+
+    def test_forgets_what_is_deleted_and_deletes_twice(self, node):
+        place = put(node, *a_file())
+        node.delete(place)
+        node.delete(place)
+        assert place not in set(node.places())
+        with pytest.raises(NotFound):
+            node.open(place)
+
+    def test_stores_again_after_a_delete(self, node):
+        item, content = a_file()
+        node.delete(put(node, item, content))
+        assert get(node, put(node, item, content)) == content
+
+    def test_lists_its_places(self, node):
+        places = {put(node, *a_file()) for _ in range(3)}
+        assert places <= set(node.places())
+
+    @pytest.mark.parametrize("place", [NOBODY, NO_INSTANCE, "", "../../etc/passwd", "../system"])
+    def test_does_not_find_what_is_not_there(self, node, place):
+        with pytest.raises(NotFound) as caught:
+            node.open(place)
+        assert caught.value.code == "node-lacks"
+        assert node.name in caught.value.sentence
+
+    def test_says_that_it_is_well(self, node):
+        health = node.check()
+        assert (health.ok, bool(health.version)) == (True, True)
+
+    def test_is_not_refused(self, node):
+        before = set(node.places())
+        assert node.probe() == []
+        assert set(node.places()) == before
+
+    def test_tells_its_room_or_that_it_can_not(self, node):
+        room = node.free_bytes()
+        assert room is None or room > 0
+
+    def test_keeps_one_copy_when_many_store_the_same_at_once(self, node):
+        item, content = a_file(pixels=bytes(16 * 4000))
+        before = len(list(node.places()))
+        with ThreadPoolExecutor(4) as threads:
+            places = {threads.submit(self.stored, node, item, content) for _ in range(8)}
+        assert {place.result() for place in places} == {node.place_of(item)}
+        assert len(list(node.places())) == before + 1
+
+    @staticmethod
+    def stored(node, item, content):
+        while True:
+            with contextlib.suppress(Busy):
+                return put(node, item, content)
+
+
+class TestFolder:
+    def test_holds_files_by_their_sha_256_in_two_levels(self, folder, tmp_path):
+        item, content = a_file()
+        name = hashlib.sha256(content).hexdigest()
+        assert put(folder, item, content) == name
+        assert (tmp_path / "node" / "objects" / name[:2] / name[2:4] / name).read_bytes() == content
+
+    def test_is_closed_to_everybody_else(self, folder, tmp_path):
+        put(folder, *a_file())
+        modes = {path.is_dir(): set() for path in tmp_path.rglob("*")}
+        for path in (tmp_path / "node", *(tmp_path / "node").rglob("*")):
+            modes[path.is_dir()].add(path.stat().st_mode & 0o777)
+        assert modes == {True: {0o700}, False: {0o600}}
+
+    def test_syncs_the_file_before_its_name_and_the_name_before_it_answers(self, folder, monkeypatch):
+        acts, sync, rename = [], os.fsync, Path.rename
+        monkeypatch.setattr(os, "fsync", lambda fd: (acts.append(os.readlink(f"/proc/self/fd/{fd}")), sync(fd))[1])
+        monkeypatch.setattr(Path, "rename", lambda old, new: (acts.append("rename"), rename(old, new))[1])
+        place = put(folder, *a_file())
+        at = acts.index("rename")
+        assert "incoming" in acts[at - 1]
+        assert acts[-1].endswith(f"objects/{place[:2]}/{place[2:4]}")
+        assert {Path(act).name for act in acts[: at - 1]} == {"objects", place[:2]}  # the new folders' own names
+
+    def test_leaves_nothing_behind_when_the_disk_is_full(self, folder, tmp_path, monkeypatch):
+        def full(*_: object) -> int:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        monkeypatch.setattr(os, "write", full)
+        with pytest.raises(Full):
+            put(folder, *a_file())
+        monkeypatch.undo()
+        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+    def test_clears_away_old_leftovers_only(self, folder, tmp_path):
+        incoming = tmp_path / "node" / "incoming"
+        for name, age in (("old", 7200), ("young", 60)):
+            (incoming / name).write_bytes(b"half")
+            os.utime(incoming / name, (time.time() - age,) * 2)
+        FolderNode("site", tmp_path / "node")
+        assert [path.name for path in incoming.iterdir()] == ["young"]
+
+    def test_never_shows_a_half_written_file(self, folder, monkeypatch):
+        item, content = a_file()
+        monkeypatch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "Input/output error")))
+        with pytest.raises(Unavailable):
+            put(folder, item, content)
+        with pytest.raises(NotFound):
+            folder.open(folder.place_of(item))
+
+    def test_says_when_its_folder_is_gone(self, folder, tmp_path):
+        (tmp_path / "node" / "incoming").rmdir()
+        assert not folder.check().ok
+        with pytest.raises(Unavailable) as caught:
+            put(folder, *a_file())
+        assert str(tmp_path) not in caught.value.sentence
+
+    def test_seeks_within_a_range(self, folder):
+        item, content = a_file()
+        with folder.open(put(folder, item, content), 100, 200) as stream:
+            assert stream.seek(28) == 28
+            assert stream.read(4) == b"DICM"
+            assert stream.seek(0, io.SEEK_END) == 200
+            assert stream.read() == b""
+
+    def test_tells_a_file_cut_short_from_its_end(self, folder, tmp_path):
+        place = put(folder, *a_file(pixels=bytes(16 * 40_000)))
+        with folder.open(place) as stream:
+            stream.read(10)
+            os.truncate(tmp_path / "node" / "objects" / place[:2] / place[2:4] / place, 1000)
+            with pytest.raises(Unavailable):
+                stream.read()
+
+
+class TestOrthanc:
+    def test_refuses_other_bytes_that_orthanc_calls_already_stored(self, orthanc):
+        item, content = a_file()
+        other_item, other = a_file(uid=item.sop_instance_uid, pixels=b"\1" * 512)
+        put(orthanc_node(orthanc), item, content)
+        assert upload(orthanc, other)["Status"] == "AlreadyStored"  # the trap itself
+        with pytest.raises(Conflict) as caught:
+            put(orthanc_node(orthanc), other_item, other)
+        assert caught.value.code == "node-holds-other"
+
+    def test_passes_no_zip_on(self, orthanc):
+        item, content = a_file()
+        archive = io.BytesIO()
+        with zipfile.ZipFile(archive, "w") as file:
+            file.writestr("one.dcm", content)
+        node = orthanc_node(orthanc)
+        with pytest.raises(Invalid):
+            put(node, item, archive.getvalue())
+        assert node.place_of(item) not in set(node.places())
+        assert isinstance(upload(orthanc, archive.getvalue()), list)  # the trap itself: it unpacks, and answers with an array
+
+    def test_is_never_sent_compressed_answers(self, orthanc, monkeypatch):
+        item, content = a_file(pixels=bytes(16 * 40_000))
+        node, sent = orthanc_node(orthanc), []
+        place = put(node, item, content)
+        original = requests.Session.send
+        monkeypatch.setattr(requests.Session, "send", lambda self, request, **more: kept(sent, original(self, request, **more)))
+        assert get(node, place) == content
+        assert [answer.headers.get("Content-Encoding") for answer in sent] == [None]
+        trap = requests.get(
+            f"{orthanc.url}/instances/{place}/file", auth=(orthanc.user, orthanc.password), stream=True, timeout=10
+        )
+        with trap:
+            expected = "gzip" if node.check().version == "Orthanc 1.10.1" else trap.headers.get("Content-Encoding")
+            assert trap.headers.get("Content-Encoding") == expected
+
+    def test_keeps_the_twin_under_another_patient_apart(self, orthanc):
+        item, content = a_file()
+        twin_item, twin = a_file(uid=item.sop_instance_uid, patient="P2")
+        node = orthanc_node(orthanc)
+        places = [put(node, item, content), put(node, twin_item, twin)]
+        assert places == [node.place_of(item), node.place_of(twin_item)]
+        assert [get(node, place) for place in places] == [content, twin]
+
+    @pytest.mark.parametrize(
+        ("patient", "characters"),
+        [
+            ("", "ISO_IR 6"),
+            ("P 1", "ISO_IR 6"),
+            ("A|B", "ISO_IR 6"),
+            (" P1 ", "ISO_IR 6"),
+            ("Jürgen", "ISO_IR 100"),
+            ("Фам", "ISO_IR 192"),
+        ],
+    )
+    def test_computes_the_identifier_that_orthanc_computes(self, orthanc, patient, characters):
+        item, content = a_file(patient=patient, SpecificCharacterSet=characters)
+        node = orthanc_node(orthanc)
+        assert put(node, item, content) == node.place_of(replace(item, patient_id=patient.rstrip()))
+
+    @pytest.mark.parametrize(
+        ("reason", "settings"),
+        [
+            ("anonymous", {"AuthenticationEnabled": False}),
+            ("transcoding", {"IngestTranscoding": "1.2.840.10008.1.2.1"}),
+            ("transcoding", {"IngestTranscoding": "1.2.840.10008.1.2"}),
+            ("transcoding", {"IngestTranscoding": "1.2.840.10008.1.2.4.70"}),
+            ("overwrite", {"OverwriteInstances": True}),
+        ],
+        ids=["anonymous", "explicit", "implicit", "jpeg-lossless", "overwrite"],
+    )
+    def test_refuses_a_node_unless_its_fault_is_allowed_by_name(self, reason, settings):
+        with orthanc_server(**settings) as server:
+            node = orthanc_node(server)
+            assert [line.partition(":")[0] for line in node.probe()] == [reason]
+            assert orthanc_node(server, reason).probe() == []
+            assert list(node.places()) == []
+
+    def test_lets_nothing_be_replaced_where_overwriting_is_allowed(self):
+        item, content = a_file()
+        other_item, other = a_file(uid=item.sop_instance_uid, pixels=b"\1" * 512)
+        with orthanc_server(OverwriteInstances=True) as server:
+            node = orthanc_node(server, "overwrite")
+            place = put(node, item, content)
+            with pytest.raises(Conflict):
+                put(node, other_item, other)
+            assert get(node, place) == content
+
+    def test_keeps_nothing_that_the_node_changed_where_transcoding_is_allowed(self):
+        with orthanc_server(IngestTranscoding="1.2.840.10008.1.2.4.70") as server:
+            node = orthanc_node(server, "transcoding")
+            with pytest.raises(Unavailable) as caught:
+                put(node, *a_file())
+            assert caught.value.code == "node-altered"
+            assert list(node.places()) == []
+
+    def test_compares_by_reading_back_where_the_node_keeps_no_sums(self):
+        item, content = a_file()
+        other_item, other = a_file(uid=item.sop_instance_uid, pixels=b"\1" * 512)
+        with orthanc_server(StoreMD5ForAttachments=False) as server:
+            node = orthanc_node(server)
+            assert get(node, put(node, item, content)) == content
+            assert put(node, item, content) == node.place_of(item)
+            with pytest.raises(Conflict):
+                put(node, other_item, other)
+
+    def test_gives_the_stored_bytes_where_the_node_compresses_its_disk(self):
+        item, content = a_file()
+        with orthanc_server(StorageCompression=True) as server:
+            node = orthanc_node(server)
+            assert node.probe() == []
+            assert get(node, put(node, item, content), 128, 4) == content[128:132]
+
+    def test_says_when_its_credentials_are_refused(self, orthanc):
+        node = OrthancNode("site", orthanc.url, orthanc.user, "not this one")
+        assert not node.check().ok
+        with pytest.raises(Unavailable) as caught:
+            put(node, *a_file())
+        assert caught.value.code == "node-credentials"
+        assert "not this one" not in caught.value.sentence
+
+    def test_says_when_nobody_answers(self, free_port):
+        node = OrthancNode("site", f"http://127.0.0.1:{free_port}", "accord", "secret")
+        assert node.check().sentence == "Node site does not answer."
+        with pytest.raises(Unavailable):
+            node.open(NO_INSTANCE)
+
+    def test_holds_what_it_acknowledged_after_the_node_is_killed(self):
+        """kill -9 of the node, then the same folders under a new process."""
+        item, content = a_file()
+        with orthanc_server() as first:
+            place = put(orthanc_node(first), item, content)
+            first.kill()
+            with orthanc_server(folder=first.folder) as second:
+                assert get(orthanc_node(second), place) == content
+
+
+class TestOrthancOnTheWire:
+    """What a real node of this version does not do on demand: a few lines of HTTP that do."""
+
+    def test_uses_a_range_that_the_node_honours(self):
+        honoured = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 7-9/20\r\nContent-Length: 3\r\n\r\nabc"
+        with wire([honoured]) as (url, heard):
+            assert get(OrthancNode("site", url, "u", "p"), NO_INSTANCE, 7, 3) == b"abc"
+        assert b"Range: bytes=7-9\r\n" in heard[0]
+
+    def test_tries_again_when_a_kept_connection_was_ended(self):
+        answer = b'HTTP/1.1 200 OK\r\nContent-Length: 19\r\n\r\n{"Version": "1.0"} '
+        with wire([answer, b""], [answer]) as (url, heard):
+            node = OrthancNode("site", url, "u", "p")
+            assert [node.check().ok, node.check().ok] == [True, True]
+        assert len(heard) == 3
+
+    def test_tries_again_with_the_whole_object(self):
+        item, content = a_file()
+        place = OrthancNode("site", "http://127.0.0.1", "u", "p").place_of(item)
+        body = f'{{"Status": "Success", "ID": "{place}"}}'.encode()
+        stored = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        md5 = b"HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n" + hashlib.md5(content).hexdigest().encode()
+        with wire([b""], [stored, md5]) as (url, heard):
+            assert put(OrthancNode("site", url, "u", "p"), item, content) == place
+        assert [content in request for request in heard] == [True, True, False]
+
+    def test_tells_an_object_cut_short_from_its_end(self):
+        with wire([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"]) as (url, _), pytest.raises(Unavailable) as caught:
+            get(OrthancNode("site", url, "u", "p"), NO_INSTANCE)
+        assert caught.value.code == "node-broke-off"
+
+    def test_follows_nobody_elsewhere(self):
+        with wire([b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"]) as (url, _):
+            assert not OrthancNode("site", url, "u", "p").check().ok
+
+    @pytest.mark.parametrize("body", [b"[]", b"{", b"{}", b"<html>"])
+    def test_takes_nothing_else_for_an_orthanc(self, body):
+        with wire([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)]) as (url, _):
+            assert not OrthancNode("site", url, "u", "p").check().ok
+
+    @pytest.mark.parametrize(
+        ("said", "reasons"),
+        [
+            (b'{"OverwriteInstances": false, "IngestTranscoding": ""}', []),
+            (b'{"OverwriteInstances": "Never", "IngestTranscoding": ""}', []),
+            (b'{"OverwriteInstances": true, "IngestTranscoding": ""}', ["overwrite"]),
+            (b'{"OverwriteInstances": "IfChanged", "IngestTranscoding": "1.2.840.10008.1.2.4.70"}', ["transcoding", "overwrite"]),
+        ],
+    )
+    def test_believes_what_a_newer_node_says_of_itself(self, said, reasons):
+        said = b'{"Version": "1.13.0", ' + said[1:]
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(said), said)
+        with wire([answer], [b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"]) as (url, _):
+            assert [line.partition(":")[0] for line in OrthancNode("site", url, "u", "p").probe()] == reasons
+
+
+def upload(server: Orthanc, content: bytes) -> dict[str, str] | list[dict[str, str]]:
+    """What Orthanc itself answers, without the node in between."""
+    return requests.post(f"{server.url}/instances", data=content, auth=(server.user, server.password), timeout=10).json()
+
+
+def kept(answers: list[requests.Response], answer: requests.Response) -> requests.Response:
+    answers.append(answer)
+    return answer
+
+
+@contextlib.contextmanager
+def wire(*connections: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
+    """A listener that gives each connection its answers, one a request, then ends it; tells its address and what it heard."""
+    heard: list[bytes] = []
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=_serve, args=(listener, connections, heard))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}", heard
+        finally:
+            thread.join()
+
+
+def _serve(listener: socket.socket, connections: tuple[list[bytes], ...], heard: list[bytes]) -> None:
+    listener.settimeout(5)
+    with contextlib.suppress(TimeoutError):  # nobody came: the test sees it in what was heard
+        for answers in connections:
+            connection, _ = listener.accept()
+            with connection:
+                for answer in answers:
+                    heard.append(_request(connection))
+                    connection.sendall(answer)
+
+
+def _request(connection: socket.socket) -> bytes:
+    text = b""
+    while b"\r\n\r\n" not in text:
+        text += connection.recv(65536)
+    head = text.partition(b"\r\n\r\n")[0].lower()
+    length = int(head.partition(b"content-length: ")[2].split(b"\r\n")[0] or 0)
+    while len(text) < len(head) + 4 + length:
+        text += connection.recv(65536)
+    return text

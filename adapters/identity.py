@@ -6,11 +6,9 @@ Whatever is read, the key decides the algorithm (RSA: RS384, P-384: ES384), neve
 
 import contextlib
 import json
-import math
 import os
 import secrets
 import threading
-from binascii import Error as NotBase64
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -24,7 +22,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.util import urlsafe_b64decode
 
-from mappings.failures import Conflict, Failure, Invalid, Unauthenticated
+from mappings.failures import Conflict, Invalid, Unauthenticated
 
 Key = RSAKey | ECKey
 Claims = Mapping[str, Any]
@@ -36,7 +34,7 @@ SKEW_SECONDS = 60
 ALGORITHMS = ("RS384", "ES384")
 """The two SMART asks for (SMART App Launch 2.2, asymmetric client authentication)."""
 TOKEN_TYPE = "at+jwt"  # noqa: S105 - RFC 9068 section 2.1
-_ASSERTION_TYPES = (None, "JWT", "client-authentication+jwt")
+_ASSERTION_TYPES = ("JWT", "client-authentication+jwt", None)
 _HEADERS = frozenset({"alg", "kid", "typ"})
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _KEPT_TOKENS = 4096
@@ -58,7 +56,7 @@ class Keys:
 
     @classmethod
     def load_or_make(cls, path: Path) -> Self:
-        """The keys in the private key set at `path` (0600), made if it is not there: processes that start at once get the same."""
+        """The keys in the private key set at `path` (0600), made if none is there: processes started at once agree."""
         if not path.exists():
             made = RSAKey.generate_key(_JWK_BITS, {"use": "sig", "alg": "RS384"}, auto_kid=True)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -81,7 +79,7 @@ class Keys:
         mark = sha256(token.encode("utf-8", "replace")).digest()
         claims = self._proven.get(mark)
         if claims is None:
-            claims = _proven(token, self._keys, (TOKEN_TYPE,), partial(Unauthenticated, "token-invalid"))
+            claims = _proven(token, self._keys, (TOKEN_TYPE,), "token-invalid")
         _check_token(claims, issuer, now.timestamp())
         self._keep(mark, claims)
         return claims
@@ -106,10 +104,10 @@ def _check_token(claims: Claims, issuer: str, now: float) -> None:
 
 def asserted_client(assertion: str) -> str:
     """The client an assertion speaks of, not proven yet. Raises Unauthenticated `assertion-invalid`."""
-    subject = _object(_parts(assertion, _refused)[1], _refused).get("sub")
-    if not isinstance(subject, str):
-        raise _refused("The client assertion names no client: its sub must be the client_id.")
-    return subject
+    try:
+        return str(_object(_parts(assertion)[1])["sub"])
+    except (ValueError, KeyError):
+        raise _refused("The client assertion is no JSON Web Token whose sub is the client_id.") from None
 
 
 def read_assertion(assertion: str, client_id: str, jwks: str, audiences: tuple[str, ...], now: datetime) -> Claims:
@@ -118,7 +116,7 @@ def read_assertion(assertion: str, client_id: str, jwks: str, audiences: tuple[s
     `aud` must be one string, one of `audiences`; it may live for 300 s at most. Raises Unauthenticated `assertion-invalid`.
     Whether it was used before is the caller's question, to be asked after this.
     """
-    claims = _proven(assertion, _key_set(jwks), _ASSERTION_TYPES, _refused)
+    claims = _proven(assertion, _key_set(jwks), _ASSERTION_TYPES, "assertion-invalid")
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
         raise _refused("iss and sub of the client assertion must both be the client_id.")
     if not isinstance(claims.get("aud"), str) or claims["aud"] not in audiences:
@@ -142,21 +140,21 @@ def _check_times(claims: Claims, now: float) -> None:
 _refused = partial(Unauthenticated, "assertion-invalid")
 
 
-def registered_jwks(text: str) -> str:
+def registered_jwks(jwks: Mapping[str, Any]) -> dict[str, Any]:
     """A client's public key set as it is registered: RSA keys from 2048 bits and P-384 keys, each with a `kid`.
 
     Raises Invalid `jwks-invalid`: for a private key, another kind of key, one `kid` twice, no key at all.
     """
     try:
-        found = json.loads(text)["keys"]
+        found = jwks["keys"]
         keys = [_key(k) for k in found if not _PRIVATE & set(k)]
-    except (ValueError, TypeError, KeyError, RecursionError, JoseError):
+    except (ValueError, TypeError, KeyError, AttributeError, JoseError):
         raise _jwks_invalid("It is no JSON Web Key Set of RSA (2048 bits or more) and P-384 keys.") from None
     if len(keys) != len(found):
         raise _jwks_invalid("It holds a private or secret key: register public keys only, and take new ones.")
     if not keys or len({_kid(k) for k in keys}) != len(keys):
         raise _jwks_invalid("It needs at least one key, each with its own kid.")
-    return json.dumps({"keys": [k.as_dict(private=False) for k in keys]})
+    return {"keys": [k.as_dict(private=False) for k in keys]}
 
 
 _jwks_invalid = partial(Invalid, "jwks-invalid", where="jwks")
@@ -224,49 +222,48 @@ def _signed(key: Key, kind: str, claims: Claims) -> str:
     return jwt.encode({"alg": algorithm, "typ": kind, "kid": _kid(key)}, dict(claims), key, [algorithm])
 
 
-def _proven(text: str, keys: Mapping[str, Key], types: tuple[str | None, ...], refused: partial[Failure]) -> Claims:
-    header = _object(_parts(text, refused)[0], refused)
-    if not set(header) <= _HEADERS or header.get("typ") not in types:
-        raise refused(f"The header may hold alg, kid and typ only, and typ must be {types[-1]}.")
-    kid = header.get("kid")
-    key = keys.get(kid) if isinstance(kid, str) else None
-    if key is None:
-        raise refused("kid names no key that is registered for this.")
-    algorithm = _algorithm(key)
-    if header.get("alg") != algorithm:
-        raise refused(f"This key is used with {algorithm} only.")
+def _proven(text: str, keys: Mapping[str, Key], types: tuple[str | None, ...], code: str) -> Claims:
+    """The claims of a signed text whose `kid` names one of `keys`. Raises Unauthenticated with this code."""
     try:
-        return _object_of(jws.deserialize_compact(text, key, [algorithm]).payload, refused)
-    except (JoseError, ValueError):
-        raise refused("The signature does not fit.") from None
+        key = _named(_object(_parts(text)[0]), keys, types)
+        jws.deserialize_compact(text, key, [_algorithm(key)])
+        return _object(_parts(text)[1])
+    except JoseError:
+        raise Unauthenticated(code, "The signature does not fit.") from None
+    except ValueError as error:
+        raise Unauthenticated(code, str(error)) from None
 
 
-def _parts(text: str, refused: partial[Failure]) -> list[str]:
+def _named(header: Mapping[str, Any], keys: Mapping[str, Key], types: tuple[str | None, ...]) -> Key:
+    if not set(header) <= _HEADERS or header.get("typ") not in types:
+        raise ValueError(f"The header may hold alg, kid and typ only, and typ should be {types[0]}.")
+    key = keys.get(str(header.get("kid")))
+    if key is None:
+        raise ValueError("kid names no key that is registered for this.")
+    if header.get("alg") != _algorithm(key):
+        raise ValueError(f"This key is used with {_algorithm(key)} only.")
+    return key
+
+
+def _parts(text: str) -> list[str]:
     parts = text.split(".") if len(text) <= MOST_CHARACTERS and text.isascii() else []
-    if len(parts) != 3 or not all(parts):
-        raise refused("It is no JSON Web Token of three parts within 8 kB.")
+    if len(parts) != 3:
+        raise ValueError("It is no signed JSON Web Token within 8 kB.")
     return parts
 
 
-def _object(part: str, refused: partial[Failure]) -> dict[str, Any]:
+def _object(part: str) -> dict[str, Any]:
     try:
-        return _object_of(urlsafe_b64decode(part.encode()), refused)
-    except (NotBase64, ValueError):
-        raise refused("It is not base64url.") from None
-
-
-def _object_of(content: bytes | None, refused: partial[Failure]) -> dict[str, Any]:
-    try:
-        found = json.loads(content or b"")
-    except (ValueError, RecursionError):  # a deep one passes the size limit and would end the thread's stack
+        found = json.loads(urlsafe_b64decode(part.encode()))
+    except (ValueError, RecursionError):  # a deep one passes the size limit
         found = None
     if not isinstance(found, dict):
-        raise refused("Its header and payload must be JSON objects.")
+        raise ValueError("Its header and payload must be JSON objects in base64url.")  # noqa: TRY004 - a text, not an argument
     return found
 
 
 def _is_time(value: object) -> bool:
-    return type(value) in (int, float) and 0 <= cast("float", value) < 2**53 and math.isfinite(cast("float", value))
+    return type(value) in (int, float) and 0 <= cast("float", value) < 2**53  # NaN is no time
 
 
 def _key_set(jwks: str) -> dict[str, Key]:

@@ -147,7 +147,8 @@ RULES: tuple[Rule, ...] = (
 DOOR_RULES: tuple[Rule, ...] = (
     Rule("known", _DUPLICATE, _DUPLICATE, "The same content is already held. The first copy stays; nothing to do.",
          "Already held with the same content; nothing to do", "PS3.4 §B.2.3"),
-    Rule("released", _PASS, _PASS, "The operator looked at the object and released it from quarantine. It is held and can be found.",
+    Rule("released", _PASS, _PASS, "The operator looked at the object and released it from quarantine. "
+         "It is held and can be found.",
          "Released from quarantine by the operator", "repository rule: a person decides what waits"),
     Rule("agreement-inactive", _REJECT, _REJECT,
          "The agreement of this dataset is not active, so the repository takes no images. "
@@ -157,7 +158,7 @@ DOOR_RULES: tuple[Rule, ...] = (
          "The agreement of this dataset is outside its period, so the repository takes no images. Renew it, or ask the operator.",
          "The agreement of this dataset is outside its period", "repository rule: data only under an active agreement"),
     Rule("node-not-linked", _REJECT, _REJECT,
-         "The node that should keep this dataset is not linked, so nothing can be stored. Ask the operator, then send again.",
+         "The node that should keep this dataset is not linked, so nothing was stored. Ask the operator, then send again.",
          "The node of this dataset is not linked", "repository rule: a stopped node takes nothing"),
     Rule("retry-later", _REJECT, _REJECT,
          "Another transfer of the same SOP Instance UID is under way. Nothing was stored of this one; "

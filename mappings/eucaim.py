@@ -15,7 +15,7 @@ from mappings.failures import Invalid
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query
 
 MAX_DEPTH = 16  # the explorer sends four levels
-MAX_NODES = 1000
+MAX_NODES = 250  # and as many values in a list: SQLite bears a thousand terms in one condition, and a maker can be three
 MAX_NAMED = 20
 OLDEST = 1000  # years; larger numbers mean no more than this one, and fit every database's integers
 UNKNOWN = "SNOMEDCT261665006"
@@ -82,7 +82,7 @@ def _node(node: object, depth: int, reading: _Reading) -> Condition:
         return _operation(node, depth, reading)
     if isinstance(node, Mapping) and {"key", "type", "value"} <= node.keys():
         return _criterion(node["key"], node["type"], node["value"], reading)
-    raise Invalid("ast-malformed", "A node of the ast is an object with operand and children, or with key, type and value.", "ast")
+    raise Invalid("ast-malformed", "A node of the ast is an object with operand and children or with key, type, value.", "ast")
 
 
 def _operation(node: Mapping[str, Any], depth: int, reading: _Reading) -> Condition:
@@ -114,14 +114,16 @@ def _coded(name: str, table: Mapping[str, tuple[str, ...]], among: Callable[[str
             return reading.nothing("type", kind)
         codes: Sequence[object] = value if isinstance(value, list) and kind == "IN" else (value,)
         if len(codes) > MAX_NODES:
-            raise Invalid("ast-too-large", f"A condition has more than {MAX_NODES} values.", "ast.value")
-        known = [code for code in codes if isinstance(code, str) and code in table]
+            raise Invalid("ast-too-large", f"A condition of the ast has more than {MAX_NODES} values.", "ast.value")
+        words: dict[str, None] = {}
         for code in codes:
-            if code not in known:
+            if isinstance(code, str) and code in table:
+                words |= dict.fromkeys(table[code])
+            else:
                 reading.nothing("value", code)
-        if not known:
+        if not words:
             return NOTHING
-        found = among(name, tuple(dict.fromkeys(v for code in known for v in table[code])))
+        found = among(name, tuple(words))
         return Not(found) if kind == "NOT_EQUALS" else found
 
     return read

@@ -80,7 +80,7 @@ def _known(word: str) -> Scope:
     if not word.startswith("system/"):
         raise Invalid("scope-unknown", "Only system scopes are served, such as system/ImagingStudy.rs.", "scope")
     if "?" in word:
-        raise Invalid("scope-granular", "Scopes with a condition (?parameter=value) are not served; leave the condition out.", "scope")
+        raise Invalid("scope-granular", "Scopes with a condition (?parameter=value) are not served: leave it out.", "scope")
     raise Invalid("scope-malformed", "A scope is system/Type.letters, its letters some of c r u d s in that order.", "scope")
 
 

@@ -1,64 +1,61 @@
-"""The imaging study as a noun: what the index holds of a study, its series and instances, in no dialect.
-
-Dates are YYYYMMDD and times HHMMSS[.F] as in DICOM (PS3.5 6.2), absent ones None; a time has a zone only where the object states it.
-"""
+"""A study as the index holds it: plain values of its own attributes, its series and their instances, ready for any dialect."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-KEY_LENGTH = 32
+KEY_DIGITS = 32
+
+
+def study_key(study_uid: str) -> str:
+    """A study's public id: the first 32 hex digits of SHA-256 over its Study Instance UID."""
+    return sha256(study_uid.encode()).hexdigest()[:KEY_DIGITS]
+
+
+def patient_key(provider: str, patient_id: str) -> str:
+    """A patient's public id: the first 32 hex digits of SHA-256 over the provider's key, NUL and the Patient ID."""
+    return sha256(f"{provider}\0{patient_id}".encode()).hexdigest()[:KEY_DIGITS]
 
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """A SOP instance: its UIDs, instance number and number of frames."""
+    """One SOP Instance; `number` is None where the object has none, `frames` counts from 1."""
 
-    uid: str
+    sop_uid: str
     sop_class: str
-    number: int | None
-    frames: int
+    number: int | None = None
+    frames: int = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """A series with its instances."""
+    """One series with its instances; None or empty where the objects say nothing, dates and times are DICOM's DA and TM."""
 
     uid: str
     modality: str | None
-    number: int | None
-    description: str | None
-    body_part: str | None
-    laterality: str | None
-    date: str | None
-    time: str | None
     instances: tuple[Instance, ...]
+    number: int | None = None
+    description: str | None = None
+    body_part: str | None = None
+    laterality: str | None = None
+    date: str | None = None
+    time: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study of one dataset (`alias`) and one pseudonymous patient; `version` counts its documents."""
+    """One study of one dataset (`alias`). `timezone_offset` is (0008,0201), None where nobody stated it."""
 
     key: str
     uid: str
-    alias: str
     patient_key: str
-    accession_number: str | None
-    study_id: str | None
-    description: str | None
-    date: str | None
-    time: str | None
-    timezone_offset: str | None
+    alias: str
     version: int
     updated: datetime
     series: tuple[Series, ...]
-
-
-def study_key(study_uid: str) -> str:
-    """A study's FHIR id: 32 hex digits of the SHA-256 of its UID."""
-    return sha256(study_uid.encode()).hexdigest()[:KEY_LENGTH]
-
-
-def patient_key(provider: str, patient_id: str) -> str:
-    """A patient's FHIR id: patients are scoped by their provider, so equal ids of two providers are two patients."""
-    return sha256(f"{provider}\0{patient_id}".encode()).hexdigest()[:KEY_LENGTH]
+    date: str | None = None
+    time: str | None = None
+    timezone_offset: str | None = None
+    accession_number: str | None = None
+    study_id: str | None = None
+    description: str | None = None

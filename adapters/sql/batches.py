@@ -1,15 +1,17 @@
 """Batches and receipts: what was presented at a door, file by file, and what became of each."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, moment, stamp
+from mappings.report import Receipt
 
 _b, _r = t.batch.c, t.receipt.c
 STUDIES_NAMED = 1000
@@ -33,20 +35,6 @@ class BatchRow:
     attested: bool
     opened: datetime
     closed: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class ReceiptRow:
-    """One presented file: its outcome, the rule that named it, and every finding as (rule, where)."""
-
-    name: str
-    study_uid: str | None
-    sop_uid: str | None
-    size: int
-    outcome: str
-    rule: str
-    findings: tuple[tuple[str, str], ...]
-    at: datetime
 
 
 _BATCHES = (
@@ -124,12 +112,25 @@ def told(connection: Connection, batch: int, sop_uid: str, outcome: str) -> bool
     return connection.execute(found).first() is not None
 
 
-def receipts(connection: Connection, batch: int) -> list[ReceiptRow]:
+def receipts(connection: Connection, batch: int) -> list[Receipt]:
     """Every receipt of a batch, in the order the files came."""
-    return [
-        ReceiptRow(r.name, r.study_uid, r.sop_uid, r.size, r.outcome, r.rule, tuple(map(tuple, json.loads(r.findings))), moment(r.at))
-        for r in connection.execute(select(t.receipt).where(_r.batch == batch).order_by(_r.id))
-    ]
+    return [r for _, r in page(connection, batch, 0, None)]
+
+
+def page(connection: Connection, batch: int, after: int, limit: int | None) -> list[tuple[int, Receipt]]:
+    """The next receipts of a batch behind the row `after`, each with its row."""
+    rows = select(t.receipt).where(_r.batch == batch, _r.id > after).order_by(_r.id).limit(limit)
+    return [(r.id, _receipt(r)) for r in connection.execute(rows)]
+
+
+def _receipt(r: Any) -> Receipt:
+    findings = tuple((str(rule), str(where)) for rule, where in json.loads(r.findings))
+    return Receipt(r.name, r.study_uid, r.sop_uid, r.size, r.outcome, r.rule, findings, moment(r.at))
+
+
+def presented(connection: Connection, batch: int, names: Collection[str]) -> set[str]:
+    """Which of these files have a receipt in the batch already, by the name each was presented under."""
+    return set(connection.execute(select(_r.name).where(_r.batch == batch, _r.name.in_(names))).scalars())
 
 
 def counts(connection: Connection, batch: int) -> dict[tuple[str, str], int]:

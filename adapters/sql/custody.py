@@ -193,10 +193,15 @@ def of_study(connection: Connection, study_uid: str, dataset: int | None = None)
     return [_kept(r) for r in connection.execute(found if dataset is None else found.where(_c.dataset == dataset))]
 
 
-def known(connection: Connection, dataset: int, digests: Sequence[bytes]) -> set[bytes]:
-    """Which of these files this dataset has in care already (held or in review), by their SHA-256."""
-    found = select(_c.file_digest).where(_c.dataset == dataset, _c.file_digest.in_(digests), _c.state.in_(["held", "review"]))
-    return set(connection.execute(found).scalars())
+def known(connection: Connection, dataset: int, digests: Sequence[bytes]) -> dict[bytes, Object]:
+    """Those of these files that this dataset has in care already (held or in review), by their SHA-256."""
+    found = select(t.custody).where(_c.dataset == dataset, _c.file_digest.in_(digests), _c.state.in_(["held", "review"]))
+    return {r.file_digest: _kept(r).object for r in connection.execute(found)}
+
+
+def waiting(connection: Connection, batch: int) -> int:
+    """How many objects of a batch wait for a person."""
+    return connection.execute(select(func.count()).where(_c.batch == batch, _c.state == "review")).scalar_one()
 
 
 def add_block(connection: Connection, dataset: int, reason: str, now: datetime, **named: object) -> int:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, and_, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, moment, stamp
@@ -328,8 +329,9 @@ def rows(connection: Connection, noun: str) -> list[dict[str, Any]]:
 def used_before(connection: Connection, issuer: str, jti: str, expires: datetime, now: datetime) -> bool:
     """Whether this assertion was used already; if not, it is now. Expired ones are forgotten on the way."""
     connection.execute(t.replay.delete().where(t.replay.c.expires < stamp(now)))
-    key = {"issuer": issuer, "jti": jti}
-    if connection.execute(select(t.replay.c.jti).filter_by(**key)).first():
+    try:
+        with connection.begin_nested():  # the primary key decides between two at once
+            connection.execute(insert(t.replay).values(issuer=issuer, jti=jti, expires=stamp(expires)))
+    except IntegrityError:
         return True
-    connection.execute(insert(t.replay).values(**key, expires=stamp(expires)))
     return False

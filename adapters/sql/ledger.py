@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, text, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, moment, stamp
@@ -49,7 +49,9 @@ def record(connection: Connection, kind: str, at: datetime, actor: str, facts: M
 
 
 def order(connection: Connection, limit: int = 4096) -> int:
-    """Give waiting leaves the next positions, oldest first; returns how many. Run by one worker at a time."""
+    """Give waiting leaves the next positions, oldest first; returns how many. One transaction at a time."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(4712)"))
     pending = select(t.ledger_leaf.c.id).where(t.ledger_leaf.c.position.is_(None)).order_by(t.ledger_leaf.c.id).limit(limit)
     waiting = connection.execute(pending).scalars().all()
     first = int(connection.execute(select(func.coalesce(func.max(t.ledger_leaf.c.position) + 1, 0))).scalar_one())

@@ -22,6 +22,8 @@ from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, O
 
 _COLUMNS: dict[str, ColumnElement[Any]] = {
     "patient_key": t.patient.c.key,
+    "patient_updated": t.patient.c.updated,
+    "gender": t.patient.c.sex,
     "study_key": t.study.c.key,
     "series_number": t.series.c.number,
     "series_description": t.series.c.description,
@@ -270,7 +272,7 @@ def tallies(connection: Connection, query: Query, sight: Sight, now: datetime) -
 
 def _words(connection: Connection, rows: Select[Any]) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
-    for dataset, word in sorted(connection.execute(rows.distinct()).tuples()):
+    for dataset, word in sorted(tuple(row) for row in connection.execute(rows.distinct())):
         if word:
             found[dataset] = (*found.get(dataset, ()), word)
     return found

@@ -48,6 +48,17 @@ class Store:
             yield connection
 
     @contextmanager
+    def snapshot(self) -> Iterator[Connection]:
+        """A connection whose statements all see one moment, for what is checked as a whole."""
+        with _translated(), self.engine.connect() as connection:
+            if self.is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+            yield connection
+            connection.rollback()
+
+    @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """A transaction: committed when the block ends, rolled back when it raises. Raises Full or Unavailable."""
         with _translated(), (self._writing if durable else self._ordered).begin() as connection:

@@ -12,9 +12,10 @@ from mappings.dicom.elements import MAX_DEPTH, PIXEL_DATA, SEQUENCE_END, TRAILIN
 from mappings.dicom.part10 import DEFLATED, Unreadable
 
 _UNCOMPRESSED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", DEFLATED})
-_TRIMMED = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "PN", "SH", "TM", "UI"])
+_TRIMMED = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"])
 _TRIMMED_RIGHT = frozenset(["LT", "ST", "UC", "UR", "UT"])
 _MARK = struct.Struct("<IQ").pack
+_MAX_NESTED = _MAX_TRIMMED = 1 << 20  # beyond, a value is compared as it is: bytes that make a million parts are no text
 _ITEM = b"\xfe\xff\x00\xe0"
 _PRINTABLE = bytes(range(0x20, 0x7F))
 
@@ -52,7 +53,7 @@ def _put(digest: _Sink, data: memoryview, event: Event, depth: int) -> None:
 
 def _put_sequence(digest: _Sink, value: memoryview, tag: int, depth: int) -> bool:
     """A private sequence loses its VR when it is sent in implicit VR; whether `value` was one, and then its items."""
-    if bytes(value[:4]) != _ITEM or depth >= MAX_DEPTH:
+    if bytes(value[:4]) != _ITEM or depth >= MAX_DEPTH or len(value) > _MAX_NESTED:
         return False
     try:
         events = nested(value)
@@ -65,11 +66,19 @@ def _put_sequence(digest: _Sink, value: memoryview, tag: int, depth: int) -> boo
 
 
 def _canonical(value: memoryview, vr: str) -> bytes | memoryview:
+    if len(value) > _MAX_TRIMMED:
+        return _even(value, vr)
+    if vr == "PN":  # empty components and groups at the end may be left out (PS3.5 §6.2.1.1)
+        return b"\\".join(name.strip(b" \0").rstrip(b" ^=") for name in bytes(value).split(b"\\"))
     if vr in _TRIMMED:
         return b"\\".join(part.strip(b" \0") for part in bytes(value).split(b"\\"))
     if vr in _TRIMMED_RIGHT:
         return bytes(value).rstrip(b" \0")
+    return _even(value, vr)
+
+
+def _even(value: memoryview, vr: str) -> bytes | memoryview:
     if len(value) % 2 == 0:
         return value
-    text = vr == "UN" and not bytes(value).translate(None, _PRINTABLE)
+    text = vr in _TRIMMED | _TRIMMED_RIGHT or (vr == "UN" and not bytes(value).translate(None, _PRINTABLE))
     return bytes(value) + (b" " if text else b"\0")

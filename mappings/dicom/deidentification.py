@@ -27,6 +27,7 @@ from mappings.dicom.elements import (
 
 MAX_PER_RULE = 20  # a file with a thousand names needs no longer list; the places listed are the first
 _LOOK = 1024
+_MAX_NAMES = 1 << 16  # bytes; a longer PN can't be judged, so it counts as a name
 
 _PATIENT_ID, _MODALITY, _IMAGE_TYPE, _CONVERSION, _BURNED_IN = 0x00100020, 0x00080060, 0x00080008, 0x00080064, 0x00280301
 _TOP = frozenset({_PATIENT_ID, _MODALITY, _IMAGE_TYPE, _CONVERSION, _BURNED_IN})
@@ -225,6 +226,9 @@ class _Observer:
 
     def _name(self, rule: str, tag: int, value: memoryview) -> None:
         """Keeps each distinct name once, with its first place: PatientID may come later, and a name equal to it is none."""
+        if len(value) > _MAX_NAMES:
+            self._add(rule, tag)
+            return
         for text in decode(bytes(value), "PN", self.encodings).split("\\"):
             key = (rule, text)
             if key not in self.names and self._room(rule) and plausible_name(text, "\0", self.placeholders):

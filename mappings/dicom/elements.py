@@ -8,6 +8,7 @@ also carries its delimiter, and delimiters whose own length is not zero.
 
 import re
 import struct
+from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from functools import cache, lru_cache
 from typing import TypeAlias
@@ -118,7 +119,7 @@ def broken(detail: str, tag: int | None) -> Unreadable:
 class _Walker:
     """One walk: the bytes, their order, what pixel values are signed, and how many events are left."""
 
-    __slots__ = ("data", "head_explicit", "head_implicit", "left", "long", "order", "signed")
+    __slots__ = ("checking", "data", "head_explicit", "head_implicit", "left", "long", "order", "signed")
 
     def __init__(self, data: memoryview, order: str) -> None:
         self.data = data
@@ -128,6 +129,7 @@ class _Walker:
         self.long = struct.Struct(order + "I").unpack_from
         self.left = MAX_EVENTS
         self.signed = False
+        self.checking = False
 
     def explicit(self, pos: int, end: int, open_ended: bool, depth: int) -> _Walk:
         """The elements of the root or of one item; returns where it ends (past its delimiter when open-ended)."""
@@ -198,6 +200,7 @@ class _Walker:
         """The items of one sequence (PS3.5 §7.5) and its SEQUENCE_END event; returns where the sequence ends."""
         if depth > MAX_DEPTH:
             raise broken(f"sequences are nested deeper than {MAX_DEPTH}", None)
+        self._spend(ITEM)
         while open_ended or pos < end:
             if end - pos < 8:
                 raise broken("a sequence ends early", None)
@@ -251,16 +254,25 @@ class _Walker:
         raise broken("encapsulated pixel data ends early", PIXEL_DATA)
 
     def _sequence_or_opaque(self, tag: int, start: int, stop: int, depth: int, creator: str | None) -> Iterator[Event]:
-        """A value that a dictionary calls a sequence and the wire does not: walked if it can be, else one UN value."""
+        """A value that a dictionary calls a sequence and the wire does not: walked if it can be, else one UN value.
+
+        It is checked before anything is said of it, without keeping events; a check inside a check is not walked again, so
+        that nesting costs its depth and not a power of two.
+        """
         inner = self._little()
+        inner.checking = True
         try:
-            nested = list(self._foreign(inner.items(start, stop, False, depth + 1, inner.implicit)))
+            deque(inner.items(start, stop, False, depth + 1, inner.implicit), maxlen=0)
         except Unreadable:
             yield tag, "UN", start, stop, creator
-        else:
-            yield tag, "SQ", start, stop, creator
-            yield from nested
-        self.left = inner.left
+            return
+        finally:
+            self.left = inner.left
+        yield tag, "SQ", start, stop, creator
+        if not self.checking:
+            inner.checking = False
+            yield from self._foreign(inner.items(start, stop, False, depth + 1, inner.implicit))
+            self.left = inner.left
 
     def _foreign(self, nested: _Walk) -> _Walk:
         """Events in little endian; in a big endian file their numbers are UN, since a reader would take the file's order."""

@@ -30,7 +30,7 @@ from mappings.dicom.elements import (
 from mappings.dicom.header import Header
 
 MAX_INLINE = 4096
-BASE = "{base}"
+BASE = "\x01"  # where the public base URL goes when a fragment is served: a control character no JSON string holds unescaped
 
 _STRINGS = frozenset(["AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UC", "UI", "DS", "IS", "PN"])
 _TEXTS = frozenset(["LT", "ST", "UT", "UR"])
@@ -266,6 +266,8 @@ def _object(members: Iterable[tuple[int, str, Sequence[str | int | None]]]) -> s
 def _members(vr: str, values: Sequence[str | int | None]) -> str:
     if vr == "PN":
         return _listed([_name(str(value)) for value in values if value])
+    if vr == "UR":  # ours alone here: a base and legal UIDs, nothing to escape
+        return _listed([f'"{value}"' for value in values])
     return _listed([str(value) if isinstance(value, int) else quoted(value) for value in values if value not in (None, "")])
 
 

@@ -150,7 +150,7 @@ def _text(text: str, vr: str) -> str | None:
     if vr == "TM":
         time = text.replace(":", "")
         return time if _TIME.fullmatch(time) else None
-    return text.replace("\0", "")
+    return text.rstrip("=") if vr == "PN" else text
 
 
 def _age(stated: bytes, born: object, studied: object) -> int | None:

@@ -3,11 +3,13 @@
 Nothing of the data set is decoded here. A deflated one is inflated under a bound: a megabyte can hold a gigabyte of zeros.
 """
 
+import re
 import struct
 import zlib
 from dataclasses import dataclass
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
+_DEFLATED = frozenset({DEFLATED, "1.2.840.10008.1.2.4.95", "1.2.840.10008.1.2.4.205"})  # the JPIP ones too (PS3.5 §A.5, §A.6)
 IMPLEMENTATION_CLASS_UID = "2.25.330769827058921057410105363830733148689"  # a UUID (PS3.5 §B.2), for ever
 IMPLEMENTATION_VERSION_NAME = "ACCORD"
 
@@ -19,6 +21,7 @@ _CHUNK = 1024 * 1024
 
 _HEAD = struct.Struct("<HH2sH").unpack_from
 _U32 = struct.Struct("<I").unpack_from
+_TRANSFER_SYNTAX = re.compile(r"[0-9]+(?:\.[0-9]+)+")
 _LONG = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UR", b"UT", b"UN", b"SV", b"UV"})
 
 
@@ -50,7 +53,7 @@ def read_part10(file: memoryview) -> Part10:
         raise Unreadable("not-dicom", "it has no preamble with the letters DICM")
     meta, start = _file_meta(file)
     syntax = _uid(meta.get(0x0010, b""))
-    if not syntax or not syntax.isascii() or not syntax.replace(".", "").isdigit():
+    if len(syntax) > 64 or not _TRANSFER_SYNTAX.fullmatch(syntax):
         raise Unreadable("not-dicom", "its file meta names no transfer syntax", "(0002,0010)")
     return Part10(not any(file[:128]), syntax, _uid(meta.get(0x0002, b"")), _uid(meta.get(0x0003, b"")), start, file[start:])
 
@@ -70,7 +73,7 @@ def file_meta(sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
 
 def plain(dataset: memoryview, transfer_syntax: str) -> memoryview:
     """The data set, inflated. Raises Unreadable('structure-broken') past 512 MB, past 200:1 above 16 MB, or on bad bytes."""
-    if transfer_syntax != DEFLATED:
+    if transfer_syntax not in _DEFLATED:
         return dataset
     limit = min(MAX_INFLATED, max(FREE_INFLATED, MAX_RATIO * len(dataset)))
     stream, out, fed = zlib.decompressobj(-zlib.MAX_WBITS), bytearray(), 0

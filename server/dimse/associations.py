@@ -4,15 +4,20 @@ Subclasses of pynetdicom 3.0's own parts, whose insides they know: the version i
 what each bound refuses.
 """
 
+import contextlib
 import logging
 import socket
 import time
+from typing import Any
 
+from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
+from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.transport import AssociationSocket
 
 from server.dimse.store import Deposit
@@ -42,6 +47,13 @@ class BoundedSocket(AssociationSocket):
             # a sender with Nagle's algorithm on waits 40 ms an object for a delayed acknowledgement; Linux forgets the option
             self.socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         return received
+
+    def _shutdown_socket(self) -> None:
+        """Close it even where the peer went first: pynetdicom's own leaves the descriptor to the garbage collector then."""
+        if self.socket is not None:
+            with contextlib.suppress(OSError):
+                self.socket.shutdown(socket.SHUT_RDWR)
+            self.socket.close()
 
     @staticmethod
     def _fill(source: socket.socket, view: memoryview) -> int:
@@ -89,6 +101,7 @@ class DepositAssociation(Association):
         self.deposit = deposit
         self.dimse = BoundedMessages(self)
         self.dimse.limit = limit
+        self.bind(evt.EVT_CONN_CLOSE, _woken)
 
     def run_reactor(self) -> None:
         """Serve until release, abort, time-out or loss of the connection."""
@@ -96,3 +109,25 @@ class DepositAssociation(Association):
             super().run_reactor()
         finally:
             self.deposit.close()
+
+    def _serve_request(self, msg: Any, context_id: int) -> None:
+        """As pynetdicom's, but a C-STORE whose command names an unknown class gets an answer, not an abort."""
+        context = self._accepted_cx.get(context_id)
+        if isinstance(msg, C_STORE) and msg.is_valid_request and context is not None:
+            StorageServiceClass(self).SCP(msg, context)
+        else:
+            super()._serve_request(msg, context_id)
+
+    def cut(self) -> None:
+        """End it now: by A-ABORT, or by closing the connection of one that is not established."""
+        if self.is_established:
+            self.abort()
+        elif self.dul.socket is not None and self.dul.socket.socket is not None:
+            with contextlib.suppress(OSError):
+                self.dul.socket.socket.shutdown(socket.SHUT_RDWR)
+
+
+def _woken(event: evt.Event) -> None:
+    """EVT_CONN_CLOSE: who leaves without asking for an association holds no thread until the time-out."""
+    if event.assoc.requestor.primitive is None:
+        event.assoc.dul.to_user_queue.put(None)

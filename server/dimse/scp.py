@@ -10,6 +10,8 @@ import time
 from socketserver import BaseServer
 from typing import Any
 
+from pydicom.config import IGNORE
+from pydicom.config import settings as pydicom_settings
 from pynetdicom import AE, AllStoragePresentationContexts, _config, build_context, evt
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
@@ -45,7 +47,8 @@ class Scp:
         until = time.monotonic() + seconds
         _join(self._server.active_associations, until)
         for association in self._server.active_associations:
-            association.abort()
+            if isinstance(association, DepositAssociation):
+                association.cut()
         _join(self._server.active_associations, time.monotonic() + PDU_SECONDS)
 
 
@@ -73,7 +76,9 @@ def _quiet() -> None:
     _config.LOG_REQUEST_IDENTIFIERS = _config.LOG_RESPONSE_IDENTIFIERS = False
     _config.UNRESTRICTED_STORAGE_SERVICE = False
     _config.STORE_RECV_CHUNKED_DATASET = False
-    logging.getLogger("pynetdicom").setLevel(logging.CRITICAL)
+    pydicom_settings.reading_validation_mode = IGNORE  # its warnings quote the command sets they are about
+    for library in ("pynetdicom", "pydicom"):
+        logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
 def contexts() -> list[PresentationContext]:

@@ -9,6 +9,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
+from pynetdicom.presentation import PresentationContextTuple
 
 from mappings.dicom import dimse
 from mappings.dicom.dimse import Status, status_for, status_for_failure
@@ -46,11 +47,11 @@ class Deposit:
         _LOG.warning("association rejected reason=%s peer=%s calling=%r called=%r", found, address, calling, called)
         return _REJECTIONS.get(found, _LATER)
 
-    def take(self, sop_class: str, sop_instance: str, transfer_syntax: str, dataset: memoryview) -> Status:
-        """Keep one object, given as it came; whatever fails becomes a status. `dataset` is released, `file` is our copy of it."""
-        began, size, rule = time.monotonic(), len(dataset), "-"
+    def take(self, sop_class: str, sop_instance: str, context: PresentationContextTuple, dataset: memoryview) -> Status:
+        """Keep one object, given as it came under what its command says; whatever fails becomes a status. Releases `dataset`."""
+        began, size = time.monotonic(), len(dataset)
         try:
-            status, rule = self._judged(sop_class, sop_instance, transfer_syntax, dataset)
+            status, rule = self._judged(sop_class, sop_instance, context, dataset)
         except Exception as error:  # noqa: BLE001 - the sender gets an answer, and the next object its chance
             status, rule = status_for_failure(error), _named(error)
         self.statuses[f"{status.code:04X}"] += 1
@@ -58,13 +59,16 @@ class Deposit:
         _LOG.info("C-STORE batch=%s status=%04X rule=%s bytes=%d ms=%.1f", self.key, status.code, rule, size, spent)
         return status
 
-    def _judged(self, sop_class: str, sop_instance: str, transfer_syntax: str, dataset: memoryview) -> tuple[Status, str]:
+    def _judged(
+        self, sop_class: str, sop_instance: str, context: PresentationContextTuple, dataset: memoryview
+    ) -> tuple[Status, str]:
         with dataset:
             room_for(self.hall, len(dataset))
             batch = self._batch()
-            if not dimse.agrees(dataset, transfer_syntax, sop_class, sop_instance):
+            syntax = context.transfer_syntax
+            if sop_class != context.abstract_syntax or not dimse.agrees(dataset, syntax, sop_class, sop_instance):
                 return dimse.DISAGREEMENT, "command-disagrees"
-            file = b"".join((file_meta(sop_class, sop_instance, transfer_syntax), dataset))
+            file = b"".join((file_meta(sop_class, sop_instance, syntax), dataset))
         taken = take(self.hall, batch, f"{sop_instance}.dcm", memoryview(file))
         return status_for(taken.rule, taken.outcome), taken.rule
 
@@ -110,15 +114,12 @@ def admitted(event: Event) -> None:
 def stored(event: Event) -> Dataset | int:
     """EVT_C_STORE: the encoded data set, never decoded on the way, and the status of what became of it."""
     association: Any = event.assoc
-    request: Any = event.request
-    context = event.context
-    if not isinstance(request, C_STORE):
+    if not isinstance(event.request, C_STORE):
         return dimse.UNRECOGNISED  # pynetdicom asks here about any message that names a storage class
+    request: Any = event.request
     command = (_ascii(request.AffectedSOPClassUID), _ascii(request.AffectedSOPInstanceUID))
-    if command[0] != context.abstract_syntax:
-        return _response(dimse.DISAGREEMENT)
     with request.DataSet as dataset:  # let go of when its answer is known
-        return _response(association.deposit.take(*command, context.transfer_syntax, dataset.getbuffer()))
+        return _response(association.deposit.take(*command, event.context, dataset.getbuffer()))
 
 
 def _ascii(uid: str) -> str:

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from adapters.identity import registered_jwks
 from adapters.sql import custody, governance, index
 from adapters.sql.ledger import About, record
 from adapters.sql.store import stamp
@@ -20,6 +21,7 @@ from consent.agreement import MOVES, NODE_MOVES, AgreementState, Hosting, moved
 from consent.conditions import GRANTABLE, AccessClass, Purpose, Visibility
 from consent.entries import Kind
 from consent.terms import is_version, terms_hash
+from mappings import smart
 from mappings.failures import Conflict, Invalid, NotFound
 from server.usecases.hall import Hall
 
@@ -253,6 +255,8 @@ def add_client(  # noqa: PLR0913 - a client's registration
 ) -> None:
     """Register an OAuth client by its public keys; bound to a node, it is inside that node's compute networks."""
     granted = _words(purposes, [str(p) for p in Purpose], "purpose")
+    keys = registered_jwks(jwks)
+    smart.parse(" ".join(scopes))
     with hall.store.write() as connection:
         _new(connection, "client", client_id)
         links = {
@@ -261,7 +265,7 @@ def add_client(  # noqa: PLR0913 - a client's registration
             "terms": _id(connection, "terms", terms) if terms else None,
         }
         values = {"client_id": client_id, "name": name or client_id, "purposes": granted, "scopes": " ".join(scopes), "enabled": True}
-        governance.add(connection, "client", hall.clock(), **values, **links, jwks=json.dumps(dict(jwks)))
+        governance.add(connection, "client", hall.clock(), **values, **links, jwks=json.dumps(keys))
         said = {"client": client_id, "party": party, "purposes": granted, "scopes": " ".join(scopes), "node": node, "terms": terms}
         _record(hall, connection, actor, "client", "add", said, About(links["party"]))
 

@@ -28,7 +28,7 @@ from consent.policy import decide
 from consent.subject import Role, Subject
 from mappings.dicom.content import content_digest
 from mappings.dicom.deidentification import Observations, observe
-from mappings.dicom.fragment import instance_fragment
+from mappings.dicom.fragment import BASE, instance_fragment
 from mappings.dicom.header import Header, read_header
 from mappings.dicom.part10 import Part10, Unreadable, plain, read_part10
 from mappings.failures import Busy, Conflict, Failure, Full, TooLarge, Unavailable
@@ -364,7 +364,7 @@ def _index(hall: Hall, connection: Connection, key: int, arrival: Arrival, datas
 def metadata_of(arrival: Arrival) -> bytes:
     """The instance's full DICOM JSON, its bulk data at the URIs of `/dicom-web`."""
     h = arrival.header
-    path = f"{{base}}/studies/{h.study_instance_uid}/series/{h.series_instance_uid}/instances/{h.sop_instance_uid}/bulkdata"
+    path = f"{BASE}/studies/{h.study_instance_uid}/series/{h.series_instance_uid}/instances/{h.sop_instance_uid}/bulkdata"
     return instance_fragment(arrival.dataset, arrival.part10.transfer_syntax, path)
 
 

@@ -55,12 +55,12 @@ class Checked:
 
 def verify(hall: Hall) -> Checked:
     """Recompute every leaf, position, kept root, and the receipts and access rows that entries commit to; stop at the first that differs."""
-    with hall.store.read() as connection:
+    with hall.store.snapshot() as connection:
         kept = dict(ledger.checkpoints(connection))
         counted = erased = 0
         frontier: tuple[bytes, ...] = ()
         size = 0
-        for entry in list(ledger.all_entries(connection)):
+        for entry in ledger.all_entries(connection):
             if broken := _broken(connection, entry, size):
                 return Checked(counted, erased, 0, broken)
             if entry.position is not None:

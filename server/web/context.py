@@ -13,10 +13,12 @@ from enum import StrEnum
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, request
+from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import RequestEntityTooLarge
 
 from consent.conditions import Action
 from consent.subject import ANONYMOUS
-from mappings.failures import Busy, Forbidden, Unauthenticated
+from mappings.failures import Busy, Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
 from mappings.smart import allows
 from server.usecases.hall import Caller, Hall
 from server.usecases.identify import Identity
@@ -66,6 +68,11 @@ def declared(app: Flask, endpoint: str | None) -> Declared | None:
     """What the route of this endpoint declares."""
     view: Any = app.view_functions.get(endpoint or "")
     return getattr(view, "declared", None)
+
+
+def declared_here() -> Declared | None:
+    """What the route of this request declares."""
+    return declared(current_app, request.endpoint)
 
 
 class Rooms:
@@ -145,6 +152,17 @@ def caller() -> Caller:
 def peer() -> str:
     """The address the request came from; a forwarded one only where a configured proxy says so."""
     return _identity().peer(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
+
+
+def form(most: int) -> MultiDict[str, str]:
+    """The request's form fields (RFC 6749 appendix B), at most `most` bytes of them. Raises UnsupportedMedia or TooLarge."""
+    if request.mimetype != "application/x-www-form-urlencoded":
+        raise UnsupportedMedia("form-expected", "Send the parameters as application/x-www-form-urlencoded.")
+    request.max_content_length = most
+    try:
+        return request.form
+    except RequestEntityTooLarge:
+        raise TooLarge("form-too-large", f"The form is larger than {most} bytes.") from None
 
 
 @contextmanager

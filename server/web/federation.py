@@ -13,6 +13,7 @@ from consent.conditions import Action
 from consent.subject import FEDERATION
 from mappings.eucaim import encoded
 from mappings.failures import Invalid, NotFound, TooLarge, Unauthenticated
+from server.faults import problem
 from server.usecases.federate import answer
 from server.usecases.hall import Caller
 from server.web.context import answered, caller, hall, request, serves
@@ -32,12 +33,9 @@ def eucaim_search() -> Response:
     _prove()
     question = _question()
     try:
-        if not isinstance(question, dict) or "ast" not in question:
-            raise Invalid("ast-missing", "The body is an object with the question in its member ast.", "ast")
-        reply = answer(hall(), Caller(FEDERATION, request=caller().request), question["ast"])
+        reply = answer(hall(), Caller(FEDERATION, request=caller().request), _ast(question))
     except Invalid as failure:  # JSON, but not the question: EUCAIM's providers say 422 where the rest of us says 400
-        problem = {"type": "about:blank", "title": failure.sentence, "status": 422, "code": failure.code, "where": failure.where}
-        return answered(json.dumps(problem), 422, "application/problem+json")
+        return answered(problem(failure, 422, caller().request), 422, "application/problem+json")
     return answered(encoded(reply))
 
 
@@ -47,6 +45,12 @@ def _prove() -> None:
         raise NotFound("federation-off", "This repository takes no part in federated search.")
     if not hmac.compare_digest(request.headers.get("Authorization", "").encode("latin-1", "replace"), secret):
         raise Unauthenticated("federation-secret", "The Authorization header is not the one agreed with the federation.")
+
+
+def _ast(question: object) -> object:
+    if not isinstance(question, dict) or "ast" not in question:
+        raise Invalid("ast-missing", "The body is an object with the question in its member ast.", "ast")
+    return question["ast"]
 
 
 def _question() -> object:

@@ -3,8 +3,8 @@
 import random
 import struct
 import time
-from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,6 +14,9 @@ from mappings.dicom.elements import ITEM, SEQUENCE_END, decode, encodings_of, wa
 from mappings.dicom.fragment import instance_fragment
 from mappings.dicom.header import read_header
 from mappings.dicom.part10 import Unreadable, plain, read_part10
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "dicom"
 IMPLICIT, EXPLICIT, BIG = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
@@ -101,6 +104,13 @@ def test_sequences_hidden_under_un_cost_no_more_the_deeper_they_lie():
     assert time.process_time() - started < 2
 
 
+def test_more_events_than_any_object_has_are_refused(monkeypatch):
+    monkeypatch.setattr("mappings.dicom.elements.MAX_EVENTS", 100)
+    for many in (long(0x00081115, b"SQ", item(b"") * 101), b"".join(long(0x00090000 + n, b"SQ", b"") for n in range(1, 102))):
+        with pytest.raises(Unreadable, match="more elements"):
+            walked(many)
+
+
 def test_zeros_after_the_last_element_and_trailing_padding_are_tolerated():
     padded = NAME + long(0xFFFCFFFC, b"OB", b"\0\0")
     assert [tag for tag, _, _ in walked(padded + bytes(13))] == [0x00100010, 0xFFFCFFFC]
@@ -168,9 +178,9 @@ def test_only_unreadable_escapes_from_mutated_files(seed):
             file = bytearray(path.read_bytes())
             for _ in range(chance.choice((1, 3, 30))):
                 at = chance.randrange(min(len(file), 3000))
-                file[at:at + chance.choice((0, 1, 1, 4))] = chance.randbytes(chance.choice((0, 1, 1, 4)))
+                file[at : at + chance.choice((0, 1, 1, 4))] = chance.randbytes(chance.choice((0, 1, 1, 4)))
             try:
-                part10 = read_part10(memoryview(bytes(file[:chance.choice((len(file), chance.randrange(len(file) + 1)))])))
+                part10 = read_part10(memoryview(bytes(file[: chance.choice((len(file), chance.randrange(len(file) + 1)))])))
                 dataset = plain(part10.dataset, part10.transfer_syntax)
             except Unreadable:
                 continue

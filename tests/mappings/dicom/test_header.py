@@ -18,7 +18,12 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 
 def built(**values: object) -> memoryview:
     dataset = Dataset()
-    given = {"SOPClassUID": "1.2.840.10008.5.1.4.1.1.2", "SOPInstanceUID": "1.2.3", "StudyInstanceUID": "1.2.4", "SeriesInstanceUID": "1.2.5"}
+    given = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.2",
+        "SOPInstanceUID": "1.2.3",
+        "StudyInstanceUID": "1.2.4",
+        "SeriesInstanceUID": "1.2.5",
+    }
     for keyword, value in (given | values).items():
         if value is not None:
             setattr(dataset, keyword, value)
@@ -34,9 +39,25 @@ def encoded(dataset: Dataset) -> memoryview:
     return memoryview(buffer.getvalue())
 
 
-@pytest.mark.parametrize("uid", [
-    "", "1", "1.", ".1", "1..2", "1.02", "1.2a", "1 .2", "1.2/../3", "../1.2", "1.2\n", "1.²", "1." + "2" * 63, "1.2\\1.3",
-])
+@pytest.mark.parametrize(
+    "uid",
+    [
+        "",
+        "1",
+        "1.",
+        ".1",
+        "1..2",
+        "1.02",
+        "1.2a",
+        "1 .2",
+        "1.2/../3",
+        "../1.2",
+        "1.2\n",
+        "1.²",
+        "1." + "2" * 63,
+        "1.2\\1.3",
+    ],
+)
 def test_a_uid_that_the_standard_forbids_is_illegal(uid):
     assert not legal_uid(uid)
 
@@ -47,7 +68,9 @@ def test_a_uid_that_the_standard_allows_is_legal(uid):
 
 
 @pytest.mark.parametrize("keyword", ["SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID"])
-@pytest.mark.parametrize(("value", "rule"), [(None, "uid-missing"), ("", "uid-missing"), ("1.2.x", "uid-illegal"), ("1.05", "uid-illegal")])
+@pytest.mark.parametrize(
+    ("value", "rule"), [(None, "uid-missing"), ("", "uid-missing"), ("1.2.x", "uid-illegal"), ("1.05", "uid-illegal")]
+)
 def test_an_object_without_its_four_legal_uids_is_refused(keyword, value, rule):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -79,11 +102,22 @@ def test_no_value_of_the_file_stands_in_a_refusal():
     assert "Doe" not in f"{refusal.value}{refusal.value.detail}{refusal.value.where}"
 
 
-@pytest.mark.parametrize(("stated", "born", "studied", "years"), [
-    ("045Y", None, None, 45), ("018M", None, None, 1), ("010D", None, None, 0), ("104W", None, None, 2),
-    (None, "19500315", "20200314", 69), (None, "19500315", "20200315", 70), ("", "1950.03.15", "20200315", 70),
-    (None, "20200101", "19990101", None), (None, "18000101", "20200101", None), (None, None, "20200101", None), ("old", None, None, None),
-])
+@pytest.mark.parametrize(
+    ("stated", "born", "studied", "years"),
+    [
+        ("045Y", None, None, 45),
+        ("018M", None, None, 1),
+        ("010D", None, None, 0),
+        ("104W", None, None, 2),
+        (None, "19500315", "20200314", 69),
+        (None, "19500315", "20200315", 70),
+        ("", "1950.03.15", "20200315", 70),
+        (None, "20200101", "19990101", None),
+        (None, "18000101", "20200101", None),
+        (None, None, "20200101", None),
+        ("old", None, None, None),
+    ],
+)
 def test_the_age_is_stated_or_counted(stated, born, studied, years):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -100,8 +134,11 @@ def test_dates_times_and_numbers_that_are_none_are_left_out():
 
 
 def readable() -> list[Path]:
-    return [path for path in sorted(SAMPLES.rglob("*")) if path.is_file() and path.parent.name != "malformed"
-            and not path.name.startswith("DICOMDIR")]
+    return [
+        path
+        for path in sorted(SAMPLES.rglob("*"))
+        if path.is_file() and path.parent.name != "malformed" and not path.name.startswith("DICOMDIR")
+    ]
 
 
 @pytest.mark.parametrize("path", readable(), ids=lambda path: str(path.relative_to(SAMPLES)))

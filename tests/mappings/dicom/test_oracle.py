@@ -12,7 +12,8 @@ from mappings.dicom.part10 import Unreadable, plain, read_part10
 
 SAMPLES = Path(__file__).parents[3] / "samples"
 PLACEHOLDERS = frozenset(
-    word.strip().casefold() for word in (SAMPLES / "placeholders.txt").read_text("utf-8").splitlines()
+    word.strip().casefold()
+    for word in (SAMPLES / "placeholders.txt").read_text("utf-8").splitlines()
     if word.strip() and not word.startswith("#")
 )
 CUSTODY_RULES = {"known", "content-conflict"}

@@ -45,7 +45,11 @@ def test_our_file_meta_is_read_by_pydicom_and_by_us_and_never_changes():
     ours = read_part10(memoryview(meta + b"rest"))
     assert (theirs.MediaStorageSOPInstanceUID, theirs.TransferSyntaxUID) == ("1.2.3.44", EXPLICIT)
     assert theirs.FileMetaInformationGroupLength == len(meta) - 144
-    assert (ours.media_sop_class, ours.media_sop_instance, ours.transfer_syntax) == ("1.2.840.10008.5.1.4.1.1.2", "1.2.3.44", EXPLICIT)
+    assert (ours.media_sop_class, ours.media_sop_instance, ours.transfer_syntax) == (
+        "1.2.840.10008.5.1.4.1.1.2",
+        "1.2.3.44",
+        EXPLICIT,
+    )
     assert (ours.preamble_zero, ours.dataset_start, bytes(ours.dataset)) == (True, len(meta), b"rest")
     assert meta == file_meta("1.2.840.10008.5.1.4.1.1.2", "1.2.3.44", EXPLICIT)
 

@@ -1,0 +1,320 @@
+"""The client of an Accord's own HTTP API, as `accord push` and other Accords use it.
+
+It proves itself with a client file and renews its token before that expires. What is under way when a connection breaks, or when
+the server asks for time (502, 503, 504), is tried again after growing pauses, a bounded number of times. A file is streamed from
+disk each time it is sent, never held whole.
+"""
+
+import json
+import secrets
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import file_digest
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, BinaryIO, Self
+from urllib.parse import quote
+
+import httpx
+
+from adapters.identity import ClientFile, assertion
+from mappings import failures
+from mappings.failures import Conflict, Failure, Unauthenticated, Unavailable
+
+PAUSES = (0.5, 1, 2, 4, 8, 16, 30)
+"""Seconds to wait before each new try; after the last one the failure is said."""
+LONGEST_PAUSE = 60
+"""The most of a `Retry-After` that is waited for."""
+WINDOW_FILES, WINDOW_BYTES = 1000, 256_000_000
+"""Files whose digests are asked about in one question."""
+REQUEST_FILES, REQUEST_BYTES = 50, 16_000_000
+"""Files sent in one request; a file over the bytes goes alone."""
+CHUNK = 1 << 18
+_Body = Callable[[], Iterator[bytes]]
+_Moved = Callable[[int], None]
+_TIMEOUT = httpx.Timeout(30, connect=10, read=300)
+_TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
+_ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+_NONE: Mapping[str, str] = MappingProxyType({})
+_TRANSIENT = frozenset({502, 503, 504})
+_FAILURES: dict[int, type[Failure]] = {
+    400: failures.Invalid,
+    401: Unauthenticated,
+    403: failures.Forbidden,
+    404: failures.NotFound,
+    406: failures.NotAcceptable,
+    409: Conflict,
+    410: failures.Gone,
+    413: failures.TooLarge,
+    415: failures.UnsupportedMedia,
+    507: failures.Full,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offered:
+    """A file to send: the name its report calls it by (unique in a batch), where it lies, and its bytes when it was listed."""
+
+    name: str
+    path: Path
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """An access token and the seconds it is good for."""
+
+    text: str
+    seconds: float
+
+
+def ask_token(http: httpx.Client, client: ClientFile, scope: str | None = None, purpose: str | None = None) -> Token:
+    """An access token for this client; what is not given is as its file says.
+
+    Raises Unauthenticated (refused, with the server's own code and sentence) or Unavailable (no answer as of a token endpoint).
+    """
+    fields = {
+        "grant_type": "client_credentials",
+        "client_assertion_type": _ASSERTION_TYPE,
+        "client_assertion": assertion(client, datetime.now(UTC)),
+        "scope": client.scope if scope is None else scope,
+        "purpose": client.purpose if purpose is None else purpose,
+    }
+    try:
+        answer = http.post(client.token_url, data={k: v for k, v in fields.items() if v})
+        if answer.is_server_error:
+            answer.raise_for_status()
+        said = answer.json()
+        if answer.is_success:
+            return Token(str(said["access_token"]), float(said.get("expires_in", 60)))
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError):
+        raise Unavailable("token-endpoint-unavailable", f"{client.token_url} does not answer as a token endpoint does.") from None
+    told = said if isinstance(said, dict) else {}
+    error = str(told.get("error", "refused"))
+    raise Unauthenticated(str(told.get("code", error)), f"{error}: {told.get('error_description', 'no reason given')}")
+
+
+class Peer:
+    """An Accord as one of its clients sees it. It belongs to one thread; `with` closes its connections.
+
+    Failures are the server's own, by its code and sentence; Unavailable where it did not answer in any of the tries.
+    """
+
+    def __init__(
+        self,
+        client: ClientFile,
+        base_url: str | None = None,
+        *,
+        transport: httpx.BaseTransport | None = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._client = client
+        self._base = (base_url or client.token_url.removesuffix(_TOKEN_PATH)).rstrip("/")
+        self._http = httpx.Client(timeout=_TIMEOUT, transport=transport)
+        self._pause = pause
+        self._token = Token("", 0)
+        self._renew_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._http.close()
+
+    def open_batch(self, alias: str | None = None) -> str:
+        """Open a batch for the dataset called `alias`, or for the only one this client may fill; its key."""
+        return str(self._ask("POST", "/api/batches", {"dataset": alias} if alias else {})["id"])
+
+    def close_batch(self, key: str) -> dict[str, Any]:
+        """Close a batch; its report without the files: `outcomes`, `rules` and more."""
+        return self._ask("PATCH", f"/api/batches/{key}", {"status": "closed"})
+
+    def report(self, key: str, form: str, into: BinaryIO) -> None:
+        """Write a batch's report in one of the forms json, csv, text."""
+        with closing(self._called("GET", f"/api/batches/{key}?format={form}")) as answer:
+            into.writelines(answer.iter_bytes(CHUNK))
+
+    def known(self, key: str, files: Mapping[str, str]) -> set[str]:
+        """Of at most 1000 files (name → SHA-256 in hex), the names that need not be sent: the batch has their receipts."""
+        asked = {"files": [{"name": name, "digest": digest} for name, digest in files.items()]}
+        return set(self._ask("POST", f"/api/batches/{key}/known", asked)["known"])
+
+    def send(self, key: str, files: Iterable[Offered], moved: _Moved = lambda _bytes: None) -> None:
+        """Bring files into a batch, each told of once in its report; what is known already is not sent.
+
+        `moved` hears of bytes as they are sent or need not be, also of fewer (below zero) when they are sent again.
+        """
+        for window in _groups(files, WINDOW_FILES, WINDOW_BYTES):
+            digests = {f.name: _digest(f) for f in window}
+            for request in _groups(self._unknown(key, window, digests, moved), REQUEST_FILES, REQUEST_BYTES):
+                self._bring(key, request, digests, moved)
+
+    def _unknown(self, key: str, files: Sequence[Offered], digests: Mapping[str, str], moved: _Moved) -> list[Offered]:
+        known = self.known(key, {f.name: digests[f.name] for f in files})
+        moved(sum(f.size for f in files if f.name in known))
+        return [f for f in files if f.name not in known]
+
+    def _bring(self, key: str, files: list[Offered], digests: Mapping[str, str], moved: _Moved) -> None:
+        """Send these files; where not all were taken or refused for good, ask which are told of, and send the rest again."""
+        for pause in (*PAUSES, None):
+            wait = self._stored(key, files, moved)
+            if wait is None or not (files := self._unknown(key, files, digests, moved)):
+                return
+            if pause is not None:
+                self._pause(max(pause, wait))
+        raise Unavailable("not-taken", f"The server could not take {len(files)} of the files it was sent last. Try again later.")
+
+    def _stored(self, key: str, files: Sequence[Offered], moved: _Moved) -> float | None:
+        """Store by STOW-RS (PS3.18 10.5). None: every file was taken; else the seconds after which to send again what was not."""
+        boundary, sent = secrets.token_hex(16), 0
+
+        def counted(size: int) -> None:
+            nonlocal sent
+            sent += size
+            moved(size)
+
+        kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
+        headers = {"Content-Type": kind, "Content-Length": str(_length(files, boundary)), "Accept": "application/dicom+json"}
+        try:
+            path = f"/dicom-web/studies?batch={key}"
+            with closing(self._once("POST", path, headers, lambda: _body(files, boundary, counted))) as answer:
+                answer.read()
+                wait = _stored_wait(answer)
+        except (httpx.TransportError, Unavailable):
+            wait = 0.0
+        moved((0 if wait is not None else sum(f.size for f in files)) - sent)
+        return wait
+
+    def _ask(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
+        content = json.dumps(body, ensure_ascii=False).encode()
+        with closing(self._called(method, path, {"Content-Type": "application/json"}, lambda: iter([content]))) as answer:
+            return dict(_json(answer))
+
+    def _called(self, method: str, path: str, headers: Mapping[str, str] = _NONE, body: _Body | None = None) -> httpx.Response:
+        """A successful answer, its body unread, to be closed by the caller. Raises the failure that the server names."""
+        pauses = iter(PAUSES)
+        while True:
+            try:
+                answer = self._once(method, path, headers, body)
+                if answer.is_success:
+                    return answer
+                failure, wait = _failure(answer), _wait(answer)
+            except httpx.TransportError:
+                failure, wait = Unavailable("no-answer", f"{self._base} does not answer."), 0.0
+            except Unavailable as unavailable:
+                failure, wait = unavailable, 0.0
+            if wait is None or (pause := next(pauses, None)) is None:
+                raise failure
+            self._pause(max(pause, wait))
+
+    def _once(self, method: str, path: str, headers: Mapping[str, str], body: _Body | None) -> httpx.Response:
+        """One try; two where the token is refused, as after a restart with another key."""
+        for fresh in (False, True):
+            proof = {"Authorization": f"Bearer {self._bearer(fresh=fresh)}"}
+            request = self._http.build_request(method, self._base + path, headers={**headers, **proof}, content=body and body())
+            answer = self._http.send(request, stream=True)
+            if fresh or answer.status_code != httpx.codes.UNAUTHORIZED:
+                break
+            answer.close()
+        return answer
+
+    def _bearer(self, *, fresh: bool) -> str:
+        """A token that is good for the request to come: renewed when a third of its time is left."""
+        if fresh or time.monotonic() >= self._renew_at:
+            began = time.monotonic()
+            self._token = ask_token(self._http, self._client)
+            self._renew_at = began + self._token.seconds * 2 / 3
+        return self._token.text
+
+
+def _groups(files: Iterable[Offered], most_files: int, most_bytes: int) -> Iterator[list[Offered]]:
+    """Files in the order they come, in groups of at most so many files and bytes; one over the bytes is a group of its own."""
+    group: list[Offered] = []
+    for file in files:
+        if group and (len(group) == most_files or sum(f.size for f in group) + file.size > most_bytes):
+            yield group
+            group = []
+        group.append(file)
+    if group:
+        yield group
+
+
+def _digest(file: Offered) -> str:
+    with file.path.open("rb") as source:
+        return file_digest(source, "sha256").hexdigest()
+
+
+def _head(file: Offered, boundary: str) -> bytes:
+    """What stands before a file (RFC 2387): its name travels as the part's Content-Location (RFC 2557), percent-encoded."""
+    name = quote(file.name, safe="/")
+    return f"--{boundary}\r\nContent-Type: application/dicom\r\nContent-Location: {name}\r\n\r\n".encode()
+
+
+def _length(files: Iterable[Offered], boundary: str) -> int:
+    return sum(len(_head(f, boundary)) + f.size + 2 for f in files) + len(boundary) + 6
+
+
+def _body(files: Iterable[Offered], boundary: str, moved: _Moved) -> Iterator[bytes]:
+    for file in files:
+        yield _head(file, boundary)
+        for piece in _pieces(file):
+            yield piece
+            moved(len(piece))
+        yield b"\r\n"
+    yield f"--{boundary}--\r\n".encode()
+
+
+def _pieces(file: Offered) -> Iterator[bytes]:
+    """The bytes of a file, as many as were announced. Raises Conflict where they are no longer that many."""
+    with file.path.open("rb") as source:
+        left = file.size
+        while left and (piece := source.read(min(CHUNK, left))):
+            yield piece
+            left -= len(piece)
+        if left or source.read(1):
+            raise Conflict("file-changed", f"{file.name} changed while it was read. Run it again when it is at rest.")
+
+
+def _stored_wait(answer: httpx.Response) -> float | None:
+    """See `Peer._stored`. A refusal that is the files' own comes as a DICOM response (PS3.18 10.5.3), any other as a problem."""
+    if answer.headers.get("Content-Type", "").startswith("application/dicom+json"):
+        return 0.0 if _json(answer).get("00081198") else None  # FailedSOPSequence: refused for good, or not taken now
+    wait = _wait(answer)
+    if wait is None:
+        raise _failure(answer)
+    return wait
+
+
+def _wait(answer: httpx.Response) -> float | None:
+    """The seconds a server asks for; None where trying again would not help."""
+    if answer.status_code not in _TRANSIENT:
+        return None
+    asked = answer.headers.get("Retry-After", "")
+    return min(float(asked), LONGEST_PAUSE) if asked.isascii() and asked.isdigit() else 0.0
+
+
+def _failure(answer: httpx.Response) -> Failure:
+    """The failure of a problem (RFC 9457), which is closed."""
+    with closing(answer):
+        try:
+            said = _json(answer)
+        except Unavailable:
+            said = {}
+    status = answer.status_code
+    sentence = str(said.get("detail", f"The server answered with status {status}."))
+    return _FAILURES.get(status, Unavailable)(str(said.get("title", f"http-{status}")), sentence)
+
+
+def _json(answer: httpx.Response) -> dict[str, Any]:
+    """The JSON object of an answer. Raises Unavailable where it is none."""
+    answer.read()
+    try:
+        said = answer.json()
+    except ValueError:
+        said = None
+    if not isinstance(said, dict):
+        raise Unavailable("not-an-accord", f"{answer.url.host} does not answer as an Accord does.")
+    return said

@@ -1,0 +1,59 @@
+"""The CapabilityStatement (R4), made from the table the parser reads: what stands in it is what is served."""
+
+import msgspec
+
+from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.fields import PARAMETERS, parameters
+
+RESOURCES = tuple(dict.fromkeys(p.resource for p in PARAMETERS))
+FHIR_VERSION = "4.0.1"
+PUBLISHED = "2026-11-22"
+_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
+_SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
+_DOCUMENTATION = (
+    f"{NEVER_FOR_DIAGNOSIS} Every answer is narrowed to what the data sharing agreements let the caller see: totals and "
+    "pages count nothing else. Date parameters take eq ne gt lt ge le sa eb; dates without a zone are "
+    "UTC. Unknown parameters are refused unless `Prefer: handling=lenient`. Follow `next` links as they are."
+)
+
+
+def capability(base: str, repository: str, version: str) -> bytes:
+    """The CapabilityStatement's JSON of the server at public address `base`, run by `repository`, software `version`."""
+    statement: dict[str, object] = {
+        "resourceType": "CapabilityStatement",
+        "url": f"{base}/fhir/R4/metadata",
+        "version": version,
+        "status": "active",
+        "date": PUBLISHED,
+        "publisher": repository,
+        "description": NEVER_FOR_DIAGNOSIS,
+        "kind": "instance",
+        "software": {"name": "Accord", "version": version},
+        "implementation": {"description": repository, "url": f"{base}/fhir/R4"},
+        "fhirVersion": FHIR_VERSION,
+        "format": ["application/fhir+json", "json"],
+        "rest": [
+            {
+                "mode": "server",
+                "documentation": _DOCUMENTATION,
+                "security": _security(base),
+                "resource": [_resource(name) for name in RESOURCES],
+            }
+        ],
+    }
+    return msgspec.json.encode(statement)
+
+
+def _security(base: str) -> dict[str, object]:
+    service = {"coding": [{"system": _SECURITY, "code": "SMART-on-FHIR"}], "text": "OAuth 2 client credentials, private_key_jwt"}
+    token = {"url": _OAUTH_URIS, "extension": [{"url": "token", "valueUri": f"{base}/oauth/token"}]}
+    return {"extension": [token], "service": [service]}
+
+
+def _resource(name: str) -> dict[str, object]:
+    return {
+        "type": name,
+        "interaction": [{"code": "read"}, {"code": "search-type"}],
+        "conditionalRead": "not-match",
+        "searchParam": [{"name": p.name, "type": p.type, "documentation": p.text} for p in parameters(name).values()],
+    }

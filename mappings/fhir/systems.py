@@ -1,0 +1,57 @@
+"""Code systems and identifier systems of what is served, and how keys become FHIR ids.
+
+Accord's own codes stand under one UUID-derived OID (ITU-T X.667), so that they mean the same wherever an Accord runs.
+"""
+
+DCM = "http://dicom.nema.org/resources/ontology/DCM"
+SNOMED = "http://snomed.info/sct"
+DICOM_UID = "urn:dicom:uid"
+URI = "urn:ietf:rfc:3986"
+V2_IDENTIFIER_TYPE = "http://terminology.hl7.org/CodeSystem/v2-0203"
+PARTICIPATION = "http://terminology.hl7.org/CodeSystem/v3-ParticipationType"
+ACT_REASON = "http://terminology.hl7.org/CodeSystem/v3-ActReason"
+DATA_OPERATION = "http://terminology.hl7.org/CodeSystem/v3-DataOperation"
+CONSENT_ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
+PROVENANCE_AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
+CONNECTION = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
+PAYLOAD = "http://terminology.hl7.org/CodeSystem/endpoint-payload-type"
+
+_OWN = "urn:oid:2.25.282150427016405962716353128716452937185"
+AGREEMENT_KIND = f"{_OWN}.1"  # data-sharing-agreement
+PURPOSE = f"{_OWN}.2"  # AIRESEARCH AITRAIN FEDLEARN
+ACTION = f"{_OWN}.3"  # consent.conditions.Action
+ENTRY_KIND = f"{_OWN}.4"  # kinds of ledger entries
+BODY_PART = f"{_OWN}.5"  # Body Part Examined as the object says it, where PS3.16 Annex L has no code for it
+LEAF_HASH = f"{_OWN}.6"  # identifier: a ledger leaf's hash, in hex
+LEAF_INDEX = f"{_OWN}.7"  # extension: a ledger leaf's index in the tree
+CALLER = f"{_OWN}.8"  # identifier: who did it, as the ledger calls it
+NODE, CLIENT, TERMS, BATCH, GOVERNED = (f"{_OWN}.{n}" for n in range(9, 14))  # identifiers of what is not served as a resource
+
+REPOSITORY = "repository"
+"""The id of the Organization that is this repository; no party may be called so."""
+
+
+def fhir_id(key: str) -> str:
+    """A key as a FHIR id (R4 2.24.0.1 has no underscore)."""
+    return key.replace("_", ".")
+
+
+def keys_of(identity: str) -> tuple[str, ...]:
+    """The keys a FHIR id may stand for."""
+    return tuple(dict.fromkeys((identity, identity.replace(".", "_"))))
+
+
+def reference(resource: str, key: str) -> dict[str, object]:
+    """A relative reference to a served resource."""
+    return {"reference": f"{resource}/{fhir_id(key)}"}
+
+
+def concept(system: str, code: str, display: str | None = None) -> dict[str, object]:
+    """A CodeableConcept of one coding."""
+    return {"coding": [coding(system, code, display)]}
+
+
+def coding(system: str, code: str, display: str | None = None) -> dict[str, object]:
+    """A Coding."""
+    told: dict[str, object] = {"system": system, "code": code}
+    return told | {"display": display} if display else told

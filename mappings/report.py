@@ -1,0 +1,175 @@
+"""A batch's report: what was presented at a door and what became of it, as JSON, as CSV and in words for a data manager.
+
+It names files as they were presented, identifiers and places in a file, never a value of one. A file's name may itself hold a
+patient's name: a report is for the provider of the files and the operator, and no line of it is logged. Each form is written
+piece by piece, so a batch may have any number of files.
+"""
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from consent.deposit import BY_CODE, Outcome, sentence, short
+from consent.policy import NEVER_FOR_DIAGNOSIS
+
+NO_LIABILITY = "Quality checks come without any claim of liability."
+NAMED_FILES = 10
+"""Files named for each rule in the text; the rest is counted."""
+NAMED_PLACES = 3
+_WIDEST = 160
+_WORDS = {Outcome.REJECT: "refused", Outcome.REVIEW: "wait for review", Outcome.DUPLICATE: "known already", Outcome.PASS: "taken"}
+_ORDER = {(outcome, rule): (row, place) for row, outcome in enumerate(_WORDS) for place, rule in enumerate(BY_CODE)}
+_WARNINGS = frozenset(r.code for r in BY_CODE.values() if r.outcome_undeclared is Outcome.PASS)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
+"""What makes a spreadsheet read a cell as a formula."""
+COLUMNS = ("file", "outcome", "rule", "meaning", "where", "findings", "sop_instance_uid", "study_instance_uid", "bytes", "at")
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """One presented file: its outcome, the rule that named it, and every finding as (rule, where)."""
+
+    name: str
+    study_uid: str | None
+    sop_uid: str | None
+    size: int
+    outcome: str
+    rule: str
+    findings: tuple[tuple[str, str], ...]
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class BatchReport:
+    """A batch and its files, which are read once, in the order they came; `waiting` counts those still in review now."""
+
+    key: str
+    door: str
+    alias: str
+    provider: str
+    opened: datetime
+    closed: datetime | None
+    counts: Mapping[tuple[str, str], int]
+    waiting: int
+    files: Iterable[Receipt] = field(default=(), repr=False)
+
+
+def summary(report: BatchReport) -> dict[str, object]:
+    """The report without its files, for JSON: totals by outcome, and by rule with the rule's sentence."""
+    rules = [{"outcome": o, "rule": r, "files": n, "sentence": sentence(r)} for (o, r), n in _rows(report)]
+    return {
+        "id": report.key,
+        "dataset": report.alias,
+        "provider": report.provider,
+        "door": report.door,
+        "opened": report.opened.isoformat(),
+        "closed": report.closed and report.closed.isoformat(),
+        "files": sum(report.counts.values()),
+        "outcomes": {str(outcome): _total(report, outcome) for outcome in _WORDS},
+        "waiting": report.waiting,
+        "rules": rules,
+        "notice": f"{NEVER_FOR_DIAGNOSIS} {NO_LIABILITY}",
+    }
+
+
+def to_json(report: BatchReport) -> Iterator[str]:
+    """The summary's members and `receipts`: one JSON object."""
+    yield json.dumps(summary(report), ensure_ascii=False)[:-1] + ', "receipts": ['
+    separator = "\n"
+    for receipt in report.files:
+        yield separator + json.dumps(_receipt(receipt), ensure_ascii=False)
+        separator = ",\n"
+    yield "]}\n"
+
+
+def _receipt(receipt: Receipt) -> dict[str, object]:
+    return {
+        "file": receipt.name,
+        "outcome": receipt.outcome,
+        "rule": receipt.rule,
+        "findings": [{"rule": rule, "where": where} for rule, where in receipt.findings],
+        "sop_instance_uid": receipt.sop_uid,
+        "study_instance_uid": receipt.study_uid,
+        "bytes": receipt.size,
+        "at": receipt.at.isoformat(),
+    }
+
+
+def to_csv(report: BatchReport) -> Iterator[str]:
+    """A header and a line for each file (RFC 4180); no cell is a formula to a spreadsheet."""
+    yield _line(COLUMNS)
+    for r in report.files:
+        found = "; ".join(f"{rule} {where}".strip() for rule, where in r.findings)
+        told = (r.name, r.outcome, r.rule, short(r.rule), " ".join(_places(r)), found)
+        yield _line((*told, r.sop_uid or "", r.study_uid or "", str(r.size), r.at.isoformat()))
+
+
+def _line(cells: Iterable[str]) -> str:
+    text = io.StringIO()
+    csv.writer(text).writerow(f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells)
+    return text.getvalue()
+
+
+def to_text(report: BatchReport) -> Iterator[str]:
+    """Totals, then what needs the reader: a block for each rule with its sentence and first files; warnings after."""
+    totals = ", ".join(f"{_total(report, outcome)} {word}" for outcome, word in reversed(_WORDS.items()))
+    yield f"Batch {report.key} for {report.alias}: {sum(report.counts.values())} files: {totals}.\n"
+    yield f"{_times(report)} {report.waiting} of its files wait for review now.\n"
+    named, warned = _gathered(report.files)
+    for (outcome, rule), count in _rows(report):
+        yield from _block(f"{_WORDS[Outcome(outcome)]}: {rule}", count, rule, named.get((outcome, rule), []))
+    for rule, (count, lines) in sorted(warned.items()):
+        yield from _block(f"warning: {rule}", count, rule, lines)
+    yield f"\n{NEVER_FOR_DIAGNOSIS}\n{NO_LIABILITY}\n"
+
+
+def _times(report: BatchReport) -> str:
+    closed = f"closed {report.closed:%Y-%m-%d %H:%M}" if report.closed else "still open"
+    return f"By {report.door}, opened {report.opened:%Y-%m-%d %H:%M} UTC, {closed}."
+
+
+def _gathered(files: Iterable[Receipt]) -> tuple[dict[tuple[str, str], list[str]], dict[str, tuple[int, list[str]]]]:
+    """In one reading: the first lines of each (outcome, rule), and of each warning on a file that another rule named."""
+    named: dict[tuple[str, str], list[str]] = {}
+    warned: dict[str, tuple[int, list[str]]] = {}
+    for receipt in files:
+        lines = named.setdefault((receipt.outcome, receipt.rule), [])
+        if len(lines) < NAMED_FILES:
+            lines.append(_named(receipt, _places(receipt)))
+        for rule in sorted({rule for rule, _ in receipt.findings} & _WARNINGS - {receipt.rule}):
+            count, lines = warned.setdefault(rule, (0, []))
+            if count < NAMED_FILES:
+                lines.append(_named(receipt, [where for found, where in receipt.findings if found == rule]))
+            warned[rule] = (count + 1, lines)
+    return named, warned
+
+
+def _block(title: str, count: int, rule: str, lines: list[str]) -> Iterator[str]:
+    yield f"\n{title}, {count} {'file' if count == 1 else 'files'}\n  {sentence(rule)}\n"
+    yield from (f"    {line}\n" for line in lines)
+    if count > len(lines):
+        yield f"    and {count - len(lines)} more\n"
+
+
+def _named(receipt: Receipt, places: list[str]) -> str:
+    """A file's name and places on one line; a name can't move a terminal's cursor or colour it."""
+    name = "".join(c if c.isprintable() else "?" for c in receipt.name)
+    name = name if len(name) <= _WIDEST else f"…{name[1 - _WIDEST :]}"
+    more = f" and {len(places) - NAMED_PLACES} more" if len(places) > NAMED_PLACES else ""
+    return f"{name}  {' '.join(places[:NAMED_PLACES])}{more}".rstrip()
+
+
+def _places(receipt: Receipt) -> list[str]:
+    return [where for rule, where in receipt.findings if rule == receipt.rule and where]
+
+
+def _rows(report: BatchReport) -> list[tuple[tuple[str, str], int]]:
+    """Counts as a reader needs them: refused, waiting, known, taken; in each, the rules in their table's order."""
+    return sorted(report.counts.items(), key=lambda row: _ORDER[Outcome(row[0][0]), row[0][1]])
+
+
+def _total(report: BatchReport, outcome: Outcome) -> int:
+    return sum(n for (found, _), n in report.counts.items() if found == outcome)

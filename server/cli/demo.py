@@ -1,0 +1,212 @@
+"""`accord demo`: a whole Accord on this machine, with sample images brought in through the real doors, and what to try."""
+
+import argparse
+import json
+import os
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from tqdm import tqdm
+
+from adapters.identity import read_client
+from adapters.peer import Offered, Peer
+from adapters.sql import index
+from consent.policy import NEVER_FOR_DIAGNOSIS
+from server import settings as configuration
+from server import wiring
+from server.cli import demonstration, processes, token
+from server.cli.demonstration import ATTESTED, KEPT_BACK, OPEN, PACS
+from server.settings import Settings
+from server.usecases.hall import Hall
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+RENEW_SECONDS = 200
+READY_SECONDS = 60
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start everything, fill it the first time, say what to open, and stay until stopped."""
+    settings = _settings(args)
+    data = settings.data_dir.absolute()
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (data / "demo.json").unlink(missing_ok=True)
+    os.environ |= {f"ACCORD_{k}": v for k, v in _environment(settings).items()}
+    hall = wiring.hall(settings)
+    first = demonstration.seed(hall)
+    files = demonstration.clients(hall, data / "clients")
+    stopping = processes.until_stopped()
+    served = threading.Thread(target=processes.supervise, args=(stopping,))
+    served.start()
+    try:
+        _demonstrate(hall, files, first=first or not (data / "filled").exists(), stopping=stopping)
+    finally:
+        stopping.set()
+        served.join()
+        (data / "demo.json").unlink(missing_ok=True)
+    return 0
+
+
+def _settings(args: argparse.Namespace) -> Settings:
+    found = configuration.read(data_dir=Path(args.data or ".demo"), port=args.port, dimse_port=args.dimse_port, min_subjects=1, demo=True)
+    quiet = {"log_level": os.environ.get("ACCORD_LOG_LEVEL", "WARNING"), "repository": "DEMO repository", "min_free_mb": 100}
+    found = replace(found, **quiet, federation_secret=found.federation_secret or "Secret demo")  # type: ignore[arg-type]
+    return replace(found, port=_free(found.bind, found.port, "HTTP"), dimse_port=_free(found.bind, found.dimse_port, "DICOM"))
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    names = ("data_dir", "port", "dimse_port", "min_subjects", "demo", "log_level", "repository", "min_free_mb", "federation_secret")
+    return {name.upper(): str(getattr(settings, name)) for name in names}
+
+
+def _free(bind: str, port: int, door: str) -> int:
+    for candidate in range(port, port + 100):
+        if not processes.busy(bind, candidate):
+            if candidate != port:
+                print(f"Port {port} is taken, so {door} is on {candidate}.")
+            return candidate
+    raise OSError(f"No port from {port} to {port + 99} is free on {bind}.")
+
+
+def _demonstrate(hall: Hall, files: Mapping[str, Path], *, first: bool, stopping: threading.Event) -> None:
+    _wait(hall.settings, stopping)
+    if first and not stopping.is_set():
+        _fill(hall, files)
+    if stopping.is_set():
+        return
+    _write(hall, files)
+    print(said(hall.settings, files))
+    while not stopping.wait(RENEW_SECONDS):
+        _write(hall, files)
+
+
+def _wait(settings: Settings, stopping: threading.Event) -> None:
+    until = time.monotonic() + READY_SECONDS
+    while not stopping.wait(0.1):
+        try:
+            with socket.create_connection((settings.bind, settings.dimse_port), 1):
+                pass
+            if httpx.get(f"{settings.base_url}/health/ready", timeout=2).status_code == 200:
+                return
+        except (OSError, httpx.HTTPError):
+            if time.monotonic() > until:
+                raise OSError("The doors did not open within a minute; see the messages above.") from None
+
+
+def _fill(hall: Hall, files: Mapping[str, Path]) -> None:
+    """Push the samples: through the DICOM door from the attested sender, over HTTP from the provider's client; release some."""
+    with tqdm(total=3, desc="DEMO images", unit="step", leave=False) as bar:
+        _send(hall.settings, demonstration.attested_files(SAMPLES))
+        bar.update()
+        key = _push(files["provider"], demonstration.pushed_files(SAMPLES))
+        bar.update()
+        demonstration.release_some(hall, key)
+        bar.update()
+    _until_documented(hall)
+    (hall.settings.data_dir.absolute() / "filled").write_text(key)
+
+
+def _push(client: Path, files: list[Path]) -> str:
+    with Peer(read_client(client)) as peer:
+        key = peer.open_batch(OPEN)
+        peer.send(key, [Offered(f.relative_to(SAMPLES / "dicom").as_posix(), f, f.stat().st_size) for f in files])
+        peer.close_batch(key)
+    return key
+
+
+def _until_documented(hall: Hall, seconds: float = 15) -> None:
+    """Wait until the worker has made every study's document, so that what is printed works at once."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with hall.store.read() as connection:
+            if not index.dirty(connection, hall.clock(), hall.clock()):
+                return
+        time.sleep(0.2)
+
+
+def _send(settings: Settings, files: list[Path]) -> None:
+    from pydicom import dcmread
+    from pynetdicom import AE
+
+    sender = AE(ae_title=PACS)
+    for file in files:
+        meta = dcmread(file, stop_before_pixels=True)
+        sender.add_requested_context(meta.SOPClassUID, meta.file_meta.TransferSyntaxUID)
+    association = sender.associate(settings.bind, settings.dimse_port, ae_title=ATTESTED)
+    if not association.is_established:
+        raise OSError("The DICOM door did not accept the demo's own sender.")
+    for file in files:
+        association.send_c_store(dcmread(file))
+    association.release()
+
+
+def _write(hall: Hall, files: Mapping[str, Path]) -> None:
+    """Write demo.json anew, with fresh tokens: whole or not at all, readable by its owner only."""
+    settings = hall.settings
+    dimse = {"host": settings.bind, "port": settings.dimse_port, "called_ae": ATTESTED, "calling_ae": PACS}
+    told = {
+        "base_url": settings.base_url,
+        "dimse": dimse,
+        "clients": {name: str(path) for name, path in files.items()},
+        "tokens": {name: token.fetch(path) for name, path in files.items()},
+    }
+    data = settings.data_dir.absolute()
+    descriptor, draft = tempfile.mkstemp(dir=data, prefix=".demo-")  # 0600
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(told, file, indent=1)
+    Path(draft).rename(data / "demo.json")
+
+
+def said(settings: Settings, files: Mapping[str, Path]) -> str:
+    """What to open and what to try."""
+    base, here = settings.base_url, os.path.relpath
+    batch = (settings.data_dir.absolute() / "filled").read_text()
+    accord = shutil.which("accord") or ".venv/bin/accord"
+    accord = here(accord) if not accord.startswith("/usr") else "accord"
+    as_ = {name: f'-H "Authorization: Bearer $({accord} token --as {here(path)})"' for name, path in files.items()}
+    show = f"{accord} admin batch"
+    flags = f"--data {here(settings.data_dir)}"
+    return f"""
+DEMO: everything here is invented or public test data. {NEVER_FOR_DIAGNOSIS}
+
+  FHIR      {base}/fhir/R4/metadata
+  Catalogue {base}/catalogue
+  Health    {base}/health/ready
+  DICOM     {settings.bind}:{settings.dimse_port}  (called AE {ATTESTED}, calling AE {PACS})
+  Scripts   {here(settings.data_dir)}/demo.json
+
+Try, in another shell:
+  # a PACS sends an image that is not in yet
+  storescu -aec {ATTESTED} -aet {PACS} {settings.bind} {settings.dimse_port} {here(SAMPLES / "dicom" / KEPT_BACK)}
+  # a researcher looks for studies (DICOMweb) and reads them (FHIR)
+  curl -s {as_["researcher"]} "{base}/dicom-web/studies?ModalitiesInStudy=CT"
+  curl -s {as_["researcher"]} "{base}/fhir/R4/ImagingStudy?modality=MR"
+  # what was pushed, refused and quarantined, and why
+  curl -s {as_["provider"]} "{base}/api/batches/{batch}?format=text"
+  {show} list {flags}
+  # EUCAIM's question (counts are exact in the demo: ACCORD_MIN_SUBJECTS=1; elsewhere fewer than 10 are not told)
+  curl -s -H "Authorization: {settings.federation_secret}" -H "Content-Type: application/json" \\
+       -d '{{"ast":{{"operand":"OR","children":[]}},"id":"1"}}' {base}/api/datasets/eucaimSearch
+  # the provider's stop: nothing comes out any more, until it is resumed
+  {accord} admin agreement suspend DSA-{ATTESTED} {flags}
+  {accord} admin agreement resume DSA-{ATTESTED} {flags}
+  # who may do what with a study, and by which rule; the record, recomputed
+  {accord} ledger verify {flags}
+
+Stop with Ctrl-C. `make clean` removes its data."""
+
+
+def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
+    """`accord demo`."""
+    parser = commands.add_parser("demo", help="start a demo with sample data on this machine")
+    processes.add_flags(parser)
+    parser.set_defaults(run=run)
+
+

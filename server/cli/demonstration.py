@@ -1,0 +1,123 @@
+"""The demo's world, all of it invented and marked DEMO: two hospitals, a university, their agreements, datasets and clients.
+
+Everything is made by the same use cases as `accord admin`; images come in through the real doors.
+"""
+
+import csv
+from datetime import UTC, datetime
+from pathlib import Path
+
+from adapters.identity import ClientFile, new_client_key, read_client, write_client
+from adapters.sql import batches, custody, governance
+from server.usecases import agree, release
+from server.usecases.hall import Hall
+
+ACTOR = "operator:demo"
+TERMS = "1.0.0"
+PACS = "DEMOPACS"
+ATTESTED, OPEN = "DEMO-LIVER", "DEMO-PROSTATE"
+TEXT = b"""DEMO terms of use, version 1.0.0
+
+Data is shared for AI research, training and federated learning only, without download unless its provider agreed to it.
+Acknowledge the source. Nothing here is for diagnosis or any other clinical use.
+"""
+RELEASED = ("mr/qin_prostate_adc/", "mr/fruit_deid_codes/", "mr/prostate_mri_0022.dcm", "pt/", "ct/lung_lctsc_ct01.dcm")
+"""What the demo's operator looked at and released; the rest waits, so that there is something to decide."""
+DETAILS = {
+    "version": "1.0.0",
+    "interoperability": "SPEC1000011",
+    "health_category": "EHRS",
+    "type": "SPEC1000020;dpv:PseudonymisedData",
+    "collection_method": "SPEC1000003",
+    "provenance": "Public test images, pushed by the demo.",
+    "contact": "demo@example.org",
+    "sex": "COM1001366",
+    "manufacturer": "IMG1000044",
+    "body_part": "BP1000021",
+}
+CONDITIONS = {ATTESTED: "CLIN1000057", OPEN: "CLIN1000075"}
+CLIENTS = {
+    "provider": ("demo-hospital", ["system/*.cruds"], [], False),
+    "researcher": ("demo-university", ["system/*.rs"], ["AIRESEARCH", "AITRAIN"], False),
+    "inside": ("demo-university", ["system/*.rs"], ["AITRAIN", "FEDLEARN"], True),
+    "operator": ("demo-repository", ["system/*.rs"], [], False),
+}
+"""Name → (party, scopes, purposes, bound to the node)."""
+
+
+def seed(hall: Hall) -> bool:
+    """Make the demo's governance unless it is there; whether it was made."""
+    with hall.store.read() as connection:
+        if governance.id_of(connection, "party", "demo-hospital") is not None:
+            return False
+    agree.add_terms(hall, ACTOR, TERMS, TEXT)
+    agree.add_node(hall, ACTOR, "demo-node", kind="folder", hosting="central", url="demo-node", networks=["127.0.0.0/8", "::1/128"])
+    parties = {"demo-hospital": "provider", "demo-university": "user", "demo-repository": "operator"}
+    for key, role in parties.items():
+        agree.add_party(hall, ACTOR, key, f"DEMO {key.removeprefix('demo-').title()}", role)
+    _agreement(hall, ATTESTED, "DEMO liver CT", actions=("query", "process", "export"), visibility="full")
+    _agreement(hall, OPEN, "DEMO prostate MR and more", actions=("query", "process"), visibility="full")
+    agree.attest_sender(hall, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
+    return True
+
+
+def _agreement(hall: Hall, alias: str, title: str, *, actions: tuple[str, ...], visibility: str) -> None:
+    key = f"DSA-{alias}"
+    start = datetime(2026, 1, 1, tzinfo=UTC)
+    links = {"provider": "demo-hospital", "node": "demo-node", "terms": TERMS}
+    agree.add_agreement(hall, ACTOR, key, **links, starts=start, actions=actions, visibility=visibility)
+    for verb in ("propose", "activate"):
+        agree.move_agreement(hall, ACTOR, key, verb)
+    agree.add_dataset(hall, ACTOR, alias, key, title, "DEMO: public test images of invented people.")
+    agree.set_dataset(hall, ACTOR, alias, DETAILS | {"condition": CONDITIONS[alias], "keyword": "demo"})
+    for network in ("127.0.0.1/32", "::1/128"):
+        agree.add_sender(hall, ACTOR, alias, PACS, network)
+
+
+def clients(hall: Hall, folder: Path) -> dict[str, Path]:
+    """Name → client file; made and registered the first time, its addresses set to where this start listens."""
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return {name: _client(hall, name, folder / f"{name}.client.json") for name in CLIENTS}
+
+
+def _client(hall: Hall, name: str, path: Path) -> Path:
+    party, scopes, purposes, bound = CLIENTS[name]
+    if path.exists():
+        private = read_client(path).private_jwk
+        path.unlink()
+    else:
+        private, public = new_client_key()
+        node = "demo-node" if bound else None
+        agree.add_client(
+            hall, ACTOR, f"demo-{name}", party=party, jwks=public, scopes=scopes, purposes=purposes, node=node, terms=TERMS, name=f"DEMO {name}"
+        )
+    purpose = purposes[0] if purposes else None
+    write_client(path, ClientFile(f"demo-{name}", f"{hall.settings.base_url}/oauth/token", " ".join(scopes), purpose, private))
+    return path
+
+
+def release_some(hall: Hall, key: str) -> int:
+    """Release what the demo's operator is content with, from the batch that was pushed."""
+    with hall.store.read() as connection:
+        row = batches.by_key(connection, key)
+        if row is None:
+            return 0
+        chosen = {r.sop_uid for r in batches.receipts(connection, row.id) if r.sop_uid and any(f"/{p}" in f"/{r.name}" for p in RELEASED)}
+        waiting = {k.object.sop_uid for k in custody.in_review(connection, row.id)}
+    wanted = frozenset(chosen & waiting)
+    return release.release(hall, ACTOR, key, wanted).objects if wanted else 0
+
+
+def attested_files(samples: Path) -> list[Path]:
+    """What the attested sender sends; its third slice is kept for the reader to send."""
+    return [samples / "dicom" / name for name in ("ct/liver/01.dcm", "ct/liver/02.dcm")]
+
+
+KEPT_BACK = "ct/liver/03.dcm"
+
+
+def pushed_files(samples: Path) -> list[Path]:
+    """What the provider's client pushes: every other sample, in the oracle's order."""
+    with (samples / "expected.csv").open(newline="") as rows:
+        names = [row["file"] for row in csv.DictReader(rows)]
+    return [samples / "dicom" / name for name in names if not name.startswith("ct/liver/")]

@@ -1,0 +1,102 @@
+"""`accord push`: send files and folders into one batch, and print its report.
+
+What the dataset holds already is not sent again, so a push that was stopped goes on where it was when it is run again.
+"""
+
+import argparse
+import os
+import stat
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from tqdm import tqdm
+
+from adapters.identity import read_client
+from adapters.peer import Offered, Peer
+from mappings.failures import Invalid
+
+LARGEST = 4_096_000_000
+"""Bytes of the largest file that is sent: what a server takes unless it is configured otherwise."""
+LONGEST_NAME = 1024
+"""Bytes of the longest name a report can hold."""
+Skipped = tuple[str, str]
+
+
+def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add `push` to the command line."""
+    parser = subparsers.add_parser("push", help="send DICOM files into a dataset and print what became of each")
+    parser.add_argument("paths", metavar="PATH", type=Path, nargs="+", help="a file, or a folder with all that is in it")
+    parser.add_argument("--as", dest="client", metavar="FILE", type=Path, required=True, help="the client file of the provider")
+    parser.add_argument("--dataset", metavar="ALIAS", help="the dataset; not needed where the provider has one open")
+    parser.add_argument("--report", choices=("text", "json", "csv"), default="text", help="the report's form; default: text")
+    parser.add_argument("--url", help="the server; default: the one in the client file")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """0 where nothing was refused or skipped, 1 where something was; failures are raised."""
+    files, skipped = gathered(args.paths)
+    for name, why in skipped:
+        print(f"skipped: {name!a} {why}", file=sys.stderr)
+    if not files:
+        raise Invalid("nothing-to-send", "There is no file to send.")
+    with Peer(read_client(args.client), args.url) as peer:
+        key = peer.open_batch(args.dataset)
+        _send(peer, key, files)
+        closed = peer.close_batch(key)
+        sys.stdout.flush()
+        peer.report(key, args.report, sys.stdout.buffer)
+    return 1 if skipped or closed["outcomes"]["reject"] else 0
+
+
+def _send(peer: Peer, key: str, files: list[Offered]) -> None:
+    total = sum(f.size for f in files)
+    with tqdm(total=total, unit="B", unit_scale=True, desc=f"{len(files)} files", file=sys.stderr, disable=None) as bar:
+        peer.send(key, files, bar.update)
+
+
+def gathered(paths: list[Path]) -> tuple[list[Offered], list[Skipped]]:
+    """The files under these paths, sorted by path, each named once; and what is not sent, with the reason.
+
+    A file of a single folder is named by its path in it, any other by its path as it was given.
+    """
+    files: dict[str, Offered] = {}
+    skipped: list[Skipped] = []
+    folder = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
+    for path, why in sorted(entry for given in paths for entry in _walked(given)):
+        named = path.relative_to(folder) if folder else path
+        name = os.fsencode(named.as_posix()).decode("utf-8", "backslashreplace")
+        size, wrong = (0, why) if why else _judged(path, name)
+        if wrong:
+            skipped.append((name, wrong))
+        else:
+            files[name] = Offered(name, path, size)
+    return list(files.values()), skipped
+
+
+def _walked(given: Path) -> Iterator[tuple[Path, str]]:
+    """Everything under a path that is no folder, and each folder that can't be listed with the reason."""
+    if not given.is_dir():
+        yield given, ""
+        return
+    unlisted: list[OSError] = []
+    for folder, folders, names in os.walk(given, onerror=unlisted.append):
+        links = [name for name in folders if Path(folder, name).is_symlink()]  # they are not followed: they may lead anywhere
+        yield from ((Path(folder, name), "") for name in (*names, *links))
+    yield from ((Path(error.filename), "can't be listed.") for error in unlisted)
+
+
+def _judged(path: Path, name: str) -> tuple[int, str]:
+    """(size, why it is not sent), the second empty for a file that is."""
+    try:
+        found = path.lstat()
+    except OSError:
+        return 0, "is not there."
+    if not stat.S_ISREG(found.st_mode):
+        return 0, "is not a regular file."
+    if not os.access(path, os.R_OK):
+        return 0, "can't be read."
+    if found.st_size > LARGEST:
+        return 0, f"is larger than {LARGEST // 1_000_000} MB."
+    return found.st_size, "" if len(name.encode()) <= LONGEST_NAME else f"has a path of more than {LONGEST_NAME} bytes."

@@ -1,0 +1,86 @@
+"""Give a client a token: prove who it is by its assertion, once, then see what it may be given.
+
+A token never widens a decision: what it carries (scopes, purpose) is what was asked and registered, and every request is
+decided anew. Refusals here only save a client from tokens that could open nothing. Nothing is recorded: a token is no use.
+"""
+
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from adapters.identity import Keys, asserted_client, read_assertion
+from adapters.sql import governance
+from adapters.sql.governance import ClientRow
+from consent.policy import SENTENCES, purpose_refusal
+from consent.subject import Role, Subject
+from mappings import smart
+from mappings.failures import Forbidden, Invalid, Unauthenticated
+from server.usecases.hall import Hall
+from server.usecases.identify import enabled, subject
+
+LONGEST_SECONDS = 300
+"""SMART backend services: an access token lives for five minutes at most."""
+
+
+@dataclass(frozen=True, slots=True)
+class Issued:
+    """A token, what it carries, and for how many seconds."""
+
+    token: str
+    scope: str
+    purpose: str | None
+    seconds: int
+
+
+def authenticate(hall: Hall, assertion: str, audiences: tuple[str, ...]) -> ClientRow:
+    """The client that made this assertion (RFC 7523), which is used up by it. Raises Unauthenticated."""
+    with hall.store.read() as connection:
+        row = enabled(governance.client(connection, asserted_client(assertion)))
+    now = hall.clock()
+    claims = read_assertion(assertion, row.client_id, row.jwks, audiences, now)
+    with hall.store.write() as connection:  # after the signature: nobody can use up another's jti
+        if governance.used_before(connection, row.client_id, claims["jti"], datetime.fromtimestamp(claims["exp"], UTC), now):
+            raise Unauthenticated("assertion-replayed", "This client assertion was used before. Make a new one for each request.")
+    return row
+
+
+def issue(hall: Hall, keys: Keys, row: ClientRow, scope: str | None, purpose: str | None) -> Issued:
+    """A token for this client, for these scopes and this purpose. Raises Forbidden, and Invalid for what the request asks."""
+    asker = subject(row, inside=False)
+    _entitled(hall, asker)
+    _purposeful(asker, purpose)
+    scopes = " ".join(smart.granted(scope, row.scopes))
+    seconds = min(hall.settings.token_seconds, LONGEST_SECONDS)
+    return Issued(keys.mint(_claims(hall, row, scopes, purpose, seconds)), scopes, purpose, seconds)
+
+
+def _entitled(hall: Hall, asker: Subject) -> None:
+    if asker.role is Role.USER and not asker.approved:
+        raise Forbidden("not-approved", SENTENCES["not-approved"])
+    if asker.role is not Role.OPERATOR and asker.terms is None:
+        raise Forbidden("terms-not-accepted", _terms_sentence(hall))
+
+
+def _terms_sentence(hall: Hall) -> str:
+    with hall.store.read() as connection:
+        published = governance.rows(connection, "terms")
+    version = published[-1]["version"] if published else "not published yet"
+    return f"{SENTENCES['terms-not-accepted']} In force: {version}. Read and accept it with {hall.settings.contact}."
+
+
+def _purposeful(asker: Subject, purpose: str | None) -> None:
+    """A user's token carries one purpose, any other caller's none; a clinical one is refused by name, whoever asks."""
+    if asker.role is not Role.USER and purpose is None:
+        return
+    rule = purpose_refusal(asker, purpose)
+    if asker.role is not Role.USER and rule not in ("purpose-clinical", "purpose-unknown"):
+        raise Invalid("purpose-not-carried", "Tokens of providers and the operator carry no purpose: leave it out.", "purpose")
+    if rule:
+        raise (Forbidden if rule == "purpose-not-registered" else Invalid)(rule, SENTENCES[rule], "purpose")
+
+
+def _claims(hall: Hall, row: ClientRow, scopes: str, purpose: str | None, seconds: int) -> dict[str, object]:
+    issuer, issued = hall.settings.base_url, int(hall.clock().timestamp())
+    claims = {"iss": issuer, "sub": row.client_id, "client_id": row.client_id, "aud": issuer, "scope": scopes}
+    times = {"iat": issued, "exp": issued + seconds, "jti": secrets.token_urlsafe(16)}
+    return claims | times | ({"purpose": purpose} if purpose else {})

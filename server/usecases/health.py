@@ -1,0 +1,57 @@
+"""Whether this Accord can do its work now: the database, the ledger, the disk, the quarantine and every linked node."""
+
+import shutil
+from dataclasses import dataclass
+
+from adapters.sql import migrate
+from consent.agreement import NodeState
+from consent.subject import Role
+from mappings.failures import Failure
+from server.usecases.hall import Caller, Hall
+from server.usecases.ingest import MEGABYTE
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Ready or not; `said` is the answer, with detail only where the caller may read it."""
+
+    ok: bool
+    said: dict[str, object]
+
+
+def troubles(hall: Hall) -> list[str]:
+    """What is wrong now, in sentences for the operator; empty when nothing is."""
+    if not hall.store.answers():
+        return ["The database does not answer."]
+    found = [] if migrate.current(hall.store) == migrate.newest() else ["The database's schema is not this release's: run `accord migrate`."]
+    return [*found, *_disk(hall), *_nodes(hall)]
+
+
+def _disk(hall: Hall) -> list[str]:
+    free = shutil.disk_usage(hall.settings.data_dir).free // MEGABYTE
+    enough = free >= hall.settings.min_free_mb
+    return [] if enough else [f"Only {free} MB are free on the data directory's disk; below {hall.settings.min_free_mb} MB nothing is taken."]
+
+
+def _nodes(hall: Hall) -> list[str]:
+    with hall.store.read() as connection:
+        rows = hall.governance(connection).nodes.values()
+    return [said for row in rows if row.state is NodeState.LINKED for said in _node(hall, row.id)]
+
+
+def _node(hall: Hall, key: int) -> list[str]:
+    try:
+        with hall.store.read() as connection:
+            health = hall.node(connection, key).check()
+    except (Failure, OSError) as failure:
+        return [str(failure)]
+    return [] if health.ok else [health.sentence]
+
+
+def ready(hall: Hall, caller: Caller) -> Ready:
+    """The status for anybody, the detail for the operator."""
+    found = troubles(hall)
+    said: dict[str, object] = {"status": "not ready" if found else "ready"}
+    if caller.subject.role is Role.OPERATOR:
+        said["troubles"] = found
+    return Ready(not found, said)

@@ -1,0 +1,113 @@
+"""A provider's own client fills a batch: it opens one for a dataset, asks what need not be sent, uploads, and closes it."""
+
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from adapters.sql import batches, custody
+from adapters.sql.custody import Object
+from consent.agreement import Facts
+from consent.conditions import Action
+from consent.deposit import Outcome
+from consent.policy import SENTENCES, Decision, decide
+from consent.subject import Role
+from mappings.failures import Conflict, Forbidden, NotFound
+from server.usecases import ingest
+from server.usecases.hall import Caller, Hall
+from server.usecases.ingest import Batch, Origin
+
+
+def origin(hall: Hall, caller: Caller, alias: str | None, door: str, peer: str) -> Origin:
+    """Where this provider's files are bound for: the dataset called `alias`, or the only one it may fill now.
+
+    Raises Forbidden for who is no provider, NotFound for a dataset that is not the caller's own, Conflict where it takes nothing
+    now, and where no alias is given and not exactly one takes something.
+    """
+    if caller.subject.role is not Role.PROVIDER:
+        raise Forbidden("role", SENTENCES["role"])
+    with hall.store.read() as connection:
+        facts = [f for f in hall.governance(connection).facts if f.provider == caller.subject.party]
+    own = {f.alias: (f, decide(caller.subject, Action.DEPOSIT, None, f, hall.clock())) for f in facts}
+    chosen = _only(own) if alias is None else own.get(alias)
+    if chosen is None:
+        raise NotFound("dataset-unknown", "You have no dataset of this name.", "dataset")
+    if not chosen[1].allowed:
+        raise Conflict(chosen[1].rule, chosen[1].sentence, "dataset")
+    return Origin(door, caller.subject, chosen[0].dataset, chosen[0].alias, peer, "", "", attested=False)
+
+
+def _only(own: Mapping[str, tuple[Facts, Decision]]) -> tuple[Facts, Decision] | None:
+    """The only dataset open for deposit; where none is, the only one there is, so that its refusal can be said."""
+    found = {alias: chosen for alias, chosen in own.items() if chosen[1].allowed} or own
+    if len(found) > 1:
+        raise Conflict("dataset-ambiguous", f"Name the dataset; yours are: {', '.join(sorted(found))}.", "dataset")
+    return next(iter(found.values()), None)
+
+
+def open_push(hall: Hall, caller: Caller, alias: str | None, peer: str) -> Batch:
+    """Open a batch for a dataset of the caller's own; failures are `origin`'s."""
+    return ingest.open_batch(hall, origin(hall, caller, alias, "push", peer))
+
+
+def ongoing(hall: Hall, caller: Caller, key: str) -> Batch:
+    """The caller's open batch called `key`. Raises NotFound where it is not the caller's own, Conflict where it is closed."""
+    with hall.store.read() as connection:
+        return _ongoing(connection, caller, key)
+
+
+def _ongoing(connection: Connection, caller: Caller, key: str) -> Batch:
+    row = batches.by_key(connection, key)
+    if row is None or caller.subject.role is not Role.PROVIDER or row.provider != caller.subject.party:
+        raise NotFound("batch-unknown", "You have no batch with this key.", "batch")
+    if row.closed is not None:
+        raise Conflict("batch-closed", "This batch is closed. Open another.", "batch")
+    source = Origin(row.door, caller.subject, row.dataset, row.alias, row.peer, row.calling, row.called, row.attested)
+    return Batch(row.id, row.key, source)
+
+
+def known(hall: Hall, caller: Caller, key: str, files: Mapping[str, bytes]) -> set[str]:
+    """Of these files (name → SHA-256), the names that need not be sent, since the batch has a receipt for each.
+
+    What the dataset has in care already gets its receipt here, as `known`; so asking again changes nothing, and a sender that was
+    cut off asks, sends the rest, and every file is told of once.
+    """
+    with hall.store.write() as connection:
+        batch = _ongoing(connection, caller, key)
+        told = batches.presented(connection, batch.id, list(files))
+        rest = {name: digest for name, digest in files.items() if name not in told}
+        held = custody.known(connection, batch.origin.dataset, list(rest.values())) if _open(hall, connection, batch) else {}
+        for name, digest in rest.items():
+            if digest in held:
+                _receive(hall, connection, batch, name, held[digest])
+                told.add(name)
+    return told
+
+
+def _open(hall: Hall, connection: Connection, batch: Batch) -> bool:
+    """Whether the dataset takes anything now; where it does not, each file is to be sent and told so."""
+    facts = next(f for f in hall.governance(connection).facts if f.dataset == batch.origin.dataset)
+    return decide(batch.origin.subject, Action.DEPOSIT, None, facts, hall.clock()).allowed
+
+
+def _receive(hall: Hall, connection: Connection, batch: Batch, name: str, held: Object) -> None:
+    batches.receipt(
+        connection,
+        batch.id,
+        name=name,
+        study_uid=held.study_uid,
+        sop_uid=held.sop_uid,
+        digest=held.digest,
+        size=held.size,
+        outcome=str(Outcome.DUPLICATE),
+        rule="known",
+        findings=(),
+        now=hall.clock(),
+    )
+
+
+def close_push(hall: Hall, caller: Caller, key: str) -> None:
+    """Close a batch of the caller's own; nothing happens where it is closed already. Raises NotFound."""
+    try:
+        ingest.close_batch(hall, ongoing(hall, caller, key).id)
+    except Conflict:
+        return

@@ -1,0 +1,132 @@
+"""The HTTP door put together: blueprints, failures in the caller's dialect, one log line for each request.
+
+Made by a factory that Granian calls in each of its processes; nothing happens at import.
+"""
+
+import json
+import logging
+import time
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from adapters.identity import Keys
+from mappings import failures
+from mappings.failures import Failure
+from mappings.fhir.outcome import outcome
+from server import faults
+from server.usecases.hall import Hall
+from server.usecases.identify import Identity
+from server.web import batches, catalogue, context, dicomweb, federation, fhir, oauth, operations
+
+log = logging.getLogger("accord.web")
+MAX_BODY = 2_000_000
+_HTTP: dict[int, type[Failure]] = {
+    400: failures.Invalid,
+    404: failures.NotFound,
+    405: failures.MethodNotAllowed,
+    406: failures.NotAcceptable,
+    413: failures.TooLarge,
+    415: failures.UnsupportedMedia,
+}
+
+
+def create(hall: Hall, keys: Keys) -> Flask:
+    """The application of one process."""
+    app = Flask("accord", static_folder=None)
+    app.config.update(MAX_FORM_MEMORY_SIZE=MAX_BODY, MAX_FORM_PARTS=100)
+    settings = hall.settings
+    rooms = context.Rooms(
+        {context.Room.SEARCH: settings.searches, context.Room.STREAM: settings.streams, context.Room.UPLOAD: settings.uploads}
+    )
+    context.install(app, hall, Identity(keys, settings.trusted_proxies), rooms)
+    blueprints = (dicomweb, fhir, federation, catalogue, batches, operations)
+    for made in (oauth.blueprint(hall, keys), *(module.blueprint() for module in blueprints)):
+        app.register_blueprint(made)
+    app.before_request(_limit)
+    app.register_error_handler(Exception, _failed)
+    app.after_request(_finish)
+    return app
+
+
+def _limit() -> None:
+    """Only uploads may be large; the rest is read into memory."""
+    g.started = time.monotonic()
+    found = context.declared_here()
+    if found is None or found.room is not context.Room.UPLOAD:
+        request.max_content_length = MAX_BODY
+
+
+def _failed(error: Exception) -> Response:
+    reference = g.get("request_id", "")
+    if isinstance(error, HTTPException):
+        kind = _HTTP.get(error.code or 500)
+        error = kind(f"http-{error.code}", error.description or error.name) if kind else error
+    fault = faults.fault(error)
+    if fault is faults.UNKNOWN:
+        log.error("unexpected", exc_info=error, extra={"request": reference})
+    failure = faults.said(error, reference)
+    response = _dialect(failure, fault, reference)
+    if isinstance(failure, failures.Busy):
+        response.headers["Retry-After"] = str(failure.retry_after)
+    if isinstance(failure, failures.Unavailable):
+        response.headers["Retry-After"] = "10"
+    if isinstance(failure, failures.Unauthenticated):
+        response.headers["WWW-Authenticate"] = f'Bearer realm="accord", error="{_bearer_error(failure)}"'
+    return response
+
+
+def _bearer_error(failure: Failure) -> str:
+    return "invalid_request" if failure.code == "token-missing" else "invalid_token"
+
+
+def _dialect(failure: Failure, fault: faults.Fault, reference: str) -> Response:
+    if request.path.startswith("/fhir/"):
+        return context.answered(outcome(fault.issue, failure.sentence, failure.where), fault.http, "application/fhir+json")
+    return context.answered(faults.problem(failure, fault.http, reference), fault.http, "application/problem+json")
+
+
+def _finish(response: Response) -> Response:
+    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["X-Request-Id"] = g.get("request_id", "")
+    response.headers.setdefault("Vary", "Accept, Authorization")
+    _log(response)
+    return response
+
+
+def _log(response: Response) -> None:
+    caller = g.get("caller")
+    said = {
+        "request": g.get("request_id"),
+        "method": request.method,
+        "route": str(request.url_rule) if request.url_rule else None,
+        "status": response.status_code,
+        "ms": round((time.monotonic() - g.get("started", time.monotonic())) * 1000, 1),
+        "subject": caller.subject.id if caller else None,
+    }
+    log.info("request", extra=said)
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time, level, logger, message and what was said beside it; never a query, a body or a token."""
+
+    KNOWN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        extra = {k: v for k, v in record.__dict__.items() if k not in self.KNOWN and v is not None}
+        said = {"at": self.formatTime(record), "level": record.levelname, "logger": record.name, "message": record.getMessage(), **extra}
+        if record.exc_info:
+            said["trace"] = self.formatException(record.exc_info)
+        return json.dumps(said, default=str)
+
+
+def start_log(level: str) -> None:
+    """Send structured lines to standard error."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger("accord")
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    root.propagate = False

@@ -1,0 +1,155 @@
+"""Batches over HTTP: a provider's client opens one, asks which files it need not send, and closes it; reports in three forms.
+
+The files themselves come by STOW-RS with `?batch=KEY`, each part named by its `Content-Location`, percent-encoded.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from tempfile import SpooledTemporaryFile
+from typing import IO, Any, TypeGuard, cast
+
+from flask import Blueprint, Response
+
+from consent.conditions import Action
+from mappings.failures import Invalid, NotAcceptable
+from mappings.report import BatchReport, summary, to_csv, to_json, to_text
+from server.usecases import push
+from server.usecases.report import listed, report
+from server.web.context import Room, answered, caller, hall, peer, request, serves, staying
+
+SCOPE = "ImagingStudy.c"
+"""What a provider's client holds in order to push; its reports ask for the same."""
+MOST_FILES = 1000
+MOST_NAME = 1024
+"""Bytes of a file's name in UTF-8."""
+IN_MEMORY = 1_000_000
+CHUNK = 1 << 16
+_DIGEST = re.compile(r"[0-9a-fA-F]{64}")
+
+FORMS: dict[str, tuple[str, Callable[[BatchReport], Iterator[str]]]] = {
+    "json": ("application/json", to_json),
+    "csv": ("text/csv; charset=utf-8", to_csv),
+    "text": ("text/plain; charset=utf-8", to_text),
+}
+"""`?format=`, the media type that asks for the same, and who writes it; the first is what everybody else gets."""
+
+
+def blueprint() -> Blueprint:
+    """The routes of batches."""
+    door = Blueprint("batches", __name__)
+    one = "/api/batches/<key>"
+    serves(door, "/api/batches", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(open_one)
+    serves(door, one, Action.DEPOSIT, scope=SCOPE, methods=("PATCH",))(close)
+    serves(door, f"{one}/known", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(known)
+    serves(door, "/api/batches", Action.DISCOVER, scope=SCOPE)(newest)
+    serves(door, one, Action.DISCOVER, scope=SCOPE, room=Room.STREAM)(read)
+    return door
+
+
+def open_one() -> Response:
+    """201 and the batch; 403 for who is no provider, 404 for another's dataset, 409 where it takes nothing or must be named."""
+    alias = _body().get("dataset")
+    if alias is not None and not isinstance(alias, str):
+        raise Invalid("dataset-unreadable", "dataset is the alias of a dataset.", "dataset")
+    made = push.open_push(hall(), caller(), alias, peer())
+    return answered(json.dumps(_said(report(hall(), caller(), made.key))), 201, Location=_url(made.key))
+
+
+def close(key: str) -> Response:
+    """200 and what the batch brought, also where it was closed before; 404 for another's."""
+    if _body() != {"status": "closed"}:
+        raise Invalid("status-unknown", 'The only change to a batch is {"status": "closed"}.', "status")
+    push.close_push(hall(), caller(), key)
+    return answered(json.dumps(_said(report(hall(), caller(), key))))
+
+
+def known(key: str) -> Response:
+    """200 and the names that need not be sent, of at most 1000 files {name, digest}; 404 for another's batch, 409 if closed."""
+    names = push.known(hall(), caller(), key, _files(_body().get("files")))
+    return answered(json.dumps({"known": sorted(names)}))
+
+
+def newest() -> Response:
+    """The caller's newest batches, at most 100."""
+    return answered(json.dumps({"batches": [_said(r) for r in listed(hall(), caller())]}))
+
+
+def read(key: str) -> Response:
+    """The report in the form that `?format=` or `Accept` asks for, written out before it is sent: one cut short looks whole."""
+    form = _form()
+    media_type, write = FORMS[form]
+    told = report(hall(), caller(), key)
+    with staying() as leave:
+        file, size = _spooled(write(told))
+        response = answered(iter(lambda: file.read(CHUNK), b""), media_type=media_type, Content_Length=str(size))
+        response.call_on_close(file.close)
+        response.call_on_close(leave)
+    if form == "csv":
+        response.headers["Content-Disposition"] = f'attachment; filename="batch-{told.key}.csv"'
+    return response
+
+
+def _spooled(pieces: Iterator[str]) -> tuple[IO[bytes], int]:
+    """The pieces in UTF-8, in memory while they are few, and their bytes."""
+    file = SpooledTemporaryFile(IN_MEMORY, dir=str(hall().settings.data_dir))  # noqa: SIM115 - closed with the response
+    try:
+        for piece in pieces:
+            file.write(piece.encode())
+        size = file.tell()
+        file.seek(0)
+    except BaseException:
+        file.close()
+        raise
+    return cast("IO[bytes]", file), size
+
+
+def _form() -> str:
+    if named := request.args.get("format"):
+        if named not in FORMS:
+            raise Invalid("format-unknown", f"format is one of: {', '.join(FORMS)}.", "format")
+        return named
+    forms = {media_type.partition(";")[0]: form for form, (media_type, _) in FORMS.items()}
+    accepted = request.accept_mimetypes.best_match(forms) if "Accept" in request.headers else "application/json"
+    if accepted is None:
+        raise NotAcceptable("not-acceptable", f"A report is served as: {', '.join(forms)}.", "Accept")
+    return forms[accepted]
+
+
+def _said(told: BatchReport) -> dict[str, object]:
+    return {**summary(told), "status": "closed" if told.closed else "open", "report": _url(told.key)}
+
+
+def _url(key: str) -> str:
+    return f"{hall().settings.base_url}/api/batches/{key}"
+
+
+def _body() -> dict[str, Any]:
+    try:
+        said = request.get_json(silent=True)
+    except RecursionError:
+        said = None
+    if not isinstance(said, dict):
+        raise Invalid("not-json", "The body must be a JSON object, sent as application/json.")
+    return said
+
+
+def _files(said: object) -> dict[str, bytes]:
+    if not isinstance(said, list) or len(said) > MOST_FILES:
+        raise Invalid("files-unreadable", f"files is a list of at most {MOST_FILES} objects with name and digest.", "files")
+    return dict(map(_file, said))
+
+
+def _file(said: object) -> tuple[str, bytes]:
+    name, digest = (said.get("name"), said.get("digest")) if isinstance(said, dict) else (None, None)
+    if not _is_name(name) or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+        raise Invalid("file-unreadable", f"A file has a name (at most {MOST_NAME} bytes) and a digest (SHA-256 in hex).", "files")
+    return name, bytes.fromhex(digest)
+
+
+def _is_name(name: object) -> TypeGuard[str]:
+    """Whether every database keeps this name as it is: no NUL, no half of a surrogate pair."""
+    try:
+        return isinstance(name, str) and "\0" not in name and 0 < len(name.encode()) <= MOST_NAME
+    except UnicodeEncodeError:
+        return False

@@ -1,0 +1,57 @@
+"""The catalogue for harvesters: every listed dataset at `/catalogue`, each alone at its own IRI, as Turtle or JSON-LD.
+
+It is the same for every caller, with or without a token.
+"""
+
+from collections.abc import Iterable
+
+from flask import Blueprint, Response
+
+from consent.conditions import Action
+from mappings import dcat
+from mappings.failures import NotAcceptable, NotFound
+from server.usecases import federate
+from server.web.context import answered, caller, hall, request, serves
+
+
+def blueprint() -> Blueprint:
+    """The catalogue's two routes."""
+    catalogue = Blueprint("catalogue", __name__)
+    serves(catalogue, "/catalogue", Action.DISCOVER, anonymous=True)(every_dataset)
+    serves(catalogue, "/catalogue/datasets/<alias>", Action.DISCOVER, anonymous=True)(one_dataset)
+    return catalogue
+
+
+def every_dataset() -> Response:
+    """The catalogue with its datasets."""
+    media_type = _accepted()
+    return _rendered(dcat.statements(_catalogue()), media_type)
+
+
+def one_dataset(alias: str) -> Response:
+    """One dataset; 404 unless it is in the catalogue."""
+    media_type = _accepted()
+    catalogue = _catalogue()
+    for listing in catalogue.listings:
+        if listing.alias == alias:
+            return _rendered(dcat.dataset_statements(catalogue, listing), media_type)
+    raise NotFound("dataset-unknown", "The catalogue has no such dataset.")
+
+
+def _catalogue() -> dcat.Catalogue:
+    settings = hall().settings
+    listings = tuple(federate.catalogue(hall(), caller()))
+    return dcat.Catalogue(f"{settings.base_url}/catalogue", settings.repository, settings.contact, listings)
+
+
+def _accepted() -> str:
+    if "Accept" not in request.headers:
+        return "text/turtle"
+    media_type = request.accept_mimetypes.best_match(list(dcat.FORMATS))
+    if media_type is None:
+        raise NotAcceptable("not-acceptable", f"The catalogue is served as: {', '.join(dcat.FORMATS)}.", "Accept")
+    return media_type
+
+
+def _rendered(said: Iterable[dcat.Statement], media_type: str) -> Response:
+    return answered(dcat.serialised(said, media_type), media_type=media_type, Vary="Accept")

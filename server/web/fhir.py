@@ -1,0 +1,85 @@
+"""The FHIR R4 door: `metadata`, and read and search of every resource in the table of parameters."""
+
+from collections.abc import Callable
+from importlib.metadata import version
+from typing import Any
+
+from flask import Blueprint, request
+from werkzeug.http import http_date, parse_accept_header
+
+from consent.conditions import Action
+from mappings.failures import NotAcceptable, UnsupportedMedia
+from server.usecases.read import SOURCES, metadata, read_resource, search_resources
+from server.web.context import answered, caller, hall, serves
+
+FHIR_JSON = "application/fhir+json"
+_JSON = ("application/fhir+json", "application/json", "application/json+fhir", "text/json", "application/*", "*/*")
+_FORMATS = (*_JSON, "json")
+_FORM = "application/x-www-form-urlencoded"
+
+
+def blueprint() -> Blueprint:
+    """Every route of the FHIR face, each with its action and scope."""
+    routes = Blueprint("fhir", __name__, url_prefix="/fhir/R4")
+    serves(routes, "/metadata", Action.DISCOVER, anonymous=True)(_metadata)
+    for resource, source in SOURCES.items():
+        for rule, method, letter, view in (
+            (f"/{resource}", "GET", "s", _search(resource)),
+            (f"/{resource}/_search", "POST", "s", _search_by_form(resource)),
+            (f"/{resource}/<identity>", "GET", "r", _read(resource)),
+        ):
+            serves(routes, rule, source.action, scope=f"{resource}.{letter}", methods=(method,))(view)
+    return routes
+
+
+def _metadata() -> Any:
+    _acceptable()
+    return answered(metadata(hall(), caller(), version("accord")), media_type=FHIR_JSON)
+
+
+def _search(resource: str) -> Callable[[], Any]:
+    def view() -> Any:
+        return _found(resource, list(request.args.items(multi=True)))
+
+    view.__name__ = f"search_{resource}"
+    return view
+
+
+def _search_by_form(resource: str) -> Callable[[], Any]:
+    def view() -> Any:
+        if request.mimetype != _FORM and request.content_length:
+            raise UnsupportedMedia("media-type", f"A posted search is {_FORM}.", "Content-Type")
+        return _found(resource, [*request.args.items(multi=True), *request.form.items(multi=True)])
+
+    view.__name__ = f"search_by_form_{resource}"
+    return view
+
+
+def _found(resource: str, arguments: list[tuple[str, str]]) -> Any:
+    _acceptable()
+    asked = [(name, value) for name, value in arguments if name != "_format"]
+    lenient = "handling=lenient" in request.headers.get("Prefer", "").replace(" ", "")
+    return answered(search_resources(hall(), caller(), resource, asked, lenient=lenient), media_type=FHIR_JSON)
+
+
+def _read(resource: str) -> Callable[[str], Any]:
+    def view(identity: str) -> Any:
+        _acceptable()
+        served = read_resource(hall(), caller(), resource, identity, request.if_none_match.contains_weak)
+        headers = {"ETag": f'W/"{served.etag}"'} | ({"Last_Modified": http_date(served.modified)} if served.modified else {})
+        return answered(served.body, 200 if served.body else 304, FHIR_JSON, **headers)
+
+    view.__name__ = f"read_{resource}"
+    return view
+
+
+def _acceptable() -> None:
+    """`_format` outranks Accept (R4 3.1.0.1.11); both may ask for JSON of version 4.0 only."""
+    asked = request.values.get("_format")
+    accepted = [kind for kind, quality in parse_accept_header(request.headers.get("Accept")) if quality > 0]
+    formats = [asked.replace(" ", "+")] if asked else accepted
+    for wanted in formats or ["*/*"]:
+        kind, _, parameters = wanted.partition(";")
+        if kind.strip().lower() in _FORMATS and ("fhirversion" not in parameters.lower() or "4.0" in parameters):
+            return
+    raise NotAcceptable("not-acceptable", f"This server answers {FHIR_JSON} (FHIR 4.0) only.", "_format" if asked else "Accept")

@@ -1,0 +1,205 @@
+"""The authorization server's door (RFC 6749, Authlib): tokens for client credentials, keys, introspection, discovery.
+
+Clients prove themselves by `private_key_jwt` only. Authlib's own check of assertions is replaced, not extended: it refuses
+SMART's two algorithms, takes assertions of ten years and arrays of audiences, and fails on hostile header names. There is no
+login, so no authorization endpoint and no OpenID Connect; tokens are signed texts of five minutes, so there is no revocation:
+disabling a client binds its next request.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from authlib.integrations.flask_oauth2 import AuthorizationServer
+from authlib.oauth2 import OAuth2Error, OAuth2Request
+from authlib.oauth2.rfc6749 import OAuth2Payload
+from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
+from flask import Blueprint, Response
+from werkzeug.datastructures import MultiDict
+
+from adapters.identity import ALGORITHMS, Keys
+from adapters.sql.governance import ClientRow
+from consent.conditions import Action, Purpose
+from consent.subject import Role
+from mappings.failures import Failure, Forbidden, Invalid, TooLarge, Unauthenticated, UnsupportedMedia
+from mappings.smart import SUPPORTED
+from server.usecases.grant import authenticate, issue
+from server.usecases.hall import Hall
+from server.usecases.identify import ROLES, active
+from server.web.context import answered, form, serves
+
+MOST_BYTES = 32 * 1024
+METHOD = "private_key_jwt"
+GRANT_TYPE = "client_credentials"
+ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+TOKEN, INTROSPECT, JWKS = "/oauth/token", "/oauth/introspect", "/oauth/jwks"
+
+ERRORS: dict[type[Failure], tuple[str, int]] = {
+    Unauthenticated: ("invalid_client", 401),
+    Forbidden: ("unauthorized_client", 400),
+    Invalid: ("invalid_request", 400),
+    UnsupportedMedia: ("invalid_request", 400),
+    TooLarge: ("invalid_request", 413),
+}
+"""Our failures as RFC 6749 section 5.2 names them; one whose place is `scope` is `invalid_scope`. Others are no OAuth matter."""
+
+
+def blueprint(hall: Hall, keys: Keys) -> Blueprint:
+    """The routes of OAuth and of SMART's discovery."""
+    door = Blueprint("oauth", __name__)
+    server = _Server(hall, keys)
+    base = hall.settings.base_url
+
+    @serves(door, TOKEN, Action.DISCOVER, anonymous=True, methods=("POST",))
+    def token() -> Response:
+        return server.answer(server.create_token_response)
+
+    @serves(door, INTROSPECT, Action.DISCOVER, anonymous=True, methods=("POST",))
+    def introspect() -> Response:
+        return server.answer(server.introspection)
+
+    @serves(door, JWKS, Action.DISCOVER, anonymous=True)
+    def jwks() -> Response:
+        return answered(json.dumps(keys.public()), Cache_Control="public, max-age=300")
+
+    @serves(door, "/.well-known/oauth-authorization-server", Action.DISCOVER, anonymous=True)
+    def authorization_server() -> Response:
+        return answered(json.dumps(_metadata(base)))
+
+    @serves(door, "/fhir/R4/.well-known/smart-configuration", Action.DISCOVER, anonymous=True)
+    def smart_configuration() -> Response:
+        return answered(json.dumps(_metadata(base) | _SMART))
+
+    return door
+
+
+def _metadata(base: str) -> dict[str, object]:
+    """RFC 8414 section 2. `purposes_supported` is ours: the values of the token request's `purpose`."""
+    return {
+        "issuer": base,
+        "token_endpoint": base + TOKEN,
+        "jwks_uri": base + JWKS,
+        "introspection_endpoint": base + INTROSPECT,
+        "grant_types_supported": [GRANT_TYPE],
+        "response_types_supported": [],
+        "scopes_supported": SUPPORTED,
+        "token_endpoint_auth_methods_supported": [METHOD],
+        "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "introspection_endpoint_auth_methods_supported": [METHOD],
+        "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
+        "purposes_supported": list(Purpose),
+    }
+
+
+_SMART = {
+    "capabilities": ["client-confidential-asymmetric", "permission-v1", "permission-v2"],
+    "code_challenge_methods_supported": ["S256"],
+}
+"""SMART App Launch 2.2, conformance: the second SHALL be there and hold S256, also where there is no code to challenge."""
+
+
+class _Request(OAuth2Request):
+    """Authlib's view of a form; `url` is the token endpoint's public one, of our settings and never of the request's Host."""
+
+    def __init__(self, url: str, fields: MultiDict[str, str]) -> None:
+        super().__init__("POST", url)
+        self.payload = _Payload(fields)
+
+    @property
+    def form(self) -> MultiDict[str, str]:
+        return self.payload.data
+
+
+class _Payload(OAuth2Payload):
+    """Form fields, none of them twice (RFC 6749 section 3.2)."""
+
+    def __init__(self, fields: MultiDict[str, str]) -> None:
+        if any(len(values) > 1 for values in fields.listvalues()):
+            raise Invalid("parameter-repeated", "A parameter is given twice.")
+        self._fields = fields
+
+    @property
+    def data(self) -> MultiDict[str, str]:
+        return self._fields
+
+
+@dataclass(frozen=True, slots=True)
+class _Client:
+    """A registered client as Authlib asks about it."""
+
+    row: ClientRow
+
+    def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
+        return method == METHOD
+
+    def check_grant_type(self, grant_type: str) -> bool:
+        return grant_type == GRANT_TYPE
+
+
+class _ClientCredentials(ClientCredentialsGrant):
+    """RFC 6749 section 4.4, with our tokens."""
+
+    TOKEN_ENDPOINT_AUTH_METHODS: ClassVar = [METHOD]
+
+    def create_token_response(self) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
+        fields = self.request.form
+        issued = issue(self.server.hall, self.server.keys, self.client.row, fields.get("scope"), fields.get("purpose"))
+        body: dict[str, object] = {"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.seconds}
+        body["scope"] = issued.scope
+        return 200, body | ({"purpose": issued.purpose} if issued.purpose else {}), self.TOKEN_RESPONSE_HEADER
+
+
+class _Server(AuthorizationServer):
+    """Authlib's server with one grant and one way for clients to prove themselves."""
+
+    def __init__(self, hall: Hall, keys: Keys) -> None:
+        super().__init__()
+        self.hall, self.keys = hall, keys
+        self.register_client_auth_method(METHOD, self._proven)
+        self.register_grant(_ClientCredentials)
+
+    def create_oauth2_request(self, _request: object) -> _Request:
+        return _Request(self.hall.settings.base_url + TOKEN, form(MOST_BYTES))
+
+    def answer(self, work: Callable[[], Any]) -> Response:
+        """The response `work` makes, or its failure as RFC 6749 section 5.2 says it; what is no OAuth matter goes on."""
+        try:
+            return self.handle_response(*found) if isinstance(found := work(), tuple) else found
+        except OAuth2Error as error:
+            return self.handle_error_response(None, error)
+        except tuple(ERRORS) as failure:
+            return self.handle_error_response(None, _Refusal(failure))
+
+    def introspection(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """RFC 7662: a client may ask about its own tokens, the operator about all; any other token is *inactive*."""
+        request = self.create_oauth2_request(None)
+        asker = self._proven(None, request).row
+        claims = active(self.hall, self.keys, request.form.get("token", ""))
+        mine = claims is not None and (claims["client_id"] == asker.client_id or ROLES[asker.role] is Role.OPERATOR)
+        body = {"active": True, "token_type": "Bearer", **claims} if claims and mine else {"active": False}
+        return 200, body, ClientCredentialsGrant.TOKEN_RESPONSE_HEADER
+
+    def _proven(self, _query: object, request: _Request) -> _Client:
+        """The client of this request (an Authlib client authentication method). Raises Unauthenticated."""
+        fields = request.form
+        assertion = fields.get("client_assertion", "")
+        if fields.get("client_assertion_type") != ASSERTION_TYPE or not assertion:
+            raise Unauthenticated("assertion-missing", f"Send a client_assertion, and client_assertion_type={ASSERTION_TYPE}.")
+        row = authenticate(self.hall, assertion, (request.uri, self.hall.settings.base_url))
+        if fields.get("client_id", row.client_id) != row.client_id:
+            raise Unauthenticated("assertion-invalid", "client_id is not the client of the assertion.")
+        return _Client(row)
+
+
+class _Refusal(OAuth2Error):
+    """A failure of ours, its stable code beside its sentence."""
+
+    def __init__(self, failure: Failure) -> None:
+        error, status = next(names for kind, names in ERRORS.items() if isinstance(failure, kind))
+        said = "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in failure.sentence)  # RFC 6749 section 5.2
+        super().__init__(said, status_code=status, error="invalid_scope" if failure.where == "scope" else error)
+        self.code = failure.code
+
+    def get_body(self) -> list[tuple[str, str]]:
+        return [*super().get_body(), ("code", self.code)]

@@ -1,0 +1,25 @@
+"""Health: whether this process lives, and whether it is ready; which node or disk is the trouble is for the operator."""
+
+import json
+
+from flask import Blueprint, Response
+
+from consent.conditions import Action
+from server.usecases import health
+from server.web.context import answered, caller, hall, serves
+
+
+def blueprint() -> Blueprint:
+    """`/health/live`, `/health/ready`."""
+    routes = Blueprint("operations", __name__)
+
+    @serves(routes, "/health/live", Action.DISCOVER, anonymous=True)
+    def live() -> Response:
+        return answered(b'{"status":"alive"}')
+
+    @serves(routes, "/health/ready", Action.DISCOVER, anonymous=True)
+    def ready() -> Response:
+        found = health.ready(hall(), caller())
+        return answered(json.dumps(found.said).encode(), 200 if found.ok else 503)
+
+    return routes

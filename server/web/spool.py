@@ -1,0 +1,44 @@
+"""Where an uploaded object waits until it is whole: in memory, or in an unlinked temporary file once it is large."""
+
+import mmap
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from mappings.failures import TooLarge
+
+IN_MEMORY = 16_000_000
+
+
+class Spool:
+    """A sink for one object's bytes; `done` is called with all of them when it is closed. Raises TooLarge past `limit` bytes."""
+
+    def __init__(self, folder: Path, limit: int, done: Callable[[memoryview], None]) -> None:
+        self._folder, self._limit, self._done = folder, limit, done
+        self._memory = bytearray()
+        self._file: IO[bytes] | None = None
+        self._size = 0
+
+    def write(self, data: memoryview | bytes, /) -> None:
+        """Take the next bytes."""
+        self._size += len(data)
+        if self._size > self._limit:
+            raise TooLarge("object-too-large", f"An object is larger than {self._limit // 1_000_000} MB, the most taken here.")
+        if self._file is None and self._size > IN_MEMORY:
+            self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed below, or with the process
+            self._file.write(self._memory)
+            self._memory = bytearray()
+        if self._file is None:
+            self._memory += data
+        else:
+            self._file.write(data)
+
+    def close(self) -> None:
+        """The object is whole: hand it on."""
+        if self._file is None:
+            self._done(memoryview(self._memory).toreadonly())
+            return
+        with self._file:
+            self._file.flush()
+            self._done(memoryview(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)))

@@ -1,0 +1,57 @@
+"""The DIMSE statuses: every rule that can refuse has one, and each says no more than a C-STORE response may."""
+
+from pathlib import Path
+
+import pytest
+
+from consent.deposit import DOOR_RULES, RULES, Outcome
+from mappings.dicom.dimse import TRANSFER_SYNTAXES, agrees, status_for, status_for_failure
+from mappings.dicom.part10 import read_part10
+from mappings.failures import Busy, Full, TooLarge, Unavailable
+
+REFUSING = [r.code for r in RULES + DOOR_RULES if Outcome.REJECT in {r.outcome_declared, r.outcome_undeclared}]
+
+
+@pytest.mark.parametrize("rule", REFUSING)
+def test_every_refusing_rule_has_a_failure_status_and_a_short_ascii_comment(rule: str) -> None:
+    status = status_for(rule, Outcome.REJECT)
+    # PS3.7 Annex C: A7xx, A9xx, Cxxx or a general failure
+    assert status.code in {0x0111, 0x0124} or status.code >> 8 in {0xA7, 0xA9} or status.code >> 12 == 0xC
+    assert 0 < len(status.comment) <= 64
+    assert status.comment.isascii()
+    assert "\\" not in status.comment
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PASS, Outcome.REVIEW, Outcome.DUPLICATE])
+def test_what_is_taken_known_or_quarantined_succeeded(outcome: Outcome) -> None:
+    assert (status_for("person-name", outcome).code, status_for("person-name", outcome).comment) == (0, "")
+
+
+@pytest.mark.parametrize(("failure", "code"), [
+    (Full("c", "s"), 0xA700), (TooLarge("c", "s"), 0xA700), (Busy("c", "s"), 0xA701), (Unavailable("c", "s"), 0xA700),
+    (ValueError("Doe^Jane"), 0x0110),
+])
+def test_a_failure_is_a_status_that_tells_nothing_of_its_cause(failure: Exception, code: int) -> None:
+    status = status_for_failure(failure)
+    assert status.code == code
+    assert len(status.comment) <= 64
+    assert "Doe" not in status.comment
+
+
+def test_compressed_syntaxes_come_before_explicit_before_implicit() -> None:
+    plain = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2"]
+    assert list(TRANSFER_SYNTAXES[-4:]) == plain
+    assert len(set(TRANSFER_SYNTAXES)) == len(TRANSFER_SYNTAXES)
+
+
+@pytest.mark.parametrize("name", ["ct/lung_lctsc_ct01.dcm", "ct/syntaxes/ctimage_deflated.dcm", "mr/MR_small_bigendian.dcm"])
+def test_a_data_set_agrees_with_its_own_uids_and_with_no_others(name: str) -> None:
+    file = read_part10(memoryview((Path("samples/dicom") / name).read_bytes()))
+    own = (file.media_sop_class, file.media_sop_instance)
+    assert agrees(file.dataset, file.transfer_syntax, *own)
+    assert not agrees(file.dataset, file.transfer_syntax, own[0], "1.2.3")
+    assert not agrees(file.dataset, file.transfer_syntax, "1.2.3", own[1])
+
+
+def test_what_a_data_set_lacks_is_for_others_to_judge() -> None:
+    assert agrees(memoryview(b""), "1.2.840.10008.1.2", "1.2.3", "1.2.4")

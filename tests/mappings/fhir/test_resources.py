@@ -1,0 +1,232 @@
+"""Every resource we render is valid R4, says what its noun says, and nothing more."""
+
+import dataclasses
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from pydicom.sr.coding import Code
+from pydicom.sr.codedict import codes
+
+from consent.agreement import AgreementState
+from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
+from consent.entries import entry as ledger_entry
+from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.fhir import body_site, imaging_study
+from mappings.fhir.bundle import searchset
+from mappings.fhir.capability import capability
+from mappings.fhir.consent import Agreement, consent
+from mappings.fhir.endpoint import Door, endpoint
+from mappings.fhir.organization import Party, organization
+from mappings.fhir.outcome import outcome
+from mappings.fhir.patient import patient
+from mappings.fhir.provenance import Recorded, provenance
+from mappings.fhir.systems import BODY_PART, LEAF_HASH, LEAF_INDEX, SNOMED
+from mappings.fields import PARAMETERS
+from mappings.study import Instance, Series, Study, patient_key, study_key
+from tests.mappings.fhir.rules import held
+
+AT = datetime(2026, 11, 22, 12, 30, 1, 250_000, tzinfo=UTC)
+BASE = "http://127.0.0.1:8080"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+UID = "1.2.826.0.1.3680043.8.498.1"
+STUDY = Study(
+    key=study_key(UID),
+    uid=UID,
+    patient_key=patient_key("hospital-a", "P1"),
+    alias="LUNG_1",
+    version=3,
+    updated=AT,
+    date="20200131",
+    time="101530.5",
+    accession_number="A-1",
+    description="Chest\x00 CT ",
+    series=(
+        Series(f"{UID}.1", "CT", (Instance(f"{UID}.1.1", CT, 1), Instance(f"{UID}.1.2", CT, -4)), number=2, body_part="CHEST"),
+        Series(f"{UID}.2", None, (Instance(f"{UID}.2.1", CT),), body_part="TUMOR BED", laterality="L", date="20200131"),
+    ),
+)
+AGREED = Agreement(
+    key="DSA_1",
+    provider="hospital-a",
+    state=AgreementState.ACTIVE,
+    starts=AT,
+    ends=AT + timedelta(days=365),
+    terms="1.0.0",
+    terms_sha256="ab" * 32,
+    conditions=Conditions(AccessClass.DEFAULT, True, frozenset({Action.QUERY, Action.EXPORT}), Visibility.FULL, frozenset(Purpose)),
+    aliases=("LUNG_1", "LUNG-2"),
+    updated=AT,
+)
+
+
+def recorded(kind, **facts):
+    body = ledger_entry(kind, AT, "client-1", facts)
+    return Recorded(7, kind, AT, "client-1", body, 4, b"\x01" * 32, "hospital-a", "LUNG_1")
+
+
+DEPOSIT = recorded("batch.closed", dataset="LUNG_1", studies=[UID], files=3, terms="1.0.0", agreement="DSA_1@2")
+USE = recorded("use.opened", study=UID, action="process", purpose="AITRAIN", agreement="DSA_1@2", terms="1.0.0")
+MOVED = recorded("govern.agreement.suspend", agreement="DSA_1", state="suspended")
+
+
+def test_a_study_is_a_valid_imaging_study_with_its_counts_codes_and_references():
+    study = held(imaging_study.document(STUDY))
+    assert study["id"] == STUDY.key and len(study["id"]) == 32
+    assert study["meta"] == {"versionId": "3", "lastUpdated": "2026-11-22T12:30:01.250Z"}
+    assert study["identifier"][0] == {"use": "official", "system": "urn:dicom:uid", "value": f"urn:oid:{UID}"}
+    assert study["identifier"][1]["value"] == "A-1"
+    assert (study["numberOfSeries"], study["numberOfInstances"]) == (2, 3)
+    assert [m["code"] for m in study["modality"]] == ["CT"]
+    assert study["subject"] == {"reference": f"Patient/{STUDY.patient_key}"}
+    assert study["endpoint"] == [{"reference": "Endpoint/LUNG.1"}]
+    assert study["description"] == "Chest CT"
+
+
+def test_a_series_says_its_body_part_in_snomed_where_annex_l_has_it_else_in_its_own_word():
+    first, second = held(imaging_study.document(STUDY))["series"]
+    assert first["bodySite"] == {"system": SNOMED, "code": "816094009", "display": "Chest"}
+    assert second["bodySite"] == {"system": BODY_PART, "code": "TUMOR BED"}
+    assert second["laterality"]["code"] == "7771000"
+    assert "code" not in second["modality"]
+    assert [i.get("number") for i in first["instance"]] == [1, None]
+
+
+@pytest.mark.parametrize(
+    ("date", "time", "zone", "said"),
+    [
+        ("20200131", "101530.5", None, "2020-01-31"),
+        ("20200131", "101530.5", "+0130", "2020-01-31T10:15:30.5+01:30"),
+        ("20200131", "1015", "+0130", "2020-01-31"),
+        ("20200131", "101530", "0130", "2020-01-31"),
+        ("20200230", "101530", "+0130", None),
+        ("", "101530", "+0130", None),
+        (None, None, None, None),
+    ],
+)
+def test_a_time_is_told_only_where_its_zone_is_known(date, time, zone, said):
+    study = held(imaging_study.document(dataclasses.replace(STUDY, date=date, time=time, timezone_offset=zone)))
+    assert study.get("started") == said
+
+
+def test_body_parts_agree_with_the_codes_pydicom_has_for_the_same_words():
+    known = [c for c in (getattr(codes.SCT, name) for name in dir(codes.SCT)) if isinstance(c, Code)]
+    meanings: dict[str, set[str]] = {}
+    for code in known:
+        meanings.setdefault(code.value, set()).add(code.meaning.lower())
+    checked = [(sct, display.lower()) for sct, display in body_site.BODY_PARTS.values() if sct in meanings]
+    assert len(checked) > 30
+    assert [c for c in checked if c[1] not in meanings[c[0]]] == []
+
+
+def test_a_patient_is_a_pseudonym_and_a_gender_and_nothing_else():
+    found = held(patient("0" * 32, "hospital-a", "P1", "F", AT, BASE))
+    assert found["identifier"] == [{"system": f"{BASE}/providers/hospital-a", "value": "P1"}]
+    assert found["gender"] == "female"
+    assert set(found) == {"resourceType", "id", "meta", "identifier", "gender"}
+    assert "gender" not in held(patient("0" * 32, "hospital-a", "P1", None, AT, BASE))
+
+
+def test_an_agreement_denies_all_but_what_its_provider_agreed_to():
+    found = held(consent(AGREED, BASE))
+    assert found["id"] == "DSA.1"
+    assert found["provision"]["type"] == "deny"
+    (permit,) = found["provision"]["provision"]
+    assert permit["type"] == "permit"
+    assert [a["coding"][0]["code"] for a in permit["action"]] == ["query", "preview", "view", "export"]
+    assert [p["code"] for p in permit["purpose"]] == ["AIRESEARCH", "AITRAIN", "FEDLEARN", "HRESCH"]
+    assert permit["actor"][0]["role"]["coding"][0]["code"] == "IRCP"
+    assert [d["reference"]["reference"] for d in permit["data"]] == ["Endpoint/LUNG.1", "Endpoint/LUNG-2"]
+    assert found["policy"][0]["uri"].endswith("/terms/1.0.0")
+    assert AGREED.terms_sha256 in found["sourceAttachment"]["title"]
+    assert "patient" not in found
+
+
+@pytest.mark.parametrize("state", AgreementState)
+def test_every_state_of_an_agreement_has_a_status_of_the_required_binding(state):
+    status = held(consent(dataclasses.replace(AGREED, state=state), BASE))["status"]
+    assert status == (state if state in ("draft", "proposed", "active") else "inactive")
+
+
+def test_an_agreement_to_nothing_is_a_plain_deny():
+    none = Conditions(AccessClass.DEFAULT, False, frozenset(), Visibility.NONE, frozenset(Purpose))
+    assert held(consent(dataclasses.replace(AGREED, conditions=none, ends=None), BASE))["provision"] == {"type": "deny"}
+
+
+def test_a_deposit_names_its_studies_only_to_those_who_may_query_them():
+    named, hidden = (held(provenance(DEPOSIT, BASE, studies=seen)) for seen in (True, False))
+    assert [t["reference"] for t in named["target"]] == ["Endpoint/LUNG.1", f"ImagingStudy/{STUDY.key}"]
+    assert [t["reference"] for t in hidden["target"]] == ["Endpoint/LUNG.1"]
+    assert STUDY.key not in json.dumps(hidden) and UID not in json.dumps(hidden)
+    assert named["agent"][0]["onBehalfOf"] == {"reference": "Organization/hospital-a"}
+
+
+def test_every_provenance_carries_its_leaf():
+    for told in (DEPOSIT, USE, MOVED):
+        found = held(provenance(told, BASE, studies=True))
+        assert found["extension"] == [{"url": LEAF_INDEX, "valueString": "4"}]
+        leaf = found["entity"][-1]["what"]["identifier"]
+        assert leaf == {"system": LEAF_HASH, "value": "01" * 32}
+    assert "extension" not in held(provenance(dataclasses.replace(USE, position=None), BASE, studies=True))
+
+
+def test_a_use_says_what_for_and_under_which_agreement():
+    found = held(provenance(USE, BASE, studies=False))
+    assert found["target"] == [{"reference": f"ImagingStudy/{STUDY.key}"}]
+    assert found["reason"][0]["coding"][0]["code"] == "AITRAIN"
+    assert found["entity"][0]["what"] == {"reference": "Consent/DSA.1", "display": "Agreement DSA_1@2"}
+    assert found["policy"] == [f"{BASE}/terms/1.0.0"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "facts", "target"),
+    [
+        ("govern.agreement.activate", {"agreement": "DSA_1"}, "Consent/DSA.1"),
+        ("govern.dataset.add", {"dataset": "LUNG_1", "agreement": "DSA_1"}, "Endpoint/LUNG.1"),
+        ("govern.party.add", {"party": "uni"}, "Organization/uni"),
+        ("govern.sender.add", {"dataset": "LUNG_1", "aet": "PACS"}, "Endpoint/LUNG.1"),
+        ("govern.permit.add", {"dataset": "LUNG_1", "party": "uni"}, "Endpoint/LUNG.1"),
+        ("govern.node.link", {"node": "central"}, "central"),
+        ("govern.study.withdraw", {"study": UID}, f"urn:oid:{UID}"),
+        ("govern.block.lift", {"uid": UID}, "Endpoint/LUNG.1"),
+    ],
+)
+def test_an_act_of_governance_points_to_what_it_was_done_to(kind, facts, target):
+    (found,) = held(provenance(recorded(kind, **facts), BASE, studies=False))["target"]
+    assert target in (found.get("reference"), found.get("identifier", {}).get("value"))
+
+
+def test_an_endpoint_shows_the_public_address_and_whether_it_is_open():
+    found = held(endpoint(Door("LUNG_1", "Lungs", True, AT), BASE))
+    assert (found["id"], found["address"], found["status"]) == ("LUNG.1", f"{BASE}/dicom-web", "active")
+    assert held(endpoint(Door("LUNG_1", " ", False, AT), BASE))["status"] == "suspended"
+
+
+def test_the_repository_is_an_organisation_with_its_contact_and_a_provider_is_one_without():
+    repository = held(organization(Party("repository", "Accord", "repository", None), BASE, "a@b.org"))
+    assert repository["telecom"] == [{"system": "email", "value": "a@b.org"}]
+    assert "telecom" not in held(organization(Party("hospital-a", "A", "provider", AT), BASE, "a@b.org"))
+
+
+def test_the_capability_statement_is_the_table_and_says_what_nothing_here_is_for():
+    found = held(capability(BASE, "Repository", "0.1.0"))
+    served = {(r["type"], p["name"], p["type"]) for r in found["rest"][0]["resource"] for p in r["searchParam"]}
+    assert served == {(p.resource, p.name, p.type) for p in PARAMETERS}
+    assert found["fhirVersion"] == "4.0.1"
+    assert found["description"] == NEVER_FOR_DIAGNOSIS and NEVER_FOR_DIAGNOSIS in found["rest"][0]["documentation"]
+
+
+def test_an_outcome_says_what_and_where():
+    found = held(outcome("invalid", "No.", "modality"))
+    assert found["issue"] == [{"severity": "error", "code": "invalid", "details": {"text": "No."}, "expression": ["modality"]}]
+    assert "expression" not in held(outcome("exception", "No."))["issue"][0]
+
+
+def test_a_bundle_joins_the_bytes_it_is_given():
+    made = [imaging_study.document(STUDY)]
+    raw = searchset(made, f"{BASE}/fhir/R4/ImagingStudy", [("self", f"{BASE}/x?a=%22")], 1, [outcome("not-supported", "x", "_x", "warning")])
+    assert made[0] in raw
+    found = held(raw)
+    assert found["entry"][0]["fullUrl"] == f"{BASE}/fhir/R4/ImagingStudy/{STUDY.key}"
+    assert [e["search"]["mode"] for e in found["entry"]] == ["match", "outcome"]
+    assert "entry" not in held(searchset([], BASE, [("self", BASE)], None))

@@ -1,0 +1,338 @@
+"""The catalogue graph, read back by an RDF parser: what a dataset must say, what keeps it out, what never gets in."""
+
+import subprocess
+import sys
+from dataclasses import replace
+from datetime import date
+
+import pytest
+from rdflib import RDF, XSD, Graph, Literal, URIRef
+
+from consent.conditions import Action
+from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.dcat import (
+    DETAILS,
+    FORMATS,
+    PREFIXES,
+    Catalogue,
+    Listing,
+    dataset_statements,
+    missing,
+    serialised,
+    statements,
+    wrong,
+)
+
+DETAIL = {
+    "version": "1.0.0",
+    "interoperability": "SPEC1000011",
+    "health_category": "EHRS",
+    "type": "SPEC1000020; dpv:PseudonymisedData",
+    "condition": "CLIN1000060",
+    "collection_method": "SPEC1000004",
+    "keyword": "breast; mammography",
+    "provenance": "Collected in clinical routine.",
+    "contact": "data@hospital.example.org",
+}
+BREAST = Listing(
+    alias="BREAST",
+    title="Breast É",
+    description="Mammograms.",
+    provider="Hospital A",
+    modified=date(2026, 11, 22),
+    subjects=70,
+    studies=120,
+    youngest=40,
+    oldest=70,
+    sexes=("F",),
+    modalities=("MG", "MR"),
+    body_parts=("BREAST",),
+    manufacturers=("siemens healthineers",),
+    actions=frozenset({Action.QUERY, Action.PROCESS}),
+    details=DETAIL,
+)
+HERE = "https://accord.example.org/catalogue"
+ME = URIRef(f"{HERE}/datasets/BREAST")
+MAIL, PAGE = "data@hospital.example.org", "https://hospital.example.org/data"
+
+
+def catalogue(*listings: Listing) -> Catalogue:
+    return Catalogue(HERE, "Accord repository", "contact@example.org", listings)
+
+
+def graph(*listings: Listing) -> Graph:
+    return Graph().parse(data=serialised(statements(catalogue(*listings)), "text/turtle"), format="turtle")
+
+
+def name(curie: str) -> URIRef:
+    prefix, _, local = curie.partition(":")
+    return URIRef(PREFIXES[prefix] + local)
+
+
+def told(graph: Graph, subject: URIRef, curie: str) -> set[object]:
+    return set(graph.objects(subject, name(curie)))
+
+
+def listed(**details: str) -> Listing:
+    return replace(BREAST, details=DETAIL | details)
+
+
+# What keeps a dataset out
+
+
+@pytest.mark.parametrize("key", sorted(k for k, d in DETAILS.items() if d.required))
+def test_a_required_detail_that_is_absent_or_unsound_is_missing(key):
+    expected = [f"{DETAILS[key].property} ({key})"]
+    assert missing(replace(BREAST, details={k: v for k, v in DETAIL.items() if k != key})) == expected
+    assert missing(listed(**{key: " "})) == expected
+    assert missing(listed(**{key: "<\n>"})) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"title": " "}, "dct:title (title)"),
+        ({"description": ""}, "dct:description (description)"),
+        ({"subjects": None}, "healthdcatap:numberOfUniqueIndividuals (too few subjects to tell)"),
+        ({"studies": None}, "healthdcatap:numberOfRecords (too few studies to tell)"),
+        ({"sexes": ()}, "eucaim:hasBirthSex (sex)"),
+        ({"modalities": ()}, "eucaim:hasImageModality (no series)"),
+        ({"body_parts": ("TDM ABDOMEN / PE",)}, "eucaim:hasImageBodyPart (body_part)"),
+        ({"manufacturers": ("geometric imaging",)}, "eucaim:hasEquipmentManufacturer (manufacturer)"),
+        ({"actions": frozenset({Action.QUERY})}, "dct:rights (the agreement permits neither process nor export)"),
+    ],
+)
+def test_what_the_index_or_the_agreement_can_t_give_is_missing(change, named):
+    assert missing(replace(BREAST, **change)) == [named]
+
+
+def test_a_complete_dataset_lacks_nothing():
+    assert missing(BREAST) == []
+
+
+@pytest.mark.parametrize(
+    ("field", "key", "value", "property_"),
+    [
+        ("sexes", "sex", "COM1001366", "eucaim:hasBirthSex"),
+        ("body_parts", "body_part", "BP1000113", "eucaim:hasImageBodyPart"),
+        ("manufacturers", "manufacturer", "IMG1000064", "eucaim:hasEquipmentManufacturer"),
+    ],
+)
+def test_an_operator_may_say_what_the_images_don_t(field, key, value, property_):
+    listing = replace(listed(**{key: value}), **{field: ()})
+    assert missing(listing) == []
+    assert told(graph(listing), ME, property_) == {name(f"eucaim:{value}")}
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("colour", "blue"),
+        ("version", "one"),
+        ("condition", "breast"),
+        ("condition", "CLIN1000060;CLIN1000057"),
+        ("type", "SPEC1000020;nonsense"),
+        ("keyword", ";"),
+        ("contact", "not an address"),
+        ("contact", "https://x.example.org/<>"),
+        ("access_url", "javascript:alert(1)"),
+        ("hdab", "Body without an address"),
+        ("provenance", "two\nlines"),
+    ],
+)
+def test_what_can_t_be_said_of_a_dataset_is_explained(key, value):
+    assert (wrong(key, value) or "").startswith(key)
+
+
+def test_every_value_of_these_tests_can_be_said():
+    assert [key for key, value in DETAIL.items() if wrong(key, value)] == []
+    assert [key for key in DETAILS if not DETAILS[key].text.endswith((".", "…"))] == []
+
+
+# What a dataset says
+
+
+def test_a_dataset_says_every_mandatory_property_of_the_profile():
+    """EUCAIM DCAT-AP v2.0, Dataset: identification, classification, access, publisher, population, imaging, keywords."""
+    found = graph(BREAST)
+    eu, health = "http://publications.europa.eu/resource/authority/", "https://hdeu-dcat.data.health.europa.eu/resource/authority/"
+    expected = {
+        "rdf:type": {name("dcat:Dataset")},
+        "dct:identifier": {Literal(str(ME))},
+        "dct:title": {Literal("Breast É", lang="en")},
+        "dct:description": {Literal("Mammograms.", lang="en")},
+        "dcat:version": {Literal("1.0.0")},
+        "eucaim:interoperabilityLevel": {name("eucaim:SPEC1000011")},
+        "dcat:distribution": {URIRef(f"{ME}#images")},
+        "dcat:contactPoint": {URIRef(f"{ME}#contact")},
+        "dcat:theme": {URIRef(f"{eu}data-theme/HEAL")},
+        "healthdcatap:healthCategory": {URIRef(f"{health}healthcategories/EHRS")},
+        "dct:type": {name("eucaim:SPEC1000020"), name("dpv:PseudonymisedData")},
+        "dct:accessRights": {URIRef(f"{eu}access-right/RESTRICTED")},
+        "dcatap:applicableLegislation": {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")},
+        "dct:publisher": {URIRef(f"{ME}#publisher")},
+        "healthdcatap:hasStructuredData": {Literal(False)},
+        "healthdcatap:numberOfUniqueIndividuals": {Literal("70", datatype=XSD.nonNegativeInteger)},
+        "healthdcatap:numberOfRecords": {Literal("120", datatype=XSD.nonNegativeInteger)},
+        "healthdcatap:minTypicalAge": {Literal("40", datatype=XSD.nonNegativeInteger)},
+        "healthdcatap:maxTypicalAge": {Literal("70", datatype=XSD.nonNegativeInteger)},
+        "eucaim:hasBirthSex": {name("eucaim:COM1001370")},
+        "eucaim:hasCondition": {name("eucaim:CLIN1000060")},
+        "eucaim:collectionMethod": {name("eucaim:SPEC1000004")},
+        "eucaim:hasImageModality": {name("eucaim:IMG1004455"), name("eucaim:IMG1000038")},
+        "eucaim:hasEquipmentManufacturer": {name("eucaim:IMG1000044")},
+        "eucaim:hasImageBodyPart": {name("eucaim:BP1000136")},
+        "dcat:keyword": {Literal("breast", lang="en"), Literal("mammography", lang="en")},
+        "dct:provenance": {URIRef(f"{ME}#provenance")},
+    }
+    assert {curie: told(found, ME, curie) for curie in expected} == expected
+
+
+def test_publisher_contact_and_provenance_have_what_the_profile_asks_of_them():
+    found = graph(BREAST)
+    point = URIRef(f"{ME}#publisher-contact")
+    assert told(found, URIRef(f"{ME}#publisher"), "foaf:name") == {Literal("Hospital A", lang="en")}
+    assert told(found, URIRef(f"{ME}#publisher"), "cv:contactPoint") == {point}
+    assert told(found, point, "cv:email") == {Literal(MAIL)}
+    assert told(found, URIRef(f"{ME}#contact"), "vcard:hasEmail") == {URIRef(f"mailto:{MAIL}")}
+    assert told(found, URIRef(f"{ME}#provenance"), "rdfs:label") == {Literal("Collected in clinical routine.", lang="en")}
+
+
+def test_a_contact_page_stands_where_an_address_would():
+    found = graph(listed(contact=PAGE))
+    assert told(found, URIRef(f"{ME}#publisher-contact"), "cv:contactPage") == {URIRef(PAGE)}
+    assert told(found, URIRef(f"{ME}#contact"), "vcard:hasURL") == {URIRef(PAGE)}
+    assert told(found, URIRef(f"{ME}#publisher-contact"), "cv:email") == set()
+
+
+def test_a_health_data_access_body_is_named_only_once_there_is_one():
+    assert told(graph(BREAST), ME, "healthdcatap:hdab") == set()
+    found = graph(listed(hdab="National Body (NB) <https://body.example.org>"))
+    (body,) = told(found, ME, "healthdcatap:hdab")
+    assert told(found, body, "foaf:name") == {Literal("National Body (NB)", lang="en")}
+    (point,) = told(found, body, "cv:contactPoint")
+    assert told(found, point, "cv:contactPage") == {URIRef("https://body.example.org")}
+
+
+def test_optional_details_become_their_properties():
+    central, law = "https://catalogue.example.org/dataset/1", "https://example.org/law"
+    found = graph(
+        listed(identifier=central, legislation=law, legal_basis="dpv:Consent", population="Women.", page=PAGE, publisher_url=PAGE)
+    )
+    assert told(found, ME, "dct:identifier") == {Literal(central)}
+    assert URIRef(law) in told(found, ME, "dcatap:applicableLegislation")
+    assert told(found, ME, "dpv:hasLegalBasis") == {name("dpv:Consent")}
+    assert told(found, ME, "healthdcatap:populationCoverage") == {Literal("Women.", lang="en")}
+    assert told(found, ME, "foaf:page") == {URIRef(PAGE)}
+    assert told(found, URIRef(f"{ME}#publisher"), "foaf:homepage") == {URIRef(PAGE)}
+
+
+@pytest.mark.parametrize(
+    ("actions", "codes"),
+    [
+        ({Action.PROCESS}, {"IN_SITU_PROCESSING"}),
+        ({Action.EXPORT}, {"DOWNLOAD"}),
+        ({Action.PROCESS, Action.EXPORT}, {"DOWNLOAD", "IN_SITU_PROCESSING"}),
+    ],
+)
+def test_a_distribution_says_what_the_provider_agreed_to_and_never_for_diagnosis(actions, codes):
+    found = graph(replace(BREAST, actions=frozenset(actions)))
+    images, notice = URIRef(f"{ME}#images"), URIRef(f"{HERE}#never-for-diagnosis")
+    rights = told(found, images, "dct:rights")
+    assert notice in rights
+    assert {str(r).rpartition("#")[2] for r in rights - {notice}} == codes
+    assert told(found, notice, "rdfs:label") == {Literal(NEVER_FOR_DIAGNOSIS, lang="en")}
+    assert told(found, images, "dcat:accessURL") == {ME}
+    assert told(found, images, "dcatap:applicableLegislation") == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+
+
+def test_access_is_asked_for_where_the_operator_says():
+    assert told(graph(listed(access_url=PAGE)), URIRef(f"{ME}#images"), "dcat:accessURL") == {URIRef(PAGE)}
+
+
+def test_every_coded_iri_says_its_type_and_scheme():
+    """Validators test membership by skos:inScheme and types by rdf:type, and load no vocabulary."""
+    found = graph(BREAST)
+    ours = {s for s in found.subjects() if str(s).startswith(HERE)}
+    own = (RDF.type, name("vcard:hasEmail"))
+    iris = {o for s in ours for p, o in found.predicate_objects(s) if isinstance(o, URIRef) and p not in own}
+    outside = {i for i in iris if not str(i).startswith(HERE)}
+    assert len(outside) == 17
+    untyped = {i for i in outside if not told(found, i, "rdf:type")}
+    assert untyped == set()
+    coded = {i for i in outside if name("skos:Concept") in told(found, i, "rdf:type")}
+    assert outside - coded == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+    for code in coded:
+        (scheme,) = told(found, code, "skos:inScheme")
+        assert told(found, scheme, "rdf:type") == {name("skos:ConceptScheme")}
+        assert told(found, scheme, "dct:title")
+
+
+@pytest.mark.parametrize(
+    ("maker", "code"),
+    [
+        ("ge medical systems", "IMG1000047"),
+        ("GE".casefold(), "IMG1000047"),
+        ("general electric", "IMG1000047"),
+        ("philips medical systems, inc.", "IMG1000046"),
+        ("agfa-gevaert", "IMG1000051"),
+        ("canon inc.", "IMG1000050"),
+    ],
+)
+def test_manufacturers_are_found_by_whole_words(maker, code):
+    assert told(graph(replace(BREAST, manufacturers=(maker,))), ME, "eucaim:hasEquipmentManufacturer") == {name(f"eucaim:{code}")}
+
+
+def test_a_modality_without_a_code_is_another_modality():
+    assert told(graph(replace(BREAST, modalities=("CT", "KO"))), ME, "eucaim:hasImageModality") == {
+        name("eucaim:IMG1000042"),
+        name("eucaim:IMG1000074"),
+    }
+
+
+def test_ages_nobody_knows_are_not_said():
+    found = graph(replace(BREAST, youngest=None, oldest=None))
+    assert told(found, ME, "healthdcatap:minTypicalAge") | told(found, ME, "healthdcatap:maxTypicalAge") == set()
+
+
+# The catalogue
+
+
+def test_the_catalogue_says_every_mandatory_property_and_its_datasets():
+    colon = replace(BREAST, alias="COLON")
+    found, me = graph(BREAST, colon), URIRef(HERE)
+    assert told(found, me, "rdf:type") == {name("dcat:Catalog")}
+    assert told(found, me, "dct:title") == {Literal("Datasets of Accord repository", lang="en")}
+    (description,) = told(found, me, "dct:description")
+    assert NEVER_FOR_DIAGNOSIS in str(description)
+    assert told(found, me, "dcatap:applicableLegislation") == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+    (publisher,) = told(found, me, "dct:publisher")
+    (point,) = told(found, publisher, "cv:contactPoint")
+    assert told(found, point, "cv:email") == {Literal("contact@example.org")}
+    assert told(found, me, "dcat:dataset") == {ME, URIRef(f"{HERE}/datasets/COLON")}
+
+
+def test_an_empty_catalogue_is_still_one():
+    assert told(graph(), URIRef(HERE), "rdf:type") == {name("dcat:Catalog")}
+
+
+@pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")  # the library's own reader of JSON-LD
+def test_every_format_says_the_same():
+    read = {m: Graph().parse(data=serialised(statements(catalogue(BREAST)), m), format=f) for m, f in FORMATS.items()}
+    assert set(read["application/ld+json"]) == set(read["text/turtle"])
+
+
+def test_the_same_statements_give_the_same_turtle_in_whatever_order_they_come():
+    said = list(dataset_statements(catalogue(BREAST), BREAST))
+    assert serialised(said, "text/turtle") == serialised([*reversed(said), *said], "text/turtle")
+
+
+def test_a_dataset_alone_says_what_it_says_in_the_catalogue():
+    alone = Graph().parse(data=serialised(dataset_statements(catalogue(BREAST), BREAST), "text/turtle"), format="turtle")
+    assert set(alone) < set(graph(BREAST))
+    assert (None, RDF.type, name("dcat:Catalog")) not in alone
+
+
+def test_the_rdf_library_is_not_loaded_before_a_harvest():
+    code = "import sys, mappings.dcat; sys.exit('rdflib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,0 +1,235 @@
+"""EUCAIM's question and reply: what is no AST, what is not known, what the explorer sends, what it can draw."""
+
+import json
+from math import inf, nan
+
+import pytest
+
+from mappings.eucaim import BODY_PARTS, CRITERIA, MAX_NODES, Collection, collection_id, encoded, read_ast, to_reply
+from mappings.failures import Invalid
+from mappings.fields import FIELDS
+from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf
+
+SEX, AGE, MODALITY, PART, MAKER = "SNOMEDCT263495000", "SNOMEDCT423493009", "RID10311", "SNOMEDCT123037004", "C25392"
+
+
+def leaf(key: object, kind: object, value: object) -> dict[str, object]:
+    return {"nodeType": "leaf", "key": key, "type": kind, "value": value, "system": ""}
+
+
+def where(node: object) -> Condition:
+    return read_ast(node)[0].where
+
+
+@pytest.mark.parametrize(
+    "ast",
+    [
+        None,
+        "RID10311",
+        [],
+        {},
+        {"operand": "OR"},
+        {"operand": "OR", "children": {}},
+        {"operand": "OR", "children": [None]},
+        {"operand": "OR", "children": [{"operand": "AND", "children": None}]},
+        {"key": MODALITY, "type": "EQUALS"},
+        {"key": MODALITY, "value": "RID10312"},
+    ],
+)
+def test_what_is_no_ast_is_refused(ast):
+    with pytest.raises(Invalid) as failure:
+        read_ast(ast)
+    assert failure.value.code == "ast-malformed"
+
+
+def test_depth_nodes_and_values_are_bounded():
+    deep: dict[str, object] = {"operand": "OR", "children": []}
+    for _ in range(1000):
+        deep = {"operand": "OR", "children": [deep]}
+    many = {"operand": "OR", "children": [leaf(MODALITY, "EQUALS", "RID10312")] * MAX_NODES}
+    wide = leaf(MODALITY, "IN", ["RID10312"] * (MAX_NODES + 1))
+    for ast in (deep, many, wide):
+        with pytest.raises(Invalid) as failure:
+            read_ast(ast)
+        assert failure.value.code == "ast-too-large"
+
+
+@pytest.mark.parametrize(
+    ("ast", "named"),
+    [
+        (leaf("SNOMEDCT439401001", "EQUALS", "SNOMEDCT254837009"), "key SNOMEDCT439401001"),
+        (leaf(7, "EQUALS", "x"), "key (no code)"),
+        (leaf(MODALITY, "EQUALS", "RID99999"), "value RID99999"),
+        (leaf(MODALITY, "EQUALS", ["RID10312"]), "value (no code)"),
+        (leaf(MODALITY, "NOT_EQUALS", "RID99999"), "value RID99999"),
+        (leaf(MODALITY, "IN", ["RID99999"]), "value RID99999"),
+        (leaf(MODALITY, "LOWER_THAN", "RID10312"), "type LOWER_THAN"),
+        (leaf(MODALITY, ["EQUALS"], "RID10312"), "type (no code)"),
+        (leaf(MAKER, "EQUALS", "SNOMEDCT261665006"), "value SNOMEDCT261665006"),
+        (leaf(AGE, "IN", 40), "type IN"),
+        (leaf(AGE, {}, 40), "type (no code)"),
+        (leaf(AGE, "EQUALS", {"min": 40, "max": 50}), "type EQUALS"),
+        (leaf(AGE, "BETWEEN", {}), "value (no code)"),
+        (leaf(AGE, "BETWEEN", {"min": "40", "max": None}), "value (no code)"),
+        (leaf(AGE, "EQUALS", "40"), "value 40"),
+        (leaf(AGE, "EQUALS", True), "value (no code)"),
+        (leaf(AGE, "NOT_EQUALS", nan), "value (no code)"),
+        (leaf(AGE, "GREATER_THAN", inf), "value (no code)"),
+        ({"operand": "XOR", "children": []}, "operand XOR"),
+        ({"operand": "NOT", "children": [leaf(MODALITY, "EQUALS", "RID10312")]}, "operand NOT"),
+        ({"operand": None, "children": []}, "operand (no code)"),
+    ],
+)
+def test_what_is_not_known_matches_nothing_and_is_named(ast, named):
+    query, unknown = read_ast(ast)
+    assert query.where == NOTHING
+    assert unknown == (named,)
+
+
+def test_an_unknown_value_beside_a_known_one_is_named_and_adds_nothing():
+    query, unknown = read_ast(leaf(MODALITY, "IN", ["RID10312", "RID99999"]))
+    assert query.where == OneOf("modality", ("MR",))
+    assert unknown == ("value RID99999",)
+
+
+def test_only_codes_are_named_and_no_more_than_twenty():
+    texts = ["Jane Doe", "x\ny", "", "é", "a" * 65]
+    assert read_ast({"operand": "OR", "children": [leaf(t, "EQUALS", t) for t in texts]})[1] == ("key (no code)",) * 5
+    assert len(read_ast({"operand": "OR", "children": [leaf("K", "EQUALS", "v")] * 50})[1]) == 20
+
+
+@pytest.mark.parametrize("operand", ["OR", "AND"])
+def test_no_children_ask_for_everything(operand):
+    query, unknown = read_ast({"operand": operand, "children": []})
+    assert (query.level, query.where, unknown) == (Level.STUDY, EVERYTHING, ())
+
+
+def test_the_explorers_two_bars_are_read_as_they_stand():
+    """As seen on the wire: a root OR of bars, each an AND of criteria, each an OR of the values chosen."""
+
+    def one(*leaves):
+        return {"nodeType": "branch", "key": leaves[0]["key"], "operand": "OR", "children": list(leaves)}
+
+    pet_or_ct = one(leaf(MODALITY, "EQUALS", "RID10337"), leaf(MODALITY, "EQUALS", "RID10321"))
+    lung = one(leaf(PART, "EQUALS", "SNOMEDCT39607008"))
+    women = one(leaf(SEX, "EQUALS", "SNOMEDCT248152002"))
+    bars = [{"nodeType": "branch", "operand": "AND", "children": bar} for bar in ([pet_or_ct, lung], [women])]
+    query, unknown = read_ast({"nodeType": "branch", "operand": "OR", "children": bars})
+    pt, ct = OneOf("modality", ("PT",)), OneOf("modality", ("CT",))
+    series = AllOf((AnyOf((pt, ct)), AnyOf((OneOf("body_part", ("LUNG",)),))))
+    assert query.where == AnyOf((series, AllOf((AnyOf((OneOf("patient_sex", ("F",)),)),))))
+    assert unknown == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "low", "high"),
+    [
+        ("BETWEEN", {"min": 40, "max": 50}, 40, 50),
+        ("BETWEEN", {"min": 40.0, "max": 50.0}, 40, 50),
+        ("BETWEEN", {"min": 40.5, "max": 50.5}, 41, 50),
+        ("BETWEEN", {"min": 40, "max": 0}, 40, None),
+        ("BETWEEN", {"min": 40.0, "max": 0.0}, 40, None),
+        ("BETWEEN", {"min": 0, "max": 70}, 0, 70),
+        ("BETWEEN", {"min": 0, "max": 0}, 0, 0),
+        ("BETWEEN", {"min": 50, "max": 40}, 50, 40),
+        ("BETWEEN", {"min": 40}, 40, None),
+        ("BETWEEN", {"min": None, "max": 70}, None, 70),
+        ("BETWEEN", {"min": 10**300, "max": 1e300}, 1000, 1000),
+        ("EQUALS", 40, 40, 40),
+        ("EQUALS", 40.5, 41, 40),
+        ("LOWER_THAN", 40, None, 39),
+        ("LOWER_THAN", 40.5, None, 40),
+        ("GREATER_THAN", 40, 41, None),
+        ("GREATER_THAN", 40.5, 41, None),
+        ("LOWER_THAN", {"min": 30, "max": 40}, None, 40),
+        ("GREATER_THAN", {"min": 30, "max": 40}, 30, None),
+    ],
+)
+def test_ages_are_whole_years_and_max_zero_is_an_open_end(kind, value, low, high):
+    assert where(leaf(AGE, kind, value)) == Between("age", low, high)
+
+
+@pytest.mark.parametrize(
+    ("ast", "condition"),
+    [
+        (leaf(SEX, "EQUALS", "SNOMEDCT248153007"), OneOf("patient_sex", ("M",))),
+        (leaf(SEX, "EQUALS", "SNOMEDCT74964007"), OneOf("patient_sex", ("O",))),
+        (leaf(SEX, "EQUALS", "SNOMEDCT261665006"), OneOf("patient_sex", ("",))),
+        (leaf(MODALITY, "EQUALS", "RID10334"), OneOf("modality", ("NM",))),
+        (leaf(MODALITY, "NOT_EQUALS", "RID10321"), Not(OneOf("modality", ("CT",)))),
+        (leaf(PART, "CONTAINS", "SNOMEDCT76752008"), OneOf("body_part", ("BREAST",))),
+        (leaf(PART, "IN", ["SNOMEDCT12921003", "SNOMEDCT816092008"]), OneOf("body_part", ("PELVIS",))),
+        (leaf(PART, "IN", ["SNOMEDCT71854001", "SNOMEDCT39607008"]), OneOf("body_part", ("COLON", "LUNG"))),
+        (leaf(MAKER, "EQUALS", "C200140"), AnyOf((Like("manufacturer", "*siemens*"),))),
+        (leaf(AGE, "NOT_EQUALS", 40), Not(Between("age", 40, 40))),
+    ],
+)
+def test_codes_become_dicoms_own_words(ast, condition):
+    assert read_ast(ast)[0].where == condition
+    assert read_ast(ast)[1] == ()
+
+
+def test_every_criterion_asks_a_field_of_the_index():
+    values = {SEX: "SNOMEDCT248153007", AGE: 40, MODALITY: "RID10312", PART: "SNOMEDCT76752008", MAKER: "birnlex_3065"}
+    assert values.keys() == CRITERIA.keys()
+    for key, value in values.items():
+        condition = where(leaf(key, "EQUALS", value))
+        asked = condition.parts[0] if isinstance(condition, AnyOf) else condition
+        assert asked.field in FIELDS
+
+
+def test_every_body_part_is_a_code_string():
+    assert all(part == part.upper() and len(part) <= 16 for parts in BODY_PARTS.values() for part in parts)
+
+
+BREAST = Collection("b1", "Brust É", "…", 12, 7, 40, 71, ("F", "U"), ("MG", "MR"), ("BREAST", "TDM Abdomen / PE"))
+
+
+def test_every_member_the_explorer_needs_is_there_and_counts_are_numbers():
+    reply = json.loads(encoded(to_reply([BREAST])))
+    assert reply == {
+        "collections": [
+            {
+                "id": "b1",
+                "name": "Brust É",
+                "description": "…",
+                "studies_count": 12,
+                "subjects_count": 7,
+                "age_range": {"min": 40, "max": 71},
+                "gender": ["Female", "Unknown"],
+                "modality": ["MG", "MR"],
+                "body_parts": ["BREAST"],
+            }
+        ]
+    }
+
+
+def test_nothing_known_leaves_members_empty_not_absent():
+    bare = Collection("b1", "", "", 10, 10, None, None, (), (), ())
+    (member,) = json.loads(encoded(to_reply([bare])))["collections"]
+    assert member["age_range"] == {"min": None, "max": None}
+    assert member["gender"] == member["modality"] == member["body_parts"] == []
+
+
+def test_the_reply_survives_being_spliced():
+    """Focus writes its own `provider` behind the first brace; the explorer reads Latin letters as bytes."""
+    for collections in ([], [BREAST]):
+        text = encoded(to_reply(collections))
+        assert text.isascii()
+        assert b"provider" not in text
+        spliced = json.loads(text.replace(b"{", b'{"provider":"ours",', 1))
+        assert spliced["provider"] == "ours"
+        assert len(spliced["collections"]) == len(collections)
+
+
+@pytest.mark.parametrize(
+    ("identifier", "called"),
+    [
+        (None, "LUNG"),
+        ("", "LUNG"),
+        ("https://catalogue.example.org/Eucaim/eucaim-ui/#/dataset/1a1a6653", "1a1a6653"),
+        ("https://catalogue.example.org/dataset/ds-1/", "ds-1"),
+    ],
+)
+def test_a_collection_is_called_as_in_the_central_catalogue(identifier, called):
+    assert collection_id("LUNG", identifier) == called

@@ -1,0 +1,95 @@
+"""SMART scopes: read strictly, compared letter by letter, and never widened."""
+
+import pytest
+
+from mappings.failures import Invalid
+from mappings.smart import MOST_CHARACTERS, SUPPORTED, allows, granted, parse
+
+
+@pytest.mark.parametrize(
+    ("word", "code"),
+    [
+        ("system/ImagingStudy.sr", "scope-malformed"),
+        ("system/ImagingStudy.rr", "scope-malformed"),
+        ("system/ImagingStudy.", "scope-malformed"),
+        ("system/ImagingStudy.x", "scope-malformed"),
+        ("system/imagingstudy.r", "scope-malformed"),
+        ("system/ImagingStudy", "scope-malformed"),
+        ("system/ImagingStudy.rs?modality=CT", "scope-granular"),
+        ("system/*.rs?", "scope-granular"),
+        ("patient/ImagingStudy.rs", "scope-unknown"),
+        ("user/*.cruds", "scope-unknown"),
+        ("openid", "scope-unknown"),
+        ("system/A.r " * MOST_CHARACTERS, "scope-too-long"),
+    ],
+)
+def test_a_scope_that_cannot_be_served_is_refused(word, code):
+    with pytest.raises(Invalid) as refused:
+        parse("system/Patient.r " + word)
+    assert (refused.value.code, refused.value.where) == (code, "scope")
+
+
+@pytest.mark.parametrize(
+    ("v1", "v2"),
+    [
+        ("system/Patient.read", "system/Patient.rs"),
+        ("system/Patient.write", "system/Patient.cud"),
+        ("system/Patient.*", "system/Patient.cruds"),
+        ("system/*.*", "system/*.cruds"),
+        ("system/*.read", "system/*.rs"),
+    ],
+)
+def test_version_1_scopes_are_their_version_2_letters(v1, v2):
+    assert [str(s) for s in parse(v1)] == [v2]
+
+
+@pytest.mark.parametrize(
+    ("scopes", "needed", "yes"),
+    [
+        ((), "ImagingStudy.s", False),
+        (("system/ImagingStudy.r",), "ImagingStudy.s", False),
+        (("system/Patient.cruds",), "ImagingStudy.s", False),
+        (("system/ImagingStudy.s",), "ImagingStudy.rs", False),
+        (("system/ImagingStudy.rs?modality=CT",), "ImagingStudy.s", False),
+        (("user/ImagingStudy.rs",), "ImagingStudy.s", False),
+        (("system/ImagingStudy.rs",), "ImagingStudy.", False),
+        (("system/ImagingStudy.rs",), "*.s", False),
+        (("system/ImagingStudy.rs",), "ImagingStudy.s", True),
+        (("system/*.rs",), "Consent.rs", True),
+        (("system/Consent.r", "system/*.s"), "Consent.rs", True),
+        (("system/ImagingStudy.read",), "ImagingStudy.s", True),
+    ],
+)
+def test_scopes_allow_only_the_letters_they_hold_on_their_type(scopes, needed, yes):
+    assert allows(scopes, needed) is yes
+
+
+@pytest.mark.parametrize(
+    ("asked", "registered", "got"),
+    [
+        ("system/*.cruds", ["system/ImagingStudy.rs"], ("system/ImagingStudy.rs",)),
+        ("system/ImagingStudy.cruds", ["system/*.rs"], ("system/ImagingStudy.rs",)),
+        ("system/ImagingStudy.r system/ImagingStudy.s", ["system/ImagingStudy.rs"], ("system/ImagingStudy.rs",)),
+        (
+            "system/ImagingStudy.read system/Patient.rs",
+            ["system/ImagingStudy.s", "system/Consent.rs"],
+            ("system/ImagingStudy.s",),
+        ),
+        ("system/*.rs system/Patient.r", ["system/*.cruds"], ("system/*.rs",)),
+        (None, ["system/Patient.read", "system/ImagingStudy.crs"], ("system/ImagingStudy.crs", "system/Patient.rs")),
+        ("  ", ["system/*.rs"], ("system/*.rs",)),
+    ],
+)
+def test_what_is_granted_is_asked_and_registered(asked, registered, got):
+    assert granted(asked, registered) == got
+
+
+@pytest.mark.parametrize("registered", [["system/Patient.rs"], ["system/ImagingStudy.c"], []])
+def test_asking_only_for_what_is_not_registered_is_refused(registered):
+    with pytest.raises(Invalid) as refused:
+        granted("system/ImagingStudy.rs", registered)
+    assert refused.value.code == "scope-not-registered"
+
+
+def test_the_scopes_we_list_are_scopes_we_read():
+    assert tuple(map(str, parse(" ".join(SUPPORTED)))) == SUPPORTED

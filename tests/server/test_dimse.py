@@ -1,0 +1,445 @@
+"""The DICOM network door, through real associations: dcmtk's clients and pynetdicom as SCU, on a private hall."""
+
+import dataclasses
+import logging
+import socket
+import struct
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydicom import config, dcmread
+from pydicom.dataset import FileDataset
+from pydicom.uid import UID
+from pynetdicom import AE, AllStoragePresentationContexts, _config, build_context
+from pynetdicom.association import Association
+
+from adapters.sql import batches
+from mappings.dicom.dimse import TRANSFER_SYNTAXES
+from mappings.failures import Busy, Full, Unavailable
+from server.dimse import associations, scp, store
+from server.usecases import agree
+from server.usecases.hall import Hall
+from tests import builders
+from tests.servers import find
+
+SAMPLES = builders.DICOM
+DECLARED = SAMPLES / "ct/lung_lctsc_ct01.dcm"
+NAMED = SAMPLES / "identified/mr_p01_s01.dcm"
+CT, ECHO, EXPLICIT, IMPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.1", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2"
+JPEG_LOSSLESS, BASELINE = "1.2.840.10008.1.2.4.70", "1.2.840.10008.1.2.4.50"
+
+
+Answer = subprocess.CompletedProcess[str]
+
+
+@dataclasses.dataclass
+class Door:
+    """A running door and its hall."""
+
+    hall: Hall
+    scp: scp.Scp
+    wires: list[socket.socket] = dataclasses.field(default_factory=list)
+
+    def batches(self) -> list[batches.BatchRow]:
+        with self.hall.store.read() as connection:
+            return batches.listed(connection, None)
+
+    def receipts(self) -> list[tuple[str, str]]:
+        with self.hall.store.read() as connection:
+            return [(r.outcome, r.rule) for b in self.batches() for r in batches.receipts(connection, b.id)]
+
+    def run(self, program: str, *arguments: str, called: str = "LUNG", calling: str = "STORESCU") -> Answer:
+        peer = ["-aec", called, "-aet", calling, "127.0.0.1", str(self.scp.port)]
+        command = [find(program), *arguments[:1], *peer, *arguments[1:]]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def associate(self, *contexts: tuple[str, list[str]], calling: str = "STORESCU", called: str = "LUNG") -> Association:
+        entity = AE(calling)
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
+        wanted = [build_context(*c) for c in contexts or [(CT, [EXPLICIT])]]
+        association = entity.associate("127.0.0.1", self.scp.port, contexts=wanted, ae_title=called)
+        self.wires.append(association.dul.socket.socket)
+        return association
+
+    def closed(self, count: int = 1) -> bool:
+        """Whether, soon, there are this many batches and all are closed."""
+        return eventually(lambda: len(self.batches()) == count and all(b.closed for b in self.batches()))
+
+
+def eventually(true: Callable[[], bool], seconds: float = 10) -> bool:
+    until = time.monotonic() + seconds
+    while not true() and time.monotonic() < until:
+        time.sleep(0.02)
+    return true()
+
+
+@pytest.fixture
+def open_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Door]]:
+    # the door's process is its own; here its settings end with it
+    monkeypatch.setattr(config.settings, "reading_validation_mode", config.settings.reading_validation_mode)
+    opened: list[Door] = []
+
+    def door(*, attested: bool = False, **settings: object) -> Door:
+        hall = builders.hall(tmp_path, **settings)
+        builders.seed(hall, attested=attested)
+        agree.add_sender(hall, builders.ACTOR, "LUNG", "FAR", "192.0.2.0/24")
+        opened.append(Door(hall, scp.serve(hall, bind="127.0.0.1", port=0)))
+        return opened[-1]
+
+    yield door
+    for each in opened:
+        each.scp.stop(0.2)
+        for wire in each.wires:
+            wire.close()  # pynetdicom as SCU leaves some to the garbage collector
+        each.hall.accesses.close()
+        each.hall.store.close()
+
+
+@pytest.fixture
+def door(open_door: Callable[..., Door]) -> Door:
+    return open_door()
+
+
+def sample(path: Path = DECLARED) -> FileDataset:
+    dataset = dcmread(path)
+    dataset.PatientID, dataset.PatientName = "P1", "P1"
+    return dataset
+
+
+# --- who is let in
+
+
+def test_a_registered_sender_is_echoed_and_leaves_no_batch(door: Door) -> None:
+    assert door.run("echoscu").returncode == 0
+    assert door.batches() == []
+
+
+@pytest.mark.parametrize(("called", "calling", "says"), [
+    ("NOBODY", "STORESCU", "Called AE Title Not Recognized"),
+    ("LUNG", "STRANGER", "Calling AE Title Not Recognized"),
+    ("LUNG", "FAR", "Calling AE Title Not Recognized"),
+    ("NOBODY", "STRANGER", "Called AE Title Not Recognized"),
+])
+def test_who_is_not_registered_is_rejected_with_the_reason(door: Door, called: str, calling: str, says: str) -> None:
+    answer = door.run("echoscu", "-v", called=called, calling=calling)
+    assert answer.returncode
+    assert says in answer.stdout + answer.stderr
+    assert "Rejected Permanent" in answer.stdout + answer.stderr
+
+
+def test_a_rejection_is_transient_while_nobody_can_look(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise Unavailable("database", "-")
+
+    monkeypatch.setattr(store, "sender_origin", fail)
+    assert "Rejected Transient" in (answer := door.run("echoscu", "-v")).stdout + answer.stderr
+
+
+def test_one_association_more_than_the_limit_is_rejected_for_now(open_door: Callable[..., Door]) -> None:
+    door = open_door(associations=1)
+    first = door.associate((ECHO, [IMPLICIT]))
+    assert "Local Limit Exceeded" in (answer := door.run("echoscu", "-v")).stdout + answer.stderr
+    first.release()
+    assert eventually(lambda: door.run("echoscu").returncode == 0)
+
+
+# --- what becomes of an object
+
+
+def test_a_quarantined_object_is_a_success_and_its_batch_closes_with_the_association(door: Door) -> None:
+    assert door.run("storescu", "-xs", str(DECLARED)).returncode == 0
+    assert door.closed()
+    assert door.receipts() == [("review", "private-unknown")]
+
+
+def test_a_refused_object_says_why_and_the_next_one_has_its_chance(door: Door) -> None:
+    answer = door.run("dcmsend", "-d", "-nh", str(NAMED), str(DECLARED))
+    assert "0xc102" in (answer.stdout + answer.stderr).lower()
+    assert "A full birth date is present; empty it or keep the year" in answer.stdout + answer.stderr
+    assert door.closed()
+    assert sorted(door.receipts()) == [("reject", "birth-date"), ("review", "private-unknown")]
+
+
+def test_an_illegal_uid_is_refused_by_its_rule_and_not_repeated_in_the_log(
+    door: Door, caplog: pytest.LogCaptureFixture, recwarn: pytest.WarningsRecorder
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    answer = door.run("dcmsend", "-d", "-nh", "-nuc", str(SAMPLES / "malformed/bad_sequence.dcm"))
+    assert "0xc002" in (answer.stdout + answer.stderr).lower()
+    assert door.closed()
+    assert door.receipts() == [("reject", "uid-illegal")]
+    assert str(dcmread(SAMPLES / "malformed/bad_sequence.dcm").SOPInstanceUID) not in caplog.text
+    assert not recwarn.list
+
+
+def test_the_same_object_again_is_a_success(door: Door) -> None:
+    for _ in range(2):
+        assert door.run("storescu", "-xs", str(DECLARED)).returncode == 0
+    assert door.closed(2)
+    assert sorted(door.receipts()) == [("duplicate", "known"), ("review", "private-unknown")]
+
+
+STOPS = {
+    "suspend": lambda hall: agree.move_agreement(hall, builders.ACTOR, "DSA-LUNG", "suspend"),
+    "unlink": lambda hall: agree.move_node(hall, builders.ACTOR, "central", "unlink"),
+}
+
+
+@pytest.mark.parametrize(("stop", "comment"), [
+    ("suspend", "The agreement of this dataset is not active"),
+    ("unlink", "The node of this dataset is not linked"),
+])
+def test_a_stop_answers_each_store_with_not_authorised(door: Door, stop: str, comment: str) -> None:
+    STOPS[stop](door.hall)
+    association = door.associate()
+    answers = [association.send_c_store(sample()) for _ in range(2)]
+    association.release()
+    assert [(a.Status, a.ErrorComment) for a in answers] == [(0x0124, comment)] * 2
+
+
+def test_a_stop_in_the_middle_of_an_association_binds_the_next_store(door: Door) -> None:
+    association = door.associate()
+    before = association.send_c_store(sample()).Status
+    STOPS["suspend"](door.hall)
+    after = sample()
+    after.SOPInstanceUID = after.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3.4")
+    assert (before, association.send_c_store(after).Status) == (0x0000, 0x0124)
+    association.release()
+
+
+def test_the_bytes_kept_are_the_bytes_sent(open_door: Callable[..., Door]) -> None:
+    door = open_door(attested=True)
+    assert door.run("storescu", "-xs", str(SAMPLES / "ct/syntaxes/ctimage_jpeg_lossless_sv1.dcm")).returncode == 0
+    assert door.closed()
+    kept = [p for p in (door.hall.settings.data_dir).rglob("objects/*/*/*") if p.is_file()]
+    sent = dcmread(SAMPLES / "ct/syntaxes/ctimage_jpeg_lossless_sv1.dcm")
+    found = dcmread(kept[0])
+    assert len(kept) == 1
+    assert found.file_meta.TransferSyntaxUID == JPEG_LOSSLESS
+    assert found.file_meta.get("SendingApplicationEntityTitle") is None
+    assert (found.SOPInstanceUID, found.PixelData) == (sent.SOPInstanceUID, sent.PixelData)
+
+
+@pytest.mark.parametrize("element", ["SOPInstanceUID", "SOPClassUID"])
+def test_a_command_that_names_another_object_than_its_data_set_is_refused(
+    door: Door, element: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    association = door.associate()
+    path = tmp_path / "other.dcm"
+    dataset = sample()
+    setattr(dataset, element, UID("1.2.840.10008.5.1.4.1.1.4"))
+    dataset.save_as(path, enforce_file_format=False)
+    monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)  # the command is made of the file meta then
+    answer = association.send_c_store(path)
+    association.release()
+    assert (answer.Status, door.receipts()) == (0xA900, [])
+
+
+def test_a_command_that_names_no_known_class_gets_an_answer_too(door: Door) -> None:
+    # its UIDs are written as UN, which dcmtk turns into the class "31"
+    answer = door.run("dcmsend", "-d", "-dn", "-nh", "-nuc", str(SAMPLES / "rt/rtdose_rle.dcm"))
+    assert "0xa900" in (answer.stdout + answer.stderr).lower()
+    assert door.closed()
+
+
+@pytest.mark.parametrize(("failure", "status"), [
+    (Full("disk-nearly-full", "-"), 0xA700),
+    (Busy("object-busy", "-"), 0xA701),
+    (Unavailable("node-unavailable", "-"), 0xA700),
+    (RuntimeError("Doe^Jane"), 0x0110),
+])
+def test_what_cannot_be_kept_now_is_a_status_without_detail(
+    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception, status: int
+) -> None:
+    def fail(*_: object) -> None:
+        raise failure
+
+    monkeypatch.setattr(store, "take", fail)
+    caplog.set_level(logging.DEBUG)
+    association = door.associate()
+    answer = association.send_c_store(sample())
+    association.release()
+    assert answer.Status == status
+    assert len(answer.ErrorComment) <= 64
+    assert "Doe" not in answer.ErrorComment + caplog.text
+
+
+def test_a_full_disk_is_said_before_a_batch_opens(open_door: Callable[..., Door]) -> None:
+    door = open_door(min_free_mb=1 << 40)
+    association = door.associate()
+    assert association.send_c_store(sample()).Status == 0xA700
+    association.release()
+    assert door.batches() == []
+
+
+# --- how an association ends
+
+
+def test_a_batch_closes_once_when_the_sender_aborts(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    closings = []
+    really = store.close_batch
+    monkeypatch.setattr(store, "close_batch", lambda hall, batch: closings.append(batch) or really(hall, batch))
+    association = door.associate()
+    association.send_c_store(sample())
+    association.abort()
+    assert door.closed()
+    assert len(closings) == 1
+
+
+def test_a_batch_closes_when_the_connection_is_lost(door: Door) -> None:
+    association = door.associate()
+    association.send_c_store(sample())
+    association.dul.socket.socket.shutdown(socket.SHUT_RDWR)
+    assert door.closed()
+
+
+def test_stopping_lets_an_association_finish_and_takes_no_new_one(door: Door) -> None:
+    association = door.associate()
+    association.send_c_store(sample())
+    stopping = threading.Thread(target=door.scp.stop, args=(20,))
+    stopping.start()
+    assert eventually(lambda: door.run("echoscu").returncode != 0)
+    association.release()
+    stopping.join(10)
+    assert not stopping.is_alive()
+    assert door.closed()
+
+
+def test_stopping_aborts_who_does_not_end(door: Door) -> None:
+    association = door.associate()
+    association.send_c_store(sample())
+    door.scp.stop(0.1)
+    assert all(b.closed for b in door.batches())
+    assert eventually(lambda: association.is_aborted)
+
+
+# --- what is negotiated
+
+
+def accepted(door: Door, *contexts: tuple[str, list[str]]) -> list[str]:
+    association = door.associate(*contexts)
+    found = [c.transfer_syntax[0] for c in association.accepted_contexts]
+    association.release()
+    return found
+
+
+@pytest.mark.parametrize(("offered", "taken"), [
+    ([IMPLICIT, EXPLICIT, JPEG_LOSSLESS], JPEG_LOSSLESS),
+    ([IMPLICIT, EXPLICIT], EXPLICIT),
+    ([BASELINE, JPEG_LOSSLESS], JPEG_LOSSLESS),
+    (["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"], "1.2.840.10008.1.2.2"),
+    (["1.2.840.10008.1.2.4.94", IMPLICIT], IMPLICIT),
+])
+def test_compressed_wins_over_explicit_and_explicit_over_implicit(door: Door, offered: list[str], taken: str) -> None:
+    assert accepted(door, (CT, offered)) == [taken]
+
+
+def test_every_storage_class_is_taken_in_every_syntax(door: Door) -> None:
+    classes = [str(c.abstract_syntax) for c in AllStoragePresentationContexts]
+    for syntax in TRANSFER_SYNTAXES[::12]:
+        for some in (classes[:128], classes[128:]):
+            assert accepted(door, *((c, [syntax]) for c in some)) == [syntax] * len(some)
+
+
+def test_an_unknown_class_is_not_storage(door: Door) -> None:
+    association = door.associate(("1.2.3.4.5", [EXPLICIT]), (ECHO, [IMPLICIT]))
+    assert [c.abstract_syntax for c in association.accepted_contexts] == [ECHO]
+    association.release()
+
+
+def test_associations_share_their_contexts(door: Door) -> None:
+    first, second = door.associate(), door.associate()
+    ours = door.scp._server.active_associations
+    assert len(ours) == 2
+    shared = [a.acceptor.supported_contexts for a in ours]
+    assert all(x is y for x, y in zip(*shared, strict=True))
+    assert all(a.dul.socket.socket.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for a in ours)
+    for association in (first, second):
+        assert association.acceptor.maximum_length == associations.MAXIMUM_PDU
+        association.release()
+
+
+# --- what a peer can make big
+
+
+def aborted_or_closed(connection: socket.socket) -> bool:
+    """Whether the next thing a peer hears is an A-ABORT or the end."""
+    connection.settimeout(10)
+    try:
+        return connection.recv(1) in {b"", b"\x07"}
+    except ConnectionResetError:
+        return True
+
+
+@pytest.mark.parametrize("hello", [
+    struct.pack(">BBL", 1, 0, 0xFFFFFFFF),  # a PDU of 4 GB
+    b"GET / HTTP/1.1\r\n\r\n",
+    struct.pack(">BBL", 1, 0, 4) + b"\0\0\0\0",
+])
+def test_a_stranger_who_speaks_no_dicom_is_cut_off(door: Door, hello: bytes) -> None:
+    with socket.create_connection(("127.0.0.1", door.scp.port)) as stranger:
+        stranger.sendall(hello)
+        assert aborted_or_closed(stranger)
+    assert door.run("echoscu").returncode == 0
+
+
+def test_a_stranger_who_leaves_without_a_word_holds_no_thread(door: Door) -> None:
+    with socket.create_connection(("127.0.0.1", door.scp.port)):
+        assert eventually(lambda: bool(door.scp._server.active_associations))
+    assert eventually(lambda: not door.scp._server.active_associations)
+
+
+def test_half_a_pdu_holds_no_thread(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scp, "PDU_SECONDS", 0.3)
+    with socket.create_connection(("127.0.0.1", door.scp.port)) as stranger:
+        stranger.sendall(struct.pack(">BBL", 1, 0, 200) + b"\0\1")
+        assert aborted_or_closed(stranger)
+    assert eventually(lambda: not door.scp._server.active_associations)
+
+
+def test_an_object_over_the_limit_ends_the_association(open_door: Callable[..., Door]) -> None:
+    door = open_door(max_object_mb=1)
+    association = door.associate()
+    large = sample()
+    large.PixelData = bytes(3_000_000)
+    answer = association.send_c_store(large)
+    assert "Status" not in answer
+    assert eventually(lambda: association.is_aborted)
+    assert door.batches() == []
+
+
+def test_messages_that_do_not_wait_for_answers_end_the_association(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting = threading.Event()
+    monkeypatch.setattr(store, "take", lambda *_: waiting.wait(10))
+    association = door.associate()
+    wire = association.dul.socket.socket
+    sent: list[bytes] = []
+    monkeypatch.setattr(association.dul.socket, "send", lambda data: sent.append(bytes(data)) or wire.sendall(data))
+    sender = threading.Thread(target=association.send_c_store, args=(sample(),))
+    sender.start()
+    assert eventually(lambda: bool(door.batches()))
+    whole = b"".join(sent)
+    for _ in range(3):
+        wire.sendall(whole)
+    assert eventually(lambda: association.is_aborted)
+    waiting.set()
+    sender.join()
+
+
+# --- what is said
+
+
+def test_the_log_tells_each_store_by_its_batch_and_never_a_patient(door: Door, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    door.run("storescu", "-xs", str(NAMED))
+    assert door.closed()
+    key, patient = door.batches()[0].key, dcmread(NAMED)
+    assert eventually(lambda: "association ended" in caplog.text)
+    assert f"C-STORE batch={key} status=C102 rule=birth-date" in caplog.text
+    assert f"association ended batch={key}" in caplog.text
+    for value in (patient.PatientName, patient.PatientBirthDate, patient.PatientID, patient.SOPInstanceUID):
+        assert str(value) not in caplog.text

@@ -1,0 +1,530 @@
+"""The FHIR door on a private hall: what a caller sees is what a store of only the permitted rows would answer."""
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from types import SimpleNamespace
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from flask import Flask
+from sqlalchemy import insert, select, update
+from werkzeug.exceptions import HTTPException
+
+from adapters.sql import governance
+from adapters.sql import tables as t
+from adapters.sql.ledger import About, order, record
+from adapters.sql.store import added, stamp
+from consent.conditions import AccessClass, Action
+from consent.entries import Kind
+from consent.subject import Role
+from mappings import failures
+from mappings.fhir.imaging_study import document as study_document
+from mappings.fhir.outcome import outcome
+from mappings.fields import PARAMETERS
+from mappings.study import Instance, Series, Study, patient_key, study_key
+from server import faults
+from server.usecases import agree
+from server.usecases.document import rebuild
+from server.usecases.ingest import take
+from server.usecases.read import SOURCES, read_resource, search_resources
+from server.web import context, fhir
+from tests import builders
+from tests.mappings.fhir.rules import held
+
+FHIR = "application/fhir+json"
+CT = "1.2.840.10008.5.1.4.1.1.2"
+START = builders.Clock().at
+CALLERS = {
+    "user": builders.caller(),
+    "holder": builders.caller(party="clinic", id="holder"),
+    "provider-a": builders.caller(Role.PROVIDER, party="hospital-a", id="provider-a"),
+    "provider-b": builders.caller(Role.PROVIDER, party="hospital-b", id="provider-b"),
+    "operator": builders.caller(Role.OPERATOR, party="repository-office", id="operator"),
+    "unapproved": builders.caller(approved=False, id="unapproved"),
+}
+
+
+def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, version=1):
+    """One indexed study with its document, as ingest and the worker leave it."""
+    uid, at = f"1.2.826.0.1.{sum(map(ord, alias))}.{number}", hall.clock() + timedelta(seconds=number)
+    person = f"P{number // 2}"
+    key = patient_key(provider, person)
+    series = Series(f"{uid}.1", modality, (Instance(f"{uid}.1.1", CT, 1),), 1, body_part="CHEST")
+    study = Study(study_key(uid), uid, key, alias, version, at, (series,), f"202001{day:02}", accession_number=f"ACC{number}")
+    with hall.store.write() as connection:
+        dataset = governance.id_of(connection, "dataset", alias)
+        party = governance.id_of(connection, "party", provider)
+        patient = connection.execute(select(t.patient.c.id).where(t.patient.c.key == key)).scalar_one_or_none()
+        if patient is None:
+            patient = added(connection, t.patient, key=key, party=party, patient_id=person, sex=sex, updated=stamp(START))
+        row = added(
+            connection, t.study, key=study.key, study_uid=uid, dataset=dataset, patient=patient, patient_id=person, patient_name="",
+            patient_sex=sex, patient_birth_date="", study_date=study.date, study_time="", accession_number=f"ACC{number}", study_id="",
+            description="", referring="", header="{}", modalities=modality, sop_classes=CT, series=1, instances=1, fragment=b"{}",
+            document=study_document(study), version=version, updated=stamp(at), touched=stamp(at),
+        )  # fmt: skip
+        connection.execute(
+            insert(t.series).values(
+                study=row, series_uid=f"{uid}.1", modality=modality, body_part="CHEST", manufacturer="", description="", header="{}",
+                instances=1, fragment=b"{}",
+            )  # fmt: skip
+        )
+    return study
+
+
+def deposit(hall, alias, provider, studies, *, kind=Kind.BATCH_CLOSED, actor="uploader", **facts):
+    with hall.store.write() as connection:
+        about = About(governance.id_of(connection, "party", provider), governance.id_of(connection, "dataset", alias))
+        said = {"dataset": alias, "provider": provider, "studies": [s.uid for s in studies], "agreement": f"DSA-{alias}@1", "terms": "1.0.0"}
+        return record(connection, kind, hall.clock(), actor, said | facts, about)
+
+
+def use(hall, alias, provider, study, actor, purpose="AITRAIN"):
+    facts = {"study": study.uid, "action": "process", "purpose": purpose, "window": 1}
+    return deposit(hall, alias, provider, [], kind=Kind.USE_OPENED, actor=actor, **facts)
+
+
+DATASETS = {"OPEN": ("hospital-a", {}), "WAIT_1": ("hospital-b", {"access_class": AccessClass.CONDITIONAL}), "STOPPED": ("hospital-a", {})}
+
+
+def furnish(hall, aliases=tuple(DATASETS), per_dataset=6):
+    """Datasets with studies and a deposit each; the last one's agreement is suspended."""
+    for number, name in enumerate(("university", "clinic", "repository-office")):
+        agree.add_party(hall, builders.ACTOR, name, name.title(), ("user", "user", "operator")[number])
+    planted = {}
+    for alias in aliases:
+        provider, values = DATASETS[alias]
+        with hall.store.read() as connection:
+            known = governance.id_of(connection, "party", provider)
+        seed(hall, alias, provider, known=known is not None, **values)
+        shapes = [("CT", "F", 1), ("MR", "M", 2), ("PT", "F", 3)]
+        planted[alias] = [
+            plant(hall, alias, provider, n, modality=m, sex=s, day=d) for n in range(per_dataset) for m, s, d in [shapes[n % 3]]
+        ]
+        deposit(hall, alias, provider, planted[alias])
+    if "WAIT_1" in aliases:
+        agree.add_permit(hall, builders.ACTOR, "WAIT_1", "clinic", None, None)
+    if "STOPPED" in aliases:
+        agree.move_agreement(hall, builders.ACTOR, "DSA-STOPPED", "suspend")
+    return planted
+
+
+def seed(hall, alias, provider, *, known, **values):
+    if not known:
+        builders.seed(hall, alias=alias, provider=provider, **values)
+        return
+    key, start = f"DSA-{alias}", hall.clock() - timedelta(days=1)
+    terms = {"provider": provider, "node": "central", "terms": "1.0.0", "starts": start, "actions": ("query",), "visibility": "full"}
+    agree.add_agreement(hall, builders.ACTOR, key, **(terms | values))
+    agree.move_agreement(hall, builders.ACTOR, key, "propose")
+    agree.move_agreement(hall, builders.ACTOR, key, "activate")
+    agree.add_dataset(hall, builders.ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def hall(request, tmp_path):
+    url = request.getfixturevalue("postgresql")() if request.param == "postgresql" else ""
+    if url:
+        import alembic  # noqa: F401 - what wiring migrates with
+
+    made = builders.hall(tmp_path, url=url, clock=builders.Clock(), contact="data@example.org")
+    yield made
+    made.accesses.close()
+    made.store.close()
+
+
+@pytest.fixture
+def furnished(hall):
+    return SimpleNamespace(hall=hall, planted=furnish(hall))
+
+
+def found(hall, who, resource, **arguments):
+    return bundle(hall, who, resource, [(k.replace("__", ":"), v) for k, v in arguments.items()])
+
+
+def bundle(hall, who, resource, arguments=(), **more):
+    return held(search_resources(hall, CALLERS[who], resource, list(arguments), **more))
+
+
+def resources(answer):
+    return [e["resource"] for e in answer.get("entry", ()) if e["search"]["mode"] == "match"]
+
+
+def ids(answer):
+    return [r["id"] for r in resources(answer)]
+
+
+def paged(hall, who, resource, arguments):
+    """Every id, page by page, as a client that follows next links."""
+    answer, seen, pages = bundle(hall, who, resource, arguments), [], 0
+    while True:
+        seen, pages = seen + ids(answer), pages + 1
+        following = [link["url"] for link in answer["link"] if link["relation"] == "next"]
+        if not following:
+            return seen, pages
+        answer = bundle(hall, who, resource, parse_qsl(urlsplit(following[0]).query))
+
+
+VISIBLE = {
+    "user": {"OPEN"},
+    "holder": {"OPEN", "WAIT_1"},
+    "provider-a": {"OPEN"},
+    "provider-b": {"WAIT_1"},
+    "operator": {"OPEN", "WAIT_1"},
+    "unapproved": set(),
+}
+QUESTIONS = [
+    ("ImagingStudy", [("modality", "CT,MR")]),
+    ("ImagingStudy", [("modality:not", "CT")]),
+    ("ImagingStudy", [("started", "ge2020-01-02")]),
+    ("ImagingStudy", [("identifier", "|ACC1")]),
+    ("ImagingStudy", [("_lastUpdated", "gt2020")]),
+    ("ImagingStudy", [("bodysite", "816094009"), ("_total", "accurate")]),
+    ("ImagingStudy", [("patient", f"Patient/{patient_key('hospital-a', 'P1')}")]),
+    ("ImagingStudy", [("_count", "0")]),
+    ("Patient", []),
+    ("Patient", [("gender", "female")]),
+    ("Patient", [("identifier", "P1")]),
+    ("Patient", [("_lastUpdated", "ge2026"), ("_count", "2")]),
+]
+
+
+@pytest.mark.parametrize("who", CALLERS)
+def test_a_caller_sees_what_a_store_of_only_the_permitted_rows_would_answer(furnished, who, tmp_path):
+    alone = builders.hall(tmp_path / "alone", clock=builders.Clock())
+    furnish(alone, tuple(a for a in DATASETS if a in VISIBLE[who]))
+    for resource, arguments in QUESTIONS:
+        whole = bundle(alone, "operator", resource, arguments)
+        answer = bundle(furnished.hall, who, resource, arguments)
+        assert (sorted(ids(answer)), answer["total"]) == (sorted(ids(whole)), whole["total"]), (resource, arguments)
+    for resource in ("ImagingStudy", "Patient"):
+        (mine, pages), (theirs, expected) = (paged(h, w, resource, [("_count", "2")]) for h, w in ((furnished.hall, who), (alone, "operator")))
+        assert (sorted(mine), pages) == (sorted(theirs), expected)
+    alone.accesses.close()
+    alone.store.close()
+
+
+def test_a_client_follows_next_links_over_many_pages_without_gap_or_double(hall):
+    builders.seed(hall, alias="OPEN")
+    planted = [plant(hall, "OPEN", "hospital-a", n).key for n in range(130)]
+    assert paged(hall, "user", "ImagingStudy", [("_count", "7")]) == (planted, 19)
+    assert paged(hall, "user", "ImagingStudy", [("modality", "CT")]) == (planted, 3)
+    people, pages = paged(hall, "user", "Patient", [("_count", "10")])
+    assert (len(people), len(set(people)), pages) == (65, 65, 7)
+    page = found(hall, "user", "ImagingStudy", _count="7")
+    assert page["total"] == 130
+    assert "total" not in found(hall, "user", "ImagingStudy", _total="none")
+    assert found(hall, "user", "ImagingStudy", _summary="count") == {
+        "resourceType": "Bundle", "type": "searchset", "total": 130,
+        "link": [{"relation": "self", "url": f"{hall.settings.base_url}/fhir/R4/ImagingStudy?_summary=count&_count=50"}],
+    }  # fmt: skip
+
+
+def test_a_page_ends_at_its_bytes_and_the_next_link_goes_on(hall, monkeypatch):
+    builders.seed(hall, alias="OPEN")
+    planted = [plant(hall, "OPEN", "hospital-a", n).key for n in range(9)]
+    monkeypatch.setattr("server.usecases.read.PAGE_BYTES", 2000)
+    for chunk in (2, 3, 101):
+        monkeypatch.setattr("server.usecases.read.CHUNK", chunk)
+        seen, pages = paged(hall, "user", "ImagingStudy", [])
+        assert seen == planted and 2 < pages < 10
+
+
+def test_a_next_link_after_a_suspension_is_empty(hall):
+    builders.seed(hall, alias="OPEN")
+    for n in range(6):
+        plant(hall, "OPEN", "hospital-a", n)
+    page = found(hall, "user", "ImagingStudy", _count="4")
+    agree.move_agreement(hall, builders.ACTOR, "DSA-OPEN", "suspend")
+    following = bundle(hall, "user", "ImagingStudy", parse_qsl(urlsplit(page["link"][1]["url"]).query))
+    assert (ids(following), following["total"]) == ([], 0)
+
+
+def test_every_declared_parameter_is_answered(furnished):
+    values = {
+        "date": "2020", "string": "Hosp", "_id": "1", "patient": "Patient/1", "subject": "Patient/1", "target": "Consent/DSA-OPEN",
+        "organization": "Organization/repository", "consentor": "Organization/hospital-a",
+    }  # fmt: skip
+    for p in PARAMETERS:
+        value = values.get(p.name) or values.get(p.type) or "x"
+        assert bundle(furnished.hall, "operator", p.resource, [(p.name, value)])["type"] == "searchset", p
+
+
+def consents(hall, who, **arguments):
+    return [(c["id"], c["status"]) for c in resources(found(hall, who, "Consent", **arguments))]
+
+
+def test_agreements_are_seen_on_discoverable_datasets_and_by_their_own_provider_when_stopped(furnished):
+    both = [("DSA-OPEN", "active"), ("DSA-WAIT.1", "active")]
+    assert consents(furnished.hall, "user") == both
+    assert consents(furnished.hall, "provider-a") == [("DSA-OPEN", "active"), ("DSA-STOPPED", "inactive")]
+    assert consents(furnished.hall, "provider-b") == [("DSA-WAIT.1", "active")]
+    assert consents(furnished.hall, "operator") == [*both, ("DSA-STOPPED", "inactive")]
+    assert consents(furnished.hall, "unapproved") == []
+    assert consents(furnished.hall, "operator", status="inactive") == [("DSA-STOPPED", "inactive")]
+    assert consents(furnished.hall, "operator", status__not="inactive") == both
+    assert consents(furnished.hall, "user", consentor="Organization/hospital-b") == both[1:]
+    assert consents(furnished.hall, "user", organization="Organization/repository") == both
+    base = furnished.hall.settings.base_url
+    assert consents(furnished.hall, "user", identifier=f"{base}/agreements|DSA-WAIT_1") == both[1:]
+    assert found(furnished.hall, "user", "Consent")["total"] == 2
+    assert found(furnished.hall, "user", "Consent", _count="1")["link"][1]["relation"] == "next"
+
+
+def test_endpoints_show_datasets_by_alias_and_their_state(furnished):
+    def shown(who, **arguments):
+        return [(e["id"], e["status"]) for e in resources(found(furnished.hall, who, "Endpoint", **arguments))]
+
+    assert shown("user") == [("OPEN", "active"), ("WAIT.1", "active")]
+    assert shown("provider-a") == [("OPEN", "active"), ("STOPPED", "suspended")]
+    assert shown("operator", status="suspended") == [("STOPPED", "suspended")]
+    assert shown("user", _id="WAIT.1") == [("WAIT.1", "active")]
+    assert shown("user", _lastUpdated="lt2020") == []
+    assert all(e["address"].endswith("/dicom-web") for e in resources(found(furnished.hall, "operator", "Endpoint")))
+
+
+def test_organisations_are_the_repository_its_providers_and_one_s_own(furnished):
+    assert ids(found(furnished.hall, "user", "Organization")) == ["repository", "university", "hospital-a", "hospital-b"]
+    assert "clinic" in ids(found(furnished.hall, "operator", "Organization"))
+    assert ids(found(furnished.hall, "user", "Organization", name="HOSPITAL-B")) == ["hospital-b"]
+    assert ids(found(furnished.hall, "user", "Organization", name="accord")) == ["repository"]
+    assert ids(found(furnished.hall, "user", "Organization", name="clin")) == []
+
+
+def kinds(answer):
+    return [r["activity"]["coding"][0]["code"] for r in resources(answer)]
+
+
+def test_a_deposit_is_seen_as_its_dataset_a_use_by_its_actor_and_governance_by_its_provider(furnished):
+    hall, (study, *_) = furnished.hall, furnished.planted["OPEN"]
+    use(hall, "OPEN", "hospital-a", study, "holder")
+    with hall.store.write() as connection:
+        order(connection)
+    assert kinds(found(hall, "user", "Provenance")) == ["batch.closed"] * 2
+    assert kinds(found(hall, "holder", "Provenance")) == ["batch.closed"] * 2 + ["use.opened"]
+    own = kinds(found(hall, "provider-a", "Provenance", _count="100"))
+    assert own.count("batch.closed") == 1 and own.count("use.opened") == 1 and "govern.agreement.suspend" in own
+    assert "govern.node.add" not in own and "govern.node.add" in kinds(found(hall, "operator", "Provenance", _count="100"))
+    assert "use.opened" not in kinds(found(hall, "provider-b", "Provenance", _count="100"))
+    assert kinds(found(hall, "unapproved", "Provenance")) == []
+
+
+def test_provenance_is_found_by_its_targets_and_by_those_only_who_may_see_them(furnished):
+    hall, (study, *_), (waiting, *_) = furnished.hall, furnished.planted["OPEN"], furnished.planted["WAIT_1"]
+    use(hall, "OPEN", "hospital-a", study, "holder")
+
+    def targeting(who, target):
+        return kinds(found(hall, who, "Provenance", target=target))
+
+    assert targeting("holder", f"ImagingStudy/{study.key}") == ["batch.closed", "use.opened"]
+    assert targeting("user", f"ImagingStudy/{study.key}") == ["batch.closed"]
+    assert targeting("holder", f"ImagingStudy/{waiting.key}") == ["batch.closed"]
+    assert targeting("user", f"ImagingStudy/{waiting.key}") == []
+    assert targeting("user", "Endpoint/WAIT.1") == ["batch.closed"]
+    moves = targeting("provider-b", "Consent/DSA-WAIT.1")
+    assert moves == ["govern.agreement.add", "govern.agreement.propose", "govern.agreement.activate"]
+    assert targeting("provider-a", "Consent/DSA-WAIT.1") == []
+    assert targeting("operator", "Organization/clinic") == ["govern.party.add"]
+
+
+def test_what_provenance_is_found_by_is_what_it_says(furnished):
+    """For every target an operator reads, the search by that target finds that entry: the SQL and the rendering agree."""
+    told = resources(found(furnished.hall, "operator", "Provenance", _count="200"))
+    assert len(told) > 15
+    for entry in told:
+        for target in entry["target"]:
+            if "reference" in target:
+                assert entry["id"] in ids(found(furnished.hall, "operator", "Provenance", target=target["reference"], _count="200"))
+    for reference in {t["reference"] for e in told for t in e["target"] if "reference" in t}:
+        for entry in resources(found(furnished.hall, "operator", "Provenance", target=reference, _count="200")):
+            assert reference in [t.get("reference") for t in entry["target"]]
+
+
+def test_an_erased_entry_is_no_longer_told(furnished):
+    entry = deposit(furnished.hall, "OPEN", "hospital-a", [])
+    assert ids(found(furnished.hall, "user", "Provenance", _id=str(entry))) == [str(entry)]
+    with furnished.hall.store.write() as connection:
+        connection.execute(t.ledger_body.delete().where(t.ledger_body.c.id == entry))
+    assert ids(found(furnished.hall, "user", "Provenance", _id=str(entry))) == []
+
+
+def test_references_of_what_a_caller_sees_are_served_to_it(furnished):
+    for who in ("user", "holder", "provider-a", "operator"):
+        for resource in ("ImagingStudy", "Consent", "Endpoint"):
+            for answer in resources(found(furnished.hall, who, resource, _count="100")):
+                for target in references(answer):
+                    kind, _, key = target.partition("/")
+                    assert read_resource(furnished.hall, CALLERS[who], kind, key, lambda _: False).body, (who, target)
+
+
+def references(value):
+    if isinstance(value, dict):
+        return [value["reference"]] * isinstance(value.get("reference"), str) + [r for v in value.values() for r in references(v)]
+    return [r for v in value for r in references(v)] if isinstance(value, list) else []
+
+
+def test_real_objects_are_served_as_valid_studies_once_their_documents_are_built(hall):
+    builders.seed(hall, alias="OPEN", attested=True)
+    batch = builders.batch(hall, "OPEN", attested=True)
+    files = sorted((builders.DICOM / "ct").glob("*.dcm"))[:4] + sorted((builders.DICOM / "mr").glob("*.dcm"))[:2]
+    held_files = [f for f in files if str(take(hall, batch, f.name, memoryview(f.read_bytes())).outcome) == "pass"]
+    assert held_files
+    assert ids(found(hall, "user", "ImagingStudy")) == []
+    hall.clock.on(10)
+    while rebuild(hall):
+        pass
+    studies = resources(found(hall, "user", "ImagingStudy"))
+    assert sum(s["numberOfInstances"] for s in studies) == len(held_files)
+    assert ids(found(hall, "user", "Patient"))
+
+
+def test_every_answer_is_recorded(furnished):
+    hall = furnished.hall
+    found(hall, "user", "ImagingStudy", modality="CT")
+    key = furnished.planted["OPEN"][0].key
+    read_resource(hall, CALLERS["user"], "ImagingStudy", key, lambda _: False)
+    with pytest.raises(failures.NotFound):
+        read_resource(hall, CALLERS["user"], "ImagingStudy", furnished.planted["WAIT_1"][0].key, lambda _: False)
+    hall.accesses.flush()
+    with hall.store.read() as connection:
+        rows = connection.execute(select(t.access).order_by(t.access.c.id)).all()
+    assert [(r.subject, r.action, r.status, r.count) for r in rows] == [("user", "query", 200, 2), ("user", "query", 200, 1), ("user", "query", 404, 0)]
+    assert rows[0].target.startswith("ImagingStudy?modality=CT") and rows[1].target == f"ImagingStudy/{key}"
+
+
+# --- over HTTP
+
+
+def door(hall, scopes=("system/*.cruds",)):
+    """A Flask app with the FHIR blueprint; the bearer token is the caller's name."""
+    app = Flask("test", static_folder=None)
+    identity = SimpleNamespace(
+        caller=lambda _hall, token, _address, request: context.Caller(CALLERS[token].subject, CALLERS[token].purpose, scopes, request),
+        peer=lambda remote, _forwarded: remote,
+    )
+    context.install(app, hall, identity, context.Rooms(dict.fromkeys(context.Room, 4)))
+    app.register_blueprint(fhir.blueprint())
+    app.register_error_handler(Exception, failed)
+    return app.test_client()
+
+
+def failed(error):
+    if isinstance(error, HTTPException):
+        kind = {404: failures.NotFound, 405: failures.MethodNotAllowed}[error.code]
+        error = kind(f"http-{error.code}", error.description)
+    if not isinstance(error, failures.Failure):
+        raise error
+    fault = faults.fault(error)
+    return context.answered(outcome(fault.issue, error.sentence, error.where), fault.http, FHIR)
+
+
+def get(client, path, token="user", **headers):
+    return client.get(f"/fhir/R4/{path}", headers={"Authorization": f"Bearer {token}"} | {k.replace("_", "-"): v for k, v in headers.items()})
+
+
+def test_metadata_is_open_and_everything_else_is_not(furnished):
+    client = door(furnished.hall)
+    answer = client.get("/fhir/R4/metadata")
+    assert (answer.status_code, answer.headers["Content-Type"]) == (200, FHIR)
+    statement = held(answer.data)
+    assert {r["type"] for r in statement["rest"][0]["resource"]} == set(SOURCES)
+    for resource in SOURCES:
+        for path in (resource, f"{resource}/x"):
+            assert client.get(f"/fhir/R4/{path}").status_code == 401
+        assert client.post(f"/fhir/R4/{resource}/_search").status_code == 401
+
+
+def test_a_read_has_its_tag_and_date_and_is_not_sent_twice(furnished):
+    client, key = door(furnished.hall), furnished.planted["OPEN"][1].key
+    first = get(client, f"ImagingStudy/{key}")
+    assert (first.status_code, first.headers["Content-Type"], first.headers["ETag"]) == (200, FHIR, 'W/"1"')
+    assert first.headers["Last-Modified"] == "Sun, 22 Nov 2026 12:00:01 GMT"
+    assert held(first.data)["id"] == key
+    again = get(client, f"ImagingStudy/{key}", If_None_Match=first.headers["ETag"])
+    assert (again.status_code, again.data) == (304, b"")
+    assert get(client, f"ImagingStudy/{key}", If_None_Match='W/"0"').status_code == 200
+    for path in ("Consent/DSA-WAIT.1", "Endpoint/WAIT.1", "Organization/repository", f"Patient/{patient_key('hospital-a', 'P1')}"):
+        tag = get(client, path).headers["ETag"]
+        assert get(client, path, If_None_Match=tag).status_code == 304
+
+
+def test_hidden_absent_and_unknown_look_alike(furnished):
+    client = door(furnished.hall)
+    hidden = get(client, f"ImagingStudy/{furnished.planted['WAIT_1'][0].key}")
+    absent = get(client, f"ImagingStudy/{'0' * 32}")
+    assert (hidden.status_code, hidden.data) == (absent.status_code, absent.data) == (404, hidden.data)
+    assert held(get(client, "Observation").data)["issue"][0]["code"] == "not-found"
+    for path in ("Provenance/abc", "Provenance/99999999999999999999", "Provenance/1%27", "Patient/%00"):
+        assert get(client, path).status_code == 404
+
+
+def test_a_search_may_be_posted_as_a_form_and_answers_the_same(furnished):
+    client = door(furnished.hall)
+    posted = client.post(
+        "/fhir/R4/ImagingStudy/_search?modality=CT", data={"started": "2020-01-01"}, headers={"Authorization": "Bearer user"}
+    )
+    assert posted.data == get(client, "ImagingStudy?modality=CT&started=2020-01-01").data
+    assert len(ids(held(posted.data))) == 2
+    wrong = client.post("/fhir/R4/ImagingStudy/_search", json={}, headers={"Authorization": "Bearer user"})
+    assert (wrong.status_code, held(wrong.data)["issue"][0]["code"]) == (415, "not-supported")
+
+
+def test_unknown_parameters_are_refused_by_name_or_ignored_with_a_warning(furnished):
+    client = door(furnished.hall)
+    strict = get(client, "ImagingStudy?colour=red")
+    assert strict.status_code == 400 and held(strict.data)["issue"][0]["expression"] == ["colour"]
+    lenient = held(get(client, "ImagingStudy?colour=red&modality=CT", Prefer="handling=lenient").data)
+    assert "colour" not in lenient["link"][0]["url"] and "modality=CT" in lenient["link"][0]["url"]
+    warning = lenient["entry"][-1]
+    assert warning["search"]["mode"] == "outcome"
+    assert warning["resource"]["issue"][0] | {"details": {}} == {
+        "severity": "warning", "code": "not-supported", "details": {}, "expression": ["colour"],
+    }  # fmt: skip
+    assert get(client, "ImagingStudy?_cursor=AAAA").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("path", "accept", "status"),
+    [
+        ("ImagingStudy", "application/fhir+json", 200),
+        ("ImagingStudy", "application/json;q=0.5", 200),
+        ("ImagingStudy", "application/fhir+json; fhirVersion=4.0", 200),
+        ("ImagingStudy", "application/fhir+json; fhirVersion=5.0", 406),
+        ("ImagingStudy", "application/fhir+xml", 406),
+        ("ImagingStudy", "application/fhir+xml, */*;q=0.1", 200),
+        ("ImagingStudy", "*/*", 200),
+        ("ImagingStudy?_format=json", "application/fhir+xml", 200),
+        ("ImagingStudy?_format=application/fhir+json", "text/html", 200),
+        ("ImagingStudy?_format=xml", "*/*", 406),
+        ("metadata", "application/fhir+xml", 406),
+    ],
+)
+def test_json_is_what_there_is(hall, path, accept, status):
+    builders.seed(hall)
+    answer = get(door(hall), path, Accept=accept)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, FHIR)
+    held(answer.data)
+
+
+def test_other_verbs_are_not_allowed(furnished):
+    client = door(furnished.hall)
+    for method, path in (("post", "ImagingStudy"), ("put", "Patient/x"), ("delete", "Consent/x"), ("patch", "Endpoint/x")):
+        answer = client.open(f"/fhir/R4/{path}", method=method.upper(), headers={"Authorization": "Bearer user"})
+        assert (answer.status_code, held(answer.data)["issue"][0]["code"]) == (405, "not-supported")
+
+
+def test_a_token_needs_the_scope_of_the_type_and_letter(furnished):
+    client = door(furnished.hall, ("system/ImagingStudy.s",))
+    assert get(client, "ImagingStudy").status_code == 200
+    for path in (f"ImagingStudy/{furnished.planted['OPEN'][0].key}", "Patient", "Consent"):
+        assert get(client, path).status_code == 403
+
+
+def test_every_route_declares_what_it_does(hall):
+    app = door(hall).application
+    for rule in app.url_map.iter_rules():
+        found_here = context.declared(app, rule.endpoint)
+        assert found_here.action in (Action.QUERY, Action.DISCOVER)
+        assert found_here.open == rule.rule.endswith("/metadata")
+        assert found_here.open or found_here.scope.split(".")[0] in rule.rule

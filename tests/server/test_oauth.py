@@ -1,0 +1,555 @@
+"""The authorization server through its door, and the callers its tokens make."""
+
+import json
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import pytest
+from flask import Flask
+from joserfc import jws, jwt
+from joserfc.jwk import ECKey, RSAKey
+from werkzeug.serving import make_server
+
+from adapters.identity import ClientFile, Keys, assertion, new_client_key, write_client
+from adapters.sql import governance
+from consent.conditions import Action, Purpose
+from consent.policy import SENTENCES
+from consent.subject import Role
+from mappings.failures import Failure, Unauthenticated, Unavailable
+from server.cli.token import fetch
+from server.usecases import agree
+from server.usecases.grant import authenticate
+from server.usecases.hall import Hall
+from server.usecases.identify import Identity
+from server.web import context, oauth
+from tests import builders
+
+BASE = "http://127.0.0.1:8080"
+URL = BASE + "/oauth/token"
+RSA = RSAKey.generate_key(2048, auto_kid=True)
+EC = ECKey.generate_key("P-384", auto_kid=True)
+STRANGER = ECKey.generate_key("P-384", {"kid": EC.kid})
+JWKS = {"keys": [RSA.as_dict(private=False), EC.as_dict(private=False)]}
+INSIDE, OUTSIDE, PROXY = "10.1.2.3", "192.0.2.7", "10.9.0.1"
+STATUS = {"Unauthenticated": 401, "Forbidden": 403}
+
+
+@dataclass
+class House:
+    """An Accord with its OAuth door and one route that says who called, and what is needed to speak with it."""
+
+    hall: Hall
+    keys: Keys
+    clock: builders.Clock
+    app: Flask
+
+    def claims(self, client: str = "researcher", **changes: object) -> dict[str, object]:
+        at = int(self.clock().timestamp())
+        good = {"iss": client, "sub": client, "aud": URL, "iat": at, "exp": at + 300, "jti": f"{time.monotonic_ns()}"}
+        return {k: v for k, v in (good | changes).items() if v is not None}
+
+    def assertion(
+        self, client: str = "researcher", *, key: RSAKey | ECKey = EC, alg: str | None = None, header=None, **changes
+    ) -> str:
+        algorithm = alg or ("ES384" if isinstance(key, ECKey) else "RS384")
+        protected = {"alg": algorithm, "kid": key.kid, "typ": "JWT"} | (header or {})
+        registry = jws.JWSRegistry(algorithms=[algorithm], strict_check_header=False)
+        return jwt.encode(protected, self.claims(client, **changes), key, registry=registry)
+
+    def post(self, path: str = "/oauth/token", made: str | None = None, **fields: object):
+        given = {
+            "grant_type": "client_credentials",
+            "client_assertion_type": oauth.ASSERTION_TYPE,
+            "client_assertion": made or self.assertion(),
+            "scope": "system/ImagingStudy.rs",
+            "purpose": "AIRESEARCH",
+        }
+        return self.app.test_client().post(path, data={k: v for k, v in (given | fields).items() if v is not None})
+
+    def token(self, client: str = "researcher", **fields: object) -> str:
+        answer = self.post(made=self.assertion(client), **fields)
+        assert answer.status_code == 200, answer.json
+        return answer.json["access_token"]
+
+    def who(self, token: str, address: str = OUTSIDE, forwarded: str | None = None):
+        headers = {"Authorization": f"Bearer {token}"} | ({"X-Forwarded-For": forwarded} if forwarded else {})
+        return self.app.test_client().get("/who", headers=headers, environ_base={"REMOTE_ADDR": address})
+
+
+def _app(hall: Hall, keys: Keys) -> Flask:
+    app = Flask(__name__)
+    context.install(app, hall, Identity(keys, "10.9.0.0/24, ::1"), context.Rooms(dict.fromkeys(context.Room, 8)))
+    app.register_blueprint(oauth.blueprint(hall, keys))
+
+    @context.serves(app, "/who", Action.QUERY, scope="ImagingStudy.s")  # type: ignore[arg-type] - an app adds routes as a blueprint does
+    def who():
+        asked = context.caller()
+        return {"role": asked.subject.role, "id": asked.subject.id, "party": asked.subject.party, "purpose": asked.purpose}
+
+    @app.errorhandler(Failure)
+    def failed(failure: Failure):
+        return {"code": failure.code}, STATUS.get(type(failure).__name__, 400)
+
+    return app
+
+
+def _clients(hall: Hall) -> None:
+    """A researcher, one that computes at node `central`, a repository, a provider, an operator, and two that lack something."""
+    for key, role, approved in (
+        ("university", "user", True),
+        ("startup", "user", False),
+        ("other", "repository", True),
+        ("us", "operator", True),
+    ):
+        agree.add_party(hall, builders.ACTOR, key, key, role, approved=approved)
+    agree.add_node(
+        hall, builders.ACTOR, "edge", kind="folder", hosting="federated", url="edge", networks=["10.1.0.0/16", "fd00::/8"]
+    )
+    common = {"jwks": JWKS, "scopes": ["system/ImagingStudy.rs", "system/Patient.read"], "terms": builders.TERMS}
+    users = common | {"purposes": ["AIRESEARCH", "AITRAIN"]}
+    for client_id, more in {
+        "researcher": users | {"party": "university"},
+        "compute": users | {"party": "university", "node": "edge"},
+        "repository": users | {"party": "other"},
+        "unapproved": users | {"party": "startup"},
+        "unread": users | {"party": "university", "terms": None},
+        "provider": common | {"party": "hospital-a", "node": "edge"},
+        "provider-unread": common | {"party": "hospital-a", "terms": None},
+        "operator": common | {"party": "us", "terms": None},
+    }.items():
+        agree.add_client(hall, builders.ACTOR, client_id, **more)
+
+
+@pytest.fixture(scope="module")
+def keys(tmp_path_factory) -> Keys:
+    return Keys.load_or_make(tmp_path_factory.mktemp("keys") / "signing.json")
+
+
+@pytest.fixture
+def house(tmp_path, keys) -> House:
+    clock = builders.Clock()
+    hall = builders.hall(tmp_path, clock=clock, token_seconds=900)
+    builders.seed(hall)
+    _clients(hall)
+    yield House(hall, keys, clock, _app(hall, keys))
+    hall.store.close()
+
+
+def refused(answer) -> tuple[int, str, str]:
+    return answer.status_code, answer.json["error"], answer.json["code"]
+
+
+# What no client gets a token by.
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"alg": "RS256", "key": RSA},
+        {"alg": "PS384", "key": RSA},
+        {"key": STRANGER},
+        {"header": {"kid": "another"}},
+        {"header": {"kid": RSA.kid}},
+        {"header": {"typ": "at+jwt"}},
+        {"header": {"jku": "https://evil.example/jwks"}},
+        {"header": {"jwk": STRANGER.as_dict(private=False)}},
+        {"header": {'"\\é': "hostile"}},
+        {"iss": "compute"},
+        {"aud": "https://evil.example/oauth/token"},
+        {"aud": [URL]},
+        {"aud": [URL, "https://evil.example"]},
+        {"aud": URL + "/"},
+        {"aud": None},
+        {"exp": None},
+        {"exp": "soon"},
+        {"exp": float("nan")},
+        {"jti": None},
+        {"jti": ""},
+        {"jti": 7},
+        {"jti": "x" * 129},
+    ],
+)
+def test_an_assertion_that_proves_nothing_is_refused(house, changes):
+    answer = house.post(made=house.assertion(**changes))
+    assert refused(answer) == (401, "invalid_client", "assertion-invalid")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.json["error_description"].isascii()
+
+
+def test_a_client_with_the_wrong_algorithm_is_told_the_right_one(house):
+    said = house.post(made=house.assertion(key=RSA, alg="RS256")).json["error_description"]
+    assert said == "This key is used with RS384 only."
+
+
+@pytest.mark.parametrize(
+    ("claim", "seconds"),
+    [("exp", 301), ("exp", 10 * 365 * 86400), ("exp", 0), ("exp", -1), ("iat", 61), ("iat", -361), ("nbf", 61)],
+)
+def test_an_assertion_that_is_too_old_too_young_or_lives_too_long_is_refused(house, claim, seconds):
+    at = int(house.clock().timestamp()) + seconds
+    assert refused(house.post(made=house.assertion(**{claim: at}))) == (401, "invalid_client", "assertion-invalid")
+
+
+@pytest.mark.parametrize("made", ["x", "a.b.c", "....", "é", "x" * 9000, f"e30.{'W1tbW1tb' * 500}.AA"])
+def test_what_is_no_assertion_is_refused(house, made):
+    assert refused(house.post(made=made)) == (401, "invalid_client", "assertion-invalid")
+
+
+def test_a_request_without_an_assertion_is_refused_whatever_secret_it_brings(house):
+    fields = {"client_assertion": None, "client_assertion_type": None, "client_id": "researcher", "client_secret": "x"}
+    assert refused(house.post(**fields)) == (401, "invalid_client", "assertion-missing")
+
+
+def test_an_unknown_client_is_refused(house):
+    assert refused(house.post(made=house.assertion("nobody"))) == (401, "invalid_client", "client-unknown")
+
+
+def test_a_client_id_that_is_not_the_assertions_is_refused(house):
+    assert refused(house.post(client_id="compute")) == (401, "invalid_client", "assertion-invalid")
+
+
+def test_an_assertion_is_good_once(house):
+    made = house.assertion()
+    assert house.post(made=made).status_code == 200
+    assert refused(house.post(made=made)) == (401, "invalid_client", "assertion-replayed")
+
+
+def test_an_assertion_used_at_the_same_time_is_good_once(house):
+    _good_once(house)
+
+
+def test_an_assertion_used_at_the_same_time_is_good_once_on_postgresql(tmp_path, keys, postgresql):
+    hall = builders.hall(tmp_path, url=postgresql(), clock=builders.Clock())
+    builders.seed(hall)
+    _clients(hall)
+    _good_once(House(hall, keys, hall.clock, _app(hall, keys)))
+    hall.store.close()
+
+
+def _good_once(house: House) -> None:
+    made, together = house.assertion(), threading.Barrier(6)
+
+    def use(_: int) -> str:
+        together.wait()
+        try:
+            return authenticate(house.hall, made, (URL, BASE)).client_id
+        except Unauthenticated as failure:
+            return failure.code
+
+    with ThreadPoolExecutor(6) as pool:
+        assert sorted(pool.map(use, range(6))) == ["assertion-replayed"] * 5 + ["researcher"]
+
+
+def test_nobody_uses_up_anothers_assertion(house):
+    house.post(made=house.assertion(key=STRANGER, jti="mine"))
+    assert house.post(made=house.assertion(jti="mine")).status_code == 200
+
+
+def test_a_used_assertion_is_forgotten_only_when_it_has_expired(house):
+    made = house.assertion()
+    assert house.post(made=made).status_code == 200
+    house.clock.on(299)
+    house.post()
+    assert refused(house.post(made=made))[2] == "assertion-replayed"
+    house.clock.on(1)
+    assert refused(house.post(made=made))[2] == "assertion-invalid"
+
+
+def test_a_disabled_client_gets_no_token_and_its_token_opens_nothing_more(house):
+    token = house.token()
+    assert house.who(token).status_code == 200
+    agree.set_client(house.hall, builders.ACTOR, "researcher", enabled=False)
+    answer = house.who(token)
+    assert (answer.status_code, answer.json["code"]) == (401, "client-disabled")
+    assert refused(house.post()) == (401, "invalid_client", "client-disabled")
+
+
+@pytest.mark.parametrize(
+    ("client", "code"),
+    [("unapproved", "not-approved"), ("unread", "terms-not-accepted"), ("provider-unread", "terms-not-accepted")],
+)
+def test_who_is_not_approved_or_did_not_accept_the_terms_gets_no_token(house, client, code):
+    assert refused(house.post(made=house.assertion(client), purpose=None)) == (400, "unauthorized_client", code)
+
+
+def test_a_refusal_for_terms_says_which_version_and_whom_to_ask(house):
+    said = house.post(made=house.assertion("unread")).json["error_description"]
+    assert builders.TERMS in said
+    assert house.hall.settings.contact in said
+
+
+@pytest.mark.parametrize(
+    ("client", "purpose", "expected"),
+    [
+        ("researcher", None, ("invalid_request", "purpose-missing")),
+        ("researcher", "TREAT", ("invalid_request", "purpose-clinical")),
+        ("researcher", "etreat", ("invalid_request", "purpose-clinical")),
+        ("researcher", "AITRAIN AIRESEARCH", ("invalid_request", "purpose-unknown")),
+        ("researcher", "FEDLEARN", ("unauthorized_client", "purpose-not-registered")),
+        ("repository", "MARKETING", ("invalid_request", "purpose-unknown")),
+        ("provider", "TREAT", ("invalid_request", "purpose-clinical")),
+        ("provider", "AITRAIN", ("invalid_request", "purpose-not-carried")),
+        ("operator", "CLINTRCH", ("invalid_request", "purpose-clinical")),
+        ("operator", "FEDLEARN", ("invalid_request", "purpose-not-carried")),
+    ],
+)
+def test_a_purpose_that_may_not_be_claimed_is_refused(house, client, purpose, expected):
+    answer = house.post(made=house.assertion(client), purpose=purpose)
+    assert refused(answer) == (400, *expected)
+    assert answer.json["error_description"] == SENTENCES.get(expected[1], answer.json["error_description"])
+
+
+@pytest.mark.parametrize(
+    "scope", ["system/Consent.rs", "system/ImagingStudy.c", "system/ImagingStudy.rs?x=y", "system/Patient.sr", "openid"]
+)
+def test_a_scope_that_is_not_registered_or_not_served_is_refused(house, scope):
+    assert refused(house.post(scope=scope))[:2] == (400, "invalid_scope")
+
+
+def test_other_grants_are_refused(house):
+    for grant_type in ("password", "authorization_code", "refresh_token", "x" * 99, None):
+        answer = house.post(grant_type=grant_type)
+        assert (answer.status_code, answer.json["error"]) == (400, "unsupported_grant_type")
+
+
+def test_a_repeated_parameter_is_refused(house):
+    made = house.assertion()
+    fields = {"grant_type": "client_credentials", "client_assertion_type": oauth.ASSERTION_TYPE, "client_assertion": made}
+    answer = house.app.test_client().post("/oauth/token", data=fields | {"purpose": ["AIRESEARCH", "AITRAIN"]})
+    assert refused(answer) == (400, "invalid_request", "parameter-repeated")
+
+
+def test_a_form_that_is_too_large_or_no_form_is_refused(house):
+    assert refused(house.post(scope="x" * oauth.MOST_BYTES)) == (413, "invalid_request", "form-too-large")
+    assert refused(house.app.test_client().post("/oauth/token", json={})) == (400, "invalid_request", "form-expected")
+
+
+def test_parameters_in_the_url_are_not_read(house):
+    answer = house.app.test_client().post("/oauth/token", query_string={"grant_type": "client_credentials"}, data={"x": "y"})
+    assert answer.json["error"] == "unsupported_grant_type"
+    assert house.app.test_client().get("/oauth/token").status_code == 405
+
+
+def test_no_token_is_given_over_clear_http_to_the_world(tmp_path, keys):
+    hall = builders.hall(tmp_path, public_url="http://accord.example")
+    answer = _app(hall, keys).test_client().post("/oauth/token", data={"grant_type": "client_credentials"})
+    hall.store.close()
+    assert (answer.status_code, answer.json["error"]) == (400, "insecure_transport")
+
+
+def test_a_host_header_changes_no_url(house):
+    answer = house.app.test_client().get("/.well-known/oauth-authorization-server", headers={"Host": "evil.example"})
+    assert "evil" not in answer.text
+
+
+# What a client gets.
+
+
+@pytest.mark.parametrize(("key", "aud"), [(RSA, URL), (EC, BASE)])
+def test_a_registered_client_gets_a_token_of_five_minutes_for_what_it_asked(house, key, aud):
+    answer = house.post(made=house.assertion(key=key, aud=aud), scope="system/*.cruds")
+    assert (answer.status_code, answer.headers["Cache-Control"], answer.mimetype) == (200, "no-store", "application/json")
+    assert (answer.json["token_type"], answer.json["expires_in"], answer.json["purpose"]) == ("Bearer", 300, "AIRESEARCH")
+    claims = house.keys.read(answer.json["access_token"], BASE, house.clock())
+    assert claims["scope"] == answer.json["scope"] == "system/ImagingStudy.rs system/Patient.rs"
+    assert (claims["iss"], claims["aud"], claims["sub"], claims["client_id"]) == (BASE, BASE, "researcher", "researcher")
+    assert (claims["exp"] - claims["iat"], claims["purpose"], len(claims["jti"]) > 16) == (300, "AIRESEARCH", True)
+
+
+@pytest.mark.parametrize("client", ["provider", "operator"])
+def test_providers_and_the_operator_get_tokens_without_a_purpose(house, client):
+    assert "purpose" not in house.keys.read(house.token(client, purpose=None), BASE, house.clock())
+
+
+def test_tokens_verify_with_the_published_keys(house):
+    published = RSAKey.import_key(house.app.test_client().get("/oauth/jwks").json["keys"][0])
+    token = jwt.decode(house.token(), published, algorithms=["RS384"])
+    assert (token.header["typ"], token.header["alg"]) == ("at+jwt", "RS384")
+
+
+def test_discovery_says_what_is_there_and_nothing_more(house):
+    asked = house.app.test_client()
+    metadata = asked.get("/.well-known/oauth-authorization-server").json
+    smart = asked.get("/fhir/R4/.well-known/smart-configuration", headers={"Accept": "text/html"})
+    assert smart.mimetype == "application/json"
+    assert smart.json | metadata == smart.json
+    assert metadata["issuer"] == BASE
+    assert metadata["grant_types_supported"] == ["client_credentials"]
+    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert metadata["token_endpoint_auth_signing_alg_values_supported"] == ["RS384", "ES384"]
+    assert metadata["purposes_supported"] == [str(p) for p in Purpose]
+    assert "plain" not in smart.json["code_challenge_methods_supported"]
+    paths = {rule.rule for rule in house.app.url_map.iter_rules()}
+    assert {metadata[name].removeprefix(BASE) for name in metadata if name.endswith(("_endpoint", "_uri"))} <= paths
+
+
+# Who a token makes of its bearer.
+
+
+def test_a_token_names_its_client_its_organisation_and_its_purpose(house):
+    assert house.who(house.token()).json == {"role": "user", "id": "researcher", "party": "university", "purpose": "AIRESEARCH"}
+
+
+def test_a_request_without_a_token_or_with_a_useless_one_is_asked_for_a_better(house, tmp_path):
+    stranger = Keys.load_or_make(tmp_path / "others.json")
+    token = house.token()
+    forged = stranger.mint(house.keys.read(token, BASE, house.clock()))
+    assert house.app.test_client().get("/who").json == {"code": "token-missing"}
+    assert house.who(forged).json == {"code": "token-invalid"}
+    assert house.who(house.assertion()).json == {"code": "token-invalid"}
+    house.clock.on(300)
+    assert (house.who(token).status_code, house.who(token).json) == (401, {"code": "token-expired"})
+
+
+def test_a_token_without_the_routes_scope_is_forbidden(house):
+    assert house.who(house.token(scope="system/Patient.rs")).json == {"code": "insufficient-scope"}
+
+
+@pytest.mark.parametrize(
+    ("client", "address", "role"),
+    [
+        ("compute", INSIDE, Role.INSIDE),
+        ("compute", "::ffff:10.1.2.3", Role.INSIDE),
+        ("compute", "fd00::1", Role.INSIDE),
+        ("compute", OUTSIDE, Role.USER),
+        ("compute", "", Role.USER),
+        ("compute", "unix:", Role.USER),
+        ("researcher", INSIDE, Role.USER),
+        ("repository", INSIDE, Role.USER),
+        ("provider", INSIDE, Role.PROVIDER),
+        ("operator", INSIDE, Role.OPERATOR),
+    ],
+)
+def test_only_a_nodes_own_client_calling_from_its_network_is_inside(house, client, address, role):
+    token = house.token(client, purpose="AITRAIN" if role in (Role.USER, Role.INSIDE) else None)
+    assert house.who(token, address).json["role"] == role
+
+
+def test_a_client_of_a_node_that_is_not_linked_is_not_inside(house):
+    token = house.token("compute")
+    assert house.who(token, INSIDE).json["role"] == Role.INSIDE
+    agree.move_node(house.hall, builders.ACTOR, "edge", "suspend")
+    assert house.who(token, INSIDE).json["role"] == Role.USER
+
+
+def test_what_governance_says_of_a_client_binds_its_next_request(house):
+    identity, token = Identity(house.keys), house.token()
+    assert identity.caller(house.hall, token, OUTSIDE, "1").subject.approved
+    with house.hall.store.write() as connection:
+        party = governance.id_of(connection, "party", "university")
+        governance.change(connection, "party", party, house.clock(), approved=False)
+    assert not identity.caller(house.hall, token, OUTSIDE, "2").subject.approved
+
+
+@pytest.mark.parametrize(
+    ("remote", "forwarded", "found"),
+    [
+        (OUTSIDE, None, OUTSIDE),
+        (OUTSIDE, INSIDE, OUTSIDE),
+        (PROXY, None, PROXY),
+        (PROXY, INSIDE, INSIDE),
+        (PROXY, f"{INSIDE}, {OUTSIDE}", OUTSIDE),
+        (PROXY, f"{INSIDE},{OUTSIDE} , 10.9.0.2", OUTSIDE),
+        (PROXY, f"{INSIDE}, garbage", PROXY),
+        (PROXY, f"{INSIDE}, ", PROXY),
+        ("::1", "::ffff:192.0.2.7", OUTSIDE),
+        ("::ffff:10.9.0.1", INSIDE, INSIDE),
+        ("::ffff:192.0.2.7", INSIDE, OUTSIDE),
+        ("", INSIDE, ""),
+    ],
+)
+def test_a_forwarded_address_is_believed_of_trusted_proxies_only(keys, remote, forwarded, found):
+    assert Identity(keys, "10.9.0.0/24, ::1").peer(remote, forwarded) == found
+
+
+def test_a_forwarded_address_does_not_let_anybody_inside(house):
+    token = house.token("compute")
+    assert house.who(token, OUTSIDE, forwarded=INSIDE).json["role"] == Role.USER
+    assert house.who(token, PROXY, forwarded=INSIDE).json["role"] == Role.INSIDE
+
+
+def test_a_proxy_that_is_no_network_stops_the_start(keys):
+    with pytest.raises(ValueError, match="nonsense"):
+        Identity(keys, "nonsense")
+
+
+# Introspection.
+
+
+def test_a_client_is_told_of_its_own_tokens_and_the_operator_of_all(house):
+    token = house.token()
+    mine = house.post("/oauth/introspect", token=token)
+    assert (mine.json["active"], mine.json["client_id"], mine.headers["Cache-Control"]) == (True, "researcher", "no-store")
+    assert house.post("/oauth/introspect", house.assertion("operator"), token=token).json["purpose"] == "AIRESEARCH"
+    assert house.post("/oauth/introspect", house.assertion("compute"), token=token).json == {"active": False}
+
+
+def test_a_token_that_would_not_be_let_in_is_inactive(house):
+    token = house.token("compute")
+    agree.set_client(house.hall, builders.ACTOR, "compute", enabled=False)
+    for text in (token, "nonsense", ""):
+        assert house.post("/oauth/introspect", house.assertion("operator"), token=text).json == {"active": False}
+
+
+def test_introspection_needs_proof_of_the_client(house):
+    answer = house.post("/oauth/introspect", house.assertion(key=STRANGER), token=house.token())
+    assert refused(answer) == (401, "invalid_client", "assertion-invalid")
+
+
+# `accord token`, over a real connection.
+
+
+@pytest.fixture
+def client_file(tmp_path, keys, free_port) -> Path:
+    """The file of a client of an Accord that listens."""
+    base = f"http://127.0.0.1:{free_port}"
+    hall = builders.hall(tmp_path, public_url=base)
+    builders.seed(hall)
+    agree.add_party(hall, builders.ACTOR, "university", "University", "user")
+    private, public = new_client_key()
+    agree.add_client(
+        hall,
+        builders.ACTOR,
+        "c1",
+        party="university",
+        jwks=public,
+        scopes=["system/*.rs"],
+        purposes=["AITRAIN"],
+        terms=builders.TERMS,
+    )
+    write_client(tmp_path / "c1.json", ClientFile("c1", base + "/oauth/token", "system/*.rs", "AITRAIN", private))
+    server = make_server("127.0.0.1", free_port, _app(hall, keys), threaded=True)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield tmp_path / "c1.json"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+    hall.store.close()
+
+
+def test_a_client_file_is_all_it_takes_to_get_a_token(client_file, keys):
+    base = json.loads(client_file.read_text())["token_url"].removesuffix("/oauth/token")
+    now = builders.wiring.now
+    claims = keys.read(fetch(client_file), base, now())
+    assert (claims["client_id"], claims["scope"], claims["purpose"]) == ("c1", "system/*.rs", "AITRAIN")
+    assert keys.read(fetch(client_file, scope="system/Patient.r"), base, now())["scope"] == "system/Patient.r"
+    with pytest.raises(Unauthenticated, match="Clinical purposes are refused") as refusal:
+        fetch(client_file, purpose="TREAT")
+    assert refusal.value.code == "purpose-clinical"
+
+
+def test_a_token_endpoint_that_does_not_answer_is_said_to(tmp_path, free_port):
+    nobody = ClientFile("c1", f"http://127.0.0.1:{free_port}/oauth/token", "", None, new_client_key()[0])
+    for name, url in {"a": nobody.token_url, "b": "nonsense"}.items():
+        write_client(tmp_path / name, replace(nobody, token_url=url))
+        with pytest.raises(Unavailable):
+            fetch(tmp_path / name)
+
+
+def test_an_assertion_of_the_client_file_is_what_the_server_takes(house):
+    private = dict(EC.as_dict(private=True))
+    assert house.post(made=assertion(ClientFile("researcher", URL, "", None, private), house.clock())).status_code == 200

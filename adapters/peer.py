@@ -33,7 +33,7 @@ WINDOW_FILES, WINDOW_BYTES = 1000, 256_000_000
 REQUEST_FILES, REQUEST_BYTES = 50, 16_000_000
 """Files sent in one request; a file over the bytes goes alone."""
 CHUNK = 1 << 18
-_Body = Callable[[], Iterator[bytes]]
+_Body = Callable[[], bytes | Iterator[bytes]]
 _Moved = Callable[[int], None]
 _TIMEOUT = httpx.Timeout(30, connect=10, read=300)
 _TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
@@ -158,7 +158,7 @@ class Peer:
         return [f for f in files if f.name not in known]
 
     def _bring(self, key: str, files: list[Offered], digests: Mapping[str, str], moved: _Moved) -> None:
-        """Send these files; where not all were taken or refused for good, ask which are told of, and send the rest again."""
+        """Send these files; where that was cut off, ask which are told of, and send the rest again."""
         for pause in (*PAUSES, None):
             wait = self._stored(key, files, moved)
             if wait is None or not (files := self._unknown(key, files, digests, moved)):
@@ -168,7 +168,7 @@ class Peer:
         raise Unavailable("not-taken", f"The server could not take {len(files)} of the files it was sent last. Try again later.")
 
     def _stored(self, key: str, files: Sequence[Offered], moved: _Moved) -> float | None:
-        """Store by STOW-RS (PS3.18 10.5). None: every file was taken; else the seconds after which to send again what was not."""
+        """Store by STOW-RS (PS3.18 10.5). None: every file is told of; else the seconds after which to send the rest again."""
         boundary, sent = secrets.token_hex(16), 0
 
         def counted(size: int) -> None:
@@ -190,7 +190,7 @@ class Peer:
 
     def _ask(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         content = json.dumps(body, ensure_ascii=False).encode()
-        with closing(self._called(method, path, {"Content-Type": "application/json"}, lambda: iter([content]))) as answer:
+        with closing(self._called(method, path, {"Content-Type": "application/json"}, lambda: content)) as answer:
             return dict(_json(answer))
 
     def _called(self, method: str, path: str, headers: Mapping[str, str] = _NONE, body: _Body | None = None) -> httpx.Response:
@@ -279,9 +279,9 @@ def _pieces(file: Offered) -> Iterator[bytes]:
 
 
 def _stored_wait(answer: httpx.Response) -> float | None:
-    """See `Peer._stored`. A refusal that is the files' own comes as a DICOM response (PS3.18 10.5.3), any other as a problem."""
+    """See `Peer._stored`. An answer in DICOM JSON (PS3.18 10.5.3) says that every file has its receipt, whatever became of it."""
     if answer.headers.get("Content-Type", "").startswith("application/dicom+json"):
-        return 0.0 if _json(answer).get("00081198") else None  # FailedSOPSequence: refused for good, or not taken now
+        return None
     wait = _wait(answer)
     if wait is None:
         raise _failure(answer)

@@ -12,7 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from consent.agreement import AgreementState, Facts, NodeState
-from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Purpose
+from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Purpose, Visibility
 from consent.permits import holding
 from consent.subject import Role, Subject
 
@@ -69,7 +69,7 @@ SENTENCES = {
 }
 """Rule → the sentence a caller reads; stable codes, no dataset's or patient's value in them."""
 
-_CLOSED = {Action.PREVIEW: "not-visible", Action.VIEW: "preview-only", Action.EXPORT: "no-download"}
+_CLOSED = {Action.VIEW: "preview-only", Action.EXPORT: "no-download"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,10 @@ def _users_refusal(subject: Subject, action: Action, purpose: str | None, facts:
         return "purpose-not-agreed"
     if facts.conditions.access_class is AccessClass.CONDITIONAL and not holding(facts.permits, subject.party, now):
         return "permit-needed"
-    return None if facts.conditions.permit(action) else _CLOSED.get(action, "action-not-agreed")
+    if facts.conditions.permit(action):
+        return None
+    pictures = action in (Action.PREVIEW, Action.VIEW) and facts.conditions.visibility is Visibility.NONE
+    return "not-visible" if pictures else _CLOSED.get(action, "action-not-agreed")
 
 
 def purpose_refusal(subject: Subject, purpose: str | None) -> str | None:

@@ -51,11 +51,16 @@ class Settings:
 
 
 def read(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
-    """Settings from `ACCORD_*` (the process's environment by default); `overrides` that are not None win. Raises ValueError."""
+    """Settings from `ACCORD_*` (the process's environment by default); `overrides` that are not None win. Raises ValueError.
+
+    `ACCORD_NAME_FILE` names a file that holds the setting, as containers are given secrets. Raises OSError where it can't be read.
+    """
     found = os.environ if environment is None else environment
     values: dict[str, object] = {}
     for setting in fields(Settings):
-        text = found.get(f"ACCORD_{setting.name.upper()}")
+        name = f"ACCORD_{setting.name.upper()}"
+        file = found.get(f"{name}_FILE")
+        text = found.get(name) if file is None else Path(file).read_text().strip()
         if text is not None:
             values[setting.name] = _read(setting.name, text, setting.default)
     known = {k: v for k, v in overrides.items() if v is not None}

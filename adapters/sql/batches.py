@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, moment, stamp
@@ -101,9 +101,13 @@ def receipt(  # noqa: PLR0913 - one row's columns
 ) -> None:
     """Append one file's outcome to an open batch and touch it."""
     values = {"name": name, "study_uid": study_uid, "sop_uid": sop_uid, "digest": digest, "size": size, "outcome": outcome, "rule": rule}
-    row = insert(t.receipt).values(batch=batch, findings=json.dumps(findings, separators=(",", ":")), at=stamp(now), **values)
-    connection.execute(row)
-    connection.execute(update(t.batch).where(_b.id == batch).values(touched=stamp(now)))
+    said = json.dumps(findings, separators=(",", ":"))
+    connection.execute(_RECEIVE, {"batch": batch, "findings": said, "at": stamp(now), **values})
+    connection.execute(_TOUCH, {"row": batch, "now": stamp(now)})
+
+
+_RECEIVE = insert(t.receipt)
+_TOUCH = update(t.batch).where(_b.id == bindparam("row")).values(touched=bindparam("now"))
 
 
 def told(connection: Connection, batch: int, sop_uid: str, outcome: str) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, delete, exists, func, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, select, text, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, stamp
@@ -55,18 +55,34 @@ def lock_study(connection: Connection, study_uid: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:uid, 0))"), {"uid": study_uid})
 
 
+# Statements of the receiving path are built once: building costs as much as running them.
+_UNDER_UID = select(t.custody).where(_c.sop_uid == bindparam("uid"), _c.state.in_(IN_CARE))
+_BLOCKS = exists().where(
+    t.block.c.dataset == bindparam("owner"),
+    t.block.c.lifted.is_(None),
+    or_(
+        t.block.c.study_uid == bindparam("study"),
+        and_(t.block.c.sop_uid == bindparam("uid"), or_(t.block.c.digest.is_(None), t.block.c.digest == bindparam("content"))),
+    ),
+)
+_ELSEWHERE = exists().where(_c.study_uid == bindparam("study"), _c.dataset != bindparam("owner"), _c.state.in_(IN_CARE))
+_STANDING = select(_ELSEWHERE.label("elsewhere"), _BLOCKS.label("blocked"))
+_SETTLE = (
+    update(t.custody)
+    .where(_c.id == bindparam("row"), _c.state == "receiving", _c.holder == bindparam("mine"))
+    .values(state=bindparam("settled"), holder=None, lease=None, at=bindparam("now"))
+)
+
+
 def in_care(connection: Connection, sop_uid: str) -> Kept | None:
     """The row in our care under this SOP Instance UID."""
-    return _one(connection, and_(_c.sop_uid == sop_uid, _c.state.in_(IN_CARE)))
+    row = connection.execute(_UNDER_UID, {"uid": sop_uid}).one_or_none()
+    return None if row is None else _kept(row)
 
 
 def by_id(connection: Connection, key: int) -> Kept | None:
     """A row by its id."""
-    return _one(connection, _c.id == key)
-
-
-def _one(connection: Connection, where: object) -> Kept | None:
-    row = connection.execute(select(t.custody).where(where)).one_or_none()  # type: ignore[arg-type]
+    row = connection.execute(select(t.custody).where(_c.id == key)).one_or_none()
     return None if row is None else _kept(row)
 
 
@@ -77,17 +93,11 @@ def _kept(r: object) -> Kept:
     return Kept(r.id, seen, r.dataset, r.node, r.batch, r.state, r.quarantined, r.place, r.rule, r.holder, r.lease)  # type: ignore[attr-defined]
 
 
-def study_elsewhere(connection: Connection, study_uid: str, dataset: int) -> bool:
-    """Whether this study is in our care under another dataset."""
-    where = and_(_c.study_uid == study_uid, _c.dataset != dataset, _c.state.in_(IN_CARE))
-    return bool(connection.execute(select(exists().where(where))).scalar())
-
-
-def blocked(connection: Connection, dataset: int, seen: Object) -> bool:
-    """Whether a block in force rejects this object by name."""
-    b = t.block.c
-    named = or_(b.study_uid == seen.study_uid, and_(b.sop_uid == seen.sop_uid, or_(b.digest.is_(None), b.digest == seen.digest)))
-    return bool(connection.execute(select(exists().where(and_(b.dataset == dataset, b.lifted.is_(None), named)))).scalar())
+def standing(connection: Connection, dataset: int, seen: Object) -> tuple[bool, bool]:
+    """(its study is in our care under another dataset, a block in force rejects it by name)."""
+    named = {"owner": dataset, "study": seen.study_uid, "uid": seen.sop_uid, "content": seen.digest}
+    elsewhere, blocked = connection.execute(_STANDING, named).one()
+    return bool(elsewhere), bool(blocked)
 
 
 def claim(  # noqa: PLR0913 - one row's columns
@@ -138,9 +148,8 @@ def take_over(connection: Connection, key: int, holder: str, lease: datetime, ba
 
 def settle(connection: Connection, key: int, holder: str, state: str, now: datetime) -> bool:
     """Flip our receiving row to `state`; False where it is no longer ours."""
-    mine = and_(_c.id == key, _c.state == "receiving", _c.holder == holder)
-    values = {"state": state, "holder": None, "lease": None, "at": stamp(now)}
-    return connection.execute(update(t.custody).where(mine).values(**values)).rowcount == 1
+    named = {"row": key, "mine": holder, "settled": state, "now": stamp(now)}
+    return connection.execute(_SETTLE, named).rowcount == 1
 
 
 def released(connection: Connection, key: int, place: str, rule: str) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
+    BigInteger,
     ColumnElement,
     Connection,
     Select,
@@ -210,11 +211,11 @@ DOORS: Shelf[Door] = Shelf(_doors, _d.id, _door_fields, lambda _, r: Door(r.alia
 
 _ORGANISATIONS = union_all(
     select(
-        literal(0).label("id"),
+        literal(0, BigInteger).label("id"),
         literal(REPOSITORY).label("key"),
         bindparam("repository", type_=Text).label("name"),
         literal(REPOSITORY).label("role"),
-        literal(0).label("updated"),
+        literal(0, BigInteger).label("updated"),
     ),
     select(_p.id, _p.key, _p.name, _p.role, _p.updated),
 ).subquery("organisations")
@@ -230,7 +231,7 @@ def _organisations(seen: Seen) -> Select[Any]:
 def _named(connection: Connection, leaf: Leaf, seen: Seen) -> ColumnElement[bool]:
     """Names are matched folded, which SQL can't do; organisations are few."""
     pattern = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in leaf.pattern) if isinstance(leaf, Like) else ""
-    named = connection.execute(_organisations(seen).with_only_columns(_o.id, _o.name)).tuples()
+    named = connection.execute(_organisations(seen).with_only_columns(_o.id, _o.name))
     return _o.id.in_([key for key, name in named if re.fullmatch(pattern, folded(name), re.DOTALL)])
 
 

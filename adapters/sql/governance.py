@@ -87,7 +87,15 @@ class DatasetRow:
 
 def counter(connection: Connection) -> int:
     """The number that changes with every governance act."""
-    return int(connection.execute(select(t.governance.c.counter)).scalar_one())
+    return int(connection.execute(_COUNTER).scalar_one())
+
+
+_COUNTER = select(t.governance.c.counter)
+
+
+def parties(connection: Connection) -> dict[str, int]:
+    """Every organisation's key → its id."""
+    return {key: party for party, key in connection.execute(select(t.party.c.id, t.party.c.key))}
 
 
 def touch(connection: Connection) -> None:

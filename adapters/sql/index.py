@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, insert_of, moment, stamp
@@ -30,15 +30,18 @@ def add(  # noqa: PLR0913 - an instance and where it belongs
 ) -> None:
     """Index one held instance, in the transaction that settles it. Raises StudyElsewhere."""
     patient = _patient(connection, header, party, provider, now)
-    study, modalities, classes, counts = _study(connection, header, dataset, patient, now)
-    series, is_new = _series(connection, header, study)
-    values = {"study": study, "series": series, "custody": custody, "sop_uid": header.sop_instance_uid, "sop_class": header.sop_class_uid}
+    held = _study(connection, header, dataset, patient, now)
+    series, is_new = _series(connection, header, held.id)
+    values = {"study": held.id, "series": series, "custody": custody, "sop_uid": header.sop_instance_uid, "sop_class": header.sop_class_uid}
     summary = instance_summary(header, header.transfer_syntax).encode()
     frames = max(header.number_of_frames or 1, 1)
     added(connection, t.instance, **values, number=header.instance_number, frames=frames, summary=summary, metadata=metadata)
-    modalities = _with(modalities, header.modality)
-    classes = _with(classes, header.sop_class_uid)
-    _grown(connection, study, provider, modalities, classes, (counts[0] + is_new, counts[1] + 1), now)
+    modalities, classes = _with(held.modalities, header.modality), _with(held.sop_classes, header.sop_class_uid)
+    words = {"modalities": modalities.split(), "sop_classes": classes.split()}
+    counts = {"series": held.series + is_new, "instances": held.instances + 1}
+    fragment = study_fragment(_header(held.header), issuer=provider, **words, **counts).encode()
+    said = {"modalities": modalities, "sop_classes": classes, "fragment": fragment, "touched": stamp(now), **counts}
+    connection.execute(_GROW, {f"new_{k}": v for k, v in said.items()} | {"row": held.id})
 
 
 def _with(words: str, word: str | None) -> str:
@@ -51,29 +54,46 @@ def _insert_missing(connection: Connection, table: Any, values: dict[str, object
     return connection.execute(statement).scalar_one_or_none()
 
 
+_PATIENT = select(t.patient.c.id).where(t.patient.c.key == bindparam("key"))
+_STUDY = (
+    select(_s.id, _s.dataset, _s.modalities, _s.sop_classes, _s.series, _s.instances, _s.header)
+    .where(_s.study_uid == bindparam("uid"))
+    .with_for_update()
+)
+_SERIES = select(_e.id, _e.header, _e.instances).where(_e.study == bindparam("of"), _e.series_uid == bindparam("uid"))
+_GROW = (
+    update(t.study)
+    .where(_s.id == bindparam("row"))
+    .values(
+        {c: bindparam(f"new_{c}") for c in ("modalities", "sop_classes", "fragment", "touched", "series", "instances")}
+        | {"dirty_since": func.coalesce(_s.dirty_since, bindparam("new_touched"))}
+    )
+)
+_GROW_SERIES = (
+    update(t.series).where(_e.id == bindparam("row")).values(instances=bindparam("new_instances"), fragment=bindparam("new_fragment"))
+)
+
+
 def _patient(connection: Connection, header: Header, party: int, provider: str, now: datetime) -> int:
     key = patient_key(provider, header.patient_id or "")
-    known = select(t.patient.c.id).where(t.patient.c.key == key)
-    found = connection.execute(known).scalar_one_or_none()
+    found = connection.execute(_PATIENT, {"key": key}).scalar_one_or_none()
     if found is None:
         sex = header.patient_sex if header.patient_sex in SEXES else None
         values = {"key": key, "party": party, "patient_id": header.patient_id or "", "sex": sex, "updated": stamp(now)}
         found = _insert_missing(connection, t.patient, values)
-    return found if found is not None else int(connection.execute(known).scalar_one())
+    return found if found is not None else int(connection.execute(_PATIENT, {"key": key}).scalar_one())
 
 
-def _study(connection: Connection, header: Header, dataset: int, patient: int, now: datetime) -> tuple[int, str, str, tuple[int, int]]:
-    """(id, modalities, SOP classes, (series, instances)) of the study as it stands, locked until the transaction ends."""
-    known = select(_s.id, _s.dataset, _s.modalities, _s.sop_classes, _s.series, _s.instances).where(
-        _s.study_uid == header.study_instance_uid
-    )
-    row = connection.execute(known.with_for_update()).one_or_none()
+def _study(connection: Connection, header: Header, dataset: int, patient: int, now: datetime) -> Any:
+    """The study's row as it stands, locked until the transaction ends; made where it was missing."""
+    named = {"uid": header.study_instance_uid}
+    row = connection.execute(_STUDY, named).one_or_none()
     if row is None:
         _insert_missing(connection, t.study, _study_values(header, dataset, patient, now))
-        row = connection.execute(known.with_for_update()).one()
+        row = connection.execute(_STUDY, named).one()
     if row.dataset != dataset:
         raise StudyElsewhere
-    return row.id, row.modalities, row.sop_classes, (row.series, row.instances)
+    return row
 
 
 def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> dict[str, object]:
@@ -106,12 +126,11 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
 
 
 def _series(connection: Connection, header: Header, study: int) -> tuple[int, bool]:
-    known = select(_e.id, _e.header, _e.instances).where(_e.study == study, _e.series_uid == header.series_instance_uid)
-    row = connection.execute(known).one_or_none()
+    row = connection.execute(_SERIES, {"of": study, "uid": header.series_instance_uid}).one_or_none()
     if row is None:
         return added(connection, t.series, **_series_values(header, study)), True
     fragment = series_fragment(_header(row.header), instances=row.instances + 1).encode()
-    connection.execute(update(t.series).where(_e.id == row.id).values(instances=row.instances + 1, fragment=fragment))
+    connection.execute(_GROW_SERIES, {"row": row.id, "new_instances": row.instances + 1, "new_fragment": fragment})
     return row.id, False
 
 
@@ -132,19 +151,6 @@ def _series_values(header: Header, study: int) -> dict[str, object]:
 
 def _header(stored: str) -> Header:
     return msgspec.json.decode(stored, type=Header)
-
-
-def _grown(  # noqa: PLR0913 - the study's moving parts
-    connection: Connection, study: int, provider: str, modalities: str, classes: str, counts: tuple[int, int], now: datetime
-) -> None:
-    header = _header(connection.execute(select(_s.header).where(_s.id == study)).scalar_one())
-    series, instances = counts
-    words = {"modalities": modalities.split(), "sop_classes": classes.split()}
-    fragment = study_fragment(header, issuer=provider, series=series, instances=instances, **words).encode()
-    at = stamp(now)
-    values = {"modalities": modalities, "sop_classes": classes, "series": series, "instances": instances, "fragment": fragment}
-    since = func.coalesce(_s.dirty_since, at)
-    connection.execute(update(t.study).where(_s.id == study).values(**values, touched=at, dirty_since=since))
 
 
 def dirty(connection: Connection, quiet_before: datetime, since_before: datetime, limit: int = 50) -> list[int]:

@@ -9,9 +9,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, exc, insert, make_url, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, insert, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mappings.failures import Full, Unavailable
@@ -81,9 +82,14 @@ class Store:
         self.engine.dispose()
 
 
-def added(connection: Connection, table: Any, **values: object) -> int:
+def added(connection: Connection, table: Table, **values: object) -> int:
     """Insert one row and return its id."""
-    return int(connection.execute(insert(table).values(**values).returning(table.c.id)).scalar_one())
+    return int(connection.execute(_adding(table), values).scalar_one())
+
+
+@cache
+def _adding(table: Table) -> Any:
+    return insert(table).returning(table.c.id)
 
 
 def insert_of(connection: Connection) -> Any:

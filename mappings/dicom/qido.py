@@ -177,7 +177,7 @@ def _is_date(text: str) -> bool:
 
 
 def _combined(days: Condition | None, times: Condition | None) -> Condition | None:
-    """Ranges of one form, of dates and of times, are one range of moments (PS3.4 §C.2.2.2.5.4): on its first day from its time on."""
+    """Ranges of one form, of dates and of times, are one range of moments (PS3.4 §C.2.2.2.5.4)."""
     if not isinstance(days, Between) or not isinstance(times, Between):
         return None
     if (days.low is None, days.high is None) != (times.low is None, times.high is None):

@@ -30,6 +30,7 @@ MAX_VALUES = 200
 MAX_VALUE = 4000
 CURSOR = "_cursor"
 _SPLIT = re.compile(r"(?<!\\),")
+_ID = re.compile(r"[A-Za-z0-9.-]{1,64}")
 _ESCAPED = re.compile(r"\\([\\,|$])")
 Arguments = Sequence[tuple[str, str]]
 
@@ -56,6 +57,8 @@ def read(resource: str, arguments: Arguments, base: str, reader: str, *, lenient
     """Read a search; `base`: the server's public address, `reader`: whom cursors are bound to. Raises Invalid, saying where."""
     if len(arguments) > MAX_ARGUMENTS or any(len(value) > MAX_VALUE for _, value in arguments):
         raise Invalid("too-many", f"A search takes at most {MAX_ARGUMENTS} arguments of at most {MAX_VALUE} characters.")
+    if any("\0" in value for _, value in arguments):
+        raise Invalid("value", "A search value has no NUL character.")
     known = parameters(resource)
     asked = [(n, v) for n, v in arguments if n.split(":")[0] in known]
     shaping, ignored = _shaping([(n, v) for n, v in arguments if n.split(":")[0] not in known], lenient=lenient)
@@ -185,7 +188,9 @@ def _bars(value: str) -> tuple[str, str, str]:
 
 
 def identified(parameter: Parameter, identity: str) -> Condition:
-    """The condition that a row has this FHIR id, by the `_id` parameter of its resource."""
+    """The condition that a row has this FHIR id (R4 2.24.0.1), by the `_id` parameter of its resource."""
+    if not _ID.fullmatch(identity):
+        return NOTHING
     if parameter.field == "entry":
         return OneOf("entry", (int(identity),)) if re.fullmatch(r"[1-9][0-9]{0,17}", identity) else NOTHING
     return OneOf(parameter.field, keys_of(identity))

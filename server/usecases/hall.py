@@ -35,6 +35,7 @@ class Known:
     counter: int = -1
     facts: tuple[Facts, ...] = ()
     nodes: dict[int, NodeRow] = field(default_factory=dict)
+    parties: dict[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Hall:
         counter = governance.counter(connection)
         if self.known[0].counter != counter:
             nodes = {n.id: n for n in governance.nodes(connection)}
-            self.known[0] = Known(counter, governance.facts(connection), nodes)
+            self.known[0] = Known(counter, governance.facts(connection), nodes, governance.parties(connection))
         return self.known[0]
 
     def sight(self, connection: Connection, caller: Caller, action: Action) -> Sight:

@@ -123,7 +123,7 @@ def open_batch(hall: Hall, origin: Origin) -> Batch:
         values = {"door": origin.door, "dataset": origin.dataset, "subject": origin.subject.id, "peer": origin.peer}
         names = {"calling": origin.calling, "called": origin.called, "attested": origin.attested, "held_by": hall.holder}
         batch = batches.opened(connection, now, key=key, **values, **names)
-        party = governance.id_of(connection, "party", facts.provider)
+        party = hall.governance(connection).parties[facts.provider]
         said = {"batch": key, "dataset": origin.alias, "provider": facts.provider, "door": origin.door, "calling": origin.calling or None}
         record(connection, Kind.BATCH_OPENED, now, origin.subject.id, said, About(party, origin.dataset, batch))
     return Batch(batch, key, origin)
@@ -209,7 +209,7 @@ def _attempt(hall: Hall, batch: Batch, arrival: Arrival) -> Taken:
     with hall.store.read() as connection:
         stop = _stop(hall, connection, batch.origin)
         kept = custody.in_care(connection, arrival.object.sop_uid)
-        finding = stop or _standing(connection, batch, arrival)
+        finding = stop or _standing(connection, batch, arrival, kept)
     if finding is None and kept is not None:
         finding = _known(hall, kept, arrival)
     if finding == "known":
@@ -228,14 +228,12 @@ def _stop(hall: Hall, connection: Connection, origin: Origin) -> str | None:
     return None if decision.allowed else _STOPS.get(decision.rule, "agreement-inactive")
 
 
-def _standing(connection: Connection, batch: Batch, arrival: Arrival) -> str | None:
+def _standing(connection: Connection, batch: Batch, arrival: Arrival, kept: Kept | None) -> str | None:
     """What custody says of the object before its content is compared: the dataset first, so that nobody learns of another's data."""
-    if custody.study_elsewhere(connection, arrival.object.study_uid, batch.origin.dataset):
+    elsewhere, blocked = custody.standing(connection, batch.origin.dataset, arrival.object)
+    if elsewhere or (kept is not None and kept.dataset != batch.origin.dataset):
         return "study-not-yours"
-    kept = custody.in_care(connection, arrival.object.sop_uid)
-    if kept is not None and kept.dataset != batch.origin.dataset:
-        return "study-not-yours"
-    return "blocked" if custody.blocked(connection, batch.origin.dataset, arrival.object) else None
+    return "blocked" if blocked else None
 
 
 def _known(hall: Hall, kept: Kept, arrival: Arrival) -> str | None:
@@ -330,7 +328,7 @@ def _claim(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, bound: 
     try:
         with hall.store.write(durable=False) as connection:
             custody.lock_study(connection, seen.study_uid)
-            if _standing(connection, batch, arrival):
+            if _standing(connection, batch, arrival, kept):
                 raise _Changed
             if kept is not None:
                 if not custody.take_over(connection, kept.id, hall.holder, lease, batch.id):
@@ -347,7 +345,7 @@ def _claim(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, bound: 
 def settle(hall: Hall, connection: Connection, claim: int, arrival: Arrival, bound: _Bound, origin: Origin) -> None:  # noqa: PLR0913
     """Flip the claimed row and, for what is held, index it: in the caller's durable transaction. The stop binds here too."""
     now = hall.clock()
-    blocked = custody.blocked(connection, origin.dataset, arrival.object)
+    _, blocked = custody.standing(connection, origin.dataset, arrival.object)
     if blocked or _stop(hall, connection, origin) or not custody.settle(connection, claim, hall.holder, bound.state, now):
         raise _Changed
     if not bound.quarantined:
@@ -356,7 +354,7 @@ def settle(hall: Hall, connection: Connection, claim: int, arrival: Arrival, bou
 
 def _index(hall: Hall, connection: Connection, key: int, arrival: Arrival, dataset: int) -> None:
     facts = _facts(hall, connection, dataset)
-    party = governance.id_of(connection, "party", facts.provider)
+    party = hall.governance(connection).parties[facts.provider]
     where = {"dataset": dataset, "party": party, "provider": facts.provider, "custody": key, "now": hall.clock()}
     index.add(connection, arrival.header, metadata_of(arrival), **where)  # type: ignore[arg-type]
 
@@ -379,7 +377,7 @@ def _supersede(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kep
     where = {"dataset": batch.origin.dataset, "node": bound.node_id, "batch": batch.id, "place": place}
     with hall.store.write() as connection:
         custody.lock_study(connection, arrival.object.study_uid)
-        if not custody.move(connection, kept.id, "review", "refusing", now) or _standing(connection, batch, arrival):
+        if not custody.move(connection, kept.id, "review", "refusing", now) or _standing(connection, batch, arrival, None):
             raise _Changed
         claim = custody.claim(
             connection, arrival.object, **where, quarantined=bound.quarantined, rule=verdict.rule, holder=hall.holder, lease=now, now=now  # type: ignore[arg-type]

@@ -9,5 +9,6 @@ TARGET_CHARACTERS = 1000
 
 def noted(hall: Hall, caller: Caller, action: Action, target: str, status: int, count: int) -> None:
     """Note that `caller` was answered `status` with `count` rows on `target` (a reference, or a search as it was asked)."""
-    purpose, asked = caller.purpose or "", target[:TARGET_CHARACTERS]
+    asked = target[:TARGET_CHARACTERS].replace("\0", "")  # PostgreSQL takes no NUL, and one row must not spoil its group
+    purpose = caller.purpose or ""
     hall.accesses.note(Access(hall.clock(), caller.subject.id, str(action), purpose, asked, status, count, caller.request))

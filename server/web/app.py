@@ -72,12 +72,13 @@ def _failed(error: Exception) -> Response:
     if isinstance(failure, failures.Unavailable):
         response.headers["Retry-After"] = "10"
     if isinstance(failure, failures.Unauthenticated):
-        response.headers["WWW-Authenticate"] = f'Bearer realm="accord", error="{_bearer_error(failure)}"'
+        response.headers["WWW-Authenticate"] = _challenge(failure)
     return response
 
 
-def _bearer_error(failure: Failure) -> str:
-    return "invalid_request" if failure.code == "token-missing" else "invalid_token"
+def _challenge(failure: Failure) -> str:
+    """RFC 6750 section 3: a request without a token is told of no error."""
+    return 'Bearer realm="accord"' + ("" if failure.code == "token-missing" else ', error="invalid_token"')
 
 
 def _dialect(failure: Failure, fault: faults.Fault, reference: str) -> Response:

@@ -4,13 +4,13 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from flask import Blueprint, request
+from flask import Blueprint
 from werkzeug.http import http_date, parse_accept_header
 
 from consent.conditions import Action
 from mappings.failures import NotAcceptable, UnsupportedMedia
 from server.usecases.read import SOURCES, metadata, read_resource, search_resources
-from server.web.context import answered, caller, hall, serves
+from server.web.context import answered, caller, hall, request, serves
 
 FHIR_JSON = "application/fhir+json"
 _JSON = ("application/fhir+json", "application/json", "application/json+fhir", "text/json", "application/*", "*/*")

@@ -1,14 +1,12 @@
 """The FHIR door on a private hall: what a caller sees is what a store of only the permitted rows would answer."""
 
-import json
 from datetime import timedelta
-from pathlib import Path
 from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select
 from werkzeug.exceptions import HTTPException
 
 from adapters.sql import governance
@@ -59,16 +57,45 @@ def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, versi
         if patient is None:
             patient = added(connection, t.patient, key=key, party=party, patient_id=person, sex=sex, updated=stamp(START))
         row = added(
-            connection, t.study, key=study.key, study_uid=uid, dataset=dataset, patient=patient, patient_id=person, patient_name="",
-            patient_sex=sex, patient_birth_date="", study_date=study.date, study_time="", accession_number=f"ACC{number}", study_id="",
-            description="", referring="", header="{}", modalities=modality, sop_classes=CT, series=1, instances=1, fragment=b"{}",
-            document=study_document(study), version=version, updated=stamp(at), touched=stamp(at),
-        )  # fmt: skip
+            connection,
+            t.study,
+            key=study.key,
+            study_uid=uid,
+            dataset=dataset,
+            patient=patient,
+            patient_id=person,
+            patient_name="",
+            patient_sex=sex,
+            patient_birth_date="",
+            study_date=study.date,
+            study_time="",
+            accession_number=f"ACC{number}",
+            study_id="",
+            description="",
+            referring="",
+            header="{}",
+            modalities=modality,
+            sop_classes=CT,
+            series=1,
+            instances=1,
+            fragment=b"{}",
+            document=study_document(study),
+            version=version,
+            updated=stamp(at),
+            touched=stamp(at),
+        )
         connection.execute(
             insert(t.series).values(
-                study=row, series_uid=f"{uid}.1", modality=modality, body_part="CHEST", manufacturer="", description="", header="{}",
-                instances=1, fragment=b"{}",
-            )  # fmt: skip
+                study=row,
+                series_uid=f"{uid}.1",
+                modality=modality,
+                body_part="CHEST",
+                manufacturer="",
+                description="",
+                header="{}",
+                instances=1,
+                fragment=b"{}",
+            )
         )
     return study
 
@@ -76,7 +103,13 @@ def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, versi
 def deposit(hall, alias, provider, studies, *, kind=Kind.BATCH_CLOSED, actor="uploader", **facts):
     with hall.store.write() as connection:
         about = About(governance.id_of(connection, "party", provider), governance.id_of(connection, "dataset", alias))
-        said = {"dataset": alias, "provider": provider, "studies": [s.uid for s in studies], "agreement": f"DSA-{alias}@1", "terms": "1.0.0"}
+        said = {
+            "dataset": alias,
+            "provider": provider,
+            "studies": [s.uid for s in studies],
+            "agreement": f"DSA-{alias}@1",
+            "terms": "1.0.0",
+        }
         return record(connection, kind, hall.clock(), actor, said | facts, about)
 
 
@@ -85,7 +118,11 @@ def use(hall, alias, provider, study, actor, purpose="AITRAIN"):
     return deposit(hall, alias, provider, [], kind=Kind.USE_OPENED, actor=actor, **facts)
 
 
-DATASETS = {"OPEN": ("hospital-a", {}), "WAIT_1": ("hospital-b", {"access_class": AccessClass.CONDITIONAL}), "STOPPED": ("hospital-a", {})}
+DATASETS = {
+    "OPEN": ("hospital-a", {}),
+    "WAIT_1": ("hospital-b", {"access_class": AccessClass.CONDITIONAL}),
+    "STOPPED": ("hospital-a", {}),
+}
 
 
 def furnish(hall, aliases=tuple(DATASETS), per_dataset=6):
@@ -104,7 +141,7 @@ def furnish(hall, aliases=tuple(DATASETS), per_dataset=6):
         ]
         deposit(hall, alias, provider, planted[alias])
     if "WAIT_1" in aliases:
-        agree.add_permit(hall, builders.ACTOR, "WAIT_1", "clinic", None, None)
+        agree.add_permit(hall, builders.ACTOR, "WAIT_1", "clinic")
     if "STOPPED" in aliases:
         agree.move_agreement(hall, builders.ACTOR, "DSA-STOPPED", "suspend")
     return planted
@@ -115,7 +152,14 @@ def seed(hall, alias, provider, *, known, **values):
         builders.seed(hall, alias=alias, provider=provider, **values)
         return
     key, start = f"DSA-{alias}", hall.clock() - timedelta(days=1)
-    terms = {"provider": provider, "node": "central", "terms": "1.0.0", "starts": start, "actions": ("query",), "visibility": "full"}
+    terms = {
+        "provider": provider,
+        "node": "central",
+        "terms": "1.0.0",
+        "starts": start,
+        "actions": ("query",),
+        "visibility": "full",
+    }
     agree.add_agreement(hall, builders.ACTOR, key, **(terms | values))
     agree.move_agreement(hall, builders.ACTOR, key, "propose")
     agree.move_agreement(hall, builders.ACTOR, key, "activate")
@@ -125,9 +169,6 @@ def seed(hall, alias, provider, *, known, **values):
 @pytest.fixture(params=["sqlite", "postgresql"])
 def hall(request, tmp_path):
     url = request.getfixturevalue("postgresql")() if request.param == "postgresql" else ""
-    if url:
-        import alembic  # noqa: F401 - what wiring migrates with
-
     made = builders.hall(tmp_path, url=url, clock=builders.Clock(), contact="data@example.org")
     yield made
     made.accesses.close()
@@ -199,7 +240,8 @@ def test_a_caller_sees_what_a_store_of_only_the_permitted_rows_would_answer(furn
         answer = bundle(furnished.hall, who, resource, arguments)
         assert (sorted(ids(answer)), answer["total"]) == (sorted(ids(whole)), whole["total"]), (resource, arguments)
     for resource in ("ImagingStudy", "Patient"):
-        (mine, pages), (theirs, expected) = (paged(h, w, resource, [("_count", "2")]) for h, w in ((furnished.hall, who), (alone, "operator")))
+        mine, pages = paged(furnished.hall, who, resource, [("_count", "2")])
+        theirs, expected = paged(alone, "operator", resource, [("_count", "2")])
         assert (sorted(mine), pages) == (sorted(theirs), expected)
     alone.accesses.close()
     alone.store.close()
@@ -216,9 +258,11 @@ def test_a_client_follows_next_links_over_many_pages_without_gap_or_double(hall)
     assert page["total"] == 130
     assert "total" not in found(hall, "user", "ImagingStudy", _total="none")
     assert found(hall, "user", "ImagingStudy", _summary="count") == {
-        "resourceType": "Bundle", "type": "searchset", "total": 130,
+        "resourceType": "Bundle",
+        "type": "searchset",
+        "total": 130,
         "link": [{"relation": "self", "url": f"{hall.settings.base_url}/fhir/R4/ImagingStudy?_summary=count&_count=50"}],
-    }  # fmt: skip
+    }
 
 
 def test_a_page_ends_at_its_bytes_and_the_next_link_goes_on(hall, monkeypatch):
@@ -228,7 +272,8 @@ def test_a_page_ends_at_its_bytes_and_the_next_link_goes_on(hall, monkeypatch):
     for chunk in (2, 3, 101):
         monkeypatch.setattr("server.usecases.read.CHUNK", chunk)
         seen, pages = paged(hall, "user", "ImagingStudy", [])
-        assert seen == planted and 2 < pages < 10
+        assert seen == planted
+        assert 2 < pages < 10
 
 
 def test_a_next_link_after_a_suspension_is_empty(hall):
@@ -243,9 +288,15 @@ def test_a_next_link_after_a_suspension_is_empty(hall):
 
 def test_every_declared_parameter_is_answered(furnished):
     values = {
-        "date": "2020", "string": "Hosp", "_id": "1", "patient": "Patient/1", "subject": "Patient/1", "target": "Consent/DSA-OPEN",
-        "organization": "Organization/repository", "consentor": "Organization/hospital-a",
-    }  # fmt: skip
+        "date": "2020",
+        "string": "Hosp",
+        "_id": "1",
+        "patient": "Patient/1",
+        "subject": "Patient/1",
+        "target": "Consent/DSA-OPEN",
+        "organization": "Organization/repository",
+        "consentor": "Organization/hospital-a",
+    }
     for p in PARAMETERS:
         value = values.get(p.name) or values.get(p.type) or "x"
         assert bundle(furnished.hall, "operator", p.resource, [(p.name, value)])["type"] == "searchset", p
@@ -304,8 +355,11 @@ def test_a_deposit_is_seen_as_its_dataset_a_use_by_its_actor_and_governance_by_i
     assert kinds(found(hall, "user", "Provenance")) == ["batch.closed"] * 2
     assert kinds(found(hall, "holder", "Provenance")) == ["batch.closed"] * 2 + ["use.opened"]
     own = kinds(found(hall, "provider-a", "Provenance", _count="100"))
-    assert own.count("batch.closed") == 1 and own.count("use.opened") == 1 and "govern.agreement.suspend" in own
-    assert "govern.node.add" not in own and "govern.node.add" in kinds(found(hall, "operator", "Provenance", _count="100"))
+    assert own.count("batch.closed") == 1
+    assert own.count("use.opened") == 1
+    assert "govern.agreement.suspend" in own
+    assert "govern.node.add" not in own
+    assert "govern.node.add" in kinds(found(hall, "operator", "Provenance", _count="100"))
     assert "use.opened" not in kinds(found(hall, "provider-b", "Provenance", _count="100"))
     assert kinds(found(hall, "unapproved", "Provenance")) == []
 
@@ -335,10 +389,12 @@ def test_what_provenance_is_found_by_is_what_it_says(furnished):
     for entry in told:
         for target in entry["target"]:
             if "reference" in target:
-                assert entry["id"] in ids(found(furnished.hall, "operator", "Provenance", target=target["reference"], _count="200"))
-    for reference in {t["reference"] for e in told for t in e["target"] if "reference" in t}:
+                assert entry["id"] in ids(
+                    found(furnished.hall, "operator", "Provenance", target=target["reference"], _count="200")
+                )
+    for reference in {target["reference"] for e in told for target in e["target"] if "reference" in target}:
         for entry in resources(found(furnished.hall, "operator", "Provenance", target=reference, _count="200")):
-            assert reference in [t.get("reference") for t in entry["target"]]
+            assert reference in [target.get("reference") for target in entry["target"]]
 
 
 def test_an_erased_entry_is_no_longer_told(furnished):
@@ -360,23 +416,24 @@ def test_references_of_what_a_caller_sees_are_served_to_it(furnished):
 
 def references(value):
     if isinstance(value, dict):
-        return [value["reference"]] * isinstance(value.get("reference"), str) + [r for v in value.values() for r in references(v)]
+        mine = [value["reference"]] if isinstance(value.get("reference"), str) else []
+        return mine + [r for v in value.values() for r in references(v)]
     return [r for v in value for r in references(v)] if isinstance(value, list) else []
 
 
 def test_real_objects_are_served_as_valid_studies_once_their_documents_are_built(hall):
     builders.seed(hall, alias="OPEN", attested=True)
     batch = builders.batch(hall, "OPEN", attested=True)
-    files = sorted((builders.DICOM / "ct").glob("*.dcm"))[:4] + sorted((builders.DICOM / "mr").glob("*.dcm"))[:2]
-    held_files = [f for f in files if str(take(hall, batch, f.name, memoryview(f.read_bytes())).outcome) == "pass"]
-    assert held_files
+    files = [f for f in sorted(builders.DICOM.rglob("*.dcm")) if f.stat().st_size < 2_000_000]
+    outcomes = [str(take(hall, batch, f.name, memoryview(f.read_bytes())).outcome) for f in files]
+    assert outcomes.count("pass") > 3
     assert ids(found(hall, "user", "ImagingStudy")) == []
     hall.clock.on(10)
     while rebuild(hall):
         pass
     studies = resources(found(hall, "user", "ImagingStudy"))
-    assert sum(s["numberOfInstances"] for s in studies) == len(held_files)
-    assert ids(found(hall, "user", "Patient"))
+    assert sum(s["numberOfInstances"] for s in studies) == outcomes.count("pass")
+    assert len(ids(found(hall, "user", "Patient"))) == len({s["subject"]["reference"] for s in studies})
 
 
 def test_every_answer_is_recorded(furnished):
@@ -389,8 +446,13 @@ def test_every_answer_is_recorded(furnished):
     hall.accesses.flush()
     with hall.store.read() as connection:
         rows = connection.execute(select(t.access).order_by(t.access.c.id)).all()
-    assert [(r.subject, r.action, r.status, r.count) for r in rows] == [("user", "query", 200, 2), ("user", "query", 200, 1), ("user", "query", 404, 0)]
-    assert rows[0].target.startswith("ImagingStudy?modality=CT") and rows[1].target == f"ImagingStudy/{key}"
+    assert [(r.subject, r.action, r.status, r.count) for r in rows] == [
+        ("user", "query", 200, 2),
+        ("user", "query", 200, 1),
+        ("user", "query", 404, 0),
+    ]
+    assert rows[0].target.startswith("ImagingStudy?modality=CT")
+    assert rows[1].target == f"ImagingStudy/{key}"
 
 
 # --- over HTTP
@@ -400,7 +462,9 @@ def door(hall, scopes=("system/*.cruds",)):
     """A Flask app with the FHIR blueprint; the bearer token is the caller's name."""
     app = Flask("test", static_folder=None)
     identity = SimpleNamespace(
-        caller=lambda _hall, token, _address, request: context.Caller(CALLERS[token].subject, CALLERS[token].purpose, scopes, request),
+        caller=lambda _hall, token, _address, request: context.Caller(
+            CALLERS[token].subject, CALLERS[token].purpose, scopes, request
+        ),
         peer=lambda remote, _forwarded: remote,
     )
     context.install(app, hall, identity, context.Rooms(dict.fromkeys(context.Room, 4)))
@@ -419,8 +483,9 @@ def failed(error):
     return context.answered(outcome(fault.issue, error.sentence, error.where), fault.http, FHIR)
 
 
-def get(client, path, token="user", **headers):
-    return client.get(f"/fhir/R4/{path}", headers={"Authorization": f"Bearer {token}"} | {k.replace("_", "-"): v for k, v in headers.items()})
+def get(client, path, **headers):
+    asked = {"Authorization": "Bearer user"} | {k.replace("_", "-"): v for k, v in headers.items()}
+    return client.get(f"/fhir/R4/{path}", headers=asked)
 
 
 def test_metadata_is_open_and_everything_else_is_not(furnished):
@@ -444,7 +509,12 @@ def test_a_read_has_its_tag_and_date_and_is_not_sent_twice(furnished):
     again = get(client, f"ImagingStudy/{key}", If_None_Match=first.headers["ETag"])
     assert (again.status_code, again.data) == (304, b"")
     assert get(client, f"ImagingStudy/{key}", If_None_Match='W/"0"').status_code == 200
-    for path in ("Consent/DSA-WAIT.1", "Endpoint/WAIT.1", "Organization/repository", f"Patient/{patient_key('hospital-a', 'P1')}"):
+    for path in (
+        "Consent/DSA-WAIT.1",
+        "Endpoint/WAIT.1",
+        "Organization/repository",
+        f"Patient/{patient_key('hospital-a', 'P1')}",
+    ):
         tag = get(client, path).headers["ETag"]
         assert get(client, path, If_None_Match=tag).status_code == 304
 
@@ -473,14 +543,19 @@ def test_a_search_may_be_posted_as_a_form_and_answers_the_same(furnished):
 def test_unknown_parameters_are_refused_by_name_or_ignored_with_a_warning(furnished):
     client = door(furnished.hall)
     strict = get(client, "ImagingStudy?colour=red")
-    assert strict.status_code == 400 and held(strict.data)["issue"][0]["expression"] == ["colour"]
+    assert strict.status_code == 400
+    assert held(strict.data)["issue"][0]["expression"] == ["colour"]
     lenient = held(get(client, "ImagingStudy?colour=red&modality=CT", Prefer="handling=lenient").data)
-    assert "colour" not in lenient["link"][0]["url"] and "modality=CT" in lenient["link"][0]["url"]
+    assert "colour" not in lenient["link"][0]["url"]
+    assert "modality=CT" in lenient["link"][0]["url"]
     warning = lenient["entry"][-1]
     assert warning["search"]["mode"] == "outcome"
     assert warning["resource"]["issue"][0] | {"details": {}} == {
-        "severity": "warning", "code": "not-supported", "details": {}, "expression": ["colour"],
-    }  # fmt: skip
+        "severity": "warning",
+        "code": "not-supported",
+        "details": {},
+        "expression": ["colour"],
+    }
     assert get(client, "ImagingStudy?_cursor=AAAA").status_code == 400
 
 

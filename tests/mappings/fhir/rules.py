@@ -46,7 +46,9 @@ def held(raw: bytes) -> dict[str, Any]:
         assert found["status"] in STATUS[kind]
     if kind == "Consent":
         assert found.get("policy") or found.get("policyRule"), "ppc-1"
-        assert not any(c["code"] in {"patient-privacy", "research", "adr", "treatment"} for c in found["scope"]["coding"]), "ppc-2…5"
+        assert not any(c["code"] in {"patient-privacy", "research", "adr", "treatment"} for c in found["scope"]["coding"]), (
+            "ppc-2…5"
+        )
     assert found.get("gender", "unknown") in GENDER
     return found
 

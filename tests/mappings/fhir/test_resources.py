@@ -5,8 +5,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from pydicom.sr.coding import Code
 from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
@@ -54,7 +54,9 @@ AGREED = Agreement(
     ends=AT + timedelta(days=365),
     terms="1.0.0",
     terms_sha256="ab" * 32,
-    conditions=Conditions(AccessClass.DEFAULT, True, frozenset({Action.QUERY, Action.EXPORT}), Visibility.FULL, frozenset(Purpose)),
+    conditions=Conditions(
+        AccessClass.DEFAULT, True, frozenset({Action.QUERY, Action.EXPORT}), Visibility.FULL, frozenset(Purpose)
+    ),
     aliases=("LUNG_1", "LUNG-2"),
     updated=AT,
 )
@@ -72,7 +74,8 @@ MOVED = recorded("govern.agreement.suspend", agreement="DSA_1", state="suspended
 
 def test_a_study_is_a_valid_imaging_study_with_its_counts_codes_and_references():
     study = held(imaging_study.document(STUDY))
-    assert study["id"] == STUDY.key and len(study["id"]) == 32
+    assert study["id"] == STUDY.key
+    assert len(study["id"]) == 32
     assert study["meta"] == {"versionId": "3", "lastUpdated": "2026-11-22T12:30:01.250Z"}
     assert study["identifier"][0] == {"use": "official", "system": "urn:dicom:uid", "value": f"urn:oid:{UID}"}
     assert study["identifier"][1]["value"] == "A-1"
@@ -157,7 +160,8 @@ def test_a_deposit_names_its_studies_only_to_those_who_may_query_them():
     named, hidden = (held(provenance(DEPOSIT, BASE, studies=seen)) for seen in (True, False))
     assert [t["reference"] for t in named["target"]] == ["Endpoint/LUNG.1", f"ImagingStudy/{STUDY.key}"]
     assert [t["reference"] for t in hidden["target"]] == ["Endpoint/LUNG.1"]
-    assert STUDY.key not in json.dumps(hidden) and UID not in json.dumps(hidden)
+    assert STUDY.key not in json.dumps(hidden)
+    assert UID not in json.dumps(hidden)
     assert named["agent"][0]["onBehalfOf"] == {"reference": "Organization/hospital-a"}
 
 
@@ -213,7 +217,8 @@ def test_the_capability_statement_is_the_table_and_says_what_nothing_here_is_for
     served = {(r["type"], p["name"], p["type"]) for r in found["rest"][0]["resource"] for p in r["searchParam"]}
     assert served == {(p.resource, p.name, p.type) for p in PARAMETERS}
     assert found["fhirVersion"] == "4.0.1"
-    assert found["description"] == NEVER_FOR_DIAGNOSIS and NEVER_FOR_DIAGNOSIS in found["rest"][0]["documentation"]
+    assert found["description"] == NEVER_FOR_DIAGNOSIS
+    assert NEVER_FOR_DIAGNOSIS in found["rest"][0]["documentation"]
 
 
 def test_an_outcome_says_what_and_where():
@@ -224,7 +229,9 @@ def test_an_outcome_says_what_and_where():
 
 def test_a_bundle_joins_the_bytes_it_is_given():
     made = [imaging_study.document(STUDY)]
-    raw = searchset(made, f"{BASE}/fhir/R4/ImagingStudy", [("self", f"{BASE}/x?a=%22")], 1, [outcome("not-supported", "x", "_x", "warning")])
+    raw = searchset(
+        made, f"{BASE}/fhir/R4/ImagingStudy", [("self", f"{BASE}/x?a=%22")], 1, [outcome("not-supported", "x", "_x", "warning")]
+    )
     assert made[0] in raw
     found = held(raw)
     assert found["entry"][0]["fullUrl"] == f"{BASE}/fhir/R4/ImagingStudy/{STUDY.key}"

@@ -1,6 +1,7 @@
 """Search arguments become conditions exactly as R4 says, and what can't be read is refused by name."""
 
 from datetime import UTC, date, datetime, timedelta
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -82,6 +83,11 @@ def test_an_id_stands_for_a_key_with_an_underscore_too():
     assert condition("Endpoint", "_id", "LUNG.1") == OneOf("dataset", ("LUNG.1", "LUNG_1"))
 
 
+def test_what_is_no_id_matches_nothing():
+    for identity in ("a_b", "a/b", "x" * 65, "é"):
+        assert condition("Endpoint", "_id", identity) == NOTHING
+
+
 def test_a_name_is_asked_from_its_start_without_case_or_accents():
     assert condition("Organization", "name", "Hôp*") == Like("name", "hop?*")
 
@@ -124,7 +130,9 @@ def test_a_day_is_compared_as_a_whole_day(prefix, value):
     for number in (*range(-2, 3), 28, 29, 30, 31, 58, 59, 60, 61, *range(364, 369)):
         day = date(2020, 1, 1) + timedelta(days=number)
         start = datetime.combine(day, datetime.min.time())
-        assert holds(found, "study_date", f"{day:%Y%m%d}") == PREFIXES[prefix](*SPANS[value], start, start + timedelta(days=1)), day
+        assert holds(found, "study_date", f"{day:%Y%m%d}") == PREFIXES[prefix](*SPANS[value], start, start + timedelta(days=1)), (
+            day
+        )
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -177,6 +185,8 @@ def test_too_much_is_refused():
         asked("ImagingStudy", ("modality", "C" * 4001))
     with pytest.raises(Invalid):
         asked("ImagingStudy", ("_count", "5"), ("_count", "6"))
+    with pytest.raises(Invalid):
+        asked("ImagingStudy", ("identifier", "|A\0"))
 
 
 def test_lenient_handling_ignores_what_is_unknown_and_the_self_link_says_so():
@@ -192,8 +202,6 @@ def test_a_page_is_capped_and_a_count_of_nothing_asks_for_the_total():
 
 
 def arguments_of(link):
-    from urllib.parse import parse_qsl, urlsplit
-
     return parse_qsl(urlsplit(link).query)
 
 

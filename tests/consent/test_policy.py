@@ -1,0 +1,219 @@
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from consent.agreement import AgreementState, Facts, NodeState
+from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Conditions, Purpose, Visibility
+from consent.permits import Permit
+from consent.policy import MATRIX, NEVER_FOR_DIAGNOSIS, SENTENCES, decide, sight
+from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+OPEN = Conditions(AccessClass.DEFAULT, True, frozenset(Action), Visibility.FULL, frozenset(Purpose))
+FACTS = Facts(
+    7, "LUNG", "hospital", "DSA-1", 3, AgreementState.ACTIVE, NOW - DAY, None, "central", NodeState.LINKED, "1.0.0", OPEN
+)
+PURPOSE = "AIRESEARCH"
+
+
+def subject(role=Role.USER, **values):
+    """An approved caller under accepted terms; a provider or sender of the dataset's own hospital."""
+    party = "hospital" if role in (Role.PROVIDER, Role.SENDER) else "university"
+    given = {"id": str(role), "role": role, "party": party, "approved": True, "terms": "1.0.0", "purposes": frozenset(Purpose)}
+    return Subject(**(given | values))
+
+
+def facts(**values):
+    """The open dataset with some things changed; conditions by their own names."""
+    own = {k: v for k, v in values.items() if k in Facts.__slots__}
+    rest = {k: v for k, v in values.items() if k not in own}
+    return replace(FACTS, **own, conditions=replace(OPEN, **rest))
+
+
+USER, INSIDE, PROVIDER, OPERATOR = (subject(r) for r in (Role.USER, Role.INSIDE, Role.PROVIDER, Role.OPERATOR))
+CONDITIONAL = {"access_class": AccessClass.CONDITIONAL}
+
+REFUSALS = [
+    # rule, who, action, purpose, facts
+    ("role", ANONYMOUS, Action.QUERY, PURPOSE, facts()),
+    ("role", USER, Action.PROCESS, PURPOSE, facts()),
+    ("role", USER, Action.DEPOSIT, PURPOSE, facts()),
+    ("role", OPERATOR, Action.EXPORT, None, facts()),
+    ("role", OPERATOR, Action.VIEW, None, facts()),
+    ("role", PROVIDER, Action.GOVERN, None, facts()),
+    ("role", FEDERATION, Action.QUERY, None, facts()),
+    ("role", subject(Role.SENDER), Action.DISCOVER, None, facts()),
+    ("no-download", INSIDE, Action.EXPORT, PURPOSE, facts()),
+    ("no-download", USER, Action.EXPORT, PURPOSE, facts(actions=frozenset({Action.QUERY, Action.PROCESS}))),
+    ("not-own", subject(Role.PROVIDER, party="other"), Action.DISCOVER, None, facts()),
+    ("not-own", subject(Role.SENDER, party=None), Action.DEPOSIT, None, facts()),
+    ("not-listed", ANONYMOUS, Action.DISCOVER, None, facts(listed=False)),
+    ("not-listed", FEDERATION, Action.DISCOVER, None, facts(listed=False)),
+    ("agreement-not-active", USER, Action.QUERY, PURPOSE, facts(state=AgreementState.SUSPENDED)),
+    ("agreement-not-active", PROVIDER, Action.DEPOSIT, None, facts(state=AgreementState.PROPOSED)),
+    ("agreement-not-active", OPERATOR, Action.QUERY, None, facts(state=AgreementState.TERMINATED)),
+    ("agreement-not-active", ANONYMOUS, Action.DISCOVER, None, facts(state=AgreementState.DRAFT)),
+    ("agreement-out-of-period", USER, Action.QUERY, PURPOSE, facts(starts=NOW + timedelta(microseconds=1))),
+    ("agreement-out-of-period", PROVIDER, Action.DEPOSIT, None, facts(ends=NOW)),
+    ("node-not-linked", USER, Action.QUERY, PURPOSE, facts(node_state=NodeState.SUSPENDED)),
+    ("node-not-linked", PROVIDER, Action.EXPORT, None, facts(node_state=NodeState.UNLINKED)),
+    ("not-approved", subject(approved=False), Action.DISCOVER, None, facts()),
+    ("terms-not-accepted", subject(terms=None), Action.DISCOVER, None, facts()),
+    ("terms-not-accepted", subject(Role.INSIDE, terms=None), Action.PROCESS, PURPOSE, facts()),
+    ("purpose-missing", USER, Action.QUERY, None, facts()),
+    ("purpose-missing", USER, Action.QUERY, "", facts()),
+    ("purpose-clinical", USER, Action.QUERY, "TREAT", facts()),
+    ("purpose-clinical", INSIDE, Action.PROCESS, "treat", facts()),
+    ("purpose-unknown", USER, Action.QUERY, "CURIOSITY", facts()),
+    ("purpose-unknown", USER, Action.QUERY, "airesearch", facts()),
+    ("purpose-not-registered", subject(purposes=frozenset()), Action.QUERY, PURPOSE, facts()),
+    ("purpose-not-agreed", USER, Action.QUERY, PURPOSE, facts(purposes=frozenset({Purpose.FEDERATED_LEARNING}))),
+    ("permit-needed", USER, Action.QUERY, PURPOSE, facts(**CONDITIONAL)),
+    ("permit-needed", USER, Action.QUERY, PURPOSE, facts(**CONDITIONAL, permits=(Permit("university", NOW - DAY, NOW),))),
+    ("not-visible", USER, Action.PREVIEW, PURPOSE, facts(visibility=Visibility.NONE)),
+    ("not-visible", USER, Action.VIEW, PURPOSE, facts(visibility=Visibility.NONE)),
+    ("preview-only", USER, Action.VIEW, PURPOSE, facts(visibility=Visibility.PREVIEW)),
+    ("action-not-agreed", USER, Action.QUERY, PURPOSE, facts(actions=frozenset())),
+    ("action-not-agreed", INSIDE, Action.PROCESS, PURPOSE, facts(actions=frozenset({Action.QUERY}))),
+]
+
+
+@pytest.mark.parametrize(("rule", "who", "action", "purpose", "given"), REFUSALS)
+def test_no_is_said_by_its_rule(rule, who, action, purpose, given):
+    decision = decide(who, action, purpose, given, NOW)
+    assert (decision.allowed, decision.rule, decision.valid_until) == (False, rule, None)
+    assert decision.sentence == SENTENCES[rule]
+
+
+def test_every_sentence_is_reached():
+    assert {rule for rule, *_ in REFUSALS} | {"permitted"} == set(SENTENCES)
+
+
+YES = {
+    Role.ANONYMOUS: {"discover"},
+    Role.USER: {"discover", "query", "preview", "view", "export"},
+    Role.INSIDE: {"discover", "query", "preview", "view", "process"},
+    Role.PROVIDER: {"discover", "query", "preview", "view", "process", "export", "deposit"},
+    Role.SENDER: {"deposit"},
+    Role.OPERATOR: {"discover", "query", "govern"},
+    Role.FEDERATION: {"discover"},
+}
+"""The table of the README, by hand: what each caller may do where the provider agreed to everything."""
+
+
+@pytest.mark.parametrize("role", Role)
+def test_the_whole_matrix_under_a_permissive_agreement(role):
+    assert {str(a) for a in Action if decide(subject(role), a, PURPOSE, FACTS, NOW).allowed} == YES[role]
+
+
+@pytest.mark.parametrize("role", Role)
+@pytest.mark.parametrize("action", Action)
+@pytest.mark.parametrize(
+    "stopped",
+    [
+        {"state": AgreementState.SUSPENDED},
+        {"state": AgreementState.TERMINATED},
+        {"starts": NOW + DAY},
+        {"ends": NOW},
+        {"node_state": NodeState.SUSPENDED},
+        {"node_state": NodeState.UNLINKED},
+    ],
+)
+def test_what_is_stopped_is_stopped_for_everyone(role, action, stopped):
+    assert not decide(subject(role), action, PURPOSE, facts(**stopped), NOW).allowed
+
+
+@pytest.mark.parametrize("role", Role)
+def test_a_role_has_a_row_and_an_action_without_a_cell_reaches_nothing(role):
+    assert set(MATRIX[role]) == {Action(a) for a in YES[role]}
+
+
+@pytest.mark.parametrize("purpose", sorted(CLINICAL_PURPOSES))
+def test_every_clinical_purpose_is_refused_with_the_sentence_that_nothing_here_is_for_diagnosis(purpose):
+    decision = decide(USER, Action.QUERY, purpose, FACTS, NOW)
+    assert decision.rule == "purpose-clinical"
+    assert NEVER_FOR_DIAGNOSIS in decision.sentence
+
+
+@pytest.mark.parametrize("action", [Action.QUERY, Action.PREVIEW, Action.VIEW, Action.EXPORT])
+def test_a_permit_opens_what_is_conditional_and_nothing_else(action):
+    permit = Permit("university", NOW - DAY, NOW + DAY)
+    given = facts(**CONDITIONAL, permits=(permit,))
+    decision = decide(USER, action, PURPOSE, given, NOW)
+    assert (decision.allowed, decision.valid_until) == (True, permit.ends)
+    closed = facts(**CONDITIONAL, permits=(permit,), actions=frozenset(), visibility=Visibility.NONE)
+    assert not decide(USER, action, PURPOSE, closed, NOW).allowed
+
+
+def test_a_user_discovers_what_is_conditional_without_a_permit_or_purpose():
+    assert decide(USER, Action.DISCOVER, None, facts(**CONDITIONAL, listed=False), NOW).allowed
+
+
+def test_an_answer_cites_agreement_version_and_terms_whatever_it_is():
+    for who in (USER, ANONYMOUS):
+        decision = decide(who, Action.QUERY, PURPOSE, FACTS, NOW)
+        assert (decision.agreement, decision.terms) == ("DSA-1@3", "1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("ends", "permit_ends", "until"),
+    [(None, None, None), (NOW + DAY, None, NOW + DAY), (NOW + 2 * DAY, NOW + DAY, NOW + DAY), (None, NOW + DAY, NOW + DAY)],
+)
+def test_a_yes_holds_until_the_first_thing_ends(ends, permit_ends, until):
+    given = facts(**CONDITIONAL, ends=ends, permits=(Permit("university", NOW - DAY, permit_ends),))
+    decision = decide(USER, Action.QUERY, PURPOSE, given, NOW)
+    assert (decision.allowed, decision.valid_until) == (True, until)
+
+
+def some_facts(chance, number):
+    ends = chance.choice([None, NOW, NOW + DAY, NOW + 3 * DAY])
+    conditions = Conditions(
+        chance.choice(list(AccessClass)),
+        chance.random() < 0.5,
+        frozenset(a for a in Action if chance.random() < 0.7),
+        chance.choice(list(Visibility)),
+        frozenset(p for p in Purpose if chance.random() < 0.8),
+    )
+    return replace(
+        FACTS,
+        dataset=number,
+        provider=chance.choice(["hospital", "clinic"]),
+        state=chance.choice([AgreementState.ACTIVE] * 4 + list(AgreementState)),
+        node_state=chance.choice([NodeState.LINKED] * 4 + list(NodeState)),
+        starts=NOW + chance.choice([-DAY, -DAY, -DAY, timedelta(0), DAY]),
+        ends=ends,
+        conditions=conditions,
+        permits=tuple(Permit(p, NOW - DAY, chance.choice([None, NOW, NOW + DAY])) for p in ("university", "clinic") if chance.random() < 0.5),
+    )
+
+
+def some_subject(chance):
+    return Subject(
+        "x",
+        chance.choice(list(Role)),
+        chance.choice([None, "hospital", "clinic", "university"]),
+        chance.random() < 0.8,
+        chance.choice([None, "1.0.0"]),
+        frozenset(p for p in Purpose if chance.random() < 0.7),
+    )
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_sight_is_what_decide_says_of_each_dataset(seed):
+    chance = random.Random(seed)
+    every = [some_facts(chance, n) for n in range(12)]
+    for _ in range(40):
+        who, action = some_subject(chance), chance.choice(list(Action))
+        purpose = chance.choice([None, "TREAT", "OTHER", *map(str, Purpose)])
+        seen = sight(who, action, purpose, every, NOW)
+        yes = [d for d in (decide(who, action, purpose, f, NOW) for f in every) if d.allowed]
+        assert seen.datasets == {f.dataset for f in every if decide(who, action, purpose, f, NOW).allowed}
+        assert seen.valid_until == min((d.valid_until for d in yes if d.valid_until), default=None)
+        assert all(d.valid_until is None or d.valid_until > NOW for d in yes)
+
+
+def test_sight_of_nothing_is_empty():
+    assert sight(USER, Action.QUERY, PURPOSE, [], NOW).datasets == frozenset()

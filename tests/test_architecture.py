@@ -1,0 +1,262 @@
+"""Holds the house: which room may import which, what a file may be called, and that nothing happens at import.
+
+Every import statement counts, in functions and under TYPE_CHECKING too. The checker reads a tree of files, so that the last tests
+can plant each fault in a small tree and see it found.
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+HOUSE = Path(__file__).parent.parent
+ROOMS = ("consent", "mappings", "adapters", "server")
+"""From the bottom up: a room imports itself and what stands before it."""
+
+FLOORS = {"settings": 0, "usecases": 1, "faults": 1, "web": 2, "dimse": 2, "worker": 2, "wiring": 3, "cli": 4}
+"""Inside `server`, from the bottom up; those on one floor don't import each other."""
+DOORS = {"web", "dimse", "worker"}
+
+ALLOWED = {
+    "grant": {"identify"},  # a token is issued to the subject that the next request will find
+    "health": {"ingest"},  # how a megabyte is counted when the disk is short
+    "objects": set(),
+    "push": {"ingest"},  # a provider's client fills a batch
+    "reconcile": {"ingest", "objects"},  # what a crash left is settled by ingest's own steps
+    "release": {"ingest", "objects"},  # what waited is kept by ingest's own steps
+    "render": {"retrieve"},  # a picture is granted and recorded as bytes are
+    "ingest": {"objects"},  # the held copy is read back to be compared
+    "federate": {"record"},
+    "read": {"record"},
+    "report": {"record"},
+    "retrieve": {"record"},
+    "search": {"record"},
+}
+"""Use case → use cases it may call. Every one may import `hall`, which is what it is handed."""
+
+NO_IO = {
+    "asyncio", "fcntl", "flask", "ftplib", "glob", "http", "httpx", "logging", "mmap", "multiprocessing", "os", "pathlib", "psycopg",
+    "pynetdicom", "random", "requests", "secrets", "select", "shutil", "signal", "smtplib", "socket", "sqlalchemy", "sqlite3",
+    "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request",
+}  # fmt: skip
+"""What reaches outside, or knows the time or chance: not for rooms that decide and translate."""
+CLOCKS = {"now", "today", "utcnow"}
+
+NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
+COMMANDS = {"server/cli/inspect.py", "server/cli/token.py"}
+"""Files of the command line are named for what is typed, even where the standard library has such a name; imports are absolute."""
+
+GLOBALS = {"request", "g", "current_app", "session"}
+MEET_GLOBALS = {"server/web/context.py", "server/web/app.py"}
+"""`context` makes what a request has; `app` wraps it all (limits, faults, the log line). A view takes `request` from `context`."""
+
+AT_IMPORT = {"create_engine", "Flask", "Thread", "Timer", "Process", "open", "connect", "Store", "hall", "read_text", "read_bytes", "mkdir"}
+"""Calls that would make an engine, an app, a thread or a file's content exist because somebody imported a module."""
+
+
+@dataclass(frozen=True)
+class Module:
+    """A file of the house: its path below the root and its tree."""
+
+    path: str
+    tree: ast.Module
+
+    @property
+    def name(self) -> str:
+        """Its dotted name; a package's own for `__init__`."""
+        return self.path.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
+
+    @property
+    def imports(self) -> Iterator[tuple[str, int]]:
+        """(what is imported, whole, as if every imported name were a module; line)."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Import):
+                yield from ((alias.name, node.lineno) for alias in node.names)
+            elif isinstance(node, ast.ImportFrom):
+                start = "." * node.level + (node.module or "")
+                yield from ((f"{start}.{alias.name}" if node.module else start + alias.name, node.lineno) for alias in node.names)
+
+
+def modules(root: Path) -> list[Module]:
+    """Every file of the four rooms."""
+    files = sorted(f for room in ROOMS for f in (root / room).rglob("*.py"))
+    return [Module(str(f.relative_to(root)), ast.parse(f.read_text())) for f in files]
+
+
+def faults(root: Path) -> list[str]:
+    """Every sentence about this tree that is not as the house wants it."""
+    found = modules(root)
+    packages = {m.name for m in found if m.path.endswith("__init__.py")}
+    return [f"{m.path}{said}" for m in found for said in (*_imports(m, packages), *_names(m), *_globals(m), *_words(m), *_at_import(m))]
+
+
+def _imports(module: Module, packages: set[str]) -> Iterator[str]:
+    for target, line in module.imports:
+        for said in (_relative(target), _upward(module, target), _inside(module, target), _pure(module, target)):
+            if said:
+                yield f":{line}: {said}"
+        if target in packages:
+            yield f":{line}: imports the package {target}, not a module of it"
+
+
+def _relative(target: str) -> str | None:
+    return f"the import of {target} is relative" if target.startswith(".") else None
+
+
+def _upward(module: Module, target: str) -> str | None:
+    room, other = module.name.split(".")[0], target.split(".")[0]
+    if other in ROOMS and ROOMS.index(other) > ROOMS.index(room):
+        return f"{room} imports upward: {target}"
+    return f"imports {target} from outside the house's rooms" if other in {"tests", "benchmarks"} else None
+
+
+def _inside(module: Module, target: str) -> str | None:
+    mine, theirs = module.name.split("."), target.split(".")
+    if mine[0] != "server" or theirs[0] != "server" or len(mine) < 2 or len(theirs) < 2 or theirs[1] not in FLOORS:
+        return None
+    if theirs[1] == "faults" and mine[1] not in DOORS:
+        return "only doors use faults"
+    if mine[1] == theirs[1] == "usecases":
+        return _between_use_cases(mine[2], theirs[2] if len(theirs) > 2 else "")
+    if mine[1] != theirs[1] and FLOORS[theirs[1]] >= FLOORS[mine[1]]:
+        return f"server.{mine[1]} imports server.{theirs[1]}, which is not below it"
+    return None
+
+
+def _between_use_cases(mine: str, theirs: str) -> str | None:
+    allowed = theirs == "hall" or theirs in ALLOWED.get(mine, set()) or theirs == mine
+    return None if allowed else f"the use case {mine} calls {theirs}, which ALLOWED does not list"
+
+
+def _pure(module: Module, target: str) -> str | None:
+    room, other = module.name.split(".")[0], target.split(".")[0]
+    if room == "consent" and other not in (*ROOMS, *sys.stdlib_module_names):
+        return f"consent imports {other}, which is not the standard library's"
+    if room in ("consent", "mappings") and any(f"{target}.".startswith(f"{n}.") for n in NO_IO):
+        return f"{room} imports {target}: no I/O, clock or chance here"
+    return None
+
+
+def _names(module: Module) -> Iterator[str]:
+    stem = module.path.rsplit("/", 1)[-1].removesuffix(".py")
+    if stem in NAMES:
+        yield f": the name {stem} says nothing"
+    if stem in sys.stdlib_module_names and module.path not in COMMANDS:
+        yield f": {stem} is a name of the standard library"
+
+
+def _globals(module: Module) -> Iterator[str]:
+    """Flask's globals, by import or as an attribute of `flask`."""
+    if module.path in MEET_GLOBALS:
+        return
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.ImportFrom) and node.module in ("flask", "flask.globals"):
+            yield from (f":{node.lineno}: touches Flask's {a.name}" for a in node.names if a.name in GLOBALS)
+        if isinstance(node, ast.ImportFrom) and node.module == "server.web.context":
+            yield from (f":{node.lineno}: touches Flask's {a.name}" for a in node.names if a.name in GLOBALS - {"request"})
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "flask" and node.attr in GLOBALS:
+            yield f":{node.lineno}: touches Flask's {node.attr}"
+
+
+def _words(module: Module) -> Iterator[str]:
+    if not ast.get_docstring(module.tree):
+        yield ": opens with no sentence"
+    if module.path.endswith("__init__.py") and len(module.tree.body) > 1:
+        yield ": a package's __init__ holds its docstring only"
+
+
+def _at_import(module: Module) -> Iterator[str]:
+    for node in _ran_at_import(module.tree.body):
+        if isinstance(node, ast.Call):
+            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+            if called in AT_IMPORT:
+                yield f":{node.lineno}: {called}() happens at import"
+    if module.name.split(".")[0] in ("consent", "mappings"):
+        for node in ast.walk(module.tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
+                yield f":{node.lineno}: asks a clock ({node.func.attr})"
+
+
+def _ran_at_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
+    """What runs when the module is imported: everything but the bodies of functions and lambdas."""
+    waiting: list[ast.AST] = list(body)
+    while waiting:
+        node = waiting.pop()
+        yield node
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            waiting += [*node.decorator_list, *node.args.defaults, *(d for d in node.args.kw_defaults if d)]
+        elif not isinstance(node, ast.Lambda):
+            waiting += ast.iter_child_nodes(node)
+
+
+def test_the_house_is_as_it_is_drawn() -> None:
+    assert faults(HOUSE) == []
+
+
+def test_every_room_is_read() -> None:
+    """A checker that finds no files finds no faults."""
+    count = {room: sum(m.path.startswith(f"{room}/") for m in modules(HOUSE)) for room in ROOMS}
+    assert all(n >= 8 for n in count.values()), count
+
+
+def test_the_table_of_calls_between_use_cases_lists_no_call_that_is_not_made() -> None:
+    made: dict[str, set[str]] = {}
+    for module in modules(HOUSE):
+        if module.name.startswith("server.usecases."):
+            targets = {t.split(".")[2] for t, _ in module.imports if t.startswith("server.usecases.")}
+            made[module.name.split(".")[2]] = targets - {"hall"}
+    assert {k: v for k, v in made.items() if v} == {k: v for k, v in ALLOWED.items() if v}
+
+
+PLANTED = {
+    "consent/planted.py": ("import mappings.query", "imports upward"),
+    "consent/typed.py": ("from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from adapters.sql import store", "imports upward"),
+    "mappings/planted.py": ("def late():\n    from adapters.sql.store import Store", "imports upward"),
+    "mappings/reads.py": ("from pathlib import Path", "no I/O"),
+    "mappings/fetches.py": ("import urllib.request", "no I/O"),
+    "mappings/waits.py": ("from datetime import datetime\ndef f():\n    return datetime.now()", "asks a clock"),
+    "consent/foreign.py": ("import msgspec", "not the standard library's"),
+    "consent/clock.py": ("from time import monotonic", "no I/O"),
+    "adapters/planted.py": ("from server.settings import Settings", "imports upward"),
+    "adapters/tests_too.py": ("from tests import builders", "outside the house's rooms"),
+    "server/usecases/planted.py": ("from server.web import context", "not below it"),
+    "server/usecases/unlisted.py": ("from server.usecases import ingest", "ALLOWED does not list"),
+    "server/usecases/unlisted_too.py": ("from server.usecases.ingest import take", "ALLOWED does not list"),
+    "server/usecases/faulty.py": ("from server import faults", "only doors use faults"),
+    "server/web/planted.py": ("from server.dimse.store import stored", "not below it"),
+    "server/dimse/planted.py": ("from server import wiring", "not below it"),
+    "server/wiring.py": ("from server.cli import main", "not below it"),
+    "server/web/view.py": ("from flask import Response, g", "touches Flask's g"),
+    "server/web/other_view.py": ("import flask\ndef f():\n    return flask.request", "touches Flask's request"),
+    "server/web/third_view.py": ("from server.web.context import g", "touches Flask's g"),
+    "adapters/relative.py": ("from . import sql", "is relative"),
+    "adapters/rooted.py": ("import adapters", "imports the package adapters"),
+    "adapters/rooted_too.py": ("from server.usecases import *", "imports upward"),
+    "adapters/utils.py": ("", "says nothing"),
+    "adapters/queue.py": ("", "name of the standard library"),
+    "adapters/engine.py": ("from sqlalchemy import create_engine\nENGINE = create_engine('sqlite://')", "happens at import"),
+    "server/app.py": ("from flask import Flask\nclass A:\n    app = Flask('x')", "happens at import"),
+    "server/threads.py": ("import threading\nthreading.Thread(target=print).start()", "happens at import"),
+    "mappings/table.py": ("TABLE = open('table.csv').read()", "happens at import"),
+    "adapters/__init__.py": ("from adapters.sql import store", "docstring only"),
+}
+
+
+@pytest.mark.parametrize("path", PLANTED)
+def test_a_planted_fault_is_found(tmp_path: Path, path: str) -> None:
+    code, expected = PLANTED[path]
+    for package in ("consent", "mappings", "adapters", "adapters/sql", "server", "server/usecases", "server/web", "server/dimse"):
+        (tmp_path / package).mkdir()
+        (tmp_path / package / "__init__.py").write_text('"""A room."""\n')
+    assert faults(tmp_path) == []
+    (tmp_path / path).write_text(f'"""A module."""\n{code}\n')
+    assert any(said.startswith(path) and expected in said for said in faults(tmp_path)), faults(tmp_path)
+
+
+def test_a_module_without_a_sentence_is_found(tmp_path: Path) -> None:
+    (tmp_path / "consent").mkdir()
+    (tmp_path / "consent" / "mute.py").write_text("X = 1\n")
+    assert faults(tmp_path) == ["consent/mute.py: opens with no sentence"]

@@ -54,116 +54,263 @@ _PASS, _REVIEW, _REJECT, _DUPLICATE = Outcome.PASS, Outcome.REVIEW, Outcome.REJE
 
 # Worst outcome wins; among equals the first row names the rule.
 RULES: tuple[Rule, ...] = (
-    Rule("not-dicom", _REJECT, _REJECT,
-         "The file has no readable DICOM file header (preamble, DICM, file meta with a transfer syntax), so it was not taken. "
-         "Nothing else was affected. Export it again as a DICOM Part 10 file, or send it by DIMSE.",
-         "Not a DICOM Part 10 file", "PS3.10 §7.1"),
-    Rule("uid-missing", _REJECT, _REJECT,
-         "The object lacks its SOP Class, SOP Instance, Study or Series Instance UID, so it can't be stored. "
-         "Export it again from its source.",
-         "SOP Class, SOP Instance, Study or Series UID is missing", "PS3.3 §C.12.1, §C.7.2.1, §C.7.3.1"),
-    Rule("uid-illegal", _REJECT, _REJECT,
-         "An identifier of the object (SOP Class, SOP Instance, Study or Series Instance UID) is not a legal UID: digits and "
-         "dots, at most 64, no empty part, no leading zero. De-identify again with a tool that writes legal UIDs.",
-         "A UID is illegal: digits and dots, 64 at most, no leading zero", "PS3.5 §9.1"),
-    Rule("structure-broken", _REJECT, _REJECT,
-         "The object's elements can't be followed to its end: it is cut short, or a length, an order of tags or an item is "
-         "wrong. Export it again; this copy is incomplete or damaged.",
-         "Structure broken: cut short, or a wrong length, tag or item", "PS3.5 §7.1, §7.5"),
-    Rule("study-not-yours", _REJECT, _REJECT,
-         "The object's study can't be added to through this dataset. Nothing was stored. If it is yours, ask the operator.",
-         "Study can't be added to through this dataset; ask the operator", "repository rule: a study belongs to one dataset"),
-    Rule("blocked", _REJECT, _REJECT,
-         "This object or its study was withdrawn or refused in your dataset before, so it is not taken again. "
-         "Ask the operator to lift the block if it should come back.",
-         "Withdrawn or refused before; ask the operator to lift the block", "repository rule: withdrawn data stays out"),
-    Rule("content-conflict", _REJECT, _REJECT,
-         "The SOP Instance UID is already held with different content. The held copy was kept. "
-         "If the new one is right, withdraw the old study first.",
-         "SOP Instance UID is held with other content; old copy was kept", "PS3.4 §B.2.3, PS3.5 §9"),
-    Rule("not-declared", _REVIEW, _PASS,
-         "The object carries no statement of de-identification and its sender has attested none, so it waits in quarantine. If "
-         "it was cleaned, state it in (0012,0062) to (0012,0064), or let the operator record your attestation.",
-         "Held: no statement of de-identification in (0012,0062-0064)", "PS3.15 §E.1.1, PS3.3 §C.7.1.1"),
-    Rule("person-name", _REJECT, _REVIEW,
-         "A name of a person still looks like a name. Declared as de-identified it waits in quarantine, otherwise it is refused. "
-         "Replace the name by a pseudonym and send again; nested sequences count too.",
-         "A person's name is present; replace it by a pseudonym", "PS3.15 Table E.1-1"),
-    Rule("birth-date", _REJECT, _REVIEW,
-         "A full birth date is present. Declared as de-identified the object waits in quarantine, otherwise it is refused. "
-         "Empty the date or keep the year only (month and day 0101) and send again.",
-         "A full birth date is present; empty it or keep the year", "PS3.15 Table E.1-1"),
-    Rule("address", _REJECT, _REVIEW,
-         "A person's address is present. Declared as de-identified the object waits in quarantine, otherwise it is refused. "
-         "Remove it and send again; nested sequences count too.",
-         "A person's address is present; remove it", "PS3.15 Table E.1-1"),
-    Rule("telephone", _REJECT, _REVIEW,
-         "A person's telephone number or other way to reach them is present. Declared as de-identified the object waits in "
-         "quarantine, otherwise it is refused. Remove it and send again; nested sequences count too.",
-         "A person's telephone number is present; remove it", "PS3.15 Table E.1-1"),
-    Rule("other-ids", _REJECT, _REVIEW,
-         "Another identifier of the patient is present (other patient ids, medical record or insurance). Declared as "
-         "de-identified the object waits in quarantine, otherwise it is refused. Remove it and send again.",
-         "Other identifiers of the patient are present; remove them", "PS3.15 Table E.1-1"),
-    Rule("institution", _REVIEW, _REVIEW,
-         "The name, address or department of an institution is present, so the object waits in quarantine. "
-         "Remove it and send again, or ask the operator to look at it.",
-         "Held: an institution is named", "PS3.15 Table E.1-1"),
-    Rule("staff", _REVIEW, _REVIEW,
-         "A physician, operator or other member of staff is named, so the object waits in quarantine. "
-         "Remove the name and send again, or ask the operator to look at it.",
-         "Held: a physician, operator or other staff is named", "PS3.15 Table E.1-1"),
-    Rule("private-unknown", _REVIEW, _REVIEW,
-         "A private attribute of an unknown maker holds text, so the object waits in quarantine: nobody can say what it tells. "
-         "Remove private attributes that are not known to be safe and send again.",
-         "Held: a private attribute of an unknown creator holds text", "PS3.15 §E.3.10"),
-    Rule("overlay", _REVIEW, _REVIEW,
-         "An overlay plane may hold text about a person, so the object waits in quarantine. "
-         "Remove the overlays and send again, or ask the operator to look at them.",
-         "Held: an overlay may show text", "PS3.15 Table E.1-1"),
-    Rule("curve", _REVIEW, _REVIEW,
-         "Curve data (50xx) may hold labels about a person, so the object waits in quarantine. Remove the curves and send again.",
-         "Held: curve data is present", "PS3.15 Table E.1-1"),
-    Rule("preamble", _REVIEW, _REVIEW,
-         "The 128 bytes before DICM are not empty and may hold anything, so the object waits in quarantine. "
-         "Write zeros there and send again.",
-         "Held: the file preamble is not empty", "PS3.10 §7.1"),
-    Rule("burned-in", _REVIEW, _REVIEW,
-         "The picture says, or is of a kind that makes likely, that text is burned into its pixels; it waits in quarantine. Look "
-         "at it and state (0028,0301) NO if it is clean, or send it again cleaned.",
-         "Held: text may be burned into the picture", "PS3.15 §E.3.1, PS3.3 §C.7.6.1"),
-    Rule("private", _PASS, _PASS,
-         "Private attributes of a known maker, or without text, are present. The object was taken; check they are safe to share.",
-         "Taken, with private attributes", "PS3.15 §E.3.10"),
-    Rule("declared", _PASS, _PASS, "The object says that it is de-identified, and nothing in it says otherwise. It was taken.",
-         "Taken: de-identification is declared", "PS3.15 §E.1.1"),
-    Rule("attested", _PASS, _PASS,
-         "The agreement attests that this sender de-identifies what it sends, and nothing in the object says otherwise. "
-         "It was taken.",
-         "Taken: de-identification is attested for this sender", "PS3.15 §E.1.1"),
+    Rule(
+        "not-dicom",
+        _REJECT,
+        _REJECT,
+        "The file has no readable DICOM file header (preamble, DICM, file meta with a transfer syntax), so it was not taken. "
+        "Nothing else was affected. Export it again as a DICOM Part 10 file, or send it by DIMSE.",
+        "Not a DICOM Part 10 file",
+        "PS3.10 §7.1",
+    ),
+    Rule(
+        "uid-missing",
+        _REJECT,
+        _REJECT,
+        "The object lacks its SOP Class, SOP Instance, Study or Series Instance UID, so it can't be stored. "
+        "Export it again from its source.",
+        "SOP Class, SOP Instance, Study or Series UID is missing",
+        "PS3.3 §C.12.1, §C.7.2.1, §C.7.3.1",
+    ),
+    Rule(
+        "uid-illegal",
+        _REJECT,
+        _REJECT,
+        "An identifier of the object (SOP Class, SOP Instance, Study or Series Instance UID) is not a legal UID: digits and "
+        "dots, at most 64, no empty part, no leading zero. De-identify again with a tool that writes legal UIDs.",
+        "A UID is illegal: digits and dots, 64 at most, no leading zero",
+        "PS3.5 §9.1",
+    ),
+    Rule(
+        "structure-broken",
+        _REJECT,
+        _REJECT,
+        "The object's elements can't be followed to its end: it is cut short, or a length, an order of tags or an item is "
+        "wrong. Export it again; this copy is incomplete or damaged.",
+        "Structure broken: cut short, or a wrong length, tag or item",
+        "PS3.5 §7.1, §7.5",
+    ),
+    Rule(
+        "study-not-yours",
+        _REJECT,
+        _REJECT,
+        "The object's study can't be added to through this dataset. Nothing was stored. If it is yours, ask the operator.",
+        "Study can't be added to through this dataset; ask the operator",
+        "repository rule: a study belongs to one dataset",
+    ),
+    Rule(
+        "blocked",
+        _REJECT,
+        _REJECT,
+        "This object or its study was withdrawn or refused in your dataset before, so it is not taken again. "
+        "Ask the operator to lift the block if it should come back.",
+        "Withdrawn or refused before; ask the operator to lift the block",
+        "repository rule: withdrawn data stays out",
+    ),
+    Rule(
+        "content-conflict",
+        _REJECT,
+        _REJECT,
+        "The SOP Instance UID is already held with different content. The held copy was kept. "
+        "If the new one is right, withdraw the old study first.",
+        "SOP Instance UID is held with other content; old copy was kept",
+        "PS3.4 §B.2.3, PS3.5 §9",
+    ),
+    Rule(
+        "not-declared",
+        _REVIEW,
+        _PASS,
+        "The object carries no statement of de-identification and its sender has attested none, so it waits in quarantine. If "
+        "it was cleaned, state it in (0012,0062) to (0012,0064), or let the operator record your attestation.",
+        "Held: no statement of de-identification in (0012,0062-0064)",
+        "PS3.15 §E.1.1, PS3.3 §C.7.1.1",
+    ),
+    Rule(
+        "person-name",
+        _REJECT,
+        _REVIEW,
+        "A name of a person still looks like a name. Declared as de-identified it waits in quarantine, otherwise it is refused. "
+        "Replace the name by a pseudonym and send again; nested sequences count too.",
+        "A person's name is present; replace it by a pseudonym",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        "birth-date",
+        _REJECT,
+        _REVIEW,
+        "A full birth date is present. Declared as de-identified the object waits in quarantine, otherwise it is refused. "
+        "Empty the date or keep the year only (month and day 0101) and send again.",
+        "A full birth date is present; empty it or keep the year",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        "address",
+        _REJECT,
+        _REVIEW,
+        "A person's address is present. Declared as de-identified the object waits in quarantine, otherwise it is refused. "
+        "Remove it and send again; nested sequences count too.",
+        "A person's address is present; remove it",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        "telephone",
+        _REJECT,
+        _REVIEW,
+        "A person's telephone number or other way to reach them is present. Declared as de-identified the object waits in "
+        "quarantine, otherwise it is refused. Remove it and send again; nested sequences count too.",
+        "A person's telephone number is present; remove it",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        "other-ids",
+        _REJECT,
+        _REVIEW,
+        "Another identifier of the patient is present (other patient ids, medical record or insurance). Declared as "
+        "de-identified the object waits in quarantine, otherwise it is refused. Remove it and send again.",
+        "Other identifiers of the patient are present; remove them",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        "institution",
+        _REVIEW,
+        _REVIEW,
+        "The name, address or department of an institution is present, so the object waits in quarantine. "
+        "Remove it and send again, or ask the operator to look at it.",
+        "Held: an institution is named",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        "staff",
+        _REVIEW,
+        _REVIEW,
+        "A physician, operator or other member of staff is named, so the object waits in quarantine. "
+        "Remove the name and send again, or ask the operator to look at it.",
+        "Held: a physician, operator or other staff is named",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        "private-unknown",
+        _REVIEW,
+        _REVIEW,
+        "A private attribute of an unknown maker holds text, so the object waits in quarantine: nobody can say what it tells. "
+        "Remove private attributes that are not known to be safe and send again.",
+        "Held: a private attribute of an unknown creator holds text",
+        "PS3.15 §E.3.10",
+    ),
+    Rule(
+        "overlay",
+        _REVIEW,
+        _REVIEW,
+        "An overlay plane may hold text about a person, so the object waits in quarantine. "
+        "Remove the overlays and send again, or ask the operator to look at them.",
+        "Held: an overlay may show text",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        "curve",
+        _REVIEW,
+        _REVIEW,
+        "Curve data (50xx) may hold labels about a person, so the object waits in quarantine. Remove the curves and send again.",
+        "Held: curve data is present",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        "preamble",
+        _REVIEW,
+        _REVIEW,
+        "The 128 bytes before DICM are not empty and may hold anything, so the object waits in quarantine. "
+        "Write zeros there and send again.",
+        "Held: the file preamble is not empty",
+        "PS3.10 §7.1",
+    ),
+    Rule(
+        "burned-in",
+        _REVIEW,
+        _REVIEW,
+        "The picture says, or is of a kind that makes likely, that text is burned into its pixels; it waits in quarantine. Look "
+        "at it and state (0028,0301) NO if it is clean, or send it again cleaned.",
+        "Held: text may be burned into the picture",
+        "PS3.15 §E.3.1, PS3.3 §C.7.6.1",
+    ),
+    Rule(
+        "private",
+        _PASS,
+        _PASS,
+        "Private attributes of a known maker, or without text, are present. The object was taken; check they are safe to share.",
+        "Taken, with private attributes",
+        "PS3.15 §E.3.10",
+    ),
+    Rule(
+        "declared",
+        _PASS,
+        _PASS,
+        "The object says that it is de-identified, and nothing in it says otherwise. It was taken.",
+        "Taken: de-identification is declared",
+        "PS3.15 §E.1.1",
+    ),
+    Rule(
+        "attested",
+        _PASS,
+        _PASS,
+        "The agreement attests that this sender de-identifies what it sends, and nothing in the object says otherwise. "
+        "It was taken.",
+        "Taken: de-identification is attested for this sender",
+        "PS3.15 §E.1.1",
+    ),
 )
 
 # What the door or the custody book says, rather than the file.
 DOOR_RULES: tuple[Rule, ...] = (
-    Rule("known", _DUPLICATE, _DUPLICATE, "The same content is already held. The first copy stays; nothing to do.",
-         "Already held with the same content; nothing to do", "PS3.4 §B.2.3"),
-    Rule("released", _PASS, _PASS, "The operator looked at the object and released it from quarantine. "
-         "It is held and can be found.",
-         "Released from quarantine by the operator", "repository rule: a person decides what waits"),
-    Rule("agreement-inactive", _REJECT, _REJECT,
-         "The agreement of this dataset is not active, so the repository takes no images. "
-         "Go to the agreement, or ask the operator.",
-         "The agreement of this dataset is not active", "repository rule: data only under an active agreement"),
-    Rule("agreement-expired", _REJECT, _REJECT,
-         "The agreement of this dataset is outside its period, so the repository takes no images. Renew it, or ask the operator.",
-         "The agreement of this dataset is outside its period", "repository rule: data only under an active agreement"),
-    Rule("node-not-linked", _REJECT, _REJECT,
-         "The node that should keep this dataset is not linked, so nothing was stored. Ask the operator, then send again.",
-         "The node of this dataset is not linked", "repository rule: a stopped node takes nothing"),
-    Rule("retry-later", _REJECT, _REJECT,
-         "Another transfer of the same SOP Instance UID is under way. Nothing was stored of this one; "
-         "send it again in some minutes.",
-         "Another transfer of this object is under way; send it again", "repository rule: one transfer at a time"),
+    Rule(
+        "known",
+        _DUPLICATE,
+        _DUPLICATE,
+        "The same content is already held. The first copy stays; nothing to do.",
+        "Already held with the same content; nothing to do",
+        "PS3.4 §B.2.3",
+    ),
+    Rule(
+        "released",
+        _PASS,
+        _PASS,
+        "The operator looked at the object and released it from quarantine. It is held and can be found.",
+        "Released from quarantine by the operator",
+        "repository rule: a person decides what waits",
+    ),
+    Rule(
+        "agreement-inactive",
+        _REJECT,
+        _REJECT,
+        "The agreement of this dataset is not active, so the repository takes no images. "
+        "Go to the agreement, or ask the operator.",
+        "The agreement of this dataset is not active",
+        "repository rule: data only under an active agreement",
+    ),
+    Rule(
+        "agreement-expired",
+        _REJECT,
+        _REJECT,
+        "The agreement of this dataset is outside its period, so the repository takes no images. Renew it, or ask the operator.",
+        "The agreement of this dataset is outside its period",
+        "repository rule: data only under an active agreement",
+    ),
+    Rule(
+        "node-not-linked",
+        _REJECT,
+        _REJECT,
+        "The node that should keep this dataset is not linked, so nothing was stored. Ask the operator, then send again.",
+        "The node of this dataset is not linked",
+        "repository rule: a stopped node takes nothing",
+    ),
+    Rule(
+        "retry-later",
+        _REJECT,
+        _REJECT,
+        "Another transfer of the same SOP Instance UID is under way. Nothing was stored of this one; "
+        "send it again in some minutes.",
+        "Another transfer of this object is under way; send it again",
+        "repository rule: one transfer at a time",
+    ),
 )
 
 BY_CODE = MappingProxyType({rule.code: rule for rule in RULES + DOOR_RULES})

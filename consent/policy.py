@@ -16,7 +16,9 @@ from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Purpose, 
 from consent.permits import holding
 from consent.subject import Role, Subject
 
-NEVER_FOR_DIAGNOSIS = "Nothing here is for diagnosis or any other clinical use: images and data are for AI research and training only."
+NEVER_FOR_DIAGNOSIS = (
+    "Nothing here is for diagnosis or any other clinical use: images and data are for AI research and training only."
+)
 
 
 class Reach(StrEnum):

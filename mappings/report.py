@@ -103,7 +103,14 @@ def to_csv(report: BatchReport) -> Iterator[str]:
     yield _line(COLUMNS)
     for r in report.files:
         found = "; ".join(f"{rule} {where}".strip() for rule, where in r.findings)
-        told = (r.name, r.outcome, r.rule, short(r.rule), " ".join(_places(r)), found)
+        told = (
+            r.name,
+            r.outcome,
+            r.rule,
+            short(r.rule),
+            " ".join(where for rule, where in r.findings if rule == r.rule and where),
+            found,
+        )
         yield _line((*told, r.sop_uid or "", r.study_uid or "", str(r.size), r.at.isoformat()))
 
 
@@ -119,39 +126,48 @@ def to_text(report: BatchReport) -> Iterator[str]:
     yield f"Batch {report.key} for {report.alias}: {sum(report.counts.values())} files: {totals}.\n"
     yield f"{_times(report)} {report.waiting} of its files wait for review now.\n"
     named, warned = _gathered(report.files)
-    for (outcome, rule), count in _rows(report):
-        yield from _block(f"{_WORDS[Outcome(outcome)]}: {rule}", count, rule, named.get((outcome, rule), []))
-    for rule, (count, lines) in sorted(warned.items()):
-        yield from _block(f"warning: {rule}", count, rule, lines)
+    for (outcome, rule), _ in _rows(report):
+        yield from _block(_WORDS[Outcome(outcome)], rule, named.get((outcome, rule), _Group()))
+    for rule, group in sorted(warned.items()):
+        yield from _block("warning", rule, group)
     yield f"\n{NEVER_FOR_DIAGNOSIS}\n{NO_LIABILITY}\n"
 
 
 def _times(report: BatchReport) -> str:
-    closed = f"closed {report.closed:%Y-%m-%d %H:%M}" if report.closed else "still open"
-    return f"By {report.door}, opened {report.opened:%Y-%m-%d %H:%M} UTC, {closed}."
+    closed = f"closed {report.closed:%Y-%m-%d %H:%M} (UTC)" if report.closed else "still open"
+    return f"By {report.door}, opened {report.opened:%Y-%m-%d %H:%M} (UTC), {closed}."
 
 
-def _gathered(files: Iterable[Receipt]) -> tuple[dict[tuple[str, str], list[str]], dict[str, tuple[int, list[str]]]]:
-    """In one reading: the first lines of each (outcome, rule), and of each warning on a file that another rule named."""
-    named: dict[tuple[str, str], list[str]] = {}
-    warned: dict[str, tuple[int, list[str]]] = {}
+@dataclass(slots=True)
+class _Group:
+    """How many files a block is about, and the lines of the first."""
+
+    count: int = 0
+    lines: list[str] = field(default_factory=list)
+
+    def add(self, receipt: Receipt, rule: str) -> None:
+        self.count += 1
+        if self.count <= NAMED_FILES:
+            self.lines.append(_named(receipt, [where for found, where in receipt.findings if found == rule and where]))
+
+
+def _gathered(files: Iterable[Receipt]) -> tuple[dict[tuple[str, str], _Group], dict[str, _Group]]:
+    """In one reading: the files of each (outcome, rule), and the taken files of each warning that did not name them."""
+    named: dict[tuple[str, str], _Group] = {}
+    warned: dict[str, _Group] = {}
     for receipt in files:
-        lines = named.setdefault((receipt.outcome, receipt.rule), [])
-        if len(lines) < NAMED_FILES:
-            lines.append(_named(receipt, _places(receipt)))
-        for rule in sorted({rule for rule, _ in receipt.findings} & _WARNINGS - {receipt.rule}):
-            count, lines = warned.setdefault(rule, (0, []))
-            if count < NAMED_FILES:
-                lines.append(_named(receipt, [where for found, where in receipt.findings if found == rule]))
-            warned[rule] = (count + 1, lines)
+        named.setdefault((receipt.outcome, receipt.rule), _Group()).add(receipt, receipt.rule)
+        if receipt.outcome == Outcome.PASS:
+            for rule in {rule for rule, _ in receipt.findings} & _WARNINGS - {receipt.rule}:
+                warned.setdefault(rule, _Group()).add(receipt, rule)
     return named, warned
 
 
-def _block(title: str, count: int, rule: str, lines: list[str]) -> Iterator[str]:
-    yield f"\n{title}, {count} {'file' if count == 1 else 'files'}\n  {sentence(rule)}\n"
-    yield from (f"    {line}\n" for line in lines)
-    if count > len(lines):
-        yield f"    and {count - len(lines)} more\n"
+def _block(title: str, rule: str, group: _Group) -> Iterator[str]:
+    yield f"\n{title}: {rule}, {group.count} {'file' if group.count == 1 else 'files'}\n  {sentence(rule)}\n"
+    yield from (f"    {line}\n" for line in group.lines)
+    if group.count > NAMED_FILES:
+        yield f"    and {group.count - NAMED_FILES} more\n"
 
 
 def _named(receipt: Receipt, places: list[str]) -> str:
@@ -160,10 +176,6 @@ def _named(receipt: Receipt, places: list[str]) -> str:
     name = name if len(name) <= _WIDEST else f"…{name[1 - _WIDEST :]}"
     more = f" and {len(places) - NAMED_PLACES} more" if len(places) > NAMED_PLACES else ""
     return f"{name}  {' '.join(places[:NAMED_PLACES])}{more}".rstrip()
-
-
-def _places(receipt: Receipt) -> list[str]:
-    return [where for rule, where in receipt.findings if rule == receipt.rule and where]
 
 
 def _rows(report: BatchReport) -> list[tuple[tuple[str, str], int]]:

@@ -42,10 +42,18 @@ def said(error: BaseException, reference: str) -> f.Failure:
     """The failure a caller may read: itself, or for a fault of ours a sentence with the reference under which it is logged."""
     if isinstance(error, f.Failure):
         return error
-    return f.Failure("server.broken", f"Something failed on our side. Reference {reference}. Nothing was stored that was not confirmed.")
+    return f.Failure(
+        "server.broken", f"Something failed on our side. Reference {reference}. Nothing was stored that was not confirmed."
+    )
 
 
 def problem(failure: f.Failure, status: int, reference: str) -> bytes:
     """RFC 9457 problem details."""
-    named = {"title": failure.code, "status": status, "detail": failure.sentence, "where": failure.where, "instance": f"urn:accord:request:{reference}"}
+    named = {
+        "title": failure.code,
+        "status": status,
+        "detail": failure.sentence,
+        "where": failure.where,
+        "instance": f"urn:accord:request:{reference}",
+    }
     return json.dumps({"type": "about:blank", **{k: v for k, v in named.items() if v is not None}}).encode()

@@ -5,7 +5,7 @@ and durable before its first byte, with an opened entry in the ledger when it is
 """
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -87,17 +87,22 @@ def preview(connection: Connection, access: Access) -> None:
     connection.execute(insert(t.access).values(**_values(access)))
 
 
-def use(connection: Connection, access: Access, study_uid: str, about: About, facts: dict[str, object]) -> None:
+def use(connection: Connection, access: Access, study_uid: str, about: About, facts: Mapping[str, object]) -> None:
     """Write a use's row; the first in its window opens the window's ledger entry. In the caller's durable transaction."""
     slot = int(access.at.timestamp()) // SLOT_SECONDS
     key = {"subject": access.subject, "study_uid": study_uid, "action": access.action, "purpose": access.purpose, "slot": slot}
-    opening = insert_of(connection)(t.window).values(**key, dataset=about.dataset, closed=False).on_conflict_do_nothing().returning(_w.id)
+    opening = (
+        insert_of(connection)(t.window)
+        .values(**key, dataset=about.dataset, closed=False)
+        .on_conflict_do_nothing()
+        .returning(_w.id)
+    )
     window = connection.execute(opening).scalar_one_or_none()
     if window is None:
         window = connection.execute(select(_w.id).filter_by(**key)).scalar_one()
     else:
         said = {"study": study_uid, "action": access.action, "purpose": access.purpose, "window": int(window)}
-        record(connection, Kind.USE_OPENED, access.at, access.subject, said | facts, about)
+        record(connection, Kind.USE_OPENED, access.at, access.subject, {**said, **facts}, about)
     connection.execute(insert(t.access).values(**_values(access, window)))
 
 

@@ -48,7 +48,20 @@ _BATCHES = (
 def _batch(r: object) -> BatchRow:
     closed = None if r.closed is None else moment(r.closed)  # type: ignore[attr-defined]
     return BatchRow(
-        r.id, r.key, r.door, r.dataset, r.alias, r.provider, r.party_id, r.subject, r.peer, r.calling, r.called, r.attested, moment(r.opened), closed  # type: ignore[attr-defined]
+        r.id,
+        r.key,
+        r.door,
+        r.dataset,
+        r.alias,
+        r.provider,
+        r.party_id,
+        r.subject,
+        r.peer,
+        r.calling,
+        r.called,
+        r.attested,
+        moment(r.opened),
+        closed,  # type: ignore[attr-defined]
     )
 
 
@@ -85,7 +98,7 @@ def close(connection: Connection, batch: int, now: datetime) -> bool:
     return connection.execute(update(t.batch).where(_b.id == batch, _b.closed.is_(None)).values(closed=stamp(now))).rowcount == 1
 
 
-def receipt(  # noqa: PLR0913 - one row's columns
+def receipt(
     connection: Connection,
     batch: int,
     *,
@@ -100,7 +113,15 @@ def receipt(  # noqa: PLR0913 - one row's columns
     now: datetime,
 ) -> None:
     """Append one file's outcome to an open batch and touch it."""
-    values = {"name": name, "study_uid": study_uid, "sop_uid": sop_uid, "digest": digest, "size": size, "outcome": outcome, "rule": rule}
+    values = {
+        "name": name,
+        "study_uid": study_uid,
+        "sop_uid": sop_uid,
+        "digest": digest,
+        "size": size,
+        "outcome": outcome,
+        "rule": rule,
+    }
     said = json.dumps(findings, separators=(",", ":"))
     connection.execute(_RECEIVE, {"batch": batch, "findings": said, "at": stamp(now), **values})
     connection.execute(_TOUCH, {"row": batch, "now": stamp(now)})

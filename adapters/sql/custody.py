@@ -33,6 +33,17 @@ class Object:
 
 
 @dataclass(frozen=True, slots=True)
+class Bound:
+    """Where an object is to rest: its dataset, the node of its agreement, the place there or in quarantine, under which batch."""
+
+    dataset: int
+    node: int
+    batch: int
+    quarantined: bool
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
 class Kept:
     """One custody row."""
 
@@ -88,7 +99,15 @@ def by_id(connection: Connection, key: int) -> Kept | None:
 
 def _kept(r: object) -> Kept:
     seen = Object(
-        r.sop_uid, r.series_uid, r.study_uid, r.patient_id, r.digest, r.file_digest, r.size, r.dataset_start, r.transfer_syntax  # type: ignore[attr-defined]
+        r.sop_uid,
+        r.series_uid,
+        r.study_uid,
+        r.patient_id,
+        r.digest,
+        r.file_digest,
+        r.size,
+        r.dataset_start,
+        r.transfer_syntax,  # type: ignore[attr-defined]
     )
     return Kept(r.id, seen, r.dataset, r.node, r.batch, r.state, r.quarantined, r.place, r.rule, r.holder, r.lease)  # type: ignore[attr-defined]
 
@@ -100,44 +119,14 @@ def standing(connection: Connection, dataset: int, seen: Object) -> tuple[bool, 
     return bool(elsewhere), bool(blocked)
 
 
-def claim(  # noqa: PLR0913 - one row's columns
-    connection: Connection,
-    seen: Object,
-    *,
-    dataset: int,
-    node: int,
-    batch: int,
-    quarantined: bool,
-    place: str,
-    rule: str,
-    holder: str,
-    lease: datetime,
-    now: datetime,
-) -> int:
+def claim(connection: Connection, seen: Object, bound: Bound, *, rule: str, holder: str, lease: datetime, now: datetime) -> int:
     """Insert the receiving row; its id. Raises IntegrityError where another door holds the UID."""
-    return added(
-        connection,
-        t.custody,
-        sop_uid=seen.sop_uid,
-        series_uid=seen.series_uid,
-        study_uid=seen.study_uid,
-        patient_id=seen.patient_id,
-        digest=seen.digest,
-        file_digest=seen.file_digest,
-        size=seen.size,
-        dataset_start=seen.dataset_start,
-        transfer_syntax=seen.transfer_syntax,
-        dataset=dataset,
-        node=node,
-        batch=batch,
-        state="receiving",
-        quarantined=quarantined,
-        place=place,
-        rule=rule,
-        holder=holder,
-        lease=stamp(lease),
-        at=stamp(now),
-    )
+    held = {"state": "receiving", "rule": rule, "holder": holder, "lease": stamp(lease), "at": stamp(now)}
+    return added(connection, t.custody, **_columns(seen), **_columns(bound), **held)
+
+
+def _columns(noun: Object | Bound) -> dict[str, object]:
+    return {name: getattr(noun, name) for name in noun.__slots__}
 
 
 def take_over(connection: Connection, key: int, holder: str, lease: datetime, batch: int) -> bool:
@@ -193,7 +182,9 @@ def place_in_use(connection: Connection, kept: Kept) -> bool:
 
 def in_review(connection: Connection, batch: int) -> list[Kept]:
     """The objects of one batch that wait for a person."""
-    return [_kept(r) for r in connection.execute(select(t.custody).where(_c.batch == batch, _c.state == "review").order_by(_c.id))]
+    return [
+        _kept(r) for r in connection.execute(select(t.custody).where(_c.batch == batch, _c.state == "review").order_by(_c.id))
+    ]
 
 
 def of_study(connection: Connection, study_uid: str, dataset: int | None = None) -> list[Kept]:
@@ -234,5 +225,3 @@ def held_bytes(connection: Connection) -> tuple[int, int]:
 def lease_for(size: int, now: datetime, seconds: int) -> datetime:
     """When a claim ends: the configured time and a second for each megabyte, so that a slow node is not raced."""
     return now + timedelta(seconds=seconds + size / 1_000_000)
-
-

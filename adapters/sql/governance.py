@@ -129,7 +129,9 @@ def facts(connection: Connection) -> tuple[Facts, ...]:
 
 def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:
     held: dict[int, tuple[Permit, ...]] = {}
-    rows = select(t.permit.c.dataset, t.party.c.key, t.permit.c.starts, t.permit.c.ends).join(t.party, t.permit.c.party == t.party.c.id)
+    rows = select(t.permit.c.dataset, t.party.c.key, t.permit.c.starts, t.permit.c.ends).join(
+        t.party, t.permit.c.party == t.party.c.id
+    )
     for dataset, party, starts, ends in connection.execute(rows.where(t.permit.c.revoked.is_(None))):
         held[dataset] = (*held.get(dataset, ()), Permit(party, moment(starts), _until(ends)))
     return held

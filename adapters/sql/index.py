@@ -25,14 +25,28 @@ class StudyElsewhere(Exception):
     """The study came to belong to another dataset while this object was on its way."""
 
 
-def add(  # noqa: PLR0913 - an instance and where it belongs
-    connection: Connection, header: Header, metadata: bytes, *, dataset: int, party: int, provider: str, custody: int, now: datetime
+def add(
+    connection: Connection,
+    header: Header,
+    metadata: bytes,
+    *,
+    dataset: int,
+    party: int,
+    provider: str,
+    custody: int,
+    now: datetime,
 ) -> None:
     """Index one held instance, in the transaction that settles it. Raises StudyElsewhere."""
     patient = _patient(connection, header, party, provider, now)
     held = _study(connection, header, dataset, patient, now)
     series, is_new = _series(connection, header, held.id)
-    values = {"study": held.id, "series": series, "custody": custody, "sop_uid": header.sop_instance_uid, "sop_class": header.sop_class_uid}
+    values = {
+        "study": held.id,
+        "series": series,
+        "custody": custody,
+        "sop_uid": header.sop_instance_uid,
+        "sop_class": header.sop_class_uid,
+    }
     summary = instance_summary(header, header.transfer_syntax).encode()
     frames = max(header.number_of_frames or 1, 1)
     added(connection, t.instance, **values, number=header.instance_number, frames=frames, summary=summary, metadata=metadata)
@@ -70,7 +84,9 @@ _GROW = (
     )
 )
 _GROW_SERIES = (
-    update(t.series).where(_e.id == bindparam("row")).values(instances=bindparam("new_instances"), fragment=bindparam("new_fragment"))
+    update(t.series)
+    .where(_e.id == bindparam("row"))
+    .values(instances=bindparam("new_instances"), fragment=bindparam("new_fragment"))
 )
 
 
@@ -156,7 +172,9 @@ def _header(stored: str) -> Header:
 def dirty(connection: Connection, quiet_before: datetime, since_before: datetime, limit: int = 50) -> list[int]:
     """Studies whose document is due: quiet since one moment, or changed since before another (so that none starves)."""
     due = (_s.touched <= stamp(quiet_before)) | (_s.dirty_since <= stamp(since_before))
-    return list(connection.execute(select(_s.id).where(_s.dirty_since.is_not(None), due).order_by(_s.dirty_since).limit(limit)).scalars())
+    return list(
+        connection.execute(select(_s.id).where(_s.dirty_since.is_not(None), due).order_by(_s.dirty_since).limit(limit)).scalars()
+    )
 
 
 def study(connection: Connection, key: int) -> tuple[Study, int] | None:

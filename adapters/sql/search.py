@@ -162,7 +162,9 @@ def count(connection: Connection, query: Query, sight: Sight, now: datetime, cei
     rows = _statement(query, [target], sight, now).distinct()
     if query.level is Level.STUDY:
         rows = rows.where(t.study.c.document.is_not(None))
-    return int(connection.execute(select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())).scalar_one())
+    return int(
+        connection.execute(select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())).scalar_one()
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -279,7 +279,12 @@ study = Table(
     Index("ix_study_accession", "accession_number"),
     Index("ix_study_updated", "updated"),
 )
-Index("ix_study_dirty", study.c.touched, sqlite_where=study.c.dirty_since.isnot(None), postgresql_where=study.c.dirty_since.isnot(None))
+Index(
+    "ix_study_dirty",
+    study.c.touched,
+    sqlite_where=study.c.dirty_since.isnot(None),
+    postgresql_where=study.c.dirty_since.isnot(None),
+)
 series = Table(
     "series",
     metadata,
@@ -353,7 +358,12 @@ ledger_leaf = Table(  # append-only: guarded by triggers; the worker gives each 
     Column("leaf", LargeBinary, nullable=False),
     Column("position", BigInteger, unique=True),
 )
-Index("ix_ledger_leaf_pending", ledger_leaf.c.id, sqlite_where=ledger_leaf.c.position.is_(None), postgresql_where=ledger_leaf.c.position.is_(None))
+Index(
+    "ix_ledger_leaf_pending",
+    ledger_leaf.c.id,
+    sqlite_where=ledger_leaf.c.position.is_(None),
+    postgresql_where=ledger_leaf.c.position.is_(None),
+)
 ledger_body = Table(  # may be erased; the leaf then commits to something nobody can read
     "ledger_body",
     metadata,

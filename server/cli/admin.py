@@ -78,7 +78,14 @@ def _add_node(hall: Hall, who: str, a: argparse.Namespace) -> None:
 def _add_client(hall: Hall, who: str, a: argparse.Namespace) -> str | None:
     public = registered_jwks(json.loads(Path(a.jwks).read_text())) if a.jwks else None
     private, made = new_client_key() if public is None else (None, public)
-    values = {"party": a.party, "scopes": a.scopes, "purposes": a.purposes, "node": a.node, "terms": a.terms, "name": a.name or ""}
+    values = {
+        "party": a.party,
+        "scopes": a.scopes,
+        "purposes": a.purposes,
+        "node": a.node,
+        "terms": a.terms,
+        "name": a.name or "",
+    }
     agree.add_client(hall, who, a.client_id, jwks=made, **values)
     if private is None:
         return None
@@ -139,7 +146,12 @@ _UIDS = Arg("uids", nargs="*", metavar="SOP_UID", help="only these objects")
 VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
     ("party", "add"): (
         lambda h, w, a: agree.add_party(h, w, a.key, a.name, a.role, approved=not a.unapproved),
-        (Arg("key"), Arg("--name", required=True), Arg("--role", required=True, choices=agree.PARTY_ROLES), Arg("--unapproved", action="store_true")),
+        (
+            Arg("key"),
+            Arg("--name", required=True),
+            Arg("--role", required=True, choices=agree.PARTY_ROLES),
+            Arg("--unapproved", action="store_true"),
+        ),
     ),
     ("party", "list"): (_list("party", ("key", "role", "approved", "name")), ()),
     ("node", "add"): (
@@ -184,11 +196,20 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
     ("dataset", "list"): (_list("dataset", ("alias", "title", "details")), ()),
     ("sender", "add"): (
         lambda h, w, a: agree.add_sender(h, w, a.alias, a.aet, a.network),
-        (Arg("alias", metavar="DATASET"), Arg("--aet", required=True), Arg("--from", dest="network", required=True, metavar="CIDR")),
+        (
+            Arg("alias", metavar="DATASET"),
+            Arg("--aet", required=True),
+            Arg("--from", dest="network", required=True, metavar="CIDR"),
+        ),
     ),
     ("sender", "attest"): (
         lambda h, w, a: agree.attest_sender(h, w, a.alias, a.aet, a.person, a.on),
-        (Arg("alias", metavar="DATASET"), Arg("--aet", required=True), Arg("--person", required=True), Arg("--on", required=True, metavar="YYYY-MM-DD")),
+        (
+            Arg("alias", metavar="DATASET"),
+            Arg("--aet", required=True),
+            Arg("--person", required=True),
+            Arg("--on", required=True, metavar="YYYY-MM-DD"),
+        ),
     ),
     ("sender", "remove"): (
         lambda h, w, a: agree.remove_sender(h, w, a.alias, a.aet),

@@ -55,14 +55,26 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    found = configuration.read(data_dir=Path(args.data or ".demo"), port=args.port, dimse_port=args.dimse_port, min_subjects=1, demo=True)
+    found = configuration.read(
+        data_dir=Path(args.data or ".demo"), port=args.port, dimse_port=args.dimse_port, min_subjects=1, demo=True
+    )
     quiet = {"log_level": os.environ.get("ACCORD_LOG_LEVEL", "WARNING"), "repository": "DEMO repository", "min_free_mb": 100}
     found = replace(found, **quiet, federation_secret=found.federation_secret or "Secret demo")  # type: ignore[arg-type]
     return replace(found, port=_free(found.bind, found.port, "HTTP"), dimse_port=_free(found.bind, found.dimse_port, "DICOM"))
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    names = ("data_dir", "port", "dimse_port", "min_subjects", "demo", "log_level", "repository", "min_free_mb", "federation_secret")
+    names = (
+        "data_dir",
+        "port",
+        "dimse_port",
+        "min_subjects",
+        "demo",
+        "log_level",
+        "repository",
+        "min_free_mb",
+        "federation_secret",
+    )
     return {name.upper(): str(getattr(settings, name)) for name in names}
 
 
@@ -208,5 +220,3 @@ def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
     parser = commands.add_parser("demo", help="start a demo with sample data on this machine")
     processes.add_flags(parser)
     parser.set_defaults(run=run)
-
-

@@ -51,7 +51,9 @@ def seed(hall: Hall) -> bool:
         if governance.id_of(connection, "party", "demo-hospital") is not None:
             return False
     agree.add_terms(hall, ACTOR, TERMS, TEXT)
-    agree.add_node(hall, ACTOR, "demo-node", kind="folder", hosting="central", url="demo-node", networks=["127.0.0.0/8", "::1/128"])
+    agree.add_node(
+        hall, ACTOR, "demo-node", kind="folder", hosting="central", url="demo-node", networks=["127.0.0.0/8", "::1/128"]
+    )
     parties = {"demo-hospital": "provider", "demo-university": "user", "demo-repository": "operator"}
     for key, role in parties.items():
         agree.add_party(hall, ACTOR, key, f"DEMO {key.removeprefix('demo-').title()}", role)
@@ -89,7 +91,16 @@ def _client(hall: Hall, name: str, path: Path) -> Path:
         private, public = new_client_key()
         node = "demo-node" if bound else None
         agree.add_client(
-            hall, ACTOR, f"demo-{name}", party=party, jwks=public, scopes=scopes, purposes=purposes, node=node, terms=TERMS, name=f"DEMO {name}"
+            hall,
+            ACTOR,
+            f"demo-{name}",
+            party=party,
+            jwks=public,
+            scopes=scopes,
+            purposes=purposes,
+            node=node,
+            terms=TERMS,
+            name=f"DEMO {name}",
         )
     purpose = purposes[0] if purposes else None
     write_client(path, ClientFile(f"demo-{name}", f"{hall.settings.base_url}/oauth/token", " ".join(scopes), purpose, private))
@@ -102,7 +113,11 @@ def release_some(hall: Hall, key: str) -> int:
         row = batches.by_key(connection, key)
         if row is None:
             return 0
-        chosen = {r.sop_uid for r in batches.receipts(connection, row.id) if r.sop_uid and any(f"/{p}" in f"/{r.name}" for p in RELEASED)}
+        chosen = {
+            r.sop_uid
+            for r in batches.receipts(connection, row.id)
+            if r.sop_uid and any(f"/{p}" in f"/{r.name}" for p in RELEASED)
+        }
         waiting = {k.object.sop_uid for k in custody.in_review(connection, row.id)}
     wanted = frozenset(chosen & waiting)
     return release.release(hall, ACTOR, key, wanted).objects if wanted else 0

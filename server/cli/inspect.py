@@ -18,7 +18,10 @@ def doctor(args: argparse.Namespace) -> int:
     """Say what is wrong with this Accord, and what a dataset lacks for the catalogue."""
     hall = wiring.hall(settings_of(args))
     found = health.troubles(hall)
-    lacking = [f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(w)}." for alias, w in federate.incomplete(hall).items()]
+    lacking = [
+        f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(w)}."
+        for alias, w in federate.incomplete(hall).items()
+    ]
     print("\n".join([*found, *lacking, *probes(hall)]) or "All is well.")
     return 1 if found else 0
 
@@ -44,10 +47,16 @@ def explain(args: argparse.Namespace) -> int:
     asker = subject(client, inside=client.node is not None and not args.outside)
     purpose = args.purpose or next(iter(sorted(client.purposes)), None)
     print(f"{args.study} is in dataset {facts.alias} of {facts.provider}, on node {facts.node} ({facts.node_state}).")
-    print(f"{args.client} asks as {asker.role}, for {purpose or 'no purpose'}" + ("" if client.enabled else " (disabled: gets no token)") + ".")
+    print(
+        f"{args.client} asks as {asker.role}, for {purpose or 'no purpose'}"
+        + ("" if client.enabled else " (disabled: gets no token)")
+        + "."
+    )
     for action in Action:
         d = decide(asker, action, purpose, facts, hall.clock())
-        print(f"  {action:9} {'yes' if d.allowed else 'no ':3}  {d.rule}: {d.sentence} [agreement {d.agreement}, terms {d.terms}]")
+        print(
+            f"  {action:9} {'yes' if d.allowed else 'no ':3}  {d.rule}: {d.sentence} [agreement {d.agreement}, terms {d.terms}]"
+        )
     print(NEVER_FOR_DIAGNOSIS)
     return 0
 

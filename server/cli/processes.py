@@ -141,7 +141,7 @@ class Child:
     def start(self) -> None:
         """Start it as a process of its own."""
         environment = os.environ | self.environment | {PARENT: str(os.getpid())}
-        self.process = subprocess.Popen([sys.executable, "-m", "server.cli.main", self.command], env=environment)  # noqa: S603
+        self.process = subprocess.Popen([sys.executable, "-m", "server.cli.main", self.command], env=environment)
         self.started = time.monotonic()
 
     def look(self) -> None:

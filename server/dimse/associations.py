@@ -22,7 +22,7 @@ from pynetdicom.transport import AssociationSocket
 
 from server.dimse.store import Deposit
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("accord.dimse")
 
 MAXIMUM_PDU = 131072  # what we announce: what dcmtk sends at most, and quicker than anything larger
 LONGEST_PDU = 1 << 20  # what we bear: an A-ASSOCIATE-RQ of 128 contexts with every syntax is half of it

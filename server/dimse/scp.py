@@ -23,7 +23,7 @@ from server.dimse.store import Deposit, admitted, stored
 from server.usecases.hall import Hall
 from server.usecases.ingest import MEGABYTE
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("accord.dimse")
 _SPARE = 16  # connections beyond the limit that are told so; more are closed at once
 
 

@@ -18,7 +18,7 @@ from mappings.failures import Failure
 from server.usecases.hall import Hall
 from server.usecases.ingest import Batch, Origin, close_batch, open_batch, room_for, sender_origin, take
 
-_LOG = logging.getLogger(__name__)
+_LOG = logging.getLogger("accord.dimse")
 
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
 _REJECTIONS = {"unknown-called": (1, 1, 7), "unknown-calling": (1, 1, 3)}

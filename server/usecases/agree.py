@@ -29,9 +29,12 @@ ALIAS = re.compile(r"[A-Z0-9_-]{1,16}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 PARTY_ROLES = ("provider", "user", "repository", "operator")
 NODE_KINDS = ("folder", "orthanc")
+EVERY_PURPOSE = tuple(str(p) for p in Purpose)
 
 
-def _record(hall: Hall, connection: Connection, actor: str, noun: str, verb: str, facts: Mapping[str, object], about: About) -> None:  # noqa: PLR0913
+def _record(
+    hall: Hall, connection: Connection, actor: str, noun: str, verb: str, facts: Mapping[str, object], about: About
+) -> None:
     record(connection, f"{Kind.GOVERN}.{noun}.{verb}", hall.clock(), actor, facts, about)
 
 
@@ -65,7 +68,7 @@ def add_party(hall: Hall, actor: str, key: str, name: str, role: str, *, approve
         _record(hall, connection, actor, "party", "add", {"party": key, "role": role, "approved": int(approved)}, About(party))
 
 
-def add_node(  # noqa: PLR0913 - a node's configuration
+def add_node(
     hall: Hall,
     actor: str,
     name: str,
@@ -85,14 +88,24 @@ def add_node(  # noqa: PLR0913 - a node's configuration
         values = {"kind": kind, "hosting": hosting, "url": url, "secret_file": secret_file, "state": "linked"}
         cidrs = " ".join(str(_network(n)) for n in networks)
         governance.add(connection, "node", hall.clock(), name=name, networks=cidrs, allow=" ".join(allow), **values)
-        _record(hall, connection, actor, "node", "add", {"node": name, "kind": kind, "hosting": hosting, "allow": " ".join(allow)}, About())
+        _record(
+            hall,
+            connection,
+            actor,
+            "node",
+            "add",
+            {"node": name, "kind": kind, "hosting": hosting, "allow": " ".join(allow)},
+            About(),
+        )
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
     try:
         return ipaddress.ip_network(text)
     except ValueError:
-        raise Invalid("network-unreadable", "A network is written as a CIDR, such as 10.1.0.0/16 or 127.0.0.1/32.", "from") from None
+        raise Invalid(
+            "network-unreadable", "A network is written as a CIDR, such as 10.1.0.0/16 or 127.0.0.1/32.", "from"
+        ) from None
 
 
 def move_node(hall: Hall, actor: str, name: str, verb: str) -> None:
@@ -116,7 +129,7 @@ def add_terms(hall: Hall, actor: str, version: str, text: bytes) -> str:
     return digest
 
 
-def add_agreement(  # noqa: PLR0913 - an agreement's content
+def add_agreement(
     hall: Hall,
     actor: str,
     key: str,
@@ -130,7 +143,7 @@ def add_agreement(  # noqa: PLR0913 - an agreement's content
     listed: bool = True,
     actions: Sequence[str] = ("query",),
     visibility: str = "none",
-    purposes: Sequence[str] = tuple(str(p) for p in Purpose),
+    purposes: Sequence[str] = EVERY_PURPOSE,
 ) -> None:
     """Draft an agreement between a provider and the repository; nothing moves under it until it is active."""
     values: dict[str, Any] = {
@@ -163,7 +176,9 @@ def move_agreement(hall: Hall, actor: str, key: str, verb: str) -> AgreementStat
         target = moved(AgreementState(row["state"]), verb)
         if target is None:
             origins = ", ".join(sorted(MOVES[verb][0]))
-            raise Conflict("agreement-move", f"An agreement that is {row['state']} can't {verb}; only one that is {origins}.", "agreement")
+            raise Conflict(
+                "agreement-move", f"An agreement that is {row['state']} can't {verb}; only one that is {origins}.", "agreement"
+            )
         version = row["version"] + 1
         governance.change(connection, "agreement", row["id"], hall.clock(), state=str(target), version=version)
         said = {"agreement": key, "version": version, "state": str(target), "provider": _party_key(connection, row["party"])}
@@ -184,7 +199,9 @@ def add_dataset(hall: Hall, actor: str, alias: str, agreement: str, title: str, 
             raise NotFound("agreement-unknown", f"There is no agreement called {agreement}.", "agreement")
         values = {"alias": alias, "agreement": row["id"], "title": title, "description": description, "details": "{}"}
         dataset = governance.add(connection, "dataset", hall.clock(), **values)
-        _record(hall, connection, actor, "dataset", "add", {"dataset": alias, "agreement": agreement}, About(row["party"], dataset))
+        _record(
+            hall, connection, actor, "dataset", "add", {"dataset": alias, "agreement": agreement}, About(row["party"], dataset)
+        )
 
 
 def set_dataset(hall: Hall, actor: str, alias: str, details: Mapping[str, str]) -> None:
@@ -207,7 +224,9 @@ def _about(connection: Connection, alias: str) -> About:
 def add_sender(hall: Hall, actor: str, alias: str, aet: str, network: str) -> None:
     """Register a calling AE title from a network as a sender, for this dataset only."""
     if not 1 <= len(aet) <= 16 or not aet.isascii() or "\\" in aet or not aet.strip() == aet:
-        raise Invalid("aet-illegal", "An AE title has 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2).", "aet")
+        raise Invalid(
+            "aet-illegal", "An AE title has 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2).", "aet"
+        )
     with hall.store.write() as connection:
         dataset = _id(connection, "dataset", alias)
         cidr = str(_network(network))
@@ -217,7 +236,7 @@ def add_sender(hall: Hall, actor: str, alias: str, aet: str, network: str) -> No
         _record(hall, connection, actor, "sender", "add", {"dataset": alias, "aet": aet, "from": cidr}, _about(connection, alias))
 
 
-def attest_sender(hall: Hall, actor: str, alias: str, aet: str, person: str, on: str) -> None:  # noqa: PLR0913
+def attest_sender(hall: Hall, actor: str, alias: str, aet: str, person: str, on: str) -> None:
     """Record that a responsible person attested on a date: what this sender sends is de-identified."""
     with hall.store.write() as connection:
         found = [s for s in governance.senders(connection) if s.alias == alias and s.aet == aet]
@@ -240,7 +259,7 @@ def remove_sender(hall: Hall, actor: str, alias: str, aet: str) -> None:
         _record(hall, connection, actor, "sender", "remove", {"dataset": alias, "aet": aet}, _about(connection, alias))
 
 
-def add_client(  # noqa: PLR0913 - a client's registration
+def add_client(
     hall: Hall,
     actor: str,
     client_id: str,
@@ -264,9 +283,22 @@ def add_client(  # noqa: PLR0913 - a client's registration
             "node": _id(connection, "node", node) if node else None,
             "terms": _id(connection, "terms", terms) if terms else None,
         }
-        values = {"client_id": client_id, "name": name or client_id, "purposes": granted, "scopes": " ".join(scopes), "enabled": True}
+        values = {
+            "client_id": client_id,
+            "name": name or client_id,
+            "purposes": granted,
+            "scopes": " ".join(scopes),
+            "enabled": True,
+        }
         governance.add(connection, "client", hall.clock(), **values, **links, jwks=json.dumps(keys))
-        said = {"client": client_id, "party": party, "purposes": granted, "scopes": " ".join(scopes), "node": node, "terms": terms}
+        said = {
+            "client": client_id,
+            "party": party,
+            "purposes": granted,
+            "scopes": " ".join(scopes),
+            "node": node,
+            "terms": terms,
+        }
         _record(hall, connection, actor, "client", "add", said, About(links["party"]))
 
 
@@ -296,7 +328,11 @@ def revoke_permit(hall: Hall, actor: str, alias: str, party: str) -> None:
     """Take every permit of an organisation for a dataset back."""
     with hall.store.write() as connection:
         dataset, holder = _id(connection, "dataset", alias), _id(connection, "party", party)
-        held = [p for p in governance.rows(connection, "permit") if (p["dataset"], p["party"], p["revoked"]) == (dataset, holder, None)]
+        held = [
+            p
+            for p in governance.rows(connection, "permit")
+            if (p["dataset"], p["party"], p["revoked"]) == (dataset, holder, None)
+        ]
         if not held:
             raise NotFound("permit-unknown", f"{party} holds no permit for {alias}.", "permit")
         for permit in held:
@@ -332,5 +368,3 @@ def lift_block(hall: Hall, actor: str, uid: str) -> int:
             raise NotFound("block-unknown", "No block in force names this UID.", "block")
         _record(hall, connection, actor, "block", "lift", {"uid": uid, "blocks": lifted}, About())
     return lifted
-
-

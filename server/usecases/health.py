@@ -23,14 +23,22 @@ def troubles(hall: Hall) -> list[str]:
     """What is wrong now, in sentences for the operator; empty when nothing is."""
     if not hall.store.answers():
         return ["The database does not answer."]
-    found = [] if migrate.current(hall.store) == migrate.newest() else ["The database's schema is not this release's: run `accord migrate`."]
+    found = (
+        []
+        if migrate.current(hall.store) == migrate.newest()
+        else ["The database's schema is not this release's: run `accord migrate`."]
+    )
     return [*found, *_disk(hall), *_nodes(hall)]
 
 
 def _disk(hall: Hall) -> list[str]:
     free = shutil.disk_usage(hall.settings.data_dir).free // MEGABYTE
     enough = free >= hall.settings.min_free_mb
-    return [] if enough else [f"Only {free} MB are free on the data directory's disk; below {hall.settings.min_free_mb} MB nothing is taken."]
+    return (
+        []
+        if enough
+        else [f"Only {free} MB are free on the data directory's disk; below {hall.settings.min_free_mb} MB nothing is taken."]
+    )
 
 
 def _nodes(hall: Hall) -> list[str]:

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from adapters.nodes.port import Item, Node
 from adapters.sql import batches, custody, governance, index
-from adapters.sql.custody import Kept, Object
+from adapters.sql.custody import Bound, Kept, Object
 from adapters.sql.ledger import About, record
 from adapters.sql.store import stamp
 from consent import deposit
@@ -124,7 +124,13 @@ def open_batch(hall: Hall, origin: Origin) -> Batch:
         names = {"calling": origin.calling, "called": origin.called, "attested": origin.attested, "held_by": hall.holder}
         batch = batches.opened(connection, now, key=key, **values, **names)
         party = hall.governance(connection).parties[facts.provider]
-        said = {"batch": key, "dataset": origin.alias, "provider": facts.provider, "door": origin.door, "calling": origin.calling or None}
+        said = {
+            "batch": key,
+            "dataset": origin.alias,
+            "provider": facts.provider,
+            "door": origin.door,
+            "calling": origin.calling or None,
+        }
         record(connection, Kind.BATCH_OPENED, now, origin.subject.id, said, About(party, origin.dataset, batch))
     return Batch(batch, key, origin)
 
@@ -164,7 +170,10 @@ def room_for(hall: Hall, size: int) -> None:
         raise TooLarge("object-too-large", f"The object is larger than {hall.settings.max_object_mb} MB, the most taken here.")
     free = shutil.disk_usage(hall.settings.data_dir).free
     if free - 2 * size < hall.settings.min_free_mb * MEGABYTE:
-        raise Full("disk-nearly-full", "The repository is short of disk space and takes nothing now. Nothing was stored; try again later.")
+        raise Full(
+            "disk-nearly-full",
+            "The repository is short of disk space and takes nothing now. Nothing was stored; try again later.",
+        )
 
 
 # --- one file
@@ -259,7 +268,9 @@ def _same_content(hall: Hall, kept: Kept, arrival: Arrival) -> bool:
         part10 = read_part10(held)
         theirs = content_digest(plain(part10.dataset, part10.transfer_syntax), part10.transfer_syntax)
     except Failure as failure:
-        raise Unavailable("node-unavailable", "The held copy can't be read to compare with. Nothing was stored; try again.") from failure
+        raise Unavailable(
+            "node-unavailable", "The held copy can't be read to compare with. Nothing was stored; try again."
+        ) from failure
     return theirs == content_digest(arrival.dataset, arrival.part10.transfer_syntax)
 
 
@@ -277,52 +288,59 @@ _DOOR_REJECTS = frozenset({"agreement-inactive", "agreement-expired", "node-not-
 
 
 @dataclass(frozen=True, slots=True)
-class _Bound:
+class _Berth:
     """Where an object is bound for: the node of its agreement, or the quarantine that lies with this Accord."""
 
     node: Node
     node_id: int
     quarantined: bool
-    state: str
+
+    @property
+    def state(self) -> str:
+        """The custody state of what has come to rest here."""
+        return "review" if self.quarantined else "held"
+
+    def bound(self, batch: Batch, arrival: Arrival) -> Bound:
+        """The same as custody writes it."""
+        return Bound(batch.origin.dataset, self.node_id, batch.id, self.quarantined, self.node.place_of(arrival.item))
 
 
-def _bound(hall: Hall, dataset: int, outcome: Outcome) -> _Bound:
+def _berth(hall: Hall, dataset: int, outcome: Outcome) -> _Berth:
     with hall.store.read() as connection:
         known = hall.governance(connection)
-        name = next(f.node for f in known.facts if f.dataset == dataset)
-        row = next(n for n in known.nodes.values() if n.name == name)
-    if outcome is Outcome.REVIEW:
-        return _Bound(hall.quarantine, row.id, True, "review")
-    return _Bound(hall.node_of(row), row.id, False, "held")
+    name = next(f.node for f in known.facts if f.dataset == dataset)
+    row = next(n for n in known.nodes.values() if n.name == name)
+    quarantined = outcome is Outcome.REVIEW
+    return _Berth(hall.quarantine if quarantined else hall.node_of(row), row.id, quarantined)
 
 
 def _keep(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Kept | None) -> Taken:
     """Claim, node, settle."""
-    bound = _bound(hall, batch.origin.dataset, verdict.outcome)
-    if kept is not None and kept.quarantined is not bound.quarantined:
+    berth = _berth(hall, batch.origin.dataset, verdict.outcome)
+    if kept is not None and kept.quarantined is not berth.quarantined:
         raise Busy("object-busy", deposit.sentence("retry-later"))  # the other door judged it otherwise: its lease first
-    claim = _claim(hall, batch, arrival, verdict, bound, kept)
+    claim = _claim(hall, batch, arrival, verdict, berth, kept)
     hall.reached("claimed")
     try:
-        bound.node.store(arrival.item, arrival.file)
+        berth.node.store(arrival.item, arrival.file)
     except Failure as failure:
         _give_up(hall, claim)
         raise _unstored(failure) from failure
     hall.reached("stored")
     try:
         with hall.store.write() as connection:
-            settle(hall, connection, claim, arrival, bound, batch.origin)
+            settle(hall, connection, claim, arrival, berth, batch.origin)
             _write_receipt(hall, connection, batch, arrival, verdict)
             hall.reached("settling")
     except index.StudyElsewhere:
-        bound.node.delete(bound.node.place_of(arrival.item))
+        berth.node.delete(berth.node.place_of(arrival.item))
         forget(hall, claim)
         raise _Changed from None
     hall.reached("settled")
     return _taken(arrival, verdict)
 
 
-def _claim(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, bound: _Bound, kept: Kept | None) -> int:  # noqa: PLR0913
+def _claim(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, berth: _Berth, kept: Kept | None) -> int:
     now, seen = hall.clock(), arrival.object
     lease = custody.lease_for(seen.size, now, hall.settings.lease_seconds)
     try:
@@ -334,21 +352,19 @@ def _claim(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, bound: 
                 if not custody.take_over(connection, kept.id, hall.holder, lease, batch.id):
                     raise _Changed
                 return kept.id
-            where = {"dataset": batch.origin.dataset, "node": bound.node_id, "batch": batch.id, "place": bound.node.place_of(arrival.item)}
-            return custody.claim(
-                connection, seen, **where, quarantined=bound.quarantined, rule=verdict.rule, holder=hall.holder, lease=lease, now=now  # type: ignore[arg-type]
-            )
+            bound = berth.bound(batch, arrival)
+            return custody.claim(connection, seen, bound, rule=verdict.rule, holder=hall.holder, lease=lease, now=now)
     except IntegrityError:
         raise _Changed from None
 
 
-def settle(hall: Hall, connection: Connection, claim: int, arrival: Arrival, bound: _Bound, origin: Origin) -> None:  # noqa: PLR0913
+def settle(hall: Hall, connection: Connection, claim: int, arrival: Arrival, berth: _Berth, origin: Origin) -> None:
     """Flip the claimed row and, for what is held, index it: in the caller's durable transaction. The stop binds here too."""
     now = hall.clock()
     _, blocked = custody.standing(connection, origin.dataset, arrival.object)
-    if blocked or _stop(hall, connection, origin) or not custody.settle(connection, claim, hall.holder, bound.state, now):
+    if blocked or _stop(hall, connection, origin) or not custody.settle(connection, claim, hall.holder, berth.state, now):
         raise _Changed
-    if not bound.quarantined:
+    if not berth.quarantined:
         _index(hall, connection, claim, arrival, origin.dataset)
 
 
@@ -368,28 +384,25 @@ def metadata_of(arrival: Arrival) -> bytes:
 
 def _supersede(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Kept) -> Taken:
     """A corrected resend takes the place of an object in review: its bytes are safe before the old row moves, in one transaction."""
-    bound = _bound(hall, batch.origin.dataset, verdict.outcome)
+    berth = _berth(hall, batch.origin.dataset, verdict.outcome)
     try:
-        bound.node.store(arrival.item, arrival.file)
+        berth.node.store(arrival.item, arrival.file)
     except Failure as failure:
         raise _unstored(failure) from failure
-    now, place = hall.clock(), bound.node.place_of(arrival.item)
-    where = {"dataset": batch.origin.dataset, "node": bound.node_id, "batch": batch.id, "place": place}
+    now, bound = hall.clock(), berth.bound(batch, arrival)
     with hall.store.write() as connection:
         custody.lock_study(connection, arrival.object.study_uid)
         if not custody.move(connection, kept.id, "review", "refusing", now) or _standing(connection, batch, arrival, None):
             raise _Changed
-        claim = custody.claim(
-            connection, arrival.object, **where, quarantined=bound.quarantined, rule=verdict.rule, holder=hall.holder, lease=now, now=now  # type: ignore[arg-type]
-        )
-        settle(hall, connection, claim, arrival, bound, batch.origin)
+        claim = custody.claim(connection, arrival.object, bound, rule=verdict.rule, holder=hall.holder, lease=now, now=now)
+        settle(hall, connection, claim, arrival, berth, batch.origin)
         _write_receipt(hall, connection, batch, arrival, verdict)
     return _taken(arrival, verdict)
 
 
 def keep_released(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Kept) -> None:
     """Review → receiving → held. Until it has settled the quarantine keeps the bytes, so a release cut off is a review again."""
-    bound = _bound(hall, batch.origin.dataset, Outcome.PASS)
+    berth = _berth(hall, batch.origin.dataset, Outcome.PASS)
     now = hall.clock()
     lease = custody.lease_for(kept.object.size, now, hall.settings.lease_seconds)
     with hall.store.write(durable=False) as connection:
@@ -397,25 +410,27 @@ def keep_released(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, 
             raise Conflict("object-moved", "Somebody else has decided about this object meanwhile.")
     hall.reached("releasing")
     try:
-        place = bound.node.store(arrival.item, arrival.file)
+        place = berth.node.store(arrival.item, arrival.file)
         with hall.store.write() as connection:
-            settle(hall, connection, kept.id, arrival, bound, batch.origin)
+            settle(hall, connection, kept.id, arrival, berth, batch.origin)
             custody.released(connection, kept.id, place, verdict.rule)
             _write_receipt(hall, connection, batch, arrival, verdict)
     except (Failure, _Changed, index.StudyElsewhere) as stopped:
         with hall.store.write() as connection:
             custody.move(connection, kept.id, "receiving", "review", hall.clock(), holder=None, lease=None)
-        raise Conflict("release-stopped", "The object stays in review: its agreement or node takes nothing now, or its study is not free.") from stopped
+        raise Conflict(
+            "release-stopped", "The object stays in review: its agreement or node takes nothing now, or its study is not free."
+        ) from stopped
     hall.quarantine.delete(kept.place)
 
 
 def settle_recovered(hall: Hall, batch: Batch, arrival: Arrival, kept: Kept) -> None:
     """Settle a claim that a crash left behind, where its bytes were bound for. Raises Conflict where it may not be kept any more."""
     outcome = Outcome.REVIEW if kept.quarantined else Outcome.PASS
-    bound = _bound(hall, batch.origin.dataset, outcome)
+    berth = _berth(hall, batch.origin.dataset, outcome)
     try:
         with hall.store.write() as connection:
-            settle(hall, connection, kept.id, arrival, bound, batch.origin)
+            settle(hall, connection, kept.id, arrival, berth, batch.origin)
             if not batches.told(connection, kept.batch, arrival.object.sop_uid, str(outcome)):
                 _write_receipt(hall, connection, batch, arrival, Verdict(outcome, kept.rule, tuple(arrival.seen.findings), ()))
     except (_Changed, index.StudyElsewhere):
@@ -438,7 +453,10 @@ def _unstored(failure: Failure) -> Failure:
     if isinstance(failure, Full | Busy):
         return failure
     if isinstance(failure, Conflict):
-        return Unavailable("node-holds-other", "The node holds other content under this UID, which this Accord did not put there. Ask the operator.")
+        return Unavailable(
+            "node-holds-other",
+            "The node holds other content under this UID, which this Accord did not put there. Ask the operator.",
+        )
     return Unavailable("node-unavailable", "The node did not confirm the object. Nothing was stored; try again.")
 
 

@@ -90,10 +90,17 @@ def grant(hall: Hall, caller: Caller, wanted: Wanted, action: Action) -> Granted
     return Granted(facts, decision, objects)
 
 
-def recorded(hall: Hall, caller: Caller, wanted: Wanted, action: Action, granted: Granted, status: int = 200) -> None:  # noqa: PLR0913
+def recorded(hall: Hall, caller: Caller, wanted: Wanted, action: Action, granted: Granted, status: int = 200) -> None:
     """Commit the record of a use: durable when this returns."""
     said = Access(
-        hall.clock(), caller.subject.id, str(action), caller.purpose or "", wanted.target, status, len(granted.objects), caller.request
+        hall.clock(),
+        caller.subject.id,
+        str(action),
+        caller.purpose or "",
+        wanted.target,
+        status,
+        len(granted.objects),
+        caller.request,
     )
     facts = granted.facts
     with hall.store.write() as connection:
@@ -116,7 +123,7 @@ def metadata(hall: Hall, caller: Caller, wanted: Wanted) -> list[bytes]:
     return found
 
 
-def still_open(hall: Hall, caller: Caller, action: Action, granted: Granted, located: Located) -> Node:  # noqa: PLR0913
+def still_open(hall: Hall, caller: Caller, action: Action, granted: Granted, located: Located) -> Node:
     """The node of an object, the decision asked anew; raises Gone where anything has stopped since the yes."""
     with hall.store.read() as connection:
         known = hall.governance(connection)
@@ -126,7 +133,9 @@ def still_open(hall: Hall, caller: Caller, action: Action, granted: Granted, loc
         return hall.node(connection, located.node)
 
 
-def stream(hall: Hall, caller: Caller, wanted: Wanted, action: Action, granted: Granted) -> Iterator[tuple[Located, Iterator[bytes]]]:  # noqa: PLR0913
+def stream(
+    hall: Hall, caller: Caller, wanted: Wanted, action: Action, granted: Granted
+) -> Iterator[tuple[Located, Iterator[bytes]]]:
     """Each object with its bytes, in order; a break is recorded, and raised so that the reader sees a short body."""
     try:
         for located in granted.objects:

@@ -66,7 +66,12 @@ def verify(hall: Hall) -> Checked:
             if entry.position is not None:
                 frontier, size = merkle.grow(frontier, size, [entry.leaf])
                 if size in kept and merkle.root(frontier) != kept[size]:
-                    return Checked(counted, erased, 0, f"The kept root of {size} entries is not theirs: an entry up to position {entry.position} was changed.")
+                    return Checked(
+                        counted,
+                        erased,
+                        0,
+                        f"The kept root of {size} entries is not theirs: an entry up to position {entry.position} was changed.",
+                    )
             counted += 1
             erased += entry.body is None
         if kept and max(kept) > size:

@@ -17,7 +17,7 @@ from mappings.fhir.outcome import outcome
 from server import faults
 from server.usecases.hall import Hall
 from server.usecases.identify import Identity
-from server.web import batches, catalogue, context, dicomweb, federation, fhir, oauth, operations
+from server.web import batches, catalogue, context, dicomweb, federation, fhir, oauth, operations, terms
 
 log = logging.getLogger("accord.web")
 MAX_BODY = 2_000_000
@@ -40,7 +40,7 @@ def create(hall: Hall, keys: Keys) -> Flask:
         {context.Room.SEARCH: settings.searches, context.Room.STREAM: settings.streams, context.Room.UPLOAD: settings.uploads}
     )
     context.install(app, hall, Identity(keys, settings.trusted_proxies), rooms)
-    blueprints = (dicomweb, fhir, federation, catalogue, batches, operations)
+    blueprints = (dicomweb, fhir, federation, catalogue, batches, terms, operations)
     for made in (oauth.blueprint(hall, keys), *(module.blueprint() for module in blueprints)):
         app.register_blueprint(made)
     app.before_request(_limit)
@@ -117,7 +117,13 @@ class JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
         extra = {k: v for k, v in record.__dict__.items() if k not in self.KNOWN and v is not None}
-        said = {"at": self.formatTime(record), "level": record.levelname, "logger": record.name, "message": record.getMessage(), **extra}
+        said = {
+            "at": self.formatTime(record),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **extra,
+        }
         if record.exc_info:
             said["trace"] = self.formatException(record.exc_info)
         return json.dumps(said, default=str)

@@ -44,7 +44,7 @@ class Declared:
     room: Room
 
 
-def serves(  # noqa: PLR0913 - a route's declaration
+def serves(
     blueprint: Blueprint,
     rule: str,
     action: Action,

@@ -201,7 +201,9 @@ def store() -> Response:
     """Take the instances of a body, one by one; into a batch of its own, or the one named by `?batch=`."""
     media_type = choose_json(_accept())
     if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise UnsupportedMedia("content-encoding", "Compressed bodies are not taken: send the objects as they are.", "Content-Encoding")
+        raise UnsupportedMedia(
+            "content-encoding", "Compressed bodies are not taken: send the objects as they are.", "Content-Encoding"
+        )
     ingest.room_for(hall(), 0)
     named = request.args.get("batch")
     if named:

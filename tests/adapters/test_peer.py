@@ -20,7 +20,12 @@ from server.usecases import agree, report
 from server.web import app
 from tests import builders
 
-WAITS, REFUSED, TAKEN, NO_DICOM = "mr/MR_small.dcm", "identified/mr_p01_s01.dcm", "mr/emri_small.dcm", "malformed/not_a_dicom_file.txt"
+WAITS, REFUSED, TAKEN, NO_DICOM = (
+    "mr/MR_small.dcm",
+    "identified/mr_p01_s01.dcm",
+    "mr/emri_small.dcm",
+    "malformed/not_a_dicom_file.txt",
+)
 TOKEN, STUDIES = "/oauth/token", "/dicom-web/studies"
 
 

@@ -44,7 +44,7 @@ def test_the_first_line_of_the_text_has_the_totals():
 
 
 def test_the_text_says_what_needs_the_reader_first_with_sentence_names_and_places():
-    said = text(receipt(), NAMED, WAITS, KNOWN)
+    said = text(receipt(findings=[("private", "(0009,1001)")]), NAMED, WAITS, KNOWN)
     blocks = [line for line in said.splitlines() if line.endswith(("1 file", "files"))]
     assert blocks == [
         "refused: person-name, 1 file",
@@ -68,6 +68,10 @@ def test_a_warning_on_many_files_is_counted_and_names_the_first():
     said = text(*(receipt(f"{n:03}.dcm", findings=[("private", "(0009,1001)")]) for n in range(12)))
     assert "warning: private, 12 files" in said
     assert "    and 2 more\n" in said.partition("warning:")[2]
+
+
+def test_a_warning_says_that_the_file_was_taken_so_only_taken_files_have_one():
+    assert "warning:" not in text(NAMED)
 
 
 def test_text_and_json_end_with_what_this_is_not_for():
@@ -116,7 +120,7 @@ def test_csv_has_a_line_for_each_file():
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])
 def test_no_cell_of_the_csv_is_a_formula(start):
-    assert rows(receipt(f'{start}HYPERLINK("x",1)'))[0]["file"] == f"'{start}HYPERLINK(\"x\",1)"
+    assert rows(receipt(f'{start}HYPERLINK("x",1)'))[0]["file"] == f'\'{start}HYPERLINK("x",1)'
 
 
 def test_quotes_commas_and_line_ends_in_a_name_survive_the_csv():

@@ -251,7 +251,9 @@ def test_provider_and_operator_read_the_report(door, by):
 def test_the_newest_batches_are_listed_to_their_provider_and_the_operator_only(door):
     builders.seed(door.hall, alias="BREAST", provider="hospital-b")
     mine, theirs = door.open(), door.ask("POST", "/api/batches", {}, by="other").json["id"]
-    keys = {by: [b["id"] for b in door.ask("GET", "/api/batches", by=by).json["batches"]] for by in ("provider", "other", "operator")}
+    keys = {
+        by: [b["id"] for b in door.ask("GET", "/api/batches", by=by).json["batches"]] for by in ("provider", "other", "operator")
+    }
     assert keys == {"provider": [mine], "other": [theirs], "operator": [theirs, mine]}
     assert door.ask("GET", "/api/batches", by="user").status_code == 403
 

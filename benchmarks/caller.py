@@ -1,0 +1,93 @@
+"""A caller of one URL, in a process of its own so that no other side's work is counted as the server's.
+
+Reads a JSON object from standard input: url, headers, connections, seconds. Keeps its connections alive, asks on each again as
+soon as it was answered in full, and writes what it saw as JSON. Answers other than 200, and bodies without a length, are errors.
+"""
+
+import json
+import selectors
+import socket
+import sys
+import time
+from urllib.parse import urlsplit
+
+BUFFER = bytearray(1 << 20)
+WARM = 0.2
+
+
+class Connection:
+    """One kept connection and the answer it waits for."""
+
+    def __init__(self, address: tuple[str, int], request: bytes) -> None:
+        self.socket = socket.create_connection(address, timeout=60)
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.request = request
+        self.ask()
+
+    def ask(self) -> None:
+        """Send the request again."""
+        self.head, self.missing, self.size = b"", -1, 0
+        self.asked = time.perf_counter()
+        self.socket.sendall(self.request)
+
+    def read(self) -> bool:
+        """Take what has come; whether the answer is whole."""
+        count = self.socket.recv_into(BUFFER)
+        if not count:
+            raise ConnectionError("closed before the answer was whole")
+        if self.missing >= 0:
+            self.missing -= count
+        else:
+            self._begin(bytes(BUFFER[:count]))
+        return self.missing == 0
+
+    def _begin(self, came: bytes) -> None:
+        self.head += came
+        head, ended, body = self.head.partition(b"\r\n\r\n")
+        if not ended:
+            return
+        status, *lines = head.split(b"\r\n")
+        if status.split()[1] != b"200":
+            raise ConnectionError(head.decode("latin-1"))
+        fields = dict(line.lower().split(b":", 1) for line in lines)
+        self.size = int(fields[b"content-length"])
+        self.missing = self.size - len(body)
+
+
+def drive(url: str, headers: dict[str, str], connections: int, seconds: float) -> dict[str, float]:
+    """Ask for `seconds`, after a moment that is not counted."""
+    parts = urlsplit(url)
+    target = parts.path + (f"?{parts.query}" if parts.query else "")
+    lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", *(f"{k}: {v}" for k, v in headers.items())]
+    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
+    selector = selectors.DefaultSelector()
+    for _ in range(connections):
+        connection = Connection((parts.hostname or "", parts.port or 80), request)
+        selector.register(connection.socket, selectors.EVENT_READ, connection)
+    return _told(*_asked(selector, seconds))
+
+
+def _asked(selector: selectors.BaseSelector, seconds: float) -> tuple[list[float], int, float, float]:
+    took: list[float] = []
+    size = 0
+    counted = time.perf_counter() + WARM
+    until = now = counted + seconds
+    while (now := time.perf_counter()) < until:
+        for key, _ in selector.select(60):
+            connection: Connection = key.data
+            if connection.read():
+                if connection.asked >= counted:
+                    took.append(time.perf_counter() - connection.asked)
+                size = connection.size
+                connection.ask()
+    return took, size, counted, now
+
+
+def _told(took: list[float], size: int, counted: float, until: float) -> dict[str, float]:
+    took.sort()
+    quantiles = {name: 1000 * took[min(int(len(took) * at), len(took) - 1)] for name, at in (("p50", 0.5), ("p99", 0.99))}
+    return {"answers": len(took), "seconds": until - counted, "size": size, **quantiles}
+
+
+if __name__ == "__main__":
+    json.dump(drive(**json.load(sys.stdin)), sys.stdout)

@@ -1,0 +1,236 @@
+"""What every benchmark starts from: an Accord of its own on loopback, processes whose CPU is counted, and rounds taken in turn.
+
+Nothing is left behind. Wall figures of a busy machine drift, so sides are measured in turn, round by round: quote the ratios.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from adapters.identity import ClientFile, new_client_key, write_client
+from server import wiring
+from server.cli import token
+from server.settings import Settings
+from server.usecases import agree
+from server.usecases.hall import Hall
+from tests import builders, servers
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+_START_SECONDS = 60
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+def options(text: str) -> argparse.Namespace:
+    """The options that all benchmarks take, so that `make bench ARGS=…` reaches each of them."""
+    parser = argparse.ArgumentParser(description=text)
+    parser.add_argument("--studies", type=int, default=100_000, help="studies in the index (search, stalled)")
+    parser.add_argument("--orthanc-studies", type=int, default=2_000, help="studies in Orthanc (search)")
+    parser.add_argument("--objects", type=int, default=200, help="objects a round (store)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=2, help="length of one side's turn (search, stalled)")
+    parser.add_argument("--postgresql", action="store_true", help="on a private PostgreSQL instead of SQLite")
+    return parser.parse_args()
+
+
+@contextlib.contextmanager
+def folder() -> Iterator[Path]:
+    """A folder of this run's, removed at its end only: ext4 makes files slowly for minutes after many were removed."""
+    with tempfile.TemporaryDirectory(prefix="accord-bench-") as made:
+        yield Path(made)
+
+
+@contextlib.contextmanager
+def database(*, postgresql: bool) -> Iterator[str]:
+    """The URL of an empty database: "" for SQLite in the data directory."""
+    if not postgresql:
+        yield ""
+        return
+    with servers.postgresql_server() as new_database:
+        yield new_database()
+
+
+def settings(home: Path, url: str) -> Settings:
+    """Accord's own defaults on free ports; only the log's level is not: a supervisor would not keep it on this disk."""
+    ports = {"port": servers.free_port(), "dimse_port": servers.free_port()}
+    return Settings(data_dir=home / "accord", database_url=url, **ports)
+
+
+def governed(chosen: Settings, aliases: Sequence[str]) -> Hall:
+    """A hall with a provider, an active agreement, an attested sender and a dataset for each alias, and two clients."""
+    hall = wiring.hall(chosen)
+    for alias in aliases:
+        builders.seed(hall, alias=alias, provider=f"hospital-{alias.lower()}", attested=True)
+    agree.add_party(hall, builders.ACTOR, "university", "University", "user")
+    for name, node in (("researcher", None), ("inside", "central")):
+        _client(hall, name, node)
+    return hall
+
+
+def _client(hall: Hall, name: str, node: str | None) -> None:
+    private, public = new_client_key()
+    scopes, purposes = ["system/*.rs"], ["AIRESEARCH"]
+    links = {"party": "university", "node": node, "terms": builders.TERMS}
+    agree.add_client(hall, builders.ACTOR, name, jwks=public, scopes=scopes, purposes=purposes, **links)
+    endpoint = f"{hall.settings.base_url}/oauth/token"
+    write_client(_file(hall.settings, name), ClientFile(name, endpoint, scopes[0], purposes[0], private))
+
+
+def _file(chosen: Settings, name: str) -> Path:
+    return chosen.data_dir / f"{name}.client.json"
+
+
+def bearer(chosen: Settings, name: str = "researcher") -> dict[str, str]:
+    """The header with a fresh token; it lasts five minutes, so every round takes its own."""
+    return {"Authorization": f"Bearer {token.fetch(_file(chosen, name))}"}
+
+
+@contextlib.contextmanager
+def process(command: Sequence[object], log: Path, ready: Callable[[], bool], **environment: str) -> Iterator[int]:
+    """Run a server until the block ends, ready when it says so; yields its process id. It dies with this process."""
+    full = [str(servers.find("setpriv")), "--pdeathsig=TERM", *map(str, command)]
+    with log.open("wb") as said:
+        running = subprocess.Popen(full, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=os.environ | environment)
+    try:
+        until = time.monotonic() + _START_SECONDS
+        while not ready():
+            if running.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(log.read_text(errors="replace")[-2000:])
+            time.sleep(0.05)
+        yield running.pid
+    finally:
+        running.send_signal(signal.SIGTERM)
+        running.wait()
+
+
+@contextlib.contextmanager
+def accord(chosen: Settings, command: str) -> Iterator[int]:
+    """`accord web` or `accord serve` as it is started anywhere; yields the process whose children do the work."""
+    told = {"data_dir": chosen.data_dir, "database_url": chosen.database_url, "port": chosen.port, "dimse_port": chosen.dimse_port}
+    environment = {f"ACCORD_{name.upper()}": str(value) for name, value in told.items()}
+    arguments = [sys.executable, "-m", "server.cli.main", command]
+    ready = partial(listening, [chosen.port] if command == "web" else [chosen.port, chosen.dimse_port])
+    with process(arguments, chosen.data_dir / f"{command}.log", ready, **environment) as pid:
+        yield pid
+
+
+def listening(ports: Sequence[int]) -> bool:
+    """Whether something accepts connections on each of these ports of the loopback interface."""
+    import socket
+
+    for port in ports:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+        except OSError:
+            return False
+    return True
+
+
+def get(url: str, headers: Mapping[str, str]) -> bytes:
+    """The body of one answered GET."""
+    with _OPENER.open(urllib.request.Request(url, headers=dict(headers)), timeout=60) as answer:
+        return bytes(answer.read())
+
+
+def cpu(*roots: int) -> float:
+    """Seconds of CPU that these processes and all below them have used, the ended and waited-for ones included."""
+    parents: dict[int, int] = {}
+    spent: dict[int, float] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            parents[int(path.parent.name)] = int(fields[1])
+            spent[int(path.parent.name)] = sum(map(int, fields[11:15])) / _TICKS
+    return sum(seconds for pid, seconds in spent.items() if _below(pid, roots, parents))
+
+
+def _below(pid: int, roots: Sequence[int], parents: Mapping[int, int]) -> bool:
+    while pid and pid not in roots:
+        pid = parents.get(pid, 0)
+    return pid != 0
+
+
+def middle(values: Sequence[float]) -> float:
+    """The median."""
+    return median(values)
+
+
+def ratios(over: Sequence[float], under: Sequence[float]) -> str:
+    """The median of the ratios round by round, with the least and the greatest."""
+    each = [a / b for a, b in zip(over, under, strict=True)]
+    return f"{median(each):.2f}x (rounds {min(each):.2f} to {max(each):.2f})"
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """Print a Markdown table."""
+    print("| " + " | ".join(head) + " |")
+    print("|" + "---|" * len(head))
+    for row in rows:
+        print("| " + " | ".join(map(str, row)) + " |")
+    print(flush=True)
+
+
+def machine() -> str:
+    """What this runs on."""
+    load, libraries = os.getloadavg()[0], ("granian", "flask", "sqlalchemy", "pynetdicom")
+    versions = ", ".join(f"{name} {version(name)}" for name in libraries)
+    return f"{os.cpu_count()} cores, load {load:.1f} at the start; Python {platform.python_version()}, {versions}"
+
+
+def orthanc_version(server: servers.Orthanc) -> str:
+    """Orthanc's own name for itself."""
+    said: dict[str, Any] = json.loads(get(f"{server.url}/system", basic(server)))
+    return f"Orthanc {said['Version']}"
+
+
+def basic(server: servers.Orthanc) -> dict[str, str]:
+    """The credentials of a private Orthanc."""
+    from base64 import b64encode
+
+    return {"Authorization": "Basic " + b64encode(f"{server.user}:{server.password}".encode()).decode()}
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """One turn of one side: answers, seconds, quantiles in ms, bytes of one answer, CPU of the server in ms for each answer."""
+
+    answers: int
+    seconds: float
+    p50: float
+    p99: float
+    size: int
+    cpu: float
+
+    @property
+    def rate(self) -> float:
+        """Answers each second."""
+        return self.answers / self.seconds
+
+
+def drive(url: str, headers: Mapping[str, str], connections: int, seconds: float, roots: Sequence[int]) -> Figures:
+    """Ask for `url` from a process of its own, on `connections` kept alive, each asking again when it was answered."""
+    asked = json.dumps({"url": url, "headers": dict(headers), "connections": connections, "seconds": seconds})
+    before = cpu(*roots)
+    done = subprocess.run(
+        [sys.executable, "-m", "benchmarks.caller"], input=asked.encode(), capture_output=True, check=False, timeout=seconds + 60
+    )
+    spent = cpu(*roots) - before
+    if done.returncode:
+        raise RuntimeError(done.stderr.decode()[-2000:])
+    told: dict[str, Any] = json.loads(done.stdout)
+    return Figures(**told, cpu=1000 * spent / told["answers"])

@@ -1,0 +1,133 @@
+"""A whole HTTP door in this process: the real application on a seeded hall, and every kind of caller with a real token.
+
+The hall holds one study under hospital-a's agreement LUNG, which permits everything to everybody approved; hospital-b has BREAST.
+"""
+
+import io
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from joserfc.jwk import ECKey
+from pydicom import dcmread
+from werkzeug.test import TestResponse
+
+from adapters.identity import Keys
+from consent.subject import Role
+from server.cli.demonstration import DETAILS
+from server.usecases import agree, document, ingest
+from server.usecases.hall import Hall
+from server.web import app
+from tests import builders
+
+SAMPLE = "mr/emri_small.dcm"
+CLOSE, FAR = "127.0.0.1", "192.0.2.7"
+SECRET = "Secret federation"
+EVERY = "system/*.cruds"
+
+
+@cache
+def keys(folder: Path) -> Keys:
+    """One signing key for all tests of a run: making it takes longer than most of them."""
+    return Keys.load_or_make(folder / "keys.json")
+
+
+@dataclass(frozen=True)
+class Who:
+    """A kind of caller: the role and party it comes to have, its registered client (None: no token) and what its token says."""
+
+    role: Role
+    party: str | None = None
+    client: str | None = None
+    address: str = FAR
+    purpose: str | None = None
+    scope: str = EVERY
+    header: str | None = None
+
+
+_USER = {"party": "university", "client": "researcher", "purpose": "AIRESEARCH"}
+CALLERS: dict[str, Who] = {
+    "anonymous": Who(Role.ANONYMOUS),
+    "federation": Who(Role.FEDERATION, header=SECRET),
+    "user": Who(Role.USER, **_USER),
+    "inside": Who(Role.INSIDE, **_USER | {"client": "compute"}, address=CLOSE),
+    "inside-from-elsewhere": Who(Role.USER, **_USER | {"client": "compute"}),
+    "provider": Who(Role.PROVIDER, "hospital-a", "pacs-a"),
+    "other-provider": Who(Role.PROVIDER, "hospital-b", "pacs-b"),
+    "operator": Who(Role.OPERATOR, "centre", "centre"),
+}
+"""The rows of the matrix, the provider and the compute client twice."""
+
+
+@dataclass
+class House:
+    """The application, its hall, and where its one study is."""
+
+    hall: Hall
+    keys: Keys
+    flask: Flask
+    study: str = ""
+    series: str = ""
+    instance: str = ""
+    ids: dict[str, str] = field(default_factory=dict)
+
+    def token(self, who: Who) -> str:
+        """A token as the token endpoint would make it, also for clients it would refuse."""
+        base, now = self.hall.settings.base_url, int(self.hall.clock().timestamp())
+        claims = {"iss": base, "aud": base, "sub": who.client, "client_id": who.client, "scope": who.scope, "iat": now, "exp": now + 300}
+        return self.keys.mint(claims | {"jti": "x"} | ({"purpose": who.purpose} if who.purpose else {}))
+
+    def ask(self, method: str, path: str, who: Who = CALLERS["anonymous"], *, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
+        """The answer to one request of this caller, from its address."""
+        proof = f"Bearer {self.token(who)}" if who.client else who.header
+        given = ({"Authorization": proof} if proof else {}) | (headers or {})
+        more.setdefault("environ_base", {"REMOTE_ADDR": who.address})
+        return self.flask.test_client().open(path, method=method, headers=given, buffered=True, **more)
+
+    def batch(self) -> str:
+        """The key of a new batch of hospital-a."""
+        return builders.batch(self.hall).key
+
+
+def build(folder: Path, signing: Keys, **agreement: object) -> House:
+    """A house whose agreement on LUNG is as given."""
+    hall = builders.hall(folder, clock=builders.Clock(), federation_secret=SECRET)
+    conditions = {"actions": ("query", "process", "export"), "visibility": "full", "purposes": ("AIRESEARCH",)}
+    builders.seed(hall, **conditions | agreement)
+    builders.seed(hall, alias="BREAST", provider="hospital-b")
+    agree.set_dataset(hall, builders.ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
+    _clients(hall)
+    made = House(hall, signing, app.create(hall, signing))
+    _fill(made)
+    return made
+
+
+def _clients(hall: Hall) -> None:
+    for key, role, approved in (("university", "user", True), ("startup", "user", False), ("centre", "operator", True)):
+        agree.add_party(hall, builders.ACTOR, key, key, role, approved=approved)
+    public = {"keys": [ECKey.generate_key("P-384", auto_kid=True).as_dict(private=False)]}
+    for client, party, node in (
+        ("researcher", "university", None),
+        ("compute", "university", "central"),
+        ("unapproved", "startup", None),
+        ("pacs-a", "hospital-a", None),
+        ("pacs-b", "hospital-b", None),
+        ("centre", "centre", None),
+    ):
+        purposes = ("AIRESEARCH", "AITRAIN") if party in ("university", "startup") else ()
+        registered = {"party": party, "node": node, "purposes": purposes, "terms": builders.TERMS, "scopes": [EVERY], "jwks": public}
+        agree.add_client(hall, builders.ACTOR, client, **registered)  # type: ignore[arg-type]
+
+
+def _fill(house: House) -> None:
+    batch = builders.batch(house.hall)
+    assert ingest.take(house.hall, batch, SAMPLE, builders.sample(SAMPLE)).outcome == "pass"
+    ingest.close_batch(house.hall, batch.id)
+    document.rebuild(house.hall)
+    read = dcmread(io.BytesIO(builders.sample(SAMPLE)), stop_before_pixels=True)
+    house.study, house.series, house.instance = read.StudyInstanceUID, read.SeriesInstanceUID, read.SOPInstanceUID
+    for kind in ("ImagingStudy", "Patient", "Consent", "Provenance", "Organization", "Endpoint"):
+        found = house.ask("GET", f"/fhir/R4/{kind}", CALLERS["provider"]).json
+        house.ids[kind] = next(e["resource"]["id"] for e in found["entry"] if kind != "Organization" or e["resource"]["id"] == "hospital-a")

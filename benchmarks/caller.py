@@ -67,26 +67,25 @@ def drive(url: str, headers: dict[str, str], connections: int, seconds: float) -
     return _told(*_asked(selector, seconds))
 
 
-def _asked(selector: selectors.BaseSelector, seconds: float) -> tuple[list[float], int, float, float]:
+def _asked(selector: selectors.BaseSelector, seconds: float) -> tuple[list[float], int, int, float]:
+    """How long each answer took, answers in all, the size of one, and the seconds that counted."""
     took: list[float] = []
-    size = 0
+    answers = size = 0
     counted = time.perf_counter() + WARM
-    until = now = counted + seconds
-    while (now := time.perf_counter()) < until:
+    while (now := time.perf_counter()) < counted + seconds:
         for key, _ in selector.select(60):
             connection: Connection = key.data
             if connection.read():
                 if connection.asked >= counted:
                     took.append(time.perf_counter() - connection.asked)
-                size = connection.size
+                answers, size = answers + 1, connection.size
                 connection.ask()
-    return took, size, counted, now
+    return sorted(took), answers, size, now - counted
 
 
-def _told(took: list[float], size: int, counted: float, until: float) -> dict[str, float]:
-    took.sort()
-    quantiles = {name: 1000 * took[min(int(len(took) * at), len(took) - 1)] for name, at in (("p50", 0.5), ("p99", 0.99))}
-    return {"answers": len(took), "seconds": until - counted, "size": size, **quantiles}
+def _told(took: list[float], answers: int, size: int, seconds: float) -> dict[str, float]:
+    p50, p99 = (1000 * took[min(int(len(took) * at), len(took) - 1)] for at in (0.5, 0.99))
+    return {"rate": len(took) / seconds, "p50": p50, "p99": p99, "answers": answers, "size": size}
 
 
 if __name__ == "__main__":

@@ -9,15 +9,15 @@ everything is known, nothing conflicts. The exit status is 1 where something sta
 """
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from urllib.parse import quote
 
@@ -29,8 +29,9 @@ from tqdm import tqdm
 from adapters.sql import batches
 from benchmarks.accord import DATASET, SENDER, Accord
 from consent import deposit
+from mappings.dicom.content import content_digest
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
-from mappings.dicom.part10 import Unreadable, file_meta, read_part10
+from mappings.dicom.part10 import Unreadable, file_meta, plain, read_part10
 from mappings.report import Receipt
 from server.usecases import ingest
 from server.wiring import placeholders
@@ -40,6 +41,8 @@ Verdict = tuple[str, str]
 Doors = dict[str, dict[str, Receipt]]
 BOUNDARY = "accord-doors"
 KNOWN = ("duplicate", "known")
+NOISE = ("transfer syntax uses", "  (including", "DcmItem: Length", "Association ", "cannot add DICOM file")
+"""How complaints of dcmsend begin that do not say why it sent nothing."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +85,7 @@ def by_store(accord: Accord, files: list[Offer]) -> dict[str, Receipt]:
     hall, found, last = accord.hall(), {}, 0
     with hall.store.read() as connection:
         last = max((row.id for row in batches.listed(connection, None, 1)), default=0)
-    for file in tqdm(files, desc="C-STORE", unit="file"):
+    for file in tqdm(files, desc="C-STORE", unit="file", disable=None):
         dcmsend(file.path, accord.dimse_port)
         with hall.store.read() as connection:
             new = [row for row in batches.listed(connection, None, 3) if row.id > last]
@@ -103,7 +106,7 @@ def by_stow(accord: Accord, files: list[Offer]) -> dict[str, Receipt]:
     found: dict[str, Receipt] = {}
     hall, headers = accord.hall(), {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
     with httpx.Client(base_url=accord.url, timeout=120) as http:
-        for file in tqdm(files, desc="STOW-RS", unit="file"):
+        for file in tqdm(files, desc="STOW-RS", unit="file", disable=None):
             answer = http.post("/dicom-web/studies", content=_body(file), headers=headers | _bearer(accord))
             key = answer.links["describedby"]["url"].rpartition("/")[2]
             with hall.store.read() as connection:
@@ -190,28 +193,39 @@ def verdict(receipt: Receipt | None) -> Verdict:
     return ("-", "not sent") if receipt is None else (receipt.outcome, receipt.rule)
 
 
-def cause(file: Offer, network: Receipt | None, http: Receipt, sent: Sent) -> str | None:
+def cause(file: Offer, network: Receipt | None, http: Receipt, sent: Sent, twins: list[Offer]) -> str | None:
     """Why the network door said something else of this file; None: nothing explains it."""
     if network is None:
-        return f"dcmtk can't send it: {'; '.join(sent.said)[:150]}" if sent.file is None and sent.said else None
+        said = [line.strip() for line in sent.said if not line.startswith(NOISE)]
+        return f"dcmtk can't send it: {'; '.join(said)[:200]}" if sent.file is None and said else None
     if sent.file is None:
         return None
-    original, came = file.path.read_bytes(), read_part10(memoryview(sent.file))
-    if {f for f, _ in http.findings} ^ {f for f, _ in network.findings} == {"preamble"}:
-        return "a preamble is no part of what DIMSE carries"
-    if judged(sent.file) != verdict(network):
-        return None
-    return f"dcmtk sends other bytes than the file holds: {_difference(original, came.dataset, came.transfer_syntax)}"
+    if {rule for rule, _ in http.findings} ^ {rule for rule, _ in network.findings} == {"preamble"}:
+        return "DIMSE carries no preamble"
+    if verdict(network) == KNOWN:
+        known = [twin.name for twin in twins if content(twin.path.read_bytes()) == content(sent.file)]
+        return f"{changed(file, sent)}, and so has the content of {', '.join(known)}" if known else None
+    return changed(file, sent) if judged(sent.file) == verdict(network) else None
 
 
-def _difference(original: bytes, came: memoryview, syntax: str) -> str:
+def content(file: bytes) -> bytes | None:
+    """The digest of elements and values, None where the file can't be read."""
     try:
-        part10 = read_part10(memoryview(original))
-    except Unreadable as bad:
-        return f"it mends the file meta ({bad.detail})"
-    if part10.dataset == came:
-        return "only the file meta"
-    return f"{part10.transfer_syntax} {len(part10.dataset)} bytes, sent as {syntax} {len(came)} bytes"
+        part10 = read_part10(memoryview(file))
+        return content_digest(plain(part10.dataset, part10.transfer_syntax), part10.transfer_syntax)
+    except Unreadable:
+        return None
+
+
+def changed(file: Offer, sent: Sent) -> str | None:
+    """How what dcmtk sends differs from what the file holds; None: not at all."""
+    if sent.file is None:
+        return None
+    original, came = (read_part10(memoryview(each)) for each in (file.path.read_bytes(), sent.file))
+    if original.dataset == came.dataset:
+        return None
+    sides = (f"{each.transfer_syntax} ({len(each.dataset)} bytes)" for each in (original, came))
+    return f"dcmtk re-encodes {' as '.join(sides)}"
 
 
 def compare(doors: Doors, files: list[Offer]) -> int:
@@ -220,7 +234,9 @@ def compare(doors: Doors, files: list[Offer]) -> int:
     differing = [f for f in files if len({verdict(door.get(f.name)) for door in doors.values()}) > 1]
     for file, sent in zip(differing, catch(differing).values(), strict=True):
         said = [verdict(door.get(file.name)) for door in doors.values()]
-        why = cause(file, doors["C-STORE"].get(file.name), doors["STOW-RS"][file.name], sent) if said[1] == said[2] else None
+        twins = [f for f in files if f.sop_uid == file.sop_uid and f is not file]
+        network, http = doors["C-STORE"].get(file.name), doors["STOW-RS"][file.name]
+        why = cause(file, network, http, sent, twins) if said[1] == said[2] else None
         unexplained += why is None
         print(f"  {file.name}: {' | '.join(' '.join(v) for v in said)}\n      {why or 'UNEXPLAINED'}")
     print(f"{len(files)} files: {len(files) - len(differing)} agree, {len(differing)} differ, {unexplained} unexplained.")
@@ -236,24 +252,30 @@ def table(doors: Doors) -> None:
 
 
 def in_turn(doors: Doors, files: list[Offer]) -> int:
-    """Hold the second and third door into one server to what the first took; the number of files that are not known."""
-    names = list(doors)
-    contents = defaultdict(set)
-    for file in files:
-        contents[file.sop_uid].add(file.digest)
-    twins = {f.name for f in files if f.sop_uid and len(contents[f.sop_uid]) > 1}
+    """Hold each later door into one server to what the one before it left; the number of files that are wrongly not known."""
+    names, uids = list(doors), Counter(uid for uid, _ in {(f.sop_uid, f.digest) for f in files})
+    twins = [f for f in files if f.sop_uid and uids[f.sop_uid] > 1]
     wrong = 0
-    for before, after in zip(names, names[1:], strict=False):
-        for file in files:
+    for before, after in itertools.pairwise(names):
+        for file in (f for f in files if f not in twins):
             first, then = verdict(doors[before].get(file.name)), verdict(doors[after].get(file.name))
-            kept = first[0] in ("pass", "review", "duplicate")
-            if file.name not in twins and ((kept and then != KNOWN) or then[1] == "content-conflict"):
-                wrong += 1
-                print(f"  {file.name}: {' '.join(first)} by {before}, then {' '.join(then)} by {after}")
-    print(f"All doors in turn: {wrong} files not known or in conflict; {len(twins)} files share a UID with other content among them:")
-    for name in sorted(twins):
-        print(f"  {name}: {' | '.join(' '.join(verdict(door.get(name))) for door in doors.values())}")
+            if (first[0] in ("pass", "review", "duplicate") and then != KNOWN) or then[1] == "content-conflict":
+                why = recoded(file) if before == "C-STORE" else None
+                wrong += why is None
+                print(
+                    f"  {file.name}: {' '.join(first)} by {before}, then {' '.join(then)} by {after}\n      {why or 'UNEXPLAINED'}"
+                )
+    print(f"All doors in turn: {wrong} files wrongly not known. These share a UID with other content of the folder:")
+    for file in twins:
+        print(f"  {file.name}: {' | '.join(' '.join(verdict(door.get(file.name))) for door in doors.values())}")
     return wrong
+
+
+def recoded(file: Offer) -> str | None:
+    """Why what dcmtk sent of a file has other content than the file; None: it has not."""
+    sent = catch([file])[file.name]
+    same = sent.file is None or content(sent.file) == content(file.path.read_bytes())
+    return None if same else f"{changed(file, sent)}, which is other content: big endian does not count as one with little endian"
 
 
 def sound(accord: Accord, before: set[int]) -> int:

@@ -121,7 +121,12 @@ def process(command: Sequence[object], log: Path, ready: Callable[[], bool], **e
 @contextlib.contextmanager
 def accord(chosen: Settings, command: str) -> Iterator[int]:
     """`accord web` or `accord serve` as it is started anywhere; yields the process whose children do the work."""
-    told = {"data_dir": chosen.data_dir, "database_url": chosen.database_url, "port": chosen.port, "dimse_port": chosen.dimse_port}
+    told = {
+        "data_dir": chosen.data_dir,
+        "database_url": chosen.database_url,
+        "port": chosen.port,
+        "dimse_port": chosen.dimse_port,
+    }
     environment = {f"ACCORD_{name.upper()}": str(value) for name, value in told.items()}
     arguments = [sys.executable, "-m", "server.cli.main", command]
     ready = partial(listening, [chosen.port] if command == "web" else [chosen.port, chosen.dimse_port])
@@ -207,19 +212,14 @@ def basic(server: servers.Orthanc) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """One turn of one side: answers, seconds, quantiles in ms, bytes of one answer, CPU of the server in ms for each answer."""
+    """One side's turn: answers a second, quantiles in ms, answers in all, bytes of one, and the server's CPU in ms for each."""
 
-    answers: int
-    seconds: float
+    rate: float
     p50: float
     p99: float
+    answers: int
     size: int
     cpu: float
-
-    @property
-    def rate(self) -> float:
-        """Answers each second."""
-        return self.answers / self.seconds
 
 
 def drive(url: str, headers: Mapping[str, str], connections: int, seconds: float, roots: Sequence[int]) -> Figures:

@@ -1,6 +1,7 @@
 """Fixtures that many tests share: the private servers, started once a session when first asked for."""
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -19,6 +20,15 @@ def postgresql() -> Iterator[Callable[[], str]]:
     """Call it for the SQLAlchemy URL of a fresh, empty PostgreSQL database."""
     with servers.postgresql_server() as new_database:
         yield new_database
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The SQLAlchemy URL of a fresh, empty database: once SQLite, once PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/accord.db"
+    made: str = request.getfixturevalue("postgresql")()
+    return made
 
 
 @pytest.fixture

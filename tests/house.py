@@ -125,9 +125,12 @@ def _fill(house: House) -> None:
     batch = builders.batch(house.hall)
     assert ingest.take(house.hall, batch, SAMPLE, builders.sample(SAMPLE)).outcome == "pass"
     ingest.close_batch(house.hall, batch.id)
+    house.hall.clock.on(10)  # type: ignore[attr-defined]
     document.rebuild(house.hall)
     read = dcmread(io.BytesIO(builders.sample(SAMPLE)), stop_before_pixels=True)
     house.study, house.series, house.instance = read.StudyInstanceUID, read.SeriesInstanceUID, read.SOPInstanceUID
-    for kind in ("ImagingStudy", "Patient", "Consent", "Provenance", "Organization", "Endpoint"):
-        found = house.ask("GET", f"/fhir/R4/{kind}", CALLERS["provider"]).json
-        house.ids[kind] = next(e["resource"]["id"] for e in found["entry"] if kind != "Organization" or e["resource"]["id"] == "hospital-a")
+    for kind in ("ImagingStudy", "Patient", "Consent", "Provenance", "Endpoint"):
+        entries = house.ask("GET", f"/fhir/R4/{kind}", CALLERS["provider"]).json["entry"]
+        told = [e["resource"] for e in entries if kind != "Provenance" or "ImagingStudy/" in str(e["resource"]["target"])]
+        house.ids[kind] = told[0]["id"]
+    house.ids["Organization"] = "hospital-a"

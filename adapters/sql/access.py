@@ -4,6 +4,7 @@ Reads and searches are written in groups, at most 100 ms after they were answere
 and durable before its first byte, with an opened entry in the ledger when it is the first of its five minutes.
 """
 
+import logging
 import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -11,11 +12,15 @@ from datetime import datetime
 from hashlib import sha256
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import tables as t
 from adapters.sql.ledger import About, record
 from adapters.sql.store import Store, insert_of, moment, stamp
 from consent.entries import Kind
+from mappings.failures import Failure
+
+log = logging.getLogger("accord.access")
 
 SLOT_SECONDS = 300
 FLUSH_SECONDS = 0.1
@@ -71,9 +76,18 @@ class Accesses:
         """Commit what waits."""
         with self._lock:
             rows, self._waiting = self._waiting, []
-        if rows:
+        if rows and not self._written(rows):
+            for row in rows:  # one that can't be kept must not take the others with it
+                self._written([row])
+
+    def _written(self, rows: list[dict[str, object]]) -> bool:
+        try:
             with self._store.write(durable=False) as connection:
                 connection.execute(insert(t.access), rows)
+        except (Failure, SQLAlchemyError):
+            log.exception("access rows not written", extra={"rows": len(rows)})
+            return False
+        return True
 
     def close(self) -> None:
         """Commit what waits and stop."""

@@ -31,7 +31,7 @@ from sqlalchemy import (
 from sqlalchemy import not_ as sql_not
 
 from adapters.sql import tables as t
-from adapters.sql.governance import _conditions as conditions_of
+from adapters.sql.governance import conditions as conditions_of
 from adapters.sql.store import moment, stamp
 from consent.agreement import AgreementState, NodeState
 from consent.subject import Role

@@ -154,12 +154,13 @@ def _facts(row: Mapping[Any, Any], permits: tuple[Permit, ...]) -> Facts:
         node=row["node_name"],
         node_state=NodeState(row["node_state"]),
         terms=row["terms_version"],
-        conditions=_conditions(row),
+        conditions=conditions(row),
         permits=permits,
     )
 
 
-def _conditions(row: Mapping[Any, Any]) -> Conditions:
+def conditions(row: Mapping[Any, Any]) -> Conditions:
+    """The conditions of an agreement's row."""
     return Conditions(
         AccessClass(row[t.agreement.c.access_class]),
         row[t.agreement.c.listed],

@@ -92,6 +92,11 @@ def _shallowest(condition: Condition) -> int:
     return _shallowest(condition.part) if isinstance(condition, Not) else _DEPTH[FIELDS[condition.field].level]
 
 
+def _denies(condition: Condition) -> bool:
+    """Whether a part speaks of what is not there: of no series at all, so not of the same one."""
+    return isinstance(condition, Not) or (isinstance(condition, AllOf | AnyOf) and any(_denies(p) for p in condition.parts))
+
+
 def compiled(condition: Condition, depth: int) -> ColumnElement[bool]:
     """A condition as SQL inside a statement whose rows stand at `depth`; what lies deeper becomes EXISTS."""
     if isinstance(condition, AllOf):
@@ -99,7 +104,7 @@ def compiled(condition: Condition, depth: int) -> ColumnElement[bool]:
     if isinstance(condition, AnyOf):
         return or_(false(), *(compiled(p, depth) for p in condition.parts))
     if isinstance(condition, Not):
-        return sql_not(compiled(condition.part, depth))
+        return sql_not(func.coalesce(compiled(condition.part, depth), false()))  # what is empty is not equal; NULL would be neither
     deeper = _DEPTH[FIELDS[condition.field].level]
     return _leaf(condition) if deeper <= depth else _below((condition,), depth, deeper)
 
@@ -108,7 +113,7 @@ def _all(parts: Iterable[Condition], depth: int) -> ColumnElement[bool]:
     here: list[ColumnElement[bool]] = [true()]
     below: dict[int, list[Condition]] = {}
     for part in parts:
-        if not isinstance(part, Not) and _shallowest(part) == _deepest(part) > depth:
+        if not _denies(part) and _shallowest(part) == _deepest(part) > depth:
             below.setdefault(_deepest(part), []).append(part)
         else:
             here.append(compiled(part, depth))
@@ -159,7 +164,9 @@ def documents(connection: Connection, query: Query, sight: Sight, now: datetime)
 def count(connection: Connection, query: Query, sight: Sight, now: datetime, ceiling: int | None = None) -> int:
     """How many rows match (for patients: distinct ones); at most `ceiling` of them are counted."""
     target = t.study.c.patient if query.level is Level.PATIENT else _TABLES[query.level].c.id
-    rows = _statement(query, [target], sight, now).distinct()
+    rows = _statement(query, [target], sight, now)
+    if query.level is Level.PATIENT:
+        rows = rows.distinct()
     if query.level is Level.STUDY:
         rows = rows.where(t.study.c.document.is_not(None))
     return int(

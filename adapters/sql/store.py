@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, insert, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mappings.failures import Full, Unavailable
+from mappings.failures import Full, Invalid, Unavailable
 
 LOCK_SECONDS = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,7 +111,7 @@ def _engine(url: str, connections: int) -> Engine:
 def _sqlite_connect(raw: Any, _record: object) -> None:
     raw.isolation_level = None  # BEGIN is ours: the driver would begin late, and a late write lock can fail half-way
     cursor = raw.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "cache_size=-16384", f"busy_timeout={LOCK_SECONDS * 1000}"):
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "case_sensitive_like=ON", "cache_size=-16384", f"busy_timeout={LOCK_SECONDS * 1000}"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
@@ -128,6 +128,8 @@ def _sqlite_begin(connection: Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
+    except exc.DataError as error:
+        raise Invalid("value-unkeepable", "A value holds a character or number that can't be kept, such as NUL.") from error
     except exc.OperationalError as error:
         said = str(error.orig).lower()
         if "full" in said or "no space" in said or "disk i/o" in said:

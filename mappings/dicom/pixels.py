@@ -16,7 +16,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from PIL import Image
 from pydicom.encaps import encapsulate, get_frame
-from pydicom.pixels import get_decoder
+from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
 from mappings.dicom.elements import BIG_ENDIAN, ITEM, PIXEL_DATA, PIXELS, SEQUENCE_END, walk
@@ -206,7 +206,8 @@ def _native(source: _Source, frame: int) -> Array:
 def _encapsulated(source: _Source, frame: int) -> Array:
     tables = bytes(source.raw(_OFFSETS)), bytes(source.raw(_LENGTHS))
     frames = int(source.first(_FRAMES, 1))
-    encoded = get_frame(bytes(source.pixels), frame - 1, number_of_frames=frames, extended_offsets=tables if all(tables) else None)
+    offsets = tables if all(tables) else None
+    encoded = get_frame(bytes(source.pixels), frame - 1, number_of_frames=frames, extended_offsets=offsets)
     if (promised := _promised(encoded)) not in (None, (source.number(_ROWS), source.number(_COLUMNS))):
         raise _undecodable("its size is not what the object says")
     if promised and source.syntax in _JPEGS:
@@ -246,13 +247,13 @@ def _promised(encoded: bytes) -> tuple[int, int] | None:
 
 def _jpeg(source: _Source, encoded: bytes) -> Array:
     """JPEG by Pillow where it has 8 bits and loss, else by imagecodecs where that is installed."""
-    if source.syntax not in (_JPEG_BASELINE, _JPEG_EXTENDED) or encoded[:4096].find(b"\xff\xc3") > 0 or source.number(_STORED) > 8:
+    if source.syntax not in {_JPEG_BASELINE, _JPEG_EXTENDED} or source.number(_STORED) > 8:
         return _twelve_bits_or_lossless(source, encoded)
     image = Image.open(BytesIO(encoded), formats=("JPEG",))
     if image.mode != "RGB":
         return np.asarray(image)
     marked = {"jfif", "adobe_transform"} & image.info.keys()
-    if source.text(_PHOTOMETRIC) == "RGB" and not marked and [layer[0] for layer in image.layer] != [82, 71, 66]:
+    if source.text(_PHOTOMETRIC) == "RGB" and not marked and [layer[0] for layer in getattr(image, "layer", ())] != [82, 71, 66]:
         image.draft("YCbCr", image.size)  # unmarked, libjpeg takes it for YCbCr; the object knows better: no transform
         return np.asarray(image)
     return np.asarray(image.convert("RGB"))
@@ -288,7 +289,9 @@ def _light(source: _Source, stored: Array, window: Window | None) -> Array:
         if not _usable(*window):
             raise Invalid("window", "A window is center, width from 1 and linear, linear-exact or sigmoid.", "window")
         return _windowed(values, *window)
-    own = source.first(_CENTER, nan), source.first(_WIDTH, nan), source.text(_FUNCTION) or "LINEAR"
+    # half a step off, as LINEAR is, has no meaning between fractions: writers of parametric maps mean the exact one
+    function = "LINEAR_EXACT" if source.keyword != "PixelData" else source.text(_FUNCTION) or "LINEAR"
+    own = source.first(_CENTER, nan), source.first(_WIDTH, nan), function
     if _usable(*own):
         return _windowed(values, *own)
     if source.raw(_LUT_DATA, _VOI_LUT):
@@ -301,9 +304,10 @@ def _modality(source: _Source, stored: Array) -> Array:
     if source.raw(_LUT_DATA, _MODALITY_LUT):
         entries = _table(source, _LUT_DESCRIPTOR, _LUT_DATA, _MODALITY_LUT)
         return _entry(source, stored, entries, _LUT_DESCRIPTOR, _MODALITY_LUT).astype(np.float32)
-    values = np.nan_to_num(stored.astype(np.float64 if stored.itemsize > 2 else np.float32), nan=0, posinf=0, neginf=0)
-    slope, intercept = source.first(_SLOPE, 1) or 1, source.first(_INTERCEPT, 0)
-    return values if (slope, intercept) == (1, 0) else values * values.dtype.type(slope) + values.dtype.type(intercept)
+    values: Array = np.nan_to_num(stored.astype(np.float64 if stored.itemsize > 2 else np.float32), nan=0, posinf=0, neginf=0)
+    values *= source.first(_SLOPE, 1) or 1
+    values += source.first(_INTERCEPT, 0)
+    return values
 
 
 def _usable(center: float, width: float, function: str) -> bool:
@@ -361,8 +365,9 @@ def _table(source: _Source, descriptor: int, data: int, sequence: int) -> Array:
 
 
 def _entry(source: _Source, values: Array, entries: Array, descriptor: int, sequence: int) -> Array:
-    first = (source.shorts(descriptor, sequence, signed=source.signed()) + [0, 0])[1]
-    return entries[np.clip(np.rint(values).astype(np.int64) - first, 0, len(entries) - 1)]
+    _, first = [*source.shorts(descriptor, sequence, signed=source.signed()), 0, 0][:2]
+    found: Array = entries[np.clip(np.rint(values).astype(np.int64) - first, 0, len(entries) - 1)]
+    return found
 
 
 def _eight(light: Array) -> Array:

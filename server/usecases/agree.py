@@ -26,7 +26,9 @@ from mappings.failures import Conflict, Invalid, NotFound
 from server.usecases.hall import Hall
 
 ALIAS = re.compile(r"[A-Z0-9_-]{1,16}")
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+RESERVED = "repository"
+"""The party key under which FHIR shows the repository itself."""
 PARTY_ROLES = ("provider", "user", "repository", "operator")
 NODE_KINDS = ("folder", "orthanc")
 EVERY_PURPOSE = tuple(str(p) for p in Purpose)
@@ -62,6 +64,8 @@ def _words(words: Sequence[str], allowed: Sequence[str], what: str) -> str:
 def add_party(hall: Hall, actor: str, key: str, name: str, role: str, *, approved: bool = True) -> None:
     """Register an organisation: a provider, an approved user, another repository, or the operator's own."""
     _words([role], PARTY_ROLES, "role")
+    if key == RESERVED:
+        raise Conflict("party-reserved", f"{RESERVED} is the repository itself; choose another key.", "party")
     with hall.store.write() as connection:
         _new(connection, "party", key)
         party = governance.add(connection, "party", hall.clock(), key=key, name=name, role=role, approved=approved)

@@ -137,11 +137,12 @@ def _single(granted: Granted, files: Files) -> Response:
 
 def _multipart(granted: Granted, files: Files) -> Response:
     written = Multipart(f"accord-{secrets.token_hex(16)}")
-    length = written.total([_part(o) for o in granted.objects])
+    parts = [_part(o) for o in granted.objects]  # made here: while the body streams there is no request any more
+    length = written.total(parts)
 
     def body() -> Iterator[bytes]:
-        for located, chunks in files:
-            yield written.head(*_part(located))
+        for part, (_, chunks) in zip(parts, files, strict=True):
+            yield written.head(*part)
             yield from chunks
         yield written.tail()
 

@@ -30,7 +30,7 @@ TOKEN, STUDIES = "/oauth/token", "/dicom-web/studies"
 
 
 class House(httpx.BaseTransport):
-    """An Accord behind a wire that can be cut: `before` sees each request, and may answer or break instead; `after` each answer."""
+    """An Accord behind a wire that can be cut: `before` may answer or break instead, `after` may break."""
 
     def __init__(self, folder: Path) -> None:
         self.hall = builders.hall(folder)

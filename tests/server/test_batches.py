@@ -13,7 +13,7 @@ from consent.policy import NEVER_FOR_DIAGNOSIS, SENTENCES
 from consent.subject import Role
 from mappings.failures import Failure
 from server import faults
-from server.usecases import agree, ingest, push, report
+from server.usecases import agree, ingest, push, report, seal
 from server.usecases.hall import Caller
 from server.web import batches, context
 from tests import builders
@@ -22,20 +22,21 @@ WAITS, REFUSED, TAKEN = "mr/MR_small.dcm", "identified/mr_p01_s01.dcm", "mr/emri
 SCOPES = ("system/ImagingStudy.c",)
 
 
+CALLERS = {
+    "provider": Caller(builders.subject(Role.PROVIDER), None, SCOPES),
+    "other": Caller(builders.subject(Role.PROVIDER, party="hospital-b"), None, SCOPES),
+    "operator": Caller(builders.subject(Role.OPERATOR, party="centre"), None, SCOPES),
+    "user": Caller(builders.subject(Role.USER), "AIRESEARCH", SCOPES),
+    "inside": Caller(builders.subject(Role.INSIDE), "AIRESEARCH", SCOPES),
+    "unscoped": Caller(builders.subject(Role.PROVIDER), None, ("system/ImagingStudy.rs",)),
+}
+
+
 class Stub:
     """An identity that takes the token's text for the caller's name."""
 
-    callers = {
-        "provider": Caller(builders.subject(Role.PROVIDER), None, SCOPES),
-        "other": Caller(builders.subject(Role.PROVIDER, party="hospital-b"), None, SCOPES),
-        "operator": Caller(builders.subject(Role.OPERATOR, party="centre"), None, SCOPES),
-        "user": Caller(builders.subject(Role.USER), "AIRESEARCH", SCOPES),
-        "inside": Caller(builders.subject(Role.INSIDE), "AIRESEARCH", SCOPES),
-        "unscoped": Caller(builders.subject(Role.PROVIDER), None, ("system/ImagingStudy.rs",)),
-    }
-
     def caller(self, hall, token, address, request_id):
-        return self.callers[token]
+        return CALLERS[token]
 
     def peer(self, remote, forwarded):
         return remote
@@ -62,7 +63,7 @@ class Door:
         return answer.json["id"]
 
     def take(self, key, *names) -> None:
-        batch = push.ongoing(self.hall, Stub.callers["provider"], key)
+        batch = push.ongoing(self.hall, CALLERS["provider"], key)
         for name in names:
             ingest.take(self.hall, batch, name, builders.sample(name))
 
@@ -274,8 +275,6 @@ def test_a_reader_keeps_its_place_until_the_report_is_read_and_then_gives_it_bac
 
 
 def test_a_closed_batch_with_known_files_verifies_in_the_ledger(door):
-    from server.usecases import seal
-
     door.take(door.open(), TAKEN)
     key = door.open()
     door.known(key, one=digest(TAKEN))

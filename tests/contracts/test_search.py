@@ -1,0 +1,465 @@
+"""The query builder on both databases: what SQL answers is what `decide` and a plain reading of the question say."""
+
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import insert, update
+
+from adapters.sql import governance, migrate, search
+from adapters.sql import tables as t
+from adapters.sql.store import Store, moment, stamp
+from consent.agreement import AgreementState, NodeState
+from consent.conditions import AccessClass, Action, Purpose, Visibility
+from consent.policy import Sight, decide, sight, stopped
+from consent.subject import Role
+from mappings.fields import FIELDS, Kind
+from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Level, Like, Not, OneOf, Page, Query
+from tests.builders import subject
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+DAY = timedelta(days=1)
+ALL = Page(limit=100_000)
+DEPTH = {Level.PATIENT: 0, Level.STUDY: 1, Level.SERIES: 2, Level.INSTANCE: 3}
+WORDS = {
+    Kind.CODE: ["", "CT", "MR", "ct", "PAT-1", "PAT_1", "pat%2", "A\\B", "CTX"],
+    Kind.UID: ["1.2.3", "1.2.30", "1.2.4"],
+    Kind.TEXT: ["", "chest ct", "chest%", "head", "che_t", "thorax\\abdomen"],
+    Kind.NAME: ["", "doe^jane", "doe^john", "yamada^tarou=山田^太郎", "a=doe^x"],
+    Kind.DATE: ["", "20200101", "20200229", "20211231"],
+    Kind.TIME: ["", "10", "101500", "101500.5", "235959"],
+}
+PATTERNS = ["*", "", "CT*", "ct*", "*T", "C?", "PAT_*", "PAT?1", "*%*", "*\\*", "doe^j*", "*doe*", "山田*", "che_t", "???", "1.2.3*", "x*"]
+
+
+@dataclass
+class Row:
+    """A row of the naive index: its level, its values by field name, its parent and its children."""
+
+    level: Level
+    values: dict[str, object]
+    dataset: int
+    parent: "Row | None" = None
+    children: list["Row"] = field(default_factory=list)
+
+    def value(self, name: str) -> object:
+        """The field's value here or above."""
+        return self.values[name] if name in self.values else self.parent.value(name) if self.parent else None
+
+    def below(self, depth: int) -> list["Row"]:
+        """The rows at this depth under this one."""
+        return [self] if DEPTH[self.level] == depth else [r for c in self.children for r in c.below(depth)]
+
+
+@dataclass
+class Index:
+    """A filled database and the same rows in memory."""
+
+    store: Store
+    studies: list[Row]
+
+
+def some(chance: random.Random, kind: Kind) -> object:
+    if kind is Kind.NUMBER:
+        return chance.choice([None, 0, 1, 7, 45, 63])
+    return chance.choice(WORDS[kind])
+
+
+def govern(chance: random.Random, connection) -> list[int]:
+    """Random parties, nodes, agreements with datasets and permits; the ids of the datasets."""
+    terms = governance.add(connection, "terms", NOW, version="1.0.0", sha256="0" * 64, text=b"", at=0)
+    parties = [
+        governance.add(connection, "party", NOW, key=k, name=k, role=r, approved=True)
+        for k, r in (("hospital-a", "provider"), ("clinic", "provider"), ("university", "user"))
+    ]
+    shared = {"kind": "folder", "hosting": "central", "url": "", "networks": "", "allow": ""}
+    nodes = [governance.add(connection, "node", NOW, name=f"n{s}", state=s, **shared) for s in ("linked", "linked2", "suspended", "unlinked")]
+    governance.change(connection, "node", nodes[1], NOW, state="linked")
+    datasets = []
+    for n in range(16):
+        agreement = governance.add(
+            connection,
+            "agreement",
+            NOW,
+            key=f"A{n}",
+            party=chance.choice(parties[:2]),
+            node=chance.choice([*nodes[:2], *nodes]),
+            terms=terms,
+            version=1,
+            state=str(chance.choice([AgreementState.ACTIVE] * 6 + list(AgreementState))),
+            starts=stamp(NOW + chance.choice([-DAY, -DAY, -DAY, timedelta(0), timedelta(microseconds=1)])),
+            ends=chance.choice([None, None, stamp(NOW), stamp(NOW + timedelta(microseconds=1))]),
+            access_class=str(chance.choice(list(AccessClass))),
+            listed=chance.random() < 0.5,
+            actions=" ".join(a for a in ("query", "process", "export") if chance.random() < 0.7),
+            visibility=str(chance.choice(list(Visibility))),
+            purposes=" ".join(p for p in map(str, Purpose) if chance.random() < 0.8),
+        )
+        dataset = governance.add(connection, "dataset", NOW, alias=f"D{n}", agreement=agreement, title="", description="", details="{}")
+        datasets.append(dataset)
+        if chance.random() < 0.5:
+            ends = chance.choice([None, stamp(NOW), stamp(NOW + DAY)])
+            revoked = chance.choice([None, None, stamp(NOW)])
+            governance.add(connection, "permit", NOW, dataset=dataset, party=parties[2], starts=0, ends=ends, revoked=revoked)
+    return datasets
+
+
+def fill(chance: random.Random, connection, datasets: list[int]) -> list[Row]:
+    """Random studies with series and instances, in the tables and in memory."""
+    batch = dict(key="b", door="push", dataset=datasets[0], subject="", peer="", calling="", called="", attested=False, opened=0, touched=0)
+    batch_id = connection.execute(insert(t.batch).values(**batch).returning(t.batch.c.id)).scalar_one()
+    patients = []
+    for n in range(12):
+        values = {"patient_key": f"key{n}", "patient_updated": n, "gender": chance.choice([None, "M", "F"])}
+        row = dict(key=f"key{n}", party=1, patient_id=f"P{n}", sex=values["gender"], updated=n)
+        patients.append((connection.execute(insert(t.patient).values(**row).returning(t.patient.c.id)).scalar_one(), values))
+    return [_study(chance, connection, n, chance.choice(datasets), chance.choice(patients), batch_id) for n in range(90)]
+
+
+def _study(chance, connection, n, dataset, patient, batch) -> Row:
+    own = {f.name: some(chance, f.kind) for f in FIELDS.values() if f.level is Level.STUDY and f.name not in {"study_uid", "study_key", "updated"}}
+    own |= {"study_uid": f"1.2.{n}", "study_key": f"s{n}", "updated": n * 10}
+    study = Row(Level.STUDY, own, dataset, Row(Level.PATIENT, patient[1], dataset))
+    values = {k: v for k, v in own.items() if k != "study_key"} | {"key": own["study_key"], "dataset": dataset, "patient": patient[0]}
+    rest = {"header": "{}", "modalities": "", "sop_classes": "", "series": 0, "instances": 0, "version": 1, "touched": 0}
+    document = None if n % 7 == 0 else b"doc " + own["study_uid"].encode()
+    study.values["document"] = document
+    key = connection.execute(
+        insert(t.study).values(**values, **rest, fragment=own["study_uid"].encode(), document=document).returning(t.study.c.id)
+    ).scalar_one()
+    for m in range(chance.randint(1, 3)):
+        study.children.append(_series(chance, connection, f"{own['study_uid']}.{m}", key, study, batch))
+    return study
+
+
+def _series(chance, connection, uid, study_key, study, batch) -> Row:
+    own = {f.name: some(chance, f.kind) for f in FIELDS.values() if f.level is Level.SERIES} | {"series_uid": uid}
+    series = Row(Level.SERIES, own, study.dataset, study)
+    names = {"series_number": "number", "series_description": "description"}
+    values = {names.get(k, k): v for k, v in own.items()} | {"study": study_key, "header": "{}", "instances": 1, "fragment": uid.encode()}
+    key = connection.execute(insert(t.series).values(**values).returning(t.series.c.id)).scalar_one()
+    for m in range(chance.randint(1, 2)):
+        series.children.append(_instance(chance, connection, f"{uid}.{m}", (study_key, key), series, batch))
+    return series
+
+
+def _instance(chance, connection, uid, keys, series, batch) -> Row:
+    own = {"sop_uid": uid, "sop_class": some(chance, Kind.UID), "instance_number": some(chance, Kind.NUMBER)}
+    held = dict(sop_uid=uid, series_uid="", study_uid="", patient_id="", dataset=series.dataset, node=1, batch=batch, state="held")
+    held |= dict(quarantined=False, digest=b"", file_digest=b"", size=1, dataset_start=0, transfer_syntax="", place=uid, rule="", at=0)
+    custody = connection.execute(insert(t.custody).values(**held).returning(t.custody.c.id)).scalar_one()
+    values = {"sop_uid": uid, "sop_class": own["sop_class"], "number": own["instance_number"], "frames": 1, "summary": uid.encode()}
+    connection.execute(insert(t.instance).values(**values, metadata=uid.encode(), study=keys[0], series=keys[1], custody=custody))
+    return Row(Level.INSTANCE, own, series.dataset, series)
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def index(request, tmp_path_factory) -> Iterator[Index]:
+    url = f"sqlite:///{tmp_path_factory.mktemp('search')}/accord.db" if request.param == "sqlite" else request.getfixturevalue("postgresql")()
+    store = Store(url)
+    migrate.upgrade(store)
+    chance = random.Random(11)
+    with store.write() as connection:
+        studies = fill(chance, connection, govern(chance, connection))
+    yield Index(store, studies)
+    store.close()
+
+
+def everywhere(index: Index) -> Sight:
+    """A sight of every dataset: SQL's own predicate still applies."""
+    return Sight(frozenset(s.dataset for s in index.studies), None)
+
+
+def open_studies(index: Index) -> list[Row]:
+    """What is not stopped, by `consent`'s own word."""
+    with index.store.read() as connection:
+        going = {f.dataset for f in governance.facts(connection) if not stopped(f, NOW)}
+    return [s for s in index.studies if s.dataset in going]
+
+
+# --- the naive reading of a question
+
+
+def holds(condition, row: Row) -> bool:
+    """Whether a condition holds on a row, read aloud from `mappings.query`."""
+    depth = DEPTH[row.level]
+    if isinstance(condition, AllOf):
+        return _all_hold(condition.parts, row, depth)
+    if isinstance(condition, AnyOf):
+        return any(holds(p, row) for p in condition.parts)
+    if isinstance(condition, Not):
+        return not holds(condition.part, row)
+    below = DEPTH[FIELDS[condition.field].level]
+    return any(_holds_here(condition, r) for r in row.below(below)) if below > depth else _holds_here(condition, row)
+
+
+def _all_hold(parts, row: Row, depth: int) -> bool:
+    same: dict[int, list[object]] = {}
+    for part in parts:
+        depths = _depths(part)
+        if depths is not None and len(depths) == 1 and max(depths) > depth:
+            same.setdefault(max(depths), []).append(part)
+        elif not holds(part, row):
+            return False
+    return all(any(all(holds(p, r) for p in group) for r in row.below(deep)) for deep, group in same.items())
+
+
+def _depths(condition) -> set[int] | None:
+    """The depths a condition speaks of; None where it denies, or says nothing of any row."""
+    if isinstance(condition, Not):
+        return None
+    if isinstance(condition, AllOf | AnyOf):
+        parts = [_depths(p) for p in condition.parts]
+        return None if not parts or None in parts else set().union(*parts)
+    return {DEPTH[FIELDS[condition.field].level]}
+
+
+def _holds_here(condition, row: Row) -> bool:
+    value, kind = row.value(condition.field), FIELDS[condition.field].kind
+    if isinstance(condition, OneOf):
+        return value is not None and value in condition.values
+    if isinstance(condition, Like):
+        pattern = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in condition.pattern)
+        return re.fullmatch(f"(.*=)?({pattern})" if kind is Kind.NAME else pattern, str(value), re.DOTALL) is not None
+    if value in (None, ""):
+        return False
+    return (condition.low is None or value >= condition.low) and (condition.high is None or value <= condition.high)
+
+
+def some_condition(chance: random.Random, depth: int = 0):
+    kind = chance.randrange(10)
+    if depth < 3 and kind < 6:
+        parts = tuple(some_condition(chance, depth + 1) for _ in range(chance.randint(0, 3)))
+        return AllOf(parts) if kind < 3 else AnyOf(parts) if kind < 5 else Not(some_condition(chance, depth + 1))
+    return some_leaf(chance, chance.choice(list(FIELDS.values())))
+
+
+def some_leaf(chance: random.Random, asked):
+    values = {"study_uid": ["1.2.3", "1.2.40", "1.2.x"], "study_key": ["s1", "s2"], "patient_key": ["key1", "key2", "k"], "gender": ["M", "F"]}
+    if asked.kind is Kind.MOMENT:
+        return Between(asked.name, chance.choice([None, 3, 200]), chance.choice([None, 9, 500]))
+    if asked.kind is Kind.NUMBER:
+        low, high = chance.choice([None, 1, 45]), chance.choice([None, 7, 63])
+        return chance.choice([OneOf(asked.name, (7, 45)), OneOf(asked.name, ()), Between(asked.name, low, high)])
+    words = values.get(asked.name, WORDS[asked.kind])
+    if asked.kind in (Kind.DATE, Kind.TIME) and chance.random() < 0.7:
+        return Between(asked.name, chance.choice([None, *words]), chance.choice([None, *words]))
+    if asked.kind in (Kind.TEXT, Kind.NAME, Kind.CODE) and asked.name != "gender" and chance.random() < 0.5:
+        return Like(asked.name, chance.choice(PATTERNS))
+    return OneOf(asked.name, tuple(chance.sample(words, chance.randint(0, 2))))
+
+
+def answers(index: Index, query: Query, seen: Sight) -> set[str]:
+    with index.store.read() as connection:
+        return {f.decode() for f in search.fragments(connection, query, seen, NOW)}
+
+
+def expected(studies: list[Row], level: Level, condition) -> set[str]:
+    name = {Level.STUDY: "study_uid", Level.SERIES: "series_uid", Level.INSTANCE: "sop_uid"}[level]
+    return {str(r.values[name]) for s in studies for r in s.below(DEPTH[level]) if holds(condition, r)}
+
+
+# --- who may see what
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_the_rows_sql_answers_are_the_rows_decide_allows(index, seed):
+    chance = random.Random(seed)
+    with index.store.read() as connection:
+        facts = governance.facts(connection)
+    for _ in range(12):
+        who = subject(
+            chance.choice(list(Role)),
+            party=chance.choice([None, "hospital-a", "clinic", "university"]),
+            approved=chance.random() < 0.9,
+            terms=chance.choice([None, "1.0.0", "1.0.0"]),
+        )
+        action, purpose = chance.choice([Action.QUERY, Action.DISCOVER, Action.EXPORT]), chance.choice([None, "TREAT", *map(str, Purpose)])
+        yes = {f.dataset for f in facts if decide(who, action, purpose, f, NOW).allowed}
+        mine = [s for s in index.studies if s.dataset in yes]
+        seen = sight(who, action, purpose, facts, NOW)
+        for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
+            assert answers(index, Query(level, page=ALL), seen) == expected(mine, level, EVERYTHING)
+
+
+def test_a_sight_is_never_enough_what_is_stopped_stays_out_of_every_statement(index):
+    """A sight may be older than a stop: each statement joins the governing rows itself."""
+    seen, going = everywhere(index), open_studies(index)
+    assert 0 < len(going) < len(index.studies)
+    with index.store.read() as connection:
+        every = Query(Level.INSTANCE, page=ALL)
+        held = expected(going, Level.INSTANCE, EVERYTHING)
+        assert {o.sop_uid for o in search.located(connection, every, seen, NOW)} == held
+        assert {m.decode() for m in search.metadata(connection, every, seen, NOW)} == held
+        documented = {s.values["document"] for s in going} - {None}
+        assert {d for _, d in search.documents(connection, Query(Level.STUDY, page=ALL), seen, NOW)} == documented
+        assert search.count(connection, Query(Level.STUDY), seen, NOW) == len(documented)
+        patients = {s.value("patient_key") for s in going}
+        assert {p.key for p in search.patients(connection, Query(Level.PATIENT, page=ALL), seen, NOW)} == patients
+        assert search.count(connection, Query(Level.PATIENT), seen, NOW) == len(patients)
+        assert {x.dataset for x in search.tallies(connection, Query(Level.STUDY), seen, NOW)} == {s.dataset for s in going}
+
+
+def test_without_a_dataset_in_sight_nothing_is_answered(index):
+    assert answers(index, Query(Level.STUDY, page=ALL), Sight(frozenset(), None)) == set()
+
+
+@pytest.mark.parametrize(
+    ("noun", "change"),
+    [("agreement", {"state": "suspended"}), ("agreement", {"ends": stamp(NOW)}), ("node", {"state": "unlinked"}), ("node", {"state": "suspended"})],
+)
+def test_a_stop_binds_the_next_statement(index, noun, change):
+    study = open_studies(index)[0]
+    seen, query = everywhere(index), Query(Level.STUDY, OneOf("study_uid", (str(study.values["study_uid"]),)))
+    with index.store.read() as connection:
+        agreement = next(d.agreement for d in governance.datasets(connection) if d.id == study.dataset)
+        row = governance.row(connection, "agreement", agreement)
+        key = row["id"] if noun == "agreement" else row["node"]
+        assert len(search.fragments(connection, query, seen, NOW)) == 1
+        with index.store.write() as writing:
+            before = {c: writing.execute(t.metadata.tables[noun].select().filter_by(id=key)).mappings().one()[c] for c in change}
+            writing.execute(update(t.metadata.tables[noun]).filter_by(id=key).values(**change))
+        try:
+            assert search.fragments(connection, query, seen, NOW) == []
+        finally:
+            with index.store.write() as writing:
+                writing.execute(update(t.metadata.tables[noun]).filter_by(id=key).values(**before))
+
+
+# --- what a question means
+
+
+@pytest.mark.parametrize("name", FIELDS)
+def test_every_field_is_matched_as_a_plain_reading_matches_it(index, name):
+    chance, seen, going = random.Random(name), everywhere(index), open_studies(index)
+    for _ in range(8):
+        leaf = some_leaf(chance, FIELDS[name])
+        for condition in (leaf, Not(leaf)):
+            for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
+                assert answers(index, Query(level, condition, ALL), seen) == expected(going, level, condition), (level, condition)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_every_tree_of_conditions_is_matched_as_a_plain_reading_matches_it(index, seed):
+    chance, seen, going = random.Random(seed), everywhere(index), open_studies(index)
+    for _ in range(6):
+        condition = some_condition(chance)
+        for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
+            assert answers(index, Query(level, condition, ALL), seen) == expected(going, level, condition), (level, condition)
+
+
+
+def test_conditions_on_series_in_one_all_of_hold_on_the_same_series(index):
+    """CT of the head and MR of the chest is no CT of the chest."""
+    going, seen = open_studies(index), everywhere(index)
+    pairs = [(a, b) for s in going for a in s.children for b in s.children if a is not b]
+    crossed = next(
+        (a, b) for a, b in pairs if not any((c.values["modality"], c.values["body_part"]) == (a.values["modality"], b.values["body_part"]) for c in a.parent.children)
+    )
+    modality, part = OneOf("modality", (crossed[0].values["modality"],)), OneOf("body_part", (crossed[1].values["body_part"],))
+    this = OneOf("study_uid", (crossed[0].parent.values["study_uid"],))
+    assert answers(index, Query(Level.STUDY, AllOf((this, modality, part)), ALL), seen) == set()
+    each_alone = AllOf((this, AnyOf((modality,)), Not(Not(part))))
+    assert len(answers(index, Query(Level.STUDY, each_alone, ALL), seen)) == 1
+
+
+def test_wrapping_a_condition_changes_nothing(index):
+    seen, chance = everywhere(index), random.Random(3)
+    for _ in range(30):
+        inner = some_condition(chance, 2)
+        plain = answers(index, Query(Level.STUDY, inner, ALL), seen)
+        for wrapped in (AllOf((inner,)), AnyOf((inner,)), Not(Not(inner)), AllOf((AnyOf((Not(Not(inner)),)),))):
+            assert answers(index, Query(Level.STUDY, wrapped, ALL), seen) == plain, wrapped
+
+
+def test_everything_is_everything_and_nothing_is_nothing(index):
+    seen, going = everywhere(index), open_studies(index)
+    assert answers(index, Query(Level.STUDY, EVERYTHING, ALL), seen) == expected(going, Level.STUDY, EVERYTHING)
+    assert answers(index, Query(Level.STUDY, NOTHING, ALL), seen) == set()
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_patients_are_those_of_the_studies_that_match(index, seed):
+    chance, seen, going = random.Random(seed), everywhere(index), open_studies(index)
+    for _ in range(5):
+        condition = some_condition(chance)
+        matching = {s.value("patient_key") for s in going if holds(condition, s)}
+        with index.store.read() as connection:
+            found = search.patients(connection, Query(Level.PATIENT, condition, ALL), seen, NOW)
+        assert {p.key for p in found} == matching, condition
+        assert len(found) == len(matching)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_a_tally_is_what_can_be_counted_by_hand(index, seed):
+    chance, seen, going = random.Random(seed), everywhere(index), open_studies(index)
+    condition = EVERYTHING if seed == 0 else some_condition(chance)
+    matching = [s for s in going if holds(condition, s)]
+    with index.store.read() as connection:
+        found = {x.dataset: x for x in search.tallies(connection, Query(Level.STUDY, condition), seen, NOW)}
+    assert set(found) == {s.dataset for s in matching}
+    for dataset, tally in found.items():
+        mine = [s for s in matching if s.dataset == dataset]
+        ages = [s.values["age"] for s in mine if s.values["age"] is not None]
+        assert (tally.studies, tally.subjects) == (len(mine), len({s.value("patient_key") for s in mine}))
+        assert (tally.youngest, tally.oldest) == (min(ages, default=None), max(ages, default=None))
+        assert tally.sexes == tuple(sorted({s.values["patient_sex"] for s in mine} - {""}))
+        for name in ("modality", "body_part", "manufacturer"):
+            words = {"modality": tally.modalities, "body_part": tally.body_parts, "manufacturer": tally.manufacturers}[name]
+            assert words == tuple(sorted({c.values[name] for s in mine for c in s.children} - {""}))
+
+
+def test_only_the_datasets_asked_for_are_looked_at(index):
+    with index.store.read() as connection:
+        alias = {d.id: d.alias for d in governance.datasets(connection)}
+    going = open_studies(index)
+    asked = frozenset(sorted({alias[s.dataset] for s in going})[:2])
+    query = Query(Level.STUDY, page=ALL, aliases=asked)
+    assert answers(index, query, everywhere(index)) == expected([s for s in going if alias[s.dataset] in asked], Level.STUDY, EVERYTHING)
+    assert answers(index, Query(Level.STUDY, page=ALL, aliases=frozenset()), everywhere(index)) == set()
+
+
+# --- pages
+
+
+def test_keyset_pages_of_documents_cover_every_row_once_in_one_order(index):
+    seen, after, found = everywhere(index), None, []
+    with index.store.read() as connection:
+        while page := search.documents(connection, Query(Level.STUDY, page=Page(limit=7, after=after)), seen, NOW):
+            assert len(page) <= 7
+            found += page
+            after = page[-1][0]
+        assert found == search.documents(connection, Query(Level.STUDY, page=ALL), seen, NOW)
+    assert len({key for key, _ in found}) == len(found) > 14
+
+
+def test_keyset_pages_of_patients_cover_every_row_once(index):
+    seen, after, found = everywhere(index), None, []
+    with index.store.read() as connection:
+        while page := search.patients(connection, Query(Level.PATIENT, page=Page(limit=2, after=after)), seen, NOW):
+            found += page
+            after = page[-1].id
+        assert found == search.patients(connection, Query(Level.PATIENT, page=ALL), seen, NOW)
+
+
+@pytest.mark.parametrize("level", [Level.STUDY, Level.SERIES, Level.INSTANCE])
+def test_offset_pages_cover_every_row_once_in_one_order(index, level):
+    seen = everywhere(index)
+    with index.store.read() as connection:
+        whole = search.fragments(connection, Query(level, page=ALL), seen, NOW)
+        paged = [f for n in range(0, len(whole), 9) for f in search.fragments(connection, Query(level, page=Page(9, n)), seen, NOW)]
+    assert paged == whole
+    assert len(set(whole)) == len(whole)
+
+
+def test_a_count_stops_at_its_ceiling(index):
+    with index.store.read() as connection:
+        assert search.count(connection, Query(Level.STUDY), everywhere(index), NOW, ceiling=5) == 5
+
+
+def test_a_moment_is_kept_to_the_microsecond():
+    at = NOW + timedelta(microseconds=123_457)
+    assert moment(stamp(at)) == at

@@ -1,0 +1,405 @@
+"""Every route as every caller: what is answered follows from the matrix and from the action this table gives the route.
+
+The table is the design's ("Who may do what"), not the code's: a route without a row fails, so does one whose declaration differs.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from enum import Enum
+
+import pytest
+from flask import Flask
+
+from adapters.identity import Keys
+from consent.conditions import Action
+from consent.policy import MATRIX, SENTENCES, Reach
+from consent.subject import Role
+from server.usecases import agree
+from server.web import app as web
+from server.web import context
+from tests import builders
+from tests.house import CALLERS, CLOSE, SAMPLE, SECRET, House, Who, build
+
+
+class Kind(Enum):
+    """What a route gives, and so how it says no."""
+
+    OPEN = "the same to everybody"
+    SECRET = "to who sends the federation's secret"
+    OBJECT = "of one study: 404 to who may not discover its dataset, 403 to who may not do that"
+    ROWS = "of the datasets in sight: nothing to the others"
+    DIRECTORY = "to every known caller"
+    TAKES = "into a dataset: 403 to who never may, 404 to other providers"
+    BATCH = "into or about one batch: 404 to everybody else"
+    BATCHES = "the batches of one's own: 403 to who never has any"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A route of the design: its action, what it gives, what it answers with a yes, and which FHIR resource it reads."""
+
+    action: Action
+    kind: Kind
+    yes: tuple[int, ...] = (200,)
+    resource: str = ""
+
+
+A = Action
+_STUDY = "/dicom-web/studies/<study>"
+_SERIES = f"{_STUDY}/series/<series>"
+_INSTANCE = f"{_SERIES}/instances/<instance>"
+_REFUSED = (400, 401)  # the token endpoint is open, and refuses an empty form in its own words
+ROUTES: dict[str, Row] = {
+    "GET /fhir/R4/metadata": Row(A.DISCOVER, Kind.OPEN),
+    "GET /fhir/R4/.well-known/smart-configuration": Row(A.DISCOVER, Kind.OPEN),
+    "GET /.well-known/oauth-authorization-server": Row(A.DISCOVER, Kind.OPEN),
+    "GET /oauth/jwks": Row(A.DISCOVER, Kind.OPEN),
+    "POST /oauth/token": Row(A.DISCOVER, Kind.OPEN, _REFUSED),
+    "POST /oauth/introspect": Row(A.DISCOVER, Kind.OPEN, _REFUSED),
+    "GET /catalogue": Row(A.DISCOVER, Kind.OPEN),
+    "GET /catalogue/datasets/<alias>": Row(A.DISCOVER, Kind.OPEN),
+    "GET /terms": Row(A.DISCOVER, Kind.OPEN),
+    "GET /terms/<version>": Row(A.DISCOVER, Kind.OPEN),
+    "GET /health/live": Row(A.DISCOVER, Kind.OPEN),
+    "GET /health/ready": Row(A.DISCOVER, Kind.OPEN),
+    "POST /api/datasets/eucaimSearch": Row(A.DISCOVER, Kind.SECRET),
+    "GET /dicom-web/studies": Row(A.QUERY, Kind.ROWS),
+    "GET /dicom-web/series": Row(A.QUERY, Kind.ROWS),
+    f"GET {_STUDY}/series": Row(A.QUERY, Kind.ROWS),
+    "GET /dicom-web/instances": Row(A.QUERY, Kind.ROWS),
+    f"GET {_STUDY}/instances": Row(A.QUERY, Kind.ROWS),
+    f"GET {_SERIES}/instances": Row(A.QUERY, Kind.ROWS),
+    f"GET {_STUDY}/metadata": Row(A.QUERY, Kind.OBJECT),
+    f"GET {_SERIES}/metadata": Row(A.QUERY, Kind.OBJECT),
+    f"GET {_INSTANCE}/metadata": Row(A.QUERY, Kind.OBJECT),
+    f"GET {_STUDY}": Row(A.EXPORT, Kind.OBJECT),
+    f"GET {_SERIES}": Row(A.EXPORT, Kind.OBJECT),
+    f"GET {_INSTANCE}": Row(A.EXPORT, Kind.OBJECT),
+    f"GET {_INSTANCE}/rendered": Row(A.PREVIEW, Kind.OBJECT),
+    f"GET {_INSTANCE}/frames/<int:frame>/rendered": Row(A.PREVIEW, Kind.OBJECT),
+    "POST /dicom-web/studies": Row(A.DEPOSIT, Kind.TAKES),
+    "POST /api/batches": Row(A.DEPOSIT, Kind.TAKES, (201,)),
+    "PATCH /api/batches/<key>": Row(A.DEPOSIT, Kind.BATCH),
+    "POST /api/batches/<key>/known": Row(A.DEPOSIT, Kind.BATCH),
+    "GET /api/batches": Row(A.DISCOVER, Kind.BATCHES),
+    "GET /api/batches/<key>": Row(A.DISCOVER, Kind.BATCH),
+}
+for _name, _action in (
+    ("ImagingStudy", A.QUERY),
+    ("Patient", A.QUERY),
+    ("Consent", A.DISCOVER),
+    ("Provenance", A.DISCOVER),
+    ("Endpoint", A.DISCOVER),
+    ("Organization", A.DISCOVER),
+):
+    _kind = Kind.DIRECTORY if _name == "Organization" else Kind.ROWS
+    ROUTES |= {
+        f"GET /fhir/R4/{_name}": Row(_action, _kind, resource=_name),
+        f"POST /fhir/R4/{_name}/_search": Row(_action, _kind, resource=_name),
+        f"GET /fhir/R4/{_name}/<identity>": Row(_action, _kind, resource=_name),
+    }
+IMAGES = {route for route, row in ROUTES.items() if row.kind in (Kind.OBJECT, Kind.ROWS) and row.action is not A.DISCOVER}
+"""The routes that give images, or say which there are."""
+BODIES: dict[str, dict[str, object]] = {
+    "POST /api/batches": {"json": {"dataset": "LUNG"}},
+    "PATCH /api/batches/<key>": {"json": {"status": "closed"}},
+    "POST /api/batches/<key>/known": {"json": {"files": []}},
+    "POST /api/datasets/eucaimSearch": {"json": {"ast": {"operand": "OR", "children": []}, "id": "1"}},
+    "POST /dicom-web/studies": {
+        "query_string": {"dataset": "LUNG"},
+        "data": bytes(builders.sample(SAMPLE)),
+        "headers": {"Content-Type": "application/dicom"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def signing(tmp_path_factory) -> Keys:
+    return Keys.load_or_make(tmp_path_factory.mktemp("keys") / "keys.json")
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory, signing) -> Iterator[House]:
+    """One house for the walk: nothing in it stops anything."""
+    made = build(tmp_path_factory.mktemp("house"), signing)
+    yield made
+    made.hall.store.close()
+
+
+@pytest.fixture
+def fresh(tmp_path, signing) -> Iterator[House]:
+    """A house of one's own, to stop things in."""
+    made = build(tmp_path, signing)
+    yield made
+    made.hall.store.close()
+
+
+def routes(app: Flask) -> dict[str, str]:
+    """`METHOD rule` → endpoint, of every route there is."""
+    automatic = {"HEAD", "OPTIONS"}
+    return {f"{method} {rule.rule}": rule.endpoint for rule in app.url_map.iter_rules() for method in rule.methods - automatic}
+
+
+def undeclared(app: Flask) -> list[str]:
+    return [route for route, endpoint in routes(app).items() if context.declared(app, endpoint) is None]
+
+
+def path_of(house: House, route: str) -> str:
+    method, _, path = route.partition(" ")
+    if "<key>" in path:
+        path = path.replace("<key>", house.batch())
+    named = {"study": house.study, "series": house.series, "instance": house.instance, "int:frame": "1", "alias": "LUNG", "version": builders.TERMS}
+    for name, value in (named | {"identity": house.ids.get(ROUTES[route].resource, "")}).items():
+        path = path.replace(f"<{name}>", value)
+    return path
+
+
+def answer(house: House, route: str, who: Who):
+    return house.ask(route.partition(" ")[0], path_of(house, route), who, **BODIES.get(route, {}))
+
+
+def may(who: Who, action: Action, *, agreed: bool = True) -> bool:
+    """The matrix alone, for the dataset LUNG of hospital-a, listed, under an agreement that agreed to all (or to nothing)."""
+    if action is A.EXPORT and who.role is Role.INSIDE:
+        action = A.PROCESS
+    reaches = {Reach.ALL: True, Reach.LISTED: True, Reach.OWN: who.party == "hospital-a", Reach.AGREED: agreed}
+    return reaches.get(MATRIX[who.role].get(action), False)
+
+
+def expected(who: Who, row: Row) -> tuple[int, ...]:
+    """The statuses that may answer; rows are told from none by what is in them."""
+    if row.kind is Kind.OPEN:
+        return row.yes
+    if row.kind is Kind.SECRET:
+        return row.yes if who.role is Role.FEDERATION else (401,)
+    if who.client is None:
+        return (401,)
+    if row.kind in (Kind.ROWS, Kind.DIRECTORY):
+        return (200,)
+    if row.kind is Kind.BATCHES:
+        return (200,) if who.role in (Role.PROVIDER, Role.OPERATOR) else (403,)
+    if row.kind is Kind.BATCH and who.role is Role.OPERATOR and row.action is A.DISCOVER:
+        return row.yes
+    if row.kind is Kind.BATCH:
+        return row.yes if may(who, A.DEPOSIT) else (404,)
+    if row.kind is Kind.TAKES:
+        return row.yes if may(who, A.DEPOSIT) else (404,) if A.DEPOSIT in MATRIX[who.role] else (403,)
+    return row.yes if may(who, row.action) else (403,) if may(who, A.DISCOVER) else (404,)
+
+
+def found(house: House, response, route: str) -> bool:
+    """Whether an answer of rows shows anything of LUNG: its study, or the resource."""
+    if response.status_code == 404:
+        return False
+    resource = ROUTES[route].resource
+    if not resource:
+        return house.study in response.get_data(as_text=True)
+    shown = [response.json] if route.endswith("<identity>") else [entry["resource"] for entry in response.json.get("entry", [])]
+    return house.ids[resource] in [one["id"] for one in shown]
+
+
+@pytest.mark.parametrize("name", CALLERS)
+@pytest.mark.parametrize("route", ROUTES)
+def test_the_matrix_says_what_every_route_answers_every_caller(house, route, name):
+    who, row = CALLERS[name], ROUTES[route]
+    response = answer(house, route, who)
+    rows = row.kind is Kind.ROWS and who.client is not None
+    assert response.status_code in (expected(who, row) + ((404,) if rows and not may(who, row.action) else ())), response.data[:300]
+    if rows:
+        assert found(house, response, route) == may(who, row.action)
+    if response.status_code == 401 and row.kind is not Kind.OPEN:
+        assert response.headers["WWW-Authenticate"].startswith("Bearer")
+
+
+def test_every_route_has_a_row_and_every_row_a_route(house):
+    assert set(routes(house.flask)) == set(ROUTES)
+
+
+def test_every_route_declares_the_action_of_its_row(house):
+    assert undeclared(house.flask) == []
+    said = {route: context.declared(house.flask, endpoint).action for route, endpoint in routes(house.flask).items()}
+    assert said == {route: row.action for route, row in ROUTES.items()}
+
+
+def test_every_closed_route_asks_for_a_scope(house):
+    declarations = {route: context.declared(house.flask, endpoint) for route, endpoint in routes(house.flask).items()}
+    assert [route for route, d in declarations.items() if not d.open and d.scope is None] == []
+
+
+def test_a_route_that_declares_nothing_is_seen_and_closed(house):
+    planted = web.create(house.hall, house.keys)
+    planted.add_url_rule("/planted", view_func=lambda: "open sesame", endpoint="planted")
+    assert undeclared(planted) == ["GET /planted"]
+    assert "GET /planted" not in ROUTES
+    assert replace(house, flask=planted).ask("GET", "/planted", CALLERS["operator"]).status_code == 403
+
+
+CLOSED = [route for route, row in ROUTES.items() if row.kind not in (Kind.OPEN, Kind.SECRET)]
+
+
+@pytest.mark.parametrize("route", CLOSED)
+def test_a_token_that_lacks_the_routes_scope_opens_nothing(house, route):
+    response = answer(house, route, replace(CALLERS["provider"], scope="system/Observation.cruds"))
+    assert response.status_code == 403
+    assert "scope" in response.get_data(as_text=True)
+
+
+@pytest.mark.parametrize("route", [r for r, row in ROUTES.items() if row.kind is not Kind.SECRET])
+def test_a_disabled_client_gets_401_everywhere(fresh, route):
+    agree.set_client(fresh.hall, builders.ACTOR, "pacs-a", enabled=False)
+    assert answer(fresh, route, CALLERS["provider"]).status_code == 401
+
+
+@pytest.mark.parametrize("route", CLOSED)
+def test_an_organisation_that_is_not_approved_sees_no_dataset(house, route):
+    who = replace(CALLERS["user"], party="startup", client="unapproved")
+    response, row = answer(house, route, who), ROUTES[route]
+    if row.kind is Kind.ROWS:
+        assert not found(house, response, route)
+    elif row.kind is not Kind.DIRECTORY:
+        assert response.status_code in (403, 404)
+        assert row.kind is not Kind.OBJECT or response.status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("purpose", "rule"), [("AITRAIN", "purpose-not-agreed"), ("FEDLEARN", "purpose-not-registered"), ("TREAT", "purpose-clinical")]
+)
+@pytest.mark.parametrize("name", ["user", "inside"])
+def test_for_a_purpose_that_is_not_agreed_there_are_no_images_and_the_rule_is_said(house, name, purpose, rule):
+    for route in IMAGES:
+        response = answer(house, route, replace(CALLERS[name], purpose=purpose))
+        if ROUTES[route].kind is Kind.ROWS:
+            assert not found(house, response, route), route
+        else:
+            assert (response.status_code, response.json["title"]) == (403, rule), route
+
+
+@pytest.mark.parametrize("name", ["user", "inside", "inside-from-elsewhere"])
+def test_what_the_provider_did_not_agree_to_is_403_and_what_it_does_not_list_stays_findable_to_the_approved(tmp_path, signing, name):
+    house = build(tmp_path, signing, actions=("query",), visibility="none")
+    who = CALLERS[name]
+    for route in IMAGES:
+        row, response = ROUTES[route], answer(house, route, who)
+        if row.action is A.QUERY:
+            assert response.status_code == 200, route
+        else:
+            assert response.status_code == 403, route
+    house.hall.store.close()
+
+
+def test_visibility_preview_gives_a_small_jpeg_and_nothing_more(tmp_path, signing):
+    house = build(tmp_path, signing, actions=("query",), visibility="preview")
+    rendered = f"/dicom-web/studies/{house.study}/series/{house.series}/instances/{house.instance}/rendered"
+    asked = {"": 200, "?viewport=512,512": 200, "?viewport=513,513": 403, "?window=40,400,linear": 403, "?accept=image/png": 403}
+    assert {q: house.ask("GET", rendered + q, CALLERS["user"]).status_code for q in asked} == asked
+    house.hall.store.close()
+
+
+def test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over(tmp_path, signing):
+    house = build(tmp_path, signing, access_class="conditional")
+    metadata = f"/dicom-web/studies/{house.study}/metadata"
+
+    def ask():
+        response = house.ask("GET", metadata, CALLERS["user"])
+        studies = house.ask("GET", "/dicom-web/studies", CALLERS["user"]).json
+        assert bool(studies) == (response.status_code == 200)
+        return response.status_code, response.json["title"] if response.status_code == 403 else ""
+
+    assert ask() == (403, "permit-needed")
+    clock = house.hall.clock
+    agree.add_permit(house.hall, builders.ACTOR, "LUNG", "university", ends=clock().replace(hour=13))
+    assert ask() == (200, "")
+    clock.on(3600)
+    assert ask() == (403, "permit-needed")
+    agree.add_permit(house.hall, builders.ACTOR, "LUNG", "university")
+    assert ask() == (200, "")
+    agree.revoke_permit(house.hall, builders.ACTOR, "LUNG", "university")
+    assert ask() == (403, "permit-needed")
+    house.hall.store.close()
+
+
+def test_a_403_says_whom_to_ask(house):
+    response = house.ask("GET", f"/dicom-web/studies/{house.study}", CALLERS["operator"])
+    assert response.json["detail"].startswith(SENTENCES["role"])
+    assert house.hall.settings.contact in response.json["detail"]
+
+
+def test_hidden_and_absent_look_alike(house):
+    """Another provider's study, and one that is nowhere: the same answer to the last byte but the reference."""
+    hidden, absent = (house.ask("GET", f"/dicom-web/studies/{s}", CALLERS["other-provider"]) for s in (house.study, "1.2.3"))
+    assert hidden.status_code == absent.status_code == 404
+    assert {k: v for k, v in hidden.json.items() if k != "instance"} == {k: v for k, v in absent.json.items() if k != "instance"}
+
+
+def _move(verb: str):
+    return lambda house: agree.move_agreement(house.hall, builders.ACTOR, "DSA-LUNG", verb)
+
+
+def _node(verb: str):
+    return lambda house: agree.move_node(house.hall, builders.ACTOR, "central", verb)
+
+
+STOPS = {
+    "the agreement is suspended": _move("suspend"),
+    "the agreement is terminated": _move("terminate"),
+    "the node is suspended": _node("suspend"),
+    "the node is unlinked": _node("unlink"),
+    "the study is withdrawn": lambda house: agree.withdraw_study(house.hall, builders.ACTOR, house.study),
+}
+
+
+@pytest.mark.parametrize("stop", STOPS)
+def test_once_stopped_the_next_request_of_every_caller_on_every_route_for_images_gives_nothing(fresh, stop):
+    assert len(fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).json) == 1
+    STOPS[stop](fresh)
+    for name, who in CALLERS.items():
+        for route in IMAGES:
+            response = answer(fresh, route, who)
+            assert response.status_code in (200, 401, 404), (name, route)
+            assert fresh.study not in response.get_data(as_text=True), (name, route)
+            assert response.status_code != 200 or not found(fresh, response, route), (name, route)
+
+
+@pytest.mark.parametrize("stop", [s for s in STOPS if "study" not in s])
+def test_once_stopped_nothing_more_is_taken_and_only_its_provider_and_the_operator_still_see_the_dataset(fresh, stop):
+    STOPS[stop](fresh)
+    said = {route: answer(fresh, route, CALLERS["provider"]).status_code for route in BODIES if ROUTES[route].kind is Kind.TAKES}
+    assert set(said.values()) == {409}
+    assert answer(fresh, "POST /api/datasets/eucaimSearch", CALLERS["federation"]).json == {"collections": []}
+    assert b"LUNG" not in answer(fresh, "GET /catalogue", CALLERS["anonymous"]).data
+    assert answer(fresh, "GET /catalogue/datasets/<alias>", CALLERS["anonymous"]).status_code == 404
+    for name in ("user", "inside", "other-provider", "provider", "operator"):
+        seen = answer(fresh, "GET /fhir/R4/Consent/<identity>", CALLERS[name]).status_code == 200
+        assert seen == (name in ("provider", "operator")), name
+    assert answer(fresh, "GET /api/batches", CALLERS["provider"]).json["batches"]
+
+
+@pytest.mark.parametrize(("stop", "again"), [(_move("suspend"), _move("resume")), (_node("unlink"), _node("link"))])
+def test_what_is_open_again_is_seen_again(fresh, stop, again):
+    stop(fresh)
+    assert fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).json == []
+    again(fresh)
+    assert len(fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).json) == 1
+
+
+def test_outside_its_period_an_agreement_gives_nothing(tmp_path, signing):
+    clock = builders.Clock()
+    house = build(tmp_path, signing, ends=clock.at.replace(hour=13))
+    assert len(house.ask("GET", "/dicom-web/studies", CALLERS["user"]).json) == 1
+    house.hall.clock.on(3600)
+    assert house.ask("GET", "/dicom-web/studies", CALLERS["user"]).json == []
+    assert house.ask("GET", f"/dicom-web/studies/{house.study}", CALLERS["provider"]).status_code == 404
+    house.hall.store.close()
+
+
+def test_without_a_secret_there_is_no_federated_search(fresh):
+    assert answer(fresh, "POST /api/datasets/eucaimSearch", replace(CALLERS["federation"], header=SECRET + "!")).status_code == 401
+    closed = replace(fresh.hall, settings=replace(fresh.hall.settings, federation_secret=""))
+    off = replace(fresh, hall=closed, flask=web.create(closed, fresh.keys))
+    assert answer(off, "POST /api/datasets/eucaimSearch", CALLERS["federation"]).status_code == 404
+
+
+def test_readiness_is_for_all_and_its_detail_for_the_operator(house):
+    told = {name: answer(house, "GET /health/ready", who).json for name, who in CALLERS.items()}
+    assert {name for name, said in told.items() if "troubles" in said} == {"operator"}
+    assert CALLERS["operator"].address != CLOSE

@@ -1,0 +1,52 @@
+"""The README says what the code does: its tables are those that the code gives."""
+
+import sys
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from consent.conditions import Action
+from consent.deposit import RULES
+from consent.policy import MATRIX
+from consent.subject import Role
+from mappings.fields import PARAMETERS
+from server.settings import Settings
+
+README = Path(__file__).parent.parent / "README.md"
+
+
+def table(*rows: tuple[str, ...]) -> str:
+    head, *body = rows
+    lines = [head, tuple("---" for _ in head), *body]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in lines)
+
+
+def settings() -> str:
+    rows = [(f"`ACCORD_{f.name.upper()}`", f"`{f.default}`" if str(f.default) else "–", f.metadata["text"]) for f in fields(Settings)]
+    return table(("setting", "default", "what it is"), *rows)
+
+
+def matrix() -> str:
+    cells = [(str(role), *(str(MATRIX[role].get(a, "–")) for a in Action)) for role in Role]
+    return table(("caller", *(str(a) for a in Action)), *cells)
+
+
+def rules() -> str:
+    said = [(f"`{r.code}`", str(r.outcome_undeclared), str(r.outcome_declared), r.standard) for r in RULES]
+    return table(("rule", "undeclared", "declared or attested", "standard"), *said)
+
+
+def parameters() -> str:
+    resources = dict.fromkeys(p.resource for p in PARAMETERS)
+    rows = [(r, " ".join(f"`{p.name}`" for p in PARAMETERS if p.resource == r)) for r in resources]
+    return table(("resource", "search parameters"), *rows)
+
+
+@pytest.mark.parametrize("made", [settings, matrix, rules, parameters])
+def test_a_table_of_the_readme_is_the_codes_own(made) -> None:
+    assert made() in README.read_text()
+
+
+if __name__ == "__main__":  # prints the tables, to be pasted
+    sys.stdout.write("\n\n".join(made() for made in (settings, matrix, rules, parameters)) + "\n")

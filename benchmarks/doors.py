@@ -30,10 +30,11 @@ from adapters.sql import batches
 from benchmarks.accord import DATASET, SENDER, Accord
 from consent import deposit
 from mappings.dicom.content import content_digest
-from mappings.dicom.dimse import TRANSFER_SYNTAXES
+from mappings.dicom.dimse import TRANSFER_SYNTAXES, agrees
 from mappings.dicom.part10 import Unreadable, file_meta, plain, read_part10
 from mappings.report import Receipt
 from server.usecases import ingest
+from server.usecases.hall import Hall
 from server.wiring import placeholders
 from tests.servers import find
 
@@ -82,16 +83,26 @@ def _named(path: Path) -> tuple[str | None, bytes | None]:
 
 def by_store(accord: Accord, files: list[Offer]) -> dict[str, Receipt]:
     """C-STORE by dcmsend, one call and so one association a file. A file that was not sent is missing."""
-    hall, found, last = accord.hall(), {}, 0
-    with hall.store.read() as connection:
-        last = max((row.id for row in batches.listed(connection, None, 1)), default=0)
+    hall, found = accord.hall(), {}
+    last = newest(hall)
     for file in tqdm(files, desc="C-STORE", unit="file", disable=None):
         dcmsend(file.path, accord.dimse_port)
-        with hall.store.read() as connection:
-            new = [row for row in batches.listed(connection, None, 3) if row.id > last]
-            found |= {file.name: r for row in new for r in batches.receipts(connection, row.id)}
-        last = max([last, *(row.id for row in new)])
+        if (now := newest(hall)) > last:
+            last = now
+            found |= {file.name: one for one in receipts(hall, now)}  # noqa: B035 - there is one, or none
     return found
+
+
+def newest(hall: Hall) -> int:
+    """The newest batch's id."""
+    with hall.store.read() as connection:
+        return max((row.id for row in batches.listed(connection, None, 1)), default=0)
+
+
+def receipts(hall: Hall, batch: int) -> list[Receipt]:
+    """The receipts of a batch: here one, or none where the command's UIDs are not the data set's."""
+    with hall.store.read() as connection:
+        return batches.receipts(connection, batch)
 
 
 def dcmsend(file: Path, port: int) -> list[str]:
@@ -108,10 +119,9 @@ def by_stow(accord: Accord, files: list[Offer]) -> dict[str, Receipt]:
     with httpx.Client(base_url=accord.url, timeout=120) as http:
         for file in tqdm(files, desc="STOW-RS", unit="file", disable=None):
             answer = http.post("/dicom-web/studies", content=_body(file), headers=headers | _bearer(accord))
-            key = answer.links["describedby"]["url"].rpartition("/")[2]
-            with hall.store.read() as connection:
-                row = batches.by_key(connection, key)
-                found |= {file.name: r for r in batches.receipts(connection, row.id if row else 0)}
+            if "describedby" not in answer.links:
+                raise RuntimeError(f"STOW-RS answered {answer.status_code}: {answer.text}")
+            (found[file.name],) = receipts(hall, newest(hall))
     return found
 
 
@@ -197,7 +207,16 @@ def cause(file: Offer, network: Receipt | None, http: Receipt, sent: Sent, twins
     """Why the network door said something else of this file; None: nothing explains it."""
     if network is None:
         said = [line.strip() for line in sent.said if not line.startswith(NOISE)]
-        return f"dcmtk can't send it: {'; '.join(said)[:200]}" if sent.file is None and said else None
+        if sent.file is None:
+            return f"dcmtk can't send it: {'; '.join(said)[:200]}" if said else None
+        came = read_part10(memoryview(sent.file))
+        named = came.media_sop_class, came.media_sop_instance
+        agreed = agrees(came.dataset, came.transfer_syntax, *named)
+        return (
+            None
+            if agreed
+            else "dcmtk's command names another object than its data set, so the door answers A900 and takes nothing"
+        )
     if sent.file is None:
         return None
     if {rule for rule, _ in http.findings} ^ {rule for rule, _ in network.findings} == {"preamble"}:
@@ -262,9 +281,8 @@ def in_turn(doors: Doors, files: list[Offer]) -> int:
             if (first[0] in ("pass", "review", "duplicate") and then != KNOWN) or then[1] == "content-conflict":
                 why = recoded(file) if before == "C-STORE" else None
                 wrong += why is None
-                print(
-                    f"  {file.name}: {' '.join(first)} by {before}, then {' '.join(then)} by {after}\n      {why or 'UNEXPLAINED'}"
-                )
+                print(f"  {file.name}: {' '.join(first)} by {before}, then {' '.join(then)} by {after}")
+                print(f"      {why or 'UNEXPLAINED'}")
     print(f"All doors in turn: {wrong} files wrongly not known. These share a UID with other content of the folder:")
     for file in twins:
         print(f"  {file.name}: {' | '.join(' '.join(verdict(door.get(file.name))) for door in doors.values())}")

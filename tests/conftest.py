@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
 
 from tests import servers
 
@@ -22,13 +23,29 @@ def postgresql() -> Iterator[Callable[[], str]]:
         yield new_database
 
 
+@pytest.fixture(scope="session")
+def emptied(postgresql: Callable[[], str]) -> Callable[[], str]:
+    """Call it for the URL of one PostgreSQL database, empty again: far cheaper than one more database for each test."""
+    url = postgresql()
+
+    def empty() -> str:
+        engine = create_engine(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
+            connection.exec_driver_sql("CREATE SCHEMA public")
+        engine.dispose()
+        return url
+
+    return empty
+
+
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The SQLAlchemy URL of a fresh, empty database: once SQLite, once PostgreSQL."""
+    """The SQLAlchemy URL of an empty database: once SQLite, once PostgreSQL."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path}/accord.db"
-    made: str = request.getfixturevalue("postgresql")()
-    return made
+    empty: Callable[[], str] = request.getfixturevalue("emptied")
+    return empty()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ The hall holds one study under hospital-a's agreement LUNG, which permits everyt
 
 import io
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +25,6 @@ SAMPLE = "mr/emri_small.dcm"
 CLOSE, FAR = "127.0.0.1", "192.0.2.7"
 SECRET = "Secret federation"
 EVERY = "system/*.cruds"
-
-
-@cache
-def keys(folder: Path) -> Keys:
-    """One signing key for all tests of a run: making it takes longer than most of them."""
-    return Keys.load_or_make(folder / "keys.json")
 
 
 @dataclass(frozen=True)
@@ -76,10 +69,20 @@ class House:
     def token(self, who: Who) -> str:
         """A token as the token endpoint would make it, also for clients it would refuse."""
         base, now = self.hall.settings.base_url, int(self.hall.clock().timestamp())
-        claims = {"iss": base, "aud": base, "sub": who.client, "client_id": who.client, "scope": who.scope, "iat": now, "exp": now + 300}
+        claims = {
+            "iss": base,
+            "aud": base,
+            "sub": who.client,
+            "client_id": who.client,
+            "scope": who.scope,
+            "iat": now,
+            "exp": now + 300,
+        }
         return self.keys.mint(claims | {"jti": "x"} | ({"purpose": who.purpose} if who.purpose else {}))
 
-    def ask(self, method: str, path: str, who: Who = CALLERS["anonymous"], *, headers: dict[str, str] | None = None, **more: Any) -> TestResponse:
+    def ask(
+        self, method: str, path: str, who: Who = CALLERS["anonymous"], *, headers: dict[str, str] | None = None, **more: Any
+    ) -> TestResponse:
         """The answer to one request of this caller, from its address."""
         proof = f"Bearer {self.token(who)}" if who.client else who.header
         given = ({"Authorization": proof} if proof else {}) | (headers or {})
@@ -115,10 +118,19 @@ def _clients(hall: Hall) -> None:
         ("pacs-a", "hospital-a", None),
         ("pacs-b", "hospital-b", None),
         ("centre", "centre", None),
+        ("disabled", "hospital-a", None),
     ):
         purposes = ("AIRESEARCH", "AITRAIN") if party in ("university", "startup") else ()
-        registered = {"party": party, "node": node, "purposes": purposes, "terms": builders.TERMS, "scopes": [EVERY], "jwks": public}
+        registered = {
+            "party": party,
+            "node": node,
+            "purposes": purposes,
+            "terms": builders.TERMS,
+            "scopes": [EVERY],
+            "jwks": public,
+        }
         agree.add_client(hall, builders.ACTOR, client, **registered)  # type: ignore[arg-type]
+    agree.set_client(hall, builders.ACTOR, "disabled", enabled=False)
 
 
 def _fill(house: House) -> None:

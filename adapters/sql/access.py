@@ -148,9 +148,11 @@ def ended(connection: Connection, now: datetime, grace: int = 20) -> list[Window
 
 
 def close_window(connection: Connection, window: Window, now: datetime) -> None:
-    """Write the window's closed entry: how many accesses, and the digest of their rows."""
+    """Write the window's closed entry: how many accesses, and the digest of their rows; nothing where it is closed already."""
+    closing = update(t.window).where(_w.id == window.id, _w.closed.is_(False)).values(closed=True)
+    if not connection.execute(closing).rowcount:
+        return
     total, digest = tally(connection, window.id)
-    connection.execute(update(t.window).where(_w.id == window.id).values(closed=True))
     said = {"study": window.study_uid, "action": window.action, "purpose": window.purpose, "window": window.id}
     facts = said | {"accesses": total, "digest": digest.hex()}
     record(connection, Kind.USE_CLOSED, now, window.subject, facts, About(window.party, window.dataset))

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, moment, stamp
+from mappings.failures import Conflict
 from mappings.report import Receipt
 
 _b, _r = t.batch.c, t.receipt.c
@@ -112,7 +113,9 @@ def receipt(
     findings: Sequence[tuple[str, str]],
     now: datetime,
 ) -> None:
-    """Append one file's outcome to an open batch and touch it."""
+    """Append one file's outcome to an open batch and touch it. Raises Conflict where the batch was closed meanwhile."""
+    if connection.execute(_TOUCH, {"row": batch, "now": stamp(now)}).rowcount == 0:
+        raise Conflict("batch-closed", "The batch was closed meanwhile; open another and send again.", "batch")
     values = {
         "name": name,
         "study_uid": study_uid,
@@ -124,11 +127,10 @@ def receipt(
     }
     said = json.dumps(findings, separators=(",", ":"))
     connection.execute(_RECEIVE, {"batch": batch, "findings": said, "at": stamp(now), **values})
-    connection.execute(_TOUCH, {"row": batch, "now": stamp(now)})
 
 
 _RECEIVE = insert(t.receipt)
-_TOUCH = update(t.batch).where(_b.id == bindparam("row")).values(touched=bindparam("now"))
+_TOUCH = update(t.batch).where(_b.id == bindparam("row"), _b.closed.is_(None)).values(touched=bindparam("now"))
 
 
 def told(connection: Connection, batch: int, sop_uid: str, outcome: str) -> bool:

@@ -29,6 +29,7 @@ MAX_ASPECT = 8
 
 _EXPLICIT = "1.2.840.10008.1.2.1"
 _NATIVE = frozenset({"1.2.840.10008.1.2", _EXPLICIT, BIG_ENDIAN})
+_RLE = "1.2.840.10008.1.2.5"
 _JPEG_BASELINE, _JPEG_EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
 _JPEGS = frozenset({_JPEG_BASELINE, _JPEG_EXTENDED, "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
 _START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})  # ITU-T T.81 table B.1; JPEG-LS: T.87
@@ -78,7 +79,8 @@ def render(
         source = _read(plain(dataset, transfer_syntax), _EXPLICIT if transfer_syntax == DEFLATED else transfer_syntax, frame)
     except Unreadable as broken:
         raise _undecodable("its structure is broken") from broken
-    shown = _shown(source, _stored(source, frame), window)
+    with np.errstate(all="ignore"):  # fractions may be as large as they like; what overflows is dark or light
+        shown = _shown(source, _stored(source, frame), window)
     picture = _scaled(Image.fromarray(shown), _aspect(source), max_side)
     out = BytesIO()
     picture.save(out, "PNG", compress_level=3) if media_type == "image/png" else picture.save(out, "JPEG", quality=quality)
@@ -175,8 +177,11 @@ def _check(source: _Source, frame: int) -> None:
     if not 1 <= frame <= frames:
         raise NotFound("frame-not-found", f"The object has {frames} frame{'s' if frames > 1 else ''}.", "frame")
     pixels = source.number(_ROWS) * source.number(_COLUMNS)
-    if not pixels or not source.text(_PHOTOMETRIC) or source.number(_SAMPLES, 1) not in (1, 3):
+    samples = (1, 3) if source.keyword == "PixelData" else (1,)
+    if not pixels or not source.text(_PHOTOMETRIC) or source.number(_SAMPLES, 1) not in samples:
         raise _undecodable("it lacks its size or says nothing of its colours")
+    if source.keyword == "PixelData" and not 1 <= source.number(_STORED) <= source.number(_ALLOCATED) <= 64:
+        raise _undecodable("its numbers of bits contradict each other")
     if pixels * source.number(_SAMPLES, 1) * max(source.number(_ALLOCATED), 8) // 8 > MAX_FRAME:
         raise NotAcceptable("pixels-too-large", f"A frame of more than {MAX_FRAME >> 20} MB is not rendered.")
 
@@ -212,7 +217,8 @@ def _encapsulated(source: _Source, frame: int) -> Array:
         raise _undecodable("its size is not what the object says")
     if promised and source.syntax in _JPEGS:
         return _jpeg(source, encoded)
-    options = _options(source) | {"number_of_frames": 1}
+    # pylibjpeg-rle panics on hostile bytes, past every `except Exception`: RLE is decoded by pydicom itself, more slowly
+    options = _options(source) | {"number_of_frames": 1, "decoding_plugin": "pydicom" if source.syntax == _RLE else ""}
     return get_decoder(UID(source.syntax)).as_array(encapsulate([encoded], has_bot=False), index=0, validate=False, **options)[0]
 
 
@@ -224,7 +230,7 @@ def _options(source: _Source) -> dict[str, Any]:
         "photometric_interpretation": source.text(_PHOTOMETRIC),
         "planar_configuration": source.number(_PLANAR),
         "bits_allocated": source.number(_ALLOCATED) or _FLOAT_BITS.get(source.keyword, 0),
-        "bits_stored": source.number(_STORED) or source.number(_ALLOCATED),
+        "bits_stored": source.number(_STORED),
         "pixel_representation": source.number(_SIGNED),
         "pixel_keyword": source.keyword,
         "pixel_vr": source.vr,
@@ -263,7 +269,7 @@ def _twelve_bits_or_lossless(source: _Source, encoded: bytes) -> Array:
     try:
         decode = import_module("imagecodecs").jpeg8_decode
     except ImportError as missing:
-        raise _undecodable("no decoder for its transfer syntax is installed (the extra `jpeg` has one)") from missing
+        raise _undecodable("no decoder for its transfer syntax is installed (imagecodecs is one)") from missing
     decoded: Array = decode(encoded)
     if not source.signed():
         return decoded
@@ -371,7 +377,8 @@ def _entry(source: _Source, values: Array, entries: Array, descriptor: int, sequ
 
 
 def _eight(light: Array) -> Array:
-    return (np.clip(light, 0, 1) * 255 + 0.5).astype(np.uint8)
+    shown: Array = (np.clip(np.nan_to_num(light), 0, 1) * 255 + 0.5).astype(np.uint8)
+    return shown
 
 
 def _aspect(source: _Source) -> float:

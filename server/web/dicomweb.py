@@ -32,6 +32,7 @@ STUDY = f"{ROOT}/studies/<study>"
 SERIES = f"{STUDY}/series/<series>"
 INSTANCE = f"{SERIES}/instances/<instance>"
 READ = 256 * 1024
+LONGEST_NAME = 1024
 HELD_FOR_REVIEW = 0xB0F0
 """(0008,1196) Warning Reason of ours, in the warning range: taken into custody, but waiting in quarantine."""
 
@@ -224,7 +225,7 @@ def _take_all(batch: Batch) -> list[Taken]:
     limit, folder = hall().settings.max_object_mb * ingest.MEGABYTE, hall().settings.data_dir
 
     def open_part(headers: PartHeaders) -> Spool:
-        name = unquote(headers.location or "")[-255:] or f"part {headers.number}"
+        name = unquote(headers.location or "").replace("\0", "")[:LONGEST_NAME] or f"part {headers.number}"
         return Spool(folder, limit, lambda file: taken.append(ingest.take(hall(), batch, name, file)))
 
     media = read_media_type(request.headers.get("Content-Type", ""))

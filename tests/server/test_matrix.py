@@ -148,7 +148,14 @@ def path_of(house: House, route: str) -> str:
     method, _, path = route.partition(" ")
     if "<key>" in path:
         path = path.replace("<key>", house.batch())
-    named = {"study": house.study, "series": house.series, "instance": house.instance, "int:frame": "1", "alias": "LUNG", "version": builders.TERMS}
+    named = {
+        "study": house.study,
+        "series": house.series,
+        "instance": house.instance,
+        "int:frame": "1",
+        "alias": "LUNG",
+        "version": builders.TERMS,
+    }
     for name, value in (named | {"identity": house.ids.get(ROUTES[route].resource, "")}).items():
         path = path.replace(f"<{name}>", value)
     return path
@@ -204,7 +211,9 @@ def test_the_matrix_says_what_every_route_answers_every_caller(house, route, nam
     who, row = CALLERS[name], ROUTES[route]
     response = answer(house, route, who)
     rows = row.kind is Kind.ROWS and who.client is not None
-    assert response.status_code in (expected(who, row) + ((404,) if rows and not may(who, row.action) else ())), response.data[:300]
+    assert response.status_code in (expected(who, row) + ((404,) if rows and not may(who, row.action) else ())), response.data[
+        :300
+    ]
     if rows:
         assert found(house, response, route) == may(who, row.action)
     if response.status_code == 401 and row.kind is not Kind.OPEN:
@@ -245,9 +254,14 @@ def test_a_token_that_lacks_the_routes_scope_opens_nothing(house, route):
 
 
 @pytest.mark.parametrize("route", [r for r, row in ROUTES.items() if row.kind is not Kind.SECRET])
-def test_a_disabled_client_gets_401_everywhere(fresh, route):
-    agree.set_client(fresh.hall, builders.ACTOR, "pacs-a", enabled=False)
-    assert answer(fresh, route, CALLERS["provider"]).status_code == 401
+def test_a_disabled_client_gets_401_everywhere(house, route):
+    assert answer(house, route, replace(CALLERS["provider"], client="disabled")).status_code == 401
+
+
+def test_disabling_a_client_binds_its_next_request(fresh):
+    assert fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).status_code == 200
+    agree.set_client(fresh.hall, builders.ACTOR, "researcher", enabled=False)
+    assert fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).json["title"] == "client-disabled"
 
 
 @pytest.mark.parametrize("route", CLOSED)
@@ -262,7 +276,8 @@ def test_an_organisation_that_is_not_approved_sees_no_dataset(house, route):
 
 
 @pytest.mark.parametrize(
-    ("purpose", "rule"), [("AITRAIN", "purpose-not-agreed"), ("FEDLEARN", "purpose-not-registered"), ("TREAT", "purpose-clinical")]
+    ("purpose", "rule"),
+    [("AITRAIN", "purpose-not-agreed"), ("FEDLEARN", "purpose-not-registered"), ("TREAT", "purpose-clinical")],
 )
 @pytest.mark.parametrize("name", ["user", "inside"])
 def test_for_a_purpose_that_is_not_agreed_there_are_no_images_and_the_rule_is_said(house, name, purpose, rule):
@@ -275,7 +290,9 @@ def test_for_a_purpose_that_is_not_agreed_there_are_no_images_and_the_rule_is_sa
 
 
 @pytest.mark.parametrize("name", ["user", "inside", "inside-from-elsewhere"])
-def test_what_the_provider_did_not_agree_to_is_403_and_what_it_does_not_list_stays_findable_to_the_approved(tmp_path, signing, name):
+def test_what_the_provider_did_not_agree_to_is_403_and_what_it_does_not_list_stays_findable_to_the_approved(
+    tmp_path, signing, name
+):
     house = build(tmp_path, signing, actions=("query",), visibility="none")
     who = CALLERS[name]
     for route in IMAGES:
@@ -393,7 +410,9 @@ def test_outside_its_period_an_agreement_gives_nothing(tmp_path, signing):
 
 
 def test_without_a_secret_there_is_no_federated_search(fresh):
-    assert answer(fresh, "POST /api/datasets/eucaimSearch", replace(CALLERS["federation"], header=SECRET + "!")).status_code == 401
+    assert (
+        answer(fresh, "POST /api/datasets/eucaimSearch", replace(CALLERS["federation"], header=SECRET + "!")).status_code == 401
+    )
     closed = replace(fresh.hall, settings=replace(fresh.hall.settings, federation_secret=""))
     off = replace(fresh, hall=closed, flask=web.create(closed, fresh.keys))
     assert answer(off, "POST /api/datasets/eucaimSearch", CALLERS["federation"]).status_code == 404

@@ -1,5 +1,6 @@
 """What real clients send as Accept gets them what is there, and only what nobody serves is not acceptable."""
 
+import contextlib
 import time
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from mappings.dicom.accept import Choice, choose_json, choose_rendered, choose_retrieve, read_media_type
 from mappings.failures import Invalid, NotAcceptable
 
+RELATED = 'multipart/related; type="application/dicom"'
 EXPLICIT, J2K, BASELINE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.50"
 
 
@@ -46,7 +48,7 @@ def test_what_is_not_there_is_not_acceptable_and_the_sentence_names_what_is(acce
     'multipart/related;type="application/dicom";transfer-syntax=*',
     f'multipart/related; type="application/dicom"; transfer-syntax="{J2K}"',
     f'multipart/related; type="application/dicom"; transfer-syntax="{BASELINE}"; transfer-syntax="*"',
-    f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}, multipart/related; type="application/dicom"; transfer-syntax=*',
+    f"{RELATED}; transfer-syntax={EXPLICIT}, {RELATED}; transfer-syntax=*",
     'multipart/related; type="application/dicom", application/dicom',
     "@@@, multipart/related; type=application/dicom, ;;;",
     "application/dicom;q=0.2, multipart/related;q=0.4",
@@ -95,7 +97,7 @@ def test_json_is_chosen(accept, chosen):
     assert choose_json(accept) == chosen
 
 
-@pytest.mark.parametrize("accept", ['multipart/related; type="application/dicom+xml"', "application/dicom+xml", "text/html", "image/*"])
+@pytest.mark.parametrize("accept", ['multipart/related; type="application/dicom+xml"', "application/dicom+xml", "image/*"])
 def test_what_is_no_json_is_not_acceptable(accept):
     with pytest.raises(NotAcceptable):
         choose_json(accept)
@@ -132,7 +134,9 @@ def test_a_header_without_end_is_refused(accept):
         choose_json(accept)
 
 
-@pytest.mark.parametrize("accept", ['"' + '\\"' * 2040, "a/b;" * 1000, ";" + " " * 4000, "a/b; " + "c" * 4000, "a/b" + "; c=\"" * 700])
+@pytest.mark.parametrize("accept", [
+    '"' + '\\"' * 2040, "a/b;" * 1000, ";" + " " * 4000, "a/b; " + "c" * 4000, "a/b" + '; c="' * 700,
+])
 def test_a_header_made_to_be_slow_is_read_quickly(accept):
     start = time.perf_counter()
     with pytest.raises(NotAcceptable):
@@ -143,7 +147,5 @@ def test_a_header_made_to_be_slow_is_read_quickly(accept):
 @given(st.text(alphabet='*/;,="\\ q01.abtypeimage+-', max_size=200))
 def test_whatever_is_sent_gets_an_answer_or_a_typed_refusal(accept):
     for choose in (choose_json, choose_rendered, lambda a: choose_retrieve(a, [J2K])):
-        try:
-            choose(accept)
-        except NotAcceptable:
-            pass
+        with contextlib.suppress(NotAcceptable):
+            assert choose(accept)

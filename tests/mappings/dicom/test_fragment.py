@@ -9,7 +9,7 @@ import pydicom
 import pytest
 
 from mappings.dicom.elements import walk
-from mappings.dicom.fragment import fragment_of, instance_fragment, instance_summary, series_fragment, study_fragment
+from mappings.dicom.fragment import BASE, fragment_of, instance_fragment, instance_summary, series_fragment, study_fragment
 from mappings.dicom.header import read_header
 from mappings.dicom.part10 import plain, read_part10
 
@@ -159,14 +159,15 @@ def test_a_walk_kept_in_a_list_gives_the_same_fragment():
 
 def test_qido_objects_carry_what_the_index_knows_and_a_place_for_the_address():
     header = read_header(*opened(SAMPLES / "ct" / "CT_small.dcm"))
-    study = json.loads(study_fragment(header, issuer="site", modalities=["CT", "SR"], sop_classes=["1.2"], series=2, instances=3))
-    series = json.loads(series_fragment(header, instances=3))
-    instance = json.loads(instance_summary(header, "1.2.840.10008.1.2.1"))
+    words = {"modalities": ["CT", "SR"], "sop_classes": ["1.2"]}
+    made = study_fragment(header, issuer="site", **words, series=2, instances=3), series_fragment(header, instances=3)
+    made += (instance_summary(header, "1.2.840.10008.1.2.1"),)
+    study, series, instance = (json.loads(text.replace(BASE, "https://a")) for text in made)
     assert study["00080061"]["Value"] == ["CT", "SR"]
     assert study["00100021"]["Value"] == ["site"]
     assert (study["00201206"]["Value"], study["00201208"]["Value"], series["00201209"]["Value"]) == ([2], [3], [3])
-    assert study["00081190"]["Value"] == [f"{{base}}/studies/{header.study_instance_uid}"]
-    assert series["00081190"]["Value"] == [f"{{base}}/studies/{header.study_instance_uid}/series/{header.series_instance_uid}"]
+    assert study["00081190"]["Value"] == [f"https://a/studies/{header.study_instance_uid}"]
+    assert series["00081190"]["Value"] == [f"https://a/studies/{header.study_instance_uid}/series/{header.series_instance_uid}"]
     assert instance["00083002"]["Value"] == ["1.2.840.10008.1.2.1"]
     assert (instance["00280010"]["Value"], instance["00080018"]["Value"]) == ([128], [header.sop_instance_uid])
     for object_ in (study, series, instance):

@@ -145,8 +145,10 @@ def test_headers_are_written_in_the_letter_case_that_viewers_read():
     assert Multipart("b").content_type() == 'multipart/related; type="application/dicom"; boundary=b'
 
 
-@given(st.lists(st.binary(max_size=40) | st.sampled_from([b"\r\n--", b"\r\n--x", b"--b", b"\r\n", b"\r", b"\r\n-"]), min_size=1, max_size=5),
-       st.integers(1, 80))
+NEARLY = st.sampled_from([b"\r\n--", b"\r\n--x", b"--b", b"\r\n", b"\r", b"\r\n-", b"\r\n--boundary4"])
+
+
+@given(st.lists(st.binary(max_size=40) | NEARLY, min_size=1, max_size=5), st.integers(1, 80))
 def test_any_bytes_survive_writing_and_reading(parts, size):
     sent = written(*parts, boundary="boundary42")
     assert [part for _, part in read(sent, TYPE.replace("=b", "=boundary42"), size)[0]] == parts

@@ -18,7 +18,8 @@ from mappings.dicom.pixels import render
 from mappings.failures import Failure, Invalid, NotAcceptable, NotFound
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "dicom"
-IMPLICIT, EXPLICIT, BASELINE, J2K = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90"
+IMPLICIT, RLE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.5"
+EXPLICIT, BASELINE, J2K = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.90"
 
 
 def sample(name, frame=1, **options):
@@ -35,12 +36,12 @@ def encoded(pixels=None, syntax=EXPLICIT, **values):
     """A data set of these attributes; `pixels` gives size, bits and bytes."""
     dataset = Dataset()
     if pixels is not None:
-        bits = pixels.dtype.itemsize * 8
+        bits, colour = pixels.dtype.itemsize * 8, pixels.ndim == 3
         given = {
-            "SamplesPerPixel": 3 if pixels.ndim == 3 else 1, "PhotometricInterpretation": "RGB" if pixels.ndim == 3 else "MONOCHROME2",
+            "SamplesPerPixel": 3 if colour else 1, "PhotometricInterpretation": "RGB" if colour else "MONOCHROME2",
             "Rows": pixels.shape[0], "Columns": pixels.shape[1], "BitsAllocated": bits, "BitsStored": bits, "HighBit": bits - 1,
             "PixelRepresentation": int(pixels.dtype.kind == "i"), "PixelData": pixels.tobytes() + b"\0" * (pixels.nbytes % 2),
-        } | ({"PlanarConfiguration": 0} if pixels.ndim == 3 else {})
+        } | ({"PlanarConfiguration": 0} if colour else {})
         values = given | values
     for keyword, value in values.items():
         setattr(dataset, keyword, value)
@@ -95,7 +96,8 @@ def test_lossless_jpeg_needs_the_optional_decoder_and_is_then_the_same_picture()
 
 
 @pytest.mark.parametrize(("name", "frame", "frames"), [
-    ("ct/CT_small.dcm", 2, "1 frame."), ("ct/CT_small.dcm", 0, "1 frame."), ("rt/rtdose.dcm", 16, "15 frames."), ("rt/rtdose.dcm", -1, "15"),
+    ("ct/CT_small.dcm", 2, "1 frame."), ("ct/CT_small.dcm", 0, "1 frame."),
+    ("rt/rtdose.dcm", 16, "15 frames."), ("rt/rtdose.dcm", -1, "15 frames."),
 ])
 def test_a_frame_past_the_end_is_not_found(name, frame, frames):
     with pytest.raises(NotFound) as refusal:
@@ -104,7 +106,8 @@ def test_a_frame_past_the_end_is_not_found(name, frame, frames):
 
 
 @pytest.mark.parametrize("window", [
-    (40, 0.5, "linear"), (40, 0, "sigmoid"), (40, -3, "linear-exact"), (float("nan"), 9, "linear"), (1, float("inf"), "linear"), (1, 9, "cubic"),
+    (40, 0.5, "linear"), (40, 0, "sigmoid"), (40, -3, "linear-exact"), (1, 9, "cubic"),
+    (float("nan"), 9, "linear"), (1, float("inf"), "linear"),
 ])
 def test_a_window_that_is_none_is_refused(window):
     with pytest.raises(Invalid) as refusal:
@@ -122,7 +125,7 @@ def test_a_frame_of_any_size_is_not_allocated():
 @pytest.mark.parametrize("syntax", [BASELINE, J2K])
 def test_a_code_stream_that_promises_another_size_is_never_decoded(syntax, monkeypatch):
     out = BytesIO()
-    Image.new("L", (64, 32)).save(out, "JPEG" if syntax == BASELINE else "JPEG2000", **({} if syntax == BASELINE else {"no_jp2": True}))
+    Image.new("L", (64, 32)).save(out, **({"format": "JPEG"} if syntax == BASELINE else {"format": "JPEG2000", "no_jp2": True}))
     right = encoded(np.zeros((32, 64), "u1"), syntax, PixelData=encapsulate([out.getvalue()]))
     assert picture(right, syntax).shape == (32, 64)
     wrong = encoded(np.zeros((16, 16), "u1"), syntax, PixelData=encapsulate([out.getvalue()]))
@@ -131,8 +134,23 @@ def test_a_code_stream_that_promises_another_size_is_never_decoded(syntax, monke
         render(wrong, syntax, 1, media_type="image/png")
 
 
+def test_a_run_length_past_its_end_is_refused_without_a_panic():
+    bomb = b"\1\0\0\0\x40" + bytes(59) + b"\x81\7" * 40  # forty runs of 128 bytes for sixteen pixels, the last of them cut
+    dataset = encoded(np.zeros((4, 4), "u1"), RLE, PixelData=encapsulate([bomb + b"\x81"]))
+    with pytest.raises(NotAcceptable):
+        picture(dataset, RLE)
+
+
+@pytest.mark.parametrize("stored", [0, 9, 65280])
+def test_bits_that_contradict_each_other_are_refused(stored):
+    with pytest.raises(NotAcceptable):
+        picture(encoded(np.zeros((4, 4, 3), "u1"), BitsStored=stored), EXPLICIT)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 40, 150, 1000, -3])
-@pytest.mark.parametrize("name", ["ct/syntaxes/ctimage_jpeg_baseline.dcm", "mr/emri_small_rle.dcm", "sm/sm_image_jpegls.dcm", "ct/CT_small.dcm"])
+@pytest.mark.parametrize("name", [
+    "ct/syntaxes/ctimage_jpeg_baseline.dcm", "mr/emri_small_rle.dcm", "sm/sm_image_jpegls.dcm", "ct/liver/01.dcm",
+])
 def test_bytes_cut_anywhere_are_a_typed_refusal(name, cut):
     opened = read_part10(memoryview((SAMPLES / name).read_bytes()))
     with pytest.raises(Failure):
@@ -155,10 +173,12 @@ def test_the_same_frame_looks_the_same_in_every_syntax(name, same_as):
 
 def test_a_lossy_frame_looks_nearly_the_same():
     lossy, lossless = sample("ct/syntaxes/ctimage_jpeg_baseline.dcm"), sample("ct/syntaxes/ctimage_deflated.dcm")
-    assert abs(lossy.astype(int) - lossless).mean() < 4
+    assert np.corrcoef(lossy.ravel(), lossless.ravel())[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("name", ["ct/liver/01.dcm", "ct/lung_lctsc_ct01.dcm", "mr/prostate_mri_0022.dcm", "pt/acrin_flt_breast_029.dcm"])
+@pytest.mark.parametrize("name", [
+    "ct/liver/01.dcm", "ct/lung_lctsc_ct01.dcm", "mr/prostate_mri_0022.dcm", "pt/acrin_flt_breast_029.dcm",
+])
 def test_the_window_is_the_one_that_pydicom_applies(name):
     import pydicom  # noqa: PLC0415
 
@@ -187,7 +207,8 @@ def test_colours_are_red_green_blue():
 def test_the_colours_of_a_jpeg_are_what_its_own_markers_say(photometric, how):
     out = BytesIO()
     Image.fromarray(np.full((16, 16, 3), (250, 10, 20), "u1")).save(out, "JPEG", quality=95, **how)
-    dataset = encoded(np.zeros((16, 16, 3), "u1"), BASELINE, PhotometricInterpretation=photometric, PixelData=encapsulate([out.getvalue()]))
+    pixels = encapsulate([out.getvalue()])
+    dataset = encoded(np.zeros((16, 16, 3), "u1"), BASELINE, PhotometricInterpretation=photometric, PixelData=pixels)
     assert abs(picture(dataset, BASELINE)[4, 4].astype(int) - [250, 10, 20]).max() <= 4
 
 
@@ -229,13 +250,15 @@ def test_monochrome1_is_inverted_once():
     assert shown(np.array([0, 255], "u1"), PresentationLUTShape="IDENTITY") == [0, 255]
 
 
-@pytest.mark.parametrize(("function", "expected"), [("LINEAR", [0, 0, 140, 255]), ("LINEAR_EXACT", [0, 0, 128, 255]), ("SIGMOID", [5, 30, 128, 250])])
+@pytest.mark.parametrize(("function", "expected"), [
+    ("LINEAR", [0, 0, 142, 255]), ("LINEAR_EXACT", [0, 0, 128, 255]), ("SIGMOID", [5, 30, 128, 250]),
+])
 def test_the_window_has_three_functions(function, expected):
     stored = np.array([0, 5, 10, 20], "<u2")
-    assert shown(stored, WindowCenter=10, WindowWidth=10, VOILUTFunction=function) == pytest.approx(expected, abs=5)
+    assert shown(stored, WindowCenter=10, WindowWidth=10, VOILUTFunction=function) == pytest.approx(expected, abs=1)
     dataset = encoded(np.array([stored]), WindowCenter=1, WindowWidth=2)
     asked = picture(dataset, EXPLICIT, window=(10, 10, function.lower().replace("_", "-")))
-    assert asked[0].tolist() == pytest.approx(expected, abs=5)
+    assert asked[0].tolist() == pytest.approx(expected, abs=1)
 
 
 def test_the_first_window_binds_before_a_lut_and_an_unusable_one_after_it():
@@ -249,8 +272,8 @@ def test_the_first_window_binds_before_a_lut_and_an_unusable_one_after_it():
 def test_a_modality_lut_comes_before_the_window():
     lut = item(LUTDescriptor=[3, 10, 16], LUTData=np.array([0, 1000, 500], "<u2").tobytes(), ModalityLUTType="HU")
     lut["LUTData"].VR, lut["LUTDescriptor"].VR = "OW", "US"
-    values = shown(np.array([0, 11, 12], "u1"), ModalityLUTSequence=[lut], WindowCenter=500, WindowWidth=1000, VOILUTFunction="LINEAR_EXACT")
-    assert values == [0, 255, 128]
+    window = {"WindowCenter": 500, "WindowWidth": 1000, "VOILUTFunction": "LINEAR_EXACT"}
+    assert shown(np.array([0, 11, 12], "u1"), ModalityLUTSequence=[lut], **window) == [0, 255, 128]
 
 
 def test_a_frames_own_window_binds_before_the_shared_one_and_that_before_the_top():
@@ -284,10 +307,14 @@ def test_fractions_are_shown():
     dataset = encoded(Rows=1, Columns=4, SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2", BitsAllocated=32,
                       FloatPixelData=odd.FloatPixelData)
     assert picture(dataset, EXPLICIT)[0].tolist() == [0, 255, 0, 0]
+    dataset = encoded(Rows=1, Columns=2, SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2", BitsAllocated=64,
+                      RescaleSlope=9, RescaleIntercept=0, DoubleFloatPixelData=np.array([-1e308, 1e308], "<f8").tobytes())
+    assert picture(dataset, EXPLICIT).shape == (1, 2)
 
 
 @pytest.mark.parametrize(("attributes", "size"), [
-    ({}, (20, 10)), ({"PixelSpacing": [1, 1]}, (20, 10)), ({"PixelSpacing": [2, 1]}, (20, 20)), ({"PixelAspectRatio": [1, 2]}, (40, 10)),
+    ({}, (20, 10)), ({"PixelSpacing": [1, 1]}, (20, 10)), ({"PixelSpacing": [2, 1]}, (20, 20)),
+    ({"PixelAspectRatio": [1, 2]}, (40, 10)),
     ({"PixelSpacing": [500, 1]}, (20, 10)), ({"PixelSpacing": [0, 0]}, (20, 10)),
 ])
 def test_pixels_become_square(attributes, size):

@@ -1,0 +1,439 @@
+"""Kill -9 at random while three doors push, and push on: counts stay exact and nothing acknowledged is lost.
+
+    python -m benchmarks.kills [--rounds 100] [--seed N] [--data DIR]
+
+Each round offers fresh objects by C-STORE, STOW-RS and `accord push` at once, some of them for the second time, kills one process
+(or the whole session) at a random moment, starts again what does not start by itself, and lets every sender go on until all is
+acknowledged. Then, when the worker has recovered what was under way, custody, index, receipts and node are held against each
+other and against what the senders heard. The first thing that is wrong ends it, with the seed and the folder to look into.
+"""
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from pathlib import Path
+
+import httpx
+from pydicom import dcmread, dcmwrite
+from pydicom.dataset import FileDataset
+from sqlalchemy import Connection, func, select
+from tqdm import tqdm
+
+from adapters.sql import tables as t
+from benchmarks.accord import DATASET, SENDER, Accord
+from mappings.failures import Failure
+from server.usecases.hall import Hall
+from tests.servers import find
+
+TEMPLATE = Path(__file__).parent.parent / "samples/dicom/mr/qin_prostate_adc/000000.dcm"
+OBJECTS = 12
+"""New objects of each door in a round."""
+AGAIN = 3
+"""Objects of an earlier round that each door sends again, and new ones of the next door that it sends at the same time."""
+ROLES = ("serve", "web", "web worker", "dimse", "worker", "everything")
+BOUNDARY = "accord-kills"
+TRIES, PATIENCE_SECONDS = 60, 60
+PORT_SECONDS = 2
+
+
+class Wrong(Exception):
+    """Something that must never be."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A synthetic object and where its file lies."""
+
+    sop_uid: str
+    path: Path
+
+
+@dataclass
+class Heard:
+    """What the senders were told: acknowledged objects (SOP Instance UIDs), how often each, and how often a try was cut off."""
+
+    acknowledged: Counter[str] = field(default_factory=Counter)
+    cut_off: Counter[str] = field(default_factory=Counter)
+    killed: Counter[str] = field(default_factory=Counter)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def yes(self, uids: Iterable[str]) -> None:
+        """These were acknowledged."""
+        with self.lock:
+            self.acknowledged.update(uids)
+
+
+# --- objects
+
+
+class Maker:
+    """Makes small objects, all distinct: a de-identified sample with a smaller picture and UIDs of its own (PS3.5 B.2)."""
+
+    def __init__(self, chance: random.Random, folder: Path) -> None:
+        self._chance, self._folder = chance, folder
+        self._template = _small(dcmread(TEMPLATE))
+
+    def uid(self) -> str:
+        """A fresh UID."""
+        return f"2.25.{self._chance.getrandbits(120)}"
+
+    def make(self, folder: str, count: int, studies: Sequence[str]) -> list[Made]:
+        """So many objects in a folder, spread over these studies; every fourth does not say that it is de-identified."""
+        where = self._folder / folder
+        where.mkdir(parents=True)
+        return [self._one(where, number, self._chance.choice(studies)) for number in range(count)]
+
+    def _one(self, where: Path, number: int, study: str) -> Made:
+        made, uid = self._template, self.uid()
+        made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = uid
+        made.StudyInstanceUID, made.SeriesInstanceUID = study, f"{study}.{self._chance.randrange(1, 4)}"
+        made.PatientIdentityRemoved = "YES" if number % 4 else "NO"
+        made.InstanceNumber = number
+        path = where / f"{number:03}.dcm"
+        dcmwrite(path, made, enforce_file_format=True)
+        return Made(uid, path)
+
+
+def _small(sample: FileDataset) -> FileDataset:
+    sample.remove_private_tags()
+    kept = {
+        "SOPClassUID",
+        "Modality",
+        "PatientID",
+        "PatientName",
+        "SamplesPerPixel",
+        "PhotometricInterpretation",
+        "BitsAllocated",
+    }
+    for element in list(sample):
+        if element.keyword not in kept | {"BitsStored", "HighBit", "PixelRepresentation"}:
+            del sample[element.tag]
+    sample.PatientName = sample.PatientID = "KILLS-1"
+    sample.Rows = sample.Columns = 32
+    sample.PixelData = bytes(32 * 32 * sample.BitsAllocated // 8)
+    return sample
+
+
+# --- senders: each sends until all of its objects are acknowledged
+
+
+def store(accord: Accord, objects: list[Made], heard: Heard) -> None:
+    """C-STORE by storescu; what it was not told a Success of is sent again."""
+    left = {str(o.path): o.sop_uid for o in objects}
+    for _ in range(TRIES):
+        command = [find("storescu"), "-v", "-nh", "-aet", SENDER, "-aec", DATASET, "127.0.0.1", str(accord.dimse_port), *left]
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=120)
+        stored = _successes(done.stdout + done.stderr)
+        heard.yes(left.pop(path) for path in stored)
+        if not left:
+            return
+        heard.cut_off["C-STORE"] += 1
+        time.sleep(0.5)
+    raise Wrong(f"C-STORE: {len(left)} objects were never taken: {done.stdout[-600:]}{done.stderr[-600:]}")
+
+
+def _successes(said: str) -> list[str]:
+    stored, sending = [], ""
+    for line in said.splitlines():
+        if line.startswith("I: Sending file: "):
+            sending = line.removeprefix("I: Sending file: ")
+        elif line.startswith("I: Received Store Response (Success)"):
+            stored.append(sending)
+    return stored
+
+
+def stow(accord: Accord, objects: list[Made], heard: Heard) -> None:
+    """STOW-RS, a few objects a request; what no answer named as stored is sent again."""
+    left = {o.sop_uid: o.path for o in objects}
+    said = ""
+    for _ in range(TRIES):
+        for some in [list(left)[at : at + 4] for at in range(0, len(left), 4)]:
+            try:
+                stored, said = _stowed(accord, [left[uid] for uid in some])
+            except (httpx.HTTPError, Failure) as error:
+                stored, said = [], repr(error)
+            heard.yes(stored)
+            for uid in stored:
+                del left[uid]
+        if not left:
+            return
+        heard.cut_off["STOW-RS"] += 1
+        time.sleep(0.5)
+    raise Wrong(f"STOW-RS: {len(left)} objects were never taken: {said}")
+
+
+def _stowed(accord: Accord, files: list[Path]) -> tuple[list[str], str]:
+    head = f"--{BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+    body = b"".join(head + path.read_bytes() + b"\r\n" for path in files) + f"--{BOUNDARY}--\r\n".encode()
+    kind = f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'
+    headers = {"Content-Type": kind, "Authorization": f"Bearer {accord.token()}"}
+    answer = httpx.post(f"{accord.url}/dicom-web/studies", content=body, headers=headers, timeout=60)
+    if answer.status_code not in (200, 202):
+        return [], f"{answer.status_code} {answer.text[:300]}"
+    return [item["00081155"]["Value"][0] for item in answer.json().get("00081199", {}).get("Value", [])], answer.text[:300]
+
+
+def push(accord: Accord, objects: list[Made], heard: Heard) -> None:
+    """`accord push` of the files, again where it gave up; its report must tell of each file once."""
+    files = [str(o.path) for o in objects]
+    for _ in range(TRIES):
+        done = accord.run("push", *files, "--as", str(accord.client), "--dataset", DATASET, "--report", "csv", check=False)
+        if done.returncode == 0:
+            rows = [line.split(",") for line in done.stdout.splitlines()[1:]]
+            told = Counter(row[0] for row in rows if row[1] in ("pass", "review", "duplicate"))
+            if told != Counter(files):
+                raise Wrong(f"accord push: its report does not tell of each file once: {done.stdout[-2000:]}")
+            heard.yes(o.sop_uid for o in objects)
+            return
+        heard.cut_off["push"] += 1
+        time.sleep(0.5)
+    raise Wrong(f"accord push was never done: {done.stderr[-600:]}")
+
+
+DOORS: dict[str, Callable[[Accord, list[Made], Heard], None]] = {"store": store, "stow": stow, "push": push}
+
+
+# --- killing
+
+
+def kill(accord: Accord, role: str, chance: random.Random) -> bool:
+    """Kill -9 one process of this role, or all; whether there was one. Starts again what nobody supervises."""
+    if role == "everything":
+        accord.kill()
+    else:
+        chosen = [p for p in accord.alive() if p.role == role]
+        if not chosen:
+            return False
+        os.kill(chance.choice(chosen).pid, signal.SIGKILL)
+    if role in ("serve", "everything"):
+        if accord.process:
+            accord.process.wait()
+        _free(accord)
+        accord.start()
+    return True
+
+
+def _free(accord: Accord) -> None:
+    until = time.monotonic() + PORT_SECONDS
+    while not accord.ports_free() or accord.alive():
+        if time.monotonic() > until:
+            raise Wrong(f"{PORT_SECONDS} s after the end of the supervisor there is still {accord.alive()}.")
+        time.sleep(0.05)
+
+
+# --- checking
+
+
+def settled(hall: Hall) -> bool:
+    """Whether nothing is under way: no claim, no open batch, nothing to purge, every leaf in its place."""
+    waiting = (
+        select(func.count()).select_from(t.custody).where(t.custody.c.state.in_(["receiving", "refusing", "withdrawn"])),
+        select(func.count()).select_from(t.batch).where(t.batch.c.closed.is_(None)),
+        select(func.count()).select_from(t.ledger_leaf).where(t.ledger_leaf.c.position.is_(None)),
+    )
+    with hall.store.read() as connection:
+        return not any(connection.execute(question).scalar_one() for question in waiting)
+
+
+def wait_settled(hall: Hall) -> float:
+    """The seconds until nothing was under way any more."""
+    began = time.monotonic()
+    while not settled(hall):
+        if time.monotonic() - began > PATIENCE_SECONDS:
+            raise Wrong("Something is still under way a minute after the last sender was done.")
+        time.sleep(0.1)
+    return time.monotonic() - began
+
+
+def check(hall: Hall, offered: dict[str, Made], heard: Heard) -> None:
+    """Hold custody, receipts, index and nodes against each other and against what the senders heard. Raises Wrong."""
+    with hall.store.snapshot() as connection:
+        rows = connection.execute(select(t.custody)).all()
+        states = Counter(row.sop_uid for row in rows if row.state != "refused")
+        held = {row.sop_uid for row in rows if row.state == "held"}
+        review = {row.sop_uid for row in rows if row.state == "review"}
+        indexed = Counter(connection.execute(select(t.instance.c.sop_uid)).scalars())
+        receipts = connection.execute(select(t.receipt.c.sop_uid, t.receipt.c.outcome)).all()
+        counted = _counted(connection)
+    expect(states.keys() == offered.keys(), "custody holds what was offered", states.keys() ^ offered.keys())
+    expect(
+        heard.acknowledged.keys() <= held | review,
+        "what was acknowledged is held or in review",
+        heard.acknowledged.keys() - held - review,
+    )
+    expect(max(states.values(), default=1) == 1, "nothing is in custody twice", [u for u, n in states.items() if n > 1])
+    expect(max(indexed.values(), default=1) == 1, "nothing is indexed twice", [u for u, n in indexed.items() if n > 1])
+    expect(indexed.keys() == held, "what is held is indexed, and nothing else", indexed.keys() ^ held)
+    _check_receipts([tuple(r) for r in receipts], held, review, heard)
+    expect(counted == len(indexed), "the studies' counts are exact", [counted, len(indexed)])
+    _check_bytes(hall, rows)
+
+
+def _counted(connection: Connection) -> int:
+    by_series = connection.execute(select(func.sum(t.series.c.instances))).scalar_one() or 0
+    by_study = connection.execute(select(func.sum(t.study.c.instances))).scalar_one() or 0
+    expect(by_series == by_study, "series and studies count the same", [by_series, by_study])
+    return int(by_study)
+
+
+def _check_receipts(receipts: list[tuple[str, str]], held: set[str], review: set[str], heard: Heard) -> None:
+    first = Counter(uid for uid, outcome in receipts if outcome in ("pass", "review"))
+    every = Counter(uid for uid, outcome in receipts)
+    expect({o for _, o in receipts} <= {"pass", "review", "duplicate"}, "nothing was refused", {o for _, o in receipts})
+    expect(first.keys() == held | review, "what is in care has a receipt", first.keys() ^ (held | review))
+    expect(max(first.values(), default=1) == 1, "each object was taken once", [u for u, n in first.items() if n > 1])
+    short = [uid for uid, times in heard.acknowledged.items() if every[uid] < times]
+    expect(not short, "each acknowledgement has its receipt", short)
+
+
+def _check_bytes(hall: Hall, rows: Sequence[object]) -> None:
+    places = {False: set(), True: set()}
+    for row in rows:
+        places[row.quarantined].add(row.place)
+        with hall.store.read() as connection:
+            node = hall.quarantine if row.quarantined else hall.node(connection, row.node)
+        try:
+            with node.open(row.place) as file:
+                same = sha256(file.read()).digest() == row.file_digest
+        except Failure as failure:
+            raise Wrong(f"{row.sop_uid} is {row.state}, but its node says: {failure}") from failure
+        expect(same, "a node holds what it was given", [row.sop_uid])
+    with hall.store.read() as connection:
+        nodes = {False: hall.node(connection, rows[0].node), True: hall.quarantine}
+    for quarantined, node in nodes.items():
+        expect(set(node.places()) == places[quarantined], "a node holds nothing else", set(node.places()) ^ places[quarantined])
+
+
+def expect(true: bool, what: str, otherwise: Iterable[object]) -> None:
+    """Raise Wrong with examples unless it is true."""
+    if not true:
+        raise Wrong(f"Not true: {what}. For example {list(otherwise)[:3]}")
+
+
+# --- rounds
+
+
+@dataclass
+class Run:
+    """One run: the server, its files, what was offered and what was heard."""
+
+    accord: Accord
+    hall: Hall
+    chance: random.Random
+    maker: Maker
+    offered: dict[str, Made] = field(default_factory=dict)
+    heard: Heard = field(default_factory=Heard)
+    failed: list[BaseException] = field(default_factory=list)
+    recovery: list[float] = field(default_factory=list)
+
+    def round(self, number: int) -> None:
+        """Offer, kill, push on, wait, check."""
+        sending = [threading.Thread(target=self._send, args=(door, some)) for door, some in self._offers(number).items()]
+        for thread in sending:
+            thread.start()
+        killer = self._kill()
+        for thread in sending:
+            thread.join()
+        if self.failed:
+            raise self.failed[0]
+        self.accord.wait()
+        self.recovery.append(wait_settled(self.hall))
+        check(self.hall, self.offered, self.heard)
+        self.heard.killed[killer] += 1
+
+    def _offers(self, number: int) -> dict[str, list[Made]]:
+        """Fresh objects of two studies for each door, some of the next door's, and some of earlier rounds."""
+        earlier, studies = list(self.offered.values()), [self.maker.uid(), self.maker.uid()]
+        fresh = {door: self.maker.make(f"{number:04}/{door}", OBJECTS, studies) for door in DOORS}
+        self.offered |= {made.sop_uid: made for some in fresh.values() for made in some}
+        doors = list(DOORS)
+        shared = {door: fresh[following][:AGAIN] for door, following in zip(doors, doors[1:] + doors[:1], strict=True)}
+        again = {door: self.chance.sample(earlier, min(AGAIN, len(earlier))) for door in doors}
+        return {door: self.chance.sample(all_ := [*fresh[door], *shared[door], *again[door]], len(all_)) for door in doors}
+
+    def _send(self, door: str, objects: list[Made]) -> None:
+        try:
+            DOORS[door](self.accord, objects, self.heard)
+        except BaseException as error:  # noqa: BLE001 - it is raised again where the round is
+            self.failed.append(error)
+
+    def _kill(self) -> str:
+        """Kill at a random moment; a role that is just starting again is waited for."""
+        role = self.chance.choice(ROLES)
+        time.sleep(self.chance.uniform(0.1, 2.5))
+        until = time.monotonic() + PATIENCE_SECONDS
+        while not kill(self.accord, role, self.chance):
+            if time.monotonic() > until:
+                raise Wrong(f"There is no process {role!r} any more.")
+            time.sleep(0.1)
+        return role
+
+
+def run(rounds: int, seed: int, folder: Path) -> Run:
+    """So many rounds over a fresh server in this folder, and the ledger recomputed. Raises Wrong."""
+    chance = random.Random(seed)
+    accord = Accord(folder, attested=True, lease_seconds=2, quiet_seconds=3)
+    made = Run(accord, accord.hall(), chance, Maker(chance, folder / "files"))
+    accord.start()
+    try:
+        with tqdm(range(rounds), desc="kill -9", unit="kill", disable=None) as bar:
+            for number in bar:
+                made.round(number)
+                bar.set_postfix(objects=len(made.offered), recovery=f"{made.recovery[-1]:.1f} s")
+        verified = accord.run("ledger", "verify", check=False)
+        print(verified.stdout.strip())
+        expect(verified.returncode == 0, "the ledger is whole", [verified.stdout])
+    finally:
+        accord.stop()
+    expect(accord.ports_free(), "nobody keeps a port", [accord.port, accord.dimse_port])
+    expect(not accord.alive(), "nobody is left", accord.alive())
+    return made
+
+
+def said(made: Run, seconds: float) -> str:
+    """The figures."""
+    heard, slowest = made.heard, max(made.recovery, default=0)
+    named = ", ".join(f"{count} × {role}" for role, count in sorted(heard.killed.items()))
+    tries = ", ".join(f"{door} {count}" for door, count in sorted(heard.cut_off.items())) or "none"
+    complaints = Counter(line[:90] for line in made.accord.complaints() if "process ended" not in line)
+    return (
+        f"{heard.killed.total()} kills in {seconds:.0f} s ({named}): {len(made.offered)} objects, each in care once, none lost;\n"
+        f"{heard.acknowledged.total()} acknowledgements, each with its receipt; sent again after being cut off: {tries};\n"
+        f"under way after the last acknowledgement: at most {slowest:.1f} s. Complaints in the log: {dict(complaints) or 'none'}"
+    )
+
+
+def main() -> int:
+    """Run it."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
+    parser.add_argument("--data", type=Path, help="an empty folder for the server and its files; kept")
+    args = parser.parse_args()
+    folder = args.data or Path(tempfile.mkdtemp(prefix="accord-kills-"))
+    print(f"seed {args.seed}, in {folder}", flush=True)
+    began = time.monotonic()
+    try:
+        made = run(args.rounds, args.seed, folder)
+    except Wrong as wrong:
+        print(f"WRONG: {wrong}")
+        return 1
+    print(said(made, time.monotonic() - began))
+    if args.data is None:
+        shutil.rmtree(folder)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

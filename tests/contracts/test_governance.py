@@ -1,0 +1,157 @@
+"""Governance rows on both databases: read as facts, counted at every change, and assertions that can't be played again."""
+
+from datetime import UTC, datetime, timedelta
+from threading import Barrier, Thread
+
+import pytest
+from joserfc.jwk import ECKey
+
+from adapters.sql import governance
+from consent.agreement import AgreementState, NodeState
+from consent.conditions import AccessClass, Action, Purpose, Visibility
+from consent.permits import Permit
+from server.usecases import agree
+from tests.builders import ACTOR, Clock, hall, seed
+
+PUBLIC = {"keys": [ECKey.generate_key("P-384", {"kid": "k"}).as_dict(private=False)]}
+START = datetime(2026, 11, 21, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def built(tmp_path, database):
+    opened = hall(tmp_path, url=database, clock=Clock())
+    seed(opened)
+    yield opened
+    opened.accesses.close()
+    opened.store.close()
+
+
+def facts(built):
+    with built.store.read() as connection:
+        (found,) = governance.facts(connection)
+        return found
+
+
+def test_a_dataset_is_read_as_it_was_agreed(built):
+    found = facts(built)
+    assert (found.alias, found.provider, found.agreement, found.node, found.terms) == ("LUNG", "hospital-a", "DSA-LUNG", "central", "1.0.0")
+    assert (found.state, found.version, found.node_state) == (AgreementState.ACTIVE, 3, NodeState.LINKED)
+    assert (found.starts, found.ends, found.permits) == (START, None, ())
+    given = found.conditions
+    assert (given.access_class, given.listed, given.visibility) == (AccessClass.DEFAULT, True, Visibility.FULL)
+    assert (given.actions, given.purposes) == ({Action.QUERY, Action.PROCESS}, frozenset(Purpose))
+
+
+ACTS = [
+    lambda h: agree.add_party(h, ACTOR, "x", "X", "user"),
+    lambda h: agree.add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x"),
+    lambda h: agree.move_node(h, ACTOR, "central", "suspend"),
+    lambda h: agree.add_terms(h, ACTOR, "2.0.0", b""),
+    lambda h: agree.add_agreement(h, ACTOR, "X", provider="hospital-a", node="central", terms="1.0.0"),
+    lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "suspend"),
+    lambda h: agree.add_dataset(h, ACTOR, "X", "DSA-LUNG", "X"),
+    lambda h: agree.set_dataset(h, ACTOR, "LUNG", {"title": "New"}),
+    lambda h: agree.add_sender(h, ACTOR, "LUNG", "X", "10.0.0.0/8"),
+    lambda h: agree.attest_sender(h, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01"),
+    lambda h: agree.remove_sender(h, ACTOR, "LUNG", "STORESCU"),
+    lambda h: agree.add_client(h, ACTOR, "x", party="hospital-a", jwks=PUBLIC, scopes=("system/*.rs",)),
+    lambda h: agree.add_permit(h, ACTOR, "LUNG", "hospital-a"),
+]
+
+
+def test_every_act_moves_the_counter(built):
+    with built.store.read() as connection:
+        for act in ACTS:
+            before = governance.counter(connection)
+            act(built)
+            assert governance.counter(connection) > before, act
+
+
+def test_facts_are_kept_while_the_counter_stands_and_read_again_when_it_moves(built):
+    with built.store.read() as connection:
+        first = built.governance(connection)
+        assert built.governance(connection) is first
+        agree.move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
+        assert built.governance(connection).facts[0].state is AgreementState.SUSPENDED
+
+
+def test_a_permit_is_among_the_facts_until_it_is_revoked(built):
+    agree.add_party(built, ACTOR, "university", "U", "user")
+    ends = built.clock() + timedelta(days=1)
+    agree.add_permit(built, ACTOR, "LUNG", "university", ends)
+    assert facts(built).permits == (Permit("university", built.clock(), ends),)
+    agree.revoke_permit(built, ACTOR, "LUNG", "university")
+    assert facts(built).permits == ()
+
+
+@pytest.mark.parametrize(
+    ("alias", "aet", "address", "found"),
+    [
+        ("LUNG", "STORESCU", "127.0.0.1", True),
+        ("LUNG", "STORESCU", "127.0.0.2", False),
+        ("LUNG", "storescu", "127.0.0.1", False),
+        ("OTHER", "STORESCU", "127.0.0.1", False),
+        ("LUNG", "STORESCU", "::1", False),
+    ],
+)
+def test_a_sender_is_known_by_dataset_title_and_network_together(built, alias, aet, address, found):
+    with built.store.read() as connection:
+        assert (governance.sender(connection, alias, aet, address) is not None) is found
+
+
+def test_of_two_registrations_that_fit_an_attested_one_speaks(built):
+    agree.attest_sender(built, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01")
+    agree.add_sender(built, ACTOR, "LUNG", "STORESCU", "127.0.0.0/8")
+    with built.store.read() as connection:
+        assert governance.sender(connection, "LUNG", "STORESCU", "127.0.0.1").attested
+        assert not governance.sender(connection, "LUNG", "STORESCU", "127.0.0.9").attested
+
+
+def test_a_client_comes_with_its_organisation_node_and_terms(built):
+    names = {"party": "hospital-a", "jwks": PUBLIC, "scopes": ("system/*.rs",), "purposes": ("AITRAIN",)}
+    agree.add_client(built, ACTOR, "inside", **names, node="central", terms="1.0.0")
+    with built.store.read() as connection:
+        found = governance.client(connection, "inside")
+        assert governance.client(connection, "nobody") is None
+    assert (found.party, found.role, found.node, found.networks, found.terms) == ("hospital-a", "provider", "central", ("127.0.0.0/8",), "1.0.0")
+    assert (found.purposes, found.scopes, found.enabled) == ({"AITRAIN"}, ("system/*.rs",), True)
+
+
+def used(built, jti="j", issuer="i", at=0):
+    now = built.clock() + timedelta(seconds=at)
+    with built.store.write() as connection:
+        return governance.used_before(connection, issuer, jti, now + timedelta(seconds=300), now)
+
+
+def test_an_assertion_is_used_once(built):
+    assert [used(built), used(built), used(built, "other"), used(built, issuer="other")] == [False, True, False, False]
+
+
+def test_a_replay_does_not_spoil_the_transaction_it_is_found_in(built):
+    used(built)
+    with built.store.write() as connection:
+        now = built.clock()
+        assert governance.used_before(connection, "i", "j", now + timedelta(seconds=300), now)
+        governance.touch(connection)
+        before = governance.counter(connection)
+    with built.store.read() as connection:
+        assert governance.counter(connection) == before
+
+
+def test_of_many_who_play_one_assertion_at_once_one_gets_through(built):
+    answers, start = [], Barrier(8)
+
+    def run():
+        start.wait()
+        answers.append(used(built))
+
+    threads = [Thread(target=run) for _ in range(8)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert sorted(answers) == [False] + [True] * 7
+
+
+def test_an_assertion_that_has_expired_is_forgotten_and_no_sooner(built):
+    used(built)
+    assert used(built, at=300)
+    assert not used(built, at=301)

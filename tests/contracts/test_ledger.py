@@ -1,0 +1,226 @@
+"""The ledger on both databases: append-only by the database's own word, in one order without gaps, and its windows of use."""
+
+from datetime import UTC, datetime, timedelta
+from threading import Thread
+
+import pytest
+from sqlalchemy import select, text
+from sqlalchemy.exc import DBAPIError
+
+from adapters.sql import access, ledger, migrate
+from adapters.sql import tables as t
+from adapters.sql.access import Access, Accesses
+from adapters.sql.ledger import About
+from adapters.sql.store import Store
+from consent import entries, merkle
+
+NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
+
+
+@pytest.fixture
+def store(database):
+    opened = Store(database)
+    migrate.upgrade(opened)
+    yield opened
+    opened.close()
+
+
+def write(store, number, kind="govern.test.add"):
+    with store.write() as connection:
+        return ledger.record(connection, kind, NOW, "operator:test", {"number": number}, About())
+
+
+def order(store, limit=4096):
+    with store.write() as connection:
+        return ledger.order(connection, limit)
+
+
+def extend(store, at=NOW):
+    with store.write() as connection:
+        return ledger.extend(connection, at)
+
+
+def every(store):
+    with store.snapshot() as connection:
+        return list(ledger.all_entries(connection))
+
+
+FORBIDDEN = [
+    "DELETE FROM ledger_leaf",
+    "UPDATE ledger_leaf SET leaf = leaf || leaf",
+    "UPDATE ledger_leaf SET position = 7",
+    "UPDATE ledger_leaf SET position = NULL",
+    "UPDATE ledger_leaf SET id = id + 1000",
+    "DELETE FROM checkpoint",
+    "UPDATE checkpoint SET root = root",
+    "UPDATE checkpoint SET size = size + 1",
+]
+
+
+def test_the_database_refuses_to_change_what_is_ordered_or_kept(store):
+    write(store, 1)
+    order(store)
+    extend(store)
+    for statement in FORBIDDEN:
+        with pytest.raises(DBAPIError, match="append-only"), store.write() as connection:
+            connection.execute(text(statement))
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM ledger_leaf", "UPDATE ledger_leaf SET leaf = leaf || leaf"])
+def test_a_leaf_that_waits_for_its_position_is_guarded_too(store, statement):
+    write(store, 1)
+    with pytest.raises(DBAPIError, match="append-only"), store.write() as connection:
+        connection.execute(text(statement))
+
+
+def test_terms_once_published_are_immutable(store):
+    with store.write() as connection:
+        connection.execute(t.terms.insert().values(version="1.0.0", sha256="", text=b"", at=0))
+    with pytest.raises(DBAPIError, match="immutable|append-only"), store.write() as connection:
+        connection.execute(text("UPDATE terms SET sha256 = 'x'"))
+
+
+@pytest.mark.parametrize("table", ["ledger_leaf", "checkpoint"])
+def test_postgresql_refuses_to_empty_them_at_once(emptied, table):
+    """SQLite knows no TRUNCATE: its DELETE without a condition is refused above."""
+    store = Store(emptied())
+    migrate.upgrade(store)
+    with pytest.raises(DBAPIError, match="append-only"), store.write() as connection:
+        connection.execute(text(f"TRUNCATE {table} CASCADE"))
+    store.close()
+
+
+def test_a_leaf_commits_to_its_body(store):
+    write(store, 1)
+    (entry,) = every(store)
+    assert entry.leaf == entries.leaf_hash(entry.nonce, entry.body)
+    assert (entry.position, len(entry.nonce)) == (None, entries.NONCE_BYTES)
+
+
+def test_an_entry_is_written_with_its_transaction_or_not_at_all(store):
+    with pytest.raises(RuntimeError), store.write() as connection:
+        ledger.record(connection, "x", NOW, "a", {}, About())
+        raise RuntimeError
+    assert every(store) == []
+
+
+def test_positions_are_given_oldest_first_and_once(store):
+    ids = [write(store, n) for n in range(5)]
+    assert (order(store, 2), order(store, 2), order(store), order(store)) == (2, 2, 1, 0)
+    assert [(e.id, e.position) for e in every(store)] == [(key, n) for n, key in enumerate(ids)]
+
+
+def test_positions_have_no_gaps_while_many_write_and_order_at_once(store):
+    def writer(n):
+        for m in range(15):
+            write(store, n * 100 + m)
+            if m % 3 == 0:
+                order(store)
+
+    threads = [Thread(target=writer, args=(n,)) for n in range(4)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    order(store)
+    assert [e.position for e in every(store)] == list(range(60))
+    assert len({e.body for e in every(store)}) == 60
+
+
+def test_a_root_is_kept_over_what_is_ordered_and_grows_without_rereading(store):
+    assert extend(store) == 0
+    for size in (3, 4, 9):
+        while len(every(store)) < size:
+            write(store, len(every(store)))
+        write(store, "waits")
+        order(store, size - max((e.position + 1 for e in every(store) if e.position is not None), default=0))
+        assert extend(store) == size
+        with store.read() as connection:
+            kept, root, frontier, at = ledger.newest_checkpoint(connection)
+        leaves = [e.leaf for e in every(store)[:size]]
+        assert (kept, root, at) == (size, merkle.root(merkle.grow((), 0, leaves)[0]), NOW)
+        assert frontier == merkle.grow((), 0, leaves)[0]
+    assert extend(store) == 9
+    with store.read() as connection:
+        assert [size for size, _ in ledger.checkpoints(connection)] == [3, 4, 9]
+
+
+def test_a_body_may_be_erased_and_its_leaf_stays(store):
+    key = write(store, 1)
+    with store.write() as connection:
+        connection.execute(t.ledger_body.delete().where(t.ledger_body.c.id == key))
+    (entry,) = every(store)
+    assert (entry.body, entry.nonce, len(entry.leaf)) == (None, None, 32)
+
+
+# --- the access record
+
+
+def said(at=NOW, subject="client:a", action="export", study="1.2.3", purpose="AIRESEARCH"):
+    return Access(at, subject, action, purpose, study, 200, 1, "r")
+
+
+def use(store, one, study="1.2.3"):
+    with store.write() as connection:
+        access.use(connection, one, study, About(dataset=1), {"dataset": "LUNG"})
+
+
+@pytest.fixture
+def governed(store):
+    """A dataset, which a window belongs to."""
+    with store.write() as connection:
+        run = connection.execute
+        run(t.party.insert().values(key="p", name="p", role="provider", approved=True, updated=0))
+        run(t.node.insert().values(name="n", kind="folder", hosting="central", url="", networks="", allow="", state="linked", updated=0))
+        run(t.terms.insert().values(version="1.0.0", sha256="", text=b"", at=0))
+        values = {"state": "active", "starts": 0, "access_class": "default", "listed": True, "actions": "", "visibility": "none", "purposes": ""}
+        run(t.agreement.insert().values(key="A", party=1, node=1, terms=1, version=1, updated=0, **values))
+        run(t.dataset.insert().values(alias="LUNG", agreement=1, title="", description="", details="{}", updated=0))
+    return store
+
+
+def kinds(store):
+    with store.read() as connection:
+        return list(connection.execute(select(t.ledger_body.c.kind).order_by(t.ledger_body.c.id)).scalars())
+
+
+def test_the_first_use_in_a_window_opens_it_and_the_rest_join(governed):
+    for seconds in (0, 1, 299):
+        use(governed, said(NOW + timedelta(seconds=seconds)))
+    assert kinds(governed) == ["use.opened"]
+    use(governed, said(NOW + timedelta(seconds=300)))
+    assert kinds(governed) == ["use.opened"] * 2
+
+
+@pytest.mark.parametrize("other", [{"subject": "client:b"}, {"action": "view"}, {"purpose": "AITRAIN"}, {"study": "1.2.4"}])
+def test_another_subject_action_purpose_or_study_opens_its_own(governed, other):
+    use(governed, said())
+    use(governed, said(**other), other.get("study", "1.2.3"))
+    assert kinds(governed) == ["use.opened"] * 2
+
+
+def test_many_at_once_open_one_window_and_each_leaves_its_row(governed):
+    threads = [Thread(target=use, args=(governed, said())) for _ in range(6)]
+    [thread.start() for thread in threads]
+    [thread.join() for thread in threads]
+    assert kinds(governed) == ["use.opened"]
+    with governed.read() as connection:
+        assert access.tally(connection, 1)[0] == 6
+
+
+def test_a_window_ends_after_its_five_minutes_and_a_grace_and_closes_once(governed):
+    use(governed, said())
+    end = NOW + timedelta(seconds=300)
+    with governed.write() as connection:
+        assert access.ended(connection, end + timedelta(seconds=19)) == []
+        (window,) = access.ended(connection, end + timedelta(seconds=20))
+        access.close_window(connection, window, end)
+        assert access.ended(connection, end + timedelta(seconds=3600)) == []
+        access.close_window(connection, window, end)
+    assert kinds(governed) == ["use.opened", "use.closed"]
+
+
+def test_what_is_noted_is_written_within_a_moment_and_at_the_close(store):
+    noted = Accesses(store)
+    noted.note(said())
+    noted.close()
+    with store.read() as connection:
+        assert access.recent(connection) == [said()]

@@ -33,7 +33,7 @@ from mappings.dicom.content import content_digest
 from mappings.dicom.dimse import TRANSFER_SYNTAXES, agrees
 from mappings.dicom.part10 import Unreadable, file_meta, plain, read_part10
 from mappings.report import Receipt
-from server.usecases import ingest
+from server.usecases.arrival import read
 from server.usecases.hall import Hall
 from server.wiring import placeholders
 from tests.servers import find
@@ -72,7 +72,7 @@ def offers(folder: Path) -> list[Offer]:
 
 def _named(path: Path) -> tuple[str | None, bytes | None]:
     try:
-        known = ingest.read(path.name, memoryview(path.read_bytes()), frozenset()).object
+        known = read(path.name, memoryview(path.read_bytes()), frozenset()).object
     except Unreadable:
         return None, None
     return known.sop_uid, known.digest
@@ -188,7 +188,7 @@ def catch(files: Iterable[Offer]) -> dict[str, Sent]:
 def judged(file: bytes | memoryview) -> Verdict:
     """The verdict on these bytes alone, undeclared by any agreement."""
     try:
-        seen = ingest.read("-", memoryview(file), placeholders()).seen
+        seen = read("-", memoryview(file), placeholders()).seen
     except Unreadable as bad:
         return "reject", bad.rule
     verdict = deposit.verdict(seen.declared, False, seen.findings)

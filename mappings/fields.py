@@ -130,6 +130,11 @@ def parameters(resource: str) -> dict[str, Parameter]:
 
 
 def folded(text: str) -> str:
-    """Text as it is matched: without accents, case, or doubled blanks; a person's name component by component."""
+    """Text as it is matched: without accents, case, or doubled blanks."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(plain.casefold().split())
+
+
+def folded_name(text: str) -> str:
+    """A person's name as it is matched: its component groups folded, without the empty components that end them (PS3.5 6.2.1)."""
+    return "=".join(folded(group).rstrip("^ ") for group in text.split("="))

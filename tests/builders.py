@@ -7,8 +7,8 @@ from consent.subject import Role, Subject
 from server import wiring
 from server.settings import Settings
 from server.usecases import agree
+from server.usecases.batch import Batch, Origin, open_batch
 from server.usecases.hall import Caller, Hall
-from server.usecases.ingest import Batch, Origin, open_batch
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 DICOM = SAMPLES / "dicom"

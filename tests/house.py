@@ -17,6 +17,7 @@ from adapters.identity import Keys
 from consent.subject import Role
 from server.cli.demonstration import DETAILS
 from server.usecases import agree, document, ingest
+from server.usecases.batch import close_batch
 from server.usecases.hall import Hall
 from server.web import app
 from tests import builders
@@ -136,7 +137,7 @@ def _clients(hall: Hall) -> None:
 def _fill(house: House) -> None:
     batch = builders.batch(house.hall)
     assert ingest.take(house.hall, batch, SAMPLE, builders.sample(SAMPLE)).outcome == "pass"
-    ingest.close_batch(house.hall, batch.id)
+    close_batch(house.hall, batch.id)
     house.hall.clock.on(10)  # type: ignore[attr-defined]
     document.rebuild(house.hall)
     read = dcmread(io.BytesIO(builders.sample(SAMPLE)), stop_before_pixels=True)

@@ -18,7 +18,7 @@ from flask import Flask
 from adapters.nodes.orthanc import OrthancNode
 from server.cli.main import parser
 from server.settings import Settings
-from server.usecases import ingest
+from server.usecases.arrival import read
 from server.web import operations
 from tests import builders
 from tests.servers import orthanc_server
@@ -208,6 +208,6 @@ def test_the_orthanc_of_the_compose_file_is_a_node_that_nothing_is_said_against(
         assert node.check().ok
         assert node.probe() == []
         sample = builders.sample("ct/lung_lctsc_ct01.dcm")
-        place = node.store(ingest.read("ct01.dcm", sample, frozenset()).item, sample)
+        place = node.store(read("ct01.dcm", sample, frozenset()).item, sample)
         with node.open(place) as stored:
             assert stored.read() == sample

@@ -14,7 +14,7 @@ from adapters.sql import tables as t
 from adapters.sql.store import added, insert_of, moment, stamp
 from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
 from mappings.dicom.header import Header
-from mappings.fields import folded
+from mappings.fields import folded, folded_name
 from mappings.study import Instance, Series, Study, patient_key, study_key
 
 _s, _e, _i = t.study.c, t.series.c, t.instance.c
@@ -119,7 +119,7 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
         "dataset": dataset,
         "patient": patient,
         "patient_id": header.patient_id or "",
-        "patient_name": folded(header.patient_name or ""),
+        "patient_name": folded_name(header.patient_name or ""),
         "patient_sex": header.patient_sex or "",
         "patient_birth_date": header.patient_birth_date or "",
         "age": header.age_years,
@@ -128,7 +128,7 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
         "accession_number": header.accession_number or "",
         "study_id": header.study_id or "",
         "description": folded(header.study_description or ""),
-        "referring": folded(header.referring_physician_name or ""),
+        "referring": folded_name(header.referring_physician_name or ""),
         "header": msgspec.json.encode(header).decode(),
         "modalities": "",
         "sop_classes": "",

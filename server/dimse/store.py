@@ -15,8 +15,9 @@ from mappings.dicom import dimse
 from mappings.dicom.dimse import Status, status_for, status_for_failure
 from mappings.dicom.part10 import file_meta
 from mappings.failures import Failure
+from server.usecases.batch import Batch, Origin, close_batch, open_batch, sender_origin
 from server.usecases.hall import Hall
-from server.usecases.ingest import Batch, Origin, close_batch, open_batch, room_for, sender_origin, take
+from server.usecases.ingest import room_for, take
 
 _LOG = logging.getLogger("accord.dimse")
 

@@ -5,8 +5,6 @@ with a lease), *node* (stores, says yes when durable), *settle* (one durable tra
 then does the sender hear yes. What is rejected leaves a receipt and nothing else. Recovery and release enter the same steps.
 """
 
-import ipaddress
-import secrets
 import shutil
 from dataclasses import dataclass
 from hashlib import sha256
@@ -14,53 +12,25 @@ from hashlib import sha256
 from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
-from adapters.nodes.port import Item, Node
-from adapters.sql import batches, custody, governance, index
-from adapters.sql.custody import Bound, Kept, Object
-from adapters.sql.ledger import About, record
+from adapters.nodes.port import Node
+from adapters.sql import batches, custody, index
+from adapters.sql.custody import Bound, Kept
 from adapters.sql.store import stamp
 from consent import deposit
-from consent.agreement import Facts
 from consent.conditions import Action
 from consent.deposit import Finding, Outcome, Verdict
-from consent.entries import Kind
 from consent.policy import decide
-from consent.subject import Role, Subject
 from mappings.dicom.content import content_digest
-from mappings.dicom.deidentification import Observations, observe
-from mappings.dicom.fragment import BASE, instance_fragment
-from mappings.dicom.header import Header, read_header
-from mappings.dicom.part10 import Part10, Unreadable, plain, read_part10
+from mappings.dicom.part10 import Unreadable, plain, read_part10
 from mappings.failures import Busy, Conflict, Failure, Full, TooLarge, Unavailable
+from server.usecases.arrival import Arrival, metadata_of, read
+from server.usecases.batch import Batch, Origin, facts_of
 from server.usecases.hall import Hall
 from server.usecases.objects import whole
 
 MEGABYTE = 1_000_000
 TRIES = 4
 _STOPS = {"node-not-linked": "node-not-linked", "agreement-out-of-period": "agreement-expired"}
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a batch comes from: the door, the peer and AE titles, the subject, the dataset it is for, and whether it is attested."""
-
-    door: str
-    subject: Subject
-    dataset: int
-    alias: str
-    peer: str
-    calling: str
-    called: str
-    attested: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """An open batch; `key` is what its provider calls it."""
-
-    id: int
-    key: str
-    origin: Origin
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,92 +46,8 @@ class Taken:
     study_uid: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
-    """One file read: its parts, what the index keeps of it, and what it says of its de-identification."""
-
-    name: str
-    file: memoryview
-    part10: Part10
-    dataset: memoryview
-    header: Header
-    seen: Observations
-    object: Object
-
-    @property
-    def item(self) -> Item:
-        """What a node is told of it."""
-        o = self.object
-        return Item(o.sop_uid, o.study_uid, o.series_uid, o.patient_id, o.file_digest, o.size)
-
-
 class _Changed(Exception):
     """Another door moved the same UID meanwhile: look again."""
-
-
-# --- batches
-
-
-def sender_origin(hall: Hall, called: str, calling: str, address: str) -> Origin | str:
-    """The origin of an association, or why it is rejected: 'unknown-called', 'unknown-calling'."""
-    with hall.store.read() as connection:
-        if all(f.alias != called for f in hall.governance(connection).facts):
-            return "unknown-called"
-        plain_address = str(getattr(ipaddress.ip_address(address), "ipv4_mapped", None) or address)
-        sender = governance.sender(connection, called, calling, plain_address)
-    if sender is None:
-        return "unknown-calling"
-    subject = Subject(f"sender:{sender.id}", Role.SENDER, sender.party)
-    return Origin("dimse", subject, sender.dataset, sender.alias, plain_address, calling, called, sender.attested)
-
-
-def open_batch(hall: Hall, origin: Origin) -> Batch:
-    """Open a batch, with its entry in the ledger."""
-    now, key = hall.clock(), secrets.token_hex(8)
-    with hall.store.write() as connection:
-        facts = _facts(hall, connection, origin.dataset)
-        values = {"door": origin.door, "dataset": origin.dataset, "subject": origin.subject.id, "peer": origin.peer}
-        names = {"calling": origin.calling, "called": origin.called, "attested": origin.attested, "held_by": hall.holder}
-        batch = batches.opened(connection, now, key=key, **values, **names)
-        party = hall.governance(connection).parties[facts.provider]
-        said = {
-            "batch": key,
-            "dataset": origin.alias,
-            "provider": facts.provider,
-            "door": origin.door,
-            "calling": origin.calling or None,
-        }
-        record(connection, Kind.BATCH_OPENED, now, origin.subject.id, said, About(party, origin.dataset, batch))
-    return Batch(batch, key, origin)
-
-
-def close_batch(hall: Hall, batch: int) -> None:
-    """Close a batch and write what it brought to the ledger; nothing happens where it is closed already."""
-    now = hall.clock()
-    with hall.store.write() as connection:
-        row = batches.by_id(connection, batch)
-        if row is None or not batches.close(connection, batch, now):
-            return
-        facts = _facts(hall, connection, row.dataset)
-        counts = batches.counts(connection, batch)
-        outcomes = {o: sum(n for (outcome, _), n in counts.items() if outcome == o) for o in sorted({o for o, _ in counts})}
-        said = {
-            "batch": row.key,
-            "dataset": row.alias,
-            "provider": row.provider,
-            "door": row.door,
-            "files": sum(outcomes.values()),
-            "outcomes": outcomes,
-            "studies": batches.studies(connection, batch),
-            "digest": batches.digest(connection, batch).hex(),
-            "agreement": f"{facts.agreement}@{facts.version}",
-            "terms": facts.terms,
-        }
-        record(connection, Kind.BATCH_CLOSED, now, row.subject, said, About(row.party, row.dataset, batch))
-
-
-def _facts(hall: Hall, connection: Connection, dataset: int) -> Facts:
-    return next(f for f in hall.governance(connection).facts if f.dataset == dataset)
 
 
 def room_for(hall: Hall, size: int) -> None:
@@ -194,26 +80,6 @@ def take(hall: Hall, batch: Batch, name: str, file: memoryview) -> Taken:
     raise Busy("object-busy", deposit.sentence("retry-later"))
 
 
-def read(name: str, file: memoryview, placeholders: frozenset[str]) -> Arrival:
-    """A file as an arrival. Raises Unreadable."""
-    part10 = read_part10(file)
-    dataset = plain(part10.dataset, part10.transfer_syntax)
-    header = read_header(dataset, part10.transfer_syntax)
-    seen = observe(dataset, part10.transfer_syntax, placeholders=placeholders, preamble_zero=part10.preamble_zero)
-    known = Object(
-        sop_uid=header.sop_instance_uid,
-        series_uid=header.series_instance_uid,
-        study_uid=header.study_instance_uid,
-        patient_id=header.patient_id or "",
-        digest=sha256(part10.dataset).digest(),
-        file_digest=sha256(file).digest(),
-        size=len(file),
-        dataset_start=part10.dataset_start,
-        transfer_syntax=part10.transfer_syntax,
-    )
-    return Arrival(name, file, part10, dataset, header, seen, known)
-
-
 def _attempt(hall: Hall, batch: Batch, arrival: Arrival) -> Taken:
     with hall.store.read() as connection:
         stop = _stop(hall, connection, batch.origin)
@@ -233,7 +99,7 @@ def _attempt(hall: Hall, batch: Batch, arrival: Arrival) -> Taken:
 
 def _stop(hall: Hall, connection: Connection, origin: Origin) -> str | None:
     """The rule by which nothing is taken for this dataset now."""
-    decision = decide(origin.subject, Action.DEPOSIT, None, _facts(hall, connection, origin.dataset), hall.clock())
+    decision = decide(origin.subject, Action.DEPOSIT, None, facts_of(hall, connection, origin.dataset), hall.clock())
     return None if decision.allowed else _STOPS.get(decision.rule, "agreement-inactive")
 
 
@@ -369,17 +235,10 @@ def settle(hall: Hall, connection: Connection, claim: int, arrival: Arrival, ber
 
 
 def _index(hall: Hall, connection: Connection, key: int, arrival: Arrival, dataset: int) -> None:
-    facts = _facts(hall, connection, dataset)
+    facts = facts_of(hall, connection, dataset)
     party = hall.governance(connection).parties[facts.provider]
     where = {"dataset": dataset, "party": party, "provider": facts.provider, "custody": key, "now": hall.clock()}
     index.add(connection, arrival.header, metadata_of(arrival), **where)  # type: ignore[arg-type]
-
-
-def metadata_of(arrival: Arrival) -> bytes:
-    """The instance's full DICOM JSON, its bulk data at the URIs of `/dicom-web`."""
-    h = arrival.header
-    path = f"{BASE}/studies/{h.study_instance_uid}/series/{h.series_instance_uid}/instances/{h.sop_instance_uid}/bulkdata"
-    return instance_fragment(arrival.dataset, arrival.part10.transfer_syntax, path)
 
 
 def _supersede(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Kept) -> Taken:

@@ -12,9 +12,8 @@ from consent.deposit import Outcome
 from consent.policy import SENTENCES, Decision, decide
 from consent.subject import Role
 from mappings.failures import Conflict, Forbidden, NotFound
-from server.usecases import ingest
+from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.hall import Caller, Hall
-from server.usecases.ingest import Batch, Origin
 
 
 def origin(hall: Hall, caller: Caller, alias: str | None, door: str, peer: str) -> Origin:
@@ -46,7 +45,7 @@ def _only(own: Mapping[str, tuple[Facts, Decision]]) -> tuple[Facts, Decision] |
 
 def open_push(hall: Hall, caller: Caller, alias: str | None, peer: str) -> Batch:
     """Open a batch for a dataset of the caller's own; failures are `origin`'s."""
-    return ingest.open_batch(hall, origin(hall, caller, alias, "push", peer))
+    return open_batch(hall, origin(hall, caller, alias, "push", peer))
 
 
 def ongoing(hall: Hall, caller: Caller, key: str) -> Batch:
@@ -108,6 +107,6 @@ def _receive(hall: Hall, connection: Connection, batch: Batch, name: str, held: 
 def close_push(hall: Hall, caller: Caller, key: str) -> None:
     """Close a batch of the caller's own; nothing happens where it is closed already. Raises NotFound."""
     try:
-        ingest.close_batch(hall, ongoing(hall, caller, key).id)
+        close_batch(hall, ongoing(hall, caller, key).id)
     except Conflict:
         return

@@ -8,8 +8,9 @@ from consent.subject import Role, Subject
 from mappings.dicom.part10 import Unreadable
 from mappings.failures import Conflict, Failure, NotFound
 from server.usecases import ingest
+from server.usecases.arrival import read
+from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.hall import Hall
-from server.usecases.ingest import Batch, Origin
 from server.usecases.objects import resting, whole
 
 
@@ -26,7 +27,7 @@ def _recover(hall: Hall, kept: Kept) -> bool:
         if not custody.take_over(connection, kept.id, hall.holder, lease, kept.batch):
             return False
     try:
-        arrival = ingest.read(f"{kept.object.sop_uid}.dcm", whole(hall, kept), hall.placeholders)
+        arrival = read(f"{kept.object.sop_uid}.dcm", whole(hall, kept), hall.placeholders)
     except NotFound:
         ingest.forget(hall, kept.id)
         return True
@@ -39,7 +40,7 @@ def _recover(hall: Hall, kept: Kept) -> bool:
         _discard(hall, kept)
     finally:
         if opened:
-            ingest.close_batch(hall, batch.id)
+            close_batch(hall, batch.id)
     return True
 
 
@@ -52,7 +53,7 @@ def _batch(hall: Hall, kept: Kept) -> tuple[Batch, bool]:
     origin = Origin("recovery", Subject(row.subject, Role.SENDER, row.provider), row.dataset, row.alias, "", "", "", row.attested)
     if row.closed is None:
         return Batch(row.id, row.key, origin), False
-    return ingest.open_batch(hall, origin), True
+    return open_batch(hall, origin), True
 
 
 def _discard(hall: Hall, kept: Kept) -> None:
@@ -89,5 +90,5 @@ def close_quiet(hall: Hall) -> int:
     with hall.store.read() as connection:
         quiet = batches.quiet(connection, hall.clock() - timedelta(seconds=hall.settings.quiet_seconds))
     for batch in quiet:
-        ingest.close_batch(hall, batch)
+        close_batch(hall, batch)
     return len(quiet)

@@ -11,8 +11,9 @@ from consent.entries import Kind
 from consent.subject import Role, Subject
 from mappings.failures import Conflict, NotFound
 from server.usecases import ingest
+from server.usecases.arrival import read
+from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.hall import Hall
-from server.usecases.ingest import Batch, Origin
 from server.usecases.objects import whole
 
 
@@ -40,18 +41,18 @@ def release(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozens
     row, waiting = _batch(hall, key)
     chosen = [k for k in waiting if not sop_uids or k.object.sop_uid in sop_uids]
     subject = Subject(actor, Role.SENDER, row.provider)
-    batch = ingest.open_batch(hall, Origin("release", subject, row.dataset, row.alias, "", row.key, "", row.attested))
+    batch = open_batch(hall, Origin("release", subject, row.dataset, row.alias, "", row.key, "", row.attested))
     try:
         for kept in chosen:
             _release(hall, batch, kept)
     finally:
-        ingest.close_batch(hall, batch.id)
+        close_batch(hall, batch.id)
     _record(hall, actor, "release", row, len(chosen))
     return Decided(len(chosen), batch.key)
 
 
 def _release(hall: Hall, batch: Batch, kept: Kept) -> None:
-    arrival = ingest.read(f"{kept.object.sop_uid}.dcm", whole(hall, kept), hall.placeholders)
+    arrival = read(f"{kept.object.sop_uid}.dcm", whole(hall, kept), hall.placeholders)
     ingest.keep_released(hall, batch, arrival, Verdict(Outcome.PASS, "released", arrival.seen.findings, ()), kept)
 
 

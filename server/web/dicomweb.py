@@ -21,7 +21,8 @@ from mappings.dicom.qido import read_query
 from mappings.failures import Invalid, UnsupportedMedia
 from mappings.query import Level
 from server.usecases import ingest, push, render, retrieve, search
-from server.usecases.ingest import Batch, Taken
+from server.usecases.batch import Batch, close_batch, open_batch
+from server.usecases.ingest import Taken
 from server.usecases.render import Picture
 from server.usecases.retrieve import Granted, Wanted
 from server.web.context import Room, answered, caller, hall, peer, request, serves, staying
@@ -211,12 +212,12 @@ def store() -> Response:
     if named:
         batch = push.ongoing(hall(), caller(), named)
     else:
-        batch = ingest.open_batch(hall(), push.origin(hall(), caller(), request.args.get("dataset"), "stow", peer()))
+        batch = open_batch(hall(), push.origin(hall(), caller(), request.args.get("dataset"), "stow", peer()))
     try:
         taken = _take_all(batch)
     finally:
         if not named:
-            ingest.close_batch(hall(), batch.id)
+            close_batch(hall(), batch.id)
     return _stored(taken, batch, media_type)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import insert, update
 from adapters.sql import governance, migrate, search
 from adapters.sql import tables as t
 from adapters.sql.store import Store, moment, stamp
-from consent.agreement import AgreementState, NodeState
+from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.policy import Sight, decide, sight, stopped
 from consent.subject import Role

@@ -1,0 +1,100 @@
+"""Batches: an association, a request or a push, opened and closed with their entries in the ledger."""
+
+import ipaddress
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from adapters.sql import batches, governance
+from adapters.sql.ledger import About, record
+from consent.agreement import Facts
+from consent.entries import Kind
+from consent.subject import Role, Subject
+from server.usecases.hall import Hall
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a batch comes from: the door, the peer and AE titles, the subject, the dataset it is for, and whether it is attested."""
+
+    door: str
+    subject: Subject
+    dataset: int
+    alias: str
+    peer: str
+    calling: str
+    called: str
+    attested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """An open batch; `key` is what its provider calls it."""
+
+    id: int
+    key: str
+    origin: Origin
+
+
+def sender_origin(hall: Hall, called: str, calling: str, address: str) -> Origin | str:
+    """The origin of an association, or why it is rejected: 'unknown-called', 'unknown-calling'."""
+    with hall.store.read() as connection:
+        if all(f.alias != called for f in hall.governance(connection).facts):
+            return "unknown-called"
+        plain_address = str(getattr(ipaddress.ip_address(address), "ipv4_mapped", None) or address)
+        sender = governance.sender(connection, called, calling, plain_address)
+    if sender is None:
+        return "unknown-calling"
+    subject = Subject(f"sender:{sender.id}", Role.SENDER, sender.party)
+    return Origin("dimse", subject, sender.dataset, sender.alias, plain_address, calling, called, sender.attested)
+
+
+def open_batch(hall: Hall, origin: Origin) -> Batch:
+    """Open a batch, with its entry in the ledger."""
+    now, key = hall.clock(), secrets.token_hex(8)
+    with hall.store.write() as connection:
+        facts = facts_of(hall, connection, origin.dataset)
+        values = {"door": origin.door, "dataset": origin.dataset, "subject": origin.subject.id, "peer": origin.peer}
+        names = {"calling": origin.calling, "called": origin.called, "attested": origin.attested, "held_by": hall.holder}
+        batch = batches.opened(connection, now, key=key, **values, **names)
+        party = hall.governance(connection).parties[facts.provider]
+        said = {
+            "batch": key,
+            "dataset": origin.alias,
+            "provider": facts.provider,
+            "door": origin.door,
+            "calling": origin.calling or None,
+        }
+        record(connection, Kind.BATCH_OPENED, now, origin.subject.id, said, About(party, origin.dataset, batch))
+    return Batch(batch, key, origin)
+
+
+def close_batch(hall: Hall, batch: int) -> None:
+    """Close a batch and write what it brought to the ledger; nothing happens where it is closed already."""
+    now = hall.clock()
+    with hall.store.write() as connection:
+        row = batches.by_id(connection, batch)
+        if row is None or not batches.close(connection, batch, now):
+            return
+        facts = facts_of(hall, connection, row.dataset)
+        counts = batches.counts(connection, batch)
+        outcomes = {o: sum(n for (outcome, _), n in counts.items() if outcome == o) for o in sorted({o for o, _ in counts})}
+        said = {
+            "batch": row.key,
+            "dataset": row.alias,
+            "provider": row.provider,
+            "door": row.door,
+            "files": sum(outcomes.values()),
+            "outcomes": outcomes,
+            "studies": batches.studies(connection, batch),
+            "digest": batches.digest(connection, batch).hex(),
+            "agreement": f"{facts.agreement}@{facts.version}",
+            "terms": facts.terms,
+        }
+        record(connection, Kind.BATCH_CLOSED, now, row.subject, said, About(row.party, row.dataset, batch))
+
+
+def facts_of(hall: Hall, connection: Connection, dataset: int) -> Facts:
+    """The dataset as governance stands now."""
+    return next(f for f in hall.governance(connection).facts if f.dataset == dataset)

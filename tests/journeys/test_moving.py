@@ -1,0 +1,274 @@
+"""Bringing images in, stopping, resuming and looking after them, with real processes that are killed on the way."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+
+import pydicom
+import pytest
+from pydicom import dcmread
+from pydicom.uid import generate_uid
+from pynetdicom import AE
+
+from tests import servers
+from tests.builders import DICOM
+from tests.journeys.conftest import SECRET, Site
+from tests.running import COMMAND, TOP, eventually, image
+
+QUESTION = {"ast": {"operand": "OR", "children": []}, "id": "1"}
+
+
+def named(site: Site, name: str, *arguments: object, status: int = 0):
+    """`accord push … --as NAME --report json`, read."""
+    done = site.accord.command("push", *arguments, "--as", site.accord.clients[name], "--report", "json", status=status)
+    return json.loads(done.stdout)
+
+
+def shown(site: Site, name: str = "provider") -> set[str]:
+    """What every searching and fetching door shows of the liver study."""
+    accord, study = site.accord, site.liver
+    seen = {
+        "QIDO": study in accord.get("/dicom-web/studies", name).text,
+        "metadata": accord.get(f"/dicom-web/studies/{study}/metadata", name).status_code == 200,
+        "WADO": accord.get(f"/dicom-web/studies/{study}", name).status_code == 200,
+        "FHIR": study in accord.get("/fhir/R4/ImagingStudy?modality=CT", name).text,
+        "Patient": accord.get("/fhir/R4/Patient?identifier=99000&_summary=count", name).json()["total"] == 1,
+    }
+    with accord.http(None, Authorization=SECRET) as http:
+        seen["EUCAIM"] = "Liver" in http.post("/api/datasets/eucaimSearch", json=QUESTION).text
+    return {door for door, yes in seen.items() if yes}
+
+
+EVERY = {"QIDO", "metadata", "WADO", "FHIR", "Patient", "EUCAIM"}
+
+
+@pytest.mark.parametrize(
+    ("stop", "again", "why"),
+    [
+        ("node unlink central", "node link central", "node-not-linked"),
+        ("agreement suspend DSA-LIVER", "agreement resume DSA-LIVER", "agreement-not-active"),
+    ],
+)
+def test_a_stop_closes_every_door_and_its_end_opens_them_again(site, stop, again, why):
+    accord = site.accord
+    assert shown(site) == shown(site, "researcher") == EVERY
+    accord.admin(stop)
+    try:
+        for name in ("provider", "inside", "researcher", "operator"):
+            assert shown(site, name) == set()
+        refused = accord.dcmtk("storescu", DICOM / "ct/liver/03.dcm", called="LIVER")
+        assert refused.returncode != 0
+        with accord.http("provider") as http:
+            answer = http.post("/dicom-web/studies?dataset=LIVER", content=b"", headers={"Content-Type": "application/dicom"})
+        assert (answer.status_code, answer.json()["title"]) == (409, why)
+        said = accord.command("push", site.pushed, "--as", accord.clients["provider"], "--dataset", "LIVER", status=2).stderr
+        assert "nothing" in said
+        told = accord.command("explain", site.liver, "--as", "researcher").stdout
+        assert f"no   {why}" in told
+    finally:
+        accord.admin(again)
+    assert shown(site) == shown(site, "researcher") == EVERY
+
+
+def test_over_dimse_the_data_set_is_the_bytes_that_came(site):
+    """Sent as they lie in the file, and got back: the data set to the last byte; only the file meta is ours."""
+    file = DICOM / "ct/liver/03.dcm"
+    meta = dcmread(file, stop_before_pixels=True)
+    sender = AE("STORESCU")
+    sender.add_requested_context(meta.SOPClassUID, meta.file_meta.TransferSyntaxUID)
+    association = sender.associate("127.0.0.1", site.accord.dimse_port, ae_title="LIVER")
+    wire = association.dul.socket.socket
+    assert association.is_established
+    assert association.send_c_store(file).Status == 0x0000
+    association.release()
+    wire.close()
+    where = f"/dicom-web/studies/{meta.StudyInstanceUID}/series/{meta.SeriesInstanceUID}/instances/{meta.SOPInstanceUID}"
+    back = site.accord.get(where, "provider", Accept="application/dicom; transfer-syntax=*").content
+    assert data_set(back) == data_set(file.read_bytes())
+    # a study of two slices again, as the other journeys know it
+    site.accord.admin(f"study withdraw {meta.StudyInstanceUID} --replace")
+    assert site.accord.dcmtk("storescu", *(DICOM / f"ct/liver/0{n}.dcm" for n in (1, 2)), called="LIVER").returncode == 0
+    assert eventually(lambda: site.accord.get("/fhir/R4/ImagingStudy?modality=CT", "provider").json().get("total") == 1)
+
+
+def data_set(file: bytes) -> bytes:
+    """What follows the file meta."""
+    source = io.BytesIO(file)
+    pydicom.filereader.read_preamble(source, force=False)
+    pydicom.filereader._read_file_meta_info(source)
+    return file[source.tell() :]
+
+
+def test_dcmsend_brings_compressed_objects_and_echoscu_is_answered(site):
+    accord = site.accord
+    assert accord.dcmtk("echoscu", called="LIVER").returncode == 0
+    sent = subprocess.run(
+        [servers.find("dcmsend"), "-dn", "-nh", "-nuc", "-aec", "LIVER", "-aet", "STORESCU", "127.0.0.1", str(accord.dimse_port), DICOM / "ct/pancreas_j2k.dcm"],
+        capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"TCP_NODELAY": "1"},
+    )
+    assert sent.returncode == 0, sent.stdout + sent.stderr
+    assert eventually(lambda: any(b["outcomes"]["review"] for b in newest(site) if b["door"] == "dimse"))
+    stranger = accord.dcmtk("echoscu", called="LIVER", calling="STRANGER")
+    assert stranger.returncode != 0
+
+
+def newest(site: Site, name: str = "provider") -> list[dict]:
+    return site.accord.get("/api/batches", name).json()["batches"]
+
+
+def folder_of(site: Site, count: int) -> tuple:
+    """A folder with small images of one new study; (folder, study)."""
+    study = generate_uid(prefix=None)
+    folder = site.home / study
+    folder.mkdir()
+    for number in range(count):
+        (folder / f"{number:03}.dcm").write_bytes(image(study, "PUSHED", number))
+    return folder, study
+
+
+def test_a_push_that_was_killed_goes_on_where_it_was(site):
+    accord, count = site.accord, 150
+    folder, study = folder_of(site, count)
+    before = {b["id"] for b in newest(site)}
+    command = [*COMMAND, "push", str(folder), "--as", str(accord.clients["provider"]), "--dataset", "OPEN"]
+    with subprocess.Popen(command, cwd=TOP, env=accord.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as pushing:
+        assert eventually(lambda: any(b["files"] for b in newest(site) if b["id"] not in before))
+        pushing.kill()
+    (cut,) = [b for b in newest(site) if b["id"] not in before]
+    again = named(site, "provider", folder, "--dataset", "OPEN")
+    assert again["outcomes"]["reject"] == again["outcomes"]["review"] == 0
+    assert again["outcomes"]["pass"] + again["outcomes"]["duplicate"] == count
+    assert again["outcomes"]["duplicate"] >= cut["files"] > 0
+    held = accord.get(f"/dicom-web/studies/{study}/instances?limit=1000", "provider").json()
+    assert len(held) == count
+    once_more = named(site, "provider", folder, "--dataset", "OPEN")
+    assert once_more["outcomes"]["duplicate"] == count
+    accord.admin(f"study withdraw {study} --replace")
+    shutil.rmtree(folder)
+
+
+def test_a_report_is_read_by_its_provider_and_the_operator_in_three_forms(site):
+    key = next(b["id"] for b in newest(site) if b["door"] == "push" and b["outcomes"]["review"])
+    for name, status in {"provider": 200, "operator": 200, "stranger": 404, "researcher": 403, None: 401}.items():
+        assert site.accord.get(f"/api/batches/{key}", name).status_code == status, name
+    text, table = (site.accord.get(f"/api/batches/{key}?format={form}", "provider").text for form in ("text", "csv"))
+    assert "refused: birth-date, 1 file" in text
+    assert "Nothing here is for diagnosis" in text
+    assert "identified/mr_p01_s01.dcm" in table
+    shown = site.accord.admin(f"batch show {key}")
+    assert "refused: birth-date, 1 file" in shown
+    assert "1985" not in text + table + shown  # no patient's value is told
+
+
+def test_what_is_released_is_found_and_what_is_refused_is_rejected_by_name(site):
+    accord = site.accord
+    files = [DICOM / f"mr/qin_prostate_adc/00001{n}.dcm" for n in (0, 1)]
+    brought = named(site, "provider", *files, "--dataset", "OPEN")
+    released, refused = (dcmread(f, stop_before_pixels=True) for f in files)
+    accord.admin(
+        ["batch", "release", brought["id"], released.SOPInstanceUID],
+        ["batch", "refuse", brought["id"], refused.SOPInstanceUID],
+    )
+    found = accord.get(f"/dicom-web/studies/{released.StudyInstanceUID}/instances", "provider").text
+    assert released.SOPInstanceUID in found
+    assert refused.SOPInstanceUID not in found
+    where = f"/dicom-web/studies/{released.StudyInstanceUID}/series/{released.SeriesInstanceUID}/instances/{released.SOPInstanceUID}"
+    back = accord.get(where, "provider", Accept="application/dicom; transfer-syntax=*").content
+    assert hashlib.sha256(back).digest() == hashlib.sha256(files[0].read_bytes()).digest()
+    again = named(site, "provider", files[1], "--dataset", "OPEN", status=1)
+    assert [r["rule"] for r in again["rules"]] == ["blocked"]
+    accord.admin(f"block lift {refused.SOPInstanceUID}", f"study withdraw {released.StudyInstanceUID} --replace")
+
+
+def test_the_looking_commands_say_what_is_so(site):
+    accord = site.accord
+    told = accord.command("explain", site.liver, "--as", "researcher", "--purpose", "AIRESEARCH").stdout
+    assert "in dataset LIVER of hospital, on node central (linked)" in told
+    assert "export    yes  permitted" in told
+    assert "deposit   no   role" in told
+    assert "DSA-LIVER@" in told
+    assert "terms 1.0.0" in told
+    clinical = accord.command("explain", site.liver, "--as", "researcher", "--purpose", "TREAT").stdout
+    assert "no   purpose-clinical" in clinical
+    assert "stays out of the catalogue" in accord.command("doctor").stdout
+    assert "all as recorded" in accord.command("ledger", "verify").stdout
+    assert "no client called nobody" in accord.command("explain", site.liver, "--as", "nobody", status=2).stderr
+
+
+def test_the_stored_record_is_the_one_that_is_verified(site):
+    before = site.accord.command("ledger", "verify").stdout
+    assert int(before.split()[0]) > 20
+
+
+def restarted(orthanc: servers.Orthanc) -> subprocess.Popen:
+    return subprocess.Popen(
+        [servers.find("setpriv"), "--pdeathsig=KILL", servers.find("Orthanc"), orthanc.folder / "orthanc.json"],
+        cwd=orthanc.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+
+
+def test_when_an_orthanc_stops_it_is_named_pushes_are_told_to_wait_and_nothing_is_lost(central):
+    accord = central.accord
+    with servers.orthanc_server() as second:
+        (central.home / "second").write_text(f"{second.user}:{second.password}\n")
+        accord.admin(
+            f"node add second --kind orthanc --url {second.url} --secret-file {central.home / 'second'}",
+            "agreement add DSA-SECOND --terms 1.0.0 --node second --provider clinic --actions query",
+            "agreement propose DSA-SECOND",
+            "agreement activate DSA-SECOND",
+            "dataset add SECOND --agreement DSA-SECOND --title Second",
+            "sender add SECOND --aet STORESCU --from 127.0.0.1/32",
+        )
+        study = generate_uid(prefix=None)
+        files = [central.home / f"{n}.dcm" for n in range(3)]
+        for number, file in enumerate(files):
+            file.write_bytes(image(study, "SECOND", number))
+        assert accord.dcmtk("storescu", files[0], called="SECOND").returncode == 0
+        second.kill()
+        try:
+            unwell = accord.get("/health/ready", "operator")
+            assert unwell.status_code == 503
+            assert any("second" in trouble for trouble in unwell.json()["troubles"])
+            assert accord.get("/health/ready").json() == {"status": "not ready"}
+            assert "second" in accord.command("doctor", status=1).stdout
+            refused = accord.dcmtk("storescu", "-v", files[1], called="SECOND")
+            assert "Refused: OutOfResources" in refused.stdout + refused.stderr
+            with accord.http("stranger") as http:
+                answer = http.post("/dicom-web/studies", content=files[2].read_bytes(), headers={"Content-Type": "application/dicom"})
+            assert answer.status_code == 503
+            assert int(answer.headers["Retry-After"]) > 0
+            path = f"/dicom-web/studies/{study}/metadata"
+            assert len(accord.get(path, "stranger").json()) == 1, "what the index holds is still told"
+            assert accord.get(f"/dicom-web/studies/{study}", "stranger").status_code == 503
+        finally:
+            back = restarted(second)
+        try:
+            assert eventually(lambda: accord.get("/health/ready").status_code == 200, 30)
+            assert accord.dcmtk("storescu", *files, called="SECOND").returncode == 0
+            held = accord.get(f"/dicom-web/studies/{study}/instances", "stranger").json()
+            assert len(held) == 3
+            for file in files:
+                uid = dcmread(file).SOPInstanceUID
+                where = f"/dicom-web/studies/{study}/series/{study}.1/instances/{uid}"
+                assert data_set(accord.get(where, "stranger", Accept="application/dicom").content) == data_set(file.read_bytes())
+        finally:
+            accord.admin(f"study withdraw {study}", "agreement terminate DSA-SECOND", "node unlink second")
+            back.send_signal(signal.SIGKILL)
+            back.wait()
+    assert accord.get("/health/ready").status_code == 200
+
+
+def test_a_new_client_is_asked_for_nothing_but_its_own_key(site):
+    """A client file is made once, readable by its owner only, and its token dies with its registration."""
+    once = site.home / "once.json"
+    site.accord.admin(f"client add once --party university --purposes AITRAIN --terms 1.0.0 --write {once}")
+    assert once.stat().st_mode & 0o077 == 0
+    site.accord.clients["once"] = once
+    assert site.accord.get("/dicom-web/studies", "once").status_code == 200
+    site.accord.admin("client disable once")
+    assert site.accord.get("/dicom-web/studies", "once").json()["title"] == "client-disabled"
+    assert "client-disabled" in site.accord.command("token", "--as", once, status=2).stderr

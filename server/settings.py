@@ -53,7 +53,7 @@ class Settings:
 def read(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """Settings from `ACCORD_*` (the process's environment by default); `overrides` that are not None win. Raises ValueError.
 
-    `ACCORD_NAME_FILE` names a file that holds the setting, as containers are given secrets. Raises OSError where it can't be read.
+    `ACCORD_NAME_FILE` names a file that holds it, as containers are given secrets; raises OSError where that can't be read.
     """
     found = os.environ if environment is None else environment
     values: dict[str, object] = {}

@@ -1,7 +1,11 @@
 """Builders of valid defaults: a hall on a fresh database and folder node, with one of everything governance needs."""
 
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from pathlib import Path
+
+from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
 
 from consent.subject import Role, Subject
 from server import wiring
@@ -82,3 +86,37 @@ def batch(built: Hall, alias: str = "LUNG", *, attested: bool = False, provider:
 def sample(name: str) -> memoryview:
     """A file of `samples/dicom`."""
     return memoryview((DICOM / name).read_bytes())
+
+
+def made(sop_uid: str = "1.2.3.1.1", *, study: str = "1.2.3", series: str = "", **elements: object) -> memoryview:
+    """A small MR image that says it is de-identified, as a file; `elements` by keyword (None: without it)."""
+    values = {
+        "SOPClassUID": "1.2.840.10008.5.1.4.1.1.4",
+        "SOPInstanceUID": sop_uid,
+        "StudyInstanceUID": study,
+        "SeriesInstanceUID": series or f"{study}.1",
+        "PatientID": "P1",
+        "PatientName": "P1",
+        "PatientIdentityRemoved": "YES",
+        "Modality": "MR",
+        "StudyDate": "20200101",
+        "Rows": 8,
+        "Columns": 8,
+        "SamplesPerPixel": 1,
+        "PhotometricInterpretation": "MONOCHROME2",
+        "BitsAllocated": 8,
+        "BitsStored": 8,
+        "HighBit": 7,
+        "PixelRepresentation": 0,
+        "PixelData": bytes(range(64)),
+    }
+    dataset = Dataset()
+    for keyword, value in (values | elements).items():
+        if value is not None:
+            setattr(dataset, keyword, value)
+    dataset.file_meta = FileMetaDataset()
+    dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    dataset["PixelData"].VR = "OB"
+    file = BytesIO()
+    dataset.save_as(file, enforce_file_format=True)
+    return memoryview(file.getvalue())

@@ -6,12 +6,12 @@ taken away. Answers are finished fragments; nothing is built row by row, and a p
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, and_, bindparam, exists, false, func, or_, select, true
+from sqlalchemy import BigInteger, ColumnElement, Connection, Result, Select, and_, bindparam, exists, false, func, or_, select, true
 from sqlalchemy import not_ as sql_not
 
 from adapters.sql import tables as t
@@ -19,7 +19,7 @@ from adapters.sql.store import moment, stamp
 from consent.agreement import AgreementState, NodeState
 from consent.policy import Sight
 from mappings.fields import FIELDS, Field, Kind
-from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query
+from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Page, Query
 
 _COLUMNS: dict[str, ColumnElement[Any]] = {
     "patient_key": t.patient.c.key,
@@ -34,7 +34,9 @@ _TABLES = {Level.PATIENT: t.patient, Level.STUDY: t.study, Level.SERIES: t.serie
 _DEPTH = {Level.PATIENT: 0, Level.STUDY: 1, Level.SERIES: 2, Level.INSTANCE: 3}
 ESCAPE = "\\"
 _AT, _AFTER, _LIMIT, _OFFSET = (bindparam(name, type_=BigInteger) for name in ("at", "after", "limit", "offset"))
+_ANY = Page()
 _KEPT = 512
+"""Statements kept, by question, datasets and shape of page; what varies from page to page is a parameter."""
 
 
 def open_rows(columns: Sequence[Any], datasets: frozenset[int], aliases: frozenset[str] | None = None) -> Select[Any]:
@@ -134,8 +136,8 @@ def _below(parts: Sequence[Condition], depth: int, deeper: int) -> ColumnElement
     return exists().where(joined, *(compiled(p, deeper) for p in parts)).correlate(outer)
 
 
-def _statement(query: Query, columns: Sequence[Any], sight: Sight, now: datetime) -> Select[Any]:
-    rows = open_rows(columns, sight, now, query.aliases)
+def _statement(query: Query, columns: Sequence[Any], sight: Sight) -> Select[Any]:
+    rows = open_rows(columns, sight.datasets, query.aliases)
     if query.level in (Level.SERIES, Level.INSTANCE):
         rows = rows.join(t.series, t.series.c.study == t.study.c.id)
     if query.level is Level.INSTANCE:
@@ -143,6 +145,10 @@ def _statement(query: Query, columns: Sequence[Any], sight: Sight, now: datetime
     if query.level is Level.PATIENT or _shallowest(query.where) == 0:
         rows = rows.join(t.patient, t.study.c.patient == t.patient.c.id)
     return rows.where(compiled(query.where, max(_DEPTH[query.level], 1)))
+
+
+def _asked(connection: Connection, rows: Select[Any], now: datetime, **page: int | None) -> Result[Any]:
+    return connection.execute(rows, {"at": stamp(now), **page})
 
 
 _FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Any, ...]]] = {
@@ -154,29 +160,43 @@ _FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Any, ...]]] = {
 
 def fragments(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[bytes]:
     """One page of finished DICOM JSON objects (PS3.18 F.2), newest study date first; lower levels in the order they came."""
+    rows = _fragments(replace(query, page=_ANY), replace(sight, valid_until=None))
+    return [row[0] for row in _asked(connection, rows, now, limit=query.page.limit, offset=query.page.offset)]
+
+
+@lru_cache(maxsize=_KEPT)
+def _fragments(query: Query, sight: Sight) -> Select[Any]:
     column, order = _FRAGMENTS[query.level]
-    rows = _statement(query, [column], sight, now).order_by(*order).limit(query.page.limit).offset(query.page.offset)
-    return list(connection.execute(rows).scalars())
+    return _statement(query, [column], sight).order_by(*order).limit(_LIMIT).offset(_OFFSET)
 
 
 def documents(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[tuple[int, bytes]]:
     """One keyset page of (row id, FHIR ImagingStudy bytes), in the order the studies came."""
-    columns = [t.study.c.id, t.study.c.document]
-    rows = _statement(query, columns, sight, now).where(t.study.c.document.is_not(None), t.study.c.id > (query.page.after or 0))
-    return [(r[0], r[1]) for r in connection.execute(rows.order_by(t.study.c.id).limit(query.page.limit))]
+    rows = _documents(replace(query, page=_ANY), replace(sight, valid_until=None))
+    return [(r[0], r[1]) for r in _asked(connection, rows, now, limit=query.page.limit, after=query.page.after or 0)]
+
+
+@lru_cache(maxsize=_KEPT)
+def _documents(query: Query, sight: Sight) -> Select[Any]:
+    rows = _statement(query, [t.study.c.id, t.study.c.document], sight)
+    return rows.where(t.study.c.document.is_not(None), t.study.c.id > _AFTER).order_by(t.study.c.id).limit(_LIMIT)
 
 
 def count(connection: Connection, query: Query, sight: Sight, now: datetime, ceiling: int | None = None) -> int:
     """How many rows match (for patients: distinct ones); at most `ceiling` of them are counted."""
+    rows = _count(replace(query, page=_ANY), replace(sight, valid_until=None), ceiling)
+    return int(_asked(connection, rows, now).scalar_one())
+
+
+@lru_cache(maxsize=_KEPT)
+def _count(query: Query, sight: Sight, ceiling: int | None) -> Select[Any]:
     target = t.study.c.patient if query.level is Level.PATIENT else _TABLES[query.level].c.id
-    rows = _statement(query, [target], sight, now)
+    rows = _statement(query, [target], sight)
     if query.level is Level.PATIENT:
         rows = rows.distinct()
     if query.level is Level.STUDY:
         rows = rows.where(t.study.c.document.is_not(None))
-    return int(
-        connection.execute(select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())).scalar_one()
-    )
+    return select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,9 +214,9 @@ class PatientRow:
 def patients(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[PatientRow]:
     """One keyset page of patients who have a study that matches."""
     columns = [t.patient, t.party.c.key.label("provider")]
-    rows = _statement(query, columns, sight, now).join(t.party, t.patient.c.party == t.party.c.id).distinct()
+    rows = _statement(query, columns, sight).join(t.party, t.patient.c.party == t.party.c.id).distinct()
     rows = rows.where(t.patient.c.id > (query.page.after or 0)).order_by(t.patient.c.id).limit(query.page.limit)
-    return [PatientRow(r.id, r.key, r.provider, r.patient_id, r.sex, moment(r.updated)) for r in connection.execute(rows)]
+    return [PatientRow(r.id, r.key, r.provider, r.patient_id, r.sex, moment(r.updated)) for r in _asked(connection, rows, now)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,17 +255,17 @@ _LOCATED = (
 
 def located(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[Located]:
     """Where the instances that match rest, in series and arrival order."""
-    rows = _instances(query, list(_LOCATED), sight, now).join(t.custody, t.instance.c.custody == t.custody.c.id)
-    return [Located(*r) for r in connection.execute(rows.where(t.custody.c.state == "held"))]
+    rows = _instances(query, list(_LOCATED), sight).join(t.custody, t.instance.c.custody == t.custody.c.id)
+    return [Located(*r) for r in _asked(connection, rows.where(t.custody.c.state == "held"), now)]
 
 
 def metadata(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[bytes]:
     """The full metadata objects of the instances that match (PS3.18 10.4.1.1.2)."""
-    return list(connection.execute(_instances(query, [t.instance.c.metadata], sight, now)).scalars())
+    return list(_asked(connection, _instances(query, [t.instance.c.metadata], sight), now).scalars())
 
 
-def _instances(query: Query, columns: list[Any], sight: Sight, now: datetime) -> Select[Any]:
-    return _statement(query, columns, sight, now).order_by(t.instance.c.series, t.instance.c.id).limit(query.page.limit)
+def _instances(query: Query, columns: list[Any], sight: Sight) -> Select[Any]:
+    return _statement(query, columns, sight).order_by(t.instance.c.series, t.instance.c.id).limit(query.page.limit)
 
 
 def dataset_of(connection: Connection, study_uid: str) -> int | None:
@@ -272,21 +292,21 @@ def tallies(connection: Connection, query: Query, sight: Sight, now: datetime) -
     """One tally for each dataset that has a match."""
     s = t.study.c
     counted = [s.dataset, func.count(), func.count(s.patient.distinct()), func.min(s.age), func.max(s.age)]
-    totals = _statement(query, counted, sight, now).group_by(s.dataset).order_by(s.dataset)
-    sexes = _words(connection, _statement(query, [s.dataset, s.patient_sex], sight, now))
+    totals = _statement(query, counted, sight).group_by(s.dataset).order_by(s.dataset)
+    sexes = _words(connection, _statement(query, [s.dataset, s.patient_sex], sight), now)
     below: Callable[[Any], dict[int, tuple[str, ...]]] = lambda column: _words(  # noqa: E731 - one line thrice
-        connection, _statement(query, [s.dataset, column], sight, now).join(t.series, t.series.c.study == s.id)
+        connection, _statement(query, [s.dataset, column], sight).join(t.series, t.series.c.study == s.id), now
     )
     modalities, parts, makers = below(t.series.c.modality), below(t.series.c.body_part), below(t.series.c.manufacturer)
     return [
         Tally(d, n, p, low, high, *(words.get(d, ()) for words in (sexes, modalities, parts, makers)))
-        for d, n, p, low, high in connection.execute(totals)
+        for d, n, p, low, high in _asked(connection, totals, now)
     ]
 
 
-def _words(connection: Connection, rows: Select[Any]) -> dict[int, tuple[str, ...]]:
+def _words(connection: Connection, rows: Select[Any], now: datetime) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
-    for dataset, word in sorted(tuple(row) for row in connection.execute(rows.distinct())):
+    for dataset, word in sorted(tuple(row) for row in _asked(connection, rows.distinct(), now)):
         if word:
             found[dataset] = (*found.get(dataset, ()), word)
     return found

@@ -1,0 +1,89 @@
+"""The bare view: the same Granian settings and database, and nothing but the page's rows by key, joined. No token, no consent.
+
+The least that any Flask view on this database could do; the driver is used as it is (sqlite3, psycopg). Keys are fixed at the start.
+"""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from flask import Flask, Response
+
+from server import settings as configuration
+from server.settings import Settings
+
+KEYS = "BARE_KEYS"
+_DOCUMENT = b'{"resource":'
+
+
+def application() -> Flask:
+    """One process's application."""
+    app = Flask("bare")
+    chosen = configuration.read()
+    pages: dict[str, list[int]] = json.loads(Path(os.environ[KEYS]).read_text())
+    rows = _rows(chosen)
+
+    def studies() -> Response:
+        found = rows("fragment", pages["fragment"])
+        return Response(b"[" + b",".join(found) + b"]", content_type="application/dicom+json")
+
+    def documents() -> Response:
+        found = rows("document", pages["document"])
+        entries = b"},{".join(b'"resource":' + document for document in found)
+        return Response(b'{"resourceType":"Bundle","entry":[{' + entries + b"}]}", content_type="application/fhir+json")
+
+    app.add_url_rule("/studies", view_func=studies)
+    app.add_url_rule("/documents", view_func=documents)
+    return app
+
+
+def _rows(chosen: Settings) -> Callable[[str, Sequence[int]], list[bytes]]:
+    """Selects one column of the studies with these ids, on a connection for each thread."""
+    kept = threading.local()
+    sqlite = not chosen.database_url
+
+    def rows(column: str, keys: Sequence[int]) -> list[bytes]:
+        if not hasattr(kept, "connection"):
+            kept.connection = _connection(chosen)
+        marks = ",".join(["?" if sqlite else "%s"] * len(keys))
+        statement = f"SELECT {column} FROM study WHERE id IN ({marks})"  # noqa: S608 - one of two columns
+        return [row[0] for row in kept.connection.execute(statement, keys)]
+
+    return rows
+
+
+def _connection(chosen: Settings) -> Any:
+    if not chosen.database_url:
+        return sqlite3.connect(chosen.data_dir / "accord.db")
+    import psycopg
+
+    return psycopg.connect(chosen.database_url.replace("+psycopg", ""), autocommit=True)
+
+
+def main() -> None:
+    """Serve it as `accord web` serves: the same processes, threads and backlog."""
+    from granian import Granian
+    from granian.constants import Interfaces
+
+    chosen = configuration.read()
+    threads = chosen.streams + chosen.uploads + chosen.searches + 4
+    Granian(
+        "benchmarks.bare:application",
+        address=chosen.bind,
+        port=chosen.port,
+        interface=Interfaces.WSGI,
+        workers=chosen.web_workers,
+        blocking_threads=threads,
+        backlog=1024,
+        websockets=False,
+        log_enabled=False,
+        factory=True,
+    ).serve()
+
+
+if __name__ == "__main__":
+    main()

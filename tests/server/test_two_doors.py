@@ -1,0 +1,71 @@
+"""One object through two doors at once, each with a file meta of its own: what is acknowledged rests where custody says."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from adapters.sql import custody
+from mappings.dicom.part10 import file_meta, read_part10
+from mappings.failures import Busy
+from server.usecases import reconcile
+from server.usecases.hall import Hall
+from server.usecases.ingest import take
+from server.usecases.objects import whole
+from tests import builders
+from tests.builders import Clock
+
+NAME = "mr/emri_small.dcm"
+
+
+class Killed(BaseException):
+    """The process ends here."""
+
+
+def dying_at(hall: Hall, point: str) -> Hall:
+    def reached(now: str) -> None:
+        if now == point:
+            raise Killed
+
+    return replace(hall, reached=reached, holder="another process")
+
+
+def over_dimse(file: memoryview) -> memoryview:
+    """The same data set behind the file meta that the network door writes."""
+    part10 = read_part10(file)
+    meta = file_meta(part10.media_sop_class, part10.media_sop_instance, part10.transfer_syntax)
+    return memoryview(meta + part10.dataset)
+
+
+@pytest.mark.parametrize("point", ["claimed", "stored"])
+def test_who_comes_with_another_file_meta_waits_until_the_dead_door_s_claim_is_resolved(tmp_path: Path, point: str) -> None:
+    clock = Clock()
+    hall = builders.hall(tmp_path, clock=clock)
+    builders.seed(hall)
+    batch, first = builders.batch(hall), builders.sample(NAME)
+    second = over_dimse(first)
+    assert second != first
+    with pytest.raises(Killed):
+        take(dying_at(hall, point), batch, "first", first)
+    with pytest.raises(Busy):
+        take(hall, batch, "second", second)
+    clock.on(hall.settings.lease_seconds + 10)
+    assert reconcile.recover(hall) == 1
+    assert take(hall, batch, "second", second).rule == {"claimed": "declared", "stored": "known"}[point]
+    with hall.store.read() as connection:
+        kept = custody.in_care(connection, read_part10(first).media_sop_instance)
+    assert kept is not None
+    assert whole(hall, kept) == {"claimed": second, "stored": first}[point]
+    hall.accesses.close()
+    hall.store.close()
+
+
+def test_who_comes_with_the_very_same_file_takes_over_at_once(tmp_path: Path) -> None:
+    hall = builders.hall(tmp_path)
+    builders.seed(hall)
+    batch, file = builders.batch(hall), builders.sample(NAME)
+    with pytest.raises(Killed):
+        take(dying_at(hall, "claimed"), batch, "first", file)
+    assert take(hall, batch, "second", file).rule == "declared"
+    hall.accesses.close()
+    hall.store.close()

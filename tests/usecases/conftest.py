@@ -1,0 +1,95 @@
+"""Halls for use cases, and what must be true of every one of them when the dust has settled."""
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from sqlalchemy import func, select
+
+from adapters.sql import tables as t
+from server.usecases import seal
+from server.usecases.hall import Hall
+from tests import builders
+
+
+@pytest.fixture
+def clock() -> builders.Clock:
+    return builders.Clock()
+
+
+@pytest.fixture
+def built(tmp_path: Path, clock: builders.Clock) -> Iterator[Hall]:
+    """A seeded hall on SQLite."""
+    hall = builders.hall(tmp_path, clock=clock)
+    builders.seed(hall)
+    yield hall
+    leave(hall)
+
+
+@pytest.fixture
+def anywhere(tmp_path: Path, clock: builders.Clock, database: str) -> Iterator[Hall]:
+    """A seeded hall on each of the two databases."""
+    hall = builders.hall(tmp_path, url=database, clock=clock)
+    builders.seed(hall)
+    yield hall
+    leave(hall)
+
+
+@pytest.fixture
+def doors(anywhere: Hall, tmp_path: Path, clock: builders.Clock, database: str) -> Iterator[tuple[Hall, Hall]]:
+    """Two processes' halls on one database and data directory."""
+    other = builders.hall(tmp_path, url=database, clock=clock)
+    yield anywhere, other
+    leave(other)
+
+
+def leave(hall: Hall) -> None:
+    hall.accesses.close()
+    hall.store.close()
+
+
+@pytest.fixture
+def dies(tmp_path: Path, clock: builders.Clock) -> Callable[[Hall, str, Callable[[Hall], object]], None]:
+    """Call it with a hall, a named point and something to do: a process of its own does it and dies there, as by kill -9."""
+
+    def run(hall: Hall, point: str, work: Callable[[Hall], object]) -> None:
+        child = os.fork()
+        if not child:
+            try:
+                own = builders.hall(tmp_path, url=hall.settings.database_url, clock=clock)
+                work(replace(own, reached=lambda reached: os._exit(9) if reached == point else None))
+            finally:
+                os._exit(1)  # it was to die before this
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 9
+
+    return run
+
+
+@pytest.fixture
+def sound() -> Callable[[Hall], None]:
+    """Call it: nothing indexed is absent from its node, nothing is kept twice or for nobody, counts and ledger are exact."""
+    return _sound
+
+
+def _sound(hall: Hall) -> None:
+    with hall.store.read() as connection:
+        held = connection.execute(select(t.custody).where(t.custody.c.state == "held")).all()
+        review = connection.execute(select(t.custody).where(t.custody.c.state == "review")).all()
+        passing = connection.execute(select(t.custody).where(t.custody.c.state.in_(["receiving", "withdrawn", "refusing"]))).all()
+        indexed = connection.execute(select(t.instance.c.custody, t.instance.c.sop_uid)).all()
+        counted = select(t.study.c.instances, func.count(t.instance.c.id)).join(t.instance, t.instance.c.study == t.study.c.id)
+        assert all(a == b for a, b in connection.execute(counted.group_by(t.study.c.id, t.study.c.instances)))
+        nodes = {row.id: hall.node(connection, row.id) for row in hall.governance(connection).nodes.values()}
+        assert sorted(indexed) == sorted((row.id, row.sop_uid) for row in held)
+        assert passing == []
+        for row in (*held, *review):
+            node = hall.quarantine if row.quarantined else nodes[row.node]
+            with node.open(row.place) as source:
+                assert sha256(source.read()).digest() == row.file_digest
+    assert sorted(p for node in nodes.values() for p in node.places()) == sorted({row.place for row in held})
+    assert sorted(hall.quarantine.places()) == sorted({row.place for row in review})
+    seal.order(hall)
+    assert seal.verify(hall).broken is None

@@ -1,4 +1,4 @@
-"""The one decision: may this subject do this with that dataset, for this purpose, now?
+"""Decides whether this subject may do this with that dataset, for this purpose, now.
 
 Deny overrides; what nobody decided is denied. `decide` walks gates that nobody overrides (the agreement, its period, its node),
 then the caller's own (role, approval, terms), then the closed lists (purpose, permit, action). It returns a value that says
@@ -99,7 +99,7 @@ def decide(subject: Subject, action: Action, purpose: str | None, facts: Facts, 
     return Decision(True, "permitted", *cites, _valid_until(subject, facts, now))
 
 
-def _refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> str | None:
+def _refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> str | None:  # noqa: PLR0911 - gates
     reach = MATRIX[subject.role].get(action)
     if reach is None:
         return "no-download" if action is Action.EXPORT and subject.role is Role.INSIDE else "role"

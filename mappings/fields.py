@@ -12,7 +12,7 @@ from mappings.query import Level
 
 
 class Kind(StrEnum):
-    """How a field compares: exact code, UID, folded text, folded person's name, date (YYYYMMDD), time (HHMMSS.F), whole number."""
+    """How a field compares: exact code, UID, folded text or name, date (YYYYMMDD), time (HHMMSS.F), whole number, moment."""
 
     CODE = "code"
     UID = "uid"

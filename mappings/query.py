@@ -71,7 +71,7 @@ NOTHING = AnyOf()
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page of answers: at most `limit`, after the row with id `after` (a keyset, at one cost at any depth) or `offset` rows on."""
+    """A page: at most `limit` answers, after the row with id `after` (a keyset: one cost at any depth) or `offset` rows on."""
 
     limit: int = 100
     offset: int = 0

@@ -70,7 +70,14 @@ class Accord:
     def command(self, *arguments: object, status: int = 0, **more: object) -> Done:
         """Run one `accord` command to its end, which must have this status."""
         done = subprocess.run(
-            [*COMMAND, *map(str, arguments)], env=self.environment, cwd=TOP, capture_output=True, text=True, timeout=SECONDS, check=False, **more
+            [*COMMAND, *map(str, arguments)],
+            env=self.environment,
+            cwd=TOP,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            **more,
         )
         assert done.returncode == status, (arguments, done.returncode, done.stdout, done.stderr)
         return done
@@ -80,7 +87,14 @@ class Accord:
         lines = [["admin", *(c.split() if isinstance(c, str) else c)] for c in commands]
         text = "\n".join(map(json.dumps, lines))
         done = subprocess.run(
-            [sys.executable, "-c", MANY], input=text, env=self.environment, cwd=TOP, capture_output=True, text=True, timeout=SECONDS, check=False
+            [sys.executable, "-c", MANY],
+            input=text,
+            env=self.environment,
+            cwd=TOP,
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout
@@ -107,7 +121,12 @@ class Accord:
         """Run storescu, dcmsend or echoscu against the DICOM door."""
         peer = ["-aec", called, "-aet", calling, "127.0.0.1", str(self.dimse_port)]
         return subprocess.run(
-            [find(program), *peer, *map(str, arguments)], capture_output=True, text=True, timeout=SECONDS, check=False, env=os.environ | {"TCP_NODELAY": "1"}
+            [find(program), *peer, *map(str, arguments)],
+            capture_output=True,
+            text=True,
+            timeout=SECONDS,
+            check=False,
+            env=os.environ | {"TCP_NODELAY": "1"},
         )
 
 
@@ -131,7 +150,11 @@ def process(*arguments: object, environment: dict[str, str], log: Path) -> "Iter
     """An `accord` command that stays, ended by SIGTERM; it must end soon and well."""
     with log.open("ab") as out:
         started = subprocess.Popen(
-            [find("setpriv"), "--pdeathsig=TERM", *COMMAND, *map(str, arguments)], cwd=TOP, env=environment, stdout=out, stderr=subprocess.STDOUT
+            [find("setpriv"), "--pdeathsig=TERM", *COMMAND, *map(str, arguments)],
+            cwd=TOP,
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
         )
     try:
         yield started
@@ -158,7 +181,12 @@ def _image() -> pydicom.FileDataset:
     meta = FileMetaDataset()
     meta.TransferSyntaxUID, meta.MediaStorageSOPClassUID = ExplicitVRLittleEndian, MRImageStorage
     made = pydicom.FileDataset(None, {}, file_meta=meta, preamble=bytes(128))
-    made.SOPClassUID, made.Modality, made.PatientIdentityRemoved, made.DeidentificationMethod = MRImageStorage, "MR", "YES", "Made for a test"
+    made.SOPClassUID, made.Modality, made.PatientIdentityRemoved, made.DeidentificationMethod = (
+        MRImageStorage,
+        "MR",
+        "YES",
+        "Made for a test",
+    )
     made.Rows, made.Columns, made.SamplesPerPixel, made.PhotometricInterpretation = 16, 16, 1, "MONOCHROME2"
     made.BitsAllocated, made.BitsStored, made.HighBit, made.PixelRepresentation = 8, 8, 7, 0
     made.PixelData = bytes(range(256))

@@ -34,13 +34,14 @@ class Object:
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """Where an object is to rest: its dataset, the node of its agreement, the place there or in quarantine, under which batch."""
+    """Where an object is to rest: its dataset, its node, the place there or in quarantine; the batch and name it came under."""
 
     dataset: int
     node: int
     batch: int
     quarantined: bool
     place: str
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +56,7 @@ class Kept:
     state: str
     quarantined: bool
     place: str
+    name: str
     rule: str
     holder: str | None
     lease: int | None
@@ -109,7 +111,7 @@ def _kept(r: object) -> Kept:
         r.dataset_start,
         r.transfer_syntax,  # type: ignore[attr-defined]
     )
-    return Kept(r.id, seen, r.dataset, r.node, r.batch, r.state, r.quarantined, r.place, r.rule, r.holder, r.lease)  # type: ignore[attr-defined]
+    return Kept(r.id, seen, r.dataset, r.node, r.batch, r.state, r.quarantined, r.place, r.name, r.rule, r.holder, r.lease)  # type: ignore[attr-defined]
 
 
 def standing(connection: Connection, dataset: int, seen: Object) -> tuple[bool, bool]:
@@ -129,9 +131,9 @@ def _columns(noun: Object | Bound) -> dict[str, object]:
     return {name: getattr(noun, name) for name in noun.__slots__}
 
 
-def take_over(connection: Connection, key: int, holder: str, lease: datetime, batch: int) -> bool:
+def take_over(connection: Connection, key: int, holder: str, lease: datetime, batch: int, name: str) -> bool:
     """Make a receiving row ours (the same content has arrived again, or its lease ended)."""
-    values = {"holder": holder, "lease": stamp(lease), "batch": batch}
+    values = {"holder": holder, "lease": stamp(lease), "batch": batch, "name": name}
     return connection.execute(update(t.custody).where(_c.id == key, _c.state == "receiving").values(**values)).rowcount == 1
 
 
@@ -168,10 +170,36 @@ def expired(connection: Connection, now: datetime, limit: int = 100) -> list[Kep
     return [_kept(r) for r in connection.execute(late)]
 
 
-def passing(connection: Connection, limit: int = 100) -> list[Kept]:
-    """Rows whose bytes are to be deleted where they rest: withdrawn from a node, refused or superseded in quarantine."""
-    found = select(t.custody).where(_c.state.in_(["withdrawn", "refusing"])).order_by(_c.id).limit(limit)
-    return [_kept(r) for r in connection.execute(found)]
+PASSING = ("withdrawn", "refusing")
+_FREE = or_(_c.lease.is_(None), _c.lease <= bindparam("now"))
+_PURGING = (
+    exists()
+    .where(
+        _c.place == bindparam("place"),
+        _c.state.in_(PASSING),
+        _c.node == bindparam("node"),
+        _c.quarantined == bindparam("quarantined"),
+    )
+    .where(_c.lease.is_not(None))
+)
+
+
+def passing(connection: Connection, now: datetime, limit: int = 100) -> list[Kept]:
+    """Rows whose bytes are to be deleted where they rest and nobody is deleting now: withdrawn, refused or superseded."""
+    found = select(t.custody).where(_c.state.in_(PASSING), _FREE).order_by(_c.id).limit(limit)
+    return [_kept(r) for r in connection.execute(found, {"now": stamp(now)})]
+
+
+def purging(connection: Connection, bound: Bound) -> bool:
+    """Whether the bytes at this very place are being deleted, so that nothing may come to rest there yet."""
+    named = {"place": bound.place, "node": bound.node, "quarantined": bound.quarantined}
+    return bool(connection.execute(select(_PURGING), named).scalar())
+
+
+def purge(connection: Connection, kept: Kept, holder: str, lease: datetime, now: datetime) -> bool:
+    """Begin to delete a passing row's bytes; False where somebody else does. Claims on the place wait until the row has moved on."""
+    mine = update(t.custody).where(_c.id == kept.id, _c.state == kept.state, _FREE).values(holder=holder, lease=stamp(lease))
+    return connection.execute(mine, {"now": stamp(now)}).rowcount == 1
 
 
 def place_in_use(connection: Connection, kept: Kept) -> bool:
@@ -214,6 +242,12 @@ def lift_block(connection: Connection, uid: str, now: datetime) -> int:
     b = t.block.c
     named = and_(or_(b.study_uid == uid, b.sop_uid == uid), b.lifted.is_(None))
     return connection.execute(update(t.block).where(named).values(lifted=stamp(now))).rowcount
+
+
+def places(connection: Connection, node: int) -> dict[str, str]:
+    """Place → SOP Instance UID of everything that rests on a node, or is on its way there or about to go."""
+    resting = and_(_c.node == node, _c.quarantined.is_(False), _c.state.in_([*IN_CARE, *PASSING]))
+    return {place: uid for place, uid in connection.execute(select(_c.place, _c.sop_uid).where(resting))}
 
 
 def held_bytes(connection: Connection) -> tuple[int, int]:

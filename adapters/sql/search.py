@@ -161,7 +161,8 @@ _FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Any, ...]]] = {
 def fragments(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[bytes]:
     """One page of finished DICOM JSON objects (PS3.18 F.2), newest study date first; lower levels in the order they came."""
     rows = _fragments(replace(query, page=_ANY), replace(sight, valid_until=None))
-    return [row[0] for row in _asked(connection, rows, now, limit=query.page.limit, offset=query.page.offset)]
+    found = _asked(connection, rows, now, limit=query.page.limit, offset=query.page.offset)
+    return [row[0] for row in found.all()]  # all at once: row by row costs half as much again
 
 
 @lru_cache(maxsize=_KEPT)
@@ -173,7 +174,8 @@ def _fragments(query: Query, sight: Sight) -> Select[Any]:
 def documents(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[tuple[int, bytes]]:
     """One keyset page of (row id, FHIR ImagingStudy bytes), in the order the studies came."""
     rows = _documents(replace(query, page=_ANY), replace(sight, valid_until=None))
-    return [(r[0], r[1]) for r in _asked(connection, rows, now, limit=query.page.limit, after=query.page.after or 0)]
+    found = _asked(connection, rows, now, limit=query.page.limit, after=query.page.after or 0)
+    return [(row[0], row[1]) for row in found.all()]
 
 
 @lru_cache(maxsize=_KEPT)

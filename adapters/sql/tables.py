@@ -203,6 +203,7 @@ custody = Table(
     Column("dataset_start", Integer, nullable=False),
     Column("transfer_syntax", String(64), nullable=False),
     Column("place", Text),
+    Column("name", Text, nullable=False),  # as it was presented: a recovery's receipt must be known to its sender
     Column("rule", String(32), nullable=False),
     Column("holder", String(64)),
     Column("lease", Time),

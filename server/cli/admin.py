@@ -15,7 +15,7 @@ from consent.conditions import Purpose
 from mappings.failures import Invalid
 from server import wiring
 from server.cli.processes import add_flags, settings_of
-from server.usecases import agree, release, report
+from server.usecases import agree, health, reconcile, release, report
 from server.usecases.hall import Hall
 
 Verb = Callable[[Hall, str, argparse.Namespace], str | None]
@@ -70,9 +70,15 @@ def _add_node(hall: Hall, who: str, a: argparse.Namespace) -> None:
     agree.add_node(hall, who, a.name, **values, networks=a.networks, allow=a.allow)
     with hall.store.read() as connection:
         row = next(n for n in governance.nodes(connection) if n.name == a.name)
-    if reasons := hall.node_of(row).probe():
+    if reasons := health.refusals(hall, row):
         agree.move_node(hall, who, a.name, "suspend")
         raise Invalid("node-refused", "The node was added but suspended: " + " ".join(reasons))
+
+
+def _compare(hall: Hall, _who: str, a: argparse.Namespace) -> str:
+    found = reconcile.compare(hall, a.name)
+    lines = [*(f"unknown to custody: {p}" for p in found.unknown), *(f"missing on the node: {uid}" for uid in found.missing)]
+    return "\n".join(lines) or "Custody and the node agree."
 
 
 def _add_client(hall: Hall, who: str, a: argparse.Namespace) -> str | None:
@@ -166,6 +172,7 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
             Arg("--allow", type=_words, default=[], help="refusals to overlook: anonymous transcoding overwrite"),
         ),
     ),
+    ("node", "compare"): (_compare, (Arg("name"),)),
     ("node", "list"): (_list("node", ("name", "kind", "hosting", "state", "url")), ()),
     **{("node", verb): (_link(verb), (Arg("name"),)) for verb in NODE_MOVES},
     ("terms", "add"): (_add_terms, (Arg("file"), Arg("--version", required=True))),

@@ -4,9 +4,10 @@ import argparse
 from typing import Any
 
 from adapters.sql import governance, search
+from adapters.sql.governance import NodeRow
 from consent.conditions import Action
 from consent.policy import NEVER_FOR_DIAGNOSIS, decide
-from mappings.failures import NotFound
+from mappings.failures import Failure, NotFound
 from server import wiring
 from server.cli.processes import add_flags, settings_of
 from server.usecases import federate, health, seal
@@ -30,7 +31,14 @@ def probes(hall: Hall) -> list[str]:
     """Why a linked node should not be used, by its own probe."""
     with hall.store.read() as connection:
         rows = [n for n in governance.nodes(connection) if n.state == "linked"]
-    return [f"Node {row.name}: {reason}" for row in rows for reason in hall.node_of(row).probe()]
+    return [f"Node {row.name}: {reason}" for row in rows for reason in _refusals(hall, row)]
+
+
+def _refusals(hall: Hall, row: NodeRow) -> list[str]:
+    try:
+        return health.refusals(hall, row)
+    except Failure:
+        return []  # it does not answer, as `health.troubles` has said
 
 
 def explain(args: argparse.Namespace) -> int:

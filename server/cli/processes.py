@@ -113,11 +113,15 @@ def dimse(args: argparse.Namespace) -> int:
 
 def worker(args: argparse.Namespace) -> int:
     """Do the chores."""
+    from server.usecases import health
     from server.worker import loop
 
     settings = settings_of(args)
     _begin(settings)
-    loop.run(wiring.hall(settings), until_stopped())
+    hall = wiring.hall(settings)
+    for said in health.refuse_nodes(hall, "operator:start"):
+        log.error("node", extra={"said": said})
+    loop.run(hall, until_stopped())
     return 0
 
 

@@ -16,7 +16,7 @@ from server.usecases.hall import Hall
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a batch comes from: the door, the peer and AE titles, the subject, the dataset it is for, and whether it is attested."""
+    """Where a batch comes from: door, peer, AE titles, subject, the dataset it is for, and whether its sender is attested."""
 
     door: str
     subject: Subject

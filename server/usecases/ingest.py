@@ -68,7 +68,7 @@ def room_for(hall: Hall, size: int) -> None:
 
 
 def take(hall: Hall, batch: Batch, name: str, file: memoryview) -> Taken:
-    """Read, judge and keep one file. Raises Full, TooLarge, Busy or Unavailable where it can't be kept now; nothing is kept then."""
+    """Read, judge and keep one file. Raises Full, TooLarge, Busy or Unavailable where it can't be kept now: nothing is then."""
     room_for(hall, len(file))
     try:
         arrival = read(name, file, hall.placeholders)
@@ -106,7 +106,7 @@ def _stop(hall: Hall, connection: Connection, origin: Origin) -> str | None:
 
 
 def _standing(connection: Connection, batch: Batch, arrival: Arrival, kept: Kept | None) -> str | None:
-    """What custody says of the object before its content is compared: the dataset first, so that nobody learns of another's data."""
+    """What custody says before any content is compared: the dataset first, so that nobody learns of another's data."""
     elsewhere, blocked = custody.standing(connection, batch.origin.dataset, arrival.object)
     if elsewhere or (kept is not None and kept.dataset != batch.origin.dataset):
         return "study-not-yours"
@@ -167,7 +167,9 @@ class _Berth:
 
     def bound(self, batch: Batch, arrival: Arrival) -> Bound:
         """The same as custody writes it."""
-        return Bound(batch.origin.dataset, self.node_id, batch.id, self.quarantined, self.node.place_of(arrival.item))
+        return Bound(
+            batch.origin.dataset, self.node_id, batch.id, self.quarantined, self.node.place_of(arrival.item), arrival.name
+        )
 
 
 def _berth(hall: Hall, dataset: int, outcome: Outcome) -> _Berth:
@@ -214,10 +216,12 @@ def _claim(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, berth: 
             if _standing(connection, batch, arrival, kept):
                 raise _Changed
             if kept is not None:
-                if not custody.take_over(connection, kept.id, hall.holder, lease, batch.id):
+                if not custody.take_over(connection, kept.id, hall.holder, lease, batch.id, arrival.name):
                     raise _Changed
                 return kept.id
             bound = berth.bound(batch, arrival)
+            if custody.purging(connection, bound):
+                raise Busy("object-busy", deposit.sentence("retry-later"))
             return custody.claim(connection, seen, bound, rule=verdict.rule, holder=hall.holder, lease=lease, now=now)
     except IntegrityError:
         raise _Changed from None
@@ -241,7 +245,7 @@ def _index(hall: Hall, connection: Connection, key: int, arrival: Arrival, datas
 
 
 def _supersede(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Kept) -> Taken:
-    """A corrected resend takes the place of an object in review: its bytes are safe before the old row moves, in one transaction."""
+    """A corrected resend takes the place of an object in review: its bytes are safe first, then both rows move at once."""
     berth = _berth(hall, batch.origin.dataset, verdict.outcome)
     try:
         berth.node.store(arrival.item, arrival.file)
@@ -283,7 +287,7 @@ def keep_released(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, 
 
 
 def settle_recovered(hall: Hall, batch: Batch, arrival: Arrival, kept: Kept) -> None:
-    """Settle a claim that a crash left behind, where its bytes were bound for. Raises Conflict where it may not be kept any more."""
+    """Settle a claim that a crash left behind, where its bytes were bound for. Raises Conflict where it may not be kept."""
     outcome = Outcome.REVIEW if kept.quarantined else Outcome.PASS
     berth = _berth(hall, batch.origin.dataset, outcome)
     try:
@@ -350,7 +354,7 @@ def _write_receipt(hall: Hall, connection: Connection, batch: Batch, arrival: Ar
 
 
 def _refused(hall: Hall, batch: Batch, name: str, file: memoryview, bad: Unreadable) -> Taken:
-    """A file that can't be read; a stopped agreement is said first, so that nothing is judged for a dataset that takes nothing."""
+    """A file that can't be read; a stopped agreement is said first: nothing is judged for a dataset that takes nothing."""
     with hall.store.write() as connection:
         rule = _stop(hall, connection, batch.origin) or bad.rule
         batches.receipt(

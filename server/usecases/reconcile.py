@@ -1,5 +1,6 @@
 """Putting right what a crash, a lost node or a quiet sender left behind: expired claims, bytes to delete, batches to close."""
 
+from dataclasses import dataclass
 from datetime import timedelta
 
 from adapters.sql import batches, custody
@@ -24,10 +25,10 @@ def recover(hall: Hall) -> int:
 def _recover(hall: Hall, kept: Kept) -> bool:
     lease = custody.lease_for(kept.object.size, hall.clock(), hall.settings.lease_seconds)
     with hall.store.write(durable=False) as connection:
-        if not custody.take_over(connection, kept.id, hall.holder, lease, kept.batch):
+        if not custody.take_over(connection, kept.id, hall.holder, lease, kept.batch, kept.name):
             return False
     try:
-        arrival = read(f"{kept.object.sop_uid}.dcm", whole(hall, kept), hall.placeholders)
+        arrival = read(kept.name, whole(hall, kept), hall.placeholders)
     except NotFound:
         ingest.forget(hall, kept.id)
         return True
@@ -68,21 +69,47 @@ def _discard(hall: Hall, kept: Kept) -> None:
 def purge(hall: Hall) -> int:
     """Delete the bytes of what was withdrawn, refused or superseded; a node that does not answer is asked again later."""
     with hall.store.read() as connection:
-        passing = custody.passing(connection)
+        passing = custody.passing(connection, hall.clock())
     return sum(_purge(hall, kept) for kept in passing)
 
 
 def _purge(hall: Hall, kept: Kept) -> bool:
-    with hall.store.read() as connection:
+    now = hall.clock()
+    with hall.store.write() as connection:
+        custody.lock_study(connection, kept.object.study_uid)
         shared = custody.place_in_use(connection, kept)
+        if not custody.purge(connection, kept, hall.holder, now + timedelta(seconds=hall.settings.lease_seconds), now):
+            return False
     try:
-        if not shared:
+        if not shared:  # the same bytes have come again and rest there
             resting(hall, kept).delete(kept.place)
     except Failure:
         return False
     state = "purged" if kept.state == "withdrawn" else "refused"
     with hall.store.write() as connection:
-        return custody.move(connection, kept.id, kept.state, state, hall.clock())
+        return custody.move(connection, kept.id, kept.state, state, hall.clock(), holder=None, lease=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """A node against custody: objects it holds that custody does not know there, and held ones (SOP Instance UIDs) it lacks."""
+
+    unknown: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+def compare(hall: Hall, name: str) -> Compared:
+    """Compare what a node holds with what custody says rests there; changes nothing. Raises NotFound, Unavailable."""
+    with hall.store.read() as connection:
+        row = next((n for n in hall.governance(connection).nodes.values() if n.name == name), None)
+        if row is None:
+            raise NotFound("node-unknown", f"There is no node called {name}.", "node")
+        held = custody.places(connection, row.id)
+    there = set(hall.node_of(row).places())
+    unknown = tuple(sorted(there - held.keys()))
+    with hall.store.read() as connection:  # what settled while the node was asked is no stranger
+        held |= custody.places(connection, row.id)
+    return Compared(tuple(p for p in unknown if p not in held), tuple(sorted(uid for p, uid in held.items() if p not in there)))
 
 
 def close_quiet(hall: Hall) -> int:

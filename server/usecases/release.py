@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sqlalchemy import Connection
+
 from adapters.sql import batches, custody, governance
 from adapters.sql.batches import BatchRow
 from adapters.sql.custody import Kept
@@ -37,7 +39,7 @@ def _batch(hall: Hall, key: str) -> tuple[BatchRow, list[Kept]]:
 
 
 def release(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
-    """Release what waits in a batch (or the named objects of it): it goes to its node and into the index, under a batch of its own."""
+    """Release what waits in a batch, or the named objects of it: to its node and into the index, under a batch of its own."""
     row, waiting = _batch(hall, key)
     chosen = [k for k in waiting if not sop_uids or k.object.sop_uid in sop_uids]
     subject = Subject(actor, Role.SENDER, row.provider)
@@ -47,12 +49,13 @@ def release(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozens
             _release(hall, batch, kept)
     finally:
         close_batch(hall, batch.id)
-    _record(hall, actor, "release", row, len(chosen))
+    with hall.store.write() as connection:
+        _record(hall, connection, actor, "release", row, len(chosen))
     return Decided(len(chosen), batch.key)
 
 
 def _release(hall: Hall, batch: Batch, kept: Kept) -> None:
-    arrival = read(f"{kept.object.sop_uid}.dcm", whole(hall, kept), hall.placeholders)
+    arrival = read(kept.name, whole(hall, kept), hall.placeholders)
     ingest.keep_released(hall, batch, arrival, Verdict(Outcome.PASS, "released", arrival.seen.findings, ()), kept)
 
 
@@ -66,12 +69,11 @@ def refuse(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozense
             if custody.move(connection, kept.id, "review", "refusing", now):
                 named = {"sop_uid": kept.object.sop_uid, "digest": kept.object.digest}
                 custody.add_block(connection, row.dataset, "refused", now, **named)
-    _record(hall, actor, "refuse", row, len(chosen))
+        _record(hall, connection, actor, "refuse", row, len(chosen))
     return Decided(len(chosen), row.key)
 
 
-def _record(hall: Hall, actor: str, verb: str, row: BatchRow, objects: int) -> None:
-    with hall.store.write() as connection:
-        party = governance.id_of(connection, "party", row.provider)
-        said = {"batch": row.key, "dataset": row.alias, "objects": objects}
-        record(connection, f"{Kind.GOVERN}.batch.{verb}", hall.clock(), actor, said, About(party, row.dataset, row.id))
+def _record(hall: Hall, connection: Connection, actor: str, verb: str, row: BatchRow, objects: int) -> None:
+    party = governance.id_of(connection, "party", row.provider)
+    said = {"batch": row.key, "dataset": row.alias, "objects": objects}
+    record(connection, f"{Kind.GOVERN}.batch.{verb}", hall.clock(), actor, said, About(party, row.dataset, row.id))

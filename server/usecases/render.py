@@ -15,7 +15,7 @@ VIEW_SIDE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is asked of a picture: its frame (from 1), media type, longest side in pixels, window (centre, width, function), quality."""
+    """What is asked: the frame (from 1), media type, longest side in pixels, window (centre, width, function), quality (1-100)."""
 
     frame: int = 1
     media_type: str = "image/jpeg"
@@ -32,7 +32,7 @@ class Picture:
 
 def render(hall: Hall, caller: Caller, wanted: Wanted, picture: Picture) -> bytes:
     """The picture's bytes, recorded before they leave. Raises NotFound, Forbidden, NotAcceptable."""
-    from mappings.dicom import pixels  # decoders load with the first picture, not with every process
+    from mappings.dicom import pixels  # noqa: PLC0415 - decoders load with the first picture, not with every process
 
     granted = retrieve.grant(hall, caller, wanted, picture.action)
     located = granted.objects[0]
@@ -43,8 +43,15 @@ def render(hall: Hall, caller: Caller, wanted: Wanted, picture: Picture) -> byte
     try:
         part10 = read_part10(file)
         dataset = plain(part10.dataset, part10.transfer_syntax)
-        asked = {"media_type": picture.media_type, "max_side": side, "window": picture.window, "quality": picture.quality}
-        made = pixels.render(dataset, part10.transfer_syntax, picture.frame, **asked)  # type: ignore[arg-type]
+        made = pixels.render(
+            dataset,
+            part10.transfer_syntax,
+            picture.frame,
+            media_type=picture.media_type,
+            max_side=side,
+            window=picture.window,
+            quality=picture.quality,
+        )
     except Unreadable as bad:
         raise NotAcceptable("pixels-undecodable", "No picture can be made of this object.") from bad
     retrieve.recorded(hall, caller, wanted, picture.action, granted)

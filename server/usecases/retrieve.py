@@ -1,8 +1,8 @@
 """Letting objects out: located under the caller's sight, decided, recorded durably, and only then streamed.
 
-What a caller may not know of is not found; what it may know of but not have is forbidden, by a named rule. The record (an access
-row, and the opened entry of its window of use) is committed before the first byte; no transaction is open while bytes flow, and the
-stop flags are asked again between instances.
+What a caller may not know of is not found; what it may know of but not have is forbidden, by a named rule. The record (an
+access row, and the opened entry of its window of use) is committed before the first byte; no transaction is open while bytes
+flow, and the stop flags are asked again between instances.
 """
 
 from collections.abc import Iterator
@@ -64,7 +64,7 @@ def action_of(subject: Subject) -> Action:
 
 
 def decided(hall: Hall, connection: Connection, caller: Caller, action: Action, study: str) -> tuple[Facts, Decision]:
-    """The decision on one study's dataset: NotFound where the caller may not know of it, Forbidden with the rule where it may not have it."""
+    """The decision on a study's dataset. Raises NotFound where the caller may not know of it, Forbidden where it may not have it."""
     dataset = rows.dataset_of(connection, study)
     facts = next((f for f in hall.governance(connection).facts if f.dataset == dataset), None)
     unknown = NotFound("study-unknown", "There is no such study here, or none for you.")

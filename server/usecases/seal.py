@@ -54,7 +54,7 @@ class Checked:
 
 
 def verify(hall: Hall) -> Checked:
-    """Recompute every leaf, position, kept root, and the receipts and access rows that entries commit to; stop at the first that differs."""
+    """Recompute every leaf, position and root, and the rows that entries commit to; stop at the first that differs."""
     with hall.store.snapshot() as connection:
         kept = dict(ledger.checkpoints(connection))
         counted = erased = 0

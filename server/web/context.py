@@ -128,7 +128,7 @@ def _caller(route: Declared) -> Caller:
 
 
 def hall() -> Hall:
-    """This process's hall."""
+    """The hall of this process."""
     found: Hall = current_app.extensions["accord"][0]
     return found
 

@@ -48,7 +48,7 @@ def blueprint() -> Blueprint:
     return routes
 
 
-# --- QIDO-RS (10.6)
+# QIDO-RS: PS3.18 section 10.6
 
 
 def _search_routes(routes: Blueprint) -> None:
@@ -98,7 +98,7 @@ def _accept() -> str:
     return request.args.get("accept") or request.headers.get("Accept", "")
 
 
-# --- WADO-RS (10.4)
+# WADO-RS: PS3.18 section 10.4
 
 
 def _retrieve_routes(routes: Blueprint) -> None:
@@ -156,7 +156,7 @@ def _part(o: retrieve.Located) -> tuple[str, int, str]:
     return dicom_part(o.transfer_syntax), o.size, location
 
 
-# --- rendered (10.4.1.1.3)
+# Rendered frames: PS3.18 section 10.4.1.1.3
 
 
 def _rendered_routes(routes: Blueprint) -> None:
@@ -197,7 +197,7 @@ def _quality() -> int:
     return int(quality)
 
 
-# --- STOW-RS (10.5)
+# STOW-RS: PS3.18 section 10.5
 
 
 def store() -> Response:

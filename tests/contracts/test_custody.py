@@ -39,7 +39,7 @@ def store(database):
 
 
 def claim(store, seen=SEEN, *, dataset=1, holder="me", lease=LATER, place="here", quarantined=False):
-    bound = Bound(dataset, 1, dataset, quarantined, place)
+    bound = Bound(dataset, 1, dataset, quarantined, place, "a.dcm")
     with store.write() as connection:
         return custody.claim(connection, seen, bound, rule="declared", holder=holder, lease=lease, now=NOW)
 
@@ -110,10 +110,10 @@ def test_only_its_holder_settles_or_drops_a_claim(store):
 def test_a_claim_taken_over_is_no_longer_its_first_holders(store):
     key = claim(store, holder="first")
     with store.write() as connection:
-        assert custody.take_over(connection, key, "second", LATER, 2)
+        assert custody.take_over(connection, key, "second", LATER, 2, "a.dcm")
         assert not custody.settle(connection, key, "first", "held", NOW)
         assert custody.settle(connection, key, "second", "held", NOW)
-        assert not custody.take_over(connection, key, "third", LATER, 2)
+        assert not custody.take_over(connection, key, "third", LATER, 2, "a.dcm")
         kept = custody.by_id(connection, key)
         assert (kept.state, kept.holder, kept.lease, kept.batch) == ("held", None, None, 2)
 

@@ -149,7 +149,7 @@ def _series(chance, connection, uid, study_key, study, batch) -> Row:
 def _instance(chance, connection, uid, keys, series, batch) -> Row:
     own = {"sop_uid": uid, "sop_class": some(chance, Kind.UID), "instance_number": some(chance, Kind.NUMBER)}
     held = dict(sop_uid=uid, series_uid="", study_uid="", patient_id="", dataset=series.dataset, node=1, batch=batch, state="held")
-    held |= dict(quarantined=False, digest=b"", file_digest=b"", size=1, dataset_start=0, transfer_syntax="", place=uid, rule="", at=0)
+    held |= dict(quarantined=False, digest=b"", file_digest=b"", size=1, dataset_start=0, transfer_syntax="", place=uid, name=uid, rule="", at=0)
     custody = connection.execute(insert(t.custody).values(**held).returning(t.custody.c.id)).scalar_one()
     values = {"sop_uid": uid, "sop_class": own["sop_class"], "number": own["instance_number"], "frames": 1, "summary": uid.encode()}
     connection.execute(insert(t.instance).values(**values, metadata=uid.encode(), study=keys[0], series=keys[1], custody=custody))

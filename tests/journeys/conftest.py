@@ -61,7 +61,7 @@ def clients(folder: Path) -> dict[str, list[str]]:
         "researcher": f"--party university --purposes {PURPOSES}",
         "elsewhere": f"--party university --purposes {PURPOSES}",
         "inside": f"--party university --purposes {PURPOSES} --node central",
-        "operator": "--party centre",
+        "operator": "--party centre --scopes system/*.crs",
     }
     return {n: f"client add {n} --terms 1.0.0 --write {folder / n}.json {flags}".split() for n, flags in named.items()}
 
@@ -116,9 +116,7 @@ def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture(scope="session")
-def central(
-    tmp_path_factory: pytest.TempPathFactory, orthanc: servers.Orthanc, postgresql: Callable[[], str]
-) -> Iterator[Site]:
+def central(tmp_path_factory: pytest.TempPathFactory, orthanc: servers.Orthanc, postgresql: Callable[[], str]) -> Iterator[Site]:
     """PostgreSQL, and a real Orthanc as the node."""
     home = tmp_path_factory.mktemp("central")
     (home / "secret").write_text(f"{orthanc.user}:{orthanc.password}\n")

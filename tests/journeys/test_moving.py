@@ -3,16 +3,15 @@
 import hashlib
 import io
 import json
-import os
 import shutil
-import signal
 import subprocess
 
+import httpx
 import pydicom
 import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
-from pynetdicom import AE
+from pynetdicom import AE, _config
 
 from tests import servers
 from tests.builders import DICOM
@@ -28,7 +27,7 @@ def named(site: Site, name: str, *arguments: object, status: int = 0):
     return json.loads(done.stdout)
 
 
-def shown(site: Site, name: str = "provider") -> set[str]:
+def shown(site: Site, name: str) -> set[str]:
     """What every searching and fetching door shows of the liver study."""
     accord, study = site.accord, site.liver
     seen = {
@@ -46,37 +45,31 @@ def shown(site: Site, name: str = "provider") -> set[str]:
 EVERY = {"QIDO", "metadata", "WADO", "FHIR", "Patient", "EUCAIM"}
 
 
-@pytest.mark.parametrize(
-    ("stop", "again", "why"),
-    [
-        ("node unlink central", "node link central", "node-not-linked"),
-        ("agreement suspend DSA-LIVER", "agreement resume DSA-LIVER", "agreement-not-active"),
-    ],
-)
-def test_a_stop_closes_every_door_and_its_end_opens_them_again(site, stop, again, why):
-    accord = site.accord
-    assert shown(site) == shown(site, "researcher") == EVERY
-    accord.admin(stop)
+def test_a_stop_closes_every_door_and_its_end_opens_them_again(site):
+    accord, everybody = site.accord, ("provider", "inside", "researcher", "operator")
+    assert shown(site, "provider") == shown(site, "researcher") == EVERY
+    accord.admin("node unlink central")
     try:
-        for name in ("provider", "inside", "researcher", "operator"):
-            assert shown(site, name) == set()
-        refused = accord.dcmtk("storescu", DICOM / "ct/liver/03.dcm", called="LIVER")
-        assert refused.returncode != 0
+        assert {name: shown(site, name) for name in everybody} == dict.fromkeys(everybody, set())
+        assert accord.dcmtk("storescu", DICOM / "ct/liver/03.dcm", called="LIVER").returncode != 0
         with accord.http("provider") as http:
             answer = http.post("/dicom-web/studies?dataset=LIVER", content=b"", headers={"Content-Type": "application/dicom"})
-        assert (answer.status_code, answer.json()["title"]) == (409, why)
-        said = accord.command("push", site.pushed, "--as", accord.clients["provider"], "--dataset", "LIVER", status=2).stderr
-        assert "nothing" in said
-        told = accord.command("explain", site.liver, "--as", "researcher").stdout
-        assert f"no   {why}" in told
+        assert (answer.status_code, answer.json()["title"]) == (409, "node-not-linked")
+        pushed = accord.command("push", site.pushed, "--as", accord.clients["provider"], "--dataset", "LIVER", status=2)
+        assert "The node that holds this dataset is not linked" in pushed.stderr
+        assert "view      no   node-not-linked" in accord.command("explain", site.liver, "--as", "researcher").stdout
+        accord.admin("node link central", "agreement suspend DSA-LIVER")
+        assert {name: shown(site, name) for name in everybody} == dict.fromkeys(everybody, set())
     finally:
-        accord.admin(again)
-    assert shown(site) == shown(site, "researcher") == EVERY
+        accord.admin("node link central", "agreement resume DSA-LIVER")
+    assert shown(site, "provider") == shown(site, "researcher") == EVERY
 
 
-def test_over_dimse_the_data_set_is_the_bytes_that_came(site):
+def test_over_dimse_the_data_set_is_the_bytes_that_came(site, monkeypatch):
     """Sent as they lie in the file, and got back: the data set to the last byte; only the file meta is ours."""
-    file = DICOM / "ct/liver/03.dcm"
+    monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)
+    study, file = generate_uid(prefix=None), site.home / "wire.dcm"
+    file.write_bytes(image(study, "WIRE"))
     meta = dcmread(file, stop_before_pixels=True)
     sender = AE("STORESCU")
     sender.add_requested_context(meta.SOPClassUID, meta.file_meta.TransferSyntaxUID)
@@ -86,13 +79,10 @@ def test_over_dimse_the_data_set_is_the_bytes_that_came(site):
     assert association.send_c_store(file).Status == 0x0000
     association.release()
     wire.close()
-    where = f"/dicom-web/studies/{meta.StudyInstanceUID}/series/{meta.SeriesInstanceUID}/instances/{meta.SOPInstanceUID}"
+    where = f"/dicom-web/studies/{study}/series/{study}.1/instances/{meta.SOPInstanceUID}"
     back = site.accord.get(where, "provider", Accept="application/dicom; transfer-syntax=*").content
     assert data_set(back) == data_set(file.read_bytes())
-    # a study of two slices again, as the other journeys know it
-    site.accord.admin(f"study withdraw {meta.StudyInstanceUID} --replace")
-    assert site.accord.dcmtk("storescu", *(DICOM / f"ct/liver/0{n}.dcm" for n in (1, 2)), called="LIVER").returncode == 0
-    assert eventually(lambda: site.accord.get("/fhir/R4/ImagingStudy?modality=CT", "provider").json().get("total") == 1)
+    site.accord.admin(f"study withdraw {study}")
 
 
 def data_set(file: bytes) -> bytes:
@@ -103,17 +93,21 @@ def data_set(file: bytes) -> bytes:
     return file[source.tell() :]
 
 
-def test_dcmsend_brings_compressed_objects_and_echoscu_is_answered(site):
+def test_dcmsend_brings_compressed_objects_and_each_hears_its_own_answer(site):
+    """One waits for review, since it holds a name although its sender is attested; one is of a study that another dataset holds."""
     accord = site.accord
     assert accord.dcmtk("echoscu", called="LIVER").returncode == 0
-    sent = subprocess.run(
-        [servers.find("dcmsend"), "-dn", "-nh", "-nuc", "-aec", "LIVER", "-aet", "STORESCU", "127.0.0.1", str(accord.dimse_port), DICOM / "ct/pancreas_j2k.dcm"],
-        capture_output=True, text=True, timeout=60, check=False, env=os.environ | {"TCP_NODELAY": "1"},
-    )
-    assert sent.returncode == 0, sent.stdout + sent.stderr
-    assert eventually(lambda: any(b["outcomes"]["review"] for b in newest(site) if b["door"] == "dimse"))
-    stranger = accord.dcmtk("echoscu", called="LIVER", calling="STRANGER")
-    assert stranger.returncode != 0
+    assert accord.dcmtk("echoscu", called="LIVER", calling="STRANGER").returncode != 0
+    files = [DICOM / "ct/syntaxes/ctimage_jpegls_lossless.dcm", DICOM / "mr/emri_small_jpegls.dcm"]
+    before = {b["id"] for b in newest(site)}
+    for file, status in zip(files, ("SUCCESS", "ERROR"), strict=True):
+        sent = accord.dcmtk("dcmsend", "-v", "-dn", "-nh", "-nuc", file, called="LIVER")
+        assert f"with status {status}" in sent.stdout + sent.stderr
+    assert eventually(lambda: all(b["closed"] for b in newest(site)))
+    told = [r["rule"] for b in newest(site) if b["id"] not in before for r in b["rules"]]
+    assert sorted(told) == ["person-name", "study-not-yours"]
+    (waiting,) = [b["id"] for b in newest(site) if b["id"] not in before and b["waiting"]]
+    accord.admin(f"batch refuse {waiting}", f"block lift {dcmread(files[0], stop_before_pixels=True).SOPInstanceUID}")
 
 
 def newest(site: Site, name: str = "provider") -> list[dict]:
@@ -131,11 +125,13 @@ def folder_of(site: Site, count: int) -> tuple:
 
 
 def test_a_push_that_was_killed_goes_on_where_it_was(site):
-    accord, count = site.accord, 150
+    accord, count = site.accord, 100
     folder, study = folder_of(site, count)
     before = {b["id"] for b in newest(site)}
     command = [*COMMAND, "push", str(folder), "--as", str(accord.clients["provider"]), "--dataset", "OPEN"]
-    with subprocess.Popen(command, cwd=TOP, env=accord.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as pushing:
+    with subprocess.Popen(
+        command, cwd=TOP, env=accord.environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    ) as pushing:
         assert eventually(lambda: any(b["files"] for b in newest(site) if b["id"] not in before))
         pushing.kill()
     (cut,) = [b for b in newest(site) if b["id"] not in before]
@@ -145,8 +141,6 @@ def test_a_push_that_was_killed_goes_on_where_it_was(site):
     assert again["outcomes"]["duplicate"] >= cut["files"] > 0
     held = accord.get(f"/dicom-web/studies/{study}/instances?limit=1000", "provider").json()
     assert len(held) == count
-    once_more = named(site, "provider", folder, "--dataset", "OPEN")
-    assert once_more["outcomes"]["duplicate"] == count
     accord.admin(f"study withdraw {study} --replace")
     shutil.rmtree(folder)
 
@@ -176,7 +170,9 @@ def test_what_is_released_is_found_and_what_is_refused_is_rejected_by_name(site)
     found = accord.get(f"/dicom-web/studies/{released.StudyInstanceUID}/instances", "provider").text
     assert released.SOPInstanceUID in found
     assert refused.SOPInstanceUID not in found
-    where = f"/dicom-web/studies/{released.StudyInstanceUID}/series/{released.SeriesInstanceUID}/instances/{released.SOPInstanceUID}"
+    where = (
+        f"/dicom-web/studies/{released.StudyInstanceUID}/series/{released.SeriesInstanceUID}/instances/{released.SOPInstanceUID}"
+    )
     back = accord.get(where, "provider", Accept="application/dicom; transfer-syntax=*").content
     assert hashlib.sha256(back).digest() == hashlib.sha256(files[0].read_bytes()).digest()
     again = named(site, "provider", files[1], "--dataset", "OPEN", status=1)
@@ -184,30 +180,33 @@ def test_what_is_released_is_found_and_what_is_refused_is_rejected_by_name(site)
     accord.admin(f"block lift {refused.SOPInstanceUID}", f"study withdraw {released.StudyInstanceUID} --replace")
 
 
-def test_the_looking_commands_say_what_is_so(site):
-    accord = site.accord
-    told = accord.command("explain", site.liver, "--as", "researcher", "--purpose", "AIRESEARCH").stdout
+def test_the_looking_commands_say_what_is_so(embedded):
+    accord = embedded.accord
+    told = accord.command("explain", embedded.liver, "--as", "researcher", "--purpose", "AIRESEARCH").stdout
     assert "in dataset LIVER of hospital, on node central (linked)" in told
     assert "export    yes  permitted" in told
     assert "deposit   no   role" in told
-    assert "DSA-LIVER@" in told
-    assert "terms 1.0.0" in told
-    clinical = accord.command("explain", site.liver, "--as", "researcher", "--purpose", "TREAT").stdout
+    assert "[agreement DSA-LIVER@" in told
+    assert "terms 1.0.0]" in told
+    clinical = accord.command("explain", embedded.liver, "--as", "researcher", "--purpose", "TREAT").stdout
     assert "no   purpose-clinical" in clinical
-    assert "stays out of the catalogue" in accord.command("doctor").stdout
-    assert "all as recorded" in accord.command("ledger", "verify").stdout
-    assert "no client called nobody" in accord.command("explain", site.liver, "--as", "nobody", status=2).stderr
+    assert "LIVER stays out of the catalogue" in accord.command("doctor").stdout
+    assert "no client called nobody" in accord.command("explain", embedded.liver, "--as", "nobody", status=2).stderr
 
 
-def test_the_stored_record_is_the_one_that_is_verified(site):
-    before = site.accord.command("ledger", "verify").stdout
-    assert int(before.split()[0]) > 20
+def test_the_record_is_recomputed(site):
+    told = site.accord.command("ledger", "verify").stdout
+    assert int(told.split()[0]) > 20
+    assert "all as recorded" in told
 
 
 def restarted(orthanc: servers.Orthanc) -> subprocess.Popen:
     return subprocess.Popen(
         [servers.find("setpriv"), "--pdeathsig=KILL", servers.find("Orthanc"), orthanc.folder / "orthanc.json"],
-        cwd=orthanc.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+        cwd=orthanc.folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
 
 
@@ -229,36 +228,37 @@ def test_when_an_orthanc_stops_it_is_named_pushes_are_told_to_wait_and_nothing_i
             file.write_bytes(image(study, "SECOND", number))
         assert accord.dcmtk("storescu", files[0], called="SECOND").returncode == 0
         second.kill()
+        back = None
         try:
             unwell = accord.get("/health/ready", "operator")
             assert unwell.status_code == 503
             assert any("second" in trouble for trouble in unwell.json()["troubles"])
             assert accord.get("/health/ready").json() == {"status": "not ready"}
-            assert "second" in accord.command("doctor", status=1).stdout
+            assert "Node second does not answer" in accord.command("doctor", status=1).stdout
             refused = accord.dcmtk("storescu", "-v", files[1], called="SECOND")
             assert "Refused: OutOfResources" in refused.stdout + refused.stderr
             with accord.http("stranger") as http:
-                answer = http.post("/dicom-web/studies", content=files[2].read_bytes(), headers={"Content-Type": "application/dicom"})
+                answer = http.post(
+                    "/dicom-web/studies", content=files[2].read_bytes(), headers={"Content-Type": "application/dicom"}
+                )
             assert answer.status_code == 503
             assert int(answer.headers["Retry-After"]) > 0
-            path = f"/dicom-web/studies/{study}/metadata"
-            assert len(accord.get(path, "stranger").json()) == 1, "what the index holds is still told"
-            assert accord.get(f"/dicom-web/studies/{study}", "stranger").status_code == 503
-        finally:
+            assert len(accord.get(f"/dicom-web/studies/{study}/metadata", "stranger").json()) == 1, "the index still tells"
+            with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):  # a short body is seen by its reader
+                accord.get(f"/dicom-web/studies/{study}", "stranger")
             back = restarted(second)
-        try:
             assert eventually(lambda: accord.get("/health/ready").status_code == 200, 30)
             assert accord.dcmtk("storescu", *files, called="SECOND").returncode == 0
-            held = accord.get(f"/dicom-web/studies/{study}/instances", "stranger").json()
-            assert len(held) == 3
+            assert len(accord.get(f"/dicom-web/studies/{study}/instances", "stranger").json()) == 3
             for file in files:
-                uid = dcmread(file).SOPInstanceUID
-                where = f"/dicom-web/studies/{study}/series/{study}.1/instances/{uid}"
-                assert data_set(accord.get(where, "stranger", Accept="application/dicom").content) == data_set(file.read_bytes())
+                where = f"/dicom-web/studies/{study}/series/{study}.1/instances/{dcmread(file).SOPInstanceUID}"
+                returned = accord.get(where, "stranger", Accept="application/dicom; transfer-syntax=*").content
+                assert dcmread(io.BytesIO(returned)) == dcmread(file)
         finally:
-            accord.admin(f"study withdraw {study}", "agreement terminate DSA-SECOND", "node unlink second")
-            back.send_signal(signal.SIGKILL)
-            back.wait()
+            accord.admin("agreement terminate DSA-SECOND", "node unlink second")
+            if back is not None:
+                back.kill()
+                back.wait()
     assert accord.get("/health/ready").status_code == 200
 
 
@@ -271,4 +271,4 @@ def test_a_new_client_is_asked_for_nothing_but_its_own_key(site):
     assert site.accord.get("/dicom-web/studies", "once").status_code == 200
     site.accord.admin("client disable once")
     assert site.accord.get("/dicom-web/studies", "once").json()["title"] == "client-disabled"
-    assert "client-disabled" in site.accord.command("token", "--as", once, status=2).stderr
+    assert "has been disabled" in site.accord.command("token", "--as", once, status=2).stderr

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sql import custody
+from adapters.sql import batches, custody
 from mappings.dicom.part10 import file_meta, read_part10
 from mappings.failures import Busy
 from server.usecases import reconcile
@@ -56,6 +56,22 @@ def test_who_comes_with_another_file_meta_waits_until_the_dead_door_s_claim_is_r
         kept = custody.in_care(connection, read_part10(first).media_sop_instance)
     assert kept is not None
     assert whole(hall, kept) == {"claimed": second, "stored": first}[point]
+    hall.accesses.close()
+    hall.store.close()
+
+
+def test_a_recovered_file_is_told_of_under_the_name_it_was_presented_by_and_once(tmp_path: Path) -> None:
+    clock = Clock()
+    hall = builders.hall(tmp_path, clock=clock)
+    builders.seed(hall)
+    batch = builders.batch(hall)
+    with pytest.raises(Killed):
+        take(dying_at(hall, "stored"), batch, "a/first.dcm", builders.sample(NAME))
+    clock.on(hall.settings.lease_seconds + 10)
+    assert reconcile.recover(hall) == 1
+    with hall.store.read() as connection:
+        assert [(r.name, r.outcome) for r in batches.receipts(connection, batch.id)] == [("a/first.dcm", "pass")]
+        assert batches.presented(connection, batch.id, ["a/first.dcm"]) == {"a/first.dcm"}
     hall.accesses.close()
     hall.store.close()
 

@@ -1,0 +1,118 @@
+"""Putting right: bytes that go, rows that stay until they can, and batches that close."""
+
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import select
+
+from adapters.sql import tables as t
+from mappings.failures import Unavailable
+from server.usecases import agree, ingest, reconcile
+from tests import builders
+from tests.builders import ACTOR, made
+
+
+def take(hall, file, batch=None):
+    return ingest.take(hall, batch or builders.batch(hall), "a", file).rule
+
+
+def states(hall):
+    with hall.store.read() as connection:
+        return sorted(connection.execute(select(t.custody.c.state)).scalars())
+
+
+class Deaf:
+    """A node that answers nothing."""
+
+    def __init__(self, node):
+        self._node = node
+
+    def open(self, *_args):
+        raise Unavailable("node-unavailable", "x")
+
+    delete = open
+
+    def __getattr__(self, name):
+        return getattr(self._node, name)
+
+
+def deaf(hall):
+    return replace(hall, node_of=lambda row: Deaf(hall.node_of(row)))
+
+
+def test_withdrawn_bytes_are_asked_for_again_until_the_node_answers(built, sound, clock):
+    take(built, made())
+    agree.withdraw_study(built, ACTOR, "1.2.3")
+    assert reconcile.purge(deaf(built)) == 0
+    assert states(built) == ["withdrawn"]
+    clock.on(120)
+    assert reconcile.purge(built) == 1
+    assert states(built) == ["purged"]
+    assert reconcile.purge(built) == 0
+    sound(built)
+
+
+def test_a_claim_is_not_forgotten_while_its_node_does_not_answer(built, dies, sound, clock):
+    batch = builders.batch(built)
+    dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
+    clock.on(120)
+    assert reconcile.recover(deaf(built)) == 0
+    assert states(built) == ["receiving"]
+    assert reconcile.recover(built) == 0, "it has a new lease"
+    clock.on(120)
+    assert reconcile.recover(built) == 1
+    assert states(built) == ["held"]
+    sound(built)
+
+
+def test_recovery_under_a_closed_batch_has_a_batch_of_its_own(built, dies, sound, clock):
+    batch = builders.batch(built)
+    dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
+    clock.on(601)
+    assert reconcile.close_quiet(built) == 1
+    assert reconcile.recover(built) == 1
+    with built.store.read() as connection:
+        rows = connection.execute(select(t.batch.c.door, t.batch.c.closed)).all()
+        receipts = connection.execute(select(t.receipt.c.batch, t.receipt.c.outcome)).all()
+    assert [door for door, _ in rows] == ["push", "recovery"]
+    assert all(closed is not None for _, closed in rows)
+    assert [outcome for _, outcome in receipts] == ["pass"]
+    sound(built)
+
+
+def test_a_batch_in_use_is_never_closed_for_being_old(built, clock):
+    batch = builders.batch(built)
+    for n in range(5):
+        clock.on(500)
+        take(built, made(f"1.2.3.1.{n}"), batch)
+        assert reconcile.close_quiet(built) == 0
+    clock.on(601)
+    assert (reconcile.close_quiet(built), reconcile.close_quiet(built)) == (1, 0)
+
+
+@pytest.mark.parametrize("again", [made(), made(StudyDate="20210101")], ids=["the same", "others"])
+def test_a_purge_never_takes_the_bytes_of_what_came_back_meanwhile(built, sound, again):
+    """The study is withdrawn to be replaced, and comes back between the purge's look and its deletion."""
+    take(built, made())
+    agree.withdraw_study(built, ACTOR, "1.2.3", replace=True)
+    said = []
+
+    class Slow:
+        def __init__(self, node):
+            self._node = node
+
+        def delete(self, place):
+            try:
+                said.append(take(built, again))
+            except ingest.Busy:
+                said.append("busy")
+            self._node.delete(place)
+
+        def __getattr__(self, name):
+            return getattr(self._node, name)
+
+    reconcile.purge(replace(built, node_of=lambda row: Slow(built.node_of(row))))
+    assert said in (["declared"], ["busy"])
+    assert take(built, again) in ("declared", "known")
+    reconcile.purge(built)
+    sound(built)

@@ -1,0 +1,124 @@
+"""What a person decides about what waits: released into the index, or refused for good."""
+
+import pytest
+from sqlalchemy import select
+
+from adapters.sql import batches, custody
+from adapters.sql import tables as t
+from mappings.failures import Conflict, NotFound
+from server.usecases import agree, ingest, reconcile, release
+from server.usecases.batch import close_batch
+from tests import builders
+from tests.builders import ACTOR, made
+
+WAITS = {"InstitutionName": "Hospital"}
+
+
+@pytest.fixture
+def waiting(anywhere):
+    """A closed batch of three objects that wait, of two studies."""
+    batch = builders.batch(anywhere)
+    for file in (made("1.2.3.1.1", **WAITS), made("1.2.3.1.2", **WAITS), made("1.2.4.1.1", study="1.2.4", **WAITS)):
+        assert str(ingest.take(anywhere, batch, "a", file).outcome) == "review"
+    close_batch(anywhere, batch.id)
+    return batch
+
+
+def states(hall):
+    with hall.store.read() as connection:
+        return {row.sop_uid: row.state for row in connection.execute(select(t.custody.c.sop_uid, t.custody.c.state))}
+
+
+def entries(hall, kind):
+    with hall.store.read() as connection:
+        return connection.execute(select(t.ledger_body.c.id).where(t.ledger_body.c.kind == kind)).all()
+
+
+def test_an_unknown_batch_is_not_found(anywhere):
+    for decide in (release.release, release.refuse):
+        with pytest.raises(NotFound):
+            decide(anywhere, ACTOR, "none")
+
+
+def test_released_objects_are_held_and_found_under_a_batch_of_their_own(anywhere, waiting, sound):
+    decided = release.release(anywhere, ACTOR, waiting.key)
+    assert decided.objects == 3
+    assert set(states(anywhere).values()) == {"held"}
+    with anywhere.store.read() as connection:
+        row = batches.by_key(connection, decided.batch)
+        assert (row.door, row.closed is not None) == ("release", True)
+        assert batches.counts(connection, row.id) == {("pass", "released"): 3}
+    assert len(entries(anywhere, "govern.batch.release")) == 1
+    sound(anywhere)
+    with pytest.raises(Conflict):
+        release.release(anywhere, ACTOR, waiting.key)
+
+
+def test_only_the_named_objects_are_released(anywhere, waiting, sound):
+    assert release.release(anywhere, ACTOR, waiting.key, frozenset({"1.2.3.1.2"})).objects == 1
+    assert states(anywhere) == {"1.2.3.1.1": "review", "1.2.3.1.2": "held", "1.2.4.1.1": "review"}
+    sound(anywhere)
+
+
+def test_refused_objects_go_with_their_bytes_and_are_recorded_with_their_blocks(anywhere, waiting, sound):
+    assert release.refuse(anywhere, ACTOR, waiting.key).objects == 3
+    assert set(states(anywhere).values()) == {"refusing"}
+    assert reconcile.purge(anywhere) == 3
+    assert set(states(anywhere).values()) == {"refused"}
+    assert len(entries(anywhere, "govern.batch.refuse")) == 1
+    sound(anywhere)
+    with pytest.raises(Conflict):
+        release.refuse(anywhere, ACTOR, waiting.key)
+
+
+def test_a_refusal_that_can_not_be_recorded_is_not_made(anywhere, waiting, monkeypatch, sound):
+    def fail(*_args, **_named):
+        raise RuntimeError
+
+    monkeypatch.setattr(release, "record", fail)
+    with pytest.raises(RuntimeError):
+        release.refuse(anywhere, ACTOR, waiting.key)
+    assert set(states(anywhere).values()) == {"review"}
+    sound(anywhere)
+
+
+@pytest.mark.parametrize("stop", [("agreement", "DSA-LUNG", "suspend"), ("node", "central", "unlink")])
+def test_nothing_is_released_where_nothing_is_taken(anywhere, waiting, sound, stop):
+    noun, name, verb = stop
+    {"agreement": agree.move_agreement, "node": agree.move_node}[noun](anywhere, ACTOR, name, verb)
+    with pytest.raises(Conflict):
+        release.release(anywhere, ACTOR, waiting.key)
+    assert set(states(anywhere).values()) == {"review"}
+    sound(anywhere)
+
+
+@pytest.mark.parametrize("point", ["releasing"])
+def test_a_release_cut_off_is_a_review_again_and_can_be_made_again(anywhere, waiting, dies, sound, clock, point):
+    dies(anywhere, point, lambda hall: release.release(hall, ACTOR, waiting.key))
+    assert sorted(states(anywhere).values()) == ["receiving", "review", "review"]
+    clock.on(120)
+    assert reconcile.recover(anywhere) == 1
+    assert set(states(anywhere).values()) == {"review"}
+    sound(anywhere)
+    with anywhere.store.read() as connection:
+        assert batches.counts(connection, waiting.id) == {("review", "institution"): 3}
+    assert release.release(anywhere, ACTOR, waiting.key).objects == 3
+    clock.on(601)
+    reconcile.close_quiet(anywhere)
+    sound(anywhere)
+
+
+def test_what_waits_is_neither_indexed_nor_purged(anywhere, waiting, sound):
+    assert (reconcile.recover(anywhere), reconcile.purge(anywhere)) == (0, 0)
+    with anywhere.store.read() as connection:
+        assert connection.execute(select(t.study)).all() == []
+        assert custody.waiting(connection, waiting.id) == 3
+    sound(anywhere)
+
+
+def test_a_study_of_which_objects_wait_is_withdrawn_whole(anywhere, waiting, sound):
+    release.release(anywhere, ACTOR, waiting.key, frozenset({"1.2.3.1.2"}))
+    assert agree.withdraw_study(anywhere, ACTOR, "1.2.3") == 2
+    reconcile.purge(anywhere)
+    assert states(anywhere) == {"1.2.3.1.1": "refused", "1.2.3.1.2": "purged", "1.2.4.1.1": "review"}
+    sound(anywhere)

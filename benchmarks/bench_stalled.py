@@ -14,8 +14,9 @@ from tqdm import tqdm
 from benchmarks import objects, studies, world
 from benchmarks.world import Figures
 from server.settings import Settings
-from server.usecases import ingest
+from server.usecases.batch import close_batch
 from server.usecases.hall import Hall
+from server.usecases.ingest import take
 from tests import builders
 
 STALLED, FRAMES = 32, 100
@@ -52,9 +53,9 @@ def _deposited(hall: Hall) -> int:
     """One object of a hundred frames, through ingest; its size in bytes."""
     made = next(objects.copies(objects.template(frames=FRAMES), 1, 1))
     batch = builders.batch(hall, ALIAS, attested=True, provider=f"hospital-{ALIAS.lower()}")
-    taken = ingest.take(hall, batch, "big.dcm", memoryview(made))
+    taken = take(hall, batch, "big.dcm", memoryview(made))
     assert taken.rule == "attested", taken.sentence
-    ingest.close_batch(hall, batch.id)
+    close_batch(hall, batch.id)
     return len(made)
 
 

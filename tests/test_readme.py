@@ -1,17 +1,23 @@
 """The README says what the code does: its tables are those that the code gives."""
 
+import re
 import sys
+import tempfile
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from adapters.identity import Keys
 from consent.conditions import Action
 from consent.deposit import RULES
 from consent.policy import MATRIX
 from consent.subject import Role
 from mappings.fields import PARAMETERS
 from server.settings import Settings
+from server.web import context
+from server.web.app import create
+from tests import builders
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -43,10 +49,26 @@ def parameters() -> str:
     return table(("resource", "search parameters"), *rows)
 
 
-@pytest.mark.parametrize("made", [settings, matrix, rules, parameters])
+def routes() -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        house = builders.hall(Path(folder))
+        app = create(house, Keys.load_or_make(Path(folder) / "keys.json"))
+        house.store.close()
+    rows = {}
+    for rule in app.url_map.iter_rules():
+        said = context.declared(app, rule.endpoint)
+        verbs = " ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+        path = re.sub(r"/(Consent|Endpoint|ImagingStudy|Organization|Patient|Provenance)\b", "/{type}", rule.rule)
+        kind = f"{said.action}" if path == rule.rule else "query for ImagingStudy and Patient, else discover"
+        scope = "open" if said.open else f"`system/{said.scope}`" if path == rule.rule else "`system/{type}.r` or `.s`"
+        rows[verbs, path.replace("<int:", "{").replace("<", "{").replace(">", "}")] = (kind, scope)
+    return table(("route", "action", "scope"), *((f"{v} `{p}`", *said) for (v, p), said in sorted(rows.items(), key=lambda r: r[0][::-1])))
+
+
+@pytest.mark.parametrize("made", [settings, matrix, rules, parameters, routes])
 def test_a_table_of_the_readme_is_the_codes_own(made) -> None:
     assert made() in README.read_text()
 
 
 if __name__ == "__main__":  # prints the tables, to be pasted
-    sys.stdout.write("\n\n".join(made() for made in (settings, matrix, rules, parameters)) + "\n")
+    sys.stdout.write("\n\n".join(made() for made in (settings, matrix, rules, parameters, routes)) + "\n")

@@ -8,6 +8,7 @@ then does the sender hear yes. What is rejected leaves a receipt and nothing els
 import secrets
 import shutil
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -262,12 +263,17 @@ def _supersede(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kep
     return _taken(arrival, verdict)
 
 
+_STAYS = "The object stays in review: its agreement or node takes nothing now, or its study is not free."
+
+
 def keep_released(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Kept) -> None:
     """Review → receiving → held. Until it has settled the quarantine keeps the bytes, so a release cut off is a review again."""
     berth = _berth(hall, batch.origin.dataset, Outcome.PASS)
     now = hall.clock()
     lease = custody.lease_for(kept.object.size, now, hall.settings.lease_seconds)
     with hall.store.write(durable=False) as connection:
+        if _stop(hall, connection, batch.origin):
+            raise Conflict("release-stopped", _STAYS)  # before a byte goes to a node that may be unlinked
         if not custody.move(connection, kept.id, "review", "receiving", now, holder=hall.holder, lease=stamp(lease)):
             raise Conflict("object-moved", "Somebody else has decided about this object meanwhile.")
     hall.reached("releasing")
@@ -280,9 +286,9 @@ def keep_released(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, 
     except (Failure, _Changed, index.StudyElsewhere) as stopped:
         with hall.store.write() as connection:
             custody.move(connection, kept.id, "receiving", "review", hall.clock(), holder=None, lease=None)
-        raise Conflict(
-            "release-stopped", "The object stays in review: its agreement or node takes nothing now, or its study is not free."
-        ) from stopped
+        with suppress(Failure):
+            berth.node.delete(berth.node.place_of(arrival.item))
+        raise Conflict("release-stopped", _STAYS) from stopped
     hall.quarantine.delete(kept.place)
 
 

@@ -1,5 +1,7 @@
 """What a person decides about what waits: released into the index, or refused for good."""
 
+from dataclasses import replace
+
 import pytest
 from sqlalchemy import select
 
@@ -92,9 +94,19 @@ def test_nothing_is_released_where_nothing_is_taken(anywhere, waiting, sound, st
     sound(anywhere)
 
 
-@pytest.mark.parametrize("point", ["releasing"])
-def test_a_release_cut_off_is_a_review_again_and_can_be_made_again(anywhere, waiting, dies, sound, clock, point):
-    dies(anywhere, point, lambda hall: release.release(hall, ACTOR, waiting.key))
+def test_a_stop_while_an_object_is_being_released_leaves_it_in_review_and_nothing_on_its_node(anywhere, waiting, sound):
+    def suspend(point):
+        if point == "releasing":
+            agree.move_agreement(anywhere, ACTOR, "DSA-LUNG", "suspend")
+
+    with pytest.raises(Conflict):
+        release.release(replace(anywhere, reached=suspend), ACTOR, waiting.key)
+    assert set(states(anywhere).values()) == {"review"}
+    sound(anywhere)
+
+
+def test_a_release_cut_off_is_a_review_again_and_can_be_made_again(anywhere, waiting, dies, sound, clock):
+    dies(anywhere, "releasing", lambda hall: release.release(hall, ACTOR, waiting.key))
     assert sorted(states(anywhere).values()) == ["receiving", "review", "review"]
     clock.on(120)
     assert reconcile.recover(anywhere) == 1

@@ -1,0 +1,131 @@
+"""FHIR documents of studies: fresh within ten seconds, and few rebuilds whatever the associations' pattern."""
+
+import json
+
+import pytest
+from sqlalchemy import event, select
+
+from adapters.sql import index
+from adapters.sql import tables as t
+from server.usecases import document, ingest
+from server.usecases.batch import close_batch
+from tests import builders
+from tests.builders import made
+
+
+def associate(hall, number):
+    """One association that brings one image of the one study."""
+    batch = builders.batch(hall)
+    assert str(ingest.take(hall, batch, "a", made(f"1.2.3.1.{number}")).outcome) == "pass"
+    close_batch(hall, batch.id)
+
+
+def documents(hall):
+    """Study UID → its document, None before the first."""
+    with hall.store.read() as connection:
+        return {r.study_uid: r.document and json.loads(r.document) for r in connection.execute(select(t.study))}
+
+
+class Worker:
+    """Rebuilds every half second, as the worker does, and counts."""
+
+    def __init__(self, hall, clock):
+        self.hall, self.clock, self.rebuilds, self.oldest, self.beat = hall, clock, 0, 0.0, 0.0
+
+    def work(self, seconds):
+        """Let this time pass."""
+        while seconds > 1e-9:
+            step = min(seconds, 0.5 - self.beat)
+            self.clock.on(step)
+            seconds, self.beat = seconds - step, self.beat + step
+            if self.beat >= 0.5 - 1e-9:
+                self.beat = 0.0
+                self.oldest = max(self.oldest, self._waiting())
+                self.rebuilds += document.rebuild(self.hall)
+
+    def _waiting(self):
+        with self.hall.store.read() as connection:
+            since = connection.execute(select(t.study.c.dirty_since).where(t.study.c.dirty_since.is_not(None))).scalar()
+        return 0.0 if since is None else self.clock().timestamp() - since / 1e6
+
+
+@pytest.mark.parametrize(
+    ("apart", "most"),
+    [(0.0, 1), (0.1, 4), (0.5, 16), (1.0, 30)],
+    ids=["at once", "ten a second", "two a second", "one a second"],
+)
+def test_two_hundred_associations_of_one_image_each_cost_a_rebuild_in_seven_seconds_at_most(built, clock, apart, most):
+    worker = Worker(built, clock)
+    for number in range(200):
+        associate(built, number)
+        worker.work(apart)
+    worker.work(12)
+    assert worker.rebuilds <= most
+    assert worker.oldest <= 10
+    assert documents(built)["1.2.3"]["numberOfInstances"] == 200
+
+
+def test_rebuilds_grow_with_time_and_not_with_associations(built, clock):
+    """Twice as many associations in the same time cost the same; twice the time costs twice."""
+    made_by = {}
+    for n, (count, apart) in enumerate([(30, 1.0), (60, 0.5), (60, 1.0)]):
+        worker = Worker(built, clock)
+        for number in range(count):
+            batch = builders.batch(built)
+            ingest.take(built, batch, "a", made(f"1.2.{n}.1.{number}", study=f"1.2.{n}"))
+            worker.work(apart)
+        worker.work(12)
+        made_by[count, apart] = worker.rebuilds
+    assert made_by[30, 1.0] == made_by[60, 0.5]
+    assert made_by[60, 1.0] <= 2 * made_by[30, 1.0]
+
+
+def test_a_document_is_made_when_its_study_has_been_quiet_for_a_moment(built, clock):
+    associate(built, 1)
+    assert (document.rebuild(built), documents(built)) == (0, {"1.2.3": None})
+    clock.on(1.6)
+    assert document.rebuild(built) == 1
+    assert documents(built)["1.2.3"]["meta"]["versionId"] == "1"
+    clock.on(60)
+    assert document.rebuild(built) == 0
+
+
+def test_a_study_that_changes_while_its_document_is_made_stays_due(built, clock, monkeypatch):
+    associate(built, 1)
+    clock.on(2)
+    seen = index.study
+
+    def meanwhile(connection, key):
+        found = seen(connection, key)
+        monkeypatch.setattr(index, "study", seen)
+        associate(built, 2)
+        return found
+
+    monkeypatch.setattr(index, "study", meanwhile)
+    assert document.rebuild(built) == 0
+    clock.on(2)
+    assert document.rebuild(built) == 1
+    assert documents(built)["1.2.3"]["numberOfInstances"] == 2
+
+
+def test_one_busy_study_does_not_keep_others_waiting(built, clock):
+    worker = Worker(built, clock)
+    ingest.take(built, builders.batch(built), "a", made("1.2.9.1.1", study="1.2.9"))
+    for number in range(6):
+        associate(built, number)
+        worker.work(1)
+    assert documents(built)["1.2.9"] is not None
+
+
+def test_the_cost_of_taking_an_image_does_not_grow_with_its_study(built):
+    """Statements are counted: the hundredth image of a study runs as many as the second."""
+    ran = []
+
+    def take(number):
+        ran.append(0)
+        associate(built, number)
+
+    event.listen(built.store.engine, "before_cursor_execute", lambda *_args: ran.__setitem__(-1, ran[-1] + 1))
+    for number in range(100):
+        take(number)
+    assert ran[99] <= ran[1]

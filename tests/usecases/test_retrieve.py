@@ -1,0 +1,200 @@
+"""Letting objects out: who may not hears why or nothing, and what leaves is recorded before its first byte."""
+
+import pytest
+from sqlalchemy import select, update
+
+from adapters.sql import tables as t
+from consent.conditions import Action
+from consent.policy import SENTENCES
+from consent.subject import ANONYMOUS, Role
+from mappings.failures import Forbidden, NotAcceptable, NotFound, Unavailable
+from server.usecases import agree, ingest, render, retrieve
+from server.usecases.hall import Caller
+from server.usecases.render import Picture
+from server.usecases.retrieve import Wanted
+from tests import builders
+from tests.builders import ACTOR, made
+
+STUDY = Wanted("1.2.3")
+IMAGE = Wanted("1.2.3", "1.2.3.1", "1.2.3.1.1")
+USER, INSIDE, PROVIDER, OPERATOR = (builders.caller(r) for r in (Role.USER, Role.INSIDE, Role.PROVIDER, Role.OPERATOR))
+
+
+@pytest.fixture
+def shared(tmp_path, clock):
+    """Makes a hall under an agreement of these conditions, with one study of two images."""
+    made_halls = []
+
+    def make(**agreement):
+        hall = builders.hall(tmp_path, clock=clock)
+        builders.seed(hall, **agreement)
+        batch = builders.batch(hall)
+        for n in (1, 2):
+            ingest.take(hall, batch, "a", made(f"1.2.3.1.{n}"))
+        made_halls.append(hall)
+        return hall
+
+    yield make
+    for hall in made_halls:
+        hall.accesses.close()
+        hall.store.close()
+
+
+def accesses(hall):
+    with hall.store.read() as connection:
+        return [(r.action, r.status, r.count) for r in connection.execute(select(t.access).order_by(t.access.c.id))]
+
+
+def kinds(hall):
+    with hall.store.read() as connection:
+        found = select(t.ledger_body.c.kind).where(t.ledger_body.c.kind.startswith("use.")).order_by(t.ledger_body.c.id)
+        return list(connection.execute(found).scalars())
+
+
+@pytest.mark.parametrize(
+    ("who", "agreement"),
+    [
+        (Caller(ANONYMOUS), {"listed": False}),
+        (builders.caller(approved=False), {}),
+        (builders.caller(terms=None), {}),
+        (builders.caller(Role.PROVIDER, party="hospital-b"), {}),
+    ],
+)
+def test_what_a_caller_may_not_know_of_is_not_found(shared, who, agreement):
+    hall = shared(**agreement)
+    for wanted in (STUDY, Wanted("9.9")):
+        with pytest.raises(NotFound) as found:
+            retrieve.grant(hall, who, wanted, Action.EXPORT)
+        assert found.value.sentence == "There is no such study here, or none for you."
+
+
+@pytest.mark.parametrize(
+    ("who", "action", "rule"),
+    [
+        (USER, Action.EXPORT, "no-download"),
+        (USER, Action.PROCESS, "role"),
+        (INSIDE, Action.EXPORT, "no-download"),
+        (OPERATOR, Action.EXPORT, "role"),
+        (Caller(ANONYMOUS), Action.QUERY, "role"),
+        (builders.caller(purpose="TREAT"), Action.QUERY, "purpose-clinical"),
+    ],
+)
+def test_what_a_caller_knows_of_and_may_not_have_is_forbidden_by_a_named_rule_and_says_whom_to_ask(shared, who, action, rule):
+    hall = shared()
+    with pytest.raises(Forbidden) as refused:
+        retrieve.grant(hall, who, STUDY, action)
+    assert refused.value.code == rule
+    assert SENTENCES[rule] in refused.value.sentence
+    assert hall.settings.contact in refused.value.sentence
+
+
+def test_what_is_quarantined_is_not_found_even_by_its_provider(shared):
+    hall = shared()
+    ingest.take(hall, builders.batch(hall), "a", made("1.2.9.1.1", study="1.2.9", InstitutionName="Hospital"))
+    for who in (PROVIDER, USER, OPERATOR):
+        with pytest.raises(NotFound):
+            retrieve.metadata(hall, who, Wanted("1.2.9"))
+
+
+@pytest.mark.parametrize("wanted", [Wanted("1.2.3", "1.2.9"), Wanted("1.2.3", "1.2.3.1", "1.2.9"), Wanted("1.2.3", "1.2.9", "1.2.3.1.1")])
+def test_a_series_or_instance_that_is_not_there_is_not_found(shared, wanted):
+    with pytest.raises(NotFound):
+        retrieve.grant(shared(), PROVIDER, wanted, Action.EXPORT)
+
+
+def test_bytes_are_processed_inside_and_exported_elsewhere():
+    assert [retrieve.action_of(c.subject) for c in (INSIDE, USER, PROVIDER)] == [Action.PROCESS, Action.EXPORT, Action.EXPORT]
+
+
+@pytest.mark.parametrize(("who", "action"), [(INSIDE, Action.PROCESS), (PROVIDER, Action.EXPORT)])
+def test_what_leaves_is_recorded_first_and_is_what_came(shared, who, action):
+    hall = shared()
+    granted = retrieve.grant(hall, who, STUDY, action)
+    retrieve.recorded(hall, who, STUDY, action, granted)
+    assert (accesses(hall), kinds(hall)) == ([(str(action), 200, 2)], ["use.opened"])
+    sent = [b"".join(chunks) for _, chunks in retrieve.stream(hall, who, STUDY, action, granted)]
+    assert sent == [bytes(made(f"1.2.3.1.{n}")) for n in (1, 2)]
+    assert [len(s) for s in sent] == [o.size for o in granted.objects]
+
+
+def test_a_use_is_recorded_with_agreement_and_terms(shared):
+    hall = shared()
+    retrieve.recorded(hall, INSIDE, STUDY, Action.PROCESS, retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS))
+    with hall.store.read() as connection:
+        body = connection.execute(select(t.ledger_body.c.body).where(t.ledger_body.c.kind == "use.opened")).scalar_one()
+    assert b'"agreement":"DSA-LUNG@3"' in body
+    assert b'"terms":"1.0.0"' in body
+
+
+def test_a_stream_that_breaks_is_recorded_too(shared):
+    hall = shared()
+    granted = retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS)
+    sending = retrieve.stream(hall, INSIDE, STUDY, Action.PROCESS, granted)
+    b"".join(next(sending)[1])
+    agree.move_node(hall, ACTOR, "central", "unlink")
+    with pytest.raises(Exception, match="stopped"):
+        next(sending)
+    assert accesses(hall) == [("process", 500, 2)]
+
+
+def test_metadata_needs_query_and_is_noted(shared):
+    hall = shared()
+    assert len(retrieve.metadata(hall, USER, STUDY)) == 2
+    hall.accesses.flush()
+    assert accesses(hall) == [("query", 200, 2)]
+
+
+# --- pictures
+
+
+@pytest.mark.parametrize(
+    ("picture", "action"),
+    [
+        (Picture(), Action.PREVIEW),
+        (Picture(max_side=512), Action.PREVIEW),
+        (Picture(max_side=513), Action.VIEW),
+        (Picture(media_type="image/png"), Action.VIEW),
+        (Picture(window=(40, 400, "LINEAR")), Action.VIEW),
+    ],
+)
+def test_a_small_jpeg_in_its_own_window_is_a_preview_and_anything_else_a_view(picture, action):
+    assert picture.action is action
+
+
+@pytest.mark.parametrize(
+    ("visibility", "seen", "rule"),
+    [("none", [], "not-visible"), ("preview", [Picture()], "preview-only"), ("full", [Picture(), Picture(media_type="image/png")], None)],
+)
+def test_pictures_are_seen_as_visibility_says(shared, visibility, seen, rule):
+    hall = shared(visibility=visibility)
+    for picture in (Picture(), Picture(media_type="image/png")):
+        if picture in seen:
+            assert render.render(hall, USER, IMAGE, picture)
+        else:
+            with pytest.raises(Forbidden) as refused:
+                render.render(hall, USER, IMAGE, picture)
+            assert refused.value.code == rule
+
+
+def test_a_preview_is_an_access_row_and_a_view_a_ledger_entry_too(shared):
+    hall = shared()
+    assert render.render(hall, USER, IMAGE, Picture())[:2] == b"\xff\xd8"
+    assert (accesses(hall), kinds(hall)) == ([("preview", 200, 1)], [])
+    assert render.render(hall, USER, IMAGE, Picture(media_type="image/png"))[:4] == b"\x89PNG"
+    assert (accesses(hall)[1:], kinds(hall)) == ([("view", 200, 1)], ["use.opened"])
+
+
+def test_a_frame_that_is_not_there_is_no_picture_and_no_use(shared):
+    hall = shared()
+    with pytest.raises((NotAcceptable, NotFound)):
+        render.render(hall, USER, IMAGE, Picture(frame=2))
+    assert (accesses(hall), kinds(hall)) == ([], [])
+
+
+def test_what_a_node_has_changed_is_never_taken_for_the_object(shared, clock):
+    """Comparing reads the held copy back: bytes that are not its own are the node's trouble, not the sender's."""
+    hall = shared()
+    with hall.store.write() as connection:
+        connection.execute(update(t.custody).where(t.custody.c.sop_uid == "1.2.3.1.1").values(file_digest=b"other"))
+    with pytest.raises(Unavailable):
+        ingest.take(hall, builders.batch(hall), "a", made(StudyDate="20210101"))

@@ -1,0 +1,185 @@
+"""The ledger is kept and checked: a verification recomputes everything and names the first entry that was tampered with."""
+
+import pytest
+from sqlalchemy import select, text
+
+from adapters.sql import ledger
+from adapters.sql import tables as t
+from consent import entries
+from consent.conditions import Action
+from consent.subject import Role
+from server.usecases import agree, ingest, retrieve, seal
+from server.usecases.batch import close_batch
+from server.usecases.retrieve import Wanted
+from tests import builders
+from tests.builders import ACTOR, made
+
+INSIDE, STUDY = builders.caller(Role.INSIDE), Wanted("1.2.3")
+
+
+def lived(hall, clock):
+    """A hall in which something of every kind has happened: governance, a batch, a use, and kept roots."""
+    batch = builders.batch(hall)
+    for n in (1, 2):
+        ingest.take(hall, batch, "a", made(f"1.2.3.1.{n}"))
+    close_batch(hall, batch.id)
+    for _ in range(2):
+        retrieve.recorded(hall, INSIDE, STUDY, Action.PROCESS, retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS))
+    seal.order(hall)
+    seal.keep_root(hall)
+    clock.on(700)
+    assert seal.close_windows(hall) == 1
+    agree.move_agreement(hall, ACTOR, "DSA-LUNG", "suspend")
+    seal.order(hall)
+    seal.keep_root(hall)
+    return hall
+
+
+@pytest.fixture
+def life(built, clock):
+    return lived(built, clock)
+
+
+def entry(hall, kind):
+    """The newest entry of this kind."""
+    with hall.store.read() as connection:
+        found = select(t.ledger_leaf.c.id, t.ledger_leaf.c.position).join(t.ledger_body, t.ledger_body.c.id == t.ledger_leaf.c.id)
+        return connection.execute(found.where(t.ledger_body.c.kind == kind).order_by(t.ledger_leaf.c.id.desc()).limit(1)).one()
+
+
+def tamper(hall, *statements, **values):
+    """What whoever owns the database file can do, guards or not."""
+    with hall.store.write() as connection:
+        for guard in ("ledger_leaf_kept", "ledger_leaf_fixed", "checkpoint_kept", "checkpoint_fixed"):
+            connection.execute(text(f"DROP TRIGGER {guard}"))
+        for statement in statements:
+            assert connection.execute(text(statement), values).rowcount > 0
+
+
+def test_a_ledger_nobody_touched_is_whole_on_both_databases(anywhere, clock):
+    checked = seal.verify(lived(anywhere, clock))
+    assert checked.broken is None
+    assert checked.entries > 12
+    assert (checked.erased, checked.roots) == (0, 2)
+
+
+def test_an_empty_ledger_is_whole(tmp_path):
+    hall = builders.hall(tmp_path)
+    assert seal.verify(hall) == seal.Checked(0, 0, 0, None)
+    hall.store.close()
+
+
+def test_a_changed_body_is_named(life):
+    found = entry(life, "govern.agreement.activate")
+    tamper(life, "UPDATE ledger_body SET body = replace(body, 'active', 'draft') WHERE id = :id", id=found.id)
+    assert seal.verify(life).broken == f"Entry {found.id} at position {found.position}: its body is not what its leaf commits to."
+
+
+def test_a_changed_nonce_is_named(life):
+    found = entry(life, "batch.opened")
+    tamper(life, "UPDATE ledger_body SET nonce = zeroblob(16) WHERE id = :id", id=found.id)
+    assert f"Entry {found.id} " in seal.verify(life).broken
+
+
+def test_a_body_changed_together_with_its_leaf_breaks_the_root_over_it(life):
+    found = entry(life, "govern.agreement.activate")
+    with life.store.snapshot() as connection:
+        old = next(e for e in ledger.all_entries(connection) if e.id == found.id)
+    body = old.body.replace(b"active", b"draft")
+    values = {"id": found.id, "body": body, "leaf": entries.leaf_hash(old.nonce, body)}
+    tamper(life, "UPDATE ledger_body SET body = :body WHERE id = :id AND :leaf = :leaf", "UPDATE ledger_leaf SET leaf = :leaf WHERE id = :id AND :body = :body", **values)
+    assert "an entry up to position" in seal.verify(life).broken
+
+
+def test_a_changed_leaf_is_named(life):
+    found = entry(life, "batch.closed")
+    tamper(life, "UPDATE ledger_leaf SET leaf = zeroblob(32) WHERE id = :id", id=found.id)
+    assert f"Entry {found.id} " in seal.verify(life).broken
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE receipt SET outcome = 'reject' WHERE sop_uid = '1.2.3.1.1'",
+        "UPDATE receipt SET digest = zeroblob(32) WHERE sop_uid = '1.2.3.1.1'",
+        "UPDATE receipt SET rule = 'attested'",
+        "DELETE FROM receipt WHERE sop_uid = '1.2.3.1.2'",
+        "INSERT INTO receipt (batch, name, size, outcome, rule, findings, at) SELECT batch, name, size, outcome, rule, findings, at FROM receipt LIMIT 1",
+    ],
+)
+def test_changed_receipts_are_named_with_the_entry_that_commits_to_them(life, statement):
+    found = entry(life, "batch.closed")
+    tamper(life, statement)
+    assert seal.verify(life).broken.startswith(f"Entry {found.id} at position {found.position}: the receipts of batch ")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE access SET target = '1.2.4'",
+        "UPDATE access SET status = 500",
+        "UPDATE access SET at = at + 1",
+        "DELETE FROM access WHERE id = (SELECT min(id) FROM access)",
+    ],
+)
+def test_changed_access_rows_are_named_with_the_entry_that_commits_to_them(life, statement):
+    found = entry(life, "use.closed")
+    tamper(life, statement)
+    assert seal.verify(life).broken.startswith(f"Entry {found.id} at position {found.position}: the access rows of use window ")
+
+
+def test_a_missing_entry_is_named(life):
+    found = entry(life, "batch.opened")
+    tamper(life, "DELETE FROM ledger_body WHERE id = :id", "DELETE FROM ledger_leaf WHERE id = :id", id=found.id)
+    assert f"stands where position {found.position} belongs" in seal.verify(life).broken
+
+
+def test_a_missing_last_entry_is_noticed_by_the_root_over_it(life):
+    found = entry(life, "govern.agreement.suspend")
+    tamper(life, "DELETE FROM ledger_body WHERE id = :id", "DELETE FROM ledger_leaf WHERE id = :id", id=found.id)
+    assert f"but only {found.position} are there" in seal.verify(life).broken
+
+
+def test_two_entries_that_change_places_are_noticed(life):
+    statements = [f"UPDATE ledger_leaf SET position = {new} WHERE position = {old}" for old, new in ((2, 9999), (3, 2), (9999, 3))]
+    tamper(life, *statements)
+    assert "an entry up to position" in seal.verify(life).broken
+
+
+def test_a_changed_root_is_noticed(life):
+    tamper(life, "UPDATE checkpoint SET root = zeroblob(32) WHERE size = (SELECT min(size) FROM checkpoint)")
+    assert "is not theirs" in seal.verify(life).broken
+
+
+def test_an_erased_body_breaks_nothing_and_is_counted(life):
+    tamper(life, "DELETE FROM ledger_body WHERE id = :id", id=entry(life, "batch.opened").id)
+    checked = seal.verify(life)
+    assert (checked.broken, checked.erased) == (None, 1)
+
+
+def test_an_entry_that_waits_for_its_position_is_checked_too(life):
+    agree.move_agreement(life, ACTOR, "DSA-LUNG", "resume")
+    found = entry(life, "govern.agreement.resume")
+    assert (found.position, seal.verify(life).broken) == (None, None)
+    tamper(life, "UPDATE ledger_body SET body = body || ' ' WHERE id = :id", id=found.id)
+    assert seal.verify(life).broken.startswith(f"Entry {found.id}: ")
+
+
+def test_roots_are_kept_at_intervals_and_only_over_what_is_new(built, clock):
+    seal.order(built)
+    first = seal.keep_root(built)
+    agree.move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
+    seal.order(built)
+    assert seal.keep_root(built) == first
+    clock.on(10)
+    assert seal.keep_root(built) == first + 1
+    clock.on(10)
+    assert seal.keep_root(built) == first + 1
+
+
+def test_a_window_is_closed_once_after_it_has_ended(built, clock):
+    ingest.take(built, builders.batch(built), "a", made())
+    retrieve.recorded(built, INSIDE, STUDY, Action.PROCESS, retrieve.grant(built, INSIDE, STUDY, Action.PROCESS))
+    assert seal.close_windows(built) == 0
+    clock.on(360)
+    assert (seal.close_windows(built), seal.close_windows(built)) == (1, 0)

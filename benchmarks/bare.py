@@ -1,6 +1,7 @@
 """The bare view: the same Granian settings and database, and nothing but the page's rows by key, joined. No token, no consent.
 
-The least that any Flask view on this database could do; the driver is used as it is (sqlite3, psycopg). Keys are fixed at the start.
+The least that any Flask view on this database could do; the driver is used as it is (sqlite3, psycopg). Keys are fixed at the
+start.
 """
 
 import json
@@ -11,13 +12,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from flask import Flask, Response
+from granian import Granian
+from granian.constants import Interfaces
+from granian.http import HTTP1Settings
 
 from server import settings as configuration
 from server.settings import Settings
 
 KEYS = "BARE_KEYS"
-_DOCUMENT = b'{"resource":'
 
 
 def application() -> Flask:
@@ -59,16 +63,11 @@ def _rows(chosen: Settings) -> Callable[[str, Sequence[int]], list[bytes]]:
 def _connection(chosen: Settings) -> Any:
     if not chosen.database_url:
         return sqlite3.connect(chosen.data_dir / "accord.db")
-    import psycopg
-
     return psycopg.connect(chosen.database_url.replace("+psycopg", ""), autocommit=True)
 
 
 def main() -> None:
     """Serve it as `accord web` serves: the same processes, threads and backlog."""
-    from granian import Granian
-    from granian.constants import Interfaces
-
     chosen = configuration.read()
     threads = chosen.streams + chosen.uploads + chosen.searches + 4
     Granian(
@@ -79,6 +78,7 @@ def main() -> None:
         workers=chosen.web_workers,
         blocking_threads=threads,
         backlog=1024,
+        http1_settings=HTTP1Settings(header_read_timeout=30_000),
         websockets=False,
         log_enabled=False,
         factory=True,

@@ -45,7 +45,10 @@ def main() -> None:
         chosen = world.settings(home, url)
         hall = world.governed(chosen, ALIASES)
         studies.fill(hall, args.studies)
-        keys = {"fragment": _first(hall, t.study.c.study_date.desc(), t.study.c.id.desc()), "document": _first(hall, t.study.c.id)}
+        keys = {
+            "fragment": _first(hall, t.study.c.study_date.desc(), t.study.c.id.desc()),
+            "document": _first(hall, t.study.c.id),
+        }
         (home / "keys.json").write_text(json.dumps(keys))
         hall.store.close()
         accord = stack.enter_context(world.accord(chosen, "web"))
@@ -81,7 +84,9 @@ def _pages(args: argparse.Namespace, chosen: Settings, accord: int, plain: tuple
     sides = (
         Side("Accord QIDO", f"{base}/dicom-web/studies?limit={PAGE}", (accord,), token),
         Side("bare view, fragments", f"{plain[0]}/studies", (plain[1],), dict),
-        Side("Orthanc QIDO", f"{orthanc.url}/dicom-web/studies?limit={PAGE}", (orthanc.process.pid,), partial(world.basic, orthanc)),
+        Side(
+            "Orthanc QIDO", f"{orthanc.url}/dicom-web/studies?limit={PAGE}", (orthanc.process.pid,), partial(world.basic, orthanc)
+        ),
         Side("Accord FHIR", f"{base}/fhir/R4/ImagingStudy?_count={PAGE}", (accord,), token),
         Side("bare view, documents", f"{plain[0]}/documents", (plain[1],), dict),
     )
@@ -96,10 +101,14 @@ def _pages(args: argparse.Namespace, chosen: Settings, accord: int, plain: tuple
         _said(connections, "bare view over QIDO (target: at most 3)", rates["bare view, fragments"], rates["Accord QIDO"])
         _said(connections, "FHIR over Orthanc's QIDO (target: at least 30)", rates["Accord FHIR"], rates["Orthanc QIDO"])
         _said(connections, "bare view over FHIR (target: at most 3)", rates["bare view, documents"], rates["Accord FHIR"])
-    limits = f"{args.studies} studies in {len(ALIASES)} datasets on {'PostgreSQL' if args.postgresql else 'SQLite'}; log on, access record on"
-    print(f"\nAccord: {limits}. The other side: {world.orthanc_version(orthanc)}, {args.orthanc_studies} studies of one instance,")
-    print("HTTP on loopback with Basic authentication, its SQLite index and plugin's defaults. Bound by: the servers' CPU (Python's")
-    print(f"lock in each of {chosen.web_workers} processes); the caller is a process of its own and shares the same cores.\n")
+    print()
+    world.say(
+        f"Accord: {args.studies} studies in {len(ALIASES)} datasets on {world.database_name(args)}, default settings,",
+        f"log and access record on. The other side: {world.orthanc_version(orthanc)}, {args.orthanc_studies} studies of one",
+        "instance, HTTP with Basic authentication, its own SQLite index, the DICOMweb plugin's defaults; and a Flask view that",
+        "selects the same hundred rows by key. Bound by the servers' CPU (Accord: Python's lock in each of",
+        f"{chosen.web_workers} processes); the caller is a process of its own, on the same cores.",
+    )
 
 
 def _same(sides: Sequence[Side]) -> None:

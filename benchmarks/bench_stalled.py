@@ -44,9 +44,14 @@ def main() -> None:
     world.table(("while", "connections", "answers/s", "p50 ms", "p99 ms", "server CPU ms"), rows)
     for connections in (1, 4):
         idle, stalled = ([f.p99 for f in found[name, connections]] for name in ("idle", f"{STALLED} stalled"))
-        print(f"- p99 beside stalled downloads over p99 idle (target: at most 3), connections {connections}: {world.ratios(stalled, idle)}")
-    print(f"\nQIDO pages of 100 of {args.studies} studies; downloads of {size / 1e6:.0f} MB by an inside client, all {STALLED} answered 200")
-    print(f"and read for {TAKEN // 1024} kB; {chosen.web_workers} processes with {chosen.streams} places for streams each. Bound by: the processes' lock.\n")
+        said = f"- p99 beside stalled downloads over p99 idle (target: at most 3), {connections} searching"
+        print(f"{said}: {world.ratios(stalled, idle)}")
+    print()
+    world.say(
+        f"QIDO pages of 100 of {args.studies} studies. {STALLED} downloads of {size / 1e6:.0f} MB by an inside client, each",
+        f"answered 200, its first {TAKEN // 1024} kB read and no more; {chosen.web_workers} processes with {chosen.streams} places",
+        "for streams each, a thread a place. Bound by Python's lock in each process: a thread that waits for its reader holds none.",
+    )
 
 
 def _deposited(hall: Hall) -> int:

@@ -6,7 +6,6 @@ All UIDs of a kind have one length, so that a file is made by replacing bytes, a
 import io
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 
 from pydicom import dcmread
 from pydicom.uid import ExplicitVRLittleEndian

@@ -10,7 +10,7 @@ import msgspec
 from sqlalchemy import insert, select
 
 from adapters.sql import tables as t
-from adapters.sql.store import stamp
+from adapters.sql.store import moment, stamp
 from mappings.dicom.fragment import series_fragment, study_fragment
 from mappings.dicom.header import Header
 from mappings.fhir.imaging_study import document
@@ -35,7 +35,7 @@ class Owner:
 
 
 def fill(hall: Hall, count: int) -> None:
-    """Index `count` studies, each of a patient of its own, in turn to each dataset. No custody, no files: nothing can be retrieved."""
+    """Index `count` studies, each of a patient of its own, in turn to each dataset; without custody and files."""
     with hall.store.read() as connection:
         owners = [Owner(*row) for row in connection.execute(_OWNERS)]
     chance, at = random.Random(3), stamp(hall.clock())
@@ -120,8 +120,6 @@ def _series(header: Header, number: int) -> Series:
 
 
 def _study(number: int, owner: Owner, header: Header, series: list[Series], patient: str, at: int) -> Row:
-    from adapters.sql.store import moment
-
     uid, modality = header.study_instance_uid, str(header.modality)
     counts = {"series": SERIES, "instances": SERIES * INSTANCES}
     fragment = study_fragment(header, issuer=owner.provider, modalities=[modality], sop_classes=[CT_IMAGE], **counts)
@@ -131,10 +129,11 @@ def _study(number: int, owner: Owner, header: Header, series: list[Series], pati
     )  # fmt: skip
     same = ("patient_id", "patient_sex", "patient_birth_date", "study_date", "study_time", "accession_number", "study_id")
     return {name: getattr(header, name) for name in same} | counts | {
-        "id": number, "key": noun.key, "study_uid": uid, "dataset": owner.dataset, "patient": number,
-        "patient_name": str(header.patient_name).lower(), "age": header.age_years, "description": str(header.study_description).lower(),
-        "referring": "", "header": msgspec.json.encode(header).decode(), "modalities": modality, "sop_classes": CT_IMAGE,
-        "fragment": fragment.encode(), "document": document(noun), "version": 1, "updated": at, "touched": at, "dirty_since": None,
+        "id": number, "key": noun.key, "study_uid": uid, "dataset": owner.dataset, "patient": number, "referring": "",
+        "patient_name": str(header.patient_name).lower(), "age": header.age_years, "modalities": modality,
+        "description": str(header.study_description).lower(), "header": msgspec.json.encode(header).decode(),
+        "sop_classes": CT_IMAGE, "fragment": fragment.encode(), "document": document(noun),
+        "version": 1, "updated": at, "touched": at, "dirty_since": None,
     }  # fmt: skip
 
 
@@ -142,6 +141,7 @@ def _series_row(study: int, header: Header, series: Series) -> Row:
     own = replace(header, series_instance_uid=series.uid, series_number=series.number)
     return {
         "study": study, "series_uid": series.uid, "modality": series.modality, "body_part": series.body_part,
-        "manufacturer": str(header.manufacturer).lower(), "number": series.number, "description": str(series.description).lower(),
-        "header": msgspec.json.encode(own).decode(), "instances": INSTANCES, "fragment": series_fragment(own, instances=INSTANCES).encode(),
+        "manufacturer": str(header.manufacturer).lower(), "number": series.number, "instances": INSTANCES,
+        "description": str(series.description).lower(), "header": msgspec.json.encode(own).decode(),
+        "fragment": series_fragment(own, instances=INSTANCES).encode(),
     }  # fmt: skip

@@ -9,12 +9,14 @@ import json
 import os
 import platform
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
+import textwrap
 import time
-import urllib.error
 import urllib.request
+from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -65,8 +67,13 @@ def database(*, postgresql: bool) -> Iterator[str]:
         yield new_database()
 
 
+def database_name(args: argparse.Namespace) -> str:
+    """What Accord's index is in."""
+    return "PostgreSQL" if args.postgresql else "SQLite"
+
+
 def settings(home: Path, url: str) -> Settings:
-    """Accord's own defaults on free ports; only the log's level is not: a supervisor would not keep it on this disk."""
+    """Accord's own defaults, on free ports; its log goes to a file."""
     ports = {"port": servers.free_port(), "dimse_port": servers.free_port()}
     return Settings(data_dir=home / "accord", database_url=url, **ports)
 
@@ -136,8 +143,6 @@ def accord(chosen: Settings, command: str) -> Iterator[int]:
 
 def listening(ports: Sequence[int]) -> bool:
     """Whether something accepts connections on each of these ports of the loopback interface."""
-    import socket
-
     for port in ports:
         try:
             socket.create_connection(("127.0.0.1", port), timeout=1).close()
@@ -148,7 +153,7 @@ def listening(ports: Sequence[int]) -> bool:
 
 def get(url: str, headers: Mapping[str, str]) -> bytes:
     """The body of one answered GET."""
-    with _OPENER.open(urllib.request.Request(url, headers=dict(headers)), timeout=60) as answer:
+    with _OPENER.open(urllib.request.Request(url, headers=dict(headers)), timeout=60) as answer:  # noqa: S310 - our own servers
         return bytes(answer.read())
 
 
@@ -170,11 +175,6 @@ def _below(pid: int, roots: Sequence[int], parents: Mapping[int, int]) -> bool:
     return pid != 0
 
 
-def middle(values: Sequence[float]) -> float:
-    """The median."""
-    return median(values)
-
-
 def ratios(over: Sequence[float], under: Sequence[float]) -> str:
     """The median of the ratios round by round, with the least and the greatest."""
     each = [a / b for a, b in zip(over, under, strict=True)]
@@ -188,6 +188,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     for row in rows:
         print("| " + " | ".join(map(str, row)) + " |")
     print(flush=True)
+
+
+def say(*sentences: str) -> None:
+    """Print a paragraph."""
+    print(textwrap.fill(" ".join(sentences), 120), end="\n\n", flush=True)
 
 
 def machine() -> str:
@@ -205,8 +210,6 @@ def orthanc_version(server: servers.Orthanc) -> str:
 
 def basic(server: servers.Orthanc) -> dict[str, str]:
     """The credentials of a private Orthanc."""
-    from base64 import b64encode
-
     return {"Authorization": "Basic " + b64encode(f"{server.user}:{server.password}".encode()).decode()}
 
 

@@ -52,7 +52,14 @@ def seed(built: Hall, *, alias: str = "LUNG", provider: str = "hospital-a", atte
         agree.add_node(built, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8"])
     agree.add_party(built, ACTOR, provider, provider.title(), "provider")
     key = f"DSA-{alias}"
-    terms = {"provider": provider, "node": "central", "terms": TERMS, "starts": start, "actions": ("query", "process"), "visibility": "full"}
+    terms = {
+        "provider": provider,
+        "node": "central",
+        "terms": TERMS,
+        "starts": start,
+        "actions": ("query", "process"),
+        "visibility": "full",
+    }
     agree.add_agreement(built, ACTOR, key, **(terms | agreement))  # type: ignore[arg-type]
     agree.move_agreement(built, ACTOR, key, "propose")
     agree.move_agreement(built, ACTOR, key, "activate")

@@ -11,7 +11,21 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Result, Select, and_, bindparam, exists, false, func, or_, select, true
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Result,
+    Select,
+    and_,
+    bindparam,
+    exists,
+    false,
+    func,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy import not_ as sql_not
 
 from adapters.sql import tables as t
@@ -111,7 +125,9 @@ def compiled(condition: Condition, depth: int) -> ColumnElement[bool]:
     if isinstance(condition, AnyOf):
         return or_(false(), *(compiled(p, depth) for p in condition.parts))
     if isinstance(condition, Not):
-        return sql_not(func.coalesce(compiled(condition.part, depth), false()))  # what is empty is not equal; NULL would be neither
+        return sql_not(
+            func.coalesce(compiled(condition.part, depth), false())
+        )  # what is empty is not equal; NULL would be neither
     deeper = _DEPTH[FIELDS[condition.field].level]
     return _leaf(condition) if deeper <= depth else _below((condition,), depth, deeper)
 

@@ -59,6 +59,7 @@ def _limit() -> None:
 
 def _failed(error: Exception) -> Response:
     reference = g.get("request_id", "")
+    allowed = getattr(error, "valid_methods", None)
     if isinstance(error, HTTPException):
         kind = _HTTP.get(error.code or 500)
         error = kind(f"http-{error.code}", error.description or error.name) if kind else error
@@ -67,6 +68,8 @@ def _failed(error: Exception) -> Response:
         log.error("unexpected", exc_info=error, extra={"request": reference})
     failure = faults.said(error, reference)
     response = _dialect(failure, fault, reference)
+    if allowed:  # RFC 9110 section 15.5.6: a 405 says which methods there are
+        response.headers["Allow"] = ", ".join(sorted(allowed))
     if isinstance(failure, failures.Busy):
         response.headers["Retry-After"] = str(failure.retry_after)
     if isinstance(failure, failures.Unavailable):

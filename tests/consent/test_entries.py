@@ -8,7 +8,7 @@ import rfc8785
 from consent.entries import NONCE_BYTES, Kind, canonical, entry, leaf_hash
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=UTC)
-LETTERS = "abcZ09 äßç漢字\U0001f600\"\\/\b\f\n\r\t\x00\x1f\x7f\u2028\u20ac"
+LETTERS = 'abcZ09 äßç漢字\U0001f600"\\/\b\f\n\r\t\x00\x1f\x7f\u2028\u20ac'
 
 
 def value(chance: random.Random, depth: int = 0) -> object:
@@ -35,7 +35,9 @@ def test_the_canonical_bytes_are_those_of_rfc_8785(seed):
 
 
 def test_the_order_in_which_facts_are_given_changes_nothing():
-    assert canonical({"b": 1, "a": {"d": 1, "c": 2}}) == canonical({"a": {"c": 2, "d": 1}, "b": 1}) == b'{"a":{"c":2,"d":1},"b":1}'
+    assert (
+        canonical({"b": 1, "a": {"d": 1, "c": 2}}) == canonical({"a": {"c": 2, "d": 1}, "b": 1}) == b'{"a":{"c":2,"d":1},"b":1}'
+    )
 
 
 def test_what_has_no_canonical_form_is_refused():

@@ -186,7 +186,9 @@ def some_facts(chance, number):
         starts=NOW + chance.choice([-DAY, -DAY, -DAY, timedelta(0), DAY]),
         ends=ends,
         conditions=conditions,
-        permits=tuple(Permit(p, NOW - DAY, chance.choice([None, NOW, NOW + DAY])) for p in ("university", "clinic") if chance.random() < 0.5),
+        permits=tuple(
+            Permit(p, NOW - DAY, chance.choice([None, NOW, NOW + DAY])) for p in ("university", "clinic") if chance.random() < 0.5
+        ),
     )
 
 

@@ -27,11 +27,21 @@ def store(database):
         shared = {"hosting": "central", "url": "", "networks": "", "allow": "", "state": "linked"}
         node = governance.add(connection, "node", NOW, name="n", kind="folder", **shared)
         terms = governance.add(connection, "terms", NOW, version="1.0.0", sha256="", text=b"", at=0)
-        values = {"state": "active", "starts": 0, "access_class": "default", "listed": True, "actions": "", "visibility": "none", "purposes": ""}
+        values = {
+            "state": "active",
+            "starts": 0,
+            "access_class": "default",
+            "listed": True,
+            "actions": "",
+            "visibility": "none",
+            "purposes": "",
+        }
         links = {"party": party, "node": node, "terms": terms}
         agreement = governance.add(connection, "agreement", NOW, key="A", version=1, **values, **links)
         for alias in ("ONE", "TWO"):
-            dataset = governance.add(connection, "dataset", NOW, alias=alias, agreement=agreement, title="", description="", details="{}")
+            dataset = governance.add(
+                connection, "dataset", NOW, alias=alias, agreement=agreement, title="", description="", details="{}"
+            )
             said = {"subject": "", "peer": "", "calling": "", "called": "", "attested": False, "opened": 0, "touched": 0}
             connection.execute(insert(t.batch).values(key=alias, door="push", dataset=dataset, **said))
     yield opened
@@ -154,7 +164,7 @@ def test_a_move_is_made_from_its_own_state_only(store):
         assert not custody.move(connection, key, "held", "withdrawn", NOW)
         assert custody.move(connection, key, "review", "refusing", NOW)
         assert not custody.move(connection, key, "review", "refusing", NOW)
-        assert [k.id for k in custody.passing(connection)] == [key]
+        assert [k.id for k in custody.passing(connection, NOW)] == [key]
 
 
 def test_a_study_is_elsewhere_while_another_dataset_has_it_in_care(store):
@@ -184,7 +194,11 @@ def test_a_place_is_in_use_while_another_row_in_care_rests_there(store):
     [
         ({"study_uid": SEEN.study_uid}, [SEEN, replace(SEEN, sop_uid="1.9", digest=b"x")], [replace(SEEN, study_uid="1.9")]),
         ({"sop_uid": SEEN.sop_uid}, [SEEN, replace(SEEN, digest=b"x")], [replace(SEEN, sop_uid="1.9")]),
-        ({"sop_uid": SEEN.sop_uid, "digest": SEEN.digest}, [SEEN], [replace(SEEN, digest=b"corrected"), replace(SEEN, sop_uid="1.9")]),
+        (
+            {"sop_uid": SEEN.sop_uid, "digest": SEEN.digest},
+            [SEEN],
+            [replace(SEEN, digest=b"corrected"), replace(SEEN, sop_uid="1.9")],
+        ),
     ],
 )
 def test_a_block_names_what_it_keeps_out_in_its_own_dataset_until_it_is_lifted(store, named, stopped, free):

@@ -34,7 +34,13 @@ def facts(built):
 
 def test_a_dataset_is_read_as_it_was_agreed(built):
     found = facts(built)
-    assert (found.alias, found.provider, found.agreement, found.node, found.terms) == ("LUNG", "hospital-a", "DSA-LUNG", "central", "1.0.0")
+    assert (found.alias, found.provider, found.agreement, found.node, found.terms) == (
+        "LUNG",
+        "hospital-a",
+        "DSA-LUNG",
+        "central",
+        "1.0.0",
+    )
     assert (found.state, found.version, found.node_state) == (AgreementState.ACTIVE, 3, NodeState.LINKED)
     assert (found.starts, found.ends, found.permits) == (START, None, ())
     given = found.conditions
@@ -113,7 +119,13 @@ def test_a_client_comes_with_its_organisation_node_and_terms(built):
     with built.store.read() as connection:
         found = governance.client(connection, "inside")
         assert governance.client(connection, "nobody") is None
-    assert (found.party, found.role, found.node, found.networks, found.terms) == ("hospital-a", "provider", "central", ("127.0.0.0/8",), "1.0.0")
+    assert (found.party, found.role, found.node, found.networks, found.terms) == (
+        "hospital-a",
+        "provider",
+        "central",
+        ("127.0.0.0/8",),
+        "1.0.0",
+    )
     assert (found.purposes, found.scopes, found.enabled) == ({"AITRAIN"}, ("system/*.rs",), True)
 
 

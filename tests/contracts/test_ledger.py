@@ -169,9 +169,21 @@ def governed(store):
     with store.write() as connection:
         run = connection.execute
         run(t.party.insert().values(key="p", name="p", role="provider", approved=True, updated=0))
-        run(t.node.insert().values(name="n", kind="folder", hosting="central", url="", networks="", allow="", state="linked", updated=0))
+        run(
+            t.node.insert().values(
+                name="n", kind="folder", hosting="central", url="", networks="", allow="", state="linked", updated=0
+            )
+        )
         run(t.terms.insert().values(version="1.0.0", sha256="", text=b"", at=0))
-        values = {"state": "active", "starts": 0, "access_class": "default", "listed": True, "actions": "", "visibility": "none", "purposes": ""}
+        values = {
+            "state": "active",
+            "starts": 0,
+            "access_class": "default",
+            "listed": True,
+            "actions": "",
+            "visibility": "none",
+            "purposes": "",
+        }
         run(t.agreement.insert().values(key="A", party=1, node=1, terms=1, version=1, updated=0, **values))
         run(t.dataset.insert().values(alias="LUNG", agreement=1, title="", description="", details="{}", updated=0))
     return store

@@ -12,7 +12,9 @@ from adapters.sql import migrate
 from adapters.sql import tables as t
 from adapters.sql.store import Store
 
-UPGRADE = "import sys; from adapters.sql import migrate; from adapters.sql.store import Store; migrate.upgrade(Store(sys.argv[1]))"
+UPGRADE = (
+    "import sys; from adapters.sql import migrate; from adapters.sql.store import Store; migrate.upgrade(Store(sys.argv[1]))"
+)
 
 
 @pytest.fixture

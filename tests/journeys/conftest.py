@@ -39,6 +39,7 @@ def governance(node: str) -> list[list[str]]:
     lines = [
         f"node add central --networks 127.0.0.0/8 {node}",
         "party add hospital --name Hospital --role provider",
+        "party add ward --name Ward --role provider",
         "party add clinic --name Clinic --role provider",
         "party add university --name University --role user",
         "party add centre --name Centre --role operator",
@@ -58,6 +59,7 @@ def clients(folder: Path) -> dict[str, list[str]]:
     named = {
         "provider": "--party hospital --scopes system/*.cruds",
         "stranger": "--party clinic --scopes system/*.cruds",
+        "ward": "--party ward --scopes system/*.cruds",
         "researcher": f"--party university --purposes {PURPOSES}",
         "elsewhere": f"--party university --purposes {PURPOSES}",
         "inside": f"--party university --purposes {PURPOSES} --node central",

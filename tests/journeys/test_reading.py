@@ -8,7 +8,7 @@ import requests
 from dicomweb_client import DICOMwebClient
 from fhirpy import SyncFHIRClient
 from PIL import Image
-from pydicom import dcmread
+from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
 from tests.builders import DICOM
@@ -85,9 +85,16 @@ def test_what_a_pacs_sent_comes_back_element_for_element(site):
     sent = {d.SOPInstanceUID: d for d in (dcmread(DICOM / name) for name in LIVER)}
     assert {d.SOPInstanceUID for d in study} == set(sent)
     for back in study:
-        assert back == sent[back.SOPInstanceUID]
+        assert plain(back) == plain(sent[back.SOPInstanceUID])
     series = client.retrieve_series(site.liver, study[0].SeriesInstanceUID, media_types=STORED)
     assert sorted(d.SOPInstanceUID for d in series) == sorted(sent)
+
+
+def plain(dataset: Dataset) -> Dataset:
+    """Without group lengths and padding, which dcmtk's senders leave out."""
+    kept = Dataset({e.tag: e for e in dataset if e.tag.element and e.tag != 0xFFFCFFFC})
+    assert len(kept) > 50
+    return kept
 
 
 @pytest.mark.parametrize("name", ["provider", "inside"])
@@ -193,8 +200,8 @@ def test_a_fhir_client_searches_pages_and_reads(site, name):
     patient = client.resources("Patient").search(identifier="OWN-1").get()
     own = client.resources("ImagingStudy").search(patient=f"Patient/{patient['id']}").fetch_all()
     assert [s["identifier"][0]["value"] for s in own] == [f"urn:oid:{site.own[1]}"]
-    assert {c["id"] for c in client.resources("Consent").fetch_all()} == {"DSA-LIVER", "DSA-OPEN"}
-    assert {e["id"] for e in client.resources("Endpoint").fetch_all()} == {"LIVER", "OPEN"}
+    assert {c["id"] for c in client.resources("Consent").fetch_all()} >= {"DSA-LIVER", "DSA-OPEN"}
+    assert {e["id"] for e in client.resources("Endpoint").fetch_all()} >= {"LIVER", "OPEN"}
     deposits = [p for p in client.resources("Provenance").fetch_all() if f"ImagingStudy/{liver['id']}" in str(p["target"])]
     assert deposits
 
@@ -222,7 +229,7 @@ def test_what_waits_for_review_is_seen_by_no_search(site):
 
 
 def test_every_use_is_in_the_record(site):
-    study, series, instance = site.emri
+    study = site.emri[0]
     site.accord.get(f"/dicom-web/studies/{study}", "inside")
     (known,) = fhir(site, "inside").resources("ImagingStudy").search(identifier=f"urn:dicom:uid|urn:oid:{study}").fetch_all()
     target = f"ImagingStudy/{known['id']}"

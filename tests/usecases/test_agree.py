@@ -1,6 +1,5 @@
 """Governance by the operator's verbs: refusals first, each act with its entry, and every stop binding the next statement."""
 
-
 import pytest
 from sqlalchemy import func, select
 
@@ -121,7 +120,9 @@ def documents(hall):
 
 def tallies(hall):
     with hall.store.read() as connection:
-        return rows.tallies(connection, Query(Level.STUDY), hall.sight(connection, Caller(FEDERATION), Action.DISCOVER), hall.clock())
+        return rows.tallies(
+            connection, Query(Level.STUDY), hall.sight(connection, Caller(FEDERATION), Action.DISCOVER), hall.clock()
+        )
 
 
 ASKED = {
@@ -148,10 +149,19 @@ def answered(hall):
 
 
 STOPS = {
-    "suspend": (lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "suspend"), lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "resume")),
+    "suspend": (
+        lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "suspend"),
+        lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "resume"),
+    ),
     "terminate": (lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "terminate"), None),
-    "suspend node": (lambda h: agree.move_node(h, ACTOR, "central", "suspend"), lambda h: agree.move_node(h, ACTOR, "central", "link")),
-    "unlink node": (lambda h: agree.move_node(h, ACTOR, "central", "unlink"), lambda h: agree.move_node(h, ACTOR, "central", "link")),
+    "suspend node": (
+        lambda h: agree.move_node(h, ACTOR, "central", "suspend"),
+        lambda h: agree.move_node(h, ACTOR, "central", "link"),
+    ),
+    "unlink node": (
+        lambda h: agree.move_node(h, ACTOR, "central", "unlink"),
+        lambda h: agree.move_node(h, ACTOR, "central", "link"),
+    ),
     "withdraw": (lambda h: agree.withdraw_study(h, ACTOR, "1.2.3"), None),
 }
 
@@ -195,7 +205,11 @@ def test_a_revoked_permit_binds_the_next_statement(tmp_path, clock):
     agree.add_party(hall, ACTOR, "university", "U", "user")
     ingest.take(hall, builders.batch(hall), "a", made())
     seen = []
-    for act in (lambda: None, lambda: agree.add_permit(hall, ACTOR, "LUNG", "university"), lambda: agree.revoke_permit(hall, ACTOR, "LUNG", "university")):
+    for act in (
+        lambda: None,
+        lambda: agree.add_permit(hall, ACTOR, "LUNG", "university"),
+        lambda: agree.revoke_permit(hall, ACTOR, "LUNG", "university"),
+    ):
         act()
         seen.append(len(search.fragments(hall, USER, Query(Level.STUDY))))
     assert seen == [0, 1, 0]
@@ -233,5 +247,3 @@ def test_a_withdrawn_patient_with_another_study_stays(shared):
         agree.withdraw_study(shared, ACTOR, study)
         with shared.store.read() as connection:
             assert connection.execute(select(func.count()).select_from(t.patient)).scalar_one() == patients
-
-

@@ -96,7 +96,9 @@ def test_what_is_quarantined_is_not_found_even_by_its_provider(shared):
             retrieve.metadata(hall, who, Wanted("1.2.9"))
 
 
-@pytest.mark.parametrize("wanted", [Wanted("1.2.3", "1.2.9"), Wanted("1.2.3", "1.2.3.1", "1.2.9"), Wanted("1.2.3", "1.2.9", "1.2.3.1.1")])
+@pytest.mark.parametrize(
+    "wanted", [Wanted("1.2.3", "1.2.9"), Wanted("1.2.3", "1.2.3.1", "1.2.9"), Wanted("1.2.3", "1.2.9", "1.2.3.1.1")]
+)
 def test_a_series_or_instance_that_is_not_there_is_not_found(shared, wanted):
     with pytest.raises(NotFound):
         retrieve.grant(shared(), PROVIDER, wanted, Action.EXPORT)
@@ -163,7 +165,11 @@ def test_a_small_jpeg_in_its_own_window_is_a_preview_and_anything_else_a_view(pi
 
 @pytest.mark.parametrize(
     ("visibility", "seen", "rule"),
-    [("none", [], "not-visible"), ("preview", [Picture()], "preview-only"), ("full", [Picture(), Picture(media_type="image/png")], None)],
+    [
+        ("none", [], "not-visible"),
+        ("preview", [Picture()], "preview-only"),
+        ("full", [Picture(), Picture(media_type="image/png")], None),
+    ],
 )
 def test_pictures_are_seen_as_visibility_says(shared, visibility, seen, rule):
     hall = shared(visibility=visibility)

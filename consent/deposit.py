@@ -303,6 +303,15 @@ DOOR_RULES: tuple[Rule, ...] = (
         "repository rule: a stopped node takes nothing",
     ),
     Rule(
+        "command-disagrees",
+        _REJECT,
+        _REJECT,
+        "The C-STORE command names another SOP Class or SOP Instance UID than the object it came with, so it was not taken. "
+        "Send it again with a sender that reads its objects.",
+        "SOP Class or Instance UID of command and data set differ",
+        "PS3.7 §9.3.1.1, PS3.4 Table B.2-1",
+    ),
+    Rule(
         "retry-later",
         _REJECT,
         _REJECT,

@@ -99,7 +99,7 @@ def decide(subject: Subject, action: Action, purpose: str | None, facts: Facts, 
     return Decision(True, "permitted", *cites, _valid_until(subject, facts, now))
 
 
-def _refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> str | None:  # noqa: PLR0911 - gates
+def _refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> str | None:
     reach = MATRIX[subject.role].get(action)
     if reach is None:
         return "no-download" if action is Action.EXPORT and subject.role is Role.INSIDE else "role"
@@ -123,7 +123,9 @@ def stopped(facts: Facts, now: datetime) -> str | None:
     return None if facts.node_state is NodeState.LINKED else "node-not-linked"
 
 
-def _users_refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> str | None:
+def _users_refusal(  # noqa: PLR0911 - gates
+    subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime
+) -> str | None:
     if not subject.approved:
         return "not-approved"
     if subject.terms is None:

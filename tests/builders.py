@@ -7,6 +7,8 @@ from pathlib import Path
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
+from adapters.sql import governance
+from consent.conditions import Purpose
 from consent.subject import Role, Subject
 from server import wiring
 from server.settings import Settings
@@ -41,11 +43,9 @@ def hall(folder: Path, *, url: str = "", clock: Clock | None = None, **settings:
 
 
 def seed(built: Hall, *, alias: str = "LUNG", provider: str = "hospital-a", attested: bool = False, **agreement: object) -> None:
-    """A provider with an active agreement, its dataset, a registered sender STORESCU on loopback; a node 'central' and terms 1.0.0."""
+    """A provider with an active agreement, its dataset, a sender STORESCU on loopback; a node 'central' and terms 1.0.0."""
     start = built.clock() - timedelta(days=1)
     with built.store.read() as connection:
-        from adapters.sql import governance
-
         first = not governance.nodes(connection)
     if first:
         agree.add_terms(built, ACTOR, TERMS, b"Never for diagnosis.\n")
@@ -71,8 +71,6 @@ def seed(built: Hall, *, alias: str = "LUNG", provider: str = "hospital-a", atte
 
 def subject(role: Role = Role.USER, **values: object) -> Subject:
     """An approved caller who accepted the terms and is registered for every purpose."""
-    from consent.conditions import Purpose
-
     defaults = {"id": str(role), "role": role, "party": "hospital-a" if role in (Role.PROVIDER, Role.SENDER) else "university"}
     return Subject(**(defaults | {"approved": True, "terms": TERMS, "purposes": frozenset(Purpose)} | values))  # type: ignore[arg-type]
 

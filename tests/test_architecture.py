@@ -25,7 +25,7 @@ EVERYBODY = {"hall", "record"}
 """What each use case is handed, and where an answered request is noted."""
 ALLOWED = {
     "grant": {"identify"},  # a token is issued to the subject that the next request will find
-    "health": {"agree", "ingest"},  # a node that fails its probe is suspended as by the operator; how a megabyte is counted
+    "health": {"agree", "ingest"},  # a node that fails its probe is suspended; a megabyte
     "ingest": {"arrival", "batch", "objects"},  # a file is read, belongs to a batch, and is compared with the copy held
     "push": {"batch"},  # a provider's client opens, fills and closes a batch
     "reconcile": {"arrival", "batch", "ingest", "objects"},  # what a crash left is settled by ingest's own steps
@@ -35,7 +35,8 @@ ALLOWED = {
 """Use case → use cases it may call, with the reason."""
 
 NO_IO = {
-    "asyncio", "fcntl", "flask", "ftplib", "glob", "http", "httpx", "logging", "mmap", "multiprocessing", "os", "pathlib", "psycopg",
+    "asyncio",
+    "fcntl", "flask", "ftplib", "glob", "http", "httpx", "logging", "mmap", "multiprocessing", "os", "pathlib", "psycopg",
     "pynetdicom", "random", "requests", "secrets", "select", "shutil", "signal", "smtplib", "socket", "sqlalchemy", "sqlite3",
     "ssl", "subprocess", "tempfile", "threading", "time", "urllib.request",
 }  # fmt: skip
@@ -44,11 +45,11 @@ CLOCKS = {"now", "today", "utcnow"}
 
 NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
 COMMANDS = {"server/cli/inspect.py", "server/cli/token.py"}
-"""Files of the command line are named for what is typed, even where the standard library has such a name; imports are absolute."""
+"""The command line's files are named for what is typed, even where the standard library has such a name."""
 
 GLOBALS = {"request", "g", "current_app", "session"}
 MEET_GLOBALS = {"server/web/context.py", "server/web/app.py"}
-"""`context` makes what a request has; `app` wraps it all (limits, faults, the log line). A view takes `request` from `context`."""
+"""`context` makes what a request has; `app` wraps it (limits, faults, the log). A view takes `request` from `context`."""
 
 AT_IMPORT = {
     "create_engine",

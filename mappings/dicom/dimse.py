@@ -33,6 +33,7 @@ _REJECTED = MappingProxyType({
     "person-name": 0xC101, "birth-date": 0xC102, "address": 0xC103, "telephone": 0xC104, "other-ids": 0xC105,
     "study-not-yours": NOT_AUTHORISED, "blocked": NOT_AUTHORISED, "agreement-inactive": NOT_AUTHORISED,
     "agreement-expired": NOT_AUTHORISED, "node-not-linked": NOT_AUTHORISED,
+    "command-disagrees": 0xA900,
     "content-conflict": 0x0111, "retry-later": _RETRY,
 })
 _FAILED: tuple[tuple[type[Exception], Status], ...] = (
@@ -43,7 +44,6 @@ _FAILED: tuple[tuple[type[Exception], Status], ...] = (
     (Forbidden, Status(NOT_AUTHORISED, "This sender may not store here")),
 )
 _UNEXPECTED = Status(0x0110, "Processing failed; the operator's log says where")
-DISAGREEMENT = Status(0xA900, "SOP Class or Instance UID of command and data set differ")
 
 
 def status_for(rule: str, outcome: Outcome) -> Status:

@@ -17,7 +17,7 @@ from mappings.dicom.part10 import file_meta
 from mappings.failures import Failure
 from server.usecases.batch import Batch, Origin, close_batch, open_batch, sender_origin
 from server.usecases.hall import Hall
-from server.usecases.ingest import room_for, take
+from server.usecases.ingest import refuse, room_for, take
 
 _LOG = logging.getLogger("accord.dimse")
 
@@ -67,10 +67,11 @@ class Deposit:
             room_for(self.hall, len(dataset))
             batch = self._batch()
             syntax = context.transfer_syntax
-            if sop_class != context.abstract_syntax or not dimse.agrees(dataset, syntax, sop_class, sop_instance):
-                return dimse.DISAGREEMENT, "command-disagrees"
+            agrees = sop_class == context.abstract_syntax and dimse.agrees(dataset, syntax, sop_class, sop_instance)
             file = b"".join((file_meta(sop_class, sop_instance, syntax), dataset))
-        taken = take(self.hall, batch, f"{sop_instance}.dcm", memoryview(file))
+        name = f"{sop_instance}.dcm"
+        kept = (self.hall, batch, name, memoryview(file))
+        taken = take(*kept) if agrees else refuse(*kept, "command-disagrees")
         return status_for(taken.rule, taken.outcome), taken.rule
 
     def _batch(self) -> Batch:

@@ -74,7 +74,7 @@ def take(hall: Hall, batch: Batch, name: str, file: memoryview) -> Taken:
     try:
         arrival = read(name, file, hall.placeholders)
     except Unreadable as bad:
-        return _refused(hall, batch, name, file, bad)
+        return refuse(hall, batch, name, file, bad.rule, bad.where or "")
     for attempt in range(TRIES):
         try:
             return _attempt(hall, batch, arrival)
@@ -359,10 +359,10 @@ def _write_receipt(hall: Hall, connection: Connection, batch: Batch, arrival: Ar
     )
 
 
-def _refused(hall: Hall, batch: Batch, name: str, file: memoryview, bad: Unreadable) -> Taken:
-    """A file that can't be read; a stopped agreement is said first: nothing is judged for a dataset that takes nothing."""
+def refuse(hall: Hall, batch: Batch, name: str, file: memoryview, rule: str, where: str = "") -> Taken:
+    """A receipt for a file that is refused unjudged; a stopped agreement is said first: it takes nothing, whatever it is."""
     with hall.store.write() as connection:
-        rule = _stop(hall, connection, batch.origin) or bad.rule
+        rule = _stop(hall, connection, batch.origin) or rule
         batches.receipt(
             connection,
             batch.id,
@@ -373,7 +373,7 @@ def _refused(hall: Hall, batch: Batch, name: str, file: memoryview, bad: Unreada
             size=len(file),
             outcome=str(Outcome.REJECT),
             rule=rule,
-            findings=[(rule, bad.where or "")],
+            findings=[(rule, where)],
             now=hall.clock(),
         )
     return Taken(Outcome.REJECT, rule, deposit.sentence(rule), deposit.short(rule))

@@ -132,14 +132,23 @@ def govern(chance: random.Random, connection) -> list[int]:
 
 def fill(chance: random.Random, connection, datasets: list[int]) -> list[Row]:
     """Random studies with series and instances, in the tables and in memory."""
-    batch = dict(
-        key="b", door="push", dataset=datasets[0], subject="", peer="", calling="", called="", attested=False, opened=0, touched=0
-    )
+    batch = {
+        "key": "b",
+        "door": "push",
+        "dataset": datasets[0],
+        "subject": "",
+        "peer": "",
+        "calling": "",
+        "called": "",
+        "attested": False,
+        "opened": 0,
+        "touched": 0,
+    }
     batch_id = connection.execute(insert(t.batch).values(**batch).returning(t.batch.c.id)).scalar_one()
     patients = []
     for n in range(12):
         values = {"patient_key": f"key{n}", "patient_updated": n, "gender": chance.choice([None, "M", "F"])}
-        row = dict(key=f"key{n}", party=1, patient_id=f"P{n}", sex=values["gender"], updated=n)
+        row = {"key": f"key{n}", "party": 1, "patient_id": f"P{n}", "sex": values["gender"], "updated": n}
         patients.append((connection.execute(insert(t.patient).values(**row).returning(t.patient.c.id)).scalar_one(), values))
     return [_study(chance, connection, n, chance.choice(datasets), chance.choice(patients), batch_id) for n in range(90)]
 
@@ -186,21 +195,28 @@ def _series(chance, connection, uid, study_key, study, batch) -> Row:
 
 def _instance(chance, connection, uid, keys, series, batch) -> Row:
     own = {"sop_uid": uid, "sop_class": some(chance, Kind.UID), "instance_number": some(chance, Kind.NUMBER)}
-    held = dict(
-        sop_uid=uid, series_uid="", study_uid="", patient_id="", dataset=series.dataset, node=1, batch=batch, state="held"
-    )
-    held |= dict(
-        quarantined=False,
-        digest=b"",
-        file_digest=b"",
-        size=1,
-        dataset_start=0,
-        transfer_syntax="",
-        place=uid,
-        name=uid,
-        rule="",
-        at=0,
-    )
+    held = {
+        "sop_uid": uid,
+        "series_uid": "",
+        "study_uid": "",
+        "patient_id": "",
+        "dataset": series.dataset,
+        "node": 1,
+        "batch": batch,
+        "state": "held",
+    }
+    held |= {
+        "quarantined": False,
+        "digest": b"",
+        "file_digest": b"",
+        "size": 1,
+        "dataset_start": 0,
+        "transfer_syntax": "",
+        "place": uid,
+        "name": uid,
+        "rule": "",
+        "at": 0,
+    }
     custody = connection.execute(insert(t.custody).values(**held).returning(t.custody.c.id)).scalar_one()
     values = {
         "sop_uid": uid,

@@ -93,7 +93,7 @@ def data_set(file: bytes) -> bytes:
 
 
 def test_dcmsend_brings_compressed_objects_and_each_hears_its_own_answer(site):
-    """One waits for review, since it holds a name although its sender is attested; one is of a study that another dataset holds."""
+    """One waits for review: it holds a name although its sender is attested. One is of a study that another dataset holds."""
     accord = site.accord
     assert accord.dcmtk("echoscu", called="LIVER").returncode == 0
     assert accord.dcmtk("echoscu", called="LIVER", calling="STRANGER").returncode != 0

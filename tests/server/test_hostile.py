@@ -1,4 +1,4 @@
-"""What a stranger or a broken client may send to the HTTP door: each gets a short answer in its own dialect, and nothing leaks."""
+"""What a stranger or a broken client may send to the HTTP door: each gets a short answer in its dialect, and nothing leaks."""
 
 import gzip
 import json
@@ -74,7 +74,7 @@ GOOD = bytes(builders.sample(SAMPLE))
         (part(GOOD, "no colon here") + b"--b--", RELATED, 400),
         (b"--b\r\n", RELATED, 400),
         (b"--b--\r\n", RELATED, 400),  # a body without a part
-        (part(b"x", "Content-Type: text/html") + b"--b--", RELATED, 415),
+        (part(b"x", "Content-Type: text/html") + b"--b--", RELATED, 400),
         (GOOD, "application/octet-stream", 415),
         (GOOD, "", 415),
         (b"{}", "application/dicom+json", 415),
@@ -125,12 +125,11 @@ def test_json_of_the_wrong_shape_is_400(house, body):
         [{"name": 1, "digest": "0" * 64}],
         [{"name": "a", "digest": "g" * 64}],
         [{"name": "a\0", "digest": "0" * 64}],
-    ]
-    + [
         [{"name": "\ud800", "digest": "0" * 64}],
         [{"name": "n" * 1025, "digest": "0" * 64}],
         [{"name": "a", "digest": "0" * 64}] * 1001,
     ],
+    ids=lambda files: str(files).encode("ascii", "backslashreplace").decode()[:40],
 )
 def test_lists_of_files_of_the_wrong_shape_are_400(house, files):
     checked(house.ask("POST", f"/api/batches/{house.batch()}/known", PROVIDER, json={"files": files}), 400)
@@ -159,8 +158,12 @@ def test_a_body_over_the_limit_is_413_and_is_not_held(house, path):
         "StudyDate=2020",
         "StudyDate=20201399",
         "StudyInstanceUID=a;b",
-    ]
-    + ["StudyInstanceUID=" + "1" * 100, "PatientID=" + "*" * 3000, "0020000D=%00", "PatientName=" + "x" * 5000, "%F0%9F%92%A9=1"],
+        "StudyInstanceUID=" + "1" * 100,
+        "PatientID=" + "*" * 3000,
+        "0020000D=%00",
+        "PatientName=" + "x" * 5000,
+        "%F0%9F%92%A9=1",
+    ],
 )
 def test_qido_parameters_of_any_shape_never_break_the_server(house, query):
     response = house.ask("GET", f"/dicom-web/studies?{query}", USER)
@@ -190,8 +193,10 @@ def test_fhir_parameters_of_any_shape_are_answered_with_an_outcome(house, query)
 
 @pytest.mark.parametrize(
     "path",
-    ["/dicom-web/studies/..%2f..%2fetc%2fpasswd", "/dicom-web/studies/1.2.3%00", "/dicom-web/studies/' OR 1=1 --/metadata"]
-    + [
+    [
+        "/dicom-web/studies/..%2f..%2fetc%2fpasswd",
+        "/dicom-web/studies/1.2.3%00",
+        "/dicom-web/studies/' OR 1=1 --/metadata",
         "/fhir/R4/ImagingStudy/..%2f..%2f",
         "/api/batches/../../keys.json",
         "/catalogue/datasets/%00",
@@ -299,7 +304,8 @@ def test_a_stalled_upload_holds_its_own_place_and_no_search(tmp_path, monkeypatc
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
     port = server.server_port
-    head = f"POST {STOW} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {house.token(PROVIDER)}\r\nContent-Type: {RELATED}\r\nContent-Length: 100000\r\n\r\n--b\r\n"
+    proof = f"Authorization: Bearer {house.token(PROVIDER)}\r\nContent-Type: {RELATED}\r\nContent-Length: 100000"
+    head = f"POST {STOW} HTTP/1.1\r\nHost: x\r\n{proof}\r\n\r\n--b\r\n"
     stalled = []
     try:
         for _ in range(2):

@@ -27,10 +27,10 @@ class Deaf:
     def __init__(self, node):
         self._node = node
 
-    def open(self, *_args):
+    def delete(self, *_args):
         raise Unavailable("node-unavailable", "x")
 
-    delete = open
+    open = delete
 
     def __getattr__(self, name):
         return getattr(self._node, name)

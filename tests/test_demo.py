@@ -1,0 +1,189 @@
+"""`accord demo` and what the README says of it, in real processes.
+
+A fenced `sh` block of the README under a line `<!-- run -->` is run here, from the top of the repository, against a started demo:
+`.demo` stands for its data directory, 8080 and 11112 for its ports. Every line must succeed.
+"""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.running import CLEAR, COMMAND, TOP, eventually, process
+from tests.servers import find, free_port
+
+README = (TOP / "README.md").read_text()
+BLOCKS = re.findall(r"^<!-- run -->\n+```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+SECONDS = 60
+
+
+@dataclass
+class Demo:
+    """A running demo: its data, what it wrote for scripts, and what it printed."""
+
+    data: Path
+    log: Path
+
+    @property
+    def told(self) -> dict:
+        return json.loads((self.data / "demo.json").read_text())
+
+    @property
+    def printed(self) -> str:
+        return self.log.read_text()
+
+    def get(self, path: str, name: str | None = None) -> httpx.Response:
+        headers = {"Authorization": f"Bearer {self.told['tokens'][name]}"} if name else {}
+        return httpx.get(self.told["base_url"] + path, headers=headers, timeout=SECONDS, verify=CLEAR)
+
+
+def start(data: Path, port: int, dimse_port: int, log: Path):
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")}
+    return process("demo", "--port", port, "--dimse-port", dimse_port, "--data", data, environment=environment, log=log)
+
+
+@pytest.fixture(scope="module")
+def ports() -> tuple[int, int]:
+    return free_port(), free_port()
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory, ports) -> Iterator[Demo]:
+    """A first start."""
+    folder = tmp_path_factory.mktemp("demo")
+    started = Demo(folder / "data", folder / "log")
+    with start(started.data, *ports, started.log) as running:
+        assert eventually(lambda: (started.data / "demo.json").exists() or running.poll() is not None, SECONDS), started.printed
+        assert running.poll() is None, started.printed
+        yield started
+    assert not (started.data / "demo.json").exists()
+
+
+def test_what_scripts_need_is_written_for_its_owner_only(demo, ports):
+    told = demo.told
+    assert (demo.data / "demo.json").stat().st_mode & 0o077 == 0
+    assert told["base_url"] == f"http://127.0.0.1:{ports[0]}"
+    assert told["dimse"] == {"host": "127.0.0.1", "port": ports[1], "called_ae": "DEMO-LIVER", "calling_ae": "DEMOPACS"}
+    assert set(told["clients"]) == set(told["tokens"]) == {"provider", "researcher", "inside", "operator"}
+
+
+def test_the_samples_are_in_and_some_wait_and_some_are_refused(demo):
+    assert len(demo.get("/dicom-web/studies", "researcher").json()) >= 5
+    (pushed,) = [b for b in demo.get("/api/batches", "provider").json()["batches"] if b["door"] == "push"][-1:]
+    assert all(pushed["outcomes"][o] for o in ("pass", "review", "reject"))
+    assert pushed["waiting"]
+    for name in ("provider", "researcher", "inside", "operator"):
+        assert demo.get("/fhir/R4/ImagingStudy?_summary=count", name).json()["total"] >= 5, name
+
+
+def test_it_says_that_it_is_a_demo_and_never_for_diagnosis(demo):
+    assert "DEMO" in demo.printed
+    assert "Nothing here is for diagnosis" in demo.printed
+    assert "DEMO" in demo.get("/catalogue").text
+
+
+def printed(demo: Demo) -> list[str]:
+    """The commands that the demo prints, each whole."""
+    lines = demo.printed.partition("Try, in another shell:")[2].replace("\\\n", " ").splitlines()
+    return [line.strip() for line in lines if re.match(r"  (storescu|curl|\S*accord) ", line)]
+
+
+def run(script: str) -> str:
+    """Run shell lines from the top of the repository, each of which must succeed; what they printed."""
+    done = subprocess.run(
+        [find("bash"), "-euo", "pipefail", "-c", script], cwd=TOP, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 0, (script, done.stdout[-500:], done.stderr[-1500:])
+    return done.stdout
+
+
+def own(script: str) -> str:
+    """With dcmtk's storescu (pynetdicom puts one of its own beside this interpreter) and this interpreter's accord."""
+    script = re.sub(r"(?<![\w/])storescu ", f"{find('storescu')} ", script)
+    return script.replace(".venv/bin/accord", f"{sys.executable} -m server.cli.main")
+
+
+def test_every_printed_command_works(demo):
+    commands = printed(demo)
+    assert len(commands) >= 8
+    for command in commands:
+        said = run(own(command))
+        assert '"resourceType":"OperationOutcome"' not in said
+        assert "urn:accord:request" not in said, command
+
+
+def test_the_readme_has_commands_to_run():
+    assert len(BLOCKS) >= 4
+
+
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda b: b.split("\n")[0][:40])
+def test_the_readmes_commands_work_on_the_demo(demo, ports, block):
+    script = own(block)
+    for name, value in {".demo": str(demo.data), "8080": str(ports[0]), "11112": str(ports[1])}.items():
+        script = script.replace(name, value)
+    said = run(script)
+    assert "urn:accord:request" not in said, "none of them prints a problem"
+
+
+def test_every_make_target_in_the_readme_is_one():
+    targets = set(re.findall(r"^([a-z]+):", (TOP / "Makefile").read_text(), re.MULTILINE))
+    named = set(re.findall(r"^make ([a-z]+)", README, re.MULTILINE)) | set(re.findall(r"`make ([a-z]+)`", README))
+    assert {"demo", "test", "help"} <= named <= targets
+
+
+def test_a_second_start_is_quick_brings_nothing_again_and_takes_free_ports(tmp_path):
+    """Started, stopped, and started again while somebody else has the ports: the same data, other ports, and it says so."""
+    port, dimse_port = free_port(), free_port()
+    data, log = tmp_path / "data", tmp_path / "log"
+    with start(data, port, dimse_port, log):
+        assert eventually((data / "demo.json").exists, SECONDS)
+        first = Demo(data, log)
+        before = held(first)
+    log.unlink()
+    with socket.create_server(("127.0.0.1", port)):
+        began = time.monotonic()
+        with start(data, port, dimse_port, log):
+            assert eventually((data / "demo.json").exists, SECONDS)
+            took = time.monotonic() - began
+            second = Demo(data, log)
+            assert second.told["base_url"] != f"http://127.0.0.1:{port}"
+            assert f"Port {port} is taken, so HTTP is on" in second.printed
+            assert second.get("/dicom-web/studies", "researcher").status_code == 200
+            after = held(second)
+    assert after == before
+    assert took < 20, "under five seconds on a quiet machine; this one may be busy"
+
+
+def held(demo: Demo) -> tuple[int, int]:
+    """How many batches and studies there are."""
+    return len(demo.get("/api/batches", "provider").json()["batches"]), len(demo.get("/dicom-web/studies", "researcher").json())
+
+
+def test_a_demo_that_is_killed_leaves_nobody_on_its_ports(tmp_path):
+    port, dimse_port = free_port(), free_port()
+    data, log = tmp_path / "data", tmp_path / "log"
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")}
+    command = [*COMMAND, "demo", "--port", str(port), "--dimse-port", str(dimse_port), "--data", str(data)]
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, cwd=TOP, env=environment, stdout=out, stderr=out) as killed,
+    ):
+        assert eventually(lambda: listening(port) and listening(dimse_port), SECONDS)
+        killed.send_signal(signal.SIGKILL)
+    assert eventually(lambda: not listening(port) and not listening(dimse_port), 10)
+
+
+def listening(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.settimeout(1)
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -48,9 +48,9 @@ def main() -> None:
         print(f"{said}: {world.ratios(stalled, idle)}")
     print()
     world.say(
-        f"QIDO pages of 100 of {args.studies} studies. {STALLED} downloads of {size / 1e6:.0f} MB by an inside client, each",
-        f"answered 200, its first {TAKEN // 1024} kB read and no more; {chosen.web_workers} processes with {chosen.streams} places",
-        "for streams each, a thread a place. Bound by Python's lock in each process: a thread that waits for its reader holds none.",
+        f"QIDO pages of 100 of {args.studies} studies. {STALLED} downloads, {size / 1e6:.0f} MB each, by an inside client, all",
+        f"answered 200, the first {TAKEN // 1024} kB read and no more; {chosen.web_workers} processes with {chosen.streams}",
+        "places for streams each, a thread a place. Bound by Python's lock in each process; a stalled stream holds none.",
     )
 
 

@@ -201,8 +201,8 @@ def _print(args: argparse.Namespace, found: Found, turns: list[Turn], orthanc: s
     )
     world.say(
         "Bound, with Nagle: small objects by delayed acknowledgements, 44 ms on one side and 88 on both; Accord acknowledges at",
-        "once. Without: Orthanc and the sink by the receiver's CPU and the flush of one file; Accord by its flushes (file, folder,",
-        "the settling commit), its statements, and pynetdicom's two polling threads an association.",
+        "once. Without: Orthanc and the sink by the receiver's CPU and the flush of one file; Accord by its flushes (file,",
+        "folder, the settling commit), its statements, and pynetdicom's two polling threads an association.",
     )
 
 

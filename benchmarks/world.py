@@ -27,9 +27,9 @@ from typing import Any
 
 from adapters.identity import ClientFile, new_client_key, write_client
 from server import wiring
-from server.cli import token
+from server.cli import tokens
 from server.settings import Settings
-from server.usecases import agree
+from server.usecases import agree, register
 from server.usecases.hall import Hall
 from tests import builders, servers
 
@@ -93,7 +93,7 @@ def _client(hall: Hall, name: str, node: str | None) -> None:
     private, public = new_client_key()
     scopes, purposes = ["system/*.rs"], ["AIRESEARCH"]
     links = {"party": "university", "node": node, "terms": builders.TERMS}
-    agree.add_client(hall, builders.ACTOR, name, jwks=public, scopes=scopes, purposes=purposes, **links)
+    register.add_client(hall, builders.ACTOR, name, jwks=public, scopes=scopes, purposes=purposes, **links)
     endpoint = f"{hall.settings.base_url}/oauth/token"
     write_client(_file(hall.settings, name), ClientFile(name, endpoint, scopes[0], purposes[0], private))
 
@@ -104,7 +104,7 @@ def _file(chosen: Settings, name: str) -> Path:
 
 def bearer(chosen: Settings, name: str = "researcher") -> dict[str, str]:
     """The header with a fresh token; it lasts five minutes, so every round takes its own."""
-    return {"Authorization": f"Bearer {token.fetch(_file(chosen, name))}"}
+    return {"Authorization": f"Bearer {tokens.fetch(_file(chosen, name))}"}
 
 
 @contextlib.contextmanager

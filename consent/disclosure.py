@@ -4,13 +4,13 @@ DECADE = 10
 
 
 def safe_count(count: int, minimum: int) -> int | None:
-    """None where fewer than `minimum` would be told (the dataset is then left out); else rounded down to tens.
+    """None where fewer than `minimum` would be told (the dataset is then left out); else rounded down to tens, but not below the minimum.
 
     With a minimum of 1 counts are exact: for repositories whose providers agreed to that, and for the demo.
     """
     if count < max(minimum, 1):
         return None
-    return count if minimum <= 1 else count - count % DECADE
+    return count if minimum <= 1 else max(count - count % DECADE, minimum)
 
 
 def safe_age(years: int | None, minimum: int) -> int | None:

@@ -12,7 +12,7 @@ from consent.conditions import Purpose
 from consent.subject import Role, Subject
 from server import wiring
 from server.settings import Settings
-from server.usecases import agree
+from server.usecases import agree, register
 from server.usecases.batch import Batch, Origin, open_batch
 from server.usecases.hall import Caller, Hall
 
@@ -49,7 +49,7 @@ def seed(built: Hall, *, alias: str = "LUNG", provider: str = "hospital-a", atte
         first = not governance.nodes(connection)
     if first:
         agree.add_terms(built, ACTOR, TERMS, b"Never for diagnosis.\n")
-        agree.add_node(built, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8"])
+        register.add_node(built, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8"])
     agree.add_party(built, ACTOR, provider, provider.title(), "provider")
     key = f"DSA-{alias}"
     terms = {
@@ -64,9 +64,9 @@ def seed(built: Hall, *, alias: str = "LUNG", provider: str = "hospital-a", atte
     agree.move_agreement(built, ACTOR, key, "propose")
     agree.move_agreement(built, ACTOR, key, "activate")
     agree.add_dataset(built, ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
-    agree.add_sender(built, ACTOR, alias, "STORESCU", "127.0.0.1/32")
+    register.add_sender(built, ACTOR, alias, "STORESCU", "127.0.0.1/32")
     if attested:
-        agree.attest_sender(built, ACTOR, alias, "STORESCU", "Dr. Attest", "2026-11-01")
+        register.attest_sender(built, ACTOR, alias, "STORESCU", "Dr. Attest", "2026-11-01")
 
 
 def subject(role: Role = Role.USER, **values: object) -> Subject:

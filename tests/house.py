@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from adapters.identity import Keys
 from consent.subject import Role
 from server.cli.demonstration import DETAILS
-from server.usecases import agree, document, ingest
+from server.usecases import agree, document, ingest, register
 from server.usecases.batch import close_batch
 from server.usecases.hall import Hall
 from server.web import app
@@ -130,8 +130,8 @@ def _clients(hall: Hall) -> None:
             "scopes": [EVERY],
             "jwks": public,
         }
-        agree.add_client(hall, builders.ACTOR, client, **registered)  # type: ignore[arg-type]
-    agree.set_client(hall, builders.ACTOR, "disabled", enabled=False)
+        register.add_client(hall, builders.ACTOR, client, **registered)  # type: ignore[arg-type]
+    register.set_client(hall, builders.ACTOR, "disabled", enabled=False)
 
 
 def _fill(house: House) -> None:

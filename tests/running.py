@@ -22,7 +22,7 @@ import pydicom
 from pydicom.dataset import FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from server.cli.token import fetch
+from server.cli.tokens import fetch
 from tests.servers import find, free_port
 
 COMMAND = (sys.executable, "-m", "server.cli.main")

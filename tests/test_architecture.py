@@ -25,7 +25,11 @@ EVERYBODY = {"hall", "record"}
 """What each use case is handed, and where an answered request is noted."""
 ALLOWED = {
     "grant": {"identify"},  # a token is issued to the subject that the next request will find
-    "health": {"agree", "ingest"},  # a node that fails its probe is suspended; a megabyte
+    "agree": {"govern"},  # what every act of governance shares
+    "register": {"govern"},
+    "withdraw": {"govern"},
+    "health": {"ingest"},  # a megabyte
+    "link": {"register"},  # a node that fails its probe is suspended
     "ingest": {"arrival", "batch", "objects"},  # a file is read, belongs to a batch, and is compared with the copy held
     "push": {"batch"},  # a provider's client opens, fills and closes a batch
     "reconcile": {"arrival", "batch", "ingest", "objects"},  # what a crash left is settled by ingest's own steps
@@ -44,8 +48,6 @@ NO_IO = {
 CLOCKS = {"now", "today", "utcnow"}
 
 NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "managers", "misc"}
-COMMANDS = {"server/cli/inspect.py", "server/cli/token.py"}
-"""The command line's files are named for what is typed, even where the standard library has such a name."""
 
 GLOBALS = {"request", "g", "current_app", "session"}
 MEET_GLOBALS = {"server/web/context.py", "server/web/app.py"}
@@ -160,7 +162,7 @@ def _names(module: Module) -> Iterator[str]:
     stem = module.path.rsplit("/", 1)[-1].removesuffix(".py")
     if stem in NAMES:
         yield f": the name {stem} says nothing"
-    if stem in sys.stdlib_module_names and module.path not in COMMANDS:
+    if stem in sys.stdlib_module_names:
         yield f": {stem} is a name of the standard library"
 
 

@@ -93,6 +93,8 @@ class Accesses:
         """Commit what waits and stop."""
         self._stopping = True
         self._due.set()
+        if self._thread is not None:
+            self._thread.join()  # a flush under way must not give its connection back to a store that is closed
         self.flush()
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, and_, bindparam, delete, exists, func, or_, select, text, update
+from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, or_, select, text, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, stamp
@@ -172,15 +172,14 @@ def expired(connection: Connection, now: datetime, limit: int = 100) -> list[Kep
 
 PASSING = ("withdrawn", "refusing")
 _FREE = or_(_c.lease.is_(None), _c.lease <= bindparam("now"))
-_PURGING = (
-    exists()
-    .where(
-        _c.place == bindparam("place"),
-        _c.state.in_(PASSING),
-        _c.node == bindparam("node"),
-        _c.quarantined == bindparam("quarantined"),
-    )
-    .where(_c.lease.is_not(None))
+_AT_PLACE = and_(
+    _c.place == bindparam("at_place"), _c.node == bindparam("at_node"), _c.quarantined == bindparam("is_quarantined")
+)
+_LEAVING = select(exists().where(_AT_PLACE, _c.state.in_(PASSING)))
+_STAYED = (
+    update(t.custody)
+    .where(_AT_PLACE, _c.state.in_(PASSING), _c.lease.is_(None))
+    .values(state=case((_c.state == "withdrawn", "purged"), else_="refused"))
 )
 
 
@@ -190,14 +189,17 @@ def passing(connection: Connection, now: datetime, limit: int = 100) -> list[Kep
     return [_kept(r) for r in connection.execute(found, {"now": stamp(now)})]
 
 
-def purging(connection: Connection, bound: Bound) -> bool:
-    """Whether the bytes at this very place are being deleted, so that nothing may come to rest there yet."""
-    named = {"place": bound.place, "node": bound.node, "quarantined": bound.quarantined}
-    return bool(connection.execute(select(_PURGING), named).scalar())
+def reclaim(connection: Connection, bound: Bound) -> bool:
+    """Keep bytes that were to be deleted at this very place, since they are wanted again; False where they are being deleted."""
+    named = {"at_place": bound.place, "at_node": bound.node, "is_quarantined": bound.quarantined}
+    if not connection.execute(_LEAVING, named).scalar():
+        return True
+    connection.execute(_STAYED, named)
+    return not connection.execute(_LEAVING, named).scalar()
 
 
 def purge(connection: Connection, kept: Kept, holder: str, lease: datetime, now: datetime) -> bool:
-    """Begin to delete a passing row's bytes; False where somebody else does. Claims on the place wait until the row has moved on."""
+    """Begin to delete a passing row's bytes; False where somebody else does. Nothing comes to rest there until it has moved on."""
     mine = update(t.custody).where(_c.id == kept.id, _c.state == kept.state, _FREE).values(holder=holder, lease=stamp(lease))
     return connection.execute(mine, {"now": stamp(now)}).rowcount == 1
 

@@ -111,7 +111,13 @@ def _engine(url: str, connections: int) -> Engine:
 def _sqlite_connect(raw: Any, _record: object) -> None:
     raw.isolation_level = None  # BEGIN is ours: the driver would begin late, and a late write lock can fail half-way
     cursor = raw.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "case_sensitive_like=ON", "cache_size=-16384", f"busy_timeout={LOCK_SECONDS * 1000}"):
+    for pragma in (
+        "journal_mode=WAL",
+        "foreign_keys=ON",
+        "case_sensitive_like=ON",
+        "cache_size=-16384",
+        f"busy_timeout={LOCK_SECONDS * 1000}",
+    ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -274,12 +274,14 @@ study = Table(
     Column("dirty_since", Time),
     Column("touched", Time, nullable=False),
     Index("ix_study_dataset", "dataset", "id"),
-    Index("ix_study_date", "study_date", "id"),
+    Index("ix_study_date", "study_date", "id", "dataset"),
     Index("ix_study_patient_id", "patient_id"),
     Index("ix_study_patient", "patient"),
     Index("ix_study_accession", "accession_number"),
     Index("ix_study_updated", "updated"),
 )
+_DOCUMENTED = study.c.document.is_not(None)
+Index("ix_study_documented", study.c.id, study.c.dataset, sqlite_where=_DOCUMENTED, postgresql_where=_DOCUMENTED)
 Index(
     "ix_study_dirty",
     study.c.touched,

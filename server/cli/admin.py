@@ -15,7 +15,7 @@ from consent.conditions import Purpose
 from mappings.failures import Invalid
 from server import wiring
 from server.cli.processes import add_flags, settings_of
-from server.usecases import agree, health, reconcile, release, report
+from server.usecases import agree, link, reconcile, register, release, report, withdraw
 from server.usecases.hall import Hall
 
 Verb = Callable[[Hall, str, argparse.Namespace], str | None]
@@ -52,7 +52,7 @@ def _move(verb: str) -> Verb:
 
 
 def _link(verb: str) -> Verb:
-    return lambda hall, who, a: agree.move_node(hall, who, a.name, verb)
+    return lambda hall, who, a: register.move_node(hall, who, a.name, verb)
 
 
 def _add_terms(hall: Hall, who: str, a: argparse.Namespace) -> str:
@@ -67,11 +67,11 @@ def _add_agreement(hall: Hall, who: str, a: argparse.Namespace) -> None:
 
 def _add_node(hall: Hall, who: str, a: argparse.Namespace) -> None:
     values = {"kind": a.kind, "hosting": a.hosting, "url": a.url or a.name, "secret_file": a.secret_file}
-    agree.add_node(hall, who, a.name, **values, networks=a.networks, allow=a.allow)
+    register.add_node(hall, who, a.name, **values, networks=a.networks, allow=a.allow)
     with hall.store.read() as connection:
         row = next(n for n in governance.nodes(connection) if n.name == a.name)
-    if reasons := health.refusals(hall, row):
-        agree.move_node(hall, who, a.name, "suspend")
+    if reasons := link.refusals(hall, row):
+        register.move_node(hall, who, a.name, "suspend")
         raise Invalid("node-refused", "The node was added but suspended: " + " ".join(reasons))
 
 
@@ -92,7 +92,7 @@ def _add_client(hall: Hall, who: str, a: argparse.Namespace) -> str | None:
         "terms": a.terms,
         "name": a.name or "",
     }
-    agree.add_client(hall, who, a.client_id, jwks=made, **values)
+    register.add_client(hall, who, a.client_id, jwks=made, **values)
     if private is None:
         return None
     path = Path(a.write or f"{a.client_id}.client.json")
@@ -164,7 +164,7 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
         _add_node,
         (
             Arg("name"),
-            Arg("--kind", default="folder", choices=agree.NODE_KINDS),
+            Arg("--kind", default="folder", choices=register.NODE_KINDS),
             Arg("--hosting", default="central", choices=("central", "federated")),
             Arg("--url", help="of an Orthanc; for a folder, its path in the data directory"),
             Arg("--secret-file", help="file with user:password"),
@@ -202,7 +202,7 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
     ("dataset", "set"): (_set_dataset, (Arg("alias"), Arg("details", nargs="+", metavar="KEY=VALUE"))),
     ("dataset", "list"): (_list("dataset", ("alias", "title", "details")), ()),
     ("sender", "add"): (
-        lambda h, w, a: agree.add_sender(h, w, a.alias, a.aet, a.network),
+        lambda h, w, a: register.add_sender(h, w, a.alias, a.aet, a.network),
         (
             Arg("alias", metavar="DATASET"),
             Arg("--aet", required=True),
@@ -210,7 +210,7 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
         ),
     ),
     ("sender", "attest"): (
-        lambda h, w, a: agree.attest_sender(h, w, a.alias, a.aet, a.person, a.on),
+        lambda h, w, a: register.attest_sender(h, w, a.alias, a.aet, a.person, a.on),
         (
             Arg("alias", metavar="DATASET"),
             Arg("--aet", required=True),
@@ -219,7 +219,7 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
         ),
     ),
     ("sender", "remove"): (
-        lambda h, w, a: agree.remove_sender(h, w, a.alias, a.aet),
+        lambda h, w, a: register.remove_sender(h, w, a.alias, a.aet),
         (Arg("alias", metavar="DATASET"), Arg("--aet", required=True)),
     ),
     ("sender", "list"): (_list("sender", ("dataset", "aet", "network", "attested_by", "removed")), ()),
@@ -238,26 +238,26 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
         ),
     ),
     ("client", "set"): (
-        lambda h, w, a: agree.set_client(h, w, a.client_id, terms=a.terms),
+        lambda h, w, a: register.set_client(h, w, a.client_id, terms=a.terms),
         (Arg("client_id"), Arg("--terms", required=True)),
     ),
-    ("client", "disable"): (lambda h, w, a: agree.set_client(h, w, a.client_id, enabled=False), (Arg("client_id"),)),
-    ("client", "enable"): (lambda h, w, a: agree.set_client(h, w, a.client_id, enabled=True), (Arg("client_id"),)),
+    ("client", "disable"): (lambda h, w, a: register.set_client(h, w, a.client_id, enabled=False), (Arg("client_id"),)),
+    ("client", "enable"): (lambda h, w, a: register.set_client(h, w, a.client_id, enabled=True), (Arg("client_id"),)),
     ("client", "list"): (_list("client", ("client_id", "enabled", "purposes", "scopes")), ()),
     ("permit", "add"): (
-        lambda h, w, a: agree.add_permit(h, w, a.alias, a.party, a.ends),
+        lambda h, w, a: register.add_permit(h, w, a.alias, a.party, a.ends),
         (Arg("alias", metavar="DATASET"), Arg("--party", required=True), Arg("--ends", type=_date)),
     ),
     ("permit", "revoke"): (
-        lambda h, w, a: agree.revoke_permit(h, w, a.alias, a.party),
+        lambda h, w, a: register.revoke_permit(h, w, a.alias, a.party),
         (Arg("alias", metavar="DATASET"), Arg("--party", required=True)),
     ),
     ("permit", "list"): (_list("permit", ("dataset", "party", "starts", "ends", "revoked")), ()),
     ("study", "withdraw"): (
-        lambda h, w, a: f"{agree.withdraw_study(h, w, a.uid, replace=a.replace)} objects withdrawn",
+        lambda h, w, a: f"{withdraw.withdraw_study(h, w, a.uid, replace=a.replace)} objects withdrawn",
         (Arg("uid"), Arg("--replace", action="store_true", help="leave no block: a replacement is to come")),
     ),
-    ("block", "lift"): (lambda h, w, a: f"{agree.lift_block(h, w, a.uid)} blocks lifted", (Arg("uid"),)),
+    ("block", "lift"): (lambda h, w, a: f"{withdraw.lift_block(h, w, a.uid)} blocks lifted", (Arg("uid"),)),
     ("batch", "list"): (_batches, ()),
     ("batch", "show"): (_show, (Arg("batch"), Arg("--format", default="text", choices=("text", "json", "csv")))),
     ("batch", "release"): (_release, (Arg("batch"), _UIDS)),

@@ -22,7 +22,7 @@ from adapters.sql import index
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server import settings as configuration
 from server import wiring
-from server.cli import demonstration, processes, token
+from server.cli import demonstration, processes, tokens
 from server.cli.demonstration import ATTESTED, KEPT_BACK, OPEN, PACS
 from server.settings import Settings
 from server.usecases.hall import Hall
@@ -167,7 +167,7 @@ def _write(hall: Hall, files: Mapping[str, Path]) -> None:
         "base_url": settings.base_url,
         "dimse": dimse,
         "clients": {name: str(path) for name, path in files.items()},
-        "tokens": {name: token.fetch(path) for name, path in files.items()},
+        "tokens": {name: tokens.fetch(path) for name, path in files.items()},
     }
     data = settings.data_dir.absolute()
     descriptor, draft = tempfile.mkstemp(dir=data, prefix=".demo-")  # 0600

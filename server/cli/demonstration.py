@@ -9,7 +9,7 @@ from pathlib import Path
 
 from adapters.identity import ClientFile, new_client_key, read_client, write_client
 from adapters.sql import batches, custody, governance
-from server.usecases import agree, release
+from server.usecases import agree, register, release
 from server.usecases.hall import Hall
 
 ACTOR = "operator:demo"
@@ -51,7 +51,7 @@ def seed(hall: Hall) -> bool:
         if governance.id_of(connection, "party", "demo-hospital") is not None:
             return False
     agree.add_terms(hall, ACTOR, TERMS, TEXT)
-    agree.add_node(
+    register.add_node(
         hall, ACTOR, "demo-node", kind="folder", hosting="central", url="demo-node", networks=["127.0.0.0/8", "::1/128"]
     )
     parties = {"demo-hospital": "provider", "demo-university": "user", "demo-repository": "operator"}
@@ -59,7 +59,7 @@ def seed(hall: Hall) -> bool:
         agree.add_party(hall, ACTOR, key, f"DEMO {key.removeprefix('demo-').title()}", role)
     _agreement(hall, ATTESTED, "DEMO liver CT", actions=("query", "process", "export"), visibility="full")
     _agreement(hall, OPEN, "DEMO prostate MR and more", actions=("query", "process"), visibility="full")
-    agree.attest_sender(hall, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
+    register.attest_sender(hall, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
     return True
 
 
@@ -73,7 +73,7 @@ def _agreement(hall: Hall, alias: str, title: str, *, actions: tuple[str, ...], 
     agree.add_dataset(hall, ACTOR, alias, key, title, "DEMO: public test images of invented people.")
     agree.set_dataset(hall, ACTOR, alias, DETAILS | {"condition": CONDITIONS[alias], "keyword": "demo"})
     for network in ("127.0.0.1/32", "::1/128"):
-        agree.add_sender(hall, ACTOR, alias, PACS, network)
+        register.add_sender(hall, ACTOR, alias, PACS, network)
 
 
 def clients(hall: Hall, folder: Path) -> dict[str, Path]:
@@ -90,7 +90,7 @@ def _client(hall: Hall, name: str, path: Path) -> Path:
     else:
         private, public = new_client_key()
         node = "demo-node" if bound else None
-        agree.add_client(
+        register.add_client(
             hall,
             ACTOR,
             f"demo-{name}",

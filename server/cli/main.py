@@ -4,7 +4,7 @@ import argparse
 import sys
 
 from mappings.failures import Failure
-from server.cli import admin, demo, inspect, processes, push, token
+from server.cli import admin, demo, look, processes, push, tokens
 
 
 def parser() -> argparse.ArgumentParser:
@@ -12,9 +12,9 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(prog="accord", description="Found, queried and used exactly as the data providers agreed.")
     commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
     processes.add_parsers(commands)
-    for module in (admin, demo, push, token):
+    for module in (admin, demo, push, tokens):
         module.add_parser(commands)
-    inspect.add_parsers(commands)
+    look.add_parsers(commands)
     return top
 
 

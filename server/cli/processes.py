@@ -113,13 +113,13 @@ def dimse(args: argparse.Namespace) -> int:
 
 def worker(args: argparse.Namespace) -> int:
     """Do the chores."""
-    from server.usecases import health
+    from server.usecases import link
     from server.worker import loop
 
     settings = settings_of(args)
     _begin(settings)
     hall = wiring.hall(settings)
-    for said in health.refuse_nodes(hall, "operator:start"):
+    for said in link.refuse_nodes(hall, "operator:start"):
         log.error("node", extra={"said": said})
     loop.run(hall, until_stopped())
     return 0

@@ -221,7 +221,7 @@ def _claim(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, berth: 
                     raise _Changed
                 return kept.id
             bound = berth.bound(batch, arrival)
-            if custody.purging(connection, bound):
+            if not custody.reclaim(connection, bound):
                 raise Busy("object-busy", deposit.sentence("retry-later"))
             return custody.claim(connection, seen, bound, rule=verdict.rule, holder=hall.holder, lease=lease, now=now)
     except IntegrityError:
@@ -248,11 +248,14 @@ def _index(hall: Hall, connection: Connection, key: int, arrival: Arrival, datas
 def _supersede(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Kept) -> Taken:
     """A corrected resend takes the place of an object in review: its bytes are safe first, then both rows move at once."""
     berth = _berth(hall, batch.origin.dataset, verdict.outcome)
+    now, bound = hall.clock(), berth.bound(batch, arrival)
+    with hall.store.write(durable=False) as connection:
+        if not custody.reclaim(connection, bound):
+            raise Busy("object-busy", deposit.sentence("retry-later"))
     try:
         berth.node.store(arrival.item, arrival.file)
     except Failure as failure:
         raise _unstored(failure) from failure
-    now, bound = hall.clock(), berth.bound(batch, arrival)
     with hall.store.write() as connection:
         custody.lock_study(connection, arrival.object.study_uid)
         if not custody.move(connection, kept.id, "review", "refusing", now) or _standing(connection, batch, arrival, None):

@@ -5,7 +5,7 @@ bytes that were made before, or are made from few plain values; no model is buil
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -50,13 +50,16 @@ class _Asking:
     hall: Hall
     connection: Connection
     caller: Caller
+    sights: dict[Action, Sight] = field(default_factory=dict)
 
     @property
     def base(self) -> str:
         return self.hall.settings.base_url
 
     def sight(self, action: Action = Action.QUERY) -> Sight:
-        return self.hall.sight(self.connection, self.caller, action)
+        if action not in self.sights:
+            self.sights[action] = self.hall.sight(self.connection, self.caller, action)
+        return self.sights[action]
 
     def seen(self) -> Seen:
         subject = self.caller.subject
@@ -151,19 +154,21 @@ def search_resources(hall: Hall, caller: Caller, resource: str, arguments: Argum
     source = SOURCES[resource]
     with hall.store.read() as connection:
         asking = _Asking(hall, connection, caller)
-        total = _total(asking, source, asked)
         rows = [] if asked.only_total else source.page(asking, asked.where, asked.count + 1, asked.after)
+        total = _total(asking, source, asked, rows)
     answer, given = _bundle(hall.settings.base_url, asked, rows, total)
     noted(hall, caller, source.action, self_link(asked, "").removeprefix("/fhir/R4/"), 200, given)
     return answer
 
 
-def _total(asking: _Asking, source: Source, asked: Asked) -> int | None:
-    """The number of matches: always when only that is wanted, as asked, else where it is small enough to count."""
+def _total(asking: _Asking, source: Source, asked: Asked, rows: Rows) -> int | None:
+    """The number of matches: always when only that is wanted, as asked, else on the first page where it is small enough to count."""
     if asked.only_total or asked.total == "accurate":
         return source.count(asking, asked.where, None)
-    if asked.total == "none":
+    if asked.total == "none" or asked.after:
         return None
+    if len(rows) <= asked.count:
+        return len(rows)
     found = source.count(asking, asked.where, COUNTED + 1)
     return found if found <= COUNTED else None
 

@@ -1,5 +1,6 @@
 """Putting right what a crash, a lost node or a quiet sender left behind: expired claims, bytes to delete, batches to close."""
 
+import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -13,6 +14,8 @@ from server.usecases.arrival import read
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.hall import Hall
 from server.usecases.objects import resting, whole
+
+log = logging.getLogger("accord.reconcile")
 
 
 def recover(hall: Hall) -> int:
@@ -32,7 +35,8 @@ def _recover(hall: Hall, kept: Kept) -> bool:
     except NotFound:
         ingest.forget(hall, kept.id)
         return True
-    except (Failure, Unreadable):
+    except (Failure, Unreadable) as why:
+        log.warning("claim not resolved", extra={"custody": kept.id, "why": str(why)})
         return False  # the node does not answer, or gave other bytes: asked again when the new lease ends
     batch, opened = _batch(hall, kept)
     try:

@@ -16,7 +16,7 @@ from adapters.identity import ClientFile, Keys, new_client_key, write_client
 from adapters.peer import Offered, Peer
 from mappings.failures import Conflict, Forbidden, Full, Invalid, NotFound, Unauthenticated, Unavailable
 from server.cli import push
-from server.usecases import agree, report
+from server.usecases import agree, register, report
 from server.web import app
 from tests import builders
 
@@ -37,7 +37,7 @@ class House(httpx.BaseTransport):
         builders.seed(self.hall)
         key, jwks = new_client_key()
         scopes = ["system/ImagingStudy.crs"]
-        agree.add_client(self.hall, builders.ACTOR, "pusher", party="hospital-a", jwks=jwks, scopes=scopes, terms=builders.TERMS)
+        register.add_client(self.hall, builders.ACTOR, "pusher", party="hospital-a", jwks=jwks, scopes=scopes, terms=builders.TERMS)
         base = self.hall.settings.base_url
         self.client = ClientFile("pusher", base + TOKEN, scopes[0], None, key)
         self.wire = httpx.WSGITransport(app.create(self.hall, Keys.load_or_make(folder / "signing.json")))
@@ -182,7 +182,7 @@ def test_a_batch_closed_by_somebody_else_ends_the_push(client):
 
 
 def test_a_disabled_client_is_refused_by_name(house, client):
-    agree.set_client(house.hall, builders.ACTOR, "pusher", enabled=False)
+    register.set_client(house.hall, builders.ACTOR, "pusher", enabled=False)
     with pytest.raises(Unauthenticated) as refused:
         client.open_batch()
     assert refused.value.code == "client-disabled"

@@ -10,7 +10,7 @@ from adapters.sql import governance
 from consent.agreement import AgreementState, NodeState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.permits import Permit
-from server.usecases import agree
+from server.usecases import agree, register
 from tests.builders import ACTOR, Clock, hall, seed
 
 PUBLIC = {"keys": [ECKey.generate_key("P-384", {"kid": "k"}).as_dict(private=False)]}
@@ -50,18 +50,18 @@ def test_a_dataset_is_read_as_it_was_agreed(built):
 
 ACTS = [
     lambda h: agree.add_party(h, ACTOR, "x", "X", "user"),
-    lambda h: agree.add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x"),
-    lambda h: agree.move_node(h, ACTOR, "central", "suspend"),
+    lambda h: register.add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x"),
+    lambda h: register.move_node(h, ACTOR, "central", "suspend"),
     lambda h: agree.add_terms(h, ACTOR, "2.0.0", b""),
     lambda h: agree.add_agreement(h, ACTOR, "X", provider="hospital-a", node="central", terms="1.0.0"),
     lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "suspend"),
     lambda h: agree.add_dataset(h, ACTOR, "X", "DSA-LUNG", "X"),
     lambda h: agree.set_dataset(h, ACTOR, "LUNG", {"title": "New"}),
-    lambda h: agree.add_sender(h, ACTOR, "LUNG", "X", "10.0.0.0/8"),
-    lambda h: agree.attest_sender(h, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01"),
-    lambda h: agree.remove_sender(h, ACTOR, "LUNG", "STORESCU"),
-    lambda h: agree.add_client(h, ACTOR, "x", party="hospital-a", jwks=PUBLIC, scopes=("system/*.rs",)),
-    lambda h: agree.add_permit(h, ACTOR, "LUNG", "hospital-a"),
+    lambda h: register.add_sender(h, ACTOR, "LUNG", "X", "10.0.0.0/8"),
+    lambda h: register.attest_sender(h, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01"),
+    lambda h: register.remove_sender(h, ACTOR, "LUNG", "STORESCU"),
+    lambda h: register.add_client(h, ACTOR, "x", party="hospital-a", jwks=PUBLIC, scopes=("system/*.rs",)),
+    lambda h: register.add_permit(h, ACTOR, "LUNG", "hospital-a"),
 ]
 
 
@@ -84,9 +84,9 @@ def test_facts_are_kept_while_the_counter_stands_and_read_again_when_it_moves(bu
 def test_a_permit_is_among_the_facts_until_it_is_revoked(built):
     agree.add_party(built, ACTOR, "university", "U", "user")
     ends = built.clock() + timedelta(days=1)
-    agree.add_permit(built, ACTOR, "LUNG", "university", ends)
+    register.add_permit(built, ACTOR, "LUNG", "university", ends)
     assert facts(built).permits == (Permit("university", built.clock(), ends),)
-    agree.revoke_permit(built, ACTOR, "LUNG", "university")
+    register.revoke_permit(built, ACTOR, "LUNG", "university")
     assert facts(built).permits == ()
 
 
@@ -106,8 +106,8 @@ def test_a_sender_is_known_by_dataset_title_and_network_together(built, alias, a
 
 
 def test_of_two_registrations_that_fit_an_attested_one_speaks(built):
-    agree.attest_sender(built, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01")
-    agree.add_sender(built, ACTOR, "LUNG", "STORESCU", "127.0.0.0/8")
+    register.attest_sender(built, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01")
+    register.add_sender(built, ACTOR, "LUNG", "STORESCU", "127.0.0.0/8")
     with built.store.read() as connection:
         assert governance.sender(connection, "LUNG", "STORESCU", "127.0.0.1").attested
         assert not governance.sender(connection, "LUNG", "STORESCU", "127.0.0.9").attested
@@ -115,7 +115,7 @@ def test_of_two_registrations_that_fit_an_attested_one_speaks(built):
 
 def test_a_client_comes_with_its_organisation_node_and_terms(built):
     names = {"party": "hospital-a", "jwks": PUBLIC, "scopes": ("system/*.rs",), "purposes": ("AITRAIN",)}
-    agree.add_client(built, ACTOR, "inside", **names, node="central", terms="1.0.0")
+    register.add_client(built, ACTOR, "inside", **names, node="central", terms="1.0.0")
     with built.store.read() as connection:
         found = governance.client(connection, "inside")
         assert governance.client(connection, "nobody") is None

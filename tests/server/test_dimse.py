@@ -21,7 +21,7 @@ from adapters.sql import batches
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
 from mappings.failures import Busy, Full, Unavailable
 from server.dimse import associations, scp, store
-from server.usecases import agree
+from server.usecases import agree, register
 from server.usecases.hall import Hall
 from tests import builders
 from tests.servers import find
@@ -86,7 +86,7 @@ def open_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     def door(*, attested: bool = False, **settings: object) -> Door:
         hall = builders.hall(tmp_path, **settings)
         builders.seed(hall, attested=attested)
-        agree.add_sender(hall, builders.ACTOR, "LUNG", "FAR", "192.0.2.0/24")
+        register.add_sender(hall, builders.ACTOR, "LUNG", "FAR", "192.0.2.0/24")
         opened.append(Door(hall, scp.serve(hall, bind="127.0.0.1", port=0)))
         return opened[-1]
 
@@ -185,7 +185,7 @@ def test_the_same_object_again_is_a_success(door: Door) -> None:
 
 STOPS = {
     "suspend": lambda hall: agree.move_agreement(hall, builders.ACTOR, "DSA-LUNG", "suspend"),
-    "unlink": lambda hall: agree.move_node(hall, builders.ACTOR, "central", "unlink"),
+    "unlink": lambda hall: register.move_node(hall, builders.ACTOR, "central", "unlink"),
 }
 
 

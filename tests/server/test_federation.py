@@ -21,7 +21,7 @@ from mappings.dicom.header import Header
 from mappings.eucaim import MAX_NODES
 from mappings.failures import Failure
 from server.faults import fault, problem
-from server.usecases import agree, federate
+from server.usecases import agree, federate, register
 from server.usecases.hall import Caller, Hall
 from server.web import catalogue, context, federation
 from tests import builders
@@ -275,9 +275,9 @@ def test_only_what_is_listed_active_and_linked_is_told(hall):
     study(hall, "LUNG", "p1")
     study(hall, "SECRET", "p2")
     assert [c["id"] for c in found(hall, EVERYTHING)] == ["LUNG"]
-    agree.move_node(hall, builders.ACTOR, "central", "suspend")
+    register.move_node(hall, builders.ACTOR, "central", "suspend")
     assert found(hall, EVERYTHING) == []
-    agree.move_node(hall, builders.ACTOR, "central", "link")
+    register.move_node(hall, builders.ACTOR, "central", "link")
     agree.move_agreement(hall, builders.ACTOR, "DSA-LUNG", "suspend")
     assert found(hall, EVERYTHING) == []
 

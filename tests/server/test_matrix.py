@@ -14,7 +14,7 @@ from adapters.identity import Keys
 from consent.conditions import Action
 from consent.policy import MATRIX, SENTENCES, Reach
 from consent.subject import Role
-from server.usecases import agree
+from server.usecases import agree, register, withdraw
 from server.web import app as web
 from server.web import context
 from tests import builders
@@ -260,7 +260,7 @@ def test_a_disabled_client_gets_401_everywhere(house, route):
 
 def test_disabling_a_client_binds_its_next_request(fresh):
     assert fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).status_code == 200
-    agree.set_client(fresh.hall, builders.ACTOR, "researcher", enabled=False)
+    register.set_client(fresh.hall, builders.ACTOR, "researcher", enabled=False)
     assert fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).json["title"] == "client-disabled"
 
 
@@ -324,13 +324,13 @@ def test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over(tmp_pa
 
     assert ask() == (403, "permit-needed")
     clock = house.hall.clock
-    agree.add_permit(house.hall, builders.ACTOR, "LUNG", "university", ends=clock().replace(hour=13))
+    register.add_permit(house.hall, builders.ACTOR, "LUNG", "university", ends=clock().replace(hour=13))
     assert ask() == (200, "")
     clock.on(3600)
     assert ask() == (403, "permit-needed")
-    agree.add_permit(house.hall, builders.ACTOR, "LUNG", "university")
+    register.add_permit(house.hall, builders.ACTOR, "LUNG", "university")
     assert ask() == (200, "")
-    agree.revoke_permit(house.hall, builders.ACTOR, "LUNG", "university")
+    register.revoke_permit(house.hall, builders.ACTOR, "LUNG", "university")
     assert ask() == (403, "permit-needed")
     house.hall.store.close()
 
@@ -353,7 +353,7 @@ def _move(verb: str):
 
 
 def _node(verb: str):
-    return lambda house: agree.move_node(house.hall, builders.ACTOR, "central", verb)
+    return lambda house: register.move_node(house.hall, builders.ACTOR, "central", verb)
 
 
 STOPS = {
@@ -361,7 +361,7 @@ STOPS = {
     "the agreement is terminated": _move("terminate"),
     "the node is suspended": _node("suspend"),
     "the node is unlinked": _node("unlink"),
-    "the study is withdrawn": lambda house: agree.withdraw_study(house.hall, builders.ACTOR, house.study),
+    "the study is withdrawn": lambda house: withdraw.withdraw_study(house.hall, builders.ACTOR, house.study),
 }
 
 

@@ -19,8 +19,8 @@ from consent.conditions import Action, Purpose
 from consent.policy import SENTENCES
 from consent.subject import Role
 from mappings.failures import Failure, Unauthenticated, Unavailable
-from server.cli.token import fetch
-from server.usecases import agree
+from server.cli.tokens import fetch
+from server.usecases import agree, register
 from server.usecases.grant import authenticate
 from server.usecases.hall import Hall
 from server.usecases.identify import Identity
@@ -105,7 +105,7 @@ def _clients(hall: Hall) -> None:
         ("us", "operator", True),
     ):
         agree.add_party(hall, builders.ACTOR, key, key, role, approved=approved)
-    agree.add_node(
+    register.add_node(
         hall, builders.ACTOR, "edge", kind="folder", hosting="federated", url="edge", networks=["10.1.0.0/16", "fd00::/8"]
     )
     common = {"jwks": JWKS, "scopes": ["system/ImagingStudy.rs", "system/Patient.read"], "terms": builders.TERMS}
@@ -120,7 +120,7 @@ def _clients(hall: Hall) -> None:
         "provider-unread": common | {"party": "hospital-a", "terms": None},
         "operator": common | {"party": "us", "terms": None},
     }.items():
-        agree.add_client(hall, builders.ACTOR, client_id, **more)
+        register.add_client(hall, builders.ACTOR, client_id, **more)
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +261,7 @@ def test_a_used_assertion_is_forgotten_only_when_it_has_expired(house):
 def test_a_disabled_client_gets_no_token_and_its_token_opens_nothing_more(house):
     token = house.token()
     assert house.who(token).status_code == 200
-    agree.set_client(house.hall, builders.ACTOR, "researcher", enabled=False)
+    register.set_client(house.hall, builders.ACTOR, "researcher", enabled=False)
     answer = house.who(token)
     assert (answer.status_code, answer.json["code"]) == (401, "client-disabled")
     assert refused(house.post()) == (401, "invalid_client", "client-disabled")
@@ -431,7 +431,7 @@ def test_only_a_nodes_own_client_calling_from_its_network_is_inside(house, clien
 def test_a_client_of_a_node_that_is_not_linked_is_not_inside(house):
     token = house.token("compute")
     assert house.who(token, INSIDE).json["role"] == Role.INSIDE
-    agree.move_node(house.hall, builders.ACTOR, "edge", "suspend")
+    register.move_node(house.hall, builders.ACTOR, "edge", "suspend")
     assert house.who(token, INSIDE).json["role"] == Role.USER
 
 
@@ -489,7 +489,7 @@ def test_a_client_is_told_of_its_own_tokens_and_the_operator_of_all(house):
 
 def test_a_token_that_would_not_be_let_in_is_inactive(house):
     token = house.token("compute")
-    agree.set_client(house.hall, builders.ACTOR, "compute", enabled=False)
+    register.set_client(house.hall, builders.ACTOR, "compute", enabled=False)
     for text in (token, "nonsense", ""):
         assert house.post("/oauth/introspect", house.assertion("operator"), token=text).json == {"active": False}
 
@@ -510,7 +510,7 @@ def client_file(tmp_path, keys, free_port) -> Path:
     builders.seed(hall)
     agree.add_party(hall, builders.ACTOR, "university", "University", "user")
     private, public = new_client_key()
-    agree.add_client(
+    register.add_client(
         hall,
         builders.ACTOR,
         "c1",

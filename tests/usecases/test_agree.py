@@ -10,7 +10,7 @@ from consent.conditions import Action
 from consent.subject import FEDERATION, Role
 from mappings.failures import Conflict, Failure, Gone, Invalid, NotFound
 from mappings.query import Level, Query
-from server.usecases import agree, document, ingest, reconcile, render, retrieve, search
+from server.usecases import agree, document, ingest, reconcile, register, render, retrieve, search, withdraw
 from server.usecases.hall import Caller
 from server.usecases.render import Picture
 from server.usecases.retrieve import Wanted
@@ -22,11 +22,11 @@ REFUSALS = [
     (Invalid, lambda h: agree.add_party(h, ACTOR, "x", "X", "king")),
     (Invalid, lambda h: agree.add_party(h, ACTOR, "no blanks", "X", "user")),
     (Conflict, lambda h: agree.add_party(h, ACTOR, "hospital-a", "X", "provider")),
-    (Invalid, lambda h: agree.add_node(h, ACTOR, "x", kind="cloud", hosting="central", url="x")),
-    (Invalid, lambda h: agree.add_node(h, ACTOR, "x", kind="folder", hosting="nowhere", url="x")),
-    (Invalid, lambda h: agree.add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x", networks=["10.0.0.1/8"])),
-    (Conflict, lambda h: agree.add_node(h, ACTOR, "central", kind="folder", hosting="central", url="x")),
-    (NotFound, lambda h: agree.move_node(h, ACTOR, "nowhere", "link")),
+    (Invalid, lambda h: register.add_node(h, ACTOR, "x", kind="cloud", hosting="central", url="x")),
+    (Invalid, lambda h: register.add_node(h, ACTOR, "x", kind="folder", hosting="nowhere", url="x")),
+    (Invalid, lambda h: register.add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x", networks=["10.0.0.1/8"])),
+    (Conflict, lambda h: register.add_node(h, ACTOR, "central", kind="folder", hosting="central", url="x")),
+    (NotFound, lambda h: register.move_node(h, ACTOR, "nowhere", "link")),
     (Invalid, lambda h: agree.add_terms(h, ACTOR, "v2", b"")),
     (Conflict, lambda h: agree.add_terms(h, ACTOR, "1.0.0", b"changed")),
     (NotFound, lambda h: agree.add_agreement(h, ACTOR, "X", **(AGREED | {"provider": "nobody"}))),
@@ -45,18 +45,18 @@ REFUSALS = [
     (Conflict, lambda h: agree.add_dataset(h, ACTOR, "LUNG", "DSA-LUNG", "X")),
     (NotFound, lambda h: agree.add_dataset(h, ACTOR, "X", "none", "X")),
     (NotFound, lambda h: agree.set_dataset(h, ACTOR, "X", {})),
-    (Invalid, lambda h: agree.add_sender(h, ACTOR, "LUNG", "A" * 17, "10.0.0.0/8")),
-    (Invalid, lambda h: agree.add_sender(h, ACTOR, "LUNG", "A\\B", "10.0.0.0/8")),
-    (Invalid, lambda h: agree.add_sender(h, ACTOR, "LUNG", "A", "everywhere")),
-    (Conflict, lambda h: agree.add_sender(h, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")),
-    (NotFound, lambda h: agree.add_sender(h, ACTOR, "X", "A", "10.0.0.0/8")),
-    (NotFound, lambda h: agree.attest_sender(h, ACTOR, "LUNG", "X", "Dr. X", "2026-01-01")),
-    (NotFound, lambda h: agree.remove_sender(h, ACTOR, "LUNG", "X")),
-    (NotFound, lambda h: agree.add_permit(h, ACTOR, "LUNG", "nobody")),
-    (NotFound, lambda h: agree.revoke_permit(h, ACTOR, "LUNG", "hospital-a")),
-    (NotFound, lambda h: agree.set_client(h, ACTOR, "nobody", enabled=False)),
-    (NotFound, lambda h: agree.withdraw_study(h, ACTOR, "1.2.3")),
-    (NotFound, lambda h: agree.lift_block(h, ACTOR, "1.2.3")),
+    (Invalid, lambda h: register.add_sender(h, ACTOR, "LUNG", "A" * 17, "10.0.0.0/8")),
+    (Invalid, lambda h: register.add_sender(h, ACTOR, "LUNG", "A\\B", "10.0.0.0/8")),
+    (Invalid, lambda h: register.add_sender(h, ACTOR, "LUNG", "A", "everywhere")),
+    (Conflict, lambda h: register.add_sender(h, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")),
+    (NotFound, lambda h: register.add_sender(h, ACTOR, "X", "A", "10.0.0.0/8")),
+    (NotFound, lambda h: register.attest_sender(h, ACTOR, "LUNG", "X", "Dr. X", "2026-01-01")),
+    (NotFound, lambda h: register.remove_sender(h, ACTOR, "LUNG", "X")),
+    (NotFound, lambda h: register.add_permit(h, ACTOR, "LUNG", "nobody")),
+    (NotFound, lambda h: register.revoke_permit(h, ACTOR, "LUNG", "hospital-a")),
+    (NotFound, lambda h: register.set_client(h, ACTOR, "nobody", enabled=False)),
+    (NotFound, lambda h: withdraw.withdraw_study(h, ACTOR, "1.2.3")),
+    (NotFound, lambda h: withdraw.lift_block(h, ACTOR, "1.2.3")),
 ]
 
 
@@ -155,14 +155,14 @@ STOPS = {
     ),
     "terminate": (lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "terminate"), None),
     "suspend node": (
-        lambda h: agree.move_node(h, ACTOR, "central", "suspend"),
-        lambda h: agree.move_node(h, ACTOR, "central", "link"),
+        lambda h: register.move_node(h, ACTOR, "central", "suspend"),
+        lambda h: register.move_node(h, ACTOR, "central", "link"),
     ),
     "unlink node": (
-        lambda h: agree.move_node(h, ACTOR, "central", "unlink"),
-        lambda h: agree.move_node(h, ACTOR, "central", "link"),
+        lambda h: register.move_node(h, ACTOR, "central", "unlink"),
+        lambda h: register.move_node(h, ACTOR, "central", "link"),
     ),
-    "withdraw": (lambda h: agree.withdraw_study(h, ACTOR, "1.2.3"), None),
+    "withdraw": (lambda h: withdraw.withdraw_study(h, ACTOR, "1.2.3"), None),
 }
 
 
@@ -207,8 +207,8 @@ def test_a_revoked_permit_binds_the_next_statement(tmp_path, clock):
     seen = []
     for act in (
         lambda: None,
-        lambda: agree.add_permit(hall, ACTOR, "LUNG", "university"),
-        lambda: agree.revoke_permit(hall, ACTOR, "LUNG", "university"),
+        lambda: register.add_permit(hall, ACTOR, "LUNG", "university"),
+        lambda: register.revoke_permit(hall, ACTOR, "LUNG", "university"),
     ):
         act()
         seen.append(len(search.fragments(hall, USER, Query(Level.STUDY))))
@@ -235,7 +235,7 @@ def test_a_withdrawn_study_that_is_being_sent_ends_with_its_bytes(shared):
     sending = retrieve.stream(shared, USER, wanted, Action.EXPORT, granted)
     _, first = next(sending)
     b"".join(first)
-    agree.withdraw_study(shared, ACTOR, "1.2.3")
+    withdraw.withdraw_study(shared, ACTOR, "1.2.3")
     reconcile.purge(shared)
     with pytest.raises(Failure):
         b"".join(next(sending)[1])
@@ -244,6 +244,6 @@ def test_a_withdrawn_study_that_is_being_sent_ends_with_its_bytes(shared):
 def test_a_withdrawn_patient_with_another_study_stays(shared):
     ingest.take(shared, builders.batch(shared), "a", made("1.2.4.1.1", study="1.2.4"))
     for study, patients in (("1.2.3", 1), ("1.2.4", 0)):
-        agree.withdraw_study(shared, ACTOR, study)
+        withdraw.withdraw_study(shared, ACTOR, study)
         with shared.store.read() as connection:
             assert connection.execute(select(func.count()).select_from(t.patient)).scalar_one() == patients

@@ -11,7 +11,7 @@ from pydicom import dcmread
 
 from adapters.sql import batches, custody
 from mappings.failures import Busy, Conflict, Full, TooLarge, Unavailable
-from server.usecases import agree, ingest, reconcile, release
+from server.usecases import agree, ingest, reconcile, register, release, withdraw
 from server.usecases.batch import close_batch, sender_origin
 from tests import builders
 from tests.builders import ACTOR, SAMPLES, made
@@ -156,8 +156,8 @@ def test_a_file_that_is_no_dicom_is_refused_by_name(built):
     [
         (lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "suspend"), "agreement-inactive"),
         (lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "terminate"), "agreement-inactive"),
-        (lambda h: agree.move_node(h, ACTOR, "central", "suspend"), "node-not-linked"),
-        (lambda h: agree.move_node(h, ACTOR, "central", "unlink"), "node-not-linked"),
+        (lambda h: register.move_node(h, ACTOR, "central", "suspend"), "node-not-linked"),
+        (lambda h: register.move_node(h, ACTOR, "central", "unlink"), "node-not-linked"),
     ],
 )
 def test_a_stop_binds_the_next_file_of_an_open_batch(built, sound, stop, rule):
@@ -372,7 +372,7 @@ def race(*runs):
 
 
 def test_different_bytes_for_one_uid_at_two_doors_and_nodes_one_wins_and_the_other_is_told(doors, sound):
-    agree.add_node(doors[0], ACTOR, "second", kind="folder", hosting="federated", url="second")
+    register.add_node(doors[0], ACTOR, "second", kind="folder", hosting="federated", url="second")
     builders.seed(doors[0], alias="BREAST", provider="hospital-b", node="second")
     mine, theirs = builders.batch(doors[0]), builders.batch(doors[0], "BREAST", provider="hospital-b")
     for n in range(6):
@@ -419,19 +419,19 @@ def test_two_studies_of_one_uid_never_come_to_belong_to_two_datasets(doors, soun
 
 def test_what_is_withdrawn_is_blocked_by_name_until_lifted(built, sound):
     take(built, made())
-    agree.withdraw_study(built, ACTOR, "1.2.3")
+    withdraw.withdraw_study(built, ACTOR, "1.2.3")
     reconcile.purge(built)
     assert take(built, made()) == ("reject", "blocked")
     assert take(built, made("1.2.3.1.9")) == ("reject", "blocked")
     sound(built)
-    agree.lift_block(built, ACTOR, "1.2.3")
+    withdraw.lift_block(built, ACTOR, "1.2.3")
     assert take(built, made()) == ("pass", "declared")
     sound(built)
 
 
 def test_what_is_withdrawn_to_be_replaced_is_not_blocked(built, sound):
     take(built, made())
-    agree.withdraw_study(built, ACTOR, "1.2.3", replace=True)
+    withdraw.withdraw_study(built, ACTOR, "1.2.3", replace=True)
     assert take(built, made(StudyDate="20210101")) == ("pass", "declared")
     reconcile.purge(built)
     sound(built)
@@ -439,7 +439,7 @@ def test_what_is_withdrawn_to_be_replaced_is_not_blocked(built, sound):
 
 def test_what_comes_back_before_its_bytes_are_purged_keeps_them(built, sound):
     take(built, made())
-    agree.withdraw_study(built, ACTOR, "1.2.3", replace=True)
+    withdraw.withdraw_study(built, ACTOR, "1.2.3", replace=True)
     assert take(built, made()) == ("pass", "declared")
     reconcile.purge(built)
     sound(built)
@@ -459,11 +459,11 @@ def test_a_withdrawal_while_an_object_of_the_study_is_on_its_way_binds_it(built,
     batch = builders.batch(built)
     take(built, made(), batch)
 
-    def withdraw(point):
+    def withdrawn(point):
         if point == "stored":
-            agree.withdraw_study(built, ACTOR, "1.2.3")
+            withdraw.withdraw_study(built, ACTOR, "1.2.3")
 
-    taken = ingest.take(replace(built, reached=withdraw), batch, "b", made("1.2.3.1.2"))
+    taken = ingest.take(replace(built, reached=withdrawn), batch, "b", made("1.2.3.1.2"))
     assert taken.rule == "blocked"
     clock.on(120)
     reconcile.recover(built)

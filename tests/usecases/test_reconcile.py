@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from adapters.sql import tables as t
 from mappings.failures import Unavailable
-from server.usecases import agree, ingest, reconcile
+from server.usecases import ingest, reconcile, withdraw
 from tests import builders
 from tests.builders import ACTOR, made
 
@@ -42,7 +42,7 @@ def deaf(hall):
 
 def test_withdrawn_bytes_are_asked_for_again_until_the_node_answers(built, sound, clock):
     take(built, made())
-    agree.withdraw_study(built, ACTOR, "1.2.3")
+    withdraw.withdraw_study(built, ACTOR, "1.2.3")
     assert reconcile.purge(deaf(built)) == 0
     assert states(built) == ["withdrawn"]
     clock.on(120)
@@ -94,7 +94,7 @@ def test_a_batch_in_use_is_never_closed_for_being_old(built, clock):
 def test_a_purge_never_takes_the_bytes_of_what_came_back_meanwhile(built, sound, again):
     """The study is withdrawn to be replaced, and comes back between the purge's look and its deletion."""
     take(built, made())
-    agree.withdraw_study(built, ACTOR, "1.2.3", replace=True)
+    withdraw.withdraw_study(built, ACTOR, "1.2.3", replace=True)
     said = []
 
     class Slow:

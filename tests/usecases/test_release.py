@@ -8,7 +8,7 @@ from sqlalchemy import select
 from adapters.sql import batches, custody
 from adapters.sql import tables as t
 from mappings.failures import Conflict, NotFound
-from server.usecases import agree, ingest, reconcile, release
+from server.usecases import agree, ingest, reconcile, register, release, withdraw
 from server.usecases.batch import close_batch
 from tests import builders
 from tests.builders import ACTOR, made
@@ -87,7 +87,7 @@ def test_a_refusal_that_can_not_be_recorded_is_not_made(anywhere, waiting, monke
 @pytest.mark.parametrize("stop", [("agreement", "DSA-LUNG", "suspend"), ("node", "central", "unlink")])
 def test_nothing_is_released_where_nothing_is_taken(anywhere, waiting, sound, stop):
     noun, name, verb = stop
-    {"agreement": agree.move_agreement, "node": agree.move_node}[noun](anywhere, ACTOR, name, verb)
+    {"agreement": agree.move_agreement, "node": register.move_node}[noun](anywhere, ACTOR, name, verb)
     with pytest.raises(Conflict):
         release.release(anywhere, ACTOR, waiting.key)
     assert set(states(anywhere).values()) == {"review"}
@@ -130,7 +130,7 @@ def test_what_waits_is_neither_indexed_nor_purged(anywhere, waiting, sound):
 
 def test_a_study_of_which_objects_wait_is_withdrawn_whole(anywhere, waiting, sound):
     release.release(anywhere, ACTOR, waiting.key, frozenset({"1.2.3.1.2"}))
-    assert agree.withdraw_study(anywhere, ACTOR, "1.2.3") == 2
+    assert withdraw.withdraw_study(anywhere, ACTOR, "1.2.3") == 2
     reconcile.purge(anywhere)
     assert states(anywhere) == {"1.2.3.1.1": "refused", "1.2.3.1.2": "purged", "1.2.4.1.1": "review"}
     sound(anywhere)

@@ -8,7 +8,7 @@ from consent.conditions import Action
 from consent.policy import SENTENCES
 from consent.subject import ANONYMOUS, Role
 from mappings.failures import Forbidden, NotAcceptable, NotFound, Unavailable
-from server.usecases import agree, ingest, render, retrieve
+from server.usecases import ingest, register, render, retrieve
 from server.usecases.hall import Caller
 from server.usecases.render import Picture
 from server.usecases.retrieve import Wanted
@@ -133,7 +133,7 @@ def test_a_stream_that_breaks_is_recorded_too(shared):
     granted = retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS)
     sending = retrieve.stream(hall, INSIDE, STUDY, Action.PROCESS, granted)
     b"".join(next(sending)[1])
-    agree.move_node(hall, ACTOR, "central", "unlink")
+    register.move_node(hall, ACTOR, "central", "unlink")
     with pytest.raises(Exception, match="stopped"):
         next(sending)
     assert accesses(hall) == [("process", 500, 2)]

@@ -10,7 +10,7 @@ from consent.policy import NEVER_FOR_DIAGNOSIS, decide
 from mappings.failures import Failure, NotFound
 from server import wiring
 from server.cli.processes import add_flags, settings_of
-from server.usecases import federate, health, seal
+from server.usecases import federate, health, link, seal
 from server.usecases.hall import Hall
 from server.usecases.identify import subject
 
@@ -36,7 +36,7 @@ def probes(hall: Hall) -> list[str]:
 
 def _refusals(hall: Hall, row: NodeRow) -> list[str]:
     try:
-        return health.refusals(hall, row)
+        return link.refusals(hall, row)
     except Failure:
         return []  # it does not answer, as `health.troubles` has said
 

@@ -1,0 +1,37 @@
+"""Taking a study out at once, and letting what was withdrawn or refused come again."""
+
+from adapters.sql import custody, governance, index
+from adapters.sql.ledger import About
+from mappings.failures import NotFound
+from server.usecases.govern import about, acted
+from server.usecases.hall import Hall
+
+
+def withdraw_study(hall: Hall, actor: str, study_uid: str, *, replace: bool = False) -> int:
+    """Take a study out at once; its bytes are purged after. A block keeps it out unless a replacement is to come. Returns objects."""
+    now = hall.clock()
+    with hall.store.write() as connection:
+        custody.lock_study(connection, study_uid)
+        objects = custody.of_study(connection, study_uid)
+        if not objects:
+            raise NotFound("study-unknown", "No object of this study is in care.", "study")
+        dataset = objects[0].dataset
+        index.remove_study(connection, study_uid)
+        for kept in objects:
+            custody.move(connection, kept.id, kept.state, "withdrawn" if kept.state == "held" else "refusing", now)
+        if not replace:
+            custody.add_block(connection, dataset, "withdrawn", now, study_uid=study_uid)
+        alias = next(d.alias for d in governance.datasets(connection) if d.id == dataset)
+        said = {"study": study_uid, "dataset": alias, "objects": len(objects), "replace": int(replace)}
+        acted(hall, connection, actor, "study", "withdraw", said, about(connection, alias))
+    return len(objects)
+
+
+def lift_block(hall: Hall, actor: str, uid: str) -> int:
+    """Let what was withdrawn or refused under this UID come again; returns how many blocks were lifted."""
+    with hall.store.write() as connection:
+        lifted = custody.lift_block(connection, uid, hall.clock())
+        if not lifted:
+            raise NotFound("block-unknown", "No block in force names this UID.", "block")
+        acted(hall, connection, actor, "block", "lift", {"uid": uid, "blocks": lifted}, About())
+    return lifted

@@ -18,16 +18,6 @@ from consent.subject import Subject
 from server.settings import Settings
 
 
-@dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is asking in this request: the subject, its purpose claim, its scopes, and the request's id for the record."""
-
-    subject: Subject
-    purpose: str | None = None
-    scopes: tuple[str, ...] = ()
-    request: str = ""
-
-
 @dataclass(slots=True)
 class Known:
     """Governance facts, kept while the one-row counter stands still."""
@@ -36,6 +26,21 @@ class Known:
     facts: tuple[Facts, ...] = ()
     nodes: dict[int, NodeRow] = field(default_factory=dict)
     parties: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking in this request: the subject, its purpose claim, its scopes, and the request's id for the record.
+
+    `known` are the facts its token was held against; a question of the same request is narrowed by them, while stops bind in the
+    statement itself.
+    """
+
+    subject: Subject
+    purpose: str | None = None
+    scopes: tuple[str, ...] = ()
+    request: str = ""
+    known: Known | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +68,8 @@ class Hall:
 
     def sight(self, connection: Connection, caller: Caller, action: Action) -> Sight:
         """The datasets on which this caller may do this now."""
-        return sight(caller.subject, action, caller.purpose, self.governance(connection).facts, self.clock())
+        known = caller.known or self.governance(connection)
+        return sight(caller.subject, action, caller.purpose, known.facts, self.clock())
 
     def node(self, connection: Connection, key: int) -> Node:
         """The node with this id, opened."""

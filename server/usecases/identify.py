@@ -41,7 +41,7 @@ class Identity:
             row = enabled(kept.get(claims["client_id"]) or governance.client(connection, claims["client_id"]))
         kept[row.client_id] = row
         inside = row.node is not None and _linked(known, row.node) and lies_in(address, row.networks)
-        return Caller(subject(row, inside=inside), claims.get("purpose"), tuple(claims["scope"].split()), request_id)
+        return Caller(subject(row, inside=inside), claims.get("purpose"), tuple(claims["scope"].split()), request_id, known)
 
     def _kept(self, known: Known) -> dict[str, ClientRow]:
         """Client rows read since governance last changed: a row is read after the counter, so it is never older than that."""

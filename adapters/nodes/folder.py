@@ -22,10 +22,10 @@ _LEFTOVER_SECONDS = 3600
 
 
 class FolderNode:
-    """`Node` on the folder `root`, which holds `objects/aa/bb/<SHA-256>` and, while files arrive, `incoming/`.
+    """`Node` on the folder `root`, which holds `objects/aa/<SHA-256>` and, while files arrive, `incoming/`.
 
-    Two hash levels spread the files over the disk's inode groups; temporary files lie on the same file system, so the rename
-    is atomic. Only the owner can read anything (0700, 0600).
+    The hash level spreads the files over the disk's inode groups; temporary files lie on the same file system, so the rename is
+    atomic. Only the owner can read anything (0700, 0600).
     """
 
     def __init__(self, name: str, root: Path) -> None:
@@ -76,8 +76,7 @@ class FolderNode:
         """See `Node.places`."""
         with self._door():
             for first in _names(self._objects):
-                for second in _names(self._objects / first):
-                    yield from _names(self._objects / first / second)
+                yield from _names(self._objects / first)
 
     def check(self) -> Health:
         """See `Node.check`."""
@@ -98,7 +97,7 @@ class FolderNode:
     def _path(self, place: str) -> Path:
         if not _DIGEST.fullmatch(place):  # a place is a name of ours: anything else could leave the folder
             raise self._not_there()
-        return self._objects / place[:2] / place[2:4] / place
+        return self._objects / place[:2] / place
 
     def _not_there(self) -> NotFound:
         return NotFound("node-lacks", f"Node {self.name} does not hold this object.")

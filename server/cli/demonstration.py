@@ -40,7 +40,7 @@ CLIENTS = {
     "provider": ("demo-hospital", ["system/*.cruds"], [], False),
     "researcher": ("demo-university", ["system/*.rs"], ["AIRESEARCH", "AITRAIN"], False),
     "inside": ("demo-university", ["system/*.rs"], ["AITRAIN", "FEDLEARN"], True),
-    "operator": ("demo-repository", ["system/*.rs"], [], False),
+    "operator": ("demo-repository", ["system/*.crs"], [], False),
 }
 """Name → (party, scopes, purposes, bound to the node)."""
 

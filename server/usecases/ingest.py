@@ -192,7 +192,7 @@ def _keep(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Ke
     try:
         berth.node.store(arrival.item, arrival.file)
     except Failure as failure:
-        _give_up(hall, claim)
+        give_up(hall, claim)
         raise _unstored(failure) from failure
     hall.reached("stored")
     try:
@@ -308,7 +308,7 @@ def settle_recovered(hall: Hall, batch: Batch, arrival: Arrival, kept: Kept) -> 
         raise Conflict("recovery-stopped", "The object may not be kept any more.") from None
 
 
-def _give_up(hall: Hall, claim: int) -> None:
+def give_up(hall: Hall, claim: int) -> None:
     """The node did not say yes: the worker asks it what became of the object, and forgets the row if it has nothing."""
     with hall.store.write(durable=False) as connection:
         custody.expire(connection, claim, hall.holder, hall.clock())

@@ -22,10 +22,14 @@ def recover(hall: Hall) -> int:
     """Resolve claims whose lease has ended: what the node holds is settled, what it lacks is forgotten. Returns how many."""
     with hall.store.read() as connection:
         expired = custody.expired(connection, hall.clock())
-    return sum(_recover(hall, kept) for kept in expired)
+    silent: set[tuple[int, bool]] = set()
+    return sum(_recover(hall, kept, silent) for kept in expired)
 
 
-def _recover(hall: Hall, kept: Kept) -> bool:
+def _recover(hall: Hall, kept: Kept, silent: set[tuple[int, bool]]) -> bool:
+    """Resolve one claim, unless its node (or the quarantine) has been silent in this round."""
+    if (kept.node, kept.quarantined) in silent:
+        return False
     lease = custody.lease_for(kept.object.size, hall.clock(), hall.settings.lease_seconds)
     with hall.store.write(durable=False) as connection:
         if not custody.take_over(connection, kept.id, hall.holder, lease, kept.batch, kept.name):
@@ -37,7 +41,9 @@ def _recover(hall: Hall, kept: Kept) -> bool:
         return True
     except (Failure, Unreadable) as why:
         log.warning("claim not resolved", extra={"custody": kept.id, "why": str(why)})
-        return False  # the node does not answer, or gave other bytes: asked again when the new lease ends
+        silent.add((kept.node, kept.quarantined))
+        ingest.give_up(hall, kept.id)  # the node does not answer, or gave other bytes: asked again in the next round
+        return False
     batch, opened = _batch(hall, kept)
     try:
         ingest.settle_recovered(hall, batch, arrival, kept)

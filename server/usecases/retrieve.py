@@ -7,6 +7,7 @@ flow, and the stop flags are asked again between instances.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import BinaryIO
 
 from sqlalchemy import Connection
 
@@ -136,17 +137,17 @@ def still_open(hall: Hall, caller: Caller, action: Action, granted: Granted, loc
 def stream(
     hall: Hall, caller: Caller, wanted: Wanted, action: Action, granted: Granted
 ) -> Iterator[tuple[Located, Iterator[bytes]]]:
-    """Each object with its bytes, in order; a break is recorded, and raised so that the reader sees a short body."""
+    """Each object, opened on its node, with its bytes; a break is recorded, and raised so that the reader sees a short body."""
     try:
         for located in granted.objects:
-            node = still_open(hall, caller, action, granted, located)
-            yield located, _bytes(node, located)
+            source = still_open(hall, caller, action, granted, located).open(located.place)
+            yield located, _bytes(source)
     except Failure:
         recorded(hall, caller, wanted, action, granted, status=500)
         raise
 
 
-def _bytes(node: Node, located: Located) -> Iterator[bytes]:
-    with node.open(located.place) as source:
+def _bytes(source: BinaryIO) -> Iterator[bytes]:
+    with source:
         while chunk := source.read(CHUNK):
             yield chunk

@@ -7,6 +7,7 @@ the three doors of ingest. A view parses, calls and renders.
 import json
 import secrets
 from collections.abc import Callable, Iterator
+from itertools import chain
 from urllib.parse import unquote
 
 from flask import Blueprint, Response
@@ -16,7 +17,7 @@ from consent.deposit import Outcome
 from mappings.dicom.accept import choose_json, choose_rendered, choose_retrieve, read_media_type
 from mappings.dicom.dimse import status_for
 from mappings.dicom.fragment import BASE
-from mappings.dicom.multipart import Multipart, PartHeaders, PartReader, dicom_part
+from mappings.dicom.multipart import Limits, Multipart, PartHeaders, PartReader, dicom_part
 from mappings.dicom.qido import read_query
 from mappings.failures import Invalid, UnsupportedMedia
 from mappings.query import Level
@@ -34,6 +35,8 @@ SERIES = f"{STUDY}/series/<series>"
 INSTANCE = f"{SERIES}/instances/<instance>"
 READ = 256 * 1024
 LONGEST_NAME = 1024
+MOST_PARTS = 20_000
+"""Objects in one body: each leaves a durable receipt."""
 HELD_FOR_REVIEW = 0xB0F0
 """(0008,1196) Warning Reason of ours, in the warning range: taken into custody, but waiting in quarantine."""
 
@@ -122,6 +125,7 @@ def objects(study: str, series: str | None = None, instance: str | None = None) 
     single = not choice.multipart and len(granted.objects) == 1
     retrieve.recorded(hall(), asker, wanted, action, granted)
     files = retrieve.stream(hall(), asker, wanted, action, granted)
+    files = chain([next(files)], files)  # a node that is down says so before the answer has begun
     with staying() as leave:
         response = _single(granted, files) if single else _multipart(granted, files)
         response.call_on_close(leave)
@@ -235,7 +239,7 @@ def _take_all(batch: Batch) -> list[Taken]:
         _feed(sink.write)
         sink.close()
     else:
-        reader = PartReader(request.headers.get("Content-Type", ""), open_part)
+        reader = PartReader(request.headers.get("Content-Type", ""), open_part, Limits(parts=MOST_PARTS))
         _feed(reader.feed)
         reader.finish()
     return taken

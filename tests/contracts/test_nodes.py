@@ -180,11 +180,11 @@ class TestEveryNode:
 
 
 class TestFolder:
-    def test_holds_files_by_their_sha_256_in_two_levels(self, folder, tmp_path):
+    def test_holds_files_by_their_sha_256(self, folder, tmp_path):
         item, content = a_file()
         name = hashlib.sha256(content).hexdigest()
         assert put(folder, item, content) == name
-        assert (tmp_path / "node" / "objects" / name[:2] / name[2:4] / name).read_bytes() == content
+        assert (tmp_path / "node" / "objects" / name[:2] / name).read_bytes() == content
 
     def test_is_closed_to_everybody_else(self, folder, tmp_path):
         put(folder, *a_file())
@@ -200,8 +200,8 @@ class TestFolder:
         place = put(folder, *a_file())
         at = acts.index("rename")
         assert "incoming" in acts[at - 1]
-        assert acts[-1].endswith(f"objects/{place[:2]}/{place[2:4]}")
-        assert {Path(act).name for act in acts[: at - 1]} == {"objects", place[:2]}  # the new folders' own names
+        assert acts[-1].endswith(f"objects/{place[:2]}")
+        assert {Path(act).name for act in acts[: at - 1]} == {"objects"}  # the new folders' own names
 
     def test_leaves_nothing_behind_when_the_disk_is_full(self, folder, tmp_path, monkeypatch):
         def full(*_: object) -> int:
@@ -248,7 +248,7 @@ class TestFolder:
         place = put(folder, *a_file(pixels=bytes(16 * 40_000)))
         with folder.open(place) as stream:
             stream.read(10)
-            os.truncate(tmp_path / "node" / "objects" / place[:2] / place[2:4] / place, 1000)
+            os.truncate(tmp_path / "node" / "objects" / place[:2] / place, 1000)
             with pytest.raises(Unavailable):
                 stream.read()
 

@@ -8,14 +8,12 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 
 import pytest
 from werkzeug.serving import make_server
 
 from adapters.identity import Keys
 from adapters.sql import batches
-from mappings.dicom.multipart import Limits, PartReader
 from server.web import app
 from tests import builders
 from tests.house import CALLERS, SAMPLE, House, build
@@ -102,7 +100,7 @@ def test_compressed_bodies_are_415_before_they_are_read(house):
 
 
 def test_past_the_most_parts_the_rest_is_413_and_what_came_before_is_told_of(house, monkeypatch):
-    monkeypatch.setattr("server.web.dicomweb.PartReader", partial(PartReader, limits=Limits(parts=3)))
+    monkeypatch.setattr("server.web.dicomweb.MOST_PARTS", 3)
     before = count(house)
     checked(stow(house, part(b"x") * 5 + b"--b--"), 413)
     assert count(house) == before + 3

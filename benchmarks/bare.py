@@ -69,7 +69,7 @@ def _connection(chosen: Settings) -> Any:
 def main() -> None:
     """Serve it as `accord web` serves: the same processes, threads and backlog."""
     chosen = configuration.read()
-    threads = chosen.streams + chosen.uploads + chosen.searches + 4
+    threads = chosen.streams + chosen.uploads + chosen.searches + chosen.forms + 4
     Granian(
         "benchmarks.bare:application",
         address=chosen.bind,

@@ -99,6 +99,14 @@ def by_id(connection: Connection, key: int) -> Kept | None:
     return None if row is None else _kept(row)
 
 
+def holds(connection: Connection, key: int) -> bool:
+    """Whether this row is held now: not withdrawn, whatever still lies on its node."""
+    return connection.execute(_HELD, {"row": key}).first() is not None
+
+
+_HELD = select(_c.id).where(_c.id == bindparam("row"), _c.state == "held")
+
+
 def _kept(r: object) -> Kept:
     seen = Object(
         r.sop_uid,

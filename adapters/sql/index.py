@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, bindparam, delete, exists, func, select, update
+from sqlalchemy import Connection, Table, bindparam, delete, exists, func, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, insert_of, moment, stamp
@@ -90,6 +90,18 @@ _GROW_SERIES = (
 )
 
 
+def _fitted(table: Table, values: dict[str, object]) -> dict[str, object]:
+    """Values cut to their columns: real files hold codes and numbers longer than their VR, which a strict database refuses.
+
+    Only what is searched by is cut; fragments and headers keep a value whole.
+    """
+    return {name: value[: _width(table, name)] if isinstance(value, str) else value for name, value in values.items()}
+
+
+def _width(table: Table, name: str) -> int | None:
+    return getattr(table.c[name].type, "length", None)
+
+
 def _patient(connection: Connection, header: Header, party: int, provider: str, now: datetime) -> int:
     key = patient_key(provider, header.patient_id or "")
     found = connection.execute(_PATIENT, {"key": key}).scalar_one_or_none()
@@ -105,7 +117,7 @@ def _study(connection: Connection, header: Header, dataset: int, patient: int, n
     named = {"uid": header.study_instance_uid}
     row = connection.execute(_STUDY, named).one_or_none()
     if row is None:
-        _insert_missing(connection, t.study, _study_values(header, dataset, patient, now))
+        _insert_missing(connection, t.study, _fitted(t.study, _study_values(header, dataset, patient, now)))
         row = connection.execute(_STUDY, named).one()
     if row.dataset != dataset:
         raise StudyElsewhere
@@ -144,7 +156,7 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
 def _series(connection: Connection, header: Header, study: int) -> tuple[int, bool]:
     row = connection.execute(_SERIES, {"of": study, "uid": header.series_instance_uid}).one_or_none()
     if row is None:
-        return added(connection, t.series, **_series_values(header, study)), True
+        return added(connection, t.series, **_fitted(t.series, _series_values(header, study))), True
     fragment = series_fragment(_header(row.header), instances=row.instances + 1).encode()
     connection.execute(_GROW_SERIES, {"row": row.id, "new_instances": row.instances + 1, "new_fragment": fragment})
     return row.id, False

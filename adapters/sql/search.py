@@ -306,25 +306,44 @@ class Tally:
     manufacturers: tuple[str, ...]
 
 
-def tallies(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[Tally]:
-    """One tally for each dataset that has a match."""
+def tallies(connection: Connection, query: Query, sight: Sight, now: datetime, minimum: int = 1) -> list[Tally]:
+    """One tally for each dataset that has a match; a word is told where `minimum` subjects share it, an age where as many lie
+    beyond it: one subject joined by OR to a crowd would else be read off what the crowd lacks.
+    """
     s = t.study.c
-    counted = [s.dataset, func.count(), func.count(s.patient.distinct()), func.min(s.age), func.max(s.age)]
+    counted = [s.dataset, func.count(), func.count(s.patient.distinct())]
     totals = _statement(query, counted, sight).group_by(s.dataset).order_by(s.dataset)
-    sexes = _words(connection, _statement(query, [s.dataset, s.patient_sex], sight), now)
-    below: Callable[[Any], dict[int, tuple[str, ...]]] = lambda column: _words(  # noqa: E731 - one line thrice
-        connection, _statement(query, [s.dataset, column], sight).join(t.series, t.series.c.study == s.id), now
-    )
-    modalities, parts, makers = below(t.series.c.modality), below(t.series.c.body_part), below(t.series.c.manufacturer)
+    aged = _statement(query, [s.dataset, s.age, func.count(s.patient.distinct())], sight).where(s.age.is_not(None))
+    ages: dict[int, list[tuple[int, int]]] = {}
+    for dataset, age, subjects in sorted(tuple(row) for row in _asked(connection, aged.group_by(s.dataset, s.age), now)):
+        ages.setdefault(dataset, []).append((age, subjects))
+    above: Callable[[Any], Select[Any]] = lambda column: _statement(query, [s.dataset, column], sight)  # noqa: E731 - one line
+    below: Callable[[Any], Select[Any]] = lambda column: above(column).join(t.series, t.series.c.study == s.id)  # noqa: E731
+    asked = [(above, s.patient_sex), *((below, c) for c in (t.series.c.modality, t.series.c.body_part, t.series.c.manufacturer))]
+    words = [_words(connection, _shared(rows(column), s.dataset, column, minimum), now) for rows, column in asked]
     return [
-        Tally(d, n, p, low, high, *(words.get(d, ()) for words in (sexes, modalities, parts, makers)))
-        for d, n, p, low, high in _asked(connection, totals, now)
+        Tally(d, n, p, _end(ages.get(d, []), minimum), _end(ages.get(d, [])[::-1], minimum), *(w.get(d, ()) for w in words))
+        for d, n, p in _asked(connection, totals, now)
     ]
+
+
+def _end(ages: Iterable[tuple[int, int]], minimum: int) -> int | None:
+    """The first of these (age, subjects) up to which there are `minimum` subjects."""
+    total = 0
+    for age, subjects in ages:
+        total += subjects
+        if total >= minimum:
+            return age
+    return None
+
+
+def _shared(rows: Select[Any], dataset: Any, value: Any, minimum: int) -> Select[Any]:
+    return rows.group_by(dataset, value).having(func.count(t.study.c.patient.distinct()) >= minimum)
 
 
 def _words(connection: Connection, rows: Select[Any], now: datetime) -> dict[int, tuple[str, ...]]:
     found: dict[int, tuple[str, ...]] = {}
-    for dataset, word in sorted(tuple(row) for row in _asked(connection, rows.distinct(), now)):
+    for dataset, word in sorted(tuple(row) for row in _asked(connection, rows, now)):
         if word:
             found[dataset] = (*found.get(dataset, ()), word)
     return found

@@ -137,9 +137,9 @@ def _uids(found: dict[int, bytes], complete: bool) -> dict[str, str]:
 def _read(value: bytes, vr: str, encodings: Encodings, order: str) -> str | int | None:
     if vr == "US":
         return int.from_bytes(value[:2], "big" if order == ">" else "little") if len(value) >= 2 else None
-    text = decode(value, vr, encodings).strip(" \0")
+    text = decode(value, vr, encodings).replace("\0", "").strip(" ")  # no database keeps a NUL
     if vr == "IS":
-        return int(text) if _INTEGER.fullmatch(text) else None
+        return int(text) if _INTEGER.fullmatch(text) and abs(int(text)) < 2**31 else None  # PS3.5 §6.2: -2^31 to 2^31 - 1
     return _text(text, vr) or None
 
 

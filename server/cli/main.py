@@ -1,6 +1,7 @@
 """`accord`: the command line."""
 
 import argparse
+import os
 import sys
 
 from mappings.failures import Failure
@@ -21,6 +22,7 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; failures are sentences on standard error and status 2."""
     args = parser().parse_args(arguments)
+    os.umask(0o077)  # a mounted data directory may be open to others; the database, its log and what is spooled never are
     try:
         status = args.run(args)
     except (Failure, ValueError, OSError) as failure:

@@ -57,7 +57,7 @@ def web(args: argparse.Namespace) -> int:
     settings = settings_of(args)
     _begin(settings)
     wiring.hall(settings).store.close()  # the schema is there before the processes start
-    threads = settings.streams + settings.uploads + settings.searches + 4
+    threads = settings.streams + settings.uploads + settings.searches + settings.forms + 4
     Granian(
         "server.cli.processes:factory",
         address=settings.bind,

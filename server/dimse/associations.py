@@ -7,6 +7,7 @@ what each bound refuses.
 import contextlib
 import logging
 import socket
+import threading
 import time
 from typing import Any
 
@@ -68,10 +69,26 @@ class BoundedSocket(AssociationSocket):
         return count
 
 
+class Gathering:
+    """What all associations of the door hold in memory together, in bytes; each object is gathered whole before it is judged."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit, self._held, self._lock = limit, dict[int, int](), threading.Lock()
+
+    def hold(self, who: object, size: int) -> bool:
+        """Whether `who` may hold this many bytes now; 0 lets go."""
+        with self._lock:
+            self._held.pop(id(who), None)
+            if size:
+                self._held[id(who)] = size
+            return sum(self._held.values()) <= self._limit
+
+
 class BoundedMessages(DIMSEServiceProvider):
     """Gathers a message of bounded size, and lets one wait behind the one that is served."""
 
     limit: int
+    gathering: Gathering
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """As pynetdicom's; past a bound the association is aborted and what was gathered let go."""
@@ -90,17 +107,21 @@ class BoundedMessages(DIMSEServiceProvider):
         if self.message.encoded_command_set.tell() > _COMMAND_BYTES:
             return "command-too-large"
         data = self.message.data_set
-        return "object-too-large" if data is not None and data.tell() > self.limit else None
+        if data is None:
+            return None
+        if data.tell() > self.limit:
+            return "object-too-large"
+        return None if self.gathering.hold(self, data.tell()) else "memory-full"
 
 
 class DepositAssociation(Association):
     """An acceptor whose deposit is closed exactly once, in its own thread, however the association ended."""
 
-    def __init__(self, ae: ApplicationEntity, deposit: Deposit, limit: int) -> None:
+    def __init__(self, ae: ApplicationEntity, deposit: Deposit, limit: int, gathering: Gathering) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self.deposit = deposit
         self.dimse = BoundedMessages(self)
-        self.dimse.limit = limit
+        self.dimse.limit, self.dimse.gathering = limit, gathering
         self.bind(evt.EVT_CONN_CLOSE, _woken)
 
     def run_reactor(self) -> None:
@@ -108,15 +129,19 @@ class DepositAssociation(Association):
         try:
             super().run_reactor()
         finally:
+            self.dimse.gathering.hold(self.dimse, 0)
             self.deposit.close()
 
     def _serve_request(self, msg: Any, context_id: int) -> None:
         """As pynetdicom's, but a C-STORE whose command names an unknown class gets an answer, not an abort."""
         context = self._accepted_cx.get(context_id)
-        if isinstance(msg, C_STORE) and msg.is_valid_request and context is not None:
-            StorageServiceClass(self).SCP(msg, context)
-        else:
-            super()._serve_request(msg, context_id)
+        try:
+            if isinstance(msg, C_STORE) and msg.is_valid_request and context is not None:
+                StorageServiceClass(self).SCP(msg, context)
+            else:
+                super()._serve_request(msg, context_id)
+        finally:
+            self.dimse.gathering.hold(self.dimse, 0)
 
     def cut(self) -> None:
         """End it now: by A-ABORT, or by closing the connection of one that is not established."""

@@ -18,7 +18,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
-from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation
+from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, Gathering
 from server.dimse.store import Deposit, admitted, stored
 from server.usecases.hall import Hall
 from server.usecases.ingest import MEGABYTE
@@ -94,7 +94,8 @@ class _Handler(RequestHandler):
 
     def _create_association(self) -> DepositAssociation:
         server = self.server
-        association = DepositAssociation(self.ae, Deposit(server.hall), server.hall.settings.max_object_mb * MEGABYTE)
+        limit = server.hall.settings.max_object_mb * MEGABYTE
+        association = DepositAssociation(self.ae, Deposit(server.hall), limit, server.gathering)
         association._server = server  # noqa: SLF001 - as its parent does
         association.name = f"AcceptorThread@{self.client_address[1]}"  # by this name active_associations finds it
         association.set_socket(BoundedSocket(association, client_socket=self.request))
@@ -119,6 +120,7 @@ class _Server(ThreadedAssociationServer):
 
     def __init__(self, hall: Hall, entity: AE, address: tuple[str, int]) -> None:
         self.hall = hall
+        self.gathering = Gathering(hall.settings.gathered_mb * MEGABYTE)
         super().__init__(entity, address, "ACCORD", contexts(), request_handler=_Handler)
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:

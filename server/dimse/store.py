@@ -14,7 +14,7 @@ from pynetdicom.presentation import PresentationContextTuple
 from mappings.dicom import dimse
 from mappings.dicom.dimse import Status, status_for, status_for_failure
 from mappings.dicom.part10 import file_meta
-from mappings.failures import Failure
+from mappings.failures import Failure, Forbidden
 from server.usecases.batch import Batch, Origin, close_batch, open_batch, sender_origin
 from server.usecases.hall import Hall
 from server.usecases.ingest import refuse, room_for, take
@@ -65,6 +65,7 @@ class Deposit:
     ) -> tuple[Status, str]:
         with dataset:
             room_for(self.hall, len(dataset))
+            self._still_registered()
             batch = self._batch()
             syntax = context.transfer_syntax
             agrees = sop_class == context.abstract_syntax and dimse.agrees(dataset, syntax, sop_class, sop_instance)
@@ -73,6 +74,11 @@ class Deposit:
         kept = (self.hall, batch, name, memoryview(file))
         taken = take(*kept) if agrees else refuse(*kept, "command-disagrees")
         return status_for(taken.rule, taken.outcome), taken.rule
+
+    def _still_registered(self) -> None:
+        """An association may be kept open for ever by echoes: who was removed meanwhile stores nothing more."""
+        if (known := self.origin) and sender_origin(self.hall, known.called, known.calling, known.peer) != known:
+            raise Forbidden("sender-removed", "This sender may not store here any more.")
 
     def _batch(self) -> Batch:
         if self.batch is None:

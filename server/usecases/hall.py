@@ -59,12 +59,12 @@ class Hall:
     known: list[Known] = field(default_factory=lambda: [Known()])
 
     def governance(self, connection: Connection) -> Known:
-        """The facts in force; read again whenever governance changed."""
-        counter = governance.counter(connection)
-        if self.known[0].counter != counter:
+        """The facts in force; read again whenever governance changed. What another thread keeps meanwhile is not ours to give."""
+        counter, known = governance.counter(connection), self.known[0]
+        if known.counter != counter:
             nodes = {n.id: n for n in governance.nodes(connection)}
-            self.known[0] = Known(counter, governance.facts(connection), nodes, governance.parties(connection))
-        return self.known[0]
+            known = self.known[0] = Known(counter, governance.facts(connection), nodes, governance.parties(connection))
+        return known
 
     def sight(self, connection: Connection, caller: Caller, action: Action) -> Sight:
         """The datasets on which this caller may do this now."""

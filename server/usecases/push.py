@@ -49,18 +49,21 @@ def open_push(hall: Hall, caller: Caller, alias: str | None, peer: str) -> Batch
 
 
 def ongoing(hall: Hall, caller: Caller, key: str) -> Batch:
-    """The caller's open batch called `key`. Raises NotFound where it is not the caller's own, Conflict where it is closed."""
+    """The caller's open push called `key`. Raises NotFound where it is no push of the caller's own, Conflict where it is closed.
+
+    Only a push may be filled over HTTP: an association's batch carries what was attested for its sender, and nobody else's files.
+    """
     with hall.store.read() as connection:
         return _ongoing(connection, caller, key)
 
 
 def _ongoing(connection: Connection, caller: Caller, key: str) -> Batch:
     row = batches.by_key(connection, key)
-    if row is None or caller.subject.role is not Role.PROVIDER or row.provider != caller.subject.party:
+    if row is None or row.door != "push" or caller.subject.role is not Role.PROVIDER or row.provider != caller.subject.party:
         raise NotFound("batch-unknown", "You have no batch with this key.", "batch")
     if row.closed is not None:
         raise Conflict("batch-closed", "This batch is closed. Open another.", "batch")
-    source = Origin(row.door, caller.subject, row.dataset, row.alias, row.peer, row.calling, row.called, row.attested)
+    source = Origin(row.door, caller.subject, row.dataset, row.alias, row.peer, "", "", attested=False)
     return Batch(row.id, row.key, source)
 
 

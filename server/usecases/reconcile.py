@@ -23,7 +23,16 @@ def recover(hall: Hall) -> int:
     with hall.store.read() as connection:
         expired = custody.expired(connection, hall.clock())
     silent: set[tuple[int, bool]] = set()
-    return sum(_recover(hall, kept, silent) for kept in expired)
+    return sum(_recovered(hall, kept, silent) for kept in expired)
+
+
+def _recovered(hall: Hall, kept: Kept, silent: set[tuple[int, bool]]) -> bool:
+    """One claim that can't be resolved must not keep the worker from the others."""
+    try:
+        return _recover(hall, kept, silent)
+    except Failure:
+        log.exception("claim not resolved", extra={"custody": kept.id})
+        return False
 
 
 def _recover(hall: Hall, kept: Kept, silent: set[tuple[int, bool]]) -> bool:

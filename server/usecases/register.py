@@ -95,7 +95,7 @@ def attest_sender(hall: Hall, actor: str, alias: str, aet: str, person: str, on:
 
 
 def remove_sender(hall: Hall, actor: str, alias: str, aet: str) -> None:
-    """Take a sender's registration away: its next association is rejected."""
+    """Take a sender's registration away: its next object, and its next association, are rejected."""
     with hall.store.write() as connection:
         found = [s for s in governance.senders(connection) if s.alias == alias and s.aet == aet]
         if not found:

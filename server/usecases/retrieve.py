@@ -12,7 +12,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from adapters.nodes.port import Node
-from adapters.sql import access, governance
+from adapters.sql import access, custody, governance
 from adapters.sql import search as rows
 from adapters.sql.access import Access
 from adapters.sql.ledger import About
@@ -125,12 +125,14 @@ def metadata(hall: Hall, caller: Caller, wanted: Wanted) -> list[bytes]:
 
 
 def still_open(hall: Hall, caller: Caller, action: Action, granted: Granted, located: Located) -> Node:
-    """The node of an object, the decision asked anew; raises Gone where anything has stopped since the yes."""
+    """The node of an object, the decision asked anew; raises Gone where anything was stopped or withdrawn since the yes."""
     with hall.store.read() as connection:
         known = hall.governance(connection)
         facts = next((f for f in known.facts if f.dataset == granted.facts.dataset), None)
         if facts is None or not decide(caller.subject, action, caller.purpose, facts, hall.clock()).allowed:
             raise Gone("access-stopped", "The agreement or its node was stopped while this was being sent.")
+        if not custody.holds(connection, located.custody):
+            raise Gone("study-withdrawn", "The study was withdrawn while this was being sent.")
         return hall.node(connection, located.node)
 
 

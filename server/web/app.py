@@ -37,7 +37,12 @@ def create(hall: Hall, keys: Keys) -> Flask:
     app.config.update(MAX_FORM_MEMORY_SIZE=MAX_BODY, MAX_FORM_PARTS=100)
     settings = hall.settings
     rooms = context.Rooms(
-        {context.Room.SEARCH: settings.searches, context.Room.STREAM: settings.streams, context.Room.UPLOAD: settings.uploads}
+        {
+            context.Room.SEARCH: settings.searches,
+            context.Room.FORM: settings.forms,
+            context.Room.STREAM: settings.streams,
+            context.Room.UPLOAD: settings.uploads,
+        }
     )
     context.install(app, hall, Identity(keys, settings.trusted_proxies), rooms)
     blueprints = (dicomweb, fhir, federation, catalogue, batches, terms, operations)

@@ -27,9 +27,11 @@ View = Callable[..., Any]
 
 
 class Room(StrEnum):
-    """The three rooms of a process's threads, so that stalled readers and senders never slow a search."""
+    """The rooms of a process's threads, so that stalled readers and senders never slow a search."""
 
     SEARCH = "search"
+    FORM = "form"
+    """Small bodies, which anybody may send as slowly as they like: a token request needs no token."""
     STREAM = "stream"
     UPLOAD = "upload"
 
@@ -52,12 +54,16 @@ def serves(
     scope: str | None = None,
     anonymous: bool = False,
     methods: tuple[str, ...] = ("GET",),
-    room: Room = Room.SEARCH,
+    room: Room | None = None,
 ) -> Callable[[View], View]:
-    """Add a route with what it does: `action` of the matrix, `scope` a SMART v2 scope such as `ImagingStudy.s`."""
+    """Add a route with what it does: `action` of the matrix, `scope` a SMART v2 scope such as `ImagingStudy.s`.
+
+    What takes a body has its place in the room for forms, unless `room` says otherwise: it is held until the body has come.
+    """
+    place = room or (Room.SEARCH if methods == ("GET",) else Room.FORM)
 
     def add(view: View) -> View:
-        view.declared = Declared(action, anonymous, scope, room)  # type: ignore[attr-defined]
+        view.declared = Declared(action, anonymous, scope, place)  # type: ignore[attr-defined]
         blueprint.add_url_rule(rule, view_func=view, methods=list(methods))
         return view
 

@@ -5,6 +5,7 @@ the three doors of ingest. A view parses, calls and renders.
 """
 
 import json
+import re
 import secrets
 from collections.abc import Callable, Iterator
 from itertools import chain
@@ -179,9 +180,12 @@ def _side(viewport: str | None) -> int | None:
     if viewport is None:
         return None
     try:
-        return max(int(side) for side in viewport.split(",")[:2] if side)
+        side = max(int(side) for side in viewport.split(",")[:2] if side)
     except ValueError:
-        raise Invalid("viewport-unreadable", "viewport is WIDTH,HEIGHT in pixels (PS3.18 8.3.5.1.3).", "viewport") from None
+        side = 0
+    if side < 1:
+        raise Invalid("viewport-unreadable", "viewport is WIDTH,HEIGHT in pixels (PS3.18 8.3.5.1.3).", "viewport")
+    return side
 
 
 def _window(window: str | None) -> tuple[float, float, str] | None:
@@ -196,7 +200,7 @@ def _window(window: str | None) -> tuple[float, float, str] | None:
 
 def _quality() -> int:
     quality = request.args.get("quality", "90")
-    if not quality.isdigit() or not 1 <= int(quality) <= 100:
+    if not re.fullmatch("[1-9][0-9]{0,2}", quality) or int(quality) > 100:
         raise Invalid("quality-unreadable", "quality is a whole number from 1 to 100 (PS3.18 8.3.5.1.2).", "quality")
     return int(quality)
 
@@ -231,7 +235,9 @@ def _take_all(batch: Batch) -> list[Taken]:
 
     def open_part(headers: PartHeaders) -> Spool:
         name = unquote(headers.location or "").replace("\0", "")[:LONGEST_NAME] or f"part {headers.number}"
-        return Spool(folder, limit, lambda file: taken.append(ingest.take(hall(), batch, name, file)))
+        return Spool(
+            folder, limit, lambda file: taken.append(ingest.take(hall(), batch, name, file)), lambda: ingest.room_for(hall(), 0)
+        )
 
     media = read_media_type(request.headers.get("Content-Type", ""))
     if media is not None and media.name == "application/dicom":

@@ -9,22 +9,29 @@ from typing import IO
 from mappings.failures import TooLarge
 
 IN_MEMORY = 16_000_000
+STEP = 16_000_000
+"""Bytes of a file after which the disk is looked at again."""
 
 
 class Spool:
-    """A sink for one object's bytes; `done` is called with all of them when it is closed. Raises TooLarge past `limit` bytes."""
+    """A sink for one object's bytes; `done` is called with all of them when it is closed. Raises TooLarge past `limit` bytes.
 
-    def __init__(self, folder: Path, limit: int, done: Callable[[memoryview], None]) -> None:
-        self._folder, self._limit, self._done = folder, limit, done
+    `room` is asked as the file grows and raises where the disk has none left: many spools at once must not fill it.
+    """
+
+    def __init__(self, folder: Path, limit: int, done: Callable[[memoryview], None], room: Callable[[], None]) -> None:
+        self._folder, self._limit, self._done, self._room = folder, limit, done, room
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
         self._size = 0
 
     def write(self, data: memoryview | bytes, /) -> None:
         """Take the next bytes."""
-        self._size += len(data)
+        before, self._size = self._size, self._size + len(data)
         if self._size > self._limit:
             raise TooLarge("object-too-large", f"An object is larger than {self._limit // 1_000_000} MB, the most taken here.")
+        if self._size > IN_MEMORY and (self._file is None or before // STEP != self._size // STEP):
+            self._room()
         if self._file is None and self._size > IN_MEMORY:
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed below, or with the process
             self._file.write(self._memory)

@@ -11,7 +11,7 @@ from flask import Flask
 from adapters.sql import batches as rows
 from consent.policy import NEVER_FOR_DIAGNOSIS, SENTENCES
 from consent.subject import Role
-from mappings.failures import Failure
+from mappings.failures import Failure, NotFound
 from server import faults
 from server.usecases import agree, ingest, push, report, seal
 from server.usecases.hall import Caller
@@ -281,3 +281,14 @@ def test_a_closed_batch_with_known_files_verifies_in_the_ledger(door):
     door.ask("PATCH", f"/api/batches/{key}", {"status": "closed"})
     seal.order(door.hall)
     assert seal.verify(door.hall).broken is None
+
+
+@pytest.mark.parametrize("door_of", ["dimse", "stow", "release", "recovery"])
+def test_an_open_batch_of_another_door_is_neither_filled_nor_closed_over_http(door, door_of):
+    attested = builders.batch(door.hall, attested=True, door=door_of)
+    assert door.ask("PATCH", f"/api/batches/{attested.key}", {"status": "closed"}).status_code == 404
+    assert door.known(attested.key, a=digest(TAKEN)).status_code == 404
+    with pytest.raises(NotFound):  # what `?batch=` of a STOW request asks
+        push.ongoing(door.hall, CALLERS["provider"], attested.key)
+    with door.hall.store.read() as connection:
+        assert rows.by_key(connection, attested.key).closed is None

@@ -215,7 +215,7 @@ def test_the_bytes_kept_are_the_bytes_sent(open_door: Callable[..., Door]) -> No
     door = open_door(attested=True)
     assert door.run("storescu", "-xs", str(SAMPLES / "ct/syntaxes/ctimage_jpeg_lossless_sv1.dcm")).returncode == 0
     assert door.closed()
-    kept = [p for p in (door.hall.settings.data_dir).rglob("objects/*/*/*") if p.is_file()]
+    kept = [p for p in (door.hall.settings.data_dir).rglob("objects/*/*") if p.is_file()]
     sent = dcmread(SAMPLES / "ct/syntaxes/ctimage_jpeg_lossless_sv1.dcm")
     found = dcmread(kept[0])
     assert len(kept) == 1
@@ -236,7 +236,7 @@ def test_a_command_that_names_another_object_than_its_data_set_is_refused(
     monkeypatch.setattr(_config, "STORE_SEND_CHUNKED_DATASET", True)  # the command is made of the file meta then
     answer = association.send_c_store(path)
     association.release()
-    assert (answer.Status, door.receipts()) == (0xA900, [])
+    assert (answer.Status, door.receipts()) == (0xA900, [("reject", "command-disagrees")])
 
 
 def test_a_command_that_names_no_known_class_gets_an_answer_too(door: Door) -> None:
@@ -443,3 +443,32 @@ def test_the_log_tells_each_store_by_its_batch_and_never_a_patient(door: Door, c
     assert f"association ended batch={key}" in caplog.text
     for value in (patient.PatientName, patient.PatientBirthDate, patient.PatientID, patient.SOPInstanceUID):
         assert str(value) not in caplog.text
+
+
+def test_a_sender_that_is_removed_stores_nothing_more_in_an_association_it_has_open(door: Door) -> None:
+    association = door.associate()
+    assert association.send_c_store(sample()).Status == 0
+    register.remove_sender(door.hall, builders.ACTOR, "LUNG", "STORESCU")
+    assert association.send_c_store(sample()).Status == 0x0124
+    association.release()
+
+
+def test_associations_that_gather_more_than_the_door_holds_together_are_aborted(
+    open_door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    serving, done = threading.Event(), threading.Event()
+    monkeypatch.setattr(store, "take", lambda *_: serving.set() or done.wait(10))
+    door = open_door(gathered_mb=4)
+    large = sample()
+    large.PixelData = bytes(3_000_000)
+    first, second = door.associate(), door.associate()
+    sender = threading.Thread(target=first.send_c_store, args=(large,))
+    sender.start()
+    assert serving.wait(10)  # three of four megabytes are held while it is served
+    assert "Status" not in second.send_c_store(large)
+    assert eventually(lambda: second.is_aborted)
+    done.set()
+    sender.join()
+    first.release()
+    monkeypatch.undo()
+    assert door.associate().send_c_store(large).Status == 0  # what was held is let go

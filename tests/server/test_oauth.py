@@ -553,3 +553,18 @@ def test_a_token_endpoint_that_does_not_answer_is_said_to(tmp_path, free_port):
 def test_an_assertion_of_the_client_file_is_what_the_server_takes(house):
     private = dict(EC.as_dict(private=True))
     assert house.post(made=assertion(ClientFile("researcher", URL, "", None, private), house.clock())).status_code == 200
+
+
+def test_bodies_that_do_not_come_hold_no_search(house):
+    token, rooms = house.token(), house.app.extensions["accord"][2]
+    for _ in range(8):
+        rooms.enter(context.Room.FORM)  # as eight strangers who have sent the head of a token request and nothing more
+    assert house.who(token).status_code == 200
+    assert house.app.test_client().post("/oauth/token").json["code"] == "busy"
+
+
+def test_a_route_that_takes_a_body_waits_in_no_room_of_searches(house):
+    places = {rule.endpoint: context.declared(house.app, rule.endpoint) for rule in house.app.url_map.iter_rules()}
+    taking = [rule.endpoint for rule in house.app.url_map.iter_rules() if rule.methods & {"POST", "PUT", "PATCH"}]
+    assert taking
+    assert all(places[endpoint].room is context.Room.FORM for endpoint in taking)

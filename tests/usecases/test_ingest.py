@@ -10,6 +10,7 @@ import pytest
 from pydicom import dcmread
 
 from adapters.sql import batches, custody
+from consent.deposit import Outcome
 from mappings.failures import Busy, Conflict, Full, TooLarge, Unavailable
 from server.usecases import agree, ingest, reconcile, register, release, withdraw
 from server.usecases.batch import close_batch, sender_origin
@@ -469,3 +470,26 @@ def test_a_withdrawal_while_an_object_of_the_study_is_on_its_way_binds_it(built,
     reconcile.recover(built)
     reconcile.purge(built)
     sound(built)
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom's, about what these files hold
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"SeriesNumber": "999999999999"},
+        {"InstanceNumber": "-999999999999"},
+        {"NumberOfFrames": "999999999999"},
+        {"StudyDescription": "a\0b"},
+        {"PatientID": "P1\0x"},
+        {"AccessionNumber": "1" * 300},
+        {"StudyID": "1" * 300},
+        {"PatientSex": "M" * 100},
+        {"Modality": "MR" * 50},
+        {"BodyPartExamined": "B" * 500},
+    ],
+    ids=str,
+)
+def test_a_value_that_no_column_holds_is_kept_on_each_database(anywhere, sound, element):
+    taken = ingest.take(anywhere, builders.batch(anywhere), "a", made(**element))
+    assert taken.outcome is Outcome.PASS
+    sound(anywhere)

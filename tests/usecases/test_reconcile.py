@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from adapters.sql import tables as t
-from mappings.failures import Unavailable
+from mappings.failures import Invalid, Unavailable
 from server.usecases import ingest, reconcile, withdraw
 from tests import builders
 from tests.builders import ACTOR, made
@@ -114,3 +114,20 @@ def test_a_purge_never_takes_the_bytes_of_what_came_back_meanwhile(built, sound,
     assert take(built, again) in ("declared", "known")
     reconcile.purge(built)
     sound(built)
+
+
+def test_a_claim_that_can_not_be_resolved_does_not_keep_the_others_waiting(built, dies, clock, monkeypatch):
+    batch = builders.batch(built)
+    for n in (1, 2):
+        dies(built, "stored", lambda hall, n=n: ingest.take(hall, batch, "a", made(f"1.2.3.1.{n}")))
+    clock.on(120)
+    settle = ingest.settle_recovered
+
+    def refused(hall, batch, arrival, kept):
+        if arrival.object.sop_uid == "1.2.3.1.1":
+            raise Invalid("value-unkeepable", "-")
+        settle(hall, batch, arrival, kept)
+
+    monkeypatch.setattr(ingest, "settle_recovered", refused)
+    assert reconcile.recover(built) == 1
+    assert states(built) == ["held", "receiving"]

@@ -7,8 +7,8 @@ from adapters.sql import tables as t
 from consent.conditions import Action
 from consent.policy import SENTENCES
 from consent.subject import ANONYMOUS, Role
-from mappings.failures import Forbidden, NotAcceptable, NotFound, Unavailable
-from server.usecases import ingest, register, render, retrieve
+from mappings.failures import Forbidden, Gone, NotAcceptable, NotFound, Unavailable
+from server.usecases import ingest, register, render, retrieve, withdraw
 from server.usecases.hall import Caller
 from server.usecases.render import Picture
 from server.usecases.retrieve import Wanted
@@ -204,3 +204,13 @@ def test_what_a_node_has_changed_is_never_taken_for_the_object(shared, clock):
         connection.execute(update(t.custody).where(t.custody.c.sop_uid == "1.2.3.1.1").values(file_digest=b"other"))
     with pytest.raises(Unavailable):
         ingest.take(hall, builders.batch(hall), "a", made(StudyDate="20210101"))
+
+
+def test_a_study_withdrawn_while_it_is_sent_stops_between_its_objects(shared):
+    hall = shared()
+    granted = retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS)
+    sent = retrieve.stream(hall, INSIDE, STUDY, Action.PROCESS, granted)
+    b"".join(next(sent)[1])
+    withdraw.withdraw_study(hall, ACTOR, "1.2.3")
+    with pytest.raises(Gone, match="withdrawn"):
+        next(sent)

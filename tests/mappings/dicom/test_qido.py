@@ -185,3 +185,10 @@ def test_whatever_is_sent_is_a_query_or_a_typed_refusal(args):
     except Failure:
         return
     assert 0 <= query.page.limit <= LIMIT
+
+
+def test_more_patterns_than_a_database_bears_in_one_condition_are_refused():
+    patterns = [("Modality", ",".join(f"A{n}*" for n in range(400))), ("BodyPartExamined", ",".join(f"A{n}*" for n in range(400)))]
+    assert read_query(Level.STUDY, patterns[:1])
+    with pytest.raises(Invalid, match="wildcards"):
+        read_query(Level.STUDY, patterns)

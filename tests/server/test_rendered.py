@@ -1,0 +1,20 @@
+"""What a picture's parameters may say: anything else is the asker's mistake, never a fault of ours."""
+
+import pytest
+from flask import Flask
+
+from mappings.failures import Invalid
+from server.web import dicomweb
+
+
+@pytest.mark.parametrize("quality", ["²", "٣", "0", "101", "-1", "", "1e2", "9" * 5000])
+def test_a_quality_is_a_number_from_1_to_100(quality):
+    with Flask("test").test_request_context(query_string={"quality": quality}), pytest.raises(Invalid):
+        dicomweb._quality()
+
+
+@pytest.mark.parametrize("viewport", ["-5,-5", "0,0", ",", "a,b", "9" * 5000])
+def test_a_viewport_has_sides(viewport):
+    with pytest.raises(Invalid):
+        dicomweb._side(viewport)
+    assert dicomweb._side("300,200") == 300

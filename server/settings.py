@@ -58,6 +58,8 @@ def read(environment: Mapping[str, str] | None = None, **overrides: object) -> S
     `ACCORD_NAME_FILE` names a file that holds it, as containers are given secrets; raises OSError where that can't be read.
     """
     found = os.environ if environment is None else environment
+    if strangers := sorted(k for k in found if k.startswith("ACCORD_") and k.removesuffix("_FILE") not in _NAMES):
+        raise ValueError(f"There is no setting called {', '.join(strangers)}.")
     values: dict[str, object] = {}
     for setting in fields(Settings):
         name = f"ACCORD_{setting.name.upper()}"
@@ -66,13 +68,29 @@ def read(environment: Mapping[str, str] | None = None, **overrides: object) -> S
         if text is not None:
             values[setting.name] = _read(setting.name, text, setting.default)
     known = {k: v for k, v in overrides.items() if v is not None}
-    return Settings(**(values | known))  # type: ignore[arg-type]
+    made = Settings(**(values | known))  # type: ignore[arg-type]
+    for name, (least, most) in _BOUNDS.items():
+        if not least <= getattr(made, name) <= most:
+            raise ValueError(f"ACCORD_{name.upper()} must be from {least} to {most}")
+    return made
+
+
+_NAMES = {f"ACCORD_{setting.name.upper()}" for setting in fields(Settings)} | {"ACCORD_PARENT_PID"}
+"""Every setting, and what `accord serve` tells its processes."""
+_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
+_BOUNDS = {
+    **dict.fromkeys(("port", "dimse_port"), (1, 65535)),
+    **dict.fromkeys(("min_subjects", "web_workers", "streams", "uploads", "searches", "associations"), (1, 10_000)),
+    **dict.fromkeys(("max_object_mb", "lease_seconds", "quiet_seconds"), (1, 1_000_000)),
+    "min_free_mb": (0, 1_000_000_000),
+    "token_seconds": (1, 300),
+}
 
 
 def _read(name: str, text: str, default: object) -> object:
-    if isinstance(default, bool):
-        return text.strip().lower() in {"1", "true", "yes", "on"}
     try:
+        if isinstance(default, bool):
+            return _FLAGS[text.strip().lower()]
         return type(default)(text)  # type: ignore[call-arg]
-    except ValueError:
+    except (ValueError, KeyError):
         raise ValueError(f"ACCORD_{name.upper()} must be a {type(default).__name__}") from None

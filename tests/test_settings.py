@@ -52,3 +52,18 @@ def test_a_missing_secret_file_is_an_error_never_the_default(tmp_path: Path) -> 
 def test_the_base_url_is_what_is_told_or_where_it_listens() -> None:
     assert Settings(public_url="https://images.example.org/").base_url == "https://images.example.org"
     assert Settings(port=81).base_url == "http://127.0.0.1:81"
+
+
+@pytest.mark.parametrize("name", ["ACCORD_MIN_SUBJECT", "ACCORD_DATABSE_URL", "ACCORD_DATABSE_URL_FILE"])
+def test_a_setting_that_does_not_exist_is_said_and_never_ignored(name: str) -> None:
+    with pytest.raises(ValueError, match=name):
+        settings.read({name: "5"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("WEB_WORKERS", "0"), ("PORT", "-1"), ("PORT", "65536"), ("TOKEN_SECONDS", "301"), ("MIN_SUBJECTS", "0"), ("LEASE_SECONDS", "-5"), ("DEMO", "maybe")],
+)
+def test_a_value_with_which_nothing_works_is_said_by_its_name(name: str, value: str) -> None:
+    with pytest.raises(ValueError, match=f"ACCORD_{name} must be"):
+        settings.read({f"ACCORD_{name}": value})

@@ -6,6 +6,7 @@ and durable before its first byte, with an opened entry in the ledger when it is
 
 import logging
 import threading
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -18,12 +19,14 @@ from adapters.sql import tables as t
 from adapters.sql.ledger import About, record
 from adapters.sql.store import Store, insert_of, moment, stamp
 from consent.entries import Kind
-from mappings.failures import Failure
+from mappings.failures import Failure, Full, Unavailable
 
 log = logging.getLogger("accord.access")
 
 SLOT_SECONDS = 300
 FLUSH_SECONDS = 0.1
+RETRY_SECONDS = 1.0
+MOST_WAITING = 50_000
 _w = t.window.c
 
 
@@ -57,8 +60,10 @@ class Accesses:
         self._thread: threading.Thread | None = None
 
     def note(self, access: Access) -> None:
-        """Write this row within 100 ms."""
+        """Write this row within 100 ms; later where the database can't be written now. Raises Unavailable where too many wait."""
         with self._lock:
+            if len(self._waiting) >= MOST_WAITING:
+                raise Unavailable("record-behind", "The record of accesses can't be written, so nothing more is shown now.")
             self._waiting.append(_values(access))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="accesses", daemon=True)
@@ -69,24 +74,30 @@ class Accesses:
         while not self._stopping:
             self._due.wait()
             self._due.clear()
-            threading.Event().wait(FLUSH_SECONDS / 2)
-            self.flush()
+            time.sleep(FLUSH_SECONDS / 2)
+            if not self.flush():
+                time.sleep(RETRY_SECONDS)
+                self._due.set()
 
-    def flush(self) -> None:
-        """Commit what waits."""
+    def flush(self) -> bool:
+        """Commit what waits; False where the database can't be written now, and what is not written waits on."""
         with self._lock:
-            rows, self._waiting = self._waiting, []
-        if rows and not self._written(rows):
-            for row in rows:  # one that can't be kept must not take the others with it
-                self._written([row])
-
-    def _written(self, rows: list[dict[str, object]]) -> bool:
-        try:
-            with self._store.write(durable=False) as connection:
-                connection.execute(insert(t.access), rows)
-        except (Failure, SQLAlchemyError):
-            log.exception("access rows not written", extra={"rows": len(rows)})
-            return False
+            groups, self._waiting = [self._waiting] if self._waiting else [], []
+        while groups:
+            group = groups.pop(0)
+            try:
+                with self._store.write(durable=False) as connection:
+                    connection.execute(insert(t.access), group)
+            except (Full, Unavailable) as failure:
+                left = [row for rows in (group, *groups) for row in rows]
+                log.error("access rows wait", extra={"rows": len(left), "code": failure.code})  # noqa: TRY400
+                with self._lock:
+                    self._waiting[:0] = left
+                return False
+            except (Failure, SQLAlchemyError):
+                if len(group) == 1:
+                    log.exception("access row not written")
+                groups = [[row] for row in group if len(group) > 1]  # one that can't be kept must not take the others with it
         return True
 
     def close(self) -> None:

@@ -103,6 +103,11 @@ def touch(connection: Connection) -> None:
     connection.execute(update(t.governance).values(counter=t.governance.c.counter + 1))
 
 
+def stay(connection: Connection) -> None:
+    """Write the governance row as it is: raises Full or Unavailable where nothing can be written."""
+    connection.execute(update(t.governance).values(counter=t.governance.c.counter))
+
+
 _FACTS = (
     select(
         t.dataset.c.id,

@@ -5,6 +5,7 @@ it never fails half-way because another process wrote first. `durable=False` is 
 search's access rows): the commit is ordered but not flushed.
 """
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,8 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, ins
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mappings.failures import Full, Invalid, Unavailable
+
+log = logging.getLogger("accord.store")
 
 LOCK_SECONDS = 20
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -105,7 +108,11 @@ def _engine(url: str, connections: int) -> Engine:
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_size=connections, max_overflow=0, pool_pre_ping=True)
+    return create_engine(parsed, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=_PATIENCE)
+
+
+_PATIENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+"""libpq's: seconds until a server that does not greet, and one whose machine is gone, is called unavailable (the last in ms)."""
 
 
 def _sqlite_connect(raw: Any, _record: object) -> None:
@@ -136,17 +143,32 @@ def _translated() -> Iterator[None]:
         yield
     except exc.DataError as error:
         raise Invalid("value-unkeepable", "A value holds a character or number that can't be kept, such as NUL.") from error
-    except exc.OperationalError as error:
-        said = str(error.orig).lower()
+    except (exc.IntegrityError, exc.ProgrammingError, exc.InternalError):
+        raise  # ours: the callers know them, and the doors call the rest a fault
+    except (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError) as error:
+        log.error("database", extra={"cause": cause(error)})
+        said = cause(error).lower()
         if "full" in said or "no space" in said or "disk i/o" in said:
             raise Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.") from error
         raise Unavailable("database-unavailable", "The database does not answer. Nothing was stored; try again.") from error
 
 
+def cause(error: BaseException) -> str:
+    """The driver's own first line, for the operator: never the statement nor its values."""
+    driver = getattr(error, "orig", None) or error
+    return f"{type(driver).__name__}: {(str(driver).splitlines() or [''])[0]}"
+
+
 def wait_for(store: Store, seconds: float = 30) -> None:
     """Wait until the database answers, as at a start beside it; raises Unavailable after `seconds`."""
     until = time.monotonic() + seconds
-    while not store.answers():
-        if time.monotonic() > until:
-            raise Unavailable("database-unavailable", "The database does not answer.")
+    while True:
+        try:
+            with store.read() as connection:
+                connection.execute(select(1))
+            return
+        except Unavailable as failure:
+            if time.monotonic() > until:
+                said = cause(failure.__cause__ or failure)
+                raise Unavailable("database-unavailable", f"The database does not answer: {said}") from failure
         time.sleep(0.2)

@@ -138,7 +138,7 @@ def _until_documented(hall: Hall, seconds: float = 15) -> None:
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with hall.store.read() as connection:
-            if not index.dirty(connection, hall.clock(), hall.clock()):
+            if not index.dirty(connection, hall.clock(), hall.clock(), hall.clock()):
                 return
         time.sleep(0.2)
 

@@ -56,6 +56,8 @@ def web(args: argparse.Namespace) -> int:
 
     settings = settings_of(args)
     _begin(settings)
+    if _taken(settings.bind, settings.port):  # Granian would share it, and each server get half of the other's requests
+        return 1
     wiring.hall(settings).store.close()  # the schema is there before the processes start
     threads = settings.streams + settings.uploads + settings.searches + settings.forms + 4
     Granian(
@@ -199,14 +201,20 @@ def busy(bind: str, port: int) -> bool:
     return False
 
 
+def _taken(bind: str, *ports: int) -> bool:
+    """Whether one of these ports is busy, said on standard error."""
+    taken = [port for port in ports if busy(bind, port)]
+    for port in taken:
+        print(f"Port {port} on {bind} is taken. Choose another with --port or --dimse-port.", file=sys.stderr)
+    return bool(taken)
+
+
 def serve(args: argparse.Namespace) -> int:
     """All in one."""
     settings = settings_of(args)
     _begin(settings)
-    for port in (settings.port, settings.dimse_port):
-        if busy(settings.bind, port):
-            print(f"Port {port} on {settings.bind} is taken. Choose another with --port or --dimse-port.", file=sys.stderr)
-            return 1
+    if _taken(settings.bind, settings.port, settings.dimse_port):
+        return 1
     wiring.hall(settings).store.close()
     print(f"Accord: {settings.base_url} · DICOM {settings.bind}:{settings.dimse_port} · data {settings.data_dir}")
     supervise(until_stopped())

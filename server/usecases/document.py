@@ -18,7 +18,7 @@ def rebuild(hall: Hall) -> int:
     """Rebuild what is due; returns how many documents were made."""
     now = hall.clock()
     with hall.store.read() as connection:
-        due = index.dirty(connection, now - QUIET, now - FRESH)
+        due = index.dirty(connection, now - QUIET, now - FRESH, now + FRESH)
     return sum(_rebuild(hall, key) for key in due)
 
 

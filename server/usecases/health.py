@@ -3,7 +3,7 @@
 import shutil
 from dataclasses import dataclass
 
-from adapters.sql import migrate
+from adapters.sql import governance, migrate
 from consent.agreement import NodeState
 from consent.subject import Role
 from mappings.failures import Failure
@@ -23,8 +23,22 @@ def troubles(hall: Hall) -> list[str]:
     """What is wrong now, in sentences for the operator; empty when nothing is."""
     if not hall.store.answers():
         return ["The database does not answer."]
-    found = [] if migrate.current(hall.store) == migrate.newest() else ["The schema is not this release's: run `accord migrate`."]
-    return [*found, *_disk(hall), *_nodes(hall)]
+    found = (
+        []
+        if migrate.current(hall.store) == migrate.newest()
+        else ["The schema is not this release's: run `accord migrate`."]
+    )
+    return [*found, *_written(hall), *_disk(hall), *_nodes(hall)]
+
+
+def _written(hall: Hall) -> list[str]:
+    """Whether a row can be changed now: a full or read-only disk under the database still answers questions."""
+    try:
+        with hall.store.write(durable=False) as connection:
+            governance.stay(connection)
+    except Failure as failure:
+        return [f"The ledger can't be written. {failure}"]
+    return []
 
 
 def _disk(hall: Hall) -> list[str]:
@@ -46,10 +60,14 @@ def _nodes(hall: Hall) -> list[str]:
 def _node(hall: Hall, key: int) -> list[str]:
     try:
         with hall.store.read() as connection:
-            health = hall.node(connection, key).check()
+            node = hall.node(connection, key)
+        health, free = node.check(), node.free_bytes()
     except (Failure, OSError) as failure:
         return [str(failure)]
-    return [] if health.ok else [health.sentence]
+    if not health.ok:
+        return [health.sentence]
+    short = free is not None and free < hall.settings.min_free_mb * MEGABYTE
+    return [f"Only {(free or 0) // MEGABYTE} MB are free on the disk of node {node.name}."] if short else []
 
 
 def ready(hall: Hall, caller: Caller) -> Ready:

@@ -25,11 +25,11 @@ from consent.deposit import Finding, Outcome, Verdict
 from consent.policy import decide
 from mappings.dicom.content import content_digest
 from mappings.dicom.part10 import Unreadable, plain, read_part10
-from mappings.failures import Busy, Conflict, Failure, Full, TooLarge, Unavailable
+from mappings.failures import Busy, Conflict, Failure, Full, NotFound, TooLarge, Unavailable
 from server.usecases.arrival import Arrival, metadata_of, read
 from server.usecases.batch import Batch, Origin, facts_of
 from server.usecases.hall import Hall
-from server.usecases.objects import whole
+from server.usecases.objects import resting, whole
 
 MEGABYTE = 1_000_000
 TRIES = 4
@@ -90,7 +90,8 @@ def _attempt(hall: Hall, batch: Batch, arrival: Arrival) -> Taken:
         finding = stop or _standing(connection, batch, arrival, kept)
     if finding is None and kept is not None:
         finding = _known(hall, kept, arrival)
-    if finding == "known":
+    if finding == "known" and kept is not None:
+        _mend(hall, kept, arrival)
         return _receipt(hall, batch, arrival, Verdict(Outcome.DUPLICATE, "known", (), ()))
     verdict = _verdict(arrival, batch.origin.attested, finding)
     if verdict.outcome is Outcome.REJECT:
@@ -125,6 +126,29 @@ def _known(hall: Hall, kept: Kept, arrival: Arrival) -> str | None:
     if kept.object.digest == arrival.object.digest or _same_content(hall, kept, arrival):
         return "known"
     return "content-conflict" if kept.state == "held" else None
+
+
+def _mend(hall: Hall, kept: Kept, arrival: Arrival) -> None:
+    """Put back what the node has lost (a disk restored from yesterday), before a sender hears that it is here.
+
+    Raises Unavailable where the arrival is not the lost file to the byte. A node that does not answer now has lost nothing.
+    """
+    node = resting(hall, kept)
+    try:
+        node.open(kept.place).close()
+    except Unavailable:
+        return
+    except NotFound:
+        if kept.object.file_digest != arrival.object.file_digest:
+            raise Unavailable("node-lacks", "The node has lost its copy, and this one differs. The operator is told.") from None
+        with hall.store.write() as connection:
+            custody.lock_study(connection, kept.object.study_uid)  # a purge waits for this, and deletes what is put back
+            if custody.in_care(connection, kept.object.sop_uid) != kept:
+                raise _Changed from None
+            try:
+                node.store(arrival.item, arrival.file)
+            except Failure as failure:
+                raise _unstored(failure) from failure
 
 
 def _same_content(hall: Hall, kept: Kept, arrival: Arrival) -> bool:

@@ -133,8 +133,9 @@ def compare(hall: Hall, name: str) -> Compared:
 
 def close_quiet(hall: Hall) -> int:
     """Close open batches that nothing has touched for the configured time."""
+    now, pause = hall.clock(), timedelta(seconds=hall.settings.quiet_seconds)
     with hall.store.read() as connection:
-        quiet = batches.quiet(connection, hall.clock() - timedelta(seconds=hall.settings.quiet_seconds))
+        quiet = batches.quiet(connection, now - pause, now + pause)
     for batch in quiet:
         close_batch(hall, batch)
     return len(quiet)

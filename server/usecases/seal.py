@@ -37,7 +37,7 @@ def keep_root(hall: Hall) -> int:
     now = hall.clock()
     with hall.store.read() as connection:
         size, _, _, at = ledger.newest_checkpoint(connection)
-    if at is not None and now - at < ROOT_EVERY:
+    if at is not None and abs(now - at) < ROOT_EVERY:  # a clock that was ahead for a while must not stop the roots
         return size
     with hall.store.write() as connection:
         return ledger.extend(connection, now)

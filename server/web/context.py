@@ -38,12 +38,12 @@ class Room(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, and its room."""
+    """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, its room (None: it never waits)."""
 
     action: Action
     open: bool
     scope: str | None
-    room: Room
+    room: Room | None
 
 
 def serves(
@@ -55,12 +55,14 @@ def serves(
     anonymous: bool = False,
     methods: tuple[str, ...] = ("GET",),
     room: Room | None = None,
+    waits: bool = True,
 ) -> Callable[[View], View]:
     """Add a route with what it does: `action` of the matrix, `scope` a SMART v2 scope such as `ImagingStudy.s`.
 
-    What takes a body has its place in the room for forms, unless `room` says otherwise: it is held until the body has come.
+    What takes a body has its place in the room for forms, unless `room` says otherwise: it is held until the body has come. What
+    does not `wait` has none: it answers however full the rooms are.
     """
-    place = room or (Room.SEARCH if methods == ("GET",) else Room.FORM)
+    place = (room or (Room.SEARCH if methods == ("GET",) else Room.FORM)) if waits else None
 
     def add(view: View) -> View:
         view.declared = Declared(action, anonymous, scope, place)  # type: ignore[attr-defined]
@@ -111,8 +113,9 @@ def _begin() -> None:
         return
     if found is None:
         raise Forbidden("undeclared", "This route declares no action, so it is closed.")
-    _rooms().enter(found.room)
-    g.room = found.room
+    if found.room is not None:
+        _rooms().enter(found.room)
+        g.room = found.room
     g.caller = _caller(found)
 
 

@@ -13,7 +13,7 @@ def blueprint() -> Blueprint:
     """`/health/live`, `/health/ready`."""
     routes = Blueprint("operations", __name__)
 
-    @serves(routes, "/health/live", Action.DISCOVER, anonymous=True)
+    @serves(routes, "/health/live", Action.DISCOVER, anonymous=True, waits=False)
     def live() -> Response:
         return answered(b'{"status":"alive"}')
 

@@ -1,27 +1,25 @@
-"""The worker: one loop of chores, each at its own pace, none of which stops the others when it fails."""
+"""The worker: chores, each in a thread of its own and at its own pace, none of which stops the others when it fails or hangs."""
 
 import logging
 import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
+from mappings.failures import Failure
 from server.usecases import document, reconcile, seal
 from server.usecases.hall import Hall
 
 log = logging.getLogger("accord.worker")
-TICK = 0.25
 BACKOFF = 5.0
 
 
 @dataclass(slots=True)
 class Chore:
-    """Something to do again every `seconds`; `due` is when next, on the monotonic clock."""
+    """Something to do again every `seconds`."""
 
     name: str
     seconds: float
     run: Callable[[Hall], int]
-    due: float = field(default=0.0)
 
 
 def chores() -> list[Chore]:
@@ -38,18 +36,25 @@ def chores() -> list[Chore]:
 
 
 def run(hall: Hall, stopping: threading.Event) -> None:
-    """Work until told to stop; then order what waits and keep the root once more."""
-    todo = chores()
-    while not stopping.wait(TICK):
-        for chore in todo:
-            if chore.due <= time.monotonic():
-                chore.due = time.monotonic() + _do(hall, chore)
-    _do(hall, todo[0])
+    """Work until told to stop; then order what waits once more. A chore whose node hangs keeps nobody but itself waiting."""
+    for chore in chores():
+        threading.Thread(target=_repeat, args=(hall, chore, stopping), name=chore.name, daemon=True).start()
+    stopping.wait()
+    _do(hall, chores()[0])
+
+
+def _repeat(hall: Hall, chore: Chore, stopping: threading.Event) -> None:
+    pause = 0.0
+    while not stopping.wait(pause):
+        pause = _do(hall, chore)
 
 
 def _do(hall: Hall, chore: Chore) -> float:
     try:
         done = chore.run(hall)
+    except Failure as failure:
+        log.error("chore failed", extra={"chore": chore.name, "code": failure.code, "said": str(failure)})
+        return BACKOFF
     except Exception:
         log.exception("chore failed", extra={"chore": chore.name})
         return BACKOFF

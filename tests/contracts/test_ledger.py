@@ -1,5 +1,6 @@
 """The ledger on both databases: append-only by the database's own word, in one order without gaps, and its windows of use."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Thread
 
@@ -13,6 +14,7 @@ from adapters.sql.access import Access, Accesses
 from adapters.sql.ledger import About
 from adapters.sql.store import Store
 from consent import entries, merkle
+from mappings.failures import Full, Unavailable
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -236,3 +238,36 @@ def test_what_is_noted_is_written_within_a_moment_and_at_the_close(store):
     noted.close()
     with store.read() as connection:
         assert access.recent(connection) == [said()]
+
+
+class Flaky:
+    """A store whose disk is full until told otherwise."""
+
+    def __init__(self, store):
+        self.store, self.full = store, True
+
+    def write(self, **how):
+        if self.full:
+            raise Full("storage-full", "x")
+        return self.store.write(**how)
+
+
+def test_reads_answered_while_the_disk_is_full_are_recorded_when_there_is_room_again(store):
+    flaky = Flaky(store)
+    noted = Accesses(flaky)
+    for n in range(3):
+        noted.note(replace(said(), target=str(n)))
+    assert not noted.flush()
+    flaky.full = False
+    noted.close()
+    with store.read() as connection:
+        assert sorted(a.target for a in access.recent(connection)) == ["0", "1", "2"]
+
+
+def test_no_more_is_shown_once_too_many_reads_wait_for_their_record(store, monkeypatch):
+    monkeypatch.setattr(access, "MOST_WAITING", 2)
+    noted = Accesses(Flaky(store))
+    noted.note(replace(said(), target=str(0)))
+    noted.note(replace(said(), target=str(1)))
+    with pytest.raises(Unavailable):
+        noted.note(replace(said(), target=str(2)))

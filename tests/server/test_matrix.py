@@ -422,3 +422,12 @@ def test_readiness_is_for_all_and_its_detail_for_the_operator(house):
     told = {name: answer(house, "GET /health/ready", who).json for name, who in CALLERS.items()}
     assert {name for name, said in told.items() if "troubles" in said} == {"operator"}
     assert CALLERS["operator"].address != CLOSE
+
+
+def test_a_process_whose_rooms_are_all_taken_still_says_that_it_lives(fresh):
+    rooms = fresh.flask.extensions["accord"][2]
+    for _ in range(fresh.hall.settings.searches):
+        rooms.enter(context.Room.SEARCH)
+    client = fresh.flask.test_client()
+    assert client.get("/catalogue").status_code == 503
+    assert client.get("/health/live").status_code == 200

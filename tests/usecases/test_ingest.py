@@ -14,6 +14,7 @@ from consent.deposit import Outcome
 from mappings.failures import Busy, Conflict, Full, TooLarge, Unavailable
 from server.usecases import agree, ingest, reconcile, register, release, withdraw
 from server.usecases.batch import close_batch, sender_origin
+from server.usecases.objects import resting, whole
 from tests import builders
 from tests.builders import ACTOR, SAMPLES, made
 
@@ -493,3 +494,23 @@ def test_a_value_that_no_column_holds_is_kept_on_each_database(anywhere, sound, 
     taken = ingest.take(anywhere, builders.batch(anywhere), "a", made(**element))
     assert taken.outcome is Outcome.PASS
     sound(anywhere)
+
+
+def test_a_resend_puts_back_what_the_node_has_lost_and_is_no_yes_to_nothing(built):
+    file = made()
+    take(built, file)
+    lost = in_care(built)
+    resting(built, lost).delete(lost.place)
+    assert take(built, file) == ("duplicate", "known")
+    assert whole(built, lost) == file
+
+
+def test_a_copy_that_differs_is_not_known_while_the_held_one_is_lost(built):
+    file = made()
+    take(built, file)
+    lost = in_care(built)
+    resting(built, lost).delete(lost.place)
+    other = bytearray(file)
+    other[0] = 1  # the preamble: the same data set in another file
+    with pytest.raises(Unavailable):
+        take(built, memoryview(bytes(other)))

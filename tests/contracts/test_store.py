@@ -1,0 +1,34 @@
+"""What the database's own troubles become: failures with a cause in the log, never a statement or its values."""
+
+import logging
+import socket
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from adapters.sql import store
+from adapters.sql.store import Store, wait_for
+from mappings.failures import Unavailable
+
+
+def test_a_broken_database_file_is_a_failure_and_its_cause_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "accord.db").write_bytes(b"not a database" * 500)
+    with caplog.at_level(logging.ERROR, "accord.store"), pytest.raises(Unavailable):
+        with Store(f"sqlite:///{tmp_path}/accord.db").read() as connection:
+            connection.execute(text("SELECT 1"))
+    assert any("not a database" in record.cause for record in caplog.records)
+
+
+def test_a_start_that_waits_in_vain_says_why(tmp_path: Path) -> None:
+    with pytest.raises(Unavailable, match="unable to open database file"):
+        wait_for(Store(f"sqlite:///{tmp_path}/missing/accord.db"), 0.1)
+
+
+def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(store._PATIENCE, "connect_timeout", 2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        began = time.monotonic()
+        assert not Store(f"postgresql://accord:x@127.0.0.1:{silent.getsockname()[1]}/accord").answers()
+        assert time.monotonic() - began < 20

@@ -1,0 +1,28 @@
+"""The processes, as they are started by mistake."""
+
+import os
+import socket
+import subprocess
+from pathlib import Path
+
+from tests.running import COMMAND, TOP
+
+
+def test_a_second_web_server_does_not_share_the_port_of_the_first(tmp_path: Path) -> None:
+    with socket.socket() as first:
+        first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)  # as Granian listens
+        first.bind(("127.0.0.1", 0))
+        first.listen()
+        port = first.getsockname()[1]
+        ours = {k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")}
+        command = ["timeout", "--signal=TERM", "20", *COMMAND, "web", "--data", str(tmp_path), "--port", str(port)]
+        done = subprocess.run(command, env=ours, cwd=TOP, capture_output=True, text=True, check=False)
+    assert done.returncode == 1, done.stderr
+    assert f"Port {port} on 127.0.0.1 is taken" in done.stderr
+
+
+def test_what_a_command_makes_is_for_its_owner_only(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    ours = {k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")}
+    subprocess.run([*COMMAND, "migrate", "--data", str(tmp_path)], env=ours, cwd=TOP, check=True, umask=0o022)
+    assert (tmp_path / "accord.db").stat().st_mode & 0o077 == 0

@@ -1,0 +1,24 @@
+"""The worker's chores do not wait for each other."""
+
+import threading
+
+from server.worker import loop
+from tests.running import eventually
+
+
+def test_a_chore_that_hangs_on_its_node_keeps_no_other_waiting(monkeypatch) -> None:
+    hangs, done, stopping = threading.Event(), threading.Event(), threading.Event()
+    hung = loop.Chore("recover", 1, lambda _hall: int(hangs.wait(30)))
+    other = loop.Chore("rebuild", 0.01, lambda _hall: done.set() or 0)
+    monkeypatch.setattr(loop, "chores", lambda: [other, hung])
+    worker = threading.Thread(target=loop.run, args=(None, stopping))
+    worker.start()
+    try:
+        assert all(eventually(done.is_set, 5) and not done.clear() for _ in range(3))
+        stopping.set()
+        worker.join(5)
+        assert not worker.is_alive(), "a node that hangs must not keep the worker from stopping"
+    finally:
+        stopping.set()
+        hangs.set()
+        worker.join()

@@ -4,7 +4,7 @@ DECADE = 10
 
 
 def safe_count(count: int, minimum: int) -> int | None:
-    """None where fewer than `minimum` would be told (the dataset is then left out); else rounded down to tens, but not below the minimum.
+    """None where fewer than `minimum` would be told (the dataset is left out); else rounded down to tens, not below the minimum.
 
     With a minimum of 1 counts are exact: for repositories whose providers agreed to that, and for the demo.
     """

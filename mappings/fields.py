@@ -68,7 +68,12 @@ FIELDS: dict[str, Field] = {
     )
 }
 
-STUDY_ALIASES = {"ModalitiesInStudy": "modality", "00080061": "modality", "SOPClassesInStudy": "sop_class", "00080062": "sop_class"}
+STUDY_ALIASES = {
+    "ModalitiesInStudy": "modality",
+    "00080061": "modality",
+    "SOPClassesInStudy": "sop_class",
+    "00080062": "sop_class",
+}
 """Keys that ask a study about its series or instances (PS3.4 C.3.4)."""
 
 QIDO_KEYS: dict[str, str] = {k: f.name for f in FIELDS.values() if f.keyword for k in (f.keyword, f.tag)} | STUDY_ALIASES
@@ -77,7 +82,7 @@ QIDO_KEYS: dict[str, str] = {k: f.name for f in FIELDS.values() if f.keyword for
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """One FHIR search parameter of one resource: its type there, the field it asks (or the name its reader knows), and a sentence."""
+    """One FHIR search parameter of a resource: its type, the field it asks (or the name its reader knows), and a sentence."""
 
     resource: str
     name: str
@@ -89,7 +94,9 @@ class Parameter:
 PARAMETERS: tuple[Parameter, ...] = (
     Parameter("ImagingStudy", "_id", "token", "study_key", "The study's FHIR id."),
     Parameter("ImagingStudy", "_lastUpdated", "date", "updated", "When the study's document last changed."),
-    Parameter("ImagingStudy", "identifier", "token", "study_uid", "Study Instance UID (urn:dicom:uid|urn:oid:…) or Accession Number."),
+    Parameter(
+        "ImagingStudy", "identifier", "token", "study_uid", "Study Instance UID (urn:dicom:uid|urn:oid:…) or Accession Number."
+    ),
     Parameter("ImagingStudy", "patient", "reference", "patient_key", "Whose study it is."),
     Parameter("ImagingStudy", "subject", "reference", "patient_key", "Whose study it is."),
     Parameter("ImagingStudy", "modality", "token", "modality", "A modality of one of its series (DCM)."),

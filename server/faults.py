@@ -8,7 +8,7 @@ from mappings import failures as f
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A kind of failure at the doors: HTTP status (RFC 9110), FHIR issue type (R4 IssueType), DIMSE status (PS3.7 C, PS3.4 B.2.3)."""
+    """A kind of failure at the doors: HTTP status (RFC 9110), FHIR issue type (R4), DIMSE status (PS3.7 C, PS3.4 B.2.3)."""
 
     http: int
     issue: str

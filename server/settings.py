@@ -31,7 +31,9 @@ class Settings:
     searches: int = _setting(12, "Searches and everything else answered at once by each HTTP process; more: 503.")  # type: ignore[assignment]
     forms: int = _setting(8, "Small bodies (token requests, posted searches) read at once by each HTTP process; more: 503.")  # type: ignore[assignment]
     associations: int = _setting(64, "DICOM associations at once.")  # type: ignore[assignment]
-    gathered_mb: int = _setting(4096, "Megabytes of objects that all DICOM associations hold in memory together; more: the one that asks is aborted.")  # type: ignore[assignment]
+    gathered_mb: int = _setting(
+        4096, "Megabytes of objects that all DICOM associations hold in memory together; more: the one that asks is aborted."
+    )  # type: ignore[assignment]
     max_object_mb: int = _setting(4096, "Largest object taken, in megabytes.")  # type: ignore[assignment]
     min_free_mb: int = _setting(1024, "Free megabytes below which nothing is taken: A700 / 507.")  # type: ignore[assignment]
     lease_seconds: int = _setting(60, "How long a claim on an object lasts before others may ask what became of it.")  # type: ignore[assignment]

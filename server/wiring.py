@@ -25,13 +25,14 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def hall(settings: Settings, *, clock: Callable[[], datetime] = now) -> Hall:
+def hall(settings: Settings, *, clock: Callable[[], datetime] = now, upgrade: bool = True) -> Hall:
     """An Accord over the settings' database and data directory (0700, made when missing), its schema brought up to date."""
     data = settings.data_dir.absolute()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     store = Store(settings.sqlalchemy_url)
     wait_for(store)
-    migrate.upgrade(store)
+    if upgrade:
+        migrate.upgrade(store)
     return Hall(
         settings=settings,
         store=store,

@@ -29,7 +29,9 @@ def table(*rows: tuple[str, ...]) -> str:
 
 
 def settings() -> str:
-    rows = [(f"`ACCORD_{f.name.upper()}`", f"`{f.default}`" if str(f.default) else "–", f.metadata["text"]) for f in fields(Settings)]
+    rows = [
+        (f"`ACCORD_{f.name.upper()}`", f"`{f.default}`" if str(f.default) else "–", f.metadata["text"]) for f in fields(Settings)
+    ]
     return table(("setting", "default", "what it is"), *rows)
 
 
@@ -62,7 +64,9 @@ def routes() -> str:
         kind = f"{said.action}" if path == rule.rule else "query for ImagingStudy and Patient, else discover"
         scope = "open" if said.open else f"`system/{said.scope}`" if path == rule.rule else "`system/{type}.r` or `.s`"
         rows[verbs, path.replace("<int:", "{").replace("<", "{").replace(">", "}")] = (kind, scope)
-    return table(("route", "action", "scope"), *((f"{v} `{p}`", *said) for (v, p), said in sorted(rows.items(), key=lambda r: r[0][::-1])))
+    return table(
+        ("route", "action", "scope"), *((f"{v} `{p}`", *said) for (v, p), said in sorted(rows.items(), key=lambda r: r[0][::-1]))
+    )
 
 
 @pytest.mark.parametrize("made", [settings, matrix, rules, parameters, routes])

@@ -62,7 +62,15 @@ def test_a_setting_that_does_not_exist_is_said_and_never_ignored(name: str) -> N
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("WEB_WORKERS", "0"), ("PORT", "-1"), ("PORT", "65536"), ("TOKEN_SECONDS", "301"), ("MIN_SUBJECTS", "0"), ("LEASE_SECONDS", "-5"), ("DEMO", "maybe")],
+    [
+        ("WEB_WORKERS", "0"),
+        ("PORT", "-1"),
+        ("PORT", "65536"),
+        ("TOKEN_SECONDS", "301"),
+        ("MIN_SUBJECTS", "0"),
+        ("LEASE_SECONDS", "-5"),
+        ("DEMO", "maybe"),
+    ],
 )
 def test_a_value_with_which_nothing_works_is_said_by_its_name(name: str, value: str) -> None:
     with pytest.raises(ValueError, match=f"ACCORD_{name} must be"):

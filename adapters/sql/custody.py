@@ -207,7 +207,7 @@ def reclaim(connection: Connection, bound: Bound) -> bool:
 
 
 def purge(connection: Connection, kept: Kept, holder: str, lease: datetime, now: datetime) -> bool:
-    """Begin to delete a passing row's bytes; False where somebody else does. Nothing comes to rest there until it has moved on."""
+    """Begin to delete a passing row's bytes; False where somebody else does. Nothing comes to rest there meanwhile."""
     mine = update(t.custody).where(_c.id == kept.id, _c.state == kept.state, _FREE).values(holder=holder, lease=stamp(lease))
     return connection.execute(mine, {"now": stamp(now)}).rowcount == 1
 
@@ -257,7 +257,7 @@ def lift_block(connection: Connection, uid: str, now: datetime) -> int:
 def places(connection: Connection, node: int) -> dict[str, str]:
     """Place → SOP Instance UID of everything that rests on a node, or is on its way there or about to go."""
     resting = and_(_c.node == node, _c.quarantined.is_(False), _c.state.in_([*IN_CARE, *PASSING]))
-    return {place: uid for place, uid in connection.execute(select(_c.place, _c.sop_uid).where(resting))}
+    return dict(connection.execute(select(_c.place, _c.sop_uid).where(resting)).all())  # type: ignore[arg-type]
 
 
 def held_bytes(connection: Connection) -> tuple[int, int]:

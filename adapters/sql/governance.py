@@ -129,7 +129,7 @@ _FACTS = (
 def facts(connection: Connection) -> tuple[Facts, ...]:
     """Every dataset as governance stands, for `consent.policy`."""
     permits = _permits(connection)
-    return tuple(_facts(row._mapping, permits.get(row[0], ())) for row in connection.execute(_FACTS))
+    return tuple(_facts(row, permits.get(row[t.dataset.c.id], ())) for row in connection.execute(_FACTS).mappings())
 
 
 def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:

@@ -181,9 +181,13 @@ def _header(stored: str) -> Header:
     return msgspec.json.decode(stored, type=Header)
 
 
-def dirty(connection: Connection, quiet_before: datetime, since_before: datetime, ahead_of: datetime, limit: int = 50) -> list[int]:
-    """Studies whose document is due: quiet since one moment, changed since before another (so that none starves), or touched
-    later than a third, by a clock that was ahead for a while."""
+def dirty(
+    connection: Connection, quiet_before: datetime, since_before: datetime, ahead_of: datetime, limit: int = 50
+) -> list[int]:
+    """Studies whose document is due: quiet since one moment, or changed since before another, so that none starves.
+
+    One touched later than a third moment is due as well: a clock was ahead for a while.
+    """
     due = (_s.touched <= stamp(quiet_before)) | (_s.dirty_since <= stamp(since_before)) | (_s.touched > stamp(ahead_of))
     return list(
         connection.execute(select(_s.id).where(_s.dirty_since.is_not(None), due).order_by(_s.dirty_since).limit(limit)).scalars()

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, func, insert, select, text, update
+from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, moment, stamp
@@ -48,6 +48,9 @@ def record(connection: Connection, kind: str, at: datetime, actor: str, facts: M
     return leaf
 
 
+_PLACE = update(t.ledger_leaf).where(t.ledger_leaf.c.id == bindparam("leaf_id")).values(position=bindparam("place"))
+
+
 def order(connection: Connection, limit: int = 4096) -> int:
     """Give waiting leaves the next positions, oldest first; returns how many. One transaction at a time."""
     if connection.dialect.name == "postgresql":
@@ -55,8 +58,8 @@ def order(connection: Connection, limit: int = 4096) -> int:
     pending = select(t.ledger_leaf.c.id).where(t.ledger_leaf.c.position.is_(None)).order_by(t.ledger_leaf.c.id).limit(limit)
     waiting = connection.execute(pending).scalars().all()
     first = int(connection.execute(select(func.coalesce(func.max(t.ledger_leaf.c.position) + 1, 0))).scalar_one())
-    for position, leaf in enumerate(waiting, first):
-        connection.execute(update(t.ledger_leaf).where(t.ledger_leaf.c.id == leaf).values(position=position))
+    if waiting:
+        connection.execute(_PLACE, [{"leaf_id": leaf, "place": place} for place, leaf in enumerate(waiting, first)])
     return len(waiting)
 
 

@@ -307,8 +307,10 @@ class Tally:
 
 
 def tallies(connection: Connection, query: Query, sight: Sight, now: datetime, minimum: int = 1) -> list[Tally]:
-    """One tally for each dataset that has a match; a word is told where `minimum` subjects share it, an age where as many lie
-    beyond it: one subject joined by OR to a crowd would else be read off what the crowd lacks.
+    """One tally for each dataset that has a match.
+
+    A word is told where `minimum` subjects share it, an age where as many lie beyond it: one subject joined by OR to a crowd
+    would else be read off what the crowd lacks.
     """
     s = t.study.c
     counted = [s.dataset, func.count(), func.count(s.patient.distinct())]

@@ -107,11 +107,19 @@ def _engine(url: str, connections: int) -> Engine:
         event.listen(engine, "connect", _sqlite_connect)
         event.listen(engine, "begin", _sqlite_begin)
         return engine
+    if parsed.get_backend_name() != "postgresql":
+        raise ValueError("ACCORD_DATABASE_URL names neither sqlite nor postgresql.")
     parsed = parsed.set(drivername="postgresql+psycopg")
     return create_engine(parsed, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=_PATIENCE)
 
 
-_PATIENCE = {"connect_timeout": 5, "keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+_PATIENCE = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
 """libpq's: seconds until a server that does not greet, and one whose machine is gone, is called unavailable (the last in ms)."""
 
 
@@ -146,7 +154,7 @@ def _translated() -> Iterator[None]:
     except (exc.IntegrityError, exc.ProgrammingError, exc.InternalError):
         raise  # ours: the callers know them, and the doors call the rest a fault
     except (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError) as error:
-        log.error("database", extra={"cause": cause(error)})
+        log.error("database", extra={"cause": cause(error)})  # noqa: TRY400 - a trace would repeat itself
         said = cause(error).lower()
         if "full" in said or "no space" in said or "disk i/o" in said:
             raise Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.") from error
@@ -166,9 +174,10 @@ def wait_for(store: Store, seconds: float = 30) -> None:
         try:
             with store.read() as connection:
                 connection.execute(select(1))
-            return
         except Unavailable as failure:
             if time.monotonic() > until:
                 said = cause(failure.__cause__ or failure)
                 raise Unavailable("database-unavailable", f"The database does not answer: {said}") from failure
-        time.sleep(0.2)
+            time.sleep(0.2)
+        else:
+            return

@@ -36,50 +36,54 @@ _IDENTITY_REMOVED = 0x00120062
 _BIRTH_DATES = frozenset({0x00100030, 0x00100033})
 
 # PS3.6 names; PS3.15 Table E.1-1 lists them all.
-STAFF = frozenset({
-    0x00080090,  # Referring Physician's Name
-    0x0008009C,  # Consulting Physician's Name
-    0x00081048,  # Physician(s) of Record
-    0x00081050,  # Performing Physician's Name
-    0x00081060,  # Name of Physician(s) Reading Study
-    0x00081070,  # Operators' Name
-    0x00140104,  # Secondary Reviewer Name
-    0x00142006,  # Evaluator Name
-    0x00321032,  # Requesting Physician
-    0x00400006,  # Scheduled Performing Physician's Name
-    0x00401010,  # Names of Intended Recipients of Results
-    0x00402008,  # Order Entered By
-    0x00404037,  # Human Performer's Name
-    0x0040A067,  # Document Author (Trial)
-    0x0040A075,  # Verifying Observer Name
-    0x00700084,  # Content Creator's Name
-    0x300600A6,  # ROI Interpreter
-    0x300E0008,  # Reviewer Name
-    0x40080102,  # Interpretation Recorder
-    0x4008010A,  # Interpretation Transcriber
-    0x4008010C,  # Interpretation Author
-    0x40080114,  # Physician Approving Interpretation
-    0x40080119,  # Distribution Name
-})
+STAFF = frozenset(
+    {
+        0x00080090,  # Referring Physician's Name
+        0x0008009C,  # Consulting Physician's Name
+        0x00081048,  # Physician(s) of Record
+        0x00081050,  # Performing Physician's Name
+        0x00081060,  # Name of Physician(s) Reading Study
+        0x00081070,  # Operators' Name
+        0x00140104,  # Secondary Reviewer Name
+        0x00142006,  # Evaluator Name
+        0x00321032,  # Requesting Physician
+        0x00400006,  # Scheduled Performing Physician's Name
+        0x00401010,  # Names of Intended Recipients of Results
+        0x00402008,  # Order Entered By
+        0x00404037,  # Human Performer's Name
+        0x0040A067,  # Document Author (Trial)
+        0x0040A075,  # Verifying Observer Name
+        0x00700084,  # Content Creator's Name
+        0x300600A6,  # ROI Interpreter
+        0x300E0008,  # Reviewer Name
+        0x40080102,  # Interpretation Recorder
+        0x4008010A,  # Interpretation Transcriber
+        0x4008010C,  # Interpretation Author
+        0x40080114,  # Physician Approving Interpretation
+        0x40080119,  # Distribution Name
+    }
+)
 # Names whatever VR the wire gives them.
 _NAMES = frozenset({0x00100010, 0x00101001, 0x00101005, 0x00101060, 0x00102297, 0x0040A123, 0x0040A307, 0x0040A352, 0x0072006A})
-_PRESENT = MappingProxyType({
-    0x00101040: "address",  # Patient's Address
-    0x00401102: "address",  # Person's Address
-    0x00102154: "telephone",  # Patient's Telephone Numbers
-    0x00102155: "telephone",  # Patient's Telecom Information
-    0x00401103: "telephone",  # Person's Telephone Numbers
-    0x00401104: "telephone",  # Person's Telecom Information
-    0x00101000: "other-ids",  # Other Patient IDs
-    0x00101002: "other-ids",  # Other Patient IDs Sequence
-    0x00101050: "other-ids",  # Insurance Plan Identification
-    0x00101090: "other-ids",  # Medical Record Locator
-    0x00080080: "institution",  # Institution Name
-    0x00080081: "institution",  # Institution Address
-    0x00080082: "institution",  # Institution Code Sequence
-    0x00081040: "institution",  # Institutional Department Name
-    0x00081041: "institution",  # Institutional Department Type Code Sequence
-})
+_PRESENT = MappingProxyType(
+    {
+        0x00101040: "address",  # Patient's Address
+        0x00401102: "address",  # Person's Address
+        0x00102154: "telephone",  # Patient's Telephone Numbers
+        0x00102155: "telephone",  # Patient's Telecom Information
+        0x00401103: "telephone",  # Person's Telephone Numbers
+        0x00401104: "telephone",  # Person's Telecom Information
+        0x00101000: "other-ids",  # Other Patient IDs
+        0x00101002: "other-ids",  # Other Patient IDs Sequence
+        0x00101050: "other-ids",  # Insurance Plan Identification
+        0x00101090: "other-ids",  # Medical Record Locator
+        0x00080080: "institution",  # Institution Name
+        0x00080081: "institution",  # Institution Address
+        0x00080082: "institution",  # Institution Code Sequence
+        0x00081040: "institution",  # Institutional Department Name
+        0x00081041: "institution",  # Institutional Department Type Code Sequence
+    }
+)
 _WATCHED = _TOP | _METHODS | {_IDENTITY_REMOVED, CHARSET} | _BIRTH_DATES | STAFF | _NAMES | frozenset(_PRESENT)
 
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UN", "UT"})
@@ -103,7 +107,11 @@ def observe(dataset: memoryview, transfer_syntax: str, *, placeholders: frozense
 
 
 def observations_of(
-    dataset: memoryview, events: Iterable[Event], *, placeholders: frozenset[str], preamble_zero: bool,
+    dataset: memoryview,
+    events: Iterable[Event],
+    *,
+    placeholders: frozenset[str],
+    preamble_zero: bool,
 ) -> Observations:
     """As observe, from a walk (or a list of one) of the same data set."""
     observer = _Observer(dataset, placeholders)
@@ -262,7 +270,7 @@ class _Observer:
 
     def _blank(self, start: int, stop: int) -> bool:
         """Whether a value is padding only; looked at in pieces, since pixel-sized values are rarely blank."""
-        return all(not bytes(self.data[at:min(at + _LOOK, stop)]).strip(b" \0") for at in range(start, stop, _LOOK))
+        return all(not bytes(self.data[at : min(at + _LOOK, stop)]).strip(b" \0") for at in range(start, stop, _LOOK))
 
     def _where(self, tag: int) -> str:
         return where(tag, "".join(f"{where(sequence)}[{item}]." for sequence, item in self.path))

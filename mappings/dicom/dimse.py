@@ -28,14 +28,27 @@ class Status:
 _SUCCEEDED = Status(SUCCESS)
 
 # PS3.4 Table B.2-1, PS3.7 §9.1.1.1.9 and Annex C
-_REJECTED = MappingProxyType({
-    "not-dicom": 0xC000, "uid-missing": 0xC001, "uid-illegal": 0xC002, "structure-broken": 0xC003,
-    "person-name": 0xC101, "birth-date": 0xC102, "address": 0xC103, "telephone": 0xC104, "other-ids": 0xC105,
-    "study-not-yours": NOT_AUTHORISED, "blocked": NOT_AUTHORISED, "agreement-inactive": NOT_AUTHORISED,
-    "agreement-expired": NOT_AUTHORISED, "node-not-linked": NOT_AUTHORISED,
-    "command-disagrees": 0xA900,
-    "content-conflict": 0x0111, "retry-later": _RETRY,
-})
+_REJECTED = MappingProxyType(
+    {
+        "not-dicom": 0xC000,
+        "uid-missing": 0xC001,
+        "uid-illegal": 0xC002,
+        "structure-broken": 0xC003,
+        "person-name": 0xC101,
+        "birth-date": 0xC102,
+        "address": 0xC103,
+        "telephone": 0xC104,
+        "other-ids": 0xC105,
+        "study-not-yours": NOT_AUTHORISED,
+        "blocked": NOT_AUTHORISED,
+        "agreement-inactive": NOT_AUTHORISED,
+        "agreement-expired": NOT_AUTHORISED,
+        "node-not-linked": NOT_AUTHORISED,
+        "command-disagrees": 0xA900,
+        "content-conflict": 0x0111,
+        "retry-later": _RETRY,
+    }
+)
 _FAILED: tuple[tuple[type[Exception], Status], ...] = (
     (Full, Status(OUT_OF_RESOURCES, "Short of disk space; nothing was stored, send again later")),
     (TooLarge, Status(OUT_OF_RESOURCES, "The object is larger than is taken here; nothing was stored")),
@@ -61,13 +74,45 @@ def status_for_failure(failure: Exception) -> Status:
 # JPIP and SMPTE ST 2110, whose pixels lie elsewhere.
 _J = "1.2.840.10008.1.2.4."
 TRANSFER_SYNTAXES = (
-    f"{_J}201", f"{_J}202", f"{_J}90", f"{_J}80", f"{_J}70", f"{_J}57", f"{_J}110", f"{_J}92",
-    "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.8.1",
-    f"{_J}50", f"{_J}51", f"{_J}111", f"{_J}112", f"{_J}81", f"{_J}91", f"{_J}93", f"{_J}203",
-    f"{_J}100", f"{_J}100.1", f"{_J}101", f"{_J}101.1", f"{_J}102", f"{_J}102.1", f"{_J}103", f"{_J}103.1",
-    f"{_J}104", f"{_J}104.1", f"{_J}105", f"{_J}105.1", f"{_J}106", f"{_J}106.1", f"{_J}107", f"{_J}108",
+    f"{_J}201",
+    f"{_J}202",
+    f"{_J}90",
+    f"{_J}80",
+    f"{_J}70",
+    f"{_J}57",
+    f"{_J}110",
+    f"{_J}92",
+    "1.2.840.10008.1.2.5",
+    "1.2.840.10008.1.2.8.1",
+    f"{_J}50",
+    f"{_J}51",
+    f"{_J}111",
+    f"{_J}112",
+    f"{_J}81",
+    f"{_J}91",
+    f"{_J}93",
+    f"{_J}203",
+    f"{_J}100",
+    f"{_J}100.1",
+    f"{_J}101",
+    f"{_J}101.1",
+    f"{_J}102",
+    f"{_J}102.1",
+    f"{_J}103",
+    f"{_J}103.1",
+    f"{_J}104",
+    f"{_J}104.1",
+    f"{_J}105",
+    f"{_J}105.1",
+    f"{_J}106",
+    f"{_J}106.1",
+    f"{_J}107",
+    f"{_J}108",
     *(f"{_J}{retired}" for retired in (58, 65, 66, 52, 53, 54, 55, 56, 59, 60, 61, 62, 63, 64)),
-    "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2",
+    "1.2.840.10008.1.2.1",
+    "1.2.840.10008.1.2.2",
+    "1.2.840.10008.1.2.1.99",
+    "1.2.840.10008.1.2",
 )
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
@@ -91,5 +136,5 @@ def _identity(dataset: memoryview, transfer_syntax: str) -> dict[int, str]:
         elif not depth and tag > _SOP_INSTANCE:
             break
         elif not depth and tag in {_SOP_CLASS, _SOP_INSTANCE} and stop > start:
-            found[tag] = bytes(dataset[start:min(stop, start + 65)]).strip(b"\0 ").decode("ascii", "replace")
+            found[tag] = bytes(dataset[start : min(stop, start + 65)]).strip(b"\0 ").decode("ascii", "replace")
     return found

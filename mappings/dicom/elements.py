@@ -34,9 +34,32 @@ MAX_EVENTS = 8_000_000  # a slide of 180 000 frames has four million; without a 
 
 IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
 _UNDEFINED = 0xFFFFFFFF
-_SHORT = {vr.encode(): vr for vr in [
-    "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US",
-]}
+_SHORT = {
+    vr.encode(): vr
+    for vr in [
+        "AE",
+        "AS",
+        "AT",
+        "CS",
+        "DA",
+        "DS",
+        "DT",
+        "FD",
+        "FL",
+        "IS",
+        "LO",
+        "LT",
+        "PN",
+        "SH",
+        "SL",
+        "SS",
+        "ST",
+        "TM",
+        "UI",
+        "UL",
+        "US",
+    ]
+}
 _LONG = {vr.encode(): vr for vr in ["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"]}
 _ORDERED = frozenset(["AT", "FD", "FL", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"])
 _ONE_OF = {"US or SS": "xs", "US or SS or OW": "OW", "OB or OW": "OW", "OB_OW": "OW", "US or OW": "OW", "NONE": "UN"}
@@ -292,7 +315,7 @@ class _Walker:
         """Learns a private creator (PS3.5 §7.8.1), or says whose block the element lies in."""
         element = tag & 0xFFFF
         if 0x10 <= element <= 0xFF:
-            value = bytes(self.data[start:start + min(length, _CREATOR_BYTES)])
+            value = bytes(self.data[start : start + min(length, _CREATOR_BYTES)])
             creators[tag >> 16 << 8 | element] = value.decode("latin-1").strip(" \0")
             return None
         return creators.get(tag >> 16 << 8 | element >> 8)

@@ -128,7 +128,7 @@ class _Writer:
     def finish(self) -> bytes:
         self._flush()
         if not self.says_charset and not self.out.isascii():
-            self.out[self.slot:self.slot] = (_UTF8 + "," if self.slot == 1 else "," + _UTF8).encode()
+            self.out[self.slot : self.slot] = (_UTF8 + "," if self.slot == 1 else "," + _UTF8).encode()
         return bytes(self.out) + b"}"
 
     def _pass_charset(self, tag: int) -> None:
@@ -144,6 +144,7 @@ class _Writer:
 
 # ---- one value (PS3.18 §F.2.3) ----
 
+
 def _value(vr: str, value: bytes, encodings: Encodings, order: str) -> str:
     """The Value or InlineBinary member with its leading comma, or nothing for a value of padding only."""
     if vr in _TEXTS:
@@ -156,7 +157,7 @@ def _value(vr: str, value: bytes, encodings: Encodings, order: str) -> str:
     if vr in _NUMBERS:
         return _numbers(_NUMBERS[vr], value, order)
     if vr == "AT":
-        pairs = struct.iter_unpack(order + "HH", value[:len(value) // 4 * 4])
+        pairs = struct.iter_unpack(order + "HH", value[: len(value) // 4 * 4])
         return _listed([f'"{group:04X}{element:04X}"' for group, element in pairs])
     return f',"InlineBinary":"{b64encode(_little(vr, value, order)).decode()}"'
 
@@ -202,7 +203,7 @@ _EACH = MappingProxyType({"DS": _number, "IS": _number, "PN": _name})
 def _numbers(code: str, value: bytes, order: str) -> str:
     size = struct.calcsize(order + code)
     count = len(value) // size
-    numbers = struct.unpack(f"{order}{count}{code}", value[:count * size])
+    numbers = struct.unpack(f"{order}{count}{code}", value[: count * size])
     return _listed([repr(number) if isfinite(number) else "null" for number in numbers])
 
 
@@ -217,46 +218,84 @@ def _little(vr: str, value: bytes, order: str) -> bytes:
 
 # ---- QIDO objects (PS3.18 Tables 10.6.3-3 to -5) ----
 
+
 def study_fragment(
-    header: Header, *, issuer: str, modalities: Sequence[str], sop_classes: Sequence[str], series: int, instances: int,
+    header: Header,
+    *,
+    issuer: str,
+    modalities: Sequence[str],
+    sop_classes: Sequence[str],
+    series: int,
+    instances: int,
 ) -> str:
     """A study as QIDO answers it; `issuer` scopes the patient id, counts are those of the held objects."""
-    return _object((
-        (0x00080005, "CS", ("ISO_IR 192",)), (0x00080020, "DA", (header.study_date,)), (0x00080030, "TM", (header.study_time,)),
-        (0x00080050, "SH", (header.accession_number,)), (0x00080056, "CS", ("ONLINE",)), (0x00080061, "CS", modalities),
-        (0x00080062, "UI", sop_classes), (0x00080090, "PN", (header.referring_physician_name,)), *_zone(header),
-        (0x00081030, "LO", (header.study_description,)), (0x00081190, "UR", (_url(header.study_instance_uid),)),
-        (0x00100010, "PN", (header.patient_name,)), (0x00100020, "LO", (header.patient_id,)), (0x00100021, "LO", (issuer,)),
-        (0x00100030, "DA", (header.patient_birth_date,)), (0x00100040, "CS", (header.patient_sex,)),
-        (0x0020000D, "UI", (header.study_instance_uid,)), (0x00200010, "SH", (header.study_id,)),
-        (0x00201206, "IS", (series,)), (0x00201208, "IS", (instances,)),
-    ))
+    return _object(
+        (
+            (0x00080005, "CS", ("ISO_IR 192",)),
+            (0x00080020, "DA", (header.study_date,)),
+            (0x00080030, "TM", (header.study_time,)),
+            (0x00080050, "SH", (header.accession_number,)),
+            (0x00080056, "CS", ("ONLINE",)),
+            (0x00080061, "CS", modalities),
+            (0x00080062, "UI", sop_classes),
+            (0x00080090, "PN", (header.referring_physician_name,)),
+            *_zone(header),
+            (0x00081030, "LO", (header.study_description,)),
+            (0x00081190, "UR", (_url(header.study_instance_uid),)),
+            (0x00100010, "PN", (header.patient_name,)),
+            (0x00100020, "LO", (header.patient_id,)),
+            (0x00100021, "LO", (issuer,)),
+            (0x00100030, "DA", (header.patient_birth_date,)),
+            (0x00100040, "CS", (header.patient_sex,)),
+            (0x0020000D, "UI", (header.study_instance_uid,)),
+            (0x00200010, "SH", (header.study_id,)),
+            (0x00201206, "IS", (series,)),
+            (0x00201208, "IS", (instances,)),
+        )
+    )
 
 
 def series_fragment(header: Header, *, instances: int) -> str:
     """A series as QIDO answers it."""
-    return _object((
-        (0x00080005, "CS", ("ISO_IR 192",)), (0x00080021, "DA", (header.series_date,)), (0x00080031, "TM", (header.series_time,)),
-        (0x00080060, "CS", (header.modality,)), (0x00080070, "LO", (header.manufacturer,)), *_zone(header),
-        (0x0008103E, "LO", (header.series_description,)),
-        (0x00081190, "UR", (_url(header.study_instance_uid, header.series_instance_uid),)),
-        (0x00180015, "CS", (header.body_part_examined,)), (0x0020000D, "UI", (header.study_instance_uid,)),
-        (0x0020000E, "UI", (header.series_instance_uid,)), (0x00200011, "IS", (header.series_number,)),
-        (0x00200060, "CS", (header.laterality,)), (0x00201209, "IS", (instances,)),
-    ))
+    return _object(
+        (
+            (0x00080005, "CS", ("ISO_IR 192",)),
+            (0x00080021, "DA", (header.series_date,)),
+            (0x00080031, "TM", (header.series_time,)),
+            (0x00080060, "CS", (header.modality,)),
+            (0x00080070, "LO", (header.manufacturer,)),
+            *_zone(header),
+            (0x0008103E, "LO", (header.series_description,)),
+            (0x00081190, "UR", (_url(header.study_instance_uid, header.series_instance_uid),)),
+            (0x00180015, "CS", (header.body_part_examined,)),
+            (0x0020000D, "UI", (header.study_instance_uid,)),
+            (0x0020000E, "UI", (header.series_instance_uid,)),
+            (0x00200011, "IS", (header.series_number,)),
+            (0x00200060, "CS", (header.laterality,)),
+            (0x00201209, "IS", (instances,)),
+        )
+    )
 
 
 def instance_summary(header: Header, available_transfer_syntax: str) -> str:
     """An instance as QIDO answers it."""
-    return _object((
-        (0x00080005, "CS", ("ISO_IR 192",)), (0x00080016, "UI", (header.sop_class_uid,)),
-        (0x00080018, "UI", (header.sop_instance_uid,)), (0x00080056, "CS", ("ONLINE",)),
-        (0x00081190, "UR", (_url(header.study_instance_uid, header.series_instance_uid, header.sop_instance_uid),)),
-        (0x00083002, "UI", (available_transfer_syntax,)), (0x0020000D, "UI", (header.study_instance_uid,)),
-        (0x0020000E, "UI", (header.series_instance_uid,)), (0x00200013, "IS", (header.instance_number,)),
-        (0x00280008, "IS", (header.number_of_frames,)), (0x00280010, "US", (header.rows,)),
-        (0x00280011, "US", (header.columns,)), (0x00280100, "US", (header.bits_allocated,)),
-    ))
+    return _object(
+        (
+            (0x00080005, "CS", ("ISO_IR 192",)),
+            (0x00080016, "UI", (header.sop_class_uid,)),
+            (0x00080018, "UI", (header.sop_instance_uid,)),
+            (0x00080056, "CS", ("ONLINE",)),
+            (0x00081190, "UR", (_url(header.study_instance_uid, header.series_instance_uid, header.sop_instance_uid),)),
+            (0x00083002, "UI", (available_transfer_syntax,)),
+            (0x0020000D, "UI", (header.study_instance_uid,)),
+            (0x0020000E, "UI", (header.series_instance_uid,)),
+            (0x00200013, "IS", (header.instance_number,)),
+            (0x00280008, "IS", (header.number_of_frames,)),
+            (0x00280010, "US", (header.rows,)),
+            (0x00280011, "US", (header.columns,)),
+            (0x00280100, "US", (header.bits_allocated,)),
+        )
+    )
 
 
 def _object(members: Iterable[tuple[int, str, Sequence[str | int | None]]]) -> str:

@@ -55,22 +55,45 @@ class Header:
 
 
 # field → (tag, VR), PS3.6; the VR says how its value reads.
-UIDS = MappingProxyType({
-    "sop_class_uid": 0x00080016, "sop_instance_uid": 0x00080018, "study_instance_uid": 0x0020000D,
-    "series_instance_uid": 0x0020000E,
-})
-FIELDS = MappingProxyType({
-    "patient_id": (0x00100020, "LO"), "issuer_of_patient_id": (0x00100021, "LO"), "patient_name": (0x00100010, "PN"),
-    "patient_sex": (0x00100040, "CS"), "patient_birth_date": (0x00100030, "DA"), "study_date": (0x00080020, "DA"),
-    "study_time": (0x00080030, "TM"), "timezone_offset": (0x00080201, "SH"), "accession_number": (0x00080050, "SH"),
-    "study_id": (0x00200010, "SH"), "study_description": (0x00081030, "LO"), "referring_physician_name": (0x00080090, "PN"),
-    "modality": (0x00080060, "CS"), "series_number": (0x00200011, "IS"), "series_description": (0x0008103E, "LO"),
-    "series_date": (0x00080021, "DA"), "series_time": (0x00080031, "TM"), "body_part_examined": (0x00180015, "CS"),
-    "laterality": (0x00200060, "CS"), "manufacturer": (0x00080070, "LO"), "instance_number": (0x00200013, "IS"),
-    "rows": (0x00280010, "US"), "columns": (0x00280011, "US"), "number_of_frames": (0x00280008, "IS"),
-    "bits_allocated": (0x00280100, "US"), "samples_per_pixel": (0x00280002, "US"),
-    "photometric_interpretation": (0x00280004, "CS"),
-})
+UIDS = MappingProxyType(
+    {
+        "sop_class_uid": 0x00080016,
+        "sop_instance_uid": 0x00080018,
+        "study_instance_uid": 0x0020000D,
+        "series_instance_uid": 0x0020000E,
+    }
+)
+FIELDS = MappingProxyType(
+    {
+        "patient_id": (0x00100020, "LO"),
+        "issuer_of_patient_id": (0x00100021, "LO"),
+        "patient_name": (0x00100010, "PN"),
+        "patient_sex": (0x00100040, "CS"),
+        "patient_birth_date": (0x00100030, "DA"),
+        "study_date": (0x00080020, "DA"),
+        "study_time": (0x00080030, "TM"),
+        "timezone_offset": (0x00080201, "SH"),
+        "accession_number": (0x00080050, "SH"),
+        "study_id": (0x00200010, "SH"),
+        "study_description": (0x00081030, "LO"),
+        "referring_physician_name": (0x00080090, "PN"),
+        "modality": (0x00080060, "CS"),
+        "series_number": (0x00200011, "IS"),
+        "series_description": (0x0008103E, "LO"),
+        "series_date": (0x00080021, "DA"),
+        "series_time": (0x00080031, "TM"),
+        "body_part_examined": (0x00180015, "CS"),
+        "laterality": (0x00200060, "CS"),
+        "manufacturer": (0x00080070, "LO"),
+        "instance_number": (0x00200013, "IS"),
+        "rows": (0x00280010, "US"),
+        "columns": (0x00280011, "US"),
+        "number_of_frames": (0x00280008, "IS"),
+        "bits_allocated": (0x00280100, "US"),
+        "samples_per_pixel": (0x00280002, "US"),
+        "photometric_interpretation": (0x00280004, "CS"),
+    }
+)
 _PATIENT_AGE = 0x00101010
 _WANTED = frozenset({*UIDS.values(), *(tag for tag, _ in FIELDS.values()), _PATIENT_AGE, CHARSET})
 
@@ -120,7 +143,7 @@ def _collect(dataset: memoryview, events: Iterable[Event], found: dict[int, byte
         elif tag == SEQUENCE_END:
             depth -= 1
         elif tag in _WANTED and not depth:
-            found[tag] = bytes(dataset[start:min(stop, start + MAX_VALUE)])
+            found[tag] = bytes(dataset[start : min(stop, start + MAX_VALUE)])
 
 
 def _uids(found: dict[int, bytes], complete: bool) -> dict[str, str]:

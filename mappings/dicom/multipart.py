@@ -103,7 +103,7 @@ class PartReader:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body, of any length."""
-        self._kept = self._kept[self._at:] + data
+        self._kept = self._kept[self._at :] + data
         self._at = 0
         while self._step is not None and self._step():
             pass
@@ -122,7 +122,7 @@ class PartReader:
         found = self._kept.find(self._delimiter, self._at)
         stop = found if found >= 0 else max(self._at, len(self._kept) - len(self._delimiter) + 1)
         if self._sink is not None and stop > self._at:
-            self._sink.write(memoryview(self._kept)[self._at:stop])
+            self._sink.write(memoryview(self._kept)[self._at : stop])
         self._at = stop
         if found < 0:
             return False
@@ -139,7 +139,7 @@ class PartReader:
             self._step = None
             return False
         end = self._kept.find(b"\r\n", self._at)
-        line = self._kept[self._at:end if end >= 0 else len(self._kept)]
+        line = self._kept[self._at : end if end >= 0 else len(self._kept)]
         if line.strip(b" \t") not in ((b"",) if end >= 0 else (b"", b"-", b"\r")) or len(line) > self.limits.header_bytes:
             raise Invalid("multipart-delimiter", "A delimiter line must end with CRLF, right after the boundary.")
         if end < 0:
@@ -156,7 +156,7 @@ class PartReader:
         self._number += 1
         if self._number > self.limits.parts:
             raise TooLarge("multipart-parts", f"A body may hold {self.limits.parts} parts; send the rest in another request.")
-        self._open(_read_headers(self._kept[self._at + 2:end]))
+        self._open(_read_headers(self._kept[self._at + 2 : end]))
         self._at, self._step = end + 4, self._content
         return True
 

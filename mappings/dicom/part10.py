@@ -16,7 +16,7 @@ IMPLEMENTATION_VERSION_NAME = "ACCORD"
 MAX_META = 64 * 1024
 MAX_INFLATED = 512 * 1024 * 1024
 FREE_INFLATED = 16 * 1024 * 1024
-MAX_RATIO = 200
+MAX_RATIO = 20
 _CHUNK = 1024 * 1024
 
 _HEAD = struct.Struct("<HH2sH").unpack_from
@@ -60,25 +60,27 @@ def read_part10(file: memoryview) -> Part10:
 
 def file_meta(sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
     """Preamble, DICM and file meta for a data set that came over DIMSE; the same bytes for the same arguments, for ever."""
-    group = b"".join((
-        _element(0x0001, b"OB", b"\0\1"),
-        _element(0x0002, b"UI", sop_class.encode("ascii")),
-        _element(0x0003, b"UI", sop_instance.encode("ascii")),
-        _element(0x0010, b"UI", transfer_syntax.encode("ascii")),
-        _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
-        _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode("ascii")),
-    ))
+    group = b"".join(
+        (
+            _element(0x0001, b"OB", b"\0\1"),
+            _element(0x0002, b"UI", sop_class.encode("ascii")),
+            _element(0x0003, b"UI", sop_instance.encode("ascii")),
+            _element(0x0010, b"UI", transfer_syntax.encode("ascii")),
+            _element(0x0012, b"UI", IMPLEMENTATION_CLASS_UID.encode("ascii")),
+            _element(0x0013, b"SH", IMPLEMENTATION_VERSION_NAME.encode("ascii")),
+        )
+    )
     return bytes(128) + b"DICM" + _element(0x0000, b"UL", struct.pack("<I", len(group))) + group
 
 
 def plain(dataset: memoryview, transfer_syntax: str) -> memoryview:
-    """The data set, inflated. Raises Unreadable('structure-broken') past 512 MB, past 200:1 above 16 MB, or on bad bytes."""
+    """The data set, inflated. Raises Unreadable('structure-broken') past 512 MB, past 20:1 above 16 MB, or on bad bytes."""
     if transfer_syntax not in _DEFLATED:
         return dataset
     limit = min(MAX_INFLATED, max(FREE_INFLATED, MAX_RATIO * len(dataset)))
     stream, out, fed = zlib.decompressobj(-zlib.MAX_WBITS), bytearray(), 0
     while not stream.eof:
-        source = stream.unconsumed_tail or bytes(dataset[fed:fed + _CHUNK])
+        source = stream.unconsumed_tail or bytes(dataset[fed : fed + _CHUNK])
         fed += 0 if stream.unconsumed_tail else len(source)
         out += _inflate(stream, source)
         if len(out) > limit:

@@ -37,9 +37,17 @@ _FUNCTIONS = frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"})
 
 _PER_FRAME, _MODALITY_LUT, _VOI_LUT = 0x52009230, 0x00283000, 0x00283010
 # sequences in which a frame's attributes lie (PS3.3 §C.7.6.16.2) → their rank, 0 for those that have none of their own
-_SEQUENCES = MappingProxyType({
-    0x52009229: 1, _PER_FRAME: 2, 0x00289110: 0, 0x00289132: 0, 0x00289145: 0, _MODALITY_LUT: 0, _VOI_LUT: 0,
-})
+_SEQUENCES = MappingProxyType(
+    {
+        0x52009229: 1,
+        _PER_FRAME: 2,
+        0x00289110: 0,
+        0x00289132: 0,
+        0x00289145: 0,
+        _MODALITY_LUT: 0,
+        _VOI_LUT: 0,
+    }
+)
 _LUT_DESCRIPTOR, _LUT_DATA = 0x00283002, 0x00283006
 _SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES, _ROWS, _COLUMNS = 0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011
 _ALLOCATED, _STORED, _SIGNED = 0x00280100, 0x00280101, 0x00280103
@@ -47,11 +55,35 @@ _SPACING, _ASPECT, _PADDING, _PADDING_LIMIT = 0x00280030, 0x00280034, 0x00280120
 _CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00281056, 0x20500020
 _PALETTE = ((0x00281101, 0x00281201), (0x00281102, 0x00281202), (0x00281103, 0x00281203))
 _OFFSETS, _LENGTHS, _MAX_FRACTION = 0x7FE00001, 0x7FE00002, 0x0062000E
-_WANTED = frozenset({
-    _LUT_DESCRIPTOR, _LUT_DATA, _SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES, _ROWS, _COLUMNS, _ALLOCATED, _STORED, _SIGNED, _SPACING,
-    _ASPECT, _PADDING, _PADDING_LIMIT, _CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE, _OFFSETS, _LENGTHS, _MAX_FRACTION,
-    *(tag for pair in _PALETTE for tag in pair),
-})
+_WANTED = frozenset(
+    {
+        _LUT_DESCRIPTOR,
+        _LUT_DATA,
+        _SAMPLES,
+        _PHOTOMETRIC,
+        _PLANAR,
+        _FRAMES,
+        _ROWS,
+        _COLUMNS,
+        _ALLOCATED,
+        _STORED,
+        _SIGNED,
+        _SPACING,
+        _ASPECT,
+        _PADDING,
+        _PADDING_LIMIT,
+        _CENTER,
+        _WIDTH,
+        _INTERCEPT,
+        _SLOPE,
+        _FUNCTION,
+        _SHAPE,
+        _OFFSETS,
+        _LENGTHS,
+        _MAX_FRACTION,
+        *(tag for pair in _PALETTE for tag in pair),
+    }
+)
 _KEYWORDS = MappingProxyType({0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", PIXEL_DATA: "PixelData"})
 _FLOAT_BITS = MappingProxyType({"FloatPixelData": 32, "DoubleFloatPixelData": 64})
 
@@ -242,7 +274,7 @@ def _promised(encoded: bytes) -> tuple[int, int] | None:
     if encoded[:2] == b"\xff\xd8":
         at = 2
         while at + 9 <= len(encoded) and encoded[at + 1] not in _START_OF_FRAME:
-            at += 2 + max(int.from_bytes(encoded[at + 2:at + 4], "big"), 2)
+            at += 2 + max(int.from_bytes(encoded[at + 2 : at + 4], "big"), 2)
         return struct.unpack_from(">HH", encoded, at + 5)
     at = encoded.find(b"\xff\x4f\xff\x51", 0, 4096)
     if at < 0:

@@ -139,7 +139,7 @@ def _dates(field: str, name: str, value: str) -> Condition:
 def _times(field: str, name: str, value: str) -> Condition:
     """A time stands for all that its precision leaves open: 10 from 10:00 until before 11:00 (PS3.4 §C.2.2.2.5)."""
     low, high = _bounds(name, value.replace(":", ""), "qido-time", "HHMMSS.FFFFFF", lambda t: _TIME.fullmatch(t) is not None)
-    found = Between(field, low and re.sub(r"(?<=\d\d)(?:0000|00)$", "", low), high and high + _LAST_TIME[len(high):])
+    found = Between(field, low and re.sub(r"(?<=\d\d)(?:0000|00)$", "", low), high and high + _LAST_TIME[len(high) :])
     return found if "-" in value else AllOf((found,))  # one time is no range, so dates leave it alone
 
 
@@ -151,10 +151,17 @@ def _numbers(field: str, name: str, value: str) -> Condition:
 
 
 _Reader = Callable[[str, str, str], Condition]
-_READERS: MappingProxyType[Kind, _Reader] = MappingProxyType({
-    Kind.UID: _uids, Kind.CODE: _codes, Kind.TEXT: _text, Kind.NAME: _person,
-    Kind.DATE: _dates, Kind.TIME: _times, Kind.NUMBER: _numbers,
-})
+_READERS: MappingProxyType[Kind, _Reader] = MappingProxyType(
+    {
+        Kind.UID: _uids,
+        Kind.CODE: _codes,
+        Kind.TEXT: _text,
+        Kind.NAME: _person,
+        Kind.DATE: _dates,
+        Kind.TIME: _times,
+        Kind.NUMBER: _numbers,
+    }
+)
 
 
 def _wild(value: str) -> bool:

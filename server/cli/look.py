@@ -17,7 +17,7 @@ from server.usecases.identify import subject
 
 def doctor(args: argparse.Namespace) -> int:
     """Say what is wrong with this Accord, and what a dataset lacks for the catalogue."""
-    hall = wiring.hall(settings_of(args))
+    hall = wiring.hall(settings_of(args), upgrade=False)
     found = health.troubles(hall)
     lacking = [
         f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(w)}."
@@ -43,7 +43,7 @@ def _refusals(hall: Hall, row: NodeRow) -> list[str]:
 
 def explain(args: argparse.Namespace) -> int:
     """Say what a client may do with a study, by which rule, agreement and terms."""
-    hall = wiring.hall(settings_of(args))
+    hall = wiring.hall(settings_of(args), upgrade=False)
     with hall.store.read() as connection:
         client = governance.client(connection, args.client)
         dataset = search.dataset_of(connection, args.study)
@@ -71,7 +71,7 @@ def explain(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Recompute the whole ledger; name the first broken entry."""
-    checked = seal.verify(wiring.hall(settings_of(args)))
+    checked = seal.verify(wiring.hall(settings_of(args), upgrade=False))
     if checked.broken:
         print(f"BROKEN after {checked.entries} good entries. {checked.broken}")
         return 1

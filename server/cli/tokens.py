@@ -12,7 +12,7 @@ SECONDS = 15
 
 
 def fetch(client_file: Path, *, scope: str | None = None, purpose: str | None = None) -> str:
-    """An access token for the client of this file; what is not given is as the file says. Raises Invalid, Unauthenticated, Unavailable."""
+    """An access token for a client file; what is not given is as it says. Raises Invalid, Unauthenticated, Unavailable."""
     with httpx.Client(timeout=SECONDS) as http:
         return ask_token(http, read_client(client_file), scope, purpose).text
 

@@ -123,7 +123,7 @@ def add_dataset(hall: Hall, actor: str, alias: str, agreement: str, title: str, 
 
 
 def set_dataset(hall: Hall, actor: str, alias: str, details: Mapping[str, str]) -> None:
-    """Set what the catalogue needs and the index can't give; an empty value clears one. Keys are checked by the caller's table."""
+    """Set what the catalogue needs and the index can't give; an empty value clears one. The caller has checked the keys."""
     with hall.store.write() as connection:
         row = governance.row(connection, "dataset", alias)
         if row is None:

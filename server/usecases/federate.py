@@ -60,7 +60,9 @@ def incomplete(hall: Hall) -> dict[str, list[str]]:
 def _listings(hall: Hall) -> list[Listing]:
     with hall.store.read() as connection:
         sight = hall.sight(connection, Caller(ANONYMOUS), Action.DISCOVER)
-        tallies = {t.dataset: t for t in search.tallies(connection, Query(Level.STUDY), sight, hall.clock(), hall.settings.min_subjects)}
+        tallies = {
+            t.dataset: t for t in search.tallies(connection, Query(Level.STUDY), sight, hall.clock(), hall.settings.min_subjects)
+        }
         facts = {f.dataset: f for f in hall.governance(connection).facts}
         rows = [row for row in governance.datasets(connection) if row.id in sight.datasets]
     return [_listing(hall, row, facts[row.id], tallies.get(row.id, _none(row.id))) for row in rows]

@@ -23,11 +23,7 @@ def troubles(hall: Hall) -> list[str]:
     """What is wrong now, in sentences for the operator; empty when nothing is."""
     if not hall.store.answers():
         return ["The database does not answer."]
-    found = (
-        []
-        if migrate.current(hall.store) == migrate.newest()
-        else ["The schema is not this release's: run `accord migrate`."]
-    )
+    found = [] if migrate.current(hall.store) == migrate.newest() else ["The schema is not this release's: run `accord migrate`."]
     return [*found, *_written(hall), *_disk(hall), *_nodes(hall)]
 
 

@@ -22,7 +22,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 
 
 def refuse_nodes(hall: Hall, actor: str) -> list[str]:
-    """At start: suspend every linked node that may not be used; what was found, in sentences. One that does not answer stays linked."""
+    """At start: suspend every linked node that may not be used; what was found. One that does not answer stays linked."""
     with hall.store.read() as connection:
         linked = [n for n in hall.governance(connection).nodes.values() if n.state is NodeState.LINKED]
     return [said for row in linked for said in _refused(hall, actor, row)]

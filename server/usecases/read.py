@@ -162,7 +162,7 @@ def search_resources(hall: Hall, caller: Caller, resource: str, arguments: Argum
 
 
 def _total(asking: _Asking, source: Source, asked: Asked, rows: Rows) -> int | None:
-    """The number of matches: always when only that is wanted, as asked, else on the first page where it is small enough to count."""
+    """The number of matches: when only that is wanted, as asked, else on the first page where it is small enough to count."""
     if asked.only_total or asked.total == "accurate":
         return source.count(asking, asked.where, None)
     if asked.total == "none" or asked.after:

@@ -15,7 +15,7 @@ VIEW_SIDE = 4096
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is asked: the frame (from 1), media type, longest side in pixels, window (centre, width, function), quality (1-100)."""
+    """What is asked: the frame (from 1), media type, longest side (pixels), window (centre, width, function), quality (1-100)."""
 
     frame: int = 1
     media_type: str = "image/jpeg"

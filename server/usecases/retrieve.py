@@ -65,7 +65,7 @@ def action_of(subject: Subject) -> Action:
 
 
 def decided(hall: Hall, connection: Connection, caller: Caller, action: Action, study: str) -> tuple[Facts, Decision]:
-    """The decision on a study's dataset. Raises NotFound where the caller may not know of it, Forbidden where it may not have it."""
+    """The decision on a study's dataset. Raises NotFound where the caller may not know it, Forbidden where it may not have it."""
     dataset = rows.dataset_of(connection, study)
     facts = next((f for f in hall.governance(connection).facts if f.dataset == dataset), None)
     unknown = NotFound("study-unknown", "There is no such study here, or none for you.")

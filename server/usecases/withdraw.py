@@ -8,7 +8,7 @@ from server.usecases.hall import Hall
 
 
 def withdraw_study(hall: Hall, actor: str, study_uid: str, *, replace: bool = False) -> int:
-    """Take a study out at once; its bytes are purged after. A block keeps it out unless a replacement is to come. Returns objects."""
+    """Take a study out at once; its bytes are purged after. Unless a replacement is to come it is blocked. Returns objects."""
     now = hall.clock()
     with hall.store.write() as connection:
         custody.lock_study(connection, study_uid)

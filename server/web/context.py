@@ -38,7 +38,7 @@ class Room(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, its room (None: it never waits)."""
+    """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, its room (None: no wait)."""
 
     action: Action
     open: bool

@@ -53,7 +53,7 @@ def _do(hall: Hall, chore: Chore) -> float:
     try:
         done = chore.run(hall)
     except Failure as failure:
-        log.error("chore failed", extra={"chore": chore.name, "code": failure.code, "said": str(failure)})
+        log.error("chore failed", extra={"chore": chore.name, "code": failure.code, "said": str(failure)})  # noqa: TRY400 - typed
         return BACKOFF
     except Exception:
         log.exception("chore failed", extra={"chore": chore.name})

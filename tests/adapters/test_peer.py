@@ -37,7 +37,9 @@ class House(httpx.BaseTransport):
         builders.seed(self.hall)
         key, jwks = new_client_key()
         scopes = ["system/ImagingStudy.crs"]
-        register.add_client(self.hall, builders.ACTOR, "pusher", party="hospital-a", jwks=jwks, scopes=scopes, terms=builders.TERMS)
+        register.add_client(
+            self.hall, builders.ACTOR, "pusher", party="hospital-a", jwks=jwks, scopes=scopes, terms=builders.TERMS
+        )
         base = self.hall.settings.base_url
         self.client = ClientFile("pusher", base + TOKEN, scopes[0], None, key)
         self.wire = httpx.WSGITransport(app.create(self.hall, Keys.load_or_make(folder / "signing.json")))

@@ -15,9 +15,9 @@ from mappings.failures import Unavailable
 
 def test_a_broken_database_file_is_a_failure_and_its_cause_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "accord.db").write_bytes(b"not a database" * 500)
-    with caplog.at_level(logging.ERROR, "accord.store"), pytest.raises(Unavailable):
-        with Store(f"sqlite:///{tmp_path}/accord.db").read() as connection:
-            connection.execute(text("SELECT 1"))
+    store = Store(f"sqlite:///{tmp_path}/accord.db")
+    with caplog.at_level(logging.ERROR, "accord.store"), pytest.raises(Unavailable), store.read() as connection:
+        connection.execute(text("SELECT 1"))
     assert any("not a database" in record.cause for record in caplog.records)
 
 

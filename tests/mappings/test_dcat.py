@@ -155,7 +155,10 @@ def test_every_value_of_these_tests_can_be_said():
 def test_a_dataset_says_every_mandatory_property_of_the_profile():
     """EUCAIM DCAT-AP v2.0, Dataset: identification, classification, access, publisher, population, imaging, keywords."""
     found = graph(BREAST)
-    eu, health = "http://publications.europa.eu/resource/authority/", "https://hdeu-dcat.data.health.europa.eu/resource/authority/"
+    eu, health = (
+        "http://publications.europa.eu/resource/authority/",
+        "https://hdeu-dcat.data.health.europa.eu/resource/authority/",
+    )
     expected = {
         "rdf:type": {name("dcat:Dataset")},
         "dct:identifier": {Literal(str(ME))},

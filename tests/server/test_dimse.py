@@ -118,12 +118,15 @@ def test_a_registered_sender_is_echoed_and_leaves_no_batch(door: Door) -> None:
     assert door.batches() == []
 
 
-@pytest.mark.parametrize(("called", "calling", "says"), [
-    ("NOBODY", "STORESCU", "Called AE Title Not Recognized"),
-    ("LUNG", "STRANGER", "Calling AE Title Not Recognized"),
-    ("LUNG", "FAR", "Calling AE Title Not Recognized"),
-    ("NOBODY", "STRANGER", "Called AE Title Not Recognized"),
-])
+@pytest.mark.parametrize(
+    ("called", "calling", "says"),
+    [
+        ("NOBODY", "STORESCU", "Called AE Title Not Recognized"),
+        ("LUNG", "STRANGER", "Calling AE Title Not Recognized"),
+        ("LUNG", "FAR", "Calling AE Title Not Recognized"),
+        ("NOBODY", "STRANGER", "Called AE Title Not Recognized"),
+    ],
+)
 def test_who_is_not_registered_is_rejected_with_the_reason(door: Door, called: str, calling: str, says: str) -> None:
     answer = door.run("echoscu", "-v", called=called, calling=calling)
     assert answer.returncode
@@ -189,10 +192,13 @@ STOPS = {
 }
 
 
-@pytest.mark.parametrize(("stop", "comment"), [
-    ("suspend", "The agreement of this dataset is not active"),
-    ("unlink", "The node of this dataset is not linked"),
-])
+@pytest.mark.parametrize(
+    ("stop", "comment"),
+    [
+        ("suspend", "The agreement of this dataset is not active"),
+        ("unlink", "The node of this dataset is not linked"),
+    ],
+)
 def test_a_stop_answers_each_store_with_not_authorised(door: Door, stop: str, comment: str) -> None:
     STOPS[stop](door.hall)
     association = door.associate()
@@ -246,12 +252,15 @@ def test_a_command_that_names_no_known_class_gets_an_answer_too(door: Door) -> N
     assert door.closed()
 
 
-@pytest.mark.parametrize(("failure", "status"), [
-    (Full("disk-nearly-full", "-"), 0xA700),
-    (Busy("object-busy", "-"), 0xA701),
-    (Unavailable("node-unavailable", "-"), 0xA700),
-    (RuntimeError("Doe^Jane"), 0x0110),
-])
+@pytest.mark.parametrize(
+    ("failure", "status"),
+    [
+        (Full("disk-nearly-full", "-"), 0xA700),
+        (Busy("object-busy", "-"), 0xA701),
+        (Unavailable("node-unavailable", "-"), 0xA700),
+        (RuntimeError("Doe^Jane"), 0x0110),
+    ],
+)
 def test_what_cannot_be_kept_now_is_a_status_without_detail(
     door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, failure: Exception, status: int
 ) -> None:
@@ -327,13 +336,16 @@ def accepted(door: Door, *contexts: tuple[str, list[str]]) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize(("offered", "taken"), [
-    ([IMPLICIT, EXPLICIT, JPEG_LOSSLESS], JPEG_LOSSLESS),
-    ([IMPLICIT, EXPLICIT], EXPLICIT),
-    ([BASELINE, JPEG_LOSSLESS], JPEG_LOSSLESS),
-    (["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"], "1.2.840.10008.1.2.2"),
-    (["1.2.840.10008.1.2.4.94", IMPLICIT], IMPLICIT),
-])
+@pytest.mark.parametrize(
+    ("offered", "taken"),
+    [
+        ([IMPLICIT, EXPLICIT, JPEG_LOSSLESS], JPEG_LOSSLESS),
+        ([IMPLICIT, EXPLICIT], EXPLICIT),
+        ([BASELINE, JPEG_LOSSLESS], JPEG_LOSSLESS),
+        (["1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"], "1.2.840.10008.1.2.2"),
+        (["1.2.840.10008.1.2.4.94", IMPLICIT], IMPLICIT),
+    ],
+)
 def test_compressed_wins_over_explicit_and_explicit_over_implicit(door: Door, offered: list[str], taken: str) -> None:
     assert accepted(door, (CT, offered)) == [taken]
 
@@ -375,11 +387,14 @@ def aborted_or_closed(connection: socket.socket) -> bool:
         return True
 
 
-@pytest.mark.parametrize("hello", [
-    struct.pack(">BBL", 1, 0, 0xFFFFFFFF),  # a PDU of 4 GB
-    b"GET / HTTP/1.1\r\n\r\n",
-    struct.pack(">BBL", 1, 0, 4) + b"\0\0\0\0",
-])
+@pytest.mark.parametrize(
+    "hello",
+    [
+        struct.pack(">BBL", 1, 0, 0xFFFFFFFF),  # a PDU of 4 GB
+        b"GET / HTTP/1.1\r\n\r\n",
+        struct.pack(">BBL", 1, 0, 4) + b"\0\0\0\0",
+    ],
+)
 def test_a_stranger_who_speaks_no_dicom_is_cut_off(door: Door, hello: bytes) -> None:
     with socket.create_connection(("127.0.0.1", door.scp.port)) as stranger:
         stranger.sendall(hello)

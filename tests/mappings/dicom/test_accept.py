@@ -14,18 +14,21 @@ RELATED = 'multipart/related; type="application/dicom"'
 EXPLICIT, J2K, BASELINE = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.50"
 
 
-@pytest.mark.parametrize("accept", [
-    "text/html",
-    "application/zip",
-    "application/dicom+json",
-    "*/*;q=0",
-    'multipart/related; type="application/dicom+xml"',
-    'multipart/related; type="application/octet-stream"; transfer-syntax=*',
-    f"application/dicom; transfer-syntax={EXPLICIT}",
-    f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}',
-    f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}, text/plain',
-    "nonsense",
-])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "text/html",
+        "application/zip",
+        "application/dicom+json",
+        "*/*;q=0",
+        'multipart/related; type="application/dicom+xml"',
+        'multipart/related; type="application/octet-stream"; transfer-syntax=*',
+        f"application/dicom; transfer-syntax={EXPLICIT}",
+        f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}',
+        f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}, text/plain',
+        "nonsense",
+    ],
+)
 def test_what_is_not_there_is_not_acceptable_and_the_sentence_names_what_is(accept):
     with pytest.raises(NotAcceptable) as refusal:
         choose_retrieve(accept, [J2K])
@@ -33,42 +36,48 @@ def test_what_is_not_there_is_not_acceptable_and_the_sentence_names_what_is(acce
     assert refusal.value.where == "Accept"
 
 
-@pytest.mark.parametrize("accept", [
-    "",
-    "  ",
-    "*/*",
-    "multipart/*",
-    "multipart/related",
-    "text/html,application/xhtml+xml,*/*;q=0.8",
-    'multipart/related; type="application/dicom"',
-    "multipart/related;type=application/dicom",
-    'Multipart/Related; Type="Application/DICOM"',
-    'multipart/related; type="*/*"',
-    "multipart/related; type=*/*; transfer-syntax=*",
-    'multipart/related;type="application/dicom";transfer-syntax=*',
-    f'multipart/related; type="application/dicom"; transfer-syntax="{J2K}"',
-    f'multipart/related; type="application/dicom"; transfer-syntax="{BASELINE}"; transfer-syntax="*"',
-    f"{RELATED}; transfer-syntax={EXPLICIT}, {RELATED}; transfer-syntax=*",
-    'multipart/related; type="application/dicom", application/dicom',
-    "@@@, multipart/related; type=application/dicom, ;;;",
-    "application/dicom;q=0.2, multipart/related;q=0.4",
-    "*/*, application/dicom;q=0",
-])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "",
+        "  ",
+        "*/*",
+        "multipart/*",
+        "multipart/related",
+        "text/html,application/xhtml+xml,*/*;q=0.8",
+        'multipart/related; type="application/dicom"',
+        "multipart/related;type=application/dicom",
+        'Multipart/Related; Type="Application/DICOM"',
+        'multipart/related; type="*/*"',
+        "multipart/related; type=*/*; transfer-syntax=*",
+        'multipart/related;type="application/dicom";transfer-syntax=*',
+        f'multipart/related; type="application/dicom"; transfer-syntax="{J2K}"',
+        f'multipart/related; type="application/dicom"; transfer-syntax="{BASELINE}"; transfer-syntax="*"',
+        f"{RELATED}; transfer-syntax={EXPLICIT}, {RELATED}; transfer-syntax=*",
+        'multipart/related; type="application/dicom", application/dicom',
+        "@@@, multipart/related; type=application/dicom, ;;;",
+        "application/dicom;q=0.2, multipart/related;q=0.4",
+        "*/*, application/dicom;q=0",
+    ],
+)
 def test_instances_come_as_multipart_in_the_stored_syntax(accept):
     assert choose_retrieve(accept, [J2K]) == Choice("application/dicom", multipart=True, transfer_syntax=J2K)
 
 
-@pytest.mark.parametrize("accept", [
-    "application/dicom",
-    "application/*",
-    "application/dicom; transfer-syntax=*",
-    f"application/dicom; transfer-syntax={J2K}",
-    'application/dicom, multipart/related; type="application/dicom"',
-    "application/dicom, */*;q=0.1",
-    'multipart/related; type="application/dicom";q=0.5, application/dicom;q=0.9',
-    "*/*;q=0.1, application/dicom;q=.5",
-    f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}, application/dicom',
-])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        "application/dicom",
+        "application/*",
+        "application/dicom; transfer-syntax=*",
+        f"application/dicom; transfer-syntax={J2K}",
+        'application/dicom, multipart/related; type="application/dicom"',
+        "application/dicom, */*;q=0.1",
+        'multipart/related; type="application/dicom";q=0.5, application/dicom;q=0.9',
+        "*/*;q=0.1, application/dicom;q=.5",
+        f'multipart/related; type="application/dicom"; transfer-syntax={EXPLICIT}, application/dicom',
+    ],
+)
 def test_an_instance_comes_alone_where_that_is_preferred_or_all_that_is_accepted(accept):
     assert choose_retrieve(accept, [J2K]) == Choice("application/dicom", multipart=False, transfer_syntax=J2K)
 
@@ -81,18 +90,21 @@ def test_a_study_of_several_syntaxes_needs_all_of_them_accepted():
         choose_retrieve(f"multipart/related; transfer-syntax={J2K}", [J2K, BASELINE])
 
 
-@pytest.mark.parametrize(("accept", "chosen"), [
-    ("", "application/dicom+json"),
-    ("*/*", "application/dicom+json"),
-    ("application/*", "application/dicom+json"),
-    ("application/json", "application/json"),
-    ("application/dicom+json, application/json", "application/dicom+json"),
-    ("application/dicom+json, multipart/related; type=application/octet-stream; transfer-syntax=*", "application/dicom+json"),
-    ('multipart/related; type="application/dicom+xml", application/json;q=0.1', "application/json"),
-    ("application/dicom json", "application/dicom+json"),
-    ("application/dicom+json;q=0.1, application/json;q=0.2", "application/json"),
-    ("application/dicom+json; charset=utf-8", "application/dicom+json"),
-])
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("", "application/dicom+json"),
+        ("*/*", "application/dicom+json"),
+        ("application/*", "application/dicom+json"),
+        ("application/json", "application/json"),
+        ("application/dicom+json, application/json", "application/dicom+json"),
+        ("application/dicom+json, multipart/related; type=application/octet-stream; transfer-syntax=*", "application/dicom+json"),
+        ('multipart/related; type="application/dicom+xml", application/json;q=0.1', "application/json"),
+        ("application/dicom json", "application/dicom+json"),
+        ("application/dicom+json;q=0.1, application/json;q=0.2", "application/json"),
+        ("application/dicom+json; charset=utf-8", "application/dicom+json"),
+    ],
+)
 def test_json_is_chosen(accept, chosen):
     assert choose_json(accept) == chosen
 
@@ -103,14 +115,17 @@ def test_what_is_no_json_is_not_acceptable(accept):
         choose_json(accept)
 
 
-@pytest.mark.parametrize(("accept", "chosen"), [
-    ("", "image/jpeg"),
-    ("image/png", "image/png"),
-    ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image/jpeg"),
-    ("image/*, image/jpeg;q=0.1", "image/png"),
-    ("image/webp, image/png;q=0.5, image/jpeg;q=0.5", "image/png"),
-    ("*/*, image/jpeg;q=0", "image/png"),
-])
+@pytest.mark.parametrize(
+    ("accept", "chosen"),
+    [
+        ("", "image/jpeg"),
+        ("image/png", "image/png"),
+        ("image/avif,image/webp,image/apng,image/svg+xml,image/*,*/*;q=0.8", "image/jpeg"),
+        ("image/*, image/jpeg;q=0.1", "image/png"),
+        ("image/webp, image/png;q=0.5, image/jpeg;q=0.5", "image/png"),
+        ("*/*, image/jpeg;q=0", "image/png"),
+    ],
+)
 def test_a_picture_is_chosen(accept, chosen):
     assert choose_rendered(accept) == chosen
 
@@ -134,9 +149,16 @@ def test_a_header_without_end_is_refused(accept):
         choose_json(accept)
 
 
-@pytest.mark.parametrize("accept", [
-    '"' + '\\"' * 2040, "a/b;" * 1000, ";" + " " * 4000, "a/b; " + "c" * 4000, "a/b" + '; c="' * 700,
-])
+@pytest.mark.parametrize(
+    "accept",
+    [
+        '"' + '\\"' * 2040,
+        "a/b;" * 1000,
+        ";" + " " * 4000,
+        "a/b; " + "c" * 4000,
+        "a/b" + '; c="' * 700,
+    ],
+)
 def test_a_header_made_to_be_slow_is_read_quickly(accept):
     start = time.perf_counter()
     with pytest.raises(NotAcceptable):

@@ -27,10 +27,16 @@ def test_what_is_taken_known_or_quarantined_succeeded(outcome: Outcome) -> None:
     assert (status_for("person-name", outcome).code, status_for("person-name", outcome).comment) == (0, "")
 
 
-@pytest.mark.parametrize(("failure", "code"), [
-    (Full("c", "s"), 0xA700), (TooLarge("c", "s"), 0xA700), (Busy("c", "s"), 0xA701), (Unavailable("c", "s"), 0xA700),
-    (ValueError("Doe^Jane"), 0x0110),
-])
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [
+        (Full("c", "s"), 0xA700),
+        (TooLarge("c", "s"), 0xA700),
+        (Busy("c", "s"), 0xA701),
+        (Unavailable("c", "s"), 0xA700),
+        (ValueError("Doe^Jane"), 0x0110),
+    ],
+)
 def test_a_failure_is_a_status_that_tells_nothing_of_its_cause(failure: Exception, code: int) -> None:
     status = status_for_failure(failure)
     assert status.code == code

@@ -35,7 +35,7 @@ def read(body, content_type=TYPE, size=None, **limits):
     reader = PartReader(content_type, open_part, Limits(**limits))
     size = size or len(body) or 1
     for at in range(0, len(body), size):
-        reader.feed(body[at:at + size])
+        reader.feed(body[at : at + size])
     reader.finish()
     assert all(sink.whole for _, sink in parts)
     return [(headers, sink.getvalue()) for headers, sink in parts], reader
@@ -53,43 +53,49 @@ def body(*parts, head=b"Content-Type: application/dicom\r\n"):
     return b"".join(b"--b\r\n" + head + b"\r\n" + part + b"\r\n" for part in parts) + b"--b--"
 
 
-@pytest.mark.parametrize(("content_type", "kind"), [
-    ("application/json", UnsupportedMedia),
-    ("", UnsupportedMedia),
-    ("multipart/form-data; boundary=b", UnsupportedMedia),
-    ('multipart/related; type="application/dicom+json"; boundary=b', UnsupportedMedia),
-    ('multipart/related; type="application/dicom"', Invalid),
-    ('multipart/related; type="application/dicom"; boundary=', Invalid),
-    ('multipart/related; type="application/dicom"; boundary="' + "b" * 71 + '"', Invalid),
-    ('multipart/related; type="application/dicom"; boundary="b "', Invalid),
-    ('multipart/related; type="application/dicom"; boundary="ü"', Invalid),
-    ("multipart/related; boundary=b; " + "x=y;" * 999, UnsupportedMedia),
-])
+@pytest.mark.parametrize(
+    ("content_type", "kind"),
+    [
+        ("application/json", UnsupportedMedia),
+        ("", UnsupportedMedia),
+        ("multipart/form-data; boundary=b", UnsupportedMedia),
+        ('multipart/related; type="application/dicom+json"; boundary=b', UnsupportedMedia),
+        ('multipart/related; type="application/dicom"', Invalid),
+        ('multipart/related; type="application/dicom"; boundary=', Invalid),
+        ('multipart/related; type="application/dicom"; boundary="' + "b" * 71 + '"', Invalid),
+        ('multipart/related; type="application/dicom"; boundary="b "', Invalid),
+        ('multipart/related; type="application/dicom"; boundary="ü"', Invalid),
+        ("multipart/related; boundary=b; " + "x=y;" * 999, UnsupportedMedia),
+    ],
+)
 def test_a_body_of_another_type_or_without_boundary_is_refused_before_it_is_read(content_type, kind):
     with pytest.raises(Failure) as refusal:
         PartReader(content_type, lambda _: Part())
     assert type(refusal.value) is kind
 
 
-@pytest.mark.parametrize(("sent", "code"), [
-    (b"", "multipart-truncated"),
-    (b"no delimiter at all", "multipart-truncated"),
-    (b"--b\r\n\r\nbytes", "multipart-truncated"),
-    (b"--b\r\n\r\nbytes\r\n--b\r\n", "multipart-truncated"),
-    (b"--b\r\n\r\nbytes\r\n--b", "multipart-truncated"),
-    (b"--b\r\nContent-Type: application/dicom\r\n", "multipart-truncated"),
-    (b"--b--", "multipart-no-dicom"),
-    (b"--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b--", "multipart-no-dicom"),
-    (b"--b\n\nbytes\n--b--", "multipart-delimiter"),
-    (b"--bc\r\n\r\nbytes\r\n--bc--", "multipart-delimiter"),
-    (b"--b\r\n\r\nbytes\r\n--b-x", "multipart-delimiter"),
-    (b"--b" + b" " * 9000, "multipart-delimiter"),
-    (b"--b\r\nContent-Type application/dicom\r\n\r\nbytes\r\n--b--", "multipart-headers"),
-    (b"--b\r\nContent-Type: application/dicom\nX: y\r\n\r\nbytes\r\n--b--", "multipart-headers"),
-    (b"--b\r\nContent-Type:\r\n application/dicom\r\n\r\nbytes\r\n--b--", "multipart-headers"),
-    (b"--b\r\nX: " + b"y" * 9000, "multipart-headers"),
-    (b"--b\r\nX: " + b"y" * 9000 + b"\r\n\r\nbytes\r\n--b--", "multipart-headers"),
-])
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (b"", "multipart-truncated"),
+        (b"no delimiter at all", "multipart-truncated"),
+        (b"--b\r\n\r\nbytes", "multipart-truncated"),
+        (b"--b\r\n\r\nbytes\r\n--b\r\n", "multipart-truncated"),
+        (b"--b\r\n\r\nbytes\r\n--b", "multipart-truncated"),
+        (b"--b\r\nContent-Type: application/dicom\r\n", "multipart-truncated"),
+        (b"--b--", "multipart-no-dicom"),
+        (b"--b\r\nContent-Type: text/plain\r\n\r\nhello\r\n--b--", "multipart-no-dicom"),
+        (b"--b\n\nbytes\n--b--", "multipart-delimiter"),
+        (b"--bc\r\n\r\nbytes\r\n--bc--", "multipart-delimiter"),
+        (b"--b\r\n\r\nbytes\r\n--b-x", "multipart-delimiter"),
+        (b"--b" + b" " * 9000, "multipart-delimiter"),
+        (b"--b\r\nContent-Type application/dicom\r\n\r\nbytes\r\n--b--", "multipart-headers"),
+        (b"--b\r\nContent-Type: application/dicom\nX: y\r\n\r\nbytes\r\n--b--", "multipart-headers"),
+        (b"--b\r\nContent-Type:\r\n application/dicom\r\n\r\nbytes\r\n--b--", "multipart-headers"),
+        (b"--b\r\nX: " + b"y" * 9000, "multipart-headers"),
+        (b"--b\r\nX: " + b"y" * 9000 + b"\r\n\r\nbytes\r\n--b--", "multipart-headers"),
+    ],
+)
 @pytest.mark.parametrize("size", [1, 7, None])
 def test_a_body_that_breaks_the_rules_is_refused_by_name(sent, code, size):
     with pytest.raises(Invalid) as refusal:
@@ -113,14 +119,17 @@ def test_parts_without_number_are_too_many():
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 64, None])
-@pytest.mark.parametrize("sent", [
-    body(b"one", b"two"),
-    b"\r\n" + body(b"one", b"two"),
-    b"a preamble\r\n" + body(b"one", b"two") + b"\r\nan epilogue --b\r\n",
-    body(b"one", b"two", head=b""),
-    body(b"one", b"two", head=b"content-type:Application/DICOM ; transfer-syntax=1.2\r\nX-Y: z\r\n"),
-    body(b"one", b"two").replace(b"--b\r\n", b"--b \t\r\n"),
-])
+@pytest.mark.parametrize(
+    "sent",
+    [
+        body(b"one", b"two"),
+        b"\r\n" + body(b"one", b"two"),
+        b"a preamble\r\n" + body(b"one", b"two") + b"\r\nan epilogue --b\r\n",
+        body(b"one", b"two", head=b""),
+        body(b"one", b"two", head=b"content-type:Application/DICOM ; transfer-syntax=1.2\r\nX-Y: z\r\n"),
+        body(b"one", b"two").replace(b"--b\r\n", b"--b \t\r\n"),
+    ],
+)
 def test_what_real_clients_send_is_read_in_whatever_pieces_it_comes(sent, size):
     assert [part for _, part in read(sent, size=size)[0]] == [b"one", b"two"]
 

@@ -38,9 +38,15 @@ def encoded(pixels=None, syntax=EXPLICIT, **values):
     if pixels is not None:
         bits, colour = pixels.dtype.itemsize * 8, pixels.ndim == 3
         given = {
-            "SamplesPerPixel": 3 if colour else 1, "PhotometricInterpretation": "RGB" if colour else "MONOCHROME2",
-            "Rows": pixels.shape[0], "Columns": pixels.shape[1], "BitsAllocated": bits, "BitsStored": bits, "HighBit": bits - 1,
-            "PixelRepresentation": int(pixels.dtype.kind == "i"), "PixelData": pixels.tobytes() + b"\0" * (pixels.nbytes % 2),
+            "SamplesPerPixel": 3 if colour else 1,
+            "PhotometricInterpretation": "RGB" if colour else "MONOCHROME2",
+            "Rows": pixels.shape[0],
+            "Columns": pixels.shape[1],
+            "BitsAllocated": bits,
+            "BitsStored": bits,
+            "HighBit": bits - 1,
+            "PixelRepresentation": int(pixels.dtype.kind == "i"),
+            "PixelData": pixels.tobytes() + b"\0" * (pixels.nbytes % 2),
         } | ({"PlanarConfiguration": 0} if colour else {})
         values = given | values
     for keyword, value in values.items():
@@ -72,13 +78,16 @@ def test_an_object_without_pixels_has_no_picture(name):
     assert refusal.value.code == "no-pixels"
 
 
-@pytest.mark.parametrize("name", [
-    "ct/syntaxes/ctimage_jpeg_p10_retired.dcm",
-    "malformed/MR_truncated.dcm",
-    "malformed/emri_j2k_too_short.dcm",
-    "malformed/JPEG2000-embedded-sequence-delimiter.dcm",
-    "malformed/nested_priv_SQ.dcm",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ct/syntaxes/ctimage_jpeg_p10_retired.dcm",
+        "malformed/MR_truncated.dcm",
+        "malformed/emri_j2k_too_short.dcm",
+        "malformed/JPEG2000-embedded-sequence-delimiter.dcm",
+        "malformed/nested_priv_SQ.dcm",
+    ],
+)
 def test_what_does_not_decode_is_said_to_be_so(name):
     with pytest.raises(NotAcceptable) as refusal:
         sample(name)
@@ -95,20 +104,32 @@ def test_lossless_jpeg_needs_the_optional_decoder_and_is_then_the_same_picture()
         assert refusal.value.code == "pixels-undecodable"
 
 
-@pytest.mark.parametrize(("name", "frame", "frames"), [
-    ("ct/CT_small.dcm", 2, "1 frame."), ("ct/CT_small.dcm", 0, "1 frame."),
-    ("rt/rtdose.dcm", 16, "15 frames."), ("rt/rtdose.dcm", -1, "15 frames."),
-])
+@pytest.mark.parametrize(
+    ("name", "frame", "frames"),
+    [
+        ("ct/CT_small.dcm", 2, "1 frame."),
+        ("ct/CT_small.dcm", 0, "1 frame."),
+        ("rt/rtdose.dcm", 16, "15 frames."),
+        ("rt/rtdose.dcm", -1, "15 frames."),
+    ],
+)
 def test_a_frame_past_the_end_is_not_found(name, frame, frames):
     with pytest.raises(NotFound) as refusal:
         sample(name, frame)
     assert frames in refusal.value.sentence
 
 
-@pytest.mark.parametrize("window", [
-    (40, 0.5, "linear"), (40, 0, "sigmoid"), (40, -3, "linear-exact"), (1, 9, "cubic"),
-    (float("nan"), 9, "linear"), (1, float("inf"), "linear"),
-])
+@pytest.mark.parametrize(
+    "window",
+    [
+        (40, 0.5, "linear"),
+        (40, 0, "sigmoid"),
+        (40, -3, "linear-exact"),
+        (1, 9, "cubic"),
+        (float("nan"), 9, "linear"),
+        (1, float("inf"), "linear"),
+    ],
+)
 def test_a_window_that_is_none_is_refused(window):
     with pytest.raises(Invalid) as refusal:
         sample("ct/CT_small.dcm", window=window)
@@ -148,24 +169,33 @@ def test_bits_that_contradict_each_other_are_refused(stored):
 
 
 @pytest.mark.parametrize("cut", [0, 1, 40, 150, 1000, -3])
-@pytest.mark.parametrize("name", [
-    "ct/syntaxes/ctimage_jpeg_baseline.dcm", "mr/emri_small_rle.dcm", "sm/sm_image_jpegls.dcm", "ct/liver/01.dcm",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ct/syntaxes/ctimage_jpeg_baseline.dcm",
+        "mr/emri_small_rle.dcm",
+        "sm/sm_image_jpegls.dcm",
+        "ct/liver/01.dcm",
+    ],
+)
 def test_bytes_cut_anywhere_are_a_typed_refusal(name, cut):
     opened = read_part10(memoryview((SAMPLES / name).read_bytes()))
     with pytest.raises(Failure):
         render(opened.dataset[:cut], opened.transfer_syntax, 1, media_type="image/jpeg")
 
 
-@pytest.mark.parametrize(("name", "same_as"), [
-    ("ct/syntaxes/ctimage_j2k_lossless.dcm", "ct/syntaxes/ctimage_deflated.dcm"),
-    ("ct/syntaxes/ctimage_jpegls_lossless.dcm", "ct/syntaxes/ctimage_deflated.dcm"),
-    ("mr/emri_small_rle.dcm", "mr/emri_small.dcm"),
-    ("mr/emri_small_jpegls.dcm", "mr/emri_small.dcm"),
-    ("mr/MR_small_bigendian.dcm", "mr/MR_small.dcm"),
-    ("rt/rtdose_rle.dcm", "rt/rtdose.dcm"),
-    ("sm/sm_image_jpegls.dcm", "sm/sm_image.dcm"),
-])
+@pytest.mark.parametrize(
+    ("name", "same_as"),
+    [
+        ("ct/syntaxes/ctimage_j2k_lossless.dcm", "ct/syntaxes/ctimage_deflated.dcm"),
+        ("ct/syntaxes/ctimage_jpegls_lossless.dcm", "ct/syntaxes/ctimage_deflated.dcm"),
+        ("mr/emri_small_rle.dcm", "mr/emri_small.dcm"),
+        ("mr/emri_small_jpegls.dcm", "mr/emri_small.dcm"),
+        ("mr/MR_small_bigendian.dcm", "mr/MR_small.dcm"),
+        ("rt/rtdose_rle.dcm", "rt/rtdose.dcm"),
+        ("sm/sm_image_jpegls.dcm", "sm/sm_image.dcm"),
+    ],
+)
 def test_the_same_frame_looks_the_same_in_every_syntax(name, same_as):
     assert (sample(name) == sample(same_as)).all()
     assert sample(same_as).std() > 0
@@ -176,9 +206,15 @@ def test_a_lossy_frame_looks_nearly_the_same():
     assert np.corrcoef(lossy.ravel(), lossless.ravel())[0, 1] > 0.99
 
 
-@pytest.mark.parametrize("name", [
-    "ct/liver/01.dcm", "ct/lung_lctsc_ct01.dcm", "mr/prostate_mri_0022.dcm", "pt/acrin_flt_breast_029.dcm",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ct/liver/01.dcm",
+        "ct/lung_lctsc_ct01.dcm",
+        "mr/prostate_mri_0022.dcm",
+        "pt/acrin_flt_breast_029.dcm",
+    ],
+)
 def test_the_window_is_the_one_that_pydicom_applies(name):
     import pydicom  # noqa: PLC0415
 
@@ -201,9 +237,15 @@ def test_colours_are_red_green_blue():
     assert picture(deep, EXPLICIT)[0, 0].tolist() == [250, 10, 20]
 
 
-@pytest.mark.parametrize(("photometric", "how"), [
-    ("YBR_FULL_422", {}), ("RGB", {}), ("RGB", {"keep_rgb": True}), ("YBR_FULL_422", {"keep_rgb": True}),
-])
+@pytest.mark.parametrize(
+    ("photometric", "how"),
+    [
+        ("YBR_FULL_422", {}),
+        ("RGB", {}),
+        ("RGB", {"keep_rgb": True}),
+        ("YBR_FULL_422", {"keep_rgb": True}),
+    ],
+)
 def test_the_colours_of_a_jpeg_are_what_its_own_markers_say(photometric, how):
     out = BytesIO()
     Image.fromarray(np.full((16, 16, 3), (250, 10, 20), "u1")).save(out, "JPEG", quality=95, **how)
@@ -216,7 +258,7 @@ def test_an_unmarked_jpeg_of_an_rgb_object_is_not_transformed():
     out = BytesIO()
     Image.fromarray(np.full((16, 16, 3), (200, 100, 50), "u1"), "RGB").convert("RGB").save(out, "JPEG", quality=95, subsampling=0)
     marked = out.getvalue()
-    unmarked = marked[:2] + marked[4 + int.from_bytes(marked[4:6], "big"):]
+    unmarked = marked[:2] + marked[4 + int.from_bytes(marked[4:6], "big") :]
     assert b"JFIF" not in unmarked
     y, cb, cr = np.asarray(Image.new("RGB", (1, 1), (200, 100, 50)).convert("YCbCr"))[0, 0]
     dataset = encoded(np.zeros((16, 16, 3), "u1"), BASELINE, PixelData=encapsulate([unmarked]))
@@ -250,9 +292,14 @@ def test_monochrome1_is_inverted_once():
     assert shown(np.array([0, 255], "u1"), PresentationLUTShape="IDENTITY") == [0, 255]
 
 
-@pytest.mark.parametrize(("function", "expected"), [
-    ("LINEAR", [0, 0, 142, 255]), ("LINEAR_EXACT", [0, 0, 128, 255]), ("SIGMOID", [5, 30, 128, 250]),
-])
+@pytest.mark.parametrize(
+    ("function", "expected"),
+    [
+        ("LINEAR", [0, 0, 142, 255]),
+        ("LINEAR_EXACT", [0, 0, 128, 255]),
+        ("SIGMOID", [5, 30, 128, 250]),
+    ],
+)
 def test_the_window_has_three_functions(function, expected):
     stored = np.array([0, 5, 10, 20], "<u2")
     assert shown(stored, WindowCenter=10, WindowWidth=10, VOILUTFunction=function) == pytest.approx(expected, abs=1)
@@ -282,7 +329,13 @@ def test_a_frames_own_window_binds_before_the_shared_one_and_that_before_the_top
 
     frames = np.array([[50, 100], [50, 100], [50, 100]], "u1")
     dataset = encoded(
-        frames, Rows=1, Columns=2, NumberOfFrames=3, WindowCenter=0, WindowWidth=1, SharedFunctionalGroupsSequence=[group(100)],
+        frames,
+        Rows=1,
+        Columns=2,
+        NumberOfFrames=3,
+        WindowCenter=0,
+        WindowWidth=1,
+        SharedFunctionalGroupsSequence=[group(100)],
         PerFrameFunctionalGroupsSequence=[item(), group(50), item()],
     )
     assert [picture(dataset, EXPLICIT, n)[0].tolist() for n in (1, 2, 3)] == [[0, 128], [128, 255], [0, 128]]
@@ -304,19 +357,39 @@ def test_fractions_are_shown():
     values = sample("pm/parametric_map_float.dcm")
     assert len(np.unique(values)) > 10
     odd = item(FloatPixelData=np.array([0, 1, np.nan, np.inf], "<f4").tobytes())
-    dataset = encoded(Rows=1, Columns=4, SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2", BitsAllocated=32,
-                      FloatPixelData=odd.FloatPixelData)
+    dataset = encoded(
+        Rows=1,
+        Columns=4,
+        SamplesPerPixel=1,
+        PhotometricInterpretation="MONOCHROME2",
+        BitsAllocated=32,
+        FloatPixelData=odd.FloatPixelData,
+    )
     assert picture(dataset, EXPLICIT)[0].tolist() == [0, 255, 0, 0]
-    dataset = encoded(Rows=1, Columns=2, SamplesPerPixel=1, PhotometricInterpretation="MONOCHROME2", BitsAllocated=64,
-                      RescaleSlope=9, RescaleIntercept=0, DoubleFloatPixelData=np.array([-1e308, 1e308], "<f8").tobytes())
+    dataset = encoded(
+        Rows=1,
+        Columns=2,
+        SamplesPerPixel=1,
+        PhotometricInterpretation="MONOCHROME2",
+        BitsAllocated=64,
+        RescaleSlope=9,
+        RescaleIntercept=0,
+        DoubleFloatPixelData=np.array([-1e308, 1e308], "<f8").tobytes(),
+    )
     assert picture(dataset, EXPLICIT).shape == (1, 2)
 
 
-@pytest.mark.parametrize(("attributes", "size"), [
-    ({}, (20, 10)), ({"PixelSpacing": [1, 1]}, (20, 10)), ({"PixelSpacing": [2, 1]}, (20, 20)),
-    ({"PixelAspectRatio": [1, 2]}, (40, 10)),
-    ({"PixelSpacing": [500, 1]}, (20, 10)), ({"PixelSpacing": [0, 0]}, (20, 10)),
-])
+@pytest.mark.parametrize(
+    ("attributes", "size"),
+    [
+        ({}, (20, 10)),
+        ({"PixelSpacing": [1, 1]}, (20, 10)),
+        ({"PixelSpacing": [2, 1]}, (20, 20)),
+        ({"PixelAspectRatio": [1, 2]}, (40, 10)),
+        ({"PixelSpacing": [500, 1]}, (20, 10)),
+        ({"PixelSpacing": [0, 0]}, (20, 10)),
+    ],
+)
 def test_pixels_become_square(attributes, size):
     made = render(encoded(np.zeros((10, 20), "u1"), **attributes), EXPLICIT, 1, media_type="image/png")
     assert Image.open(BytesIO(made)).size == size

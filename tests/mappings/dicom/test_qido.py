@@ -16,34 +16,37 @@ def where(*args, level=Level.STUDY):
     return query.where.parts
 
 
-@pytest.mark.parametrize(("name", "value", "code"), [
-    ("StudyInstanceUID", "1.2.abc", "qido-uid"),
-    ("0020000D", "1.2,1.02", "qido-uid"),
-    ("SeriesInstanceUID", "1.2.*", "qido-uid"),
-    ("SOPClassesInStudy", "CT Image Storage", "qido-uid"),
-    ("StudyDate", "2020", "qido-date"),
-    ("StudyDate", "20200231", "qido-date"),
-    ("StudyDate", "-", "qido-date"),
-    ("StudyDate", "20200101-20200102-20200103", "qido-date"),
-    ("StudyDate", "2020-01-01", "qido-date"),
-    ("PatientBirthDate", "\uff12020\uff10101", "qido-date"),
-    ("StudyDate", "202001*", "qido-date"),
-    ("StudyTime", "25", "qido-time"),
-    ("StudyTime", "1000-9", "qido-time"),
-    ("SeriesNumber", "three", "qido-number"),
-    ("InstanceNumber", "1*", "qido-number"),
-    ("InstanceNumber", "99999999999", "qido-number"),
-    ("SeriesNumber", "9999999999", "qido-number"),
-    ("Modality", ",", "qido-list"),
-    ("ModalitiesInStudy", ",".join(map(str, range(501))), "qido-list"),
-    ("PatientName", "x" * 257, "qido-value-too-long"),
-    ("StudyInstanceUID", "1.2," * 9000, "qido-value-too-long"),
-    ("limit", "-1", "qido-limit"),
-    ("limit", "ten", "qido-limit"),
-    ("limit", "1" * 13, "qido-limit"),
-    ("offset", "1.5", "qido-offset"),
-    ("offset", "99999999", "qido-offset"),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("StudyInstanceUID", "1.2.abc", "qido-uid"),
+        ("0020000D", "1.2,1.02", "qido-uid"),
+        ("SeriesInstanceUID", "1.2.*", "qido-uid"),
+        ("SOPClassesInStudy", "CT Image Storage", "qido-uid"),
+        ("StudyDate", "2020", "qido-date"),
+        ("StudyDate", "20200231", "qido-date"),
+        ("StudyDate", "-", "qido-date"),
+        ("StudyDate", "20200101-20200102-20200103", "qido-date"),
+        ("StudyDate", "2020-01-01", "qido-date"),
+        ("PatientBirthDate", "\uff12020\uff10101", "qido-date"),
+        ("StudyDate", "202001*", "qido-date"),
+        ("StudyTime", "25", "qido-time"),
+        ("StudyTime", "1000-9", "qido-time"),
+        ("SeriesNumber", "three", "qido-number"),
+        ("InstanceNumber", "1*", "qido-number"),
+        ("InstanceNumber", "99999999999", "qido-number"),
+        ("SeriesNumber", "9999999999", "qido-number"),
+        ("Modality", ",", "qido-list"),
+        ("ModalitiesInStudy", ",".join(map(str, range(501))), "qido-list"),
+        ("PatientName", "x" * 257, "qido-value-too-long"),
+        ("StudyInstanceUID", "1.2," * 9000, "qido-value-too-long"),
+        ("limit", "-1", "qido-limit"),
+        ("limit", "ten", "qido-limit"),
+        ("limit", "1" * 13, "qido-limit"),
+        ("offset", "1.5", "qido-offset"),
+        ("offset", "99999999", "qido-offset"),
+    ],
+)
 def test_what_can_not_be_asked_is_refused_by_the_name_of_its_attribute_and_never_its_value(name, value, code):
     with pytest.raises(Invalid) as refusal:
         read_query(Level.STUDY, [(name, value)])
@@ -57,20 +60,31 @@ def test_too_many_keys_are_refused():
 
 
 def test_the_study_list_of_a_common_viewer_is_read():
-    query, warnings = read_query(Level.STUDY, [
-        ("limit", "101"), ("offset", "0"), ("fuzzymatching", "false"), ("includefield", "00081030,00080060,00080090,00100030"),
-        ("PatientName", "*Müller*"), ("00100020", "*P-1*"), ("StudyDate", "20200101-20201231"),
-        ("StudyInstanceUID", "1.2.3\\1.2.4"), ("ModalitiesInStudy", "CT,MR"),
-    ])
+    query, warnings = read_query(
+        Level.STUDY,
+        [
+            ("limit", "101"),
+            ("offset", "0"),
+            ("fuzzymatching", "false"),
+            ("includefield", "00081030,00080060,00080090,00100030"),
+            ("PatientName", "*Müller*"),
+            ("00100020", "*P-1*"),
+            ("StudyDate", "20200101-20201231"),
+            ("StudyInstanceUID", "1.2.3\\1.2.4"),
+            ("ModalitiesInStudy", "CT,MR"),
+        ],
+    )
     assert warnings == []
     assert (query.page.limit, query.page.offset) == (101, 0)
-    assert query.where == AllOf((
-        Like("patient_name", "*muller*"),
-        Like("patient_id", "*P-1*"),
-        Between("study_date", "20200101", "20201231"),
-        OneOf("study_uid", ("1.2.3", "1.2.4")),
-        OneOf("modality", ("CT", "MR")),
-    ))
+    assert query.where == AllOf(
+        (
+            Like("patient_name", "*muller*"),
+            Like("patient_id", "*P-1*"),
+            Between("study_date", "20200101", "20201231"),
+            OneOf("study_uid", ("1.2.3", "1.2.4")),
+            OneOf("modality", ("CT", "MR")),
+        )
+    )
 
 
 @pytest.mark.parametrize("key", sorted(QIDO_KEYS))
@@ -86,30 +100,33 @@ def test_every_key_is_matched_as_keyword_and_as_tag_in_either_case(key):
                 assert len(parts) == 1
 
 
-@pytest.mark.parametrize(("name", "value", "condition"), [
-    ("StudyInstanceUID", "1.2,1.3,1.2,", OneOf("study_uid", ("1.2", "1.3"))),
-    ("0020000d", " 1.2 ", OneOf("study_uid", ("1.2",))),
-    ("PatientID", "Ab,1", OneOf("patient_id", ("Ab,1",))),
-    ("PatientID", "Ab?", Like("patient_id", "Ab?")),
-    ("Modality", "CT", OneOf("modality", ("CT",))),
-    ("00080061", "CT\\P*", AnyOf((OneOf("modality", ("CT",)), Like("modality", "P*")))),
-    ("StudyDescription", "Thorax  É", OneOf("description", ("thorax e",))),
-    ("StudyDescription", "*Thorax?", Like("description", "*thorax?")),
-    ("ReferringPhysicianName", "Doe^J*", Like("referring", "doe^j*")),
-    ("PatientName", "Doe^John^", AnyOf((Like("patient_name", "doe^john"), Like("patient_name", "doe^john=*")))),
-    ("PersonName", "*doe*", Like("patient_name", "*doe*")),
-    ("0040A123", "doe*", Like("patient_name", "doe*")),
-    ("StudyDate", "20200101", OneOf("study_date", ("20200101",))),
-    ("StudyDate", "20200101-20200101", OneOf("study_date", ("20200101",))),
-    ("StudyDate", "20200101-", Between("study_date", "20200101", None)),
-    ("StudyDate", "-20200101", Between("study_date", None, "20200101")),
-    ("StudyTime", "10", AllOf((Between("study_time", "10", "105959.999999"),))),
-    ("StudyTime", "10:30", AllOf((Between("study_time", "1030", "103059.999999"),))),
-    ("StudyTime", "100000-113000.5", Between("study_time", "10", "113000.599999")),
-    ("StudyTime", "-12", Between("study_time", None, "125959.999999")),
-    ("SeriesNumber", "3,+4", OneOf("series_number", (3, 4))),
-    ("SOPClassesInStudy", "1.2.840.10008.5.1.4.1.1.2", OneOf("sop_class", ("1.2.840.10008.5.1.4.1.1.2",))),
-])
+@pytest.mark.parametrize(
+    ("name", "value", "condition"),
+    [
+        ("StudyInstanceUID", "1.2,1.3,1.2,", OneOf("study_uid", ("1.2", "1.3"))),
+        ("0020000d", " 1.2 ", OneOf("study_uid", ("1.2",))),
+        ("PatientID", "Ab,1", OneOf("patient_id", ("Ab,1",))),
+        ("PatientID", "Ab?", Like("patient_id", "Ab?")),
+        ("Modality", "CT", OneOf("modality", ("CT",))),
+        ("00080061", "CT\\P*", AnyOf((OneOf("modality", ("CT",)), Like("modality", "P*")))),
+        ("StudyDescription", "Thorax  É", OneOf("description", ("thorax e",))),
+        ("StudyDescription", "*Thorax?", Like("description", "*thorax?")),
+        ("ReferringPhysicianName", "Doe^J*", Like("referring", "doe^j*")),
+        ("PatientName", "Doe^John^", AnyOf((Like("patient_name", "doe^john"), Like("patient_name", "doe^john=*")))),
+        ("PersonName", "*doe*", Like("patient_name", "*doe*")),
+        ("0040A123", "doe*", Like("patient_name", "doe*")),
+        ("StudyDate", "20200101", OneOf("study_date", ("20200101",))),
+        ("StudyDate", "20200101-20200101", OneOf("study_date", ("20200101",))),
+        ("StudyDate", "20200101-", Between("study_date", "20200101", None)),
+        ("StudyDate", "-20200101", Between("study_date", None, "20200101")),
+        ("StudyTime", "10", AllOf((Between("study_time", "10", "105959.999999"),))),
+        ("StudyTime", "10:30", AllOf((Between("study_time", "1030", "103059.999999"),))),
+        ("StudyTime", "100000-113000.5", Between("study_time", "10", "113000.599999")),
+        ("StudyTime", "-12", Between("study_time", None, "125959.999999")),
+        ("SeriesNumber", "3,+4", OneOf("series_number", (3, 4))),
+        ("SOPClassesInStudy", "1.2.840.10008.5.1.4.1.1.2", OneOf("sop_class", ("1.2.840.10008.5.1.4.1.1.2",))),
+    ],
+)
 def test_a_value_is_matched_as_its_kind_asks(name, value, condition):
     assert where((name, value)) == (condition,)
 
@@ -130,11 +147,14 @@ def test_values_of_a_repeated_key_are_alternatives():
     assert where(("Modality", "CT"), ("00080060", "MR")) == (AnyOf((OneOf("modality", ("CT",)), OneOf("modality", ("MR",)))),)
 
 
-@pytest.mark.parametrize(("days", "times", "ends"), [
-    ("20200101-20200103", "10-12", [("20200101", "10", None), ("20200103", None, "125959.999999")]),
-    ("20200101-", "10-", [("20200101", "10", None)]),
-    ("-20200103", "-12", [("20200103", None, "125959.999999")]),
-])
+@pytest.mark.parametrize(
+    ("days", "times", "ends"),
+    [
+        ("20200101-20200103", "10-12", [("20200101", "10", None), ("20200103", None, "125959.999999")]),
+        ("20200101-", "10-", [("20200101", "10", None)]),
+        ("-20200103", "-12", [("20200103", None, "125959.999999")]),
+    ],
+)
 def test_ranges_of_dates_and_times_are_one_range_of_moments(days, times, ends):
     (found,) = where(("StudyDate", days), ("StudyTime", times))
     between, *on = found.parts
@@ -159,10 +179,16 @@ def test_a_person_name_is_an_alias_among_studies_only():
 
 
 def test_what_is_ignored_or_made_smaller_is_said():
-    query, warnings = read_query(Level.STUDY, [
-        ("00400275.00400007", "x"), ("NoSuchKey", "secret"), ("a\r\nSet-Cookie: b", "c"),
-        ("fuzzymatching", "true"), ("limit", "5000"),
-    ])
+    query, warnings = read_query(
+        Level.STUDY,
+        [
+            ("00400275.00400007", "x"),
+            ("NoSuchKey", "secret"),
+            ("a\r\nSet-Cookie: b", "c"),
+            ("fuzzymatching", "true"),
+            ("limit", "5000"),
+        ],
+    )
     assert query.where == AllOf()
     assert query.page.limit == LIMIT
     assert NOT_FUZZY in warnings
@@ -188,7 +214,10 @@ def test_whatever_is_sent_is_a_query_or_a_typed_refusal(args):
 
 
 def test_more_patterns_than_a_database_bears_in_one_condition_are_refused():
-    patterns = [("Modality", ",".join(f"A{n}*" for n in range(400))), ("BodyPartExamined", ",".join(f"A{n}*" for n in range(400)))]
+    patterns = [
+        ("Modality", ",".join(f"A{n}*" for n in range(400))),
+        ("BodyPartExamined", ",".join(f"A{n}*" for n in range(400))),
+    ]
     assert read_query(Level.STUDY, patterns[:1])
     with pytest.raises(Invalid, match="wildcards"):
         read_query(Level.STUDY, patterns)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import httpx
 import pydicom
-import pytest
 from pydicom import dcmread
 from pydicom.uid import generate_uid
 from pynetdicom import AE, _config
@@ -245,8 +244,7 @@ def test_when_an_orthanc_stops_it_is_named_pushes_are_told_to_wait_and_nothing_i
             assert answer.status_code == 503
             assert int(answer.headers["Retry-After"]) > 0
             assert len(accord.get(f"/dicom-web/studies/{study}/metadata", "ward").json()) == 1, "the index still tells"
-            with pytest.raises(httpx.RemoteProtocolError, match="without sending complete"):  # a short body is seen by its reader
-                accord.get(f"/dicom-web/studies/{study}", "ward")
+            assert accord.get(f"/dicom-web/studies/{study}", "ward").status_code == 503
             back = restarted(second)
             assert eventually(lambda: accord.get("/health/ready").status_code == 200, 30)
             again = accord.dcmtk("storescu", "-v", *files[:2], called="SECOND")

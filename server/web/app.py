@@ -3,10 +3,11 @@
 Made by a factory that Granian calls in each of its processes; nothing happens at import.
 """
 
-import json
 import logging
 import time
+from datetime import UTC, datetime
 
+import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
@@ -126,7 +127,7 @@ class JsonLines(logging.Formatter):
         """The record as one line."""
         extra = {k: v for k, v in record.__dict__.items() if k not in self.KNOWN and v is not None}
         said = {
-            "at": self.formatTime(record),
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -134,7 +135,7 @@ class JsonLines(logging.Formatter):
         }
         if record.exc_info:
             said["trace"] = self.formatException(record.exc_info)
-        return json.dumps(said, default=str)
+        return msgspec.json.encode(said, enc_hook=str).decode()
 
 
 def start_log(level: str) -> None:

@@ -8,29 +8,35 @@ from mappings import failures as f
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A kind of failure at the doors: HTTP status (RFC 9110), FHIR issue type (R4), DIMSE status (PS3.7 C, PS3.4 B.2.3)."""
+    """A kind of failure at the doors: HTTP status (RFC 9110), FHIR issue type (R4), DIMSE status and its comment.
+
+    DIMSE statuses are those of PS3.4 Table B.2-1 and PS3.7 Annex C; the comment, at most 64 characters, is the kind's, never the
+    failure's own sentence.
+    """
 
     http: int
     issue: str
     dimse: int
+    comment: str
 
 
+_LATER = "nothing was stored, send again later"
 TABLE: dict[type[f.Failure], Fault] = {
-    f.Invalid: Fault(400, "invalid", 0xC000),
-    f.Unauthenticated: Fault(401, "login", 0x0124),
-    f.Forbidden: Fault(403, "forbidden", 0x0124),
-    f.NotFound: Fault(404, "not-found", 0x0112),
-    f.MethodNotAllowed: Fault(405, "not-supported", 0x0211),
-    f.NotAcceptable: Fault(406, "not-supported", 0x0122),
-    f.Conflict: Fault(409, "conflict", 0x0111),
-    f.Gone: Fault(410, "deleted", 0x0112),
-    f.TooLarge: Fault(413, "too-costly", 0xA700),
-    f.UnsupportedMedia: Fault(415, "not-supported", 0x0122),
-    f.Busy: Fault(503, "throttled", 0xA700),
-    f.Unavailable: Fault(503, "transient", 0xA700),
-    f.Full: Fault(507, "no-store", 0xA700),
+    f.Invalid: Fault(400, "invalid", 0xC000, "The object can't be kept as it is"),
+    f.Unauthenticated: Fault(401, "login", 0x0124, "This sender may not store here"),
+    f.Forbidden: Fault(403, "forbidden", 0x0124, "This sender may not store here"),
+    f.NotFound: Fault(404, "not-found", 0x0112, "There is no such object"),
+    f.MethodNotAllowed: Fault(405, "not-supported", 0x0211, "This operation is not offered"),
+    f.NotAcceptable: Fault(406, "not-supported", 0x0122, "This encoding is not offered"),
+    f.Conflict: Fault(409, "conflict", 0x0110, "Its batch was closed meanwhile; send it again"),
+    f.Gone: Fault(410, "deleted", 0x0112, "It was withdrawn"),
+    f.TooLarge: Fault(413, "too-costly", 0xA700, "The object is larger than is taken here; nothing was stored"),
+    f.UnsupportedMedia: Fault(415, "not-supported", 0x0122, "This encoding is not taken"),
+    f.Busy: Fault(503, "throttled", 0xA701, "Another transfer of this object is under way; send it again"),
+    f.Unavailable: Fault(503, "transient", 0xA700, f"Storage does not answer; {_LATER}"),
+    f.Full: Fault(507, "no-store", 0xA700, f"Short of disk space; {_LATER}"),
 }
-UNKNOWN = Fault(500, "exception", 0x0110)
+UNKNOWN = Fault(500, "exception", 0x0110, "Processing failed; the operator's log says where")
 
 
 def fault(error: BaseException) -> Fault:

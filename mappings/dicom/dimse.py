@@ -11,7 +11,6 @@ from types import MappingProxyType
 from consent.deposit import Outcome, short
 from mappings.dicom.elements import SEQUENCE_END, walk
 from mappings.dicom.part10 import Unreadable, plain
-from mappings.failures import Busy, Forbidden, Full, TooLarge, Unavailable
 
 SUCCESS, NOT_AUTHORISED, UNRECOGNISED, OUT_OF_RESOURCES = 0x0000, 0x0124, 0x0211, 0xA700
 _RETRY = 0xA701
@@ -49,24 +48,11 @@ _REJECTED = MappingProxyType(
         "retry-later": _RETRY,
     }
 )
-_FAILED: tuple[tuple[type[Exception], Status], ...] = (
-    (Full, Status(OUT_OF_RESOURCES, "Short of disk space; nothing was stored, send again later")),
-    (TooLarge, Status(OUT_OF_RESOURCES, "The object is larger than is taken here; nothing was stored")),
-    (Busy, Status(_RETRY, short("retry-later"))),
-    (Unavailable, Status(OUT_OF_RESOURCES, "Storage does not answer; nothing was stored, send again later")),
-    (Forbidden, Status(NOT_AUTHORISED, "This sender may not store here")),
-)
-_UNEXPECTED = Status(0x0110, "Processing failed; the operator's log says where")
 
 
 def status_for(rule: str, outcome: Outcome) -> Status:
     """The response to an object so judged: what is taken, known or quarantined succeeded. KeyError for an unknown reject."""
     return Status(_REJECTED[rule], short(rule)) if outcome is Outcome.REJECT else _SUCCEEDED
-
-
-def status_for_failure(failure: Exception) -> Status:
-    """The response to an object that could not be judged or kept; what is not a typed failure loses its detail."""
-    return next((status for kind, status in _FAILED if isinstance(failure, kind)), _UNEXPECTED)
 
 
 # PS3.5 Annex A. What the acceptor lists first wins: compressed before plain, so that nothing is decompressed on the way, and

@@ -12,9 +12,10 @@ from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContextTuple
 
 from mappings.dicom import dimse
-from mappings.dicom.dimse import Status, status_for, status_for_failure
+from mappings.dicom.dimse import Status, status_for
 from mappings.dicom.part10 import file_meta
 from mappings.failures import Failure, Forbidden
+from server import faults
 from server.usecases.batch import Batch, Origin, close_batch, open_batch, sender_origin
 from server.usecases.hall import Hall
 from server.usecases.ingest import refuse, room_for, take
@@ -54,7 +55,8 @@ class Deposit:
         try:
             status, rule = self._judged(sop_class, sop_instance, context, dataset)
         except Exception as error:  # noqa: BLE001 - the sender gets an answer, and the next object its chance
-            status, rule = status_for_failure(error), _named(error)
+            fault = faults.fault(error)
+            status, rule = Status(fault.dimse, fault.comment), _named(error)
         self.statuses[f"{status.code:04X}"] += 1
         spent = 1000 * (time.monotonic() - began)
         _LOG.info("C-STORE batch=%s status=%04X rule=%s bytes=%d ms=%.1f", self.key, status.code, rule, size, spent)

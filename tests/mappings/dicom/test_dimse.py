@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from consent.deposit import DOOR_RULES, RULES, Outcome
-from mappings.dicom.dimse import TRANSFER_SYNTAXES, agrees, status_for, status_for_failure
+from mappings.dicom.dimse import TRANSFER_SYNTAXES, agrees, status_for
 from mappings.dicom.part10 import read_part10
-from mappings.failures import Busy, Full, TooLarge, Unavailable
 
 REFUSING = [r.code for r in RULES + DOOR_RULES if Outcome.REJECT in {r.outcome_declared, r.outcome_undeclared}]
 
@@ -25,23 +24,6 @@ def test_every_refusing_rule_has_a_failure_status_and_a_short_ascii_comment(rule
 @pytest.mark.parametrize("outcome", [Outcome.PASS, Outcome.REVIEW, Outcome.DUPLICATE])
 def test_what_is_taken_known_or_quarantined_succeeded(outcome: Outcome) -> None:
     assert (status_for("person-name", outcome).code, status_for("person-name", outcome).comment) == (0, "")
-
-
-@pytest.mark.parametrize(
-    ("failure", "code"),
-    [
-        (Full("c", "s"), 0xA700),
-        (TooLarge("c", "s"), 0xA700),
-        (Busy("c", "s"), 0xA701),
-        (Unavailable("c", "s"), 0xA700),
-        (ValueError("Doe^Jane"), 0x0110),
-    ],
-)
-def test_a_failure_is_a_status_that_tells_nothing_of_its_cause(failure: Exception, code: int) -> None:
-    status = status_for_failure(failure)
-    assert status.code == code
-    assert len(status.comment) <= 64
-    assert "Doe" not in status.comment
 
 
 def test_compressed_syntaxes_come_before_explicit_before_implicit() -> None:

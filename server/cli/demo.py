@@ -19,16 +19,19 @@ from tqdm import tqdm
 from adapters.identity import read_client
 from adapters.peer import Offered, Peer
 from adapters.sql import index
+from consent.deposit import short
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server import settings as configuration
 from server import wiring
 from server.cli import demonstration, processes, tokens
 from server.cli.demonstration import ATTESTED, KEPT_BACK, OPEN, PACS
 from server.settings import Settings
+from server.usecases import report
 from server.usecases.hall import Hall
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 RENEW_SECONDS = 200
+OUTCOMES = {"pass": "taken", "review": "held back", "reject": "refused", "duplicate": "known"}
 READY_SECONDS = 60
 
 
@@ -94,7 +97,7 @@ def _demonstrate(hall: Hall, files: Mapping[str, Path], *, first: bool, stopping
     if stopping.is_set():
         return
     _write(hall, files)
-    print(said(hall.settings, files))
+    print(said(hall, files))
     while not stopping.wait(RENEW_SECONDS):
         _write(hall, files)
 
@@ -176,8 +179,19 @@ def _write(hall: Hall, files: Mapping[str, Path]) -> None:
     Path(draft).rename(data / "demo.json")
 
 
-def said(settings: Settings, files: Mapping[str, Path]) -> str:
-    """What to open and what to try."""
+def _pushed(hall: Hall, key: str) -> str:
+    """What became of the samples: a line for each outcome and rule, with a file of it."""
+    pushed = report.report(hall, None, key)
+    examples: dict[tuple[str, str], str] = {}
+    for file in pushed.files:
+        examples.setdefault((file.outcome, file.rule), file.name)
+    rows = sorted(pushed.counts.items())
+    return "\n".join(f"  {n:3} {OUTCOMES[o]:9} {short(rule)} ({examples[o, rule]})" for (o, rule), n in rows)
+
+
+def said(hall: Hall, files: Mapping[str, Path]) -> str:
+    """What to open, what became of the samples, and what to try."""
+    settings = hall.settings
     base, here = settings.base_url, os.path.relpath
     batch = (settings.data_dir.absolute() / "filled").read_text()
     accord = shutil.which("accord") or ".venv/bin/accord"
@@ -193,6 +207,9 @@ DEMO: everything here is invented or public test data. {NEVER_FOR_DIAGNOSIS}
   Health    {base}/health/ready
   DICOM     {settings.bind}:{settings.dimse_port}  (called AE {ATTESTED}, calling AE {PACS})
   Scripts   {here(settings.data_dir)}/demo.json
+
+The samples, as they were pushed (batch {batch}); the operator has released some since:
+{_pushed(hall, batch)}
 
 Try, in another shell:
   # a PACS sends an image that is not in yet

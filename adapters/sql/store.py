@@ -45,11 +45,9 @@ class Store:
         self._writing = self.engine.execution_options(accord_write="durable")
         self._ordered = self.engine.execution_options(accord_write="ordered")
 
-    @contextmanager
-    def read(self) -> Iterator[Connection]:
+    def read(self) -> "Reading":
         """A connection that only reads, each statement on the newest commits."""
-        with _translated(), self._reading.connect() as connection:
-            yield connection
+        return Reading(self._reading)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -83,6 +81,27 @@ class Store:
     def close(self) -> None:
         """Return every connection."""
         self.engine.dispose()
+
+
+class Reading:
+    """`with store.read() as connection`: as small as it can be, since every request does it twice."""
+
+    __slots__ = ("_connection", "_engine")
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> Connection:
+        try:
+            self._connection = self._engine.connect()
+        except exc.SQLAlchemyError as error:
+            raise _translation(error) from error
+        return self._connection
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        self._connection.close()
+        if isinstance(error, exc.SQLAlchemyError) and (said := _translation(error)) is not error:
+            raise said from error
 
 
 def added(connection: Connection, table: Table, **values: object) -> int:
@@ -149,16 +168,25 @@ def _sqlite_begin(connection: Connection) -> None:
 def _translated() -> Iterator[None]:
     try:
         yield
-    except exc.DataError as error:
-        raise Invalid("value-unkeepable", "A value holds a character or number that can't be kept, such as NUL.") from error
-    except (exc.IntegrityError, exc.ProgrammingError, exc.InternalError):
-        raise  # ours: the callers know them, and the doors call the rest a fault
-    except (exc.DatabaseError, exc.InterfaceError, exc.TimeoutError) as error:
-        log.error("database", extra={"cause": cause(error)})  # noqa: TRY400 - a trace would repeat itself
-        said = cause(error).lower()
-        if "full" in said or "no space" in said or "disk i/o" in said:
-            raise Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.") from error
-        raise Unavailable("database-unavailable", "The database does not answer. Nothing was stored; try again.") from error
+    except exc.SQLAlchemyError as error:
+        if (said := _translation(error)) is error:
+            raise
+        raise said from error
+
+
+def _translation(error: exc.SQLAlchemyError) -> Exception:
+    """The failure that a database error is; itself where it is ours, which callers know or the doors call a fault."""
+    if isinstance(error, exc.DataError):
+        return Invalid("value-unkeepable", "A value holds a character or number that can't be kept, such as NUL.")
+    if isinstance(error, _OURS) or not isinstance(error, exc.DatabaseError | exc.InterfaceError | exc.TimeoutError):
+        return error
+    log.error("database", extra={"cause": cause(error)})
+    if any(word in cause(error).lower() for word in ("full", "no space", "disk i/o")):
+        return Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.")
+    return Unavailable("database-unavailable", "The database does not answer. Nothing was stored; try again.")
+
+
+_OURS = (exc.IntegrityError, exc.ProgrammingError, exc.InternalError)
 
 
 def cause(error: BaseException) -> str:

@@ -108,9 +108,10 @@ def install(app: Flask, hall: Hall, identity: Identity, rooms: Rooms) -> None:
 
 def _begin() -> None:
     g.request_id = secrets.token_hex(8)
-    found = declared(current_app, request.endpoint)
-    if request.endpoint is None:
+    endpoint = request.endpoint
+    if endpoint is None:
         return
+    found = declared(current_app, endpoint)
     if found is None:
         raise Forbidden("undeclared", "This route declares no action, so it is closed.")
     if found.room is not None:

@@ -205,6 +205,9 @@ def verdict(receipt: Receipt | None) -> Verdict:
 
 def cause(file: Offer, network: Receipt | None, http: Receipt, sent: Sent, twins: list[Offer]) -> str | None:
     """Why the network door said something else of this file; None: nothing explains it."""
+    if network is not None and network.rule == "command-disagrees":
+        named = b"\x08\0\x16\0UN" in file.path.read_bytes()[:4096]  # (0008,0016) SOP Class UID, its VR written as UN
+        return "the file writes its UIDs as UN, and dcmtk's command then names another object: A900" if named else None
     if network is None:
         said = [line.strip() for line in sent.said if not line.startswith(NOISE)]
         if sent.file is None:

@@ -26,7 +26,8 @@ def licence(found: Distribution) -> str:
     """What a distribution says of its licence, in one line; a whole licence text counts by its head."""
     meta = found.metadata
     said = [meta.get("License-Expression", ""), *(meta.get_all("Classifier") or []), (meta.get("License") or "")[:120]]
-    return " · ".join(s for s in said if s and ("icen" in s or not s.startswith(("Programming", "Topic", "Development", "Intended"))))
+    other = ("Programming", "Topic", "Development", "Intended")
+    return " · ".join(s for s in said if s and ("icen" in s or not s.startswith(other)))
 
 
 INSTALLED = needed("accord", {}) | needed("psycopg-binary", {})

@@ -203,7 +203,9 @@ def verdict(receipt: Receipt | None) -> Verdict:
     return ("-", "not sent") if receipt is None else (receipt.outcome, receipt.rule)
 
 
-def cause(file: Offer, network: Receipt | None, http: Receipt, sent: Sent, twins: list[Offer]) -> str | None:
+def cause(  # noqa: PLR0911 - a cause each
+    file: Offer, network: Receipt | None, http: Receipt, sent: Sent, twins: list[Offer]
+) -> str | None:
     """Why the network door said something else of this file; None: nothing explains it."""
     if network is not None and network.rule == "command-disagrees":
         named = b"\x08\0\x16\0UN" in file.path.read_bytes()[:4096]  # (0008,0016) SOP Class UID, its VR written as UN

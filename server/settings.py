@@ -39,9 +39,8 @@ class Settings:
     lease_seconds: int = _setting(60, "How long a claim on an object lasts before others may ask what became of it.")  # type: ignore[assignment]
     quiet_seconds: int = _setting(600, "Quiet time after which an open batch is closed.")  # type: ignore[assignment]
     token_seconds: int = _setting(300, "Life of an access token; at most 300.")  # type: ignore[assignment]
-    node_min_version: str = _setting("", "Orthanc version below which a node is refused; empty: warned only.")  # type: ignore[assignment]
+    node_min_version: str = _setting("", "Orthanc version below which a node is refused; empty: `doctor` warns below 1.13.0.")  # type: ignore[assignment]
     log_level: str = _setting("INFO", "Level of the structured log on standard error.")  # type: ignore[assignment]
-    demo: bool = _setting(False, "Marks everything DEMO.")  # type: ignore[assignment]
 
     @property
     def base_url(self) -> str:
@@ -79,7 +78,6 @@ def read(environment: Mapping[str, str] | None = None, **overrides: object) -> S
 
 _NAMES = {f"ACCORD_{setting.name.upper()}" for setting in fields(Settings)} | {"ACCORD_PARENT_PID"}
 """Every setting, and what `accord serve` tells its processes."""
-_FLAGS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
 _BOUNDS = {
     **dict.fromkeys(("port", "dimse_port"), (1, 65535)),
     **dict.fromkeys(("min_subjects", "web_workers", "streams", "uploads", "searches", "associations"), (1, 10_000)),
@@ -91,8 +89,6 @@ _BOUNDS = {
 
 def _read(name: str, text: str, default: object) -> object:
     try:
-        if isinstance(default, bool):
-            return _FLAGS[text.strip().lower()]
         return type(default)(text)  # type: ignore[call-arg]
-    except (ValueError, KeyError):
+    except ValueError:
         raise ValueError(f"ACCORD_{name.upper()} must be a {type(default).__name__}") from None

@@ -9,9 +9,9 @@ from server import settings
 from server.settings import Settings
 
 
-def test_nothing_set_listens_on_loopback_tells_no_small_counts_and_is_no_demo() -> None:
+def test_nothing_set_listens_on_loopback_tells_no_small_counts() -> None:
     read = settings.read({})
-    assert (read.bind, read.port, read.dimse_port, read.min_subjects, read.demo) == ("127.0.0.1", 8080, 11112, 10, False)
+    assert (read.bind, read.port, read.dimse_port, read.min_subjects) == ("127.0.0.1", 8080, 11112, 10)
 
 
 def test_no_secret_has_a_default() -> None:
@@ -19,7 +19,7 @@ def test_no_secret_has_a_default() -> None:
 
 
 def test_each_setting_is_read_from_its_name_as_its_default_is_typed() -> None:
-    changed = {"bool": "true", "int": "7", "str": "other", "PosixPath": "other"}
+    changed = {"int": "7", "str": "other", "PosixPath": "other"}
     environment = {f"ACCORD_{f.name.upper()}": changed[type(f.default).__name__] for f in dataclasses.fields(Settings)}
     read, default = settings.read(environment), Settings()
     for setting in dataclasses.fields(Settings):
@@ -69,7 +69,6 @@ def test_a_setting_that_does_not_exist_is_said_and_never_ignored(name: str) -> N
         ("TOKEN_SECONDS", "301"),
         ("MIN_SUBJECTS", "0"),
         ("LEASE_SECONDS", "-5"),
-        ("DEMO", "maybe"),
     ],
 )
 def test_a_value_with_which_nothing_works_is_said_by_its_name(name: str, value: str) -> None:

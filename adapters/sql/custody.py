@@ -161,6 +161,13 @@ def drop(connection: Connection, key: int, holder: str) -> bool:
     return connection.execute(delete(t.custody).where(_c.id == key, _c.state == "receiving", _c.holder == holder)).rowcount == 1
 
 
+def abandon(connection: Connection, key: int, holder: str, now: datetime) -> bool:
+    """Give our receiving row up and its bytes to the purge; False where another door holds or has settled it meanwhile."""
+    mine = and_(_c.id == key, _c.state == "receiving", _c.holder == holder)
+    values = {"state": "refusing", "holder": None, "lease": None, "at": stamp(now)}
+    return connection.execute(update(t.custody).where(mine).values(**values)).rowcount == 1
+
+
 def expire(connection: Connection, key: int, holder: str, now: datetime) -> None:
     """Give a receiving row up to the worker, who asks the node what became of it."""
     connection.execute(update(t.custody).where(_c.id == key, _c.holder == holder).values(lease=stamp(now)))

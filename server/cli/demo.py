@@ -58,9 +58,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _settings(args: argparse.Namespace) -> Settings:
-    found = configuration.read(
-        data_dir=Path(args.data or ".demo"), port=args.port, dimse_port=args.dimse_port, min_subjects=1, demo=True
-    )
+    found = configuration.read(data_dir=Path(args.data or ".demo"), port=args.port, dimse_port=args.dimse_port, min_subjects=1)
     quiet = {"log_level": os.environ.get("ACCORD_LOG_LEVEL", "WARNING"), "repository": "DEMO repository", "min_free_mb": 100}
     found = replace(found, **quiet, federation_secret=found.federation_secret or "Secret demo")  # type: ignore[arg-type]
     return replace(found, port=_free(found.bind, found.port, "HTTP"), dimse_port=_free(found.bind, found.dimse_port, "DICOM"))
@@ -72,7 +70,6 @@ def _environment(settings: Settings) -> dict[str, str]:
         "port",
         "dimse_port",
         "min_subjects",
-        "demo",
         "log_level",
         "repository",
         "min_free_mb",

@@ -31,7 +31,9 @@ def probes(hall: Hall) -> list[str]:
     """Why a linked node should not be used, by its own probe."""
     with hall.store.read() as connection:
         rows = [n for n in governance.nodes(connection) if n.state == "linked"]
-    return [f"Node {row.name}: {reason}" for row in rows for reason in _refusals(hall, row)]
+    refused = [f"Node {row.name}: {reason}" for row in rows for reason in _refusals(hall, row)]
+    warned = (link.warning(row, hall.node_of(row).check().version) for row in rows)
+    return [*refused, *(said for said in warned if said)]
 
 
 def _refusals(hall: Hall, row: NodeRow) -> list[str]:

@@ -225,8 +225,7 @@ def _keep(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Ke
             _write_receipt(hall, connection, batch, arrival, verdict)
             hall.reached("settling")
     except index.StudyElsewhere:
-        berth.node.delete(berth.node.place_of(arrival.item))
-        forget(hall, claim)
+        abandon(hall, claim)
         raise _Changed from None
     hall.reached("settled")
     return _taken(arrival, verdict)
@@ -312,9 +311,10 @@ def keep_released(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, 
             _write_receipt(hall, connection, batch, arrival, verdict)
     except (Failure, _Changed, index.StudyElsewhere) as stopped:
         with hall.store.write() as connection:
-            custody.move(connection, kept.id, "receiving", "review", hall.clock(), holder=None, lease=None)
-        with suppress(Failure):
-            berth.node.delete(berth.node.place_of(arrival.item))
+            back = custody.move(connection, kept.id, "receiving", "review", hall.clock(), holder=None, lease=None)
+        if back:  # else it is settled after all, or another door has it: then the node's copy is not ours to delete
+            with suppress(Failure):
+                berth.node.delete(berth.node.place_of(arrival.item))
         raise Conflict("release-stopped", _STAYS) from stopped
     hall.quarantine.delete(kept.place)
 
@@ -336,6 +336,12 @@ def give_up(hall: Hall, claim: int) -> None:
     """The node did not say yes: the worker asks it what became of the object, and forgets the row if it has nothing."""
     with hall.store.write(durable=False) as connection:
         custody.expire(connection, claim, hall.holder, hall.clock())
+
+
+def abandon(hall: Hall, claim: int) -> None:
+    """What may not be kept, and nobody was told yes of, goes with its bytes, unless another door has it meanwhile."""
+    with hall.store.write() as connection:
+        custody.abandon(connection, claim, hall.holder, hall.clock())
 
 
 def forget(hall: Hall, claim: int) -> None:

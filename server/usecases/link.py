@@ -8,6 +8,9 @@ from mappings.failures import Failure
 from server.usecases import register
 from server.usecases.hall import Hall
 
+FIXED = "1.13.0"
+"""The Orthanc release that fixed what is publicly known of its parsers (CVE-2026-5437 to 5445, CVE-2026-10528)."""
+
 
 def refusals(hall: Hall, row: NodeRow) -> list[str]:
     """Why a node may not be used: what its probe found and `--allow` does not name, or a version below the configured one."""
@@ -19,6 +22,13 @@ def refusals(hall: Hall, row: NodeRow) -> list[str]:
 
 def _numbers(version: str) -> tuple[int, ...]:
     return tuple(int(n) for n in re.findall(r"\d+", version)[:3])
+
+
+def warning(row: NodeRow, version: str) -> str | None:
+    """What the operator should know of an Orthanc that is older than its known security fixes."""
+    if row.kind != "orthanc" or not _numbers(version) or _numbers(version) >= _numbers(FIXED):
+        return None
+    return f"Node {row.name} is Orthanc {version}, without the security fixes up to {FIXED}: let nothing but Accord reach it."
 
 
 def refuse_nodes(hall: Hall, actor: str) -> list[str]:

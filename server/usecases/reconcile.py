@@ -57,7 +57,7 @@ def _recover(hall: Hall, kept: Kept, silent: set[tuple[int, bool]]) -> bool:
     try:
         ingest.settle_recovered(hall, batch, arrival, kept)
     except Conflict:
-        _discard(hall, kept)
+        ingest.abandon(hall, kept.id)
     finally:
         if opened:
             close_batch(hall, batch.id)
@@ -74,15 +74,6 @@ def _batch(hall: Hall, kept: Kept) -> tuple[Batch, bool]:
     if row.closed is None:
         return Batch(row.id, row.key, origin), False
     return open_batch(hall, origin), True
-
-
-def _discard(hall: Hall, kept: Kept) -> None:
-    """Its agreement, node or study no longer takes it, and nobody was told yes: the bytes go, then the row."""
-    with hall.store.read() as connection:
-        shared = custody.place_in_use(connection, kept)
-    if not shared:
-        resting(hall, kept).delete(kept.place)
-    ingest.forget(hall, kept.id)
 
 
 def purge(hall: Hall) -> int:

@@ -183,6 +183,7 @@ def test_a_stop_between_claim_and_settle_binds_too(built, sound, clock):
     assert taken.rule == "agreement-inactive"
     clock.on(120)
     reconcile.recover(built)
+    reconcile.purge(built)
     sound(built)
     assert in_care(built) is None
 
@@ -340,6 +341,7 @@ def test_what_a_dead_process_stored_under_an_agreement_that_is_stopped_goes(buil
     agree.move_agreement(built, ACTOR, "DSA-LUNG", "terminate")
     clock.on(120)
     reconcile.recover(built)
+    reconcile.purge(built)
     assert in_care(built) is None
     sound(built)
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from adapters.sql import tables as t
 from mappings.failures import Invalid, Unavailable
-from server.usecases import ingest, reconcile, withdraw
+from server.usecases import agree, ingest, reconcile, withdraw
 from tests import builders
 from tests.builders import ACTOR, made
 
@@ -131,3 +131,31 @@ def test_a_claim_that_can_not_be_resolved_does_not_keep_the_others_waiting(built
     monkeypatch.setattr(ingest, "settle_recovered", refused)
     assert reconcile.recover(built) == 1
     assert states(built) == ["held", "receiving"]
+
+
+def test_what_a_resend_has_settled_meanwhile_is_never_discarded_by_recovery(built, dies, sound, clock, monkeypatch):
+    batch = builders.batch(built)
+    dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
+    clock.on(120)
+    settle, heard = ingest.settle_recovered, []
+
+    def overtaken(hall, *rest):
+        heard.append(ingest.take(replace(hall, holder="another door"), builders.batch(hall), "b", made()).outcome)
+        settle(hall, *rest)
+
+    monkeypatch.setattr(ingest, "settle_recovered", overtaken)
+    reconcile.recover(built)
+    reconcile.purge(built)
+    assert (heard, states(built)) == (["pass"], ["held"])
+    sound(built)
+
+
+def test_what_recovery_may_not_keep_goes_with_its_bytes(built, dies, sound, clock):
+    batch = builders.batch(built)
+    dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
+    clock.on(120)
+    agree.move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
+    reconcile.recover(built)
+    reconcile.purge(built)
+    assert "receiving" not in states(built)
+    sound(built)

@@ -34,7 +34,7 @@ REQUEST_FILES, REQUEST_BYTES = 50, 16_000_000
 """Files sent in one request; a file over the bytes goes alone."""
 CHUNK = 1 << 18
 _Body = Callable[[], bytes | Iterator[bytes]]
-_Moved = Callable[[int], None]
+_Moved = Callable[[int], object]
 _TIMEOUT = httpx.Timeout(30, connect=10, read=300)
 _TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"

@@ -41,7 +41,7 @@ UNKNOWN = Fault(500, "exception", 0x0110, "Processing failed; the operator's log
 
 def fault(error: BaseException) -> Fault:
     """The row of this failure; an unknown error is ours."""
-    return TABLE.get(type(error), UNKNOWN)  # type: ignore[call-overload, no-any-return]
+    return TABLE.get(type(error), UNKNOWN) if isinstance(error, f.Failure) else UNKNOWN
 
 
 def said(error: BaseException, reference: str) -> f.Failure:

@@ -15,13 +15,13 @@ import re
 import threading
 import uuid
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import requests
 import urllib3
 from orthanc_api_client import OrthancApiClient, exceptions
 from pydicom import Dataset, FileMetaDataset, dcmwrite
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
+from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from requests.adapters import HTTPAdapter, Retry
 
 from adapters.nodes.port import Health, Item
@@ -147,7 +147,7 @@ class OrthancNode:
         with contextlib.suppress(NotFound):
             return self._call("get", f"instances/{self._known(place)}/attachments/dicom/md5").text
         with self.open(place) as stored:
-            return hashlib.file_digest(stored, _new_md5).hexdigest()
+            return hashlib.file_digest(cast("io.BufferedIOBase", stored), _new_md5).hexdigest()
 
     def _system(self) -> dict[str, Any]:
         system = _json_object(self._call("get", "system", timeout=_QUICK))
@@ -203,7 +203,7 @@ class OrthancNode:
         """One call, with time-outs, and every foreign error translated."""
         call = getattr(self._session(), verb)
         try:
-            answer = call(path, **{"timeout": _SLOW, "allow_redirects": False} | options)
+            answer: requests.Response | None = call(path, **{"timeout": _SLOW, "allow_redirects": False} | options)
         except exceptions.HttpError as error:
             raise self._translated(error.http_status_code) from error
         except (exceptions.OrthancApiException, requests.RequestException) as error:
@@ -276,12 +276,12 @@ class _Body(io.RawIOBase):
 def _read_refusal(answer: requests.Response, **_: object) -> None:
     """Read an error's body, which the library leaves on a streamed answer: else each one would hold a connection."""
     if not answer.ok:
-        _ = answer.content
+        answer.content  # noqa: B018 - reading is what it does
 
 
 def _json_object(answer: requests.Response) -> dict[str, Any]:
     try:
-        value = answer.json()
+        value: object = answer.json()
     except requests.RequestException:
         value = None
     if not isinstance(value, dict):  # a ZIP is answered with an array
@@ -311,7 +311,7 @@ def _probe_object(uid: str, syntax: str) -> bytes:
     """A picture of 16 × 16 pixels of nobody, as a whole file (PS3.10 7.1)."""
     dataset = Dataset()
     dataset.file_meta = FileMetaDataset()
-    dataset.file_meta.TransferSyntaxUID = syntax
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
     dataset.SOPClassUID, dataset.SOPInstanceUID = SecondaryCaptureImageStorage, uid
     dataset.StudyInstanceUID = dataset.SeriesInstanceUID = f"2.25.{uuid.UUID(int=_PROBE_ROOT).int}"
     dataset.PatientID, dataset.PatientName, dataset.PatientIdentityRemoved = "ACCORD-PROBE", "ACCORD-PROBE", "YES"

@@ -187,5 +187,8 @@ def _digest(lines: Iterable[str]) -> bytes:
 
 def recent(connection: Connection, limit: int = 100) -> list[Access]:
     """The newest access rows, for the operator."""
-    rows = connection.execute(select(t.access).order_by(t.access.c.id.desc()).limit(limit))
-    return [Access(moment(r.at), r.subject, r.action, r.purpose, r.target, r.status, r.count, r.request) for r in rows]
+    a = t.access.c
+    newest = (
+        select(a.at, a.subject, a.action, a.purpose, a.target, a.status, a.count, a.request).order_by(a.id.desc()).limit(limit)
+    )
+    return [Access(moment(at), *rest) for at, *rest in connection.execute(newest)]

@@ -46,8 +46,8 @@ _BATCHES = (
 )
 
 
-def _batch(r: object) -> BatchRow:
-    closed = None if r.closed is None else moment(r.closed)  # type: ignore[attr-defined]
+def _batch(r: Any) -> BatchRow:
+    closed = None if r.closed is None else moment(r.closed)
     return BatchRow(
         r.id,
         r.key,
@@ -62,7 +62,7 @@ def _batch(r: object) -> BatchRow:
         r.called,
         r.attested,
         moment(r.opened),
-        closed,  # type: ignore[attr-defined]
+        closed,
     )
 
 

@@ -7,6 +7,7 @@ A partial unique index over receiving, held and review is what lets only one of 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import Connection, and_, bindparam, case, delete, exists, func, or_, select, text, update
 
@@ -107,7 +108,7 @@ def holds(connection: Connection, key: int) -> bool:
 _HELD = select(_c.id).where(_c.id == bindparam("row"), _c.state == "held")
 
 
-def _kept(r: object) -> Kept:
+def _kept(r: Any) -> Kept:
     seen = Object(
         r.sop_uid,
         r.series_uid,
@@ -117,9 +118,9 @@ def _kept(r: object) -> Kept:
         r.file_digest,
         r.size,
         r.dataset_start,
-        r.transfer_syntax,  # type: ignore[attr-defined]
+        r.transfer_syntax,
     )
-    return Kept(r.id, seen, r.dataset, r.node, r.batch, r.state, r.quarantined, r.place, r.name, r.rule, r.holder, r.lease)  # type: ignore[attr-defined]
+    return Kept(r.id, seen, r.dataset, r.node, r.batch, r.state, r.quarantined, r.place, r.name, r.rule, r.holder, r.lease)
 
 
 def standing(connection: Connection, dataset: int, seen: Object) -> tuple[bool, bool]:
@@ -264,7 +265,7 @@ def lift_block(connection: Connection, uid: str, now: datetime) -> int:
 def places(connection: Connection, node: int) -> dict[str, str]:
     """Place → SOP Instance UID of everything that rests on a node, or is on its way there or about to go."""
     resting = and_(_c.node == node, _c.quarantined.is_(False), _c.state.in_([*IN_CARE, *PASSING]))
-    return dict(connection.execute(select(_c.place, _c.sop_uid).where(resting)).all())  # type: ignore[arg-type]
+    return dict(connection.execute(select(_c.place, _c.sop_uid).where(resting)).all())
 
 
 def held_bytes(connection: Connection) -> tuple[int, int]:

@@ -51,10 +51,17 @@ def add(
     frames = max(header.number_of_frames or 1, 1)
     added(connection, t.instance, **values, number=header.instance_number, frames=frames, summary=summary, metadata=metadata)
     modalities, classes = _with(held.modalities, header.modality), _with(held.sop_classes, header.sop_class_uid)
-    words = {"modalities": modalities.split(), "sop_classes": classes.split()}
-    counts = {"series": held.series + is_new, "instances": held.instances + 1}
-    fragment = study_fragment(_header(held.header), issuer=provider, **words, **counts).encode()
-    said = {"modalities": modalities, "sop_classes": classes, "fragment": fragment, "touched": stamp(now), **counts}
+    series_held, instances_held = held.series + is_new, held.instances + 1
+    fragment = study_fragment(
+        _header(held.header),
+        issuer=provider,
+        modalities=modalities.split(),
+        sop_classes=classes.split(),
+        series=series_held,
+        instances=instances_held,
+    ).encode()
+    said = {"modalities": modalities, "sop_classes": classes, "fragment": fragment, "touched": stamp(now)}
+    said |= {"series": series_held, "instances": instances_held}
     connection.execute(_GROW, {f"new_{k}": v for k, v in said.items()} | {"row": held.id})
 
 

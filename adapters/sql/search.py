@@ -163,7 +163,7 @@ def _statement(query: Query, columns: Sequence[Any], sight: Sight) -> Select[Any
     return rows.where(compiled(query.where, max(_DEPTH[query.level], 1)))
 
 
-def _asked(connection: Connection, rows: Select[Any], now: datetime, **page: int | None) -> Result[Any]:
+def _asked(connection: Connection, rows: Select[Any], now: datetime, **page: int | None) -> Result[*tuple[Any, ...]]:
     return connection.execute(rows, {"at": stamp(now), **page})
 
 
@@ -274,7 +274,7 @@ _LOCATED = (
 def located(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[Located]:
     """Where the instances that match rest, in series and arrival order."""
     rows = _instances(query, list(_LOCATED), sight).join(t.custody, t.instance.c.custody == t.custody.c.id)
-    return [Located(*r) for r in _asked(connection, rows.where(t.custody.c.state == "held"), now)]
+    return [Located(*r) for r in _asked(connection, rows.where(t.custody.c.state == "held"), now).all()]
 
 
 def metadata(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[bytes]:

@@ -74,7 +74,7 @@ class Store:
         """Whether the database answers a question now."""
         try:
             with self.read() as connection:
-                return connection.execute(select(1)).scalar_one() == 1
+                return bool(connection.execute(select(1)).scalar_one() == 1)
         except Unavailable:
             return False
 

@@ -66,8 +66,17 @@ def seed(hall: Hall) -> bool:
 def _agreement(hall: Hall, alias: str, title: str, *, actions: tuple[str, ...], visibility: str) -> None:
     key = f"DSA-{alias}"
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    links = {"provider": "demo-hospital", "node": "demo-node", "terms": TERMS}
-    agree.add_agreement(hall, ACTOR, key, **links, starts=start, actions=actions, visibility=visibility)
+    agree.add_agreement(
+        hall,
+        ACTOR,
+        key,
+        provider="demo-hospital",
+        node="demo-node",
+        terms=TERMS,
+        starts=start,
+        actions=actions,
+        visibility=visibility,
+    )
     for verb in ("propose", "activate"):
         agree.move_agreement(hall, ACTOR, key, verb)
     agree.add_dataset(hall, ACTOR, alias, key, title, "DEMO: public test images of invented people.")

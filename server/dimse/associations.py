@@ -120,7 +120,7 @@ class DepositAssociation(Association):
     def __init__(self, ae: ApplicationEntity, deposit: Deposit, limit: int, gathering: Gathering) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self.deposit = deposit
-        self.dimse = BoundedMessages(self)
+        self.dimse: BoundedMessages = BoundedMessages(self)
         self.dimse.limit, self.dimse.gathering = limit, gathering
         self.bind(evt.EVT_CONN_CLOSE, _woken)
 

@@ -9,10 +9,12 @@ import re
 import secrets
 from collections.abc import Callable, Iterator
 from itertools import chain
+from typing import Any
 from urllib.parse import unquote
 
 from flask import Blueprint, Response
 
+from adapters.sql.search import Located
 from consent.conditions import Action
 from consent.deposit import Outcome
 from mappings.dicom.accept import choose_json, choose_rendered, choose_retrieve, read_media_type
@@ -133,7 +135,7 @@ def objects(study: str, series: str | None = None, instance: str | None = None) 
         return response
 
 
-Files = Iterator[tuple[retrieve.Located, Iterator[bytes]]]
+Files = Iterator[tuple[Located, Iterator[bytes]]]
 
 
 def _single(granted: Granted, files: Files) -> Response:
@@ -156,7 +158,7 @@ def _multipart(granted: Granted, files: Files) -> Response:
     return answered(body(), media_type=written.content_type(), Content_Length=str(length))
 
 
-def _part(o: retrieve.Located) -> tuple[str, int, str]:
+def _part(o: Located) -> tuple[str, int, str]:
     location = f"{hall().settings.base_url}{ROOT}/studies/{o.study_uid}/series/{o.series_uid}/instances/{o.sop_uid}"
     return dicom_part(o.transfer_syntax), o.size, location
 
@@ -260,7 +262,7 @@ def _stored(taken: list[Taken], batch: Batch, media_type: str) -> Response:
     """The Store Instances Response (Table 10.5.3-1): 200 all stored, 202 some not or held for review, 409 none."""
     base = f"{hall().settings.base_url}{ROOT}"
     failed = [t for t in taken if t.outcome is Outcome.REJECT]
-    told = {
+    told: dict[str, dict[str, Any]] = {
         "00081190": {"vr": "UR", "Value": [f"{base}/studies"]},
         "00081199": {"vr": "SQ", "Value": [_referenced(t, base) for t in taken if t.outcome is not Outcome.REJECT]},
         "00081198": {"vr": "SQ", "Value": [_failed(t) for t in failed if t.sop_uid]},

@@ -164,12 +164,14 @@ class _Server(AuthorizationServer):
 
     def answer(self, work: Callable[[], Any]) -> Response:
         """The response `work` makes, or its failure as RFC 6749 section 5.2 says it; what is no OAuth matter goes on."""
+        response: Response
         try:
-            return self.handle_response(*found) if isinstance(found := work(), tuple) else found
+            response = self.handle_response(*found) if isinstance(found := work(), tuple) else found
         except OAuth2Error as error:
-            return self.handle_error_response(None, error)
+            response = self.handle_error_response(None, error)
         except tuple(ERRORS) as failure:
-            return self.handle_error_response(None, _Refusal(failure))
+            response = self.handle_error_response(None, _Refusal(failure))
+        return response
 
     def introspection(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """RFC 7662: a client may ask about its own tokens, the operator about all; any other token is *inactive*."""

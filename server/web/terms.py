@@ -19,4 +19,4 @@ def read(version: str | None = None) -> Response:
     """The text as it was published, its SHA-256 as ETag."""
     found = published(hall(), version)
     headers = {"ETag": f'"{found.sha256}"', "Content_Location": f"/terms/{found.version}"}
-    return answered(found.text, media_type="text/plain; charset=utf-8", **headers)
+    return answered(found.text, 200, "text/plain; charset=utf-8", **headers)

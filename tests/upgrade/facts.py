@@ -1,0 +1,221 @@
+"""What a world says of itself, asked through its own use cases: once when it was frozen, and again after every upgrade.
+
+Each fact is a function from a hall to plain JSON, without ids of rows: both databases must say the same.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import select
+
+from adapters.sql import access, governance
+from adapters.sql import tables as t
+from consent.conditions import Action
+from consent.policy import decide
+from mappings.dicom.fragment import BASE
+from mappings.query import EVERYTHING, Level, Page, Query
+from mappings.study import study_key
+from server.usecases import read, report, retrieve, seal, search
+from server.usecases.hall import Caller, Hall
+from server.usecases.identify import subject
+from server.usecases.retrieve import Wanted
+from server.usecases.terms import published
+
+CALLERS = (("researcher", False), ("compute", True), ("newcomer", False), ("pacs-a", False), ("pacs-b", False), ("centre", False))
+"""Registered clients, and whether each calls from inside its node's networks."""
+STUDY = "1.2.3"
+"""A study of which the frozen world holds two series, and uses that are over."""
+
+
+def caller(hall: Hall, client: str, *, inside: bool = False) -> Caller:
+    """A registered client as caller, for the first of its purposes."""
+    with hall.store.read() as connection:
+        row = governance.client(connection, client)
+    return Caller(subject(row, inside=inside), next(iter(sorted(row.purposes)), None), tuple(row.scopes), "frozen")
+
+
+def datasets(hall: Hall) -> dict[str, Any]:
+    """Every dataset with its agreement as governance stands: state, version, conditions, permits."""
+    with hall.store.read() as connection:
+        rows, known = governance.datasets(connection), hall.governance(connection).facts
+    described = {r.alias: [r.provider_name, r.title, r.description, dict(r.details)] for r in rows}
+    return {f.alias: [*described[f.alias], *_agreement(f)] for f in known}
+
+
+def _agreement(f: Any) -> list[object]:
+    c = f.conditions
+    granted = [str(c.access_class), c.listed, sorted(c.actions), str(c.visibility), sorted(c.purposes)]
+    permits = sorted([p.party, p.starts.isoformat(), p.ends and p.ends.isoformat()] for p in f.permits)
+    period = [f.starts.isoformat(), f.ends and f.ends.isoformat()]
+    return [f.provider, f.agreement, f.version, str(f.state), *period, f.node, str(f.node_state), f.terms, granted, permits]
+
+
+def nodes(hall: Hall) -> dict[str, Any]:
+    """Every node as it is registered."""
+    with hall.store.read() as connection:
+        rows = governance.nodes(connection)
+    return {n.name: [n.kind, n.hosting, n.url, n.secret_file, list(n.networks), sorted(n.allow), str(n.state)] for n in rows}
+
+
+def clients(hall: Hall) -> dict[str, Any]:
+    """Every client as it is registered."""
+    with hall.store.read() as connection:
+        rows = governance.clients(connection)
+    return {c.client_id: [c.name, c.party, c.role, c.approved, c.node, c.terms, sorted(c.purposes), c.enabled] for c in rows}
+
+
+def senders(hall: Hall) -> list[Any]:
+    """Every sender that is not removed."""
+    with hall.store.read() as connection:
+        return [[s.alias, s.party, s.aet, s.network, s.attested] for s in governance.senders(connection)]
+
+
+def terms(hall: Hall) -> dict[str, Any]:
+    """Both versions, and the newest."""
+    found = [published(hall, version) for version in ("1.0.0", "1.1.0", None)]
+    return {p.version: [p.sha256, p.text.decode()] for p in found}
+
+
+def organisations(hall: Hall) -> dict[str, Any]:
+    """Every organisation as the operator finds it."""
+    return {o["id"]: o["name"] for o in _resources(hall, "Organization", caller(hall, "centre"))}
+
+
+def agreements(hall: Hall) -> dict[str, Any]:
+    """Every agreement as the operator finds it: status and provider."""
+    return {c["id"]: c["status"] for c in _resources(hall, "Consent", caller(hall, "centre"))}
+
+
+def decisions(hall: Hall) -> dict[str, Any]:
+    """Client → dataset → action → the rule that speaks, inside and outside its node's networks."""
+    with hall.store.read() as connection:
+        known = hall.governance(connection).facts
+    return {
+        f"{client}{' inside' if inside else ''}": {
+            f.alias: {str(a): decide(who.subject, a, who.purpose, f, hall.clock()).rule for a in Action} for f in known
+        }
+        for client, inside in (*CALLERS, ("compute", False))
+        if (who := caller(hall, client, inside=inside))
+    }
+
+
+def studies(hall: Hall) -> dict[str, Any]:
+    """What each caller finds by QIDO: study → modalities, classes, numbers of series and instances."""
+    return {client: dict(map(_study, _found(hall, client, Level.STUDY, inside=inside))) for client, inside in CALLERS}
+
+
+def _found(hall: Hall, client: str, level: Level, *, inside: bool = False) -> list[dict[str, Any]]:
+    asked = Query(level, EVERYTHING, Page())
+    return list(map(_json, search.fragments(hall, caller(hall, client, inside=inside), asked)))
+
+
+def _json(fragment: bytes) -> dict[str, Any]:
+    """A fragment at an address that is empty."""
+    return json.loads(fragment.replace(BASE.encode(), b""))
+
+
+def _study(found: dict[str, Any]) -> tuple[str, list[object]]:
+    values = {tag: element.get("Value", []) for tag, element in found.items()}
+    return values["0020000D"][0], [
+        values[tag] for tag in ("00080061", "00080062", "00100020", "00100021", "00201206", "00201208")
+    ]
+
+
+def instances(hall: Hall) -> list[list[str]]:
+    """Every instance that the researcher finds: study, series, instance, class."""
+    tags = ("0020000D", "0020000E", "00080018", "00080016")
+    return sorted([found[tag]["Value"][0] for tag in tags] for found in _found(hall, "researcher", Level.INSTANCE))
+
+
+def imaging_studies(hall: Hall) -> dict[str, Any]:
+    """What each caller finds as ImagingStudy: version, series and instances; and how many patients."""
+    return {client: _documents(hall, caller(hall, client, inside=inside)) for client, inside in CALLERS}
+
+
+def _documents(hall: Hall, asking: Caller) -> list[object]:
+    found = _resources(hall, "ImagingStudy", asking)
+    told = [[d["id"], d["meta"]["versionId"], d["numberOfSeries"], d["numberOfInstances"]] for d in found]
+    return [sorted(told), len(_resources(hall, "Patient", asking))]
+
+
+def metadata(hall: Hall) -> list[list[object]]:
+    """What is told of each instance of the study: its identifiers and its number of elements."""
+    found = map(_json, retrieve.metadata(hall, caller(hall, "researcher"), Wanted(STUDY)))
+    return sorted([m["00080018"]["Value"][0], m["0020000E"]["Value"][0], len(m)] for m in found)
+
+
+def reports(hall: Hall) -> dict[str, Any]:
+    """Every batch's report, file by file."""
+    told = [report.report(hall, None, r.key) for r in report.listed(hall, None)]
+    return {r.key: [r.door, r.alias, r.provider, r.closed is not None, r.waiting, _files(r)] for r in told}
+
+
+def _files(told: Any) -> list[object]:
+    return [
+        [f.name, f.sop_uid, f.size, str(f.outcome), f.rule, list(map(list, f.findings)), f.at.isoformat()] for f in told.files
+    ]
+
+
+def custody(hall: Hall) -> list[list[object]]:
+    """Every object that is or was in care: its UID, state, rule, and whether it lies in quarantine."""
+    c = t.custody.c
+    with hall.store.read() as connection:
+        rows = connection.execute(select(c.sop_uid, c.state, c.rule, c.quarantined).order_by(c.id))
+        return [list(row) for row in rows]
+
+
+def blocks(hall: Hall) -> list[list[object]]:
+    """Every block: whom it names, why, and whether it is in force."""
+    b = t.block.c
+    with hall.store.read() as connection:
+        rows = connection.execute(select(b.study_uid, b.sop_uid, b.reason, b.lifted.is_(None)).order_by(b.id))
+        return [list(row) for row in rows]
+
+
+def ledger(hall: Hall) -> list[object]:
+    """That all is as recorded, over how many entries and roots."""
+    checked = seal.verify(hall)
+    return [checked.entries, checked.erased, checked.roots, checked.broken]
+
+
+TARGETS = (
+    f"ImagingStudy/{study_key(STUDY)}",
+    "Endpoint/LUNG",
+    "Endpoint/BREAST",
+    "Consent/DSA-LUNG",
+    "Consent/DSA-OVER",
+    "Organization/hospital-a",
+)
+
+
+def provenance(hall: Hall) -> dict[str, Any]:
+    """Target → kinds of entries and when they were recorded, as each of two callers finds them."""
+    return {f"{client} {target}": _entries(hall, client, target) for client in ("pacs-a", "centre") for target in TARGETS}
+
+
+def _entries(hall: Hall, client: str, target: str) -> list[list[object]]:
+    found = _resources(hall, "Provenance", caller(hall, client), ("target", target))
+    return [[e["activity"]["coding"][0]["code"], e["recorded"], e["agent"][0]["who"]["identifier"]["value"]] for e in found]
+
+
+def uses(hall: Hall) -> list[list[object]]:
+    """The newest accesses."""
+    with hall.store.read() as connection:
+        rows = access.recent(connection)
+    return [[a.at.isoformat(), a.subject, a.action, a.purpose, a.target, a.status, a.count, a.request] for a in rows]
+
+
+def _resources(hall: Hall, kind: str, asking: Caller, *arguments: tuple[str, str]) -> list[dict[str, Any]]:
+    bundle = json.loads(read.search_resources(hall, asking, kind, [*arguments, ("_count", "1000")]))
+    return [entry["resource"] for entry in bundle.get("entry", ())]
+
+
+FACTS: dict[str, Callable[[Hall], Any]] = {
+    f.__name__: f
+    for f in (
+        uses, datasets, nodes, clients, senders, terms, organisations, agreements, decisions, studies, instances, imaging_studies,
+        metadata, reports, custody, blocks, ledger, provenance,
+    )
+}  # fmt: skip
+"""Name → fact. `uses` comes first, since asking some of the others is a use."""

@@ -1,0 +1,294 @@
+"""Fills a database of this release through its own use cases, once SQLite and once PostgreSQL, and freezes both.
+
+`python -m tests.upgrade.fill` writes what `freeze` describes, beside itself and named by the schema's revision. What is frozen
+was made by the release of its revision and is never made again: a later release adapts this file before it adds its own. Only
+keys, nonces and what commits to them are left to chance.
+"""
+
+import secrets
+import tempfile
+from dataclasses import replace
+from datetime import UTC, datetime
+from hashlib import sha256
+from itertools import count
+from pathlib import Path
+from unittest.mock import patch
+
+from adapters.identity import new_client_key
+from adapters.sql import governance, ledger, migrate
+from adapters.sql import tables as t
+from consent.conditions import Action
+from server.cli.demonstration import DETAILS
+from server.usecases import agree, document, ingest, reconcile, register, release, retrieve, seal, withdraw
+from server.usecases.batch import Batch, close_batch, open_batch, sender_origin
+from server.usecases.hall import Hall
+from server.usecases.retrieve import Wanted
+from tests import builders, servers
+from tests.builders import ACTOR, Clock, made, sample
+from tests.upgrade.facts import FACTS, STUDY, caller
+from tests.upgrade.freeze import freeze, tell
+
+HERE = Path(__file__).parent
+START = datetime(2026, 10, 1, 9, 0, tzinfo=UTC)
+WAITS = {"InstitutionName": "Hospital"}
+EVERY = ["system/*.cruds"]
+LIVED = ("propose", "activate")
+AGREEMENTS = {
+    "LUNG": ("hospital-a", "central", "1.0.0", (*LIVED, "suspend", "resume")),
+    "BREAST": ("hospital-b", "central", "1.1.0", LIVED),
+    "QUIET": ("hospital-b", "central", "1.0.0", LIVED),
+    "FAR": ("hospital-a", "regional", "1.0.0", LIVED),
+    "PAUSED": ("hospital-a", "central", "1.0.0", LIVED),
+    "OVER": ("hospital-b", "central", "1.0.0", LIVED),
+    "PLAN": ("hospital-a", "orthanc", "1.1.0", ()),
+    "OFFERED": ("hospital-b", "orthanc", "1.1.0", ("propose",)),
+}
+"""Alias → provider, node, terms, moves; three move again when something rests under them."""
+CONDITIONS = {
+    "LUNG": {"actions": ("query", "process", "export"), "visibility": "full", "purposes": ("AIRESEARCH", "AITRAIN")},
+    "BREAST": {"access_class": "conditional", "visibility": "preview", "ends": datetime(2028, 1, 1, tzinfo=UTC)},
+    "QUIET": {"listed": False},
+    "PLAN": {"listed": False, "access_class": "conditional"},
+}
+CLIENTS = {
+    "researcher": ("university", None, ("AIRESEARCH", "AITRAIN"), "1.0.0"),
+    "compute": ("university", "central", ("AITRAIN", "FEDLEARN"), "1.1.0"),
+    "newcomer": ("startup", None, ("AIRESEARCH",), None),
+    "pacs-a": ("hospital-a", None, (), "1.0.0"),
+    "pacs-b": ("hospital-b", None, (), "1.0.0"),
+    "centre": ("centre", None, (), None),
+    "former": ("elsewhere", None, ("AIRESEARCH",), "1.0.0"),
+}
+"""Client → organisation, node, purposes, terms."""
+
+
+class Cut(BaseException):
+    """The process ends here."""
+
+
+def live(hall: Hall, clock: Clock, jwks: dict[str, object]) -> None:
+    """Live for an hour and a half, and stop in the middle of it."""
+    govern(hall, jwks)
+    clock.on(3600)
+    deposit(hall, clock)
+    decide(hall, clock)
+    use(hall, clock)
+    keep(hall, clock)
+    leave_behind(hall, clock)
+
+
+def govern(hall: Hall, jwks: dict[str, object]) -> None:
+    """Terms, nodes, organisations, agreements, datasets, senders, clients, permits."""
+    agree.add_terms(hall, ACTOR, "1.0.0", b"Never for diagnosis.\n")
+    agree.add_terms(hall, ACTOR, "1.1.0", "Never for diagnosis, jamás.\n".encode())
+    register.add_node(
+        hall, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8", "::1/128"]
+    )
+    register.add_node(hall, ACTOR, "regional", kind="folder", hosting="federated", url="regional", allow=["anonymous", "plain"])
+    orthanc = {"kind": "orthanc", "hosting": "federated", "url": "http://127.0.0.1:8042", "secret_file": "/run/secrets/orthanc"}
+    register.add_node(hall, ACTOR, "orthanc", **orthanc)
+    register.move_node(hall, ACTOR, "orthanc", "unlink")
+    for key, role in PARTIES.items():
+        agree.add_party(hall, ACTOR, key, key.replace("-", " ").title(), role, approved=key != "startup")
+    for alias, (provider, node, terms, moves) in AGREEMENTS.items():
+        links = {"provider": provider, "node": node, "terms": terms, "starts": START}
+        agree.add_agreement(hall, ACTOR, f"DSA-{alias}", **links, **{"visibility": "full"} | CONDITIONS.get(alias, {}))
+        agree.add_dataset(hall, ACTOR, alias, f"DSA-{alias}", f"Dataset {alias}", "Frozen.")
+        for verb in moves:
+            agree.move_agreement(hall, ACTOR, f"DSA-{alias}", verb)
+    agree.set_dataset(hall, ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "frozen"})
+    register.add_sender(hall, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")
+    register.attest_sender(hall, ACTOR, "LUNG", "STORESCU", "Dr. Attest", "2026-09-30")
+    register.add_sender(hall, ACTOR, "LUNG", "OLDPACS", "10.1.0.0/16")
+    register.remove_sender(hall, ACTOR, "LUNG", "OLDPACS")
+    register.add_sender(hall, ACTOR, "BREAST", "MAMMO", "::1/128")
+    for client, (party, node, purposes, terms) in CLIENTS.items():
+        links = {"party": party, "node": node, "terms": terms}
+        register.add_client(hall, ACTOR, client, **links, purposes=purposes, scopes=EVERY, jwks=jwks)
+    register.set_client(hall, ACTOR, "former", enabled=False)
+    register.add_permit(hall, ACTOR, "BREAST", "university", datetime(2027, 6, 1, tzinfo=UTC))
+    register.add_permit(hall, ACTOR, "BREAST", "elsewhere")
+    register.revoke_permit(hall, ACTOR, "BREAST", "elsewhere")
+
+
+PARTIES = {
+    "hospital-a": "provider",
+    "hospital-b": "provider",
+    "university": "user",
+    "startup": "user",
+    "centre": "operator",
+    "elsewhere": "repository",
+}
+
+
+def opened(hall: Hall, alias: str, door: str) -> Batch:
+    """A batch of the dataset's provider."""
+    return builders.batch(hall, alias, provider=AGREEMENTS[alias][0], door=door)
+
+
+def take(hall: Hall, batch: Batch, *files: tuple[str, memoryview, str]) -> None:
+    """Take named files, each of which must come out as said."""
+    for name, file, outcome in files:
+        taken = ingest.take(hall, batch, name, file)
+        assert f"{taken.outcome} {taken.rule}" == outcome, (name, taken)
+        hall.clock.on(1)
+
+
+def dicom(name: str, outcome: str) -> tuple[str, memoryview, str]:
+    """A sample, by its own name."""
+    return name, sample(name), outcome
+
+
+def small(uid: str, outcome: str = "pass declared", **elements: object) -> tuple[str, memoryview, str]:
+    """A made image `study.series.instance`."""
+    study = ".".join(uid.split(".")[:3])
+    series = ".".join(uid.split(".")[:4])
+    return f"{uid}.dcm", made(uid, study=study, series=series, **elements), outcome
+
+
+def deposit(hall: Hall, clock: Clock) -> None:
+    """Every door, every outcome, every dataset that takes something."""
+    association = open_batch(hall, sender_origin(hall, "LUNG", "STORESCU", "127.0.0.1"))
+    take(hall, association, *(dicom(f"ct/liver/{n}.dcm", "pass attested") for n in ("01", "02")))
+    take(hall, association, dicom("seg/liver_seg.dcm", "pass attested"), dicom("mr/emri_small.dcm", "pass declared"))
+    take(hall, association, dicom("mr/emri_small.dcm", "duplicate known"), dicom("charset/chrFren.dcm", "review person-name"))
+    take(hall, association, dicom("malformed/no_meta.dcm", "reject not-dicom"))
+    close_batch(hall, association.id)
+    request = opened(hall, "LUNG", "stow")
+    words = {"StudyDescription": "Überblick", "PatientSex": "F", "PatientAge": "061Y", "PatientName": "P1", "SeriesNumber": 1}
+    take(hall, request, *(small(f"1.2.3.1.{n}", InstanceNumber=n, **words) for n in (1, 2)))
+    take(hall, request, small("1.2.3.1.1", "reject content-conflict", InstanceNumber=9, **words))
+    take(hall, request, dicom("charset/chrGreek.dcm", "reject person-name"))
+    take(hall, request, *(small(f"1.2.{study}.1.1") for study in (20, 21, 22)))
+    close_batch(hall, request.id)
+    clock.on(10)
+    document.rebuild(hall)
+    again = opened(hall, "LUNG", "stow")
+    take(hall, again, small("1.2.3.2.1", Modality="PT", BodyPartExamined="CHEST", **words | {"SeriesNumber": 2}))
+    close_batch(hall, again.id)
+    for alias, uid in (("QUIET", "1.2.6.1.1"), ("FAR", "1.2.7.1.1"), ("PAUSED", "1.2.8.1.1"), ("OVER", "1.2.9.1.1")):
+        push = opened(hall, alias, "push")
+        take(hall, push, small(uid, Modality="CT", PatientID=f"P-{alias}", PatientName=f"P-{alias}"))
+        close_batch(hall, push.id)
+    breast = opened(hall, "BREAST", "push")
+    take(hall, breast, *(small(f"1.2.5.1.{n}", Modality="MG", PatientID="P5", PatientName="P5") for n in (1, 2)))
+    close_batch(hall, breast.id)
+    clock.on(10)
+    document.rebuild(hall)
+
+
+def decide(hall: Hall, clock: Clock) -> None:
+    """What waits is released, refused, corrected or waits on; studies are withdrawn; blocks are lifted; a crash is worked off."""
+    push = opened(hall, "LUNG", "push")
+    take(hall, push, *(small(f"1.2.{study}.1.1", "review institution", **WAITS) for study in (10, 11, 23, 24, 25)))
+    take(hall, push, small("1.2.25.1.1", "review institution", InstitutionName="Corrected"))
+    close_batch(hall, push.id)
+    release.release(hall, ACTOR, push.key, frozenset({"1.2.10.1.1"}))
+    release.refuse(hall, ACTOR, push.key, frozenset({"1.2.23.1.1"}))
+    for study in ("1.2.20", "1.2.21"):
+        withdraw.withdraw_study(hall, ACTOR, study)
+    reconcile.purge(hall)
+    withdraw.lift_block(hall, ACTOR, "1.2.21")
+    crash(hall, "1.2.26.1.1", "stored")
+    clock.on(700)
+    reconcile.recover(hall)
+    document.rebuild(hall)
+
+
+def crash(hall: Hall, uid: str, point: str) -> None:
+    """A process that ends at this point of custody; its batch is closed when the sender has gone."""
+
+    def reached(name: str) -> None:
+        if name == point:
+            raise Cut
+
+    batch = opened(hall, "LUNG", "push")
+    try:
+        ingest.take(replace(hall, reached=reached), batch, *small(uid)[:2])
+    except Cut:
+        close_batch(hall, batch.id)
+
+
+def use(hall: Hall, clock: Clock) -> None:
+    """Searches, a preview, and windows of use that are over."""
+    for client, study, action in (
+        ("researcher", STUDY, Action.EXPORT),
+        ("researcher", STUDY, Action.EXPORT),
+        ("pacs-a", STUDY, Action.VIEW),
+        ("researcher", "1.2.5", Action.PREVIEW),
+    ):
+        retrieved(hall, client, study, action)
+    FACTS["studies"](hall)
+    FACTS["organisations"](hall)
+    hall.accesses.flush()
+    clock.on(700)
+    seal.close_windows(hall)
+    with hall.store.write() as connection:
+        governance.used_before(connection, "researcher", "assertion-1", datetime(2027, 1, 1, tzinfo=UTC), hall.clock())
+
+
+def retrieved(hall: Hall, client: str, study: str, action: Action) -> None:
+    """A use, recorded before its first byte."""
+    asking = caller(hall, client, inside=client == "compute")
+    retrieve.recorded(hall, asking, Wanted(study), action, retrieve.grant(hall, asking, Wanted(study), action))
+
+
+def keep(hall: Hall, clock: Clock) -> None:
+    """Two roots, and one body that may no longer be read."""
+    seal.order(hall)
+    seal.keep_root(hall)
+    with hall.store.write() as connection:
+        erased = next(e.id for e in ledger.all_entries(connection) if b'"party":"startup","role"' in (e.body or b""))
+        connection.execute(t.ledger_body.delete().where(t.ledger_body.c.id == erased))
+    register.set_client(hall, ACTOR, "researcher", terms="1.1.0")
+    clock.on(60)
+    seal.order(hall)
+    seal.keep_root(hall)
+
+
+def leave_behind(hall: Hall, clock: Clock) -> None:
+    """What the next release finds unfinished: claims, purges, an open batch, an open window, a study without its document."""
+    waiting = reports_of(hall, "1.2.24.1.1")
+    release.refuse(hall, ACTOR, waiting, frozenset({"1.2.24.1.1"}))
+    withdraw.withdraw_study(hall, ACTOR, "1.2.22")
+    crash(hall, "1.2.30.1.1", "stored")
+    crash(hall, "1.2.31.1.1", "claimed")
+    left = opened(hall, "LUNG", "push")
+    take(hall, left, small("1.2.40.1.1"), small("1.2.41.1.1", "review institution", **WAITS))
+    retrieved(hall, "compute", STUDY, Action.PROCESS)
+    agree.move_agreement(hall, ACTOR, "DSA-PAUSED", "suspend")
+    agree.move_agreement(hall, ACTOR, "DSA-OVER", "terminate")
+    register.move_node(hall, ACTOR, "regional", "suspend")
+    clock.on(240)
+
+
+def reports_of(hall: Hall, uid: str) -> str:
+    """The key of the batch that brought this object."""
+    return next(key for key, told in FACTS["reports"](hall).items() if any(f[1] == uid for f in told[-1]))
+
+
+def fill(folder: Path, url: str, jwks: dict[str, object]) -> dict[str, object]:
+    """Freeze a hall on this database, whose keys come in the same order on every one; what it tells of itself."""
+    number, clock = count(), Clock(START)
+    hall = replace(builders.hall(folder, url=url, clock=clock), holder="frozen:1:0")
+    with patch.object(secrets, "token_hex", lambda size: sha256(b"%d" % next(number)).hexdigest()[: 2 * size]):
+        live(hall, clock, jwks)
+    hall.accesses.close()
+    samples = freeze(hall, HERE / str(migrate.newest()))
+    told = {"at": clock.at.isoformat(), "samples": samples, "facts": {name: fact(hall) for name, fact in FACTS.items()}}
+    hall.accesses.close()
+    hall.store.close()
+    return told
+
+
+def main() -> None:
+    """Both databases must tell the same."""
+    _, jwks = new_client_key()
+    with tempfile.TemporaryDirectory() as folder, servers.postgresql_server() as new_database:
+        told, same = (fill(Path(folder, name), url, jwks) for name, url in (("a", ""), ("b", new_database())))
+    assert told == same
+    tell(HERE / str(migrate.newest()), told)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,158 @@
+"""Every frozen database is migrated by this release: it tells what it told, is read, grows, and what it left is worked off."""
+
+import json
+from datetime import datetime
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.runtime.migration import MigrationContext
+from sqlalchemy import select
+
+from adapters.sql import migrate
+from adapters.sql import tables as t
+from consent.conditions import Action
+from mappings.query import EVERYTHING, Level, Page, Query
+from mappings.study import study_key
+from server.usecases import document, ingest, read, release, report, retrieve, seal, search
+from server.usecases.batch import close_batch, open_batch, sender_origin
+from server.usecases.retrieve import Wanted
+from server.worker.loop import chores
+from tests import builders
+from tests.builders import ACTOR, made, sample
+from tests.upgrade.facts import FACTS, STUDY, caller
+from tests.upgrade.freeze import thaw, told
+
+FROZEN = sorted(path.with_suffix("") for path in Path(__file__).parent.glob("*.json"))
+LIVER = "1.2.392.200103.20080913.113635.0.2009.6.22.21.43.10.22941.1"
+
+
+@pytest.fixture(params=FROZEN, ids=lambda path: path.name)
+def frozen(request):
+    """The files of one revision."""
+    return request.param
+
+
+@pytest.fixture
+def world(frozen, database, tmp_path):
+    """A hall of this release on a frozen world, at the moment when that was frozen."""
+    thaw(frozen, database, tmp_path / "data")
+    hall = builders.hall(tmp_path, url=database, clock=builders.Clock(datetime.fromisoformat(told(frozen)["at"])))
+    yield hall
+    hall.accesses.close()
+    hall.store.close()
+
+
+def states(hall):
+    with hall.store.read() as connection:
+        c = t.custody.c
+        return {row.sop_uid: row.state for row in connection.execute(select(c.sop_uid, c.state).order_by(c.id))}
+
+
+def test_the_first_release_is_among_them():
+    assert FROZEN[0].name == "0001"
+
+
+def test_its_schema_is_what_the_tables_say(world):
+    assert migrate.current(world.store) == migrate.newest()
+    with world.store.read() as connection:
+        assert compare_metadata(MigrationContext.configure(connection, opts={"compare_type": True}), t.metadata) == []
+
+
+def test_it_tells_what_it_told(world, frozen):
+    """Governance, decisions, searches, reports, provenance, and a ledger that verifies."""
+    facts = told(frozen)["facts"]
+    assert {name: fact(world) for name, fact in FACTS.items()} == facts
+
+
+def test_its_objects_are_given_out_to_the_byte(world):
+    asking = caller(world, "researcher")
+    for study, count in ((LIVER, 3), (STUDY, 3)):
+        granted = retrieve.grant(world, asking, Wanted(study), Action.EXPORT)
+        retrieve.recorded(world, asking, Wanted(study), Action.EXPORT, granted)
+        sent = list(retrieve.stream(world, asking, Wanted(study), Action.EXPORT, granted))
+        assert [sha256(b"".join(file)).hexdigest() for _, file in sent] == [located.place for located, _ in sent]
+        assert len(sent) == count
+    assert seal.verify(world).broken is None
+
+
+def study_of(hall, uid):
+    """What QIDO tells of a study, and its FHIR document."""
+    asked = Query(Level.STUDY, EVERYTHING, Page())
+    fragments = [json.loads(f.replace(b"\1", b"")) for f in search.fragments(hall, caller(hall, "researcher"), asked)]
+    fragment = next(f for f in fragments if f["0020000D"]["Value"] == [uid])
+    served = read.read_resource(hall, caller(hall, "researcher"), "ImagingStudy", study_key(uid), lambda _: False)
+    return fragment, json.loads(served.body)
+
+
+@pytest.mark.parametrize(
+    ("uid", "name", "file", "word"),
+    [
+        (LIVER, "ct/liver/03.dcm", sample("ct/liver/03.dcm"), "attested"),
+        (STUDY, "new.dcm", made("1.2.3.1.3", study=STUDY, series="1.2.3.1"), "declared"),
+    ],
+    ids=["liver", "small"],
+)
+def test_an_old_study_and_its_old_series_grow(world, uid, name, file, word):
+    fragment, before = study_of(world, uid)
+    batch = open_batch(world, sender_origin(world, "LUNG", "STORESCU", "127.0.0.1"))
+    taken = ingest.take(world, batch, name, file)
+    assert (str(taken.outcome), taken.rule) == ("pass", word)
+    again = ingest.take(world, batch, name, file)
+    assert (str(again.outcome), again.rule) == ("duplicate", "known")
+    close_batch(world, batch.id)
+    world.clock.on(10)
+    assert document.rebuild(world) == 3  # two were due when the world was frozen
+    grown, after = study_of(world, uid)
+    assert grown == fragment | {"00201208": {"vr": "IS", "Value": [4]}}
+    assert after["numberOfInstances"] == before["numberOfInstances"] + 1 == 4
+    assert int(after["meta"]["versionId"]) == int(before["meta"]["versionId"]) + 1
+    assert [(s["uid"], s.get("description")) for s in after["series"]] == [
+        (s["uid"], s.get("description")) for s in before["series"]
+    ]
+    assert sum(s["numberOfInstances"] for s in after["series"]) == 4
+    assert len(retrieve.metadata(world, caller(world, "researcher"), Wanted(uid))) == 4
+
+
+def test_what_is_known_blocked_or_of_another_dataset_is_as_before(world):
+    batch = builders.batch(world)
+    for uid, outcome in {
+        "1.2.40.1.1": "duplicate known",
+        "1.2.3.1.2": "reject content-conflict",
+        "1.2.11.1.1": "pass declared",
+        "1.2.20.1.1": "reject blocked",
+        "1.2.21.1.1": "pass declared",
+        "1.2.5.1.1": "reject study-not-yours",
+    }.items():
+        parts = uid.split(".")
+        taken = ingest.take(world, batch, uid, made(uid, study=".".join(parts[:3]), series=".".join(parts[:4])))
+        assert f"{taken.outcome} {taken.rule}" == outcome, uid
+
+
+def test_a_batch_that_waits_is_released(world):
+    key = next(r.key for r in report.listed(world, None) if r.waiting == 2)
+    assert release.release(world, ACTOR, key, frozenset({"1.2.11.1.1"})).objects == 1
+    assert states(world)["1.2.11.1.1"] == "held"
+    assert report.report(world, None, key).waiting == 1
+    assert retrieve.metadata(world, caller(world, "researcher"), Wanted("1.2.11"))
+
+
+def test_what_it_left_behind_is_worked_off(world):
+    before = states(world)
+    world.clock.on(1000)
+    done = {chore.name: chore.run(world) for chore in chores()}
+    left = {"recover": 2, "purge": 2, "quiet": 1, "windows": 1}
+    assert {name: done[name] for name in left} == left
+    moved = {uid: state for uid, state in states(world).items() if state != before[uid]}
+    assert moved == {"1.2.30.1.1": "held", "1.2.22.1.1": "purged", "1.2.24.1.1": "refused"}
+    assert before.keys() - states(world).keys() == {"1.2.31.1.1"}
+    world.clock.on(10)
+    assert document.rebuild(world) == 1  # the recovered one
+    seal.order(world)
+    checked = seal.verify(world)
+    assert (checked.broken, checked.roots) == (None, 3)
+    with world.store.read() as connection:
+        c = t.custody.c
+        rest = connection.execute(select(c.place, c.quarantined).where(c.state.in_(["held", "review"]))).all()
+    assert sorted(world.quarantine.places()) == sorted(row.place for row in rest if row.quarantined)

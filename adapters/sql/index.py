@@ -2,13 +2,18 @@
 
 Adding costs the same for the first and the ten-thousandth instance of a study: counts are kept, not counted, and the study's
 fragment is made again from its own header. Its FHIR document is the worker's, who is told that the study has changed.
+
+What is kept as bytes is of a form. A header says its own ("v"; none is form 0) and is read whichever release wrote it: fields
+that this one does not know are passed over, those that it misses are None. Fragments and documents are finished and say nothing:
+`study.form` is the lowest form of anything kept for the study, so that a release whose bytes differ raises FORM and finds what to
+make again (`form < FORM`): study, series and document from their rows, an instance from its file.
 """
 
 from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, delete, exists, func, select, update
+from sqlalchemy import Connection, Table, bindparam, case, delete, exists, func, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, insert_of, moment, stamp
@@ -19,6 +24,8 @@ from mappings.study import Instance, Series, Study, patient_key, study_key
 
 _s, _e, _i = t.study.c, t.series.c, t.instance.c
 SEXES = frozenset({"M", "F", "O"})
+FORM = 1
+"""The form of what this release keeps as bytes. 0: the first, whose headers do not say it."""
 
 
 class StudyElsewhere(Exception):
@@ -61,7 +68,7 @@ def add(
         instances=instances_held,
     ).encode()
     said = {"modalities": modalities, "sop_classes": classes, "fragment": fragment, "touched": stamp(now)}
-    said |= {"series": series_held, "instances": instances_held}
+    said |= {"series": series_held, "instances": instances_held, "form": FORM}
     connection.execute(_GROW, {f"new_{k}": v for k, v in said.items()} | {"row": held.id})
 
 
@@ -88,6 +95,7 @@ _GROW = (
     .values(
         {c: bindparam(f"new_{c}") for c in ("modalities", "sop_classes", "fragment", "touched", "series", "instances")}
         | {"dirty_since": func.coalesce(_s.dirty_since, bindparam("new_touched"))}
+        | {"form": case((_s.form > bindparam("new_form"), bindparam("new_form")), else_=_s.form)}  # a newer process made it
     )
 )
 _GROW_SERIES = (
@@ -148,12 +156,13 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
         "study_id": header.study_id or "",
         "description": folded(header.study_description or ""),
         "referring": folded_name(header.referring_physician_name or ""),
-        "header": msgspec.json.encode(header).decode(),
+        "header": _stored(header),
         "modalities": "",
         "sop_classes": "",
         "series": 0,
         "instances": 0,
         "fragment": b"",
+        "form": FORM,
         "version": 0,
         "updated": stamp(now),
         "touched": stamp(now),
@@ -178,10 +187,14 @@ def _series_values(header: Header, study: int) -> dict[str, object]:
         "manufacturer": folded(header.manufacturer or ""),
         "number": header.series_number,
         "description": folded(header.series_description or ""),
-        "header": msgspec.json.encode(header).decode(),
+        "header": _stored(header),
         "instances": 1,
         "fragment": series_fragment(header, instances=1).encode(),
     }
+
+
+def _stored(header: Header) -> str:
+    return f'{{"v":{FORM},{msgspec.json.encode(header).decode()[1:]}'
 
 
 def _header(stored: str) -> Header:

@@ -269,6 +269,7 @@ study = Table(
     Column("instances", Integer, nullable=False),
     Column("fragment", LargeBinary, nullable=False),
     Column("document", LargeBinary),  # FHIR ImagingStudy, R4
+    Column("form", Integer, nullable=False, server_default=text("0")),  # of the bytes: see `adapters.sql.index`
     Column("version", Integer, nullable=False),
     Column("updated", Time, nullable=False),
     Column("dirty_since", Time),

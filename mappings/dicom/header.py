@@ -17,41 +17,44 @@ MAX_VALUE = 1024  # bytes; the longest VR here has 64 characters a component (PS
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """One instance as the index knows it. Dates are YYYYMMDD, times HHMMSS[.F], absent or unusable values None."""
+    """One instance as the index knows it. Dates are YYYYMMDD, times HHMMSS[.F], absent or unusable values None.
+
+    Headers are kept and read by other releases: a new field has None as default, and a field never changes its meaning or type.
+    """
 
     transfer_syntax: str
     sop_class_uid: str
     sop_instance_uid: str
     study_instance_uid: str
     series_instance_uid: str
-    patient_id: str | None
-    issuer_of_patient_id: str | None
-    patient_name: str | None
-    patient_sex: str | None
-    patient_birth_date: str | None
-    age_years: int | None  # at study: PatientAge, else the whole years between birth and study
-    study_date: str | None
-    study_time: str | None
-    timezone_offset: str | None
-    accession_number: str | None
-    study_id: str | None
-    study_description: str | None
-    referring_physician_name: str | None
-    modality: str | None
-    series_number: int | None
-    series_description: str | None
-    series_date: str | None
-    series_time: str | None
-    body_part_examined: str | None
-    laterality: str | None
-    manufacturer: str | None
-    instance_number: int | None
-    rows: int | None
-    columns: int | None
-    number_of_frames: int | None
-    bits_allocated: int | None
-    samples_per_pixel: int | None
-    photometric_interpretation: str | None
+    patient_id: str | None = None
+    issuer_of_patient_id: str | None = None
+    patient_name: str | None = None
+    patient_sex: str | None = None
+    patient_birth_date: str | None = None
+    age_years: int | None = None  # at study: PatientAge, else the whole years between birth and study
+    study_date: str | None = None
+    study_time: str | None = None
+    timezone_offset: str | None = None
+    accession_number: str | None = None
+    study_id: str | None = None
+    study_description: str | None = None
+    referring_physician_name: str | None = None
+    modality: str | None = None
+    series_number: int | None = None
+    series_description: str | None = None
+    series_date: str | None = None
+    series_time: str | None = None
+    body_part_examined: str | None = None
+    laterality: str | None = None
+    manufacturer: str | None = None
+    instance_number: int | None = None
+    rows: int | None = None
+    columns: int | None = None
+    number_of_frames: int | None = None
+    bits_allocated: int | None = None
+    samples_per_pixel: int | None = None
+    photometric_interpretation: str | None = None
 
 
 # field → (tag, VR), PS3.6; the VR says how its value reads.

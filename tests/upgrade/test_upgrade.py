@@ -86,6 +86,11 @@ def study_of(hall, uid):
     return fragment, json.loads(served.body)
 
 
+def form_of(hall, uid):
+    with hall.store.read() as connection:
+        return connection.execute(select(t.study.c.form).where(t.study.c.study_uid == uid)).scalar_one()
+
+
 @pytest.mark.parametrize(
     ("uid", "name", "file", "word"),
     [
@@ -112,6 +117,7 @@ def test_an_old_study_and_its_old_series_grow(world, uid, name, file, word):
         (s["uid"], s.get("description")) for s in before["series"]
     ]
     assert sum(s["numberOfInstances"] for s in after["series"]) == 4
+    assert form_of(world, uid) == 0  # what of it is old stays to be found
     assert len(retrieve.metadata(world, caller(world, "researcher"), Wanted(uid))) == 4
 
 

@@ -1,41 +1,429 @@
-"""Ledger entries: what is recorded of a transaction, as canonical bytes and the leaf hash that commits to them.
+"""Ledger entries: a frozen class for each kind of transaction, whose fields are what its body says.
 
-An entry is a flat or nested mapping of ASCII keys to strings, whole numbers below 2^53, lists and mappings of these, so that
-sorted compact JSON is the canonical form of RFC 8785. The leaf is SHA-256(0x00 ‖ SHA-256(nonce ‖ canonical bytes)): the tree
-then publishes commitments only, and erasing body and nonce leaves it valid while nobody can guess what stood there.
+Bodies are for ever. A class's fields are its body's members; a field is never renamed, retyped or reused. A member more, or one
+that means something else, is a new `VERSION` of the class. What an entry is about (its targets) is read from the body alone, by
+the table `TARGETS` of its class, so that entries of every version are found and verified alike.
 """
 
-import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
 from datetime import datetime
 from enum import StrEnum
-from hashlib import sha256
+from typing import Any, ClassVar
 
-NONCE_BYTES = 16
-VERSION = 1
+from consent.agreement import MOVES as AGREEMENT_MOVES
+from consent.agreement import NODE_MOVES
+from consent.conditions import AccessClass, Action, Purpose, Visibility
 
-
-class Kind(StrEnum):
-    """What an entry is about; a governance act is `govern.<noun>.<verb>`."""
-
-    BATCH_OPENED = "batch.opened"
-    BATCH_CLOSED = "batch.closed"
-    USE_OPENED = "use.opened"
-    USE_CLOSED = "use.closed"
-    GOVERN = "govern"
+GOVERN = "govern."
+"""What the kind of every act of governance begins with."""
+STUDIES_IN_A_BODY = 500
+"""Studies one body names: an entry of a tiled log has at most 65,535 bytes (C2SP tlog-tiles), a UID 64."""
 
 
-def entry(kind: str, at: datetime, actor: str, facts: Mapping[str, object]) -> dict[str, object]:
-    """An entry of one kind; `at` in UTC to the microsecond, None values left out."""
-    named = {k: v for k, v in facts.items() if v is not None}
-    return {"v": VERSION, "kind": str(kind), "at": at.isoformat(timespec="microseconds"), "actor": actor, **named}
+class TargetType(StrEnum):
+    """What an entry may be about."""
+
+    STUDY = "study"
+    DATASET = "dataset"
+    AGREEMENT = "agreement"
+    PARTY = "party"
+    NODE = "node"
+    CLIENT = "client"
+    TERMS = "terms"
+    BATCH = "batch"
+    BLOCK = "block"
 
 
-def canonical(body: Mapping[str, object]) -> bytes:
-    """The entry's canonical bytes (RFC 8785 for the values entries may hold; UTF-8)."""
-    return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False).encode()
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One thing an entry is about: a study by its Study Instance UID, anything else by the key its noun is called by."""
+
+    type: TargetType
+    key: str
 
 
-def leaf_hash(nonce: bytes, body: bytes) -> bytes:
-    """The leaf that commits to `body` under `nonce` (16 random bytes)."""
-    return sha256(b"\x00" + sha256(nonce + body).digest()).digest()
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """What every kind of entry can do. `TARGETS`: the members (each a key, or a list of them) that name what it is about."""
+
+    KIND: ClassVar[str]
+    VERSION: ClassVar[int] = 1
+    TARGETS: ClassVar[tuple[str, ...]] = ()
+
+    @property
+    def kind(self) -> str:
+        """What the entry is about; a governance act is `govern.<noun>.<verb>`."""
+        return self.KIND
+
+    def body(self, at: datetime, actor: str) -> dict[str, object]:
+        """The entry's members; `at` in UTC to the microsecond, what is None left out."""
+        facts = {f.name: _member(getattr(self, f.name)) for f in fields(self) if f.name not in _NOT_MEMBERS}
+        head = {"v": self.VERSION, "kind": self.kind, "at": at.isoformat(timespec="microseconds"), "actor": actor}
+        return {**head, **{name: value for name, value in facts.items() if value is not None}}
+
+
+_NOT_MEMBERS = frozenset({"verb"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act(Entry):
+    """An entry whose kind ends in a verb of its noun's; the verb is no member of the body."""
+
+    verb: str
+
+    @property
+    def kind(self) -> str:
+        """`govern.<noun>.<verb>`."""
+        return f"{self.KIND}.{self.verb}"
+
+
+def _member(value: object) -> object:
+    """A field as a body holds it."""
+    if isinstance(value, frozenset):
+        return " ".join(sorted(value))
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return list(value) if isinstance(value, tuple) else value
+
+
+# --- batches and uses
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchOpened(Entry):
+    """A door begins to take files for a dataset; `calling` is the sender's AE title, None where there is none."""
+
+    KIND = "batch.opened"
+    TARGETS = ("dataset",)
+    batch: str
+    dataset: str
+    provider: str
+    door: str
+    calling: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchClosed(Entry):
+    """What a batch brought: files by outcome, and the digest of its receipts (hex).
+
+    A batch of many studies is closed by several entries in one transaction, alike but for `part` (from 1, of `parts`) and the
+    studies that each names.
+    """
+
+    KIND = "batch.closed"
+    VERSION = 2
+    TARGETS = ("dataset", "studies")
+    batch: str
+    dataset: str
+    provider: str
+    door: str
+    files: int
+    outcomes: Mapping[str, int]
+    studies: tuple[str, ...]
+    part: int
+    parts: int
+    digest: str
+    agreement: str
+    terms: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseOpened(Entry):
+    """The first access to a study by a subject, for one action and purpose, in five minutes."""
+
+    KIND = "use.opened"
+    TARGETS = ("study",)
+    study: str
+    action: str
+    purpose: str
+    window: int
+    dataset: str
+    agreement: str
+    terms: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseClosed(Entry):
+    """What became of a window of use: how many accesses, and the digest of their rows (hex)."""
+
+    KIND = "use.closed"
+    TARGETS = ("study",)
+    study: str
+    action: str
+    purpose: str
+    window: int
+    accesses: int
+    digest: str
+
+
+# --- acts of governance
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyAdded(Entry):
+    """An organisation takes part."""
+
+    KIND = "govern.party.add"
+    TARGETS = ("party",)
+    party: str
+    role: str
+    approved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsPublished(Entry):
+    """A version of the terms of use, by the SHA-256 of its bytes (hex)."""
+
+    KIND = "govern.terms.add"
+    TARGETS = ("terms",)
+    terms: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementDrafted(Entry):
+    """A version of an agreement: its content."""
+
+    KIND = "govern.agreement.add"
+    TARGETS = ("agreement",)
+    agreement: str
+    version: int
+    state: str
+    provider: str
+    node: str
+    terms: str
+    starts: datetime
+    ends: datetime | None
+    access_class: AccessClass
+    listed: bool
+    actions: frozenset[Action]
+    visibility: Visibility
+    purposes: frozenset[Purpose]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementMoved(Act):
+    """An agreement proposed, activated, suspended, resumed or terminated, and the state it is in after."""
+
+    KIND = "govern.agreement"
+    TARGETS = ("agreement",)
+    agreement: str
+    version: int
+    state: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetAdded(Entry):
+    """A dataset under an agreement."""
+
+    KIND = "govern.dataset.add"
+    TARGETS = ("dataset",)
+    dataset: str
+    agreement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetDescribed(Entry):
+    """What the catalogue says of a dataset; an empty value clears one. Bodies of version 1 hold the details beside `dataset`."""
+
+    KIND = "govern.dataset.set"
+    VERSION = 2
+    TARGETS = ("dataset",)
+    dataset: str
+    details: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeAdded(Entry):
+    """A place where pixels rest. In bodies of version 1 the node's kind stands where the entry's kind belongs."""
+
+    KIND = "govern.node.add"
+    VERSION = 2
+    TARGETS = ("node",)
+    node: str
+    node_kind: str
+    hosting: str
+    allow: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NodeMoved(Act):
+    """A node linked, suspended or unlinked."""
+
+    KIND = "govern.node"
+    TARGETS = ("node",)
+    node: str
+    state: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderAdded(Entry):
+    """A calling AE title from a network (CIDR) may send to a dataset. Bodies of version 1 call the network `from`."""
+
+    KIND = "govern.sender.add"
+    VERSION = 2
+    TARGETS = ("dataset",)
+    dataset: str
+    aet: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderAttested(Entry):
+    """A responsible person's word, on a date, that what a sender sends is de-identified."""
+
+    KIND = "govern.sender.attest"
+    TARGETS = ("dataset",)
+    dataset: str
+    aet: str
+    attested_by: str
+    attested_on: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SenderRemoved(Entry):
+    """A sender's registration taken away."""
+
+    KIND = "govern.sender.remove"
+    TARGETS = ("dataset",)
+    dataset: str
+    aet: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientAdded(Entry):
+    """An OAuth client of an organisation; purposes and scopes by blanks."""
+
+    KIND = "govern.client.add"
+    TARGETS = ("client",)
+    client: str
+    party: str
+    purposes: str
+    scopes: str
+    node: str | None
+    terms: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientSet(Entry):
+    """A client enabled or disabled, or the terms it accepted; None where that was left as it was."""
+
+    KIND = "govern.client.set"
+    TARGETS = ("client",)
+    client: str
+    enabled: bool | None
+    terms: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermitAdded(Entry):
+    """An organisation may use a dataset that is shared under conditions; `ends` is None for no end."""
+
+    KIND = "govern.permit.add"
+    TARGETS = ("dataset",)
+    dataset: str
+    party: str
+    ends: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PermitRevoked(Entry):
+    """Every permit of an organisation for a dataset taken back."""
+
+    KIND = "govern.permit.revoke"
+    TARGETS = ("dataset",)
+    dataset: str
+    party: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BatchDecided(Act):
+    """A person's decision about what waited in a batch: `release` or `refuse`, of so many objects."""
+
+    KIND = "govern.batch"
+    TARGETS = ("batch",)
+    batch: str
+    dataset: str
+    objects: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyWithdrawn(Entry):
+    """A study taken out; `replace` where a corrected one is to come."""
+
+    KIND = "govern.study.withdraw"
+    TARGETS = ("study",)
+    study: str
+    dataset: str
+    objects: int
+    replace: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockLifted(Entry):
+    """What was withdrawn or refused under a study's or an object's UID may come again."""
+
+    KIND = "govern.block.lift"
+    TARGETS = ("uid",)
+    uid: str
+    blocks: int
+
+
+_CLASSES: tuple[type[Entry], ...] = (
+    BatchOpened,
+    BatchClosed,
+    UseOpened,
+    UseClosed,
+    PartyAdded,
+    TermsPublished,
+    AgreementDrafted,
+    DatasetAdded,
+    DatasetDescribed,
+    NodeAdded,
+    SenderAdded,
+    SenderAttested,
+    SenderRemoved,
+    ClientAdded,
+    ClientSet,
+    PermitAdded,
+    PermitRevoked,
+    StudyWithdrawn,
+    BlockLifted,
+)
+_BY_VERB: Mapping[type[Act], Iterable[str]] = {
+    AgreementMoved: AGREEMENT_MOVES,
+    NodeMoved: NODE_MOVES,
+    BatchDecided: ("release", "refuse"),
+}
+KINDS: Mapping[str, type[Entry]] = {
+    **{entry.KIND: entry for entry in _CLASSES},
+    **{f"{entry.KIND}.{verb}": entry for entry, verbs in _BY_VERB.items() for verb in verbs},
+}
+"""Every kind of entry and its class."""
+
+
+# --- what an entry is about
+
+_TYPES = {"studies": TargetType.STUDY, "uid": TargetType.BLOCK}
+"""Members that are not called as what they name."""
+
+
+def targets_of(kind: str, body: Mapping[str, Any]) -> tuple[Target, ...]:
+    """What a body of this kind is about, in the order its class names it, each once; nothing for a kind that is not known."""
+    members = KINDS[kind].TARGETS if kind in KINDS else ()
+    return tuple(dict.fromkeys(target for member in members for target in _targets(member, body.get(member, ()))))
+
+
+def _targets(member: str, value: str | Iterable[str]) -> Iterator[Target]:
+    named = _TYPES.get(member) or TargetType(member)
+    yield from (Target(named, key) for key in ([value] if isinstance(value, str) else value))
+
+
+def parted(studies: Sequence[str]) -> list[tuple[str, ...]]:
+    """Studies as the parts of a closed batch name them; one empty part where there are none."""
+    starts = range(0, max(len(studies), 1), STUDIES_IN_A_BODY)
+    return [tuple(studies[start : start + STUDIES_IN_A_BODY]) for start in starts]

@@ -7,7 +7,7 @@ and durable before its first byte, with an opened entry in the ledger when it is
 import logging
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -18,7 +18,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from adapters.sql import tables as t
 from adapters.sql.ledger import About, record
 from adapters.sql.store import Store, insert_of, moment, stamp
-from consent.entries import Kind
+from consent.entries import UseClosed, UseOpened
 from mappings.failures import Failure, Full, Unavailable
 
 log = logging.getLogger("accord.access")
@@ -42,6 +42,15 @@ class Access:
     status: int
     count: int
     request: str
+
+
+@dataclass(frozen=True, slots=True)
+class Under:
+    """What a use is done under: the dataset's alias, the agreement as key@version, the terms' version."""
+
+    dataset: str
+    agreement: str
+    terms: str
 
 
 def _values(access: Access, window: int | None = None) -> dict[str, object]:
@@ -114,7 +123,7 @@ def preview(connection: Connection, access: Access) -> None:
     connection.execute(insert(t.access).values(**_values(access)))
 
 
-def use(connection: Connection, access: Access, study_uid: str, about: About, facts: Mapping[str, object]) -> None:
+def use(connection: Connection, access: Access, study_uid: str, about: About, under: Under) -> None:
     """Write a use's row; the first in its window opens the window's ledger entry. In the caller's durable transaction."""
     slot = int(access.at.timestamp()) // SLOT_SECONDS
     key = {"subject": access.subject, "study_uid": study_uid, "action": access.action, "purpose": access.purpose, "slot": slot}
@@ -128,8 +137,16 @@ def use(connection: Connection, access: Access, study_uid: str, about: About, fa
     if window is None:
         window = connection.execute(select(_w.id).filter_by(**key)).scalar_one()
     else:
-        said = {"study": study_uid, "action": access.action, "purpose": access.purpose, "window": int(window)}
-        record(connection, Kind.USE_OPENED, access.at, access.subject, {**said, **facts}, about)
+        entry = UseOpened(
+            study=study_uid,
+            action=access.action,
+            purpose=access.purpose,
+            window=int(window),
+            dataset=under.dataset,
+            agreement=under.agreement,
+            terms=under.terms,
+        )
+        record(connection, entry, access.at, access.subject, about)
     connection.execute(insert(t.access).values(**_values(access, window)))
 
 
@@ -166,9 +183,15 @@ def close_window(connection: Connection, window: Window, now: datetime) -> None:
     if not connection.execute(closing).rowcount:
         return
     total, digest = tally(connection, window.id)
-    said = {"study": window.study_uid, "action": window.action, "purpose": window.purpose, "window": window.id}
-    facts = said | {"accesses": total, "digest": digest.hex()}
-    record(connection, Kind.USE_CLOSED, now, window.subject, facts, About(window.party, window.dataset))
+    entry = UseClosed(
+        study=window.study_uid,
+        action=window.action,
+        purpose=window.purpose,
+        window=window.id,
+        accesses=total,
+        digest=digest.hex(),
+    )
+    record(connection, entry, now, window.subject, About(window.party, window.dataset))
 
 
 def tally(connection: Connection, window: int) -> tuple[int, bytes]:

@@ -15,7 +15,6 @@ from mappings.failures import Conflict
 from mappings.report import Receipt
 
 _b, _r = t.batch.c, t.receipt.c
-STUDIES_NAMED = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +176,6 @@ def digest(connection: Connection, batch: int) -> bytes:
 
 
 def studies(connection: Connection, batch: int) -> list[str]:
-    """The studies of which the batch brought something into our care, at most 1,000 of them."""
+    """The studies of which the batch brought something into our care, every one of them, by their UIDs' order."""
     kept = select(_r.study_uid).distinct().where(_r.batch == batch, _r.outcome.in_(["pass", "review"]), _r.study_uid.is_not(None))
-    return list(connection.execute(kept.order_by(_r.study_uid).limit(STUDIES_NAMED)).scalars())
+    return list(connection.execute(kept.order_by(_r.study_uid)).scalars())

@@ -1,11 +1,11 @@
-"""The ledger's rows: entries written in the transaction they record, leaves put in order, and the tree's roots.
+"""The ledger's rows: entries written in the transaction they record, leaves put in sequence, and the tree's checkpoints.
 
-Leaves are append-only (the database refuses more than giving a leaf its position once); bodies and nonces may be erased. The
-worker alone orders leaves, so writers never wait for each other.
+Leaves are append-only (the database refuses more than giving a leaf its position once); a body, its nonce and its targets may be
+erased together. The worker alone sequences leaves, so writers never wait for each other.
 """
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,9 +13,12 @@ from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, moment, stamp
-from consent import entries, merkle
+from consent import merkle
+from consent.commitment import NONCE_BYTES, canonical, leaf_hash
+from consent.entries import Entry, Target, TargetType, targets_of
 
 DIGEST = 32
+PAGE = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,30 +31,36 @@ class About:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A recorded entry: its leaf id, position in the tree (None until ordered), and body as canonical bytes (None: erased)."""
+class LedgerRow:
+    """An entry as it lies: leaf id, position in the tree (None until sequenced), and unless erased, kind, body and targets."""
 
     id: int
     position: int | None
     leaf: bytes
     nonce: bytes | None
     body: bytes | None
+    kind: str | None
+    targets: frozenset[Target]
 
 
-def record(connection: Connection, kind: str, at: datetime, actor: str, facts: Mapping[str, object], about: About) -> int:
-    """Append an entry inside the caller's transaction; returns its id."""
-    body = entries.canonical(entries.entry(kind, at, actor, facts))
-    nonce = os.urandom(entries.NONCE_BYTES)
-    leaf = added(connection, t.ledger_leaf, leaf=entries.leaf_hash(nonce, body))
-    values = {"id": leaf, "nonce": nonce, "body": body, "kind": str(kind), "at": stamp(at), "actor": actor}
-    connection.execute(insert(t.ledger_body).values(**values, party=about.party, dataset=about.dataset, batch=about.batch))
+def record(connection: Connection, entry: Entry, at: datetime, actor: str, about: About) -> int:
+    """Append an entry inside the caller's transaction, with its targets; returns its id."""
+    facts = entry.body(at, actor)
+    body, nonce = canonical(facts), os.urandom(NONCE_BYTES)
+    leaf = added(connection, t.ledger_leaf, leaf=leaf_hash(nonce, body))
+    values = {"id": leaf, "nonce": nonce, "body": body, "kind": entry.kind, "at": stamp(at), "actor": actor}
+    connection.execute(_BODY, {**values, "party": about.party, "dataset": about.dataset, "batch": about.batch})
+    if targets := targets_of(entry.kind, facts):
+        connection.execute(_TARGET, [{"entry": leaf, "type": str(target.type), "key": target.key} for target in targets])
     return leaf
 
 
+_BODY = insert(t.ledger_body)
+_TARGET = insert(t.entry_target)
 _PLACE = update(t.ledger_leaf).where(t.ledger_leaf.c.id == bindparam("leaf_id")).values(position=bindparam("place"))
 
 
-def order(connection: Connection, limit: int = 4096) -> int:
+def sequence(connection: Connection, limit: int = 4096) -> int:
     """Give waiting leaves the next positions, oldest first; returns how many. One transaction at a time."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(4712)"))
@@ -75,8 +84,8 @@ def _split(frontier: bytes) -> tuple[bytes, ...]:
     return tuple(frontier[i : i + DIGEST] for i in range(0, len(frontier), DIGEST))
 
 
-def extend(connection: Connection, now: datetime) -> int:
-    """Grow the tree over every ordered leaf and keep its root; returns the tree's size."""
+def integrate(connection: Connection, now: datetime) -> int:
+    """Grow the tree over every sequenced leaf and keep its root as a checkpoint; returns the tree's size."""
     size, _, frontier, _ = newest_checkpoint(connection)
     newer = select(t.ledger_leaf.c.leaf).where(t.ledger_leaf.c.position >= size).order_by(t.ledger_leaf.c.position)
     leaves = connection.execute(newer).scalars().all()
@@ -87,14 +96,22 @@ def extend(connection: Connection, now: datetime) -> int:
     return size
 
 
-def all_entries(connection: Connection) -> Iterator[Entry]:
+def read_rows(connection: Connection) -> Iterator[LedgerRow]:
     """Every entry in the tree's order, then those that wait for a position."""
-    joined = select(t.ledger_leaf, t.ledger_body.c.nonce, t.ledger_body.c.body).outerjoin(
-        t.ledger_body, t.ledger_body.c.id == t.ledger_leaf.c.id
-    )
-    ordered = joined.order_by(t.ledger_leaf.c.position.is_(None), t.ledger_leaf.c.position, t.ledger_leaf.c.id)
-    for row in connection.execute(ordered.execution_options(yield_per=2000)):
-        yield Entry(row.id, row.position, row.leaf, row.nonce, row.body)
+    l, b = t.ledger_leaf.c, t.ledger_body.c  # noqa: E741 - as the tables' other users call them
+    joined = select(l.id, l.position, l.leaf, b.nonce, b.body, b.kind).outerjoin(t.ledger_body, b.id == l.id)
+    ordered = joined.order_by(l.position.is_(None), l.position, l.id).execution_options(yield_per=PAGE)
+    for page in connection.execute(ordered).partitions():
+        targets = _targets(connection, [row.id for row in page])
+        yield from (LedgerRow(*row, targets.get(row.id, frozenset())) for row in page)
+
+
+def _targets(connection: Connection, entries: Sequence[int]) -> dict[int, frozenset[Target]]:
+    c = t.entry_target.c
+    targets: dict[int, frozenset[Target]] = {}
+    for entry, kind, key in connection.execute(select(c.entry, c.type, c.key).where(c.entry.in_(entries))):
+        targets[entry] = targets.get(entry, frozenset()) | {Target(TargetType(kind), key)}
+    return targets
 
 
 def checkpoints(connection: Connection) -> list[tuple[int, bytes]]:

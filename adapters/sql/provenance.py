@@ -7,21 +7,20 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, LargeBinary, Select, and_, false, func, literal, or_, select, true
-from sqlalchemy import not_ as sql_not
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, true
 
 from adapters.sql import tables as t
 from adapters.sql.directory import Asking, Leaf, Seen, Shelf, column
 from adapters.sql.store import moment
-from consent.entries import Kind
-from mappings.fhir.provenance import NOUNS, Recorded
+from consent.entries import GOVERN, BatchClosed, TargetType, UseClosed, UseOpened
+from consent.provenance import RecordedEntry, read_entry
 from mappings.fhir.systems import keys_of
 from mappings.query import OneOf
 
 _b, _l = t.ledger_body.c, t.ledger_leaf.c
-_DEPOSIT = _b.kind == str(Kind.BATCH_CLOSED)
-_USE = _b.kind.in_([str(Kind.USE_OPENED), str(Kind.USE_CLOSED)])
-_GOVERNANCE = _b.kind.like(f"{Kind.GOVERN}.%")
+_DEPOSIT = _b.kind == BatchClosed.KIND
+_USE = _b.kind.in_([UseOpened.KIND, UseClosed.KIND])
+_GOVERNANCE = _b.kind.like(f"{GOVERN}%")
 
 
 def _entries(seen: Seen) -> Select[Any]:
@@ -51,49 +50,51 @@ def _entries(seen: Seen) -> Select[Any]:
     )
 
 
-def _recorded(_connection: Connection, row: Any) -> tuple[Recorded, int | None]:
-    body = json.loads(row.body)
-    entry = Recorded(row.row, row.kind, moment(row.at), row.actor, body, row.position, row.leaf, row.key, row.alias)
+def _entry(_connection: Connection, row: Any) -> tuple[RecordedEntry, int | None]:
+    entry = read_entry(
+        json.loads(row.body),
+        kind=row.kind,
+        id=row.row,
+        at=moment(row.at),
+        actor=row.actor,
+        position=row.position,
+        leaf=row.leaf,
+        provider=row.key,
+        alias=row.alias,
+    )
     return entry, row.dataset
 
 
-def _says(connection: Connection, text: str) -> ColumnElement[bool]:
-    """Whether the canonical body holds this piece of JSON; quoted strings have one spelling there (RFC 8785)."""
-    found = func.instr if connection.dialect.name == "sqlite" else func.pg_catalog.position
-    return found(_b.body, literal(text.encode(), LargeBinary)) > 0
+def _about(target: TargetType, *keys: str) -> ColumnElement[bool]:
+    """Whether an entry is about one of these: an indexed look-up."""
+    about = t.entry_target.c
+    return _b.id.in_(select(about.entry).where(about.key.in_(keys), about.type == str(target)))
 
 
-def _target(connection: Connection, leaf: Leaf, seen: Seen) -> ColumnElement[bool]:
+def _target(_connection: Connection, leaf: Leaf, seen: Seen) -> ColumnElement[bool]:
     """Entries whose target is one of the references `Type/id`: as `mappings.fhir.provenance` names targets."""
     assert isinstance(leaf, OneOf)  # noqa: S101 - a reference is read into nothing else
     asked = [str(value).split("/") for value in leaf.values]
-    return or_(false(), *(_TARGETS[kind](connection, key, seen) for kind, identity in asked for key in keys_of(identity)))
+    return or_(false(), *(_TARGETS[kind](keys_of(identity), seen) for kind, identity in asked))
 
 
-def _governed(connection: Connection, noun: str, key: str) -> ColumnElement[bool]:
-    return and_(_b.kind.like(f"{Kind.GOVERN}.{noun}.%"), _says(connection, f'"{noun}":{json.dumps(key, ensure_ascii=False)}'))
-
-
-def _of_dataset(connection: Connection, alias: str, _seen: Seen) -> ColumnElement[bool]:
-    named = or_(*(_b.kind.like(f"{Kind.GOVERN}.{noun}.%") for noun in NOUNS))
-    about = and_(t.dataset.c.alias == alias, or_(_DEPOSIT, and_(_GOVERNANCE, sql_not(named))))
-    return or_(about, _governed(connection, "dataset", alias))
-
-
-def _of_study(connection: Connection, key: str, seen: Seen) -> ColumnElement[bool]:
+def _of_study(keys: tuple[str, ...], seen: Seen) -> ColumnElement[bool]:
     """A use of it; a deposit of it where the caller may query the dataset, for only then the deposit names it."""
-    study = connection.execute(select(t.study.c.study_uid, t.study.c.dataset).where(t.study.c.key == key)).one_or_none()
-    if study is None:
-        return false()
-    deposited = and_(_DEPOSIT, _b.dataset.in_(sorted(seen.queryable)))
-    return and_(_b.dataset == study.dataset, or_(_USE, deposited), _says(connection, f'"{study.study_uid}"'))
+    study, about = t.study.c, t.entry_target.c
+    named = (
+        select(about.entry)
+        .join(t.study, about.key == study.study_uid)
+        .where(study.key.in_(keys), about.type == str(TargetType.STUDY), study.dataset == _b.dataset)
+        .correlate(t.ledger_body)
+    )
+    return and_(or_(_USE, and_(_DEPOSIT, _b.dataset.in_(sorted(seen.queryable)))), _b.id.in_(named))
 
 
-_TARGETS: dict[str, Callable[[Connection, str, Seen], ColumnElement[bool]]] = {
+_TARGETS: dict[str, Callable[[tuple[str, ...], Seen], ColumnElement[bool]]] = {
     "ImagingStudy": _of_study,
-    "Endpoint": _of_dataset,
-    "Consent": lambda connection, key, _: _governed(connection, "agreement", key),
-    "Organization": lambda connection, key, _: _governed(connection, "party", key),
+    "Endpoint": lambda keys, _: _about(TargetType.DATASET, *keys),
+    "Consent": lambda keys, _: _about(TargetType.AGREEMENT, *keys),
+    "Organization": lambda keys, _: _about(TargetType.PARTY, *keys),
 }
 
 
@@ -101,5 +102,5 @@ def _fields(_seen: Seen) -> Mapping[str, Asking]:
     return {"entry": column(_b.id), "at": column(_b.at), "target": _target}
 
 
-ENTRIES: Shelf[tuple[Recorded, int | None]] = Shelf(_entries, _b.id, _fields, _recorded)
+ENTRIES: Shelf[tuple[RecordedEntry, int | None]] = Shelf(_entries, _b.id, _fields, _entry)
 """(entry, id of its dataset) for every entry the caller may read."""

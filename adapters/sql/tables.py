@@ -384,6 +384,14 @@ ledger_body = Table(  # may be erased; the leaf then commits to something nobody
     Index("ix_ledger_body_party", "party", "id"),
     Index("ix_ledger_body_batch", "batch"),
 )
+entry_target = Table(  # what an entry is about, as its body says; erased with it
+    "entry_target",
+    metadata,
+    Column("entry", Key, ForeignKey("ledger_body.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("type", String(16), primary_key=True),
+    Column("key", String(128), primary_key=True),
+    Index("ix_entry_target_key", "key", "type", "entry"),
+)
 checkpoint = Table(
     "checkpoint",
     metadata,

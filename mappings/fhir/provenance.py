@@ -3,12 +3,10 @@
 Rendered from the entry's body and never stored. A deposit names its studies only to those who may query its dataset.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from collections.abc import Callable
 
-from consent.entries import Kind
+from consent.entries import GOVERN, BatchClosed, TargetType
+from consent.provenance import RecordedEntry
 from mappings.fhir.serial import document, instant, told
 from mappings.fhir.systems import (
     ACT_REASON,
@@ -35,32 +33,14 @@ from mappings.study import study_key
 Json = dict[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """A ledger entry that can be read: `body` its decoded facts, `position` its leaf's index (None until ordered).
-
-    `provider` and `alias` name the party and dataset it is about, None where it is about neither.
-    """
-
-    id: int
-    kind: str
-    at: datetime
-    actor: str
-    body: Mapping[str, Any]
-    position: int | None
-    leaf: bytes
-    provider: str | None
-    alias: str | None
-
-
-def provenance(entry: Recorded, base: str, *, studies: bool) -> bytes:
+def provenance(entry: RecordedEntry, base: str, *, studies: bool) -> bytes:
     """The Provenance's JSON; `studies` says whether a deposit's studies may be named."""
     body: Json = {
         "meta": {"lastUpdated": instant(entry.at)},
         "extension": [{"url": LEAF_INDEX, "valueString": str(entry.position)}] if entry.position is not None else [],
         "target": _targets(entry, studies),
         "recorded": instant(entry.at),
-        "policy": [f"{base}/terms/{version}"] if (version := _terms(entry)) else [],
+        "policy": [f"{base}/terms/{entry.terms}"] if entry.terms else [],
         "reason": _reasons(entry),
         "activity": {"coding": _activity(entry)},
         "agent": _agents(entry),
@@ -69,74 +49,63 @@ def provenance(entry: Recorded, base: str, *, studies: bool) -> bytes:
     return document("Provenance", str(entry.id), body)
 
 
-def _targets(entry: Recorded, studies: bool) -> list[Json]:
-    if entry.kind.startswith("use."):
-        return [reference("ImagingStudy", study_key(entry.body["study"]))]
-    if entry.kind == Kind.BATCH_CLOSED:
-        named = [reference("ImagingStudy", study_key(uid)) for uid in entry.body.get("studies", ())] if studies else []
-        return [reference("Endpoint", entry.alias or entry.body["dataset"]), *named]
-    return [_governed(entry)]
+def _targets(entry: RecordedEntry, studies: bool) -> list[Json]:
+    deposit = entry.kind == BatchClosed.KIND
+    shown = [t for t in entry.targets if studies or not deposit or t.type is not TargetType.STUDY]
+    references = _OF_GOVERNANCE if entry.kind.startswith(GOVERN) else REFERENCES
+    return [references[target.type](target.key) for target in shown]
 
 
 def _identified(system: str) -> Callable[[str], Json]:
     return lambda name: {"identifier": {"system": system, "value": name}}
 
 
-NOUNS: dict[str, Callable[[str], Json]] = {
-    "agreement": lambda name: reference("Consent", name),
-    "dataset": lambda name: reference("Endpoint", name),
-    "party": lambda name: reference("Organization", name),
-    "study": lambda uid: {"type": "ImagingStudy", "identifier": {"system": DICOM_UID, "value": f"urn:oid:{uid}"}},
-    "node": _identified(NODE),
-    "client": _identified(CLIENT),
-    "terms": _identified(TERMS),
-    "batch": _identified(BATCH),
+REFERENCES: dict[TargetType, Callable[[str], Json]] = {
+    TargetType.STUDY: lambda uid: reference("ImagingStudy", study_key(uid)),
+    TargetType.AGREEMENT: lambda name: reference("Consent", name),
+    TargetType.DATASET: lambda name: reference("Endpoint", name),
+    TargetType.PARTY: lambda name: reference("Organization", name),
+    TargetType.NODE: _identified(NODE),
+    TargetType.CLIENT: _identified(CLIENT),
+    TargetType.TERMS: _identified(TERMS),
+    TargetType.BATCH: _identified(BATCH),
+    TargetType.BLOCK: _identified(GOVERNED),
 }
-"""What a governance act was done to → a reference to what is served, else an identifier (a withdrawn study is not served)."""
+"""What an entry is about → a reference to what is served, else an identifier."""
+
+_OF_GOVERNANCE = REFERENCES | {
+    TargetType.STUDY: lambda uid: {"type": "ImagingStudy", "identifier": {"system": DICOM_UID, "value": f"urn:oid:{uid}"}}
+}
+"""A study that was withdrawn is not served."""
 
 
-def _governed(entry: Recorded) -> Json:
-    """`govern.<noun>.<verb>` names its noun in the body; senders, permits and blocks belong to their dataset."""
-    noun = entry.kind.split(".")[1]
-    if noun in NOUNS and noun in entry.body:
-        return NOUNS[noun](str(entry.body[noun]))
-    if entry.alias:
-        return reference("Endpoint", entry.alias)
-    return _identified(GOVERNED)(str(entry.body.get(noun, noun)))
+def _reasons(entry: RecordedEntry) -> list[Json]:
+    return [{"coding": [coding(PURPOSE, entry.purpose), coding(ACT_REASON, "HRESCH")]}] if entry.purpose else []
 
 
-def _terms(entry: Recorded) -> str | None:
-    return None if entry.kind.startswith("govern.") else entry.body.get("terms")
-
-
-def _reasons(entry: Recorded) -> list[Json]:
-    purpose = entry.body.get("purpose") if entry.kind.startswith("use.") else None
-    return [{"coding": [coding(PURPOSE, purpose), coding(ACT_REASON, "HRESCH")]}] if purpose else []
-
-
-def _activity(entry: Recorded) -> list[Json]:
+def _activity(entry: RecordedEntry) -> list[Json]:
     codes = [coding(ENTRY_KIND, entry.kind)]
-    if entry.kind == Kind.BATCH_CLOSED:
+    if entry.kind == BatchClosed.KIND:
         codes.append(coding(DATA_OPERATION, "CREATE", "create"))
-    if entry.kind.startswith("use."):
-        codes.append(coding(ACTION, entry.body["action"]))
+    if entry.action:
+        codes.append(coding(ACTION, entry.action))
     return codes
 
 
-def _agents(entry: Recorded) -> list[Json]:
+def _agents(entry: RecordedEntry) -> list[Json]:
     """Who did it, as the ledger calls it; a deposit is made on behalf of its provider."""
-    on_behalf = reference("Organization", entry.provider) if entry.kind == Kind.BATCH_CLOSED and entry.provider else None
+    on_behalf = reference("Organization", entry.provider) if entry.kind == BatchClosed.KIND and entry.provider else None
     who = {"identifier": {"system": CALLER, "value": entry.actor}}
     return [told(type=concept(PROVENANCE_AGENT, "performer", "Performer"), who=who, onBehalfOf=on_behalf)]
 
 
-def _sources(entry: Recorded) -> list[Json]:
+def _sources(entry: RecordedEntry) -> list[Json]:
     """The agreement it was done under."""
-    cited = None if entry.kind.startswith("govern.") else entry.body.get("agreement")
-    if not cited:
+    if not entry.agreement:
         return []
-    return [{"role": "source", "what": reference("Consent", cited.split("@")[0]) | {"display": f"Agreement {cited}"}}]
+    key = entry.agreement.split("@")[0]
+    return [{"role": "source", "what": reference("Consent", key) | {"display": f"Agreement {entry.agreement}"}}]
 
 
-def _leaf(entry: Recorded) -> Json:
+def _leaf(entry: RecordedEntry) -> Json:
     return {"role": "source", "what": {"identifier": {"system": LEAF_HASH, "value": entry.leaf.hex()}, "display": "Ledger leaf"}}

@@ -10,7 +10,7 @@ from consent.policy import NEVER_FOR_DIAGNOSIS, decide
 from mappings.failures import Failure, NotFound
 from server import wiring
 from server.cli.processes import add_flags, settings_of
-from server.usecases import federate, health, link, seal
+from server.usecases import federate, health, ledger, link
 from server.usecases.hall import Hall
 from server.usecases.identify import subject
 
@@ -73,7 +73,7 @@ def explain(args: argparse.Namespace) -> int:
 
 def verify(args: argparse.Namespace) -> int:
     """Recompute the whole ledger; name the first broken entry."""
-    checked = seal.verify(wiring.hall(settings_of(args), upgrade=False))
+    checked = ledger.verify(wiring.hall(settings_of(args), upgrade=False))
     if checked.broken:
         print(f"BROKEN after {checked.entries} good entries. {checked.broken}")
         return 1

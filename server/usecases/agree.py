@@ -9,13 +9,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from adapters.sql import governance
-from adapters.sql.ledger import About
+from adapters.sql.ledger import About, record
 from adapters.sql.store import stamp
 from consent.agreement import MOVES, AgreementState, moved
-from consent.conditions import GRANTABLE, AccessClass, Purpose, Visibility
+from consent.conditions import GRANTABLE, AccessClass, Action, Purpose, Visibility
+from consent.entries import AgreementDrafted, AgreementMoved, DatasetAdded, DatasetDescribed, PartyAdded, TermsPublished
 from consent.terms import is_version, terms_hash
 from mappings.failures import Conflict, Invalid, NotFound
-from server.usecases.govern import about, acted, among, known, new
+from server.usecases.govern import about, among, known, new
 from server.usecases.hall import Hall
 
 ALIAS = re.compile(r"[A-Z0-9_-]{1,16}")
@@ -33,7 +34,7 @@ def add_party(hall: Hall, actor: str, key: str, name: str, role: str, *, approve
     with hall.store.write() as connection:
         new(connection, "party", key)
         party = governance.add(connection, "party", hall.clock(), key=key, name=name, role=role, approved=approved)
-        acted(hall, connection, actor, "party", "add", {"party": key, "role": role, "approved": int(approved)}, About(party))
+        record(connection, PartyAdded(party=key, role=role, approved=approved), hall.clock(), actor, About(party))
 
 
 def add_terms(hall: Hall, actor: str, version: str, text: bytes) -> str:
@@ -45,7 +46,7 @@ def add_terms(hall: Hall, actor: str, version: str, text: bytes) -> str:
             raise Conflict("terms-immutable", f"Terms {version} are published; publish changes under a new version.", "version")
         digest, now = terms_hash(text), hall.clock()
         governance.add(connection, "terms", now, version=version, sha256=digest, text=text, at=stamp(now))
-        acted(hall, connection, actor, "terms", "add", {"terms": version, "sha256": digest}, About())
+        record(connection, TermsPublished(terms=version, sha256=digest), now, actor, About())
     return digest
 
 
@@ -82,9 +83,22 @@ def add_agreement(
         links = {"party": party, "node": known(connection, "node", node), "terms": known(connection, "terms", terms)}
         period = {"starts": stamp(begins), "ends": None if ends is None else stamp(ends)}
         governance.add(connection, "agreement", hall.clock(), key=key, version=1, state="draft", **links, **period, **values)
-        said = {"agreement": key, "version": 1, "state": "draft", "provider": provider, "node": node, "terms": terms}
-        period_said = {"starts": begins.isoformat(), "ends": ends.isoformat() if ends else None}
-        acted(hall, connection, actor, "agreement", "add", said | period_said | {**values, "listed": int(listed)}, About(party))
+        draft = AgreementDrafted(
+            agreement=key,
+            version=1,
+            state="draft",
+            provider=provider,
+            node=node,
+            terms=terms,
+            starts=begins,
+            ends=ends,
+            access_class=AccessClass(access_class),
+            listed=listed,
+            actions=frozenset(map(Action, actions)),
+            visibility=Visibility(visibility),
+            purposes=frozenset(map(Purpose, purposes)),
+        )
+        record(connection, draft, hall.clock(), actor, About(party))
 
 
 def move_agreement(hall: Hall, actor: str, key: str, verb: str) -> AgreementState:
@@ -101,8 +115,9 @@ def move_agreement(hall: Hall, actor: str, key: str, verb: str) -> AgreementStat
             )
         version = row["version"] + 1
         governance.change(connection, "agreement", row["id"], hall.clock(), state=str(target), version=version)
-        said = {"agreement": key, "version": version, "state": str(target), "provider": _party_key(connection, row["party"])}
-        acted(hall, connection, actor, "agreement", verb, said, About(row["party"]))
+        provider = _party_key(connection, row["party"])
+        act = AgreementMoved(verb=verb, agreement=key, version=version, state=str(target), provider=provider)
+        record(connection, act, hall.clock(), actor, About(row["party"]))
     return target
 
 
@@ -119,7 +134,7 @@ def add_dataset(hall: Hall, actor: str, alias: str, agreement: str, title: str, 
             raise NotFound("agreement-unknown", f"There is no agreement called {agreement}.", "agreement")
         values = {"alias": alias, "agreement": row["id"], "title": title, "description": description, "details": "{}"}
         dataset = governance.add(connection, "dataset", hall.clock(), **values)
-        acted(hall, connection, actor, "dataset", "add", {"dataset": alias, "agreement": agreement}, About(row["party"], dataset))
+        record(connection, DatasetAdded(dataset=alias, agreement=agreement), hall.clock(), actor, About(row["party"], dataset))
 
 
 def set_dataset(hall: Hall, actor: str, alias: str, details: Mapping[str, str]) -> None:
@@ -131,4 +146,4 @@ def set_dataset(hall: Hall, actor: str, alias: str, details: Mapping[str, str]) 
         named = {k: details[k] for k in ("title", "description") if k in details}
         kept = {k: v for k, v in (json.loads(row["details"]) | dict(details)).items() if v and k not in named}
         governance.change(connection, "dataset", row["id"], hall.clock(), details=json.dumps(kept, sort_keys=True), **named)
-        acted(hall, connection, actor, "dataset", "set", {"dataset": alias, **details}, about(connection, alias))
+        record(connection, DatasetDescribed(dataset=alias, details=details), hall.clock(), actor, about(connection, alias))

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from adapters.sql import batches, governance
 from adapters.sql.ledger import About, record
 from consent.agreement import Facts
-from consent.entries import Kind
+from consent.entries import BatchClosed, BatchOpened, parted
 from consent.subject import Role, Subject
 from server.usecases.hall import Hall
 
@@ -59,14 +59,10 @@ def open_batch(hall: Hall, origin: Origin) -> Batch:
         names = {"calling": origin.calling, "called": origin.called, "attested": origin.attested, "held_by": hall.holder}
         batch = batches.opened(connection, now, key=key, **values, **names)
         party = hall.governance(connection).parties[facts.provider]
-        said = {
-            "batch": key,
-            "dataset": origin.alias,
-            "provider": facts.provider,
-            "door": origin.door,
-            "calling": origin.calling or None,
-        }
-        record(connection, Kind.BATCH_OPENED, now, origin.subject.id, said, About(party, origin.dataset, batch))
+        entry = BatchOpened(
+            batch=key, dataset=origin.alias, provider=facts.provider, door=origin.door, calling=origin.calling or None
+        )
+        record(connection, entry, now, origin.subject.id, About(party, origin.dataset, batch))
     return Batch(batch, key, origin)
 
 
@@ -80,19 +76,24 @@ def close_batch(hall: Hall, batch: int) -> None:
         facts = facts_of(hall, connection, row.dataset)
         counts = batches.counts(connection, batch)
         outcomes = {o: sum(n for (outcome, _), n in counts.items() if outcome == o) for o in sorted({o for o, _ in counts})}
-        said = {
-            "batch": row.key,
-            "dataset": row.alias,
-            "provider": row.provider,
-            "door": row.door,
-            "files": sum(outcomes.values()),
-            "outcomes": outcomes,
-            "studies": batches.studies(connection, batch),
-            "digest": batches.digest(connection, batch).hex(),
-            "agreement": f"{facts.agreement}@{facts.version}",
-            "terms": facts.terms,
-        }
-        record(connection, Kind.BATCH_CLOSED, now, row.subject, said, About(row.party, row.dataset, batch))
+        parts = parted(batches.studies(connection, batch))
+        digest = batches.digest(connection, batch).hex()
+        for part, studies in enumerate(parts, 1):
+            entry = BatchClosed(
+                batch=row.key,
+                dataset=row.alias,
+                provider=row.provider,
+                door=row.door,
+                files=sum(outcomes.values()),
+                outcomes=outcomes,
+                studies=studies,
+                part=part,
+                parts=len(parts),
+                digest=digest,
+                agreement=f"{facts.agreement}@{facts.version}",
+                terms=facts.terms,
+            )
+            record(connection, entry, now, row.subject, About(row.party, row.dataset, batch))
 
 
 def facts_of(hall: Hall, connection: Connection, dataset: int) -> Facts:

@@ -1,28 +1,19 @@
-"""What every act of governance shares: names that are known or free, words among a closed list, and the ledger entry.
+"""What every act of governance shares: names that are known or free, and words among a closed list.
 
 Each verb of `agree`, `register` and `withdraw` is one durable transaction: the change, the moved counter (so it binds the next
 statement everywhere) and its ledger entry. Illegal moves and unknown names raise; nothing is half done.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
 from adapters.sql import governance
-from adapters.sql.ledger import About, record
-from consent.entries import Kind
+from adapters.sql.ledger import About
 from mappings.failures import Conflict, Invalid, NotFound
-from server.usecases.hall import Hall
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
-
-
-def acted(
-    hall: Hall, connection: Connection, actor: str, noun: str, verb: str, facts: Mapping[str, object], concerned: About
-) -> None:
-    """Record one act in the ledger, in the transaction that does it."""
-    record(connection, f"{Kind.GOVERN}.{noun}.{verb}", hall.clock(), actor, facts, concerned)
 
 
 def known(connection: Connection, noun: str, name: str) -> int:

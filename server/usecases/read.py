@@ -18,6 +18,7 @@ from adapters.sql.provenance import ENTRIES
 from adapters.sql.search import PatientRow
 from consent.conditions import Action
 from consent.policy import Sight
+from consent.provenance import RecordedEntry
 from consent.subject import Role
 from mappings.failures import NotFound
 from mappings.fhir.bundle import searchset
@@ -27,7 +28,7 @@ from mappings.fhir.endpoint import endpoint
 from mappings.fhir.organization import Party, organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
-from mappings.fhir.provenance import Recorded, provenance
+from mappings.fhir.provenance import provenance
 from mappings.fhir.search import Arguments, Asked, identified, next_link, self_link
 from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import meta_of
@@ -128,7 +129,7 @@ def _shelved(shelf: Shelf[Any], made: Callable[[Any, _Asking, Seen], bytes]) -> 
     return Source(Action.DISCOVER, page, counted)
 
 
-def _provenance(noun: tuple[Recorded, int | None], asking: _Asking, seen: Seen) -> bytes:
+def _provenance(noun: tuple[RecordedEntry, int | None], asking: _Asking, seen: Seen) -> bytes:
     entry, dataset = noun
     return provenance(entry, asking.base, studies=dataset in seen.queryable)
 

@@ -7,13 +7,24 @@ from datetime import datetime
 
 from adapters.identity import registered_jwks
 from adapters.sql import governance
-from adapters.sql.ledger import About
+from adapters.sql.ledger import About, record
 from adapters.sql.store import stamp
 from consent.agreement import NODE_MOVES, Hosting
 from consent.conditions import Purpose
+from consent.entries import (
+    ClientAdded,
+    ClientSet,
+    NodeAdded,
+    NodeMoved,
+    PermitAdded,
+    PermitRevoked,
+    SenderAdded,
+    SenderAttested,
+    SenderRemoved,
+)
 from mappings import smart
 from mappings.failures import Conflict, Invalid, NotFound
-from server.usecases.govern import about, acted, among, known, new
+from server.usecases.govern import about, among, known, new
 from server.usecases.hall import Hall
 
 NODE_KINDS = ("folder", "orthanc")
@@ -39,15 +50,8 @@ def add_node(
         values = {"kind": kind, "hosting": hosting, "url": url, "secret_file": secret_file, "state": "linked"}
         cidrs = " ".join(str(_network(n)) for n in networks)
         governance.add(connection, "node", hall.clock(), name=name, networks=cidrs, allow=" ".join(allow), **values)
-        acted(
-            hall,
-            connection,
-            actor,
-            "node",
-            "add",
-            {"node": name, "kind": kind, "hosting": hosting, "allow": " ".join(allow)},
-            About(),
-        )
+        entry = NodeAdded(node=name, node_kind=kind, hosting=hosting, allow=" ".join(allow))
+        record(connection, entry, hall.clock(), actor, About())
 
 
 def _network(text: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
@@ -64,7 +68,7 @@ def move_node(hall: Hall, actor: str, name: str, verb: str) -> None:
     with hall.store.write() as connection:
         key = known(connection, "node", name)
         governance.change(connection, "node", key, hall.clock(), state=str(NODE_MOVES[verb]))
-        acted(hall, connection, actor, "node", verb, {"node": name, "state": str(NODE_MOVES[verb])}, About())
+        record(connection, NodeMoved(verb=verb, node=name, state=str(NODE_MOVES[verb])), hall.clock(), actor, About())
 
 
 def add_sender(hall: Hall, actor: str, alias: str, aet: str, network: str) -> None:
@@ -79,7 +83,7 @@ def add_sender(hall: Hall, actor: str, alias: str, aet: str, network: str) -> No
         if any(s.alias == alias and (s.aet, s.network) == (aet, cidr) for s in governance.senders(connection)):
             raise Conflict("sender-exists", f"{aet} from {cidr} is a sender of {alias} already.", "sender")
         governance.add(connection, "sender", hall.clock(), dataset=dataset, aet=aet, network=cidr)
-        acted(hall, connection, actor, "sender", "add", {"dataset": alias, "aet": aet, "from": cidr}, about(connection, alias))
+        record(connection, SenderAdded(dataset=alias, aet=aet, network=cidr), hall.clock(), actor, about(connection, alias))
 
 
 def attest_sender(hall: Hall, actor: str, alias: str, aet: str, person: str, on: str) -> None:
@@ -90,8 +94,8 @@ def attest_sender(hall: Hall, actor: str, alias: str, aet: str, person: str, on:
             raise NotFound("sender-unknown", f"{aet} is no sender of {alias}.", "sender")
         for sender in found:
             governance.change(connection, "sender", sender.id, hall.clock(), attested_by=person, attested_on=on)
-        said = {"dataset": alias, "aet": aet, "attested_by": person, "attested_on": on}
-        acted(hall, connection, actor, "sender", "attest", said, about(connection, alias))
+        entry = SenderAttested(dataset=alias, aet=aet, attested_by=person, attested_on=on)
+        record(connection, entry, hall.clock(), actor, about(connection, alias))
 
 
 def remove_sender(hall: Hall, actor: str, alias: str, aet: str) -> None:
@@ -102,7 +106,7 @@ def remove_sender(hall: Hall, actor: str, alias: str, aet: str) -> None:
             raise NotFound("sender-unknown", f"{aet} is no sender of {alias}.", "sender")
         for sender in found:
             governance.change(connection, "sender", sender.id, hall.clock(), removed=True)
-        acted(hall, connection, actor, "sender", "remove", {"dataset": alias, "aet": aet}, about(connection, alias))
+        record(connection, SenderRemoved(dataset=alias, aet=aet), hall.clock(), actor, about(connection, alias))
 
 
 def add_client(
@@ -137,15 +141,8 @@ def add_client(
             "enabled": True,
         }
         governance.add(connection, "client", hall.clock(), **values, **links, jwks=json.dumps(keys))
-        said = {
-            "client": client_id,
-            "party": party,
-            "purposes": granted,
-            "scopes": " ".join(scopes),
-            "node": node,
-            "terms": terms,
-        }
-        acted(hall, connection, actor, "client", "add", said, About(links["party"]))
+        entry = ClientAdded(client=client_id, party=party, purposes=granted, scopes=" ".join(scopes), node=node, terms=terms)
+        record(connection, entry, hall.clock(), actor, About(links["party"]))
 
 
 def set_client(hall: Hall, actor: str, client_id: str, *, enabled: bool | None = None, terms: str | None = None) -> None:
@@ -156,8 +153,7 @@ def set_client(hall: Hall, actor: str, client_id: str, *, enabled: bool | None =
         if terms is not None:
             changes["terms"] = known(connection, "terms", terms)
         governance.change(connection, "client", key, hall.clock(), **changes)
-        said = {"client": client_id, "enabled": None if enabled is None else int(enabled), "terms": terms}
-        acted(hall, connection, actor, "client", "set", said, About())
+        record(connection, ClientSet(client=client_id, enabled=enabled, terms=terms), hall.clock(), actor, About())
 
 
 def add_permit(hall: Hall, actor: str, alias: str, party: str, ends: datetime | None = None) -> None:
@@ -166,8 +162,7 @@ def add_permit(hall: Hall, actor: str, alias: str, party: str, ends: datetime | 
         dataset, holder = known(connection, "dataset", alias), known(connection, "party", party)
         period = {"starts": stamp(hall.clock()), "ends": None if ends is None else stamp(ends)}
         governance.add(connection, "permit", hall.clock(), dataset=dataset, party=holder, **period)
-        said = {"dataset": alias, "party": party, "ends": ends.isoformat() if ends else None}
-        acted(hall, connection, actor, "permit", "add", said, about(connection, alias))
+        record(connection, PermitAdded(dataset=alias, party=party, ends=ends), hall.clock(), actor, about(connection, alias))
 
 
 def revoke_permit(hall: Hall, actor: str, alias: str, party: str) -> None:
@@ -183,4 +178,4 @@ def revoke_permit(hall: Hall, actor: str, alias: str, party: str) -> None:
             raise NotFound("permit-unknown", f"{party} holds no permit for {alias}.", "permit")
         for permit in held:
             governance.change(connection, "permit", permit["id"], hall.clock(), revoked=stamp(hall.clock()))
-        acted(hall, connection, actor, "permit", "revoke", {"dataset": alias, "party": party}, about(connection, alias))
+        record(connection, PermitRevoked(dataset=alias, party=party), hall.clock(), actor, about(connection, alias))

@@ -9,7 +9,7 @@ from adapters.sql.batches import BatchRow
 from adapters.sql.custody import Kept
 from adapters.sql.ledger import About, record
 from consent.deposit import Outcome, Verdict
-from consent.entries import Kind
+from consent.entries import BatchDecided
 from consent.subject import Role, Subject
 from mappings.failures import Conflict, NotFound
 from server.usecases import ingest
@@ -75,5 +75,5 @@ def refuse(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozense
 
 def _record(hall: Hall, connection: Connection, actor: str, verb: str, row: BatchRow, objects: int) -> None:
     party = governance.id_of(connection, "party", row.provider)
-    said = {"batch": row.key, "dataset": row.alias, "objects": objects}
-    record(connection, f"{Kind.GOVERN}.batch.{verb}", hall.clock(), actor, said, About(party, row.dataset, row.id))
+    entry = BatchDecided(verb=verb, batch=row.key, dataset=row.alias, objects=objects)
+    record(connection, entry, hall.clock(), actor, About(party, row.dataset, row.id))

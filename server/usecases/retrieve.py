@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from adapters.nodes.port import Node
 from adapters.sql import access, custody, governance
 from adapters.sql import search as rows
-from adapters.sql.access import Access
+from adapters.sql.access import Access, Under
 from adapters.sql.ledger import About
 from adapters.sql.search import Located
 from consent.agreement import Facts
@@ -109,8 +109,7 @@ def recorded(hall: Hall, caller: Caller, wanted: Wanted, action: Action, granted
             access.preview(connection, said)
             return
         about = About(governance.id_of(connection, "party", facts.provider), facts.dataset)
-        cites = {"dataset": facts.alias, "agreement": granted.decision.agreement, "terms": granted.decision.terms}
-        access.use(connection, said, wanted.study, about, cites)
+        access.use(connection, said, wanted.study, about, Under(facts.alias, granted.decision.agreement, granted.decision.terms))
 
 
 def metadata(hall: Hall, caller: Caller, wanted: Wanted) -> list[bytes]:

@@ -1,9 +1,10 @@
 """Taking a study out at once, and letting what was withdrawn or refused come again."""
 
 from adapters.sql import custody, governance, index
-from adapters.sql.ledger import About
+from adapters.sql.ledger import About, record
+from consent.entries import BlockLifted, StudyWithdrawn
 from mappings.failures import NotFound
-from server.usecases.govern import about, acted
+from server.usecases.govern import about
 from server.usecases.hall import Hall
 
 
@@ -22,8 +23,8 @@ def withdraw_study(hall: Hall, actor: str, study_uid: str, *, replace: bool = Fa
         if not replace:
             custody.add_block(connection, dataset, "withdrawn", now, study_uid=study_uid)
         alias = next(d.alias for d in governance.datasets(connection) if d.id == dataset)
-        said = {"study": study_uid, "dataset": alias, "objects": len(objects), "replace": int(replace)}
-        acted(hall, connection, actor, "study", "withdraw", said, about(connection, alias))
+        entry = StudyWithdrawn(study=study_uid, dataset=alias, objects=len(objects), replace=replace)
+        record(connection, entry, now, actor, about(connection, alias))
     return len(objects)
 
 
@@ -33,5 +34,5 @@ def lift_block(hall: Hall, actor: str, uid: str) -> int:
         lifted = custody.lift_block(connection, uid, hall.clock())
         if not lifted:
             raise NotFound("block-unknown", "No block in force names this UID.", "block")
-        acted(hall, connection, actor, "block", "lift", {"uid": uid, "blocks": lifted}, About())
+        record(connection, BlockLifted(uid=uid, blocks=lifted), hall.clock(), actor, About())
     return lifted

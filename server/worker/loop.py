@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from mappings.failures import Failure
-from server.usecases import document, reconcile, seal
+from server.usecases import document, ledger, reconcile
 from server.usecases.hall import Hall
 
 log = logging.getLogger("accord.worker")
@@ -25,12 +25,12 @@ class Chore:
 def chores() -> list[Chore]:
     """What there is to do."""
     return [
-        Chore("order", 0.5, seal.order),
+        Chore("sequence", 0.5, ledger.sequence),
         Chore("rebuild", 0.5, document.rebuild),
         Chore("recover", 1, reconcile.recover),
         Chore("purge", 1, reconcile.purge),
-        Chore("root", 2, seal.keep_root),
-        Chore("windows", 5, seal.close_windows),
+        Chore("checkpoint", 2, ledger.checkpoint),
+        Chore("windows", 5, ledger.close_windows),
         Chore("quiet", 5, reconcile.close_quiet),
     ]
 
@@ -58,6 +58,6 @@ def _do(hall: Hall, chore: Chore) -> float:
     except Exception:
         log.exception("chore failed", extra={"chore": chore.name})
         return BACKOFF
-    if done and chore.name not in ("root", "order"):
+    if done and chore.name not in ("checkpoint", "sequence"):
         log.info("chore", extra={"chore": chore.name, "done": done})
     return chore.seconds

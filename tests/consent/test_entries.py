@@ -1,62 +1,131 @@
-import random
+"""What bodies say is for ever: members of each version, times and None, and what every body ever written is about."""
+
+from dataclasses import fields
 from datetime import UTC, datetime
-from hashlib import sha256
 
 import pytest
-import rfc8785
 
-from consent.entries import NONCE_BYTES, Kind, canonical, entry, leaf_hash
+from consent.conditions import AccessClass, Action, Purpose, Visibility
+from consent.entries import (
+    KINDS,
+    STUDIES_IN_A_BODY,
+    AgreementDrafted,
+    AgreementMoved,
+    BatchOpened,
+    PartyAdded,
+    Target,
+    TargetType,
+    parted,
+    targets_of,
+)
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=UTC)
-LETTERS = 'abcZ09 äßç漢字\U0001f600"\\/\b\f\n\r\t\x00\x1f\x7f\u2028\u20ac'
+
+FORMS = {
+    ("batch.opened", 1): "batch calling dataset door provider",
+    ("batch.closed", 2): "agreement batch dataset digest door files outcomes part parts provider studies terms",
+    ("use.opened", 1): "action agreement dataset purpose study terms window",
+    ("use.closed", 1): "accesses action digest purpose study window",
+    ("govern.party.add", 1): "approved party role",
+    ("govern.terms.add", 1): "sha256 terms",
+    ("govern.agreement.add", 1): (
+        "access_class actions agreement ends listed node provider purposes starts state terms version visibility"
+    ),
+    **{(f"govern.agreement.{verb}", 1): "agreement provider state version" for verb in ("propose", "activate", "suspend")},
+    **{(f"govern.agreement.{verb}", 1): "agreement provider state version" for verb in ("resume", "terminate")},
+    ("govern.dataset.add", 1): "agreement dataset",
+    ("govern.dataset.set", 2): "dataset details",
+    ("govern.node.add", 2): "allow hosting node node_kind",
+    **{(f"govern.node.{verb}", 1): "node state" for verb in ("link", "suspend", "unlink")},
+    ("govern.sender.add", 2): "aet dataset network",
+    ("govern.sender.attest", 1): "aet attested_by attested_on dataset",
+    ("govern.sender.remove", 1): "aet dataset",
+    ("govern.client.add", 1): "client node party purposes scopes terms",
+    ("govern.client.set", 1): "client enabled terms",
+    ("govern.permit.add", 1): "dataset ends party",
+    ("govern.permit.revoke", 1): "dataset party",
+    **{(f"govern.batch.{verb}", 1): "batch dataset objects" for verb in ("release", "refuse")},
+    ("govern.study.withdraw", 1): "dataset objects replace study",
+    ("govern.block.lift", 1): "blocks uid",
+}
+"""(kind, version) → its members. A line of this table is never changed: a body that says more is a version more."""
 
 
-def value(chance: random.Random, depth: int = 0) -> object:
-    """Anything an entry may hold: strings, whole numbers below 2^53, lists and mappings of these."""
-    kind = chance.randrange(2 if depth > 2 else 4)
-    if kind == 0:
-        return "".join(chance.choices(LETTERS, k=chance.randrange(12)))
-    if kind == 1:
-        return chance.choice([0, 1, -1, chance.randrange(2**53), -chance.randrange(2**53)])
-    if kind == 2:
-        return [value(chance, depth + 1) for _ in range(chance.randrange(4))]
-    return {key(chance): value(chance, depth + 1) for _ in range(chance.randrange(4))}
+def test_every_kind_says_what_its_version_says():
+    forms = {(kind, c.VERSION): " ".join(sorted(f.name for f in fields(c) if f.name != "verb")) for kind, c in KINDS.items()}
+    assert forms == FORMS
 
 
-def key(chance: random.Random) -> str:
-    return "".join(chance.choices("abcXYZ_09.-", k=chance.randint(1, 8)))
-
-
-@pytest.mark.parametrize("seed", range(200))
-def test_the_canonical_bytes_are_those_of_rfc_8785(seed):
-    chance = random.Random(seed)
-    body = {key(chance): value(chance) for _ in range(6)}
-    assert canonical(body) == rfc8785.dumps(body)
-
-
-def test_the_order_in_which_facts_are_given_changes_nothing():
-    assert (
-        canonical({"b": 1, "a": {"d": 1, "c": 2}}) == canonical({"a": {"c": 2, "d": 1}, "b": 1}) == b'{"a":{"c":2,"d":1},"b":1}'
-    )
-
-
-def test_what_has_no_canonical_form_is_refused():
-    for number in (float("nan"), float("inf")):
-        with pytest.raises(ValueError, match="JSON compliant"):
-            canonical({"a": number})
-
-
-def test_an_entry_says_its_version_kind_time_and_actor_and_leaves_out_what_is_none():
-    said = entry(Kind.BATCH_OPENED, AT, "client:a", {"batch": "1", "calling": None})
-    assert said == {"v": 1, "kind": "batch.opened", "at": "2026-11-22T12:00:00.000005+00:00", "actor": "client:a", "batch": "1"}
+def test_a_body_says_its_version_kind_time_and_actor_and_leaves_out_what_is_none():
+    entry = BatchOpened(batch="1", dataset="LUNG", provider="p", door="push", calling=None)
+    head = {"v": 1, "kind": "batch.opened", "at": "2026-11-22T12:00:00.000005+00:00", "actor": "client:a"}
+    assert entry.body(AT, "client:a") == head | {"batch": "1", "dataset": "LUNG", "provider": "p", "door": "push"}
 
 
 def test_a_time_is_written_to_the_microsecond_even_when_it_has_none():
-    assert entry("x", AT.replace(microsecond=0), "a", {})["at"] == "2026-11-22T12:00:00.000000+00:00"
+    entry = PartyAdded(party="p", role="user", approved=True)
+    assert entry.body(AT.replace(microsecond=0), "a")["at"] == "2026-11-22T12:00:00.000000+00:00"
 
 
-def test_a_leaf_commits_to_nonce_and_body():
-    nonce, body = bytes(NONCE_BYTES), b'{"v":1}'
-    assert leaf_hash(nonce, body) == sha256(b"\x00" + sha256(nonce + body).digest()).digest()
-    others = {leaf_hash(nonce, b'{"v":2}'), leaf_hash(b"\x01" * NONCE_BYTES, body), leaf_hash(nonce, body)}
-    assert len(others) == 3
+def test_truth_is_a_number_a_set_its_words_in_order_and_a_time_its_text():
+    entry = AgreementDrafted(
+        agreement="A",
+        version=1,
+        state="draft",
+        provider="p",
+        node="n",
+        terms="1.0.0",
+        starts=AT,
+        ends=None,
+        access_class=AccessClass.DEFAULT,
+        listed=False,
+        actions=frozenset({Action.QUERY, Action.EXPORT}),
+        visibility=Visibility.FULL,
+        purposes=frozenset({Purpose.AI_TRAINING}),
+    )
+    body = entry.body(AT, "a")
+    assert (body["listed"], body["actions"], body["purposes"]) == (0, "export query", "AITRAIN")
+    assert (body["starts"], "ends" in body) == (AT.isoformat(), False)
+
+
+def test_the_verb_of_an_act_is_part_of_its_kind_and_no_member():
+    body = AgreementMoved(verb="suspend", agreement="A", version=3, state="suspended", provider="p").body(AT, "a")
+    assert (body["kind"], "verb" in body) == ("govern.agreement.suspend", False)
+
+
+EVER_WRITTEN = {
+    "batch.opened": ({"batch": "b", "dataset": "LUNG"}, ["dataset LUNG"]),
+    "batch.closed": ({"dataset": "LUNG", "studies": ["1.2", "1.3"]}, ["dataset LUNG", "study 1.2", "study 1.3"]),
+    "use.opened": ({"study": "1.2", "dataset": "LUNG", "agreement": "A@1"}, ["study 1.2"]),
+    "use.closed": ({"study": "1.2"}, ["study 1.2"]),
+    "govern.agreement.suspend": ({"agreement": "A", "provider": "p"}, ["agreement A"]),
+    "govern.dataset.set": ({"dataset": "LUNG", "keyword": "x"}, ["dataset LUNG"]),
+    "govern.node.add": ({"node": "n", "kind": "folder"}, ["node n"]),
+    "govern.sender.add": ({"dataset": "LUNG", "from": "10.0.0.0/8"}, ["dataset LUNG"]),
+    "govern.permit.add": ({"dataset": "LUNG", "party": "u"}, ["dataset LUNG"]),
+    "govern.client.add": ({"client": "c", "party": "p", "node": "n", "terms": "1.0.0"}, ["client c"]),
+    "govern.batch.release": ({"batch": "b", "dataset": "LUNG"}, ["batch b"]),
+    "govern.study.withdraw": ({"study": "1.2", "dataset": "LUNG"}, ["study 1.2"]),
+    "govern.block.lift": ({"uid": "1.2"}, ["block 1.2"]),
+    "of.a.later.release": ({"study": "1.2"}, []),
+}
+"""Kind → (a body of its first version, what it is about)."""
+
+
+@pytest.mark.parametrize("kind", EVER_WRITTEN)
+def test_what_a_body_is_about_is_read_from_it_alone(kind):
+    body, about = EVER_WRITTEN[kind]
+    assert [f"{target.type} {target.key}" for target in targets_of(kind, body)] == about
+
+
+def test_a_study_named_twice_is_one_target():
+    assert targets_of("batch.closed", {"studies": ["1.2", "1.2"]}) == (Target(TargetType.STUDY, "1.2"),)
+
+
+@pytest.mark.parametrize(("studies", "sizes"), [(0, [0]), (1, [1]), (500, [500]), (501, [500, 1]), (1500, [500, 500, 500])])
+def test_studies_are_told_in_parts_and_none_is_left_out(studies, sizes):
+    uids = [f"1.2.{n}" for n in range(studies)]
+    parts = parted(uids)
+    assert [len(part) for part in parts] == sizes
+    assert [uid for part in parts for uid in part] == uids
+    assert STUDIES_IN_A_BODY * 66 < 65_535

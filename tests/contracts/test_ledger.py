@@ -10,10 +10,12 @@ from sqlalchemy.exc import DBAPIError
 
 from adapters.sql import access, ledger, migrate
 from adapters.sql import tables as t
-from adapters.sql.access import Access, Accesses
+from adapters.sql.access import Access, Accesses, Under
 from adapters.sql.ledger import About
 from adapters.sql.store import Store
-from consent import entries, merkle
+from consent import merkle
+from consent.commitment import NONCE_BYTES, leaf_hash
+from consent.entries import BlockLifted, Target, TargetType
 from mappings.failures import Full, Unavailable
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -27,24 +29,24 @@ def store(database):
     opened.close()
 
 
-def write(store, number, kind="govern.test.add"):
+def write(store, number):
     with store.write() as connection:
-        return ledger.record(connection, kind, NOW, "operator:test", {"number": number}, About())
+        return ledger.record(connection, BlockLifted(uid=f"1.2.{number}", blocks=1), NOW, "operator:test", About())
 
 
-def order(store, limit=4096):
+def sequence(store, limit=4096):
     with store.write() as connection:
-        return ledger.order(connection, limit)
+        return ledger.sequence(connection, limit)
 
 
-def extend(store, at=NOW):
+def integrate(store, at=NOW):
     with store.write() as connection:
-        return ledger.extend(connection, at)
+        return ledger.integrate(connection, at)
 
 
 def every(store):
     with store.snapshot() as connection:
-        return list(ledger.all_entries(connection))
+        return list(ledger.read_rows(connection))
 
 
 FORBIDDEN = [
@@ -61,8 +63,8 @@ FORBIDDEN = [
 
 def test_the_database_refuses_to_change_what_is_ordered_or_kept(store):
     write(store, 1)
-    order(store)
-    extend(store)
+    sequence(store)
+    integrate(store)
     for statement in FORBIDDEN:
         with pytest.raises(DBAPIError, match="append-only"), store.write() as connection:
             connection.execute(text(statement))
@@ -95,20 +97,20 @@ def test_postgresql_refuses_to_empty_them_at_once(emptied, table):
 def test_a_leaf_commits_to_its_body(store):
     write(store, 1)
     (entry,) = every(store)
-    assert entry.leaf == entries.leaf_hash(entry.nonce, entry.body)
-    assert (entry.position, len(entry.nonce)) == (None, entries.NONCE_BYTES)
+    assert entry.leaf == leaf_hash(entry.nonce, entry.body)
+    assert (entry.position, len(entry.nonce)) == (None, NONCE_BYTES)
 
 
 def test_an_entry_is_written_with_its_transaction_or_not_at_all(store):
     with pytest.raises(RuntimeError), store.write() as connection:  # noqa: PT012 - the block is what fails
-        ledger.record(connection, "x", NOW, "a", {}, About())
+        ledger.record(connection, BlockLifted(uid="1.2", blocks=1), NOW, "a", About())
         raise RuntimeError
     assert every(store) == []
 
 
 def test_positions_are_given_oldest_first_and_once(store):
     ids = [write(store, n) for n in range(5)]
-    assert (order(store, 2), order(store, 2), order(store), order(store)) == (2, 2, 1, 0)
+    assert (sequence(store, 2), sequence(store, 2), sequence(store), sequence(store)) == (2, 2, 1, 0)
     assert [(e.id, e.position) for e in every(store)] == [(key, n) for n, key in enumerate(ids)]
 
 
@@ -117,30 +119,30 @@ def test_positions_have_no_gaps_while_many_write_and_order_at_once(store):
         for m in range(15):
             write(store, n * 100 + m)
             if m % 3 == 0:
-                order(store)
+                sequence(store)
 
     threads = [Thread(target=writer, args=(n,)) for n in range(4)]
     [thread.start() for thread in threads]
     [thread.join() for thread in threads]
-    order(store)
+    sequence(store)
     assert [e.position for e in every(store)] == list(range(60))
     assert len({e.body for e in every(store)}) == 60
 
 
 def test_a_root_is_kept_over_what_is_ordered_and_grows_without_rereading(store):
-    assert extend(store) == 0
+    assert integrate(store) == 0
     for size in (3, 4, 9):
         while len(every(store)) < size:
             write(store, len(every(store)))
-        write(store, "waits")
-        order(store, size - max((e.position + 1 for e in every(store) if e.position is not None), default=0))
-        assert extend(store) == size
+        write(store, 99)
+        sequence(store, size - max((e.position + 1 for e in every(store) if e.position is not None), default=0))
+        assert integrate(store) == size
         with store.read() as connection:
             kept, root, frontier, at = ledger.newest_checkpoint(connection)
         leaves = [e.leaf for e in every(store)[:size]]
         assert (kept, root, at) == (size, merkle.root(merkle.grow((), 0, leaves)[0]), NOW)
         assert frontier == merkle.grow((), 0, leaves)[0]
-    assert extend(store) == 9
+    assert integrate(store) == 9
     with store.read() as connection:
         assert [size for size, _ in ledger.checkpoints(connection)] == [3, 4, 9]
 
@@ -153,6 +155,23 @@ def test_a_body_may_be_erased_and_its_leaf_stays(store):
     assert (entry.body, entry.nonce, len(entry.leaf)) == (None, None, 32)
 
 
+def test_what_an_entry_is_about_is_kept_as_rows_and_erased_with_its_body(store):
+    key = write(store, 1)
+    (entry,) = every(store)
+    assert entry.targets == {Target(TargetType.BLOCK, "1.2.1")}
+    with store.write() as connection:
+        connection.execute(t.ledger_body.delete().where(t.ledger_body.c.id == key))
+    (entry,) = every(store)
+    assert entry.targets == frozenset()
+
+
+def test_entries_are_read_with_their_targets_over_many_pages(store, monkeypatch):
+    monkeypatch.setattr(ledger, "PAGE", 2)
+    for number in range(5):
+        write(store, number)
+    assert [entry.targets for entry in every(store)] == [{Target(TargetType.BLOCK, f"1.2.{n}")} for n in range(5)]
+
+
 # --- the access record
 
 
@@ -162,7 +181,7 @@ def said(at=NOW, subject="client:a", action="export", study="1.2.3", purpose="AI
 
 def use(store, one, study="1.2.3"):
     with store.write() as connection:
-        access.use(connection, one, study, About(dataset=1), {"dataset": "LUNG"})
+        access.use(connection, one, study, About(dataset=1), Under("LUNG", "A@1", "1.0.0"))
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from consent.policy import NEVER_FOR_DIAGNOSIS, SENTENCES
 from consent.subject import Role
 from mappings.failures import Failure, NotFound
 from server import faults
-from server.usecases import agree, ingest, push, report, seal
+from server.usecases import agree, ingest, ledger, push, report
 from server.usecases.hall import Caller
 from server.web import batches, context
 from tests import builders
@@ -279,8 +279,8 @@ def test_a_closed_batch_with_known_files_verifies_in_the_ledger(door):
     key = door.open()
     door.known(key, one=digest(TAKEN))
     door.ask("PATCH", f"/api/batches/{key}", {"status": "closed"})
-    seal.order(door.hall)
-    assert seal.verify(door.hall).broken is None
+    ledger.sequence(door.hall)
+    assert ledger.verify(door.hall).broken is None
 
 
 @pytest.mark.parametrize("door_of", ["dimse", "stow", "release", "recovery"])

@@ -11,10 +11,11 @@ from werkzeug.exceptions import HTTPException
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.ledger import About, order, record
+from adapters.sql.ledger import About, record, sequence
 from adapters.sql.store import added, stamp
+from consent import entries
 from consent.conditions import AccessClass, Action
-from consent.entries import Kind
+from consent.entries import BatchClosed, UseOpened
 from consent.subject import Role
 from mappings import failures
 from mappings.fhir.imaging_study import document as study_document
@@ -23,6 +24,7 @@ from mappings.fields import PARAMETERS
 from mappings.study import Instance, Series, Study, patient_key, study_key
 from server import faults
 from server.usecases import agree, register
+from server.usecases.batch import close_batch
 from server.usecases.document import rebuild
 from server.usecases.ingest import take
 from server.usecases.read import SOURCES, read_resource, search_resources
@@ -100,22 +102,23 @@ def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, versi
     return study
 
 
-def deposit(hall, alias, provider, studies, *, kind=Kind.BATCH_CLOSED, actor="uploader", **facts):
+def recorded(hall, alias, provider, actor, entry):
     with hall.store.write() as connection:
         about = About(governance.id_of(connection, "party", provider), governance.id_of(connection, "dataset", alias))
-        said = {
-            "dataset": alias,
-            "provider": provider,
-            "studies": [s.uid for s in studies],
-            "agreement": f"DSA-{alias}@1",
-            "terms": "1.0.0",
-        }
-        return record(connection, kind, hall.clock(), actor, said | facts, about)
+        return record(connection, entry, hall.clock(), actor, about)
+
+
+def deposit(hall, alias, provider, studies):
+    batch = {"batch": "b", "door": "stow", "files": len(studies), "outcomes": {}, "part": 1, "parts": 1, "digest": ""}
+    under = {"dataset": alias, "agreement": f"DSA-{alias}@1", "terms": "1.0.0"}
+    entry = BatchClosed(**batch, **under, provider=provider, studies=tuple(s.uid for s in studies))
+    return recorded(hall, alias, provider, "uploader", entry)
 
 
 def use(hall, alias, provider, study, actor, purpose="AITRAIN"):
-    facts = {"study": study.uid, "action": "process", "purpose": purpose, "window": 1}
-    return deposit(hall, alias, provider, [], kind=Kind.USE_OPENED, actor=actor, **facts)
+    under = {"dataset": alias, "agreement": f"DSA-{alias}@1", "terms": "1.0.0"}
+    entry = UseOpened(study=study.uid, action="process", purpose=purpose, window=1, **under)
+    return recorded(hall, alias, provider, actor, entry)
 
 
 DATASETS = {
@@ -351,7 +354,7 @@ def test_a_deposit_is_seen_as_its_dataset_a_use_by_its_actor_and_governance_by_i
     hall, (study, *_) = furnished.hall, furnished.planted["OPEN"]
     use(hall, "OPEN", "hospital-a", study, "holder")
     with hall.store.write() as connection:
-        order(connection)
+        sequence(connection)
     assert kinds(found(hall, "user", "Provenance")) == ["batch.closed"] * 2
     assert kinds(found(hall, "holder", "Provenance")) == ["batch.closed"] * 2 + ["use.opened"]
     own = kinds(found(hall, "provider-a", "Provenance", _count="100"))
@@ -380,6 +383,21 @@ def test_provenance_is_found_by_its_targets_and_by_those_only_who_may_see_them(f
     assert moves == ["govern.agreement.add", "govern.agreement.propose", "govern.agreement.activate"]
     assert targeting("provider-a", "Consent/DSA-WAIT.1") == []
     assert targeting("operator", "Organization/clinic") == ["govern.party.add"]
+
+
+def test_a_deposit_is_found_by_every_study_it_brought_however_many(furnished, monkeypatch):
+    monkeypatch.setattr(entries, "STUDIES_IN_A_BODY", 2)
+    hall, studies = furnished.hall, furnished.planted["OPEN"]
+    batch = builders.batch(hall, "OPEN")
+    receipt = {"batch": batch.id, "name": "f", "size": 1, "outcome": "pass", "rule": "declared", "findings": "[]", "at": 0}
+    with hall.store.write() as connection:
+        connection.execute(t.receipt.insert(), [receipt | {"study_uid": study.uid} for study in studies])
+    close_batch(hall, batch.id)
+    for study in studies:
+        deposits = resources(found(hall, "user", "Provenance", target=f"ImagingStudy/{study.key}"))
+        named = [[target["reference"] for target in deposit["target"]] for deposit in deposits]
+        assert [len(targets) for targets in named] == [1 + len(studies), 3]
+        assert all(f"ImagingStudy/{study.key}" in targets for targets in named)
 
 
 def test_what_provenance_is_found_by_is_what_it_says(furnished):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select
 
 from adapters.sql import tables as t
-from server.usecases import seal
+from server.usecases import ledger
 from server.usecases.hall import Hall
 from tests import builders
 
@@ -91,5 +91,5 @@ def _sound(hall: Hall) -> None:
                 assert sha256(source.read()).digest() == row.file_digest
     assert sorted(p for node in nodes.values() for p in node.places()) == sorted({row.place for row in held})
     assert sorted(hall.quarantine.places()) == sorted({row.place for row in review})
-    seal.order(hall)
-    assert seal.verify(hall).broken is None
+    ledger.sequence(hall)
+    assert ledger.verify(hall).broken is None

@@ -2,8 +2,8 @@
 
 from datetime import timedelta
 
-from adapters.sql import ledger
-from server.usecases import document, ingest, reconcile, seal
+from adapters.sql import ledger as rows
+from server.usecases import document, ingest, ledger, reconcile
 from tests import builders
 from tests.builders import made
 
@@ -14,12 +14,12 @@ def test_roots_documents_and_batches_go_on_when_the_clock_was_ahead(built, clock
     clock.on(AHEAD)
     left_open = builders.batch(built)
     ingest.take(built, left_open, "a", made())
-    seal.order(built)
-    seal.keep_root(built)
+    ledger.sequence(built)
+    ledger.checkpoint(built)
     clock.on(60 - AHEAD)
     assert document.rebuild(built) == 1
     assert reconcile.close_quiet(built) == 1
-    seal.order(built)
-    size = seal.keep_root(built)
+    ledger.sequence(built)
+    size = ledger.checkpoint(built)
     with built.store.read() as connection:
-        assert ledger.newest_checkpoint(connection)[0] == size == len(list(ledger.all_entries(connection)))
+        assert rows.newest_checkpoint(connection)[0] == size == len(list(rows.read_rows(connection)))

@@ -10,8 +10,8 @@ from pydicom.sr.coding import Code
 
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
-from consent.entries import entry as ledger_entry
 from consent.policy import NEVER_FOR_DIAGNOSIS
+from consent.provenance import read_entry
 from mappings.fhir import body_site, imaging_study
 from mappings.fhir.bundle import searchset
 from mappings.fhir.capability import capability
@@ -20,7 +20,7 @@ from mappings.fhir.endpoint import Door, endpoint
 from mappings.fhir.organization import Party, organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
-from mappings.fhir.provenance import Recorded, provenance
+from mappings.fhir.provenance import provenance
 from mappings.fhir.systems import BODY_PART, LEAF_HASH, LEAF_INDEX, SNOMED
 from mappings.fields import PARAMETERS
 from mappings.study import Instance, Series, Study, patient_key, study_key
@@ -63,8 +63,8 @@ AGREED = Agreement(
 
 
 def recorded(kind, **facts):
-    body = ledger_entry(kind, AT, "client-1", facts)
-    return Recorded(7, kind, AT, "client-1", body, 4, b"\x01" * 32, "hospital-a", "LUNG_1")
+    row = {"id": 7, "at": AT, "actor": "client-1", "position": 4, "leaf": b"\x01" * 32}
+    return read_entry(facts, kind=kind, **row, provider="hospital-a", alias="LUNG_1")
 
 
 DEPOSIT = recorded("batch.closed", dataset="LUNG_1", studies=[UID], files=3, terms="1.0.0", agreement="DSA_1@2")
@@ -192,7 +192,7 @@ def test_a_use_says_what_for_and_under_which_agreement():
         ("govern.permit.add", {"dataset": "LUNG_1", "party": "uni"}, "Endpoint/LUNG.1"),
         ("govern.node.link", {"node": "central"}, "central"),
         ("govern.study.withdraw", {"study": UID}, f"urn:oid:{UID}"),
-        ("govern.block.lift", {"uid": UID}, "Endpoint/LUNG.1"),
+        ("govern.block.lift", {"uid": UID}, UID),
     ],
 )
 def test_an_act_of_governance_points_to_what_it_was_done_to(kind, facts, target):

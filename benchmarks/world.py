@@ -29,8 +29,9 @@ from adapters.identity import ClientFile, new_client_key, write_client
 from server import wiring
 from server.cli import tokens
 from server.settings import Settings
-from server.usecases import agree, register
+from server.usecases.client import add_client
 from server.usecases.hall import Hall
+from server.usecases.party import add_party
 from tests import builders, servers
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -83,7 +84,7 @@ def governed(chosen: Settings, aliases: Sequence[str]) -> Hall:
     hall = wiring.hall(chosen)
     for alias in aliases:
         builders.seed(hall, alias=alias, provider=f"hospital-{alias.lower()}", attested=True)
-    agree.add_party(hall, builders.ACTOR, "university", "University", "user")
+    add_party(hall, builders.ACTOR, "university", "University", "user")
     for name, node in (("researcher", None), ("inside", "central")):
         _client(hall, name, node)
     return hall
@@ -93,7 +94,7 @@ def _client(hall: Hall, name: str, node: str | None) -> None:
     private, public = new_client_key()
     scopes, purposes = ["system/*.rs"], ["AIRESEARCH"]
     links = {"party": "university", "node": node, "terms": builders.TERMS}
-    register.add_client(hall, builders.ACTOR, name, jwks=public, scopes=scopes, purposes=purposes, **links)
+    add_client(hall, builders.ACTOR, name, jwks=public, scopes=scopes, purposes=purposes, **links)
     endpoint = f"{hall.settings.base_url}/oauth/token"
     write_client(_file(hall.settings, name), ClientFile(name, endpoint, scopes[0], purposes[0], private))
 

@@ -12,8 +12,9 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from consent.agreement import MOVES as AGREEMENT_MOVES
-from consent.agreement import NODE_MOVES
+from consent.agreement import Side
 from consent.conditions import AccessClass, Action, Purpose, Visibility
+from consent.node import MOVES as NODE_MOVES
 
 GOVERN = "govern."
 """What the kind of every act of governance begins with."""
@@ -206,14 +207,19 @@ class AgreementDrafted(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementMoved(Act):
-    """An agreement proposed, activated, suspended, resumed or terminated, and the state it is in after."""
+    """An agreement proposed, activated, suspended, resumed or terminated, by which side, and the state it is in after.
+
+    `version` is that of the content in force. In bodies of version 1 every move counted it up, and only the repository moved.
+    """
 
     KIND = "govern.agreement"
+    VERSION = 2
     TARGETS = ("agreement",)
     agreement: str
     version: int
     state: str
     provider: str
+    side: Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,9 +11,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from consent.agreement import AgreementState, Facts, NodeState
+from consent.agreement import AgreementState
 from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Purpose, Visibility
-from consent.permits import holding
+from consent.dataset import Facts
+from consent.node import NodeState
+from consent.permit import holding
 from consent.subject import Role, Subject
 
 NEVER_FOR_DIAGNOSIS = (

@@ -14,7 +14,7 @@ from adapters.nodes.orthanc import OrthancNode
 from adapters.nodes.port import Node
 from adapters.sql import migrate
 from adapters.sql.access import Accesses
-from adapters.sql.governance import NodeRow
+from adapters.sql.node import NodeRow
 from adapters.sql.store import Store, wait_for
 from server.settings import Settings
 from server.usecases.hall import Hall

@@ -6,20 +6,28 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
+from sqlalchemy import Connection
 
 from adapters.sql import governance
+from adapters.sql import tables as t
 from consent.conditions import Purpose
 from consent.subject import Role, Subject
 from server import wiring
 from server.settings import Settings
-from server.usecases import agree, register
+from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import Batch, Origin, open_batch
+from server.usecases.dataset import add_dataset
 from server.usecases.hall import Caller, Hall
+from server.usecases.node import add_node, list_nodes
+from server.usecases.party import add_party
+from server.usecases.sender import add_sender, attest_sender
+from server.usecases.terms import publish_terms
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 DICOM = SAMPLES / "dicom"
 ACTOR = "operator:test"
 TERMS = "1.0.0"
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Clock:
@@ -45,12 +53,10 @@ def hall(folder: Path, *, url: str = "", clock: Clock | None = None, **settings:
 def seed(built: Hall, *, alias: str = "LUNG", provider: str = "hospital-a", attested: bool = False, **agreement: object) -> None:
     """A provider with an active agreement, its dataset, a sender STORESCU on loopback; a node 'central' and terms 1.0.0."""
     start = built.clock() - timedelta(days=1)
-    with built.store.read() as connection:
-        first = not governance.nodes(connection)
-    if first:
-        agree.add_terms(built, ACTOR, TERMS, b"Never for diagnosis.\n")
-        register.add_node(built, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8"])
-    agree.add_party(built, ACTOR, provider, provider.title(), "provider")
+    if not list_nodes(built):
+        publish_terms(built, ACTOR, TERMS, b"Never for diagnosis.\n")
+        add_node(built, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8"])
+    add_party(built, ACTOR, provider, provider.title(), "provider")
     key = f"DSA-{alias}"
     terms = {
         "provider": provider,
@@ -60,13 +66,13 @@ def seed(built: Hall, *, alias: str = "LUNG", provider: str = "hospital-a", atte
         "actions": ("query", "process"),
         "visibility": "full",
     }
-    agree.add_agreement(built, ACTOR, key, **(terms | agreement))  # type: ignore[arg-type]
-    agree.move_agreement(built, ACTOR, key, "propose")
-    agree.move_agreement(built, ACTOR, key, "activate")
-    agree.add_dataset(built, ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
-    register.add_sender(built, ACTOR, alias, "STORESCU", "127.0.0.1/32")
+    add_agreement(built, ACTOR, key, **(terms | agreement))  # type: ignore[arg-type]
+    move_agreement(built, ACTOR, key, "propose")
+    move_agreement(built, ACTOR, key, "activate")
+    add_dataset(built, ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
+    add_sender(built, ACTOR, alias, "STORESCU", "127.0.0.1/32")
     if attested:
-        register.attest_sender(built, ACTOR, alias, "STORESCU", "Dr. Attest", "2026-11-01")
+        attest_sender(built, ACTOR, alias, "STORESCU", "Dr. Attest", "2026-11-01")
 
 
 def subject(role: Role = Role.USER, **values: object) -> Subject:
@@ -86,6 +92,16 @@ def batch(built: Hall, alias: str = "LUNG", *, attested: bool = False, provider:
         facts = next(f for f in built.governance(connection).facts if f.alias == alias)
     origin = Origin(door, subject(Role.PROVIDER, party=provider), facts.dataset, alias, "127.0.0.1", "", "", attested)
     return open_batch(built, origin)
+
+
+def agreement_rows(connection: Connection, key: str, *, state: str = "active", **content: object) -> int:
+    """The rows of an agreement with content, by their columns, whatever the rules; its id."""
+    party = content.pop("party")
+    agreement = governance.insert_row(connection, t.agreement, EPOCH, key=key, party=party, version=1, state=state)
+    words = {"access_class": "default", "listed": True, "actions": "", "visibility": "none", "purposes": ""}
+    values = {"version": 1, "starts": 0, "at": 0} | words | content
+    connection.execute(t.agreement_version.insert().values(agreement=agreement, **values))
+    return agreement
 
 
 def sample(name: str) -> memoryview:

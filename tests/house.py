@@ -16,9 +16,12 @@ from werkzeug.test import TestResponse
 from adapters.identity import Keys
 from consent.subject import Role
 from server.cli.demonstration import DETAILS
-from server.usecases import agree, document, ingest, register
+from server.usecases import document, ingest
 from server.usecases.batch import close_batch
+from server.usecases.client import add_client, set_client
+from server.usecases.dataset import set_dataset
 from server.usecases.hall import Hall
+from server.usecases.party import add_party
 from server.web import app
 from tests import builders
 
@@ -101,7 +104,7 @@ def build(folder: Path, signing: Keys, **agreement: object) -> House:
     conditions = {"actions": ("query", "process", "export"), "visibility": "full", "purposes": ("AIRESEARCH",)}
     builders.seed(hall, **conditions | agreement)
     builders.seed(hall, alias="BREAST", provider="hospital-b")
-    agree.set_dataset(hall, builders.ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
+    set_dataset(hall, builders.ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
     _clients(hall)
     made = House(hall, signing, app.create(hall, signing))
     _fill(made)
@@ -110,7 +113,7 @@ def build(folder: Path, signing: Keys, **agreement: object) -> House:
 
 def _clients(hall: Hall) -> None:
     for key, role, approved in (("university", "user", True), ("startup", "user", False), ("centre", "operator", True)):
-        agree.add_party(hall, builders.ACTOR, key, key, role, approved=approved)
+        add_party(hall, builders.ACTOR, key, key, role, approved=approved)
     public = {"keys": [ECKey.generate_key("P-384", auto_kid=True).as_dict(private=False)]}
     for client, party, node in (
         ("researcher", "university", None),
@@ -130,8 +133,8 @@ def _clients(hall: Hall) -> None:
             "scopes": [EVERY],
             "jwks": public,
         }
-        register.add_client(hall, builders.ACTOR, client, **registered)  # type: ignore[arg-type]
-    register.set_client(hall, builders.ACTOR, "disabled", enabled=False)
+        add_client(hall, builders.ACTOR, client, **registered)  # type: ignore[arg-type]
+    set_client(hall, builders.ACTOR, "disabled", enabled=False)
 
 
 def _fill(house: House) -> None:

@@ -21,15 +21,15 @@ FLOORS = {"settings": 0, "usecases": 1, "faults": 1, "web": 2, "dimse": 2, "work
 """Inside `server`, from the bottom up; those on one floor don't import each other."""
 DOORS = {"web", "dimse", "worker"}
 
-EVERYBODY = {"hall", "record"}
-"""What each use case is handed, and where an answered request is noted."""
+EVERYBODY = {"hall", "record", "naming"}
+"""What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
     "grant": {"identify"},  # a token is issued to the subject that the next request will find
-    "agree": {"govern"},  # what every act of governance shares
-    "register": {"govern"},
-    "withdraw": {"govern"},
     "health": {"ingest"},  # a megabyte
-    "link": {"register"},  # a node that fails its probe is suspended
+    "link": {"node"},  # a node that fails its probe is suspended
+    "permit": {"dataset"},  # an act on a dataset concerns its provider
+    "sender": {"dataset", "node"},  # the same; and a network is written as a node's
+    "withdraw": {"dataset"},
     "ingest": {"arrival", "batch", "objects"},  # a file is read, belongs to a batch, and is compared with the copy held
     "push": {"batch"},  # a provider's client opens, fills and closes a batch
     "reconcile": {"arrival", "batch", "ingest", "objects"},  # what a crash left is settled by ingest's own steps

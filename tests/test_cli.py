@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from adapters.identity import new_client_key, read_client
-from consent.agreement import MOVES, NODE_MOVES
+from consent.agreement import MOVES
+from consent.node import MOVES as NODE_MOVES
 from server.cli import main
 from server.cli.admin import VERBS
 from tests import builders
@@ -89,8 +90,11 @@ LINES = (
     ("agreement propose DSA", "DSA: proposed"),
     ("agreement activate DSA", "DSA: active"),
     ("agreement suspend DSA", "DSA: suspended"),
-    ("agreement resume DSA", "DSA: active"),
-    ("agreement list", "DSA\t5\tactive\tconditional\tnone"),
+    ("agreement suspend DSA --for provider", "DSA: suspended"),
+    ("agreement show DSA@1", "DSA of hospital: suspended, stopped by the provider and the repository"),
+    ("agreement resume DSA", "DSA: suspended"),
+    ("agreement resume DSA --for provider", "DSA: active"),
+    ("agreement list", "DSA\t1\tactive\tconditional\tnone"),
     ("dataset add LUNG --agreement DSA --title 'Lung CT'", ""),
     ("dataset set LUNG version=1.0.0 keyword=lung", ""),
     ("dataset list", "LUNG\tLung CT\t"),
@@ -113,6 +117,7 @@ LINES = (
 )
 REFUSED = (
     ("agreement activate DSA", "There is no agreement called DSA"),
+    ("agreement show DSA@2", "There is no agreement called DSA"),
     ("party add hospital --name H --role king", "invalid choice: 'king'"),
     ("terms add {folder}/terms.txt --version one", "MAJOR.MINOR.PATCH"),
     ("terms add {folder}/absent.txt --version 1.0.0", "No such file"),

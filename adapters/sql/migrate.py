@@ -23,7 +23,7 @@ def upgrade(store: Store) -> None:
     config = _config()
     if current(store) == newest():
         return
-    with store.write() as connection:
+    with store.alter() as connection:
         if not store.is_sqlite:
             connection.exec_driver_sql("SELECT pg_advisory_xact_lock(4711)")
         config.attributes["connection"] = connection

@@ -7,10 +7,10 @@ import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select, true
+from sqlalchemy import ColumnElement, Connection, Select, and_, false, or_, select
 
 from adapters.sql import tables as t
-from adapters.sql.directory import Asking, Leaf, Seen, Shelf, column
+from adapters.sql.directory import Asking, Leaf, Seen, Shelf, column, own
 from adapters.sql.store import moment
 from consent.entries import GOVERN, BatchClosed, TargetType, UseClosed, UseOpened
 from consent.provenance import RecordedEntry, read_entry
@@ -24,11 +24,10 @@ _GOVERNANCE = _b.kind.like(f"{GOVERN}%")
 
 
 def _entries(seen: Seen) -> Select[Any]:
-    own = true() if seen.all else t.party.c.key == seen.provider if seen.provider else false()
     shown = or_(
         and_(_DEPOSIT, _b.dataset.in_(sorted(seen.datasets))),
-        and_(_USE, or_(_b.actor == seen.subject, own)),
-        and_(_GOVERNANCE, own),
+        and_(_USE, or_(_b.actor == seen.subject, own(seen))),
+        and_(_GOVERNANCE, own(seen)),
     )
     return (
         select(

@@ -29,8 +29,8 @@ from sqlalchemy import (
 from sqlalchemy import not_ as sql_not
 
 from adapters.sql import tables as t
+from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import moment, stamp
-from consent.agreement import AgreementState, NodeState
 from consent.policy import Sight
 from mappings.fields import FIELDS, Field, Kind
 from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Page, Query
@@ -62,14 +62,9 @@ def open_rows(columns: Sequence[Any], datasets: frozenset[int], aliases: frozens
     opened = (
         select(t.dataset.c.id)
         .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
-        .join(t.node, t.agreement.c.node == t.node.c.id)
-        .where(
-            t.dataset.c.id.in_(sorted(datasets)),
-            t.agreement.c.state == str(AgreementState.ACTIVE),
-            t.node.c.state == str(NodeState.LINKED),
-            t.agreement.c.starts <= _AT,
-            or_(t.agreement.c.ends.is_(None), t.agreement.c.ends > _AT),
-        )
+        .join(t.agreement_version, IN_FORCE)
+        .join(t.node, t.agreement_version.c.node == t.node.c.id)
+        .where(t.dataset.c.id.in_(sorted(datasets)), is_open(_AT))
     )
     named = opened if aliases is None else opened.where(t.dataset.c.alias.in_(sorted(aliases)))
     return select(*columns).select_from(t.study).where((t.study.c.dataset + 0).in_(named))

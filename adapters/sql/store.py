@@ -44,6 +44,7 @@ class Store:
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT") if not self.is_sqlite else self.engine
         self._writing = self.engine.execution_options(accord_write="durable")
         self._ordered = self.engine.execution_options(accord_write="ordered")
+        self._altering = self.engine.execution_options(accord_write="altering")
 
     def read(self) -> "Reading":
         """A connection that only reads, each statement on the newest commits."""
@@ -69,6 +70,19 @@ class Store:
                 if not durable:
                     connection.execute(text("SET LOCAL synchronous_commit = off"))
             yield connection
+
+    @contextmanager
+    def alter(self) -> Iterator[Connection]:
+        """A writing transaction that may make tables anew. Raises Full or Unavailable.
+
+        SQLite changes a column by making its table again, which needs references unchecked from before the transaction begins
+        (its documentation, "Making Other Kinds Of Table Schema Changes"); they are checked as a whole before it ends.
+        """
+        with _translated(), self._altering.begin() as connection:
+            yield connection
+            if self.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
+                raise RuntimeError("the migration left a reference to a row that is not there")
+        self.engine.dispose()
 
     def answers(self) -> bool:
         """Whether the database answers a question now."""
@@ -160,7 +174,9 @@ def _sqlite_begin(connection: Connection) -> None:
     mode = connection.get_execution_options().get("accord_write")
     if mode is None:
         return  # reads run without a transaction: each statement sees the newest commit
-    connection.exec_driver_sql(f"PRAGMA synchronous={'FULL' if mode == 'durable' else 'NORMAL'}")
+    if mode == "altering":
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if mode == 'ordered' else 'FULL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -81,10 +81,20 @@ agreement = Table(
     _key(),
     Column("key", String(64), nullable=False, unique=True),
     _to("party"),
+    Column("version", Integer, nullable=False),  # of the content in force
+    Column("state", String(16), nullable=False),
+    Column("stopped_by_provider", Time),  # since when; suspended while either stop stands
+    Column("stopped_by_repository", Time),
+    Column("updated", Time, nullable=False),
+)
+agreement_version = Table(  # content; append-only, guarded by triggers
+    "agreement_version",
+    metadata,
+    _key(),
+    _to("agreement"),
+    Column("version", Integer, nullable=False),
     _to("node"),
     _to("terms"),
-    Column("version", Integer, nullable=False),
-    Column("state", String(16), nullable=False),
     Column("starts", Time, nullable=False),
     Column("ends", Time),
     Column("access_class", String(16), nullable=False),
@@ -92,7 +102,30 @@ agreement = Table(
     Column("actions", Text, nullable=False),
     Column("visibility", String(16), nullable=False),
     Column("purposes", Text, nullable=False),
-    Column("updated", Time, nullable=False),
+    Column("at", Time, nullable=False),
+    UniqueConstraint("agreement", "version"),
+)
+agreement_act = Table(  # what a side did; append-only, guarded by triggers
+    "agreement_act",
+    metadata,
+    _key(),
+    _to("agreement"),
+    Column("verb", String(16), nullable=False),
+    Column("side", String(16), nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("version", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+    Index("ix_agreement_act_agreement", "agreement", "id"),
+)
+node_act = Table(  # each time a node was added, linked, suspended or unlinked; append-only, guarded by triggers
+    "node_act",
+    metadata,
+    _key(),
+    _to("node"),
+    Column("verb", String(16), nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("at", Time, nullable=False),
+    Index("ix_node_act_node", "node", "id"),
 )
 dataset = Table(
     "dataset",

@@ -4,11 +4,9 @@ R4's prose asks a patient of every standard scope (ppc-2 to ppc-5), and an agree
 scope is a code of ours and no patient is named.
 """
 
-from dataclasses import dataclass
-from datetime import datetime
-
-from consent.agreement import AgreementState
-from consent.conditions import AccessClass, Action, Conditions
+from consent.agreement import Agreement, AgreementState
+from consent.conditions import AccessClass, Action
+from consent.party import REPOSITORY
 from mappings.fhir.serial import document, instant, told
 from mappings.fhir.systems import (
     ACT_REASON,
@@ -17,7 +15,6 @@ from mappings.fhir.systems import (
     CONSENT_ACTION,
     PARTICIPATION,
     PURPOSE,
-    REPOSITORY,
     coding,
     concept,
     fhir_id,
@@ -46,22 +43,6 @@ _RECIPIENTS = {
     AccessClass.DEFAULT: "Approved data users of the repository",
     AccessClass.CONDITIONAL: "Approved data users who hold a permit for the dataset",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Agreement:
-    """One agreement as its Consent shows it: period in aware datetimes (end exclusive), terms as version and SHA-256 in hex."""
-
-    key: str
-    provider: str
-    state: AgreementState
-    starts: datetime
-    ends: datetime | None
-    terms: str
-    terms_sha256: str
-    conditions: Conditions
-    aliases: tuple[str, ...]
-    updated: datetime
 
 
 def consent(agreement: Agreement, base: str) -> bytes:

@@ -1,20 +1,8 @@
 """An organisation as a FHIR R4 Organization: a party of the repository, or the repository itself."""
 
-from dataclasses import dataclass
-from datetime import datetime
-
+from consent.party import REPOSITORY, Party
 from mappings.fhir.serial import document, instant
-from mappings.fhir.systems import REPOSITORY, fhir_id
-
-
-@dataclass(frozen=True, slots=True)
-class Party:
-    """An organisation: key, name, role; `updated` is None for the repository, which is a setting."""
-
-    key: str
-    name: str
-    role: str
-    updated: datetime | None
+from mappings.fhir.systems import fhir_id
 
 
 def organization(party: Party, base: str, contact: str) -> bytes:

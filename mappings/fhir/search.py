@@ -13,12 +13,13 @@ from hashlib import sha256
 from urllib.parse import quote
 
 from consent.agreement import AgreementState
+from consent.party import REPOSITORY
 from mappings.failures import Invalid
 from mappings.fhir import moments
 from mappings.fhir.body_site import BODY_PARTS, parts_coded
 from mappings.fhir.consent import STATUS
 from mappings.fhir.patient import GENDERS, provider_system
-from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, REPOSITORY, SNOMED, keys_of
+from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, SNOMED, keys_of
 from mappings.fields import FIELDS, RESULT_PARAMETERS, Kind, Parameter, folded, parameters
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Condition, Like, Not, OneOf
 from mappings.study import patient_key

@@ -27,9 +27,6 @@ LEAF_INDEX = f"{_OWN}.7"  # extension: a ledger leaf's index in the tree
 CALLER = f"{_OWN}.8"  # identifier: who did it, as the ledger calls it
 NODE, CLIENT, TERMS, BATCH, GOVERNED = (f"{_OWN}.{n}" for n in range(9, 14))  # identifiers of what is not served as a resource
 
-REPOSITORY = "repository"
-"""The id of the Organization that is this repository; no party may be called so."""
-
 
 def fhir_id(key: str) -> str:
     """A key as a FHIR id (R4 2.24.0.1 has no underscore)."""

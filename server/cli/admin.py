@@ -3,20 +3,30 @@
 import argparse
 import getpass
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from adapters.identity import ClientFile, new_client_key, registered_jwks, write_client
-from adapters.sql import custody, governance
-from consent.agreement import MOVES, NODE_MOVES
+from adapters.sql import custody
+from consent.agreement import MOVES, Side
 from consent.conditions import Purpose
+from consent.node import MOVES as NODE_MOVES
+from consent.party import ROLES
 from mappings.failures import Invalid
 from server import wiring
 from server.cli.processes import add_flags, settings_of
-from server.usecases import agree, link, reconcile, register, release, report, withdraw
+from server.usecases import link, reconcile, release, report, withdraw
+from server.usecases.agreement import add_agreement, list_agreements, move_agreement, read_agreement
+from server.usecases.client import add_client, list_clients, set_client
+from server.usecases.dataset import add_dataset, list_datasets, set_dataset
 from server.usecases.hall import Hall
+from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node
+from server.usecases.party import add_party, list_parties
+from server.usecases.permit import add_permit, list_permits, revoke_permit
+from server.usecases.sender import add_sender, attest_sender, list_senders, remove_sender
+from server.usecases.terms import list_terms, publish_terms
 
 Verb = Callable[[Hall, str, argparse.Namespace], str | None]
 
@@ -38,47 +48,67 @@ def _words(text: str) -> list[str]:
     return [word for word in text.replace(",", " ").split() if word]
 
 
-def _list(noun: str, columns: tuple[str, ...]) -> Verb:
-    def run(hall: Hall, _actor: str, _args: argparse.Namespace) -> str:
-        with hall.store.read() as connection:
-            rows = governance.rows(connection, noun)
-        return "\n".join("\t".join(str(row[c]) for c in columns) for row in rows)
+def _list(rows: Callable[[Hall], Iterable[Sequence[object]]]) -> Verb:
+    return lambda hall, _who, _args: "\n".join("\t".join(str(cell) for cell in row) for row in rows(hall))
 
-    return run
+
+def _agreements(hall: Hall) -> Iterator[Sequence[object]]:
+    for cited in list_agreements(hall):
+        conditions = cited.content.conditions
+        actions = " ".join(sorted(conditions.actions))
+        yield cited.key, cited.content.version, cited.standing.state, conditions.access_class, conditions.visibility, actions
+
+
+def _show_agreement(hall: Hall, _who: str, a: argparse.Namespace) -> str:
+    cited = read_agreement(hall, a.citation)
+    content, conditions = cited.content, cited.content.conditions
+    stops = f", stopped by the {' and the '.join(sorted(cited.standing.stops))}" if cited.standing.stops else ""
+    lines = [
+        f"{cited.key} of {cited.provider}: {cited.standing.state}{stops}",
+        (
+            f"version {content.version}: terms {content.terms}, on node {content.node}, "
+            f"from {content.starts:%Y-%m-%d} to {content.ends or 'no end'}"
+        ),
+        (
+            f"{conditions.access_class}, {'listed' if conditions.listed else 'unlisted'}, visibility {conditions.visibility}, "
+            f"actions {' '.join(sorted(conditions.actions))}, purposes {' '.join(sorted(conditions.purposes))}"
+        ),
+        *(f"{act.at:%Y-%m-%d %H:%M} {act.verb} by the {act.side} ({act.actor}), version {act.version}" for act in cited.acts),
+    ]
+    return "\n".join(lines)
 
 
 def _move(verb: str) -> Verb:
-    return lambda hall, who, a: f"{a.key}: {agree.move_agreement(hall, who, a.key, verb)}"
+    return lambda hall, who, a: f"{a.key}: {move_agreement(hall, who, a.key, verb, Side(a.side))}"
 
 
 def _link(verb: str) -> Verb:
-    return lambda hall, who, a: register.move_node(hall, who, a.name, verb)
+    return lambda hall, who, a: move_node(hall, who, a.name, verb)
 
 
 def _add_terms(hall: Hall, who: str, a: argparse.Namespace) -> str:
-    return f"{a.version} sha256:{agree.add_terms(hall, who, a.version, Path(a.file).read_bytes())}"
+    return f"{a.version} sha256:{publish_terms(hall, who, a.version, Path(a.file).read_bytes())}"
 
 
 def _add_agreement(hall: Hall, who: str, a: argparse.Namespace) -> None:
     links = {"provider": a.provider, "node": a.node, "terms": a.terms, "starts": a.starts, "ends": a.ends}
     conditions = {"access_class": a.access_class, "listed": not a.unlisted, "actions": a.actions, "visibility": a.visibility}
-    agree.add_agreement(hall, who, a.key, **links, **conditions, purposes=a.purposes)
+    add_agreement(hall, who, a.key, **links, **conditions, purposes=a.purposes)
 
 
 def _add_node(hall: Hall, who: str, a: argparse.Namespace) -> None:
     values = {"kind": a.kind, "hosting": a.hosting, "url": a.url or a.name, "secret_file": a.secret_file}
-    register.add_node(hall, who, a.name, **values, networks=a.networks, allow=a.allow)
-    with hall.store.read() as connection:
-        row = next(n for n in governance.nodes(connection) if n.name == a.name)
+    add_node(hall, who, a.name, **values, networks=a.networks, allow=a.allow)
+    row = next(row for row in list_nodes(hall) if row.name == a.name)
     if reasons := link.refusals(hall, row):
-        register.move_node(hall, who, a.name, "suspend")
+        move_node(hall, who, a.name, "suspend")
         raise Invalid("node-refused", "The node was added but suspended: " + " ".join(reasons))
 
 
 def _compare(hall: Hall, _who: str, a: argparse.Namespace) -> str:
     found = reconcile.compare(hall, a.name)
     lines = [*(f"unknown to custody: {p}" for p in found.unknown), *(f"missing on the node: {uid}" for uid in found.missing)]
-    return "\n".join(lines) or "Custody and the node agree."
+    return "\n".join(lines) or "Custody and the node "
 
 
 def _add_client(hall: Hall, who: str, a: argparse.Namespace) -> str | None:
@@ -92,7 +122,7 @@ def _add_client(hall: Hall, who: str, a: argparse.Namespace) -> str | None:
         "terms": a.terms,
         "name": a.name or "",
     }
-    register.add_client(hall, who, a.client_id, jwks=made, **values)
+    add_client(hall, who, a.client_id, jwks=made, **values)
     if private is None:
         return None
     path = Path(a.write or f"{a.client_id}.client.json")
@@ -111,7 +141,7 @@ def _set_dataset(hall: Hall, who: str, a: argparse.Namespace) -> None:
     for key, value in pairs.items():
         if key not in ("title", "description") and value and (why := dcat.wrong(key, value)):
             raise Invalid("details", why, key)
-    agree.set_dataset(hall, who, a.alias, pairs)
+    set_dataset(hall, who, a.alias, pairs)
 
 
 def _batches(hall: Hall, _who: str, _a: argparse.Namespace) -> str:
@@ -148,23 +178,30 @@ class Arg:
 
 
 _PURPOSES = Arg("--purposes", type=_words, default=[str(p) for p in Purpose], help="among AIRESEARCH, AITRAIN, FEDLEARN")
+_SIDE = Arg(
+    "--for",
+    dest="side",
+    default="repository",
+    choices=[str(side) for side in Side],
+    help="whose act it is; a stop is lifted by who set it",
+)
 _UIDS = Arg("uids", nargs="*", metavar="SOP_UID", help="only these objects")
 VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
     ("party", "add"): (
-        lambda h, w, a: agree.add_party(h, w, a.key, a.name, a.role, approved=not a.unapproved),
+        lambda h, w, a: add_party(h, w, a.key, a.name, a.role, approved=not a.unapproved),
         (
             Arg("key"),
             Arg("--name", required=True),
-            Arg("--role", required=True, choices=agree.PARTY_ROLES),
+            Arg("--role", required=True, choices=ROLES),
             Arg("--unapproved", action="store_true"),
         ),
     ),
-    ("party", "list"): (_list("party", ("key", "role", "approved", "name")), ()),
+    ("party", "list"): (_list(lambda h: ((p.key, p.role, p.approved, p.name) for p in list_parties(h))), ()),
     ("node", "add"): (
         _add_node,
         (
             Arg("name"),
-            Arg("--kind", default="folder", choices=register.NODE_KINDS),
+            Arg("--kind", default="folder", choices=NODE_KINDS),
             Arg("--hosting", default="central", choices=("central", "federated")),
             Arg("--url", help="of an Orthanc; for a folder, its path in the data directory"),
             Arg("--secret-file", help="file with user:password"),
@@ -173,10 +210,10 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
         ),
     ),
     ("node", "compare"): (_compare, (Arg("name"),)),
-    ("node", "list"): (_list("node", ("name", "kind", "hosting", "state", "url")), ()),
+    ("node", "list"): (_list(lambda h: ((n.name, n.kind, n.hosting, n.state, n.url) for n in list_nodes(h))), ()),
     **{("node", verb): (_link(verb), (Arg("name"),)) for verb in NODE_MOVES},
     ("terms", "add"): (_add_terms, (Arg("file"), Arg("--version", required=True))),
-    ("terms", "list"): (_list("terms", ("version", "sha256")), ()),
+    ("terms", "list"): (_list(lambda h: ((t.version, t.sha256) for t in list_terms(h))), ()),
     ("agreement", "add"): (
         _add_agreement,
         (
@@ -193,16 +230,17 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
             _PURPOSES,
         ),
     ),
-    ("agreement", "list"): (_list("agreement", ("key", "version", "state", "access_class", "visibility", "actions")), ()),
-    **{("agreement", verb): (_move(verb), (Arg("key"),)) for verb in MOVES},
+    ("agreement", "list"): (_list(_agreements), ()),
+    ("agreement", "show"): (_show_agreement, (Arg("citation", metavar="KEY[@VERSION]"),)),
+    **{("agreement", verb): (_move(verb), (Arg("key"), _SIDE)) for verb in MOVES},
     ("dataset", "add"): (
-        lambda h, w, a: agree.add_dataset(h, w, a.alias, a.agreement, a.title, a.description),
+        lambda h, w, a: add_dataset(h, w, a.alias, a.agreement, a.title, a.description),
         (Arg("alias"), Arg("--agreement", required=True), Arg("--title", required=True), Arg("--description", default="")),
     ),
     ("dataset", "set"): (_set_dataset, (Arg("alias"), Arg("details", nargs="+", metavar="KEY=VALUE"))),
-    ("dataset", "list"): (_list("dataset", ("alias", "title", "details")), ()),
+    ("dataset", "list"): (_list(lambda h: ((d.alias, d.title, json.dumps(d.details)) for d in list_datasets(h))), ()),
     ("sender", "add"): (
-        lambda h, w, a: register.add_sender(h, w, a.alias, a.aet, a.network),
+        lambda h, w, a: add_sender(h, w, a.alias, a.aet, a.network),
         (
             Arg("alias", metavar="DATASET"),
             Arg("--aet", required=True),
@@ -210,7 +248,7 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
         ),
     ),
     ("sender", "attest"): (
-        lambda h, w, a: register.attest_sender(h, w, a.alias, a.aet, a.person, a.on),
+        lambda h, w, a: attest_sender(h, w, a.alias, a.aet, a.person, a.on),
         (
             Arg("alias", metavar="DATASET"),
             Arg("--aet", required=True),
@@ -219,10 +257,10 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
         ),
     ),
     ("sender", "remove"): (
-        lambda h, w, a: register.remove_sender(h, w, a.alias, a.aet),
+        lambda h, w, a: remove_sender(h, w, a.alias, a.aet),
         (Arg("alias", metavar="DATASET"), Arg("--aet", required=True)),
     ),
-    ("sender", "list"): (_list("sender", ("dataset", "aet", "network", "attested_by", "removed")), ()),
+    ("sender", "list"): (_list(lambda h: ((s.alias, s.aet, s.network, s.attested_by, s.removed) for s in list_senders(h))), ()),
     ("client", "add"): (
         _add_client,
         (
@@ -238,21 +276,27 @@ VERBS: dict[tuple[str, str], tuple[Verb, tuple[Arg, ...]]] = {
         ),
     ),
     ("client", "set"): (
-        lambda h, w, a: register.set_client(h, w, a.client_id, terms=a.terms),
+        lambda h, w, a: set_client(h, w, a.client_id, terms=a.terms),
         (Arg("client_id"), Arg("--terms", required=True)),
     ),
-    ("client", "disable"): (lambda h, w, a: register.set_client(h, w, a.client_id, enabled=False), (Arg("client_id"),)),
-    ("client", "enable"): (lambda h, w, a: register.set_client(h, w, a.client_id, enabled=True), (Arg("client_id"),)),
-    ("client", "list"): (_list("client", ("client_id", "enabled", "purposes", "scopes")), ()),
+    ("client", "disable"): (lambda h, w, a: set_client(h, w, a.client_id, enabled=False), (Arg("client_id"),)),
+    ("client", "enable"): (lambda h, w, a: set_client(h, w, a.client_id, enabled=True), (Arg("client_id"),)),
+    ("client", "list"): (
+        _list(lambda h: ((c.client_id, c.enabled, " ".join(sorted(c.purposes)), " ".join(c.scopes)) for c in list_clients(h))),
+        (),
+    ),
     ("permit", "add"): (
-        lambda h, w, a: register.add_permit(h, w, a.alias, a.party, a.ends),
+        lambda h, w, a: add_permit(h, w, a.alias, a.party, a.ends),
         (Arg("alias", metavar="DATASET"), Arg("--party", required=True), Arg("--ends", type=_date)),
     ),
     ("permit", "revoke"): (
-        lambda h, w, a: register.revoke_permit(h, w, a.alias, a.party),
+        lambda h, w, a: revoke_permit(h, w, a.alias, a.party),
         (Arg("alias", metavar="DATASET"), Arg("--party", required=True)),
     ),
-    ("permit", "list"): (_list("permit", ("dataset", "party", "starts", "ends", "revoked")), ()),
+    ("permit", "list"): (
+        _list(lambda h: ((alias, p.party, p.starts, p.ends, revoked) for alias, p, revoked in list_permits(h))),
+        (),
+    ),
     ("study", "withdraw"): (
         lambda h, w, a: f"{withdraw.withdraw_study(h, w, a.uid, replace=a.replace)} objects withdrawn",
         (Arg("uid"), Arg("--replace", action="store_true", help="leave no block: a replacement is to come")),

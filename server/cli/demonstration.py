@@ -8,9 +8,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.identity import ClientFile, new_client_key, read_client, write_client
-from adapters.sql import batches, custody, governance
-from server.usecases import agree, register, release
+from adapters.sql import batches, custody
+from server.usecases import release
+from server.usecases.agreement import add_agreement, move_agreement
+from server.usecases.client import add_client
+from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.hall import Hall
+from server.usecases.node import add_node
+from server.usecases.party import add_party, list_parties
+from server.usecases.sender import add_sender, attest_sender
+from server.usecases.terms import publish_terms
 
 ACTOR = "operator:demo"
 TERMS = "1.0.0"
@@ -47,26 +54,23 @@ CLIENTS = {
 
 def seed(hall: Hall) -> bool:
     """Make the demo's governance unless it is there; whether it was made."""
-    with hall.store.read() as connection:
-        if governance.id_of(connection, "party", "demo-hospital") is not None:
-            return False
-    agree.add_terms(hall, ACTOR, TERMS, TEXT)
-    register.add_node(
-        hall, ACTOR, "demo-node", kind="folder", hosting="central", url="demo-node", networks=["127.0.0.0/8", "::1/128"]
-    )
+    if any(party.key == "demo-hospital" for party in list_parties(hall)):
+        return False
+    publish_terms(hall, ACTOR, TERMS, TEXT)
+    add_node(hall, ACTOR, "demo-node", kind="folder", hosting="central", url="demo-node", networks=["127.0.0.0/8", "::1/128"])
     parties = {"demo-hospital": "provider", "demo-university": "user", "demo-repository": "operator"}
     for key, role in parties.items():
-        agree.add_party(hall, ACTOR, key, f"DEMO {key.removeprefix('demo-').title()}", role)
+        add_party(hall, ACTOR, key, f"DEMO {key.removeprefix('demo-').title()}", role)
     _agreement(hall, ATTESTED, "DEMO liver CT", actions=("query", "process", "export"), visibility="full")
     _agreement(hall, OPEN, "DEMO prostate MR and more", actions=("query", "process"), visibility="full")
-    register.attest_sender(hall, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
+    attest_sender(hall, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
     return True
 
 
 def _agreement(hall: Hall, alias: str, title: str, *, actions: tuple[str, ...], visibility: str) -> None:
     key = f"DSA-{alias}"
     start = datetime(2026, 1, 1, tzinfo=UTC)
-    agree.add_agreement(
+    add_agreement(
         hall,
         ACTOR,
         key,
@@ -78,11 +82,11 @@ def _agreement(hall: Hall, alias: str, title: str, *, actions: tuple[str, ...], 
         visibility=visibility,
     )
     for verb in ("propose", "activate"):
-        agree.move_agreement(hall, ACTOR, key, verb)
-    agree.add_dataset(hall, ACTOR, alias, key, title, "DEMO: public test images of invented people.")
-    agree.set_dataset(hall, ACTOR, alias, DETAILS | {"condition": CONDITIONS[alias], "keyword": "demo"})
+        move_agreement(hall, ACTOR, key, verb)
+    add_dataset(hall, ACTOR, alias, key, title, "DEMO: public test images of invented people.")
+    set_dataset(hall, ACTOR, alias, DETAILS | {"condition": CONDITIONS[alias], "keyword": "demo"})
     for network in ("127.0.0.1/32", "::1/128"):
-        register.add_sender(hall, ACTOR, alias, PACS, network)
+        add_sender(hall, ACTOR, alias, PACS, network)
 
 
 def clients(hall: Hall, folder: Path) -> dict[str, Path]:
@@ -99,7 +103,7 @@ def _client(hall: Hall, name: str, path: Path) -> Path:
     else:
         private, public = new_client_key()
         node = "demo-node" if bound else None
-        register.add_client(
+        add_client(
             hall,
             ACTOR,
             f"demo-{name}",

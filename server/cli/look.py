@@ -3,9 +3,11 @@
 import argparse
 from typing import Any
 
-from adapters.sql import governance, search
-from adapters.sql.governance import NodeRow
+from adapters.sql import client as clients
+from adapters.sql import search
+from adapters.sql.node import NodeRow
 from consent.conditions import Action
+from consent.node import NodeState
 from consent.policy import NEVER_FOR_DIAGNOSIS, decide
 from mappings.failures import Failure, NotFound
 from server import wiring
@@ -13,6 +15,7 @@ from server.cli.processes import add_flags, settings_of
 from server.usecases import federate, health, ledger, link
 from server.usecases.hall import Hall
 from server.usecases.identify import subject
+from server.usecases.node import list_nodes
 
 
 def doctor(args: argparse.Namespace) -> int:
@@ -29,8 +32,7 @@ def doctor(args: argparse.Namespace) -> int:
 
 def probes(hall: Hall) -> list[str]:
     """Why a linked node should not be used, by its own probe."""
-    with hall.store.read() as connection:
-        rows = [n for n in governance.nodes(connection) if n.state == "linked"]
+    rows = [row for row in list_nodes(hall) if row.state is NodeState.LINKED]
     refused = [f"Node {row.name}: {reason}" for row in rows for reason in _refusals(hall, row)]
     warned = (link.warning(row, hall.node_of(row).check().version) for row in rows)
     return [*refused, *(said for said in warned if said)]
@@ -47,7 +49,7 @@ def explain(args: argparse.Namespace) -> int:
     """Say what a client may do with a study, by which rule, agreement and terms."""
     hall = wiring.hall(settings_of(args), upgrade=False)
     with hall.store.read() as connection:
-        client = governance.client(connection, args.client)
+        client = clients.find(connection, args.client)
         dataset = search.dataset_of(connection, args.study)
         facts = next((f for f in hall.governance(connection).facts if f.dataset == dataset), None)
     if client is None:

@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from adapters.sql import batches, governance
+from adapters.sql import batches
+from adapters.sql import sender as senders
 from adapters.sql.ledger import About, record
-from consent.agreement import Facts
+from consent.dataset import Facts
 from consent.entries import BatchClosed, BatchOpened, parted
 from consent.subject import Role, Subject
 from server.usecases.hall import Hall
@@ -43,7 +44,7 @@ def sender_origin(hall: Hall, called: str, calling: str, address: str) -> Origin
         if all(f.alias != called for f in hall.governance(connection).facts):
             return "unknown-called"
         plain_address = str(getattr(ipaddress.ip_address(address), "ipv4_mapped", None) or address)
-        sender = governance.sender(connection, called, calling, plain_address)
+        sender = senders.find(connection, called, calling, plain_address)
     if sender is None:
         return "unknown-calling"
     subject = Subject(f"sender:{sender.id}", Role.SENDER, sender.party)

@@ -3,11 +3,12 @@
 import logging
 from collections.abc import Mapping
 
-from adapters.sql import governance, search
-from adapters.sql.governance import DatasetRow
+from adapters.sql import dataset as datasets
+from adapters.sql import search
+from adapters.sql.dataset import DatasetRow
 from adapters.sql.search import Tally
-from consent.agreement import Facts
 from consent.conditions import Action
+from consent.dataset import Facts
 from consent.disclosure import safe_age, safe_count
 from consent.subject import ANONYMOUS
 from mappings.dcat import Listing, missing
@@ -28,7 +29,7 @@ def answer(hall: Hall, caller: Caller, ast: object) -> dict[str, object]:
     with hall.store.read() as connection:
         sight, minimum = hall.sight(connection, caller, Action.DISCOVER), hall.settings.min_subjects
         tallies = search.tallies(connection, query, sight, hall.clock(), minimum)
-        rows = {row.id: row for row in governance.datasets(connection)}
+        rows = {row.id: row for row in datasets.read_all(connection)}
     told = [_collection(rows[t.dataset], t, minimum) for t in tallies]
     collections = [collection for collection in told if collection is not None]
     noted(hall, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections))
@@ -64,7 +65,7 @@ def _listings(hall: Hall) -> list[Listing]:
             t.dataset: t for t in search.tallies(connection, Query(Level.STUDY), sight, hall.clock(), hall.settings.min_subjects)
         }
         facts = {f.dataset: f for f in hall.governance(connection).facts}
-        rows = [row for row in governance.datasets(connection) if row.id in sight.datasets]
+        rows = [row for row in datasets.read_all(connection) if row.id in sight.datasets]
     return [_listing(hall, row, facts[row.id], tallies.get(row.id, _none(row.id))) for row in rows]
 
 

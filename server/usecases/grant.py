@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from adapters.identity import Keys, asserted_client, read_assertion
-from adapters.sql import governance
-from adapters.sql.governance import ClientRow
+from adapters.sql import client as clients
+from adapters.sql import terms
+from adapters.sql.client import ClientRow
 from consent.policy import SENTENCES, purpose_refusal
 from consent.subject import Role, Subject
 from mappings import smart
@@ -35,11 +36,12 @@ class Issued:
 def authenticate(hall: Hall, assertion: str, audiences: tuple[str, ...]) -> ClientRow:
     """The client that made this assertion (RFC 7523), which is used up by it. Raises Unauthenticated."""
     with hall.store.read() as connection:
-        row = enabled(governance.client(connection, asserted_client(assertion)))
+        row = enabled(clients.find(connection, asserted_client(assertion)))
     now = hall.clock()
     claims = read_assertion(assertion, row.client_id, row.jwks, audiences, now)
     with hall.store.write() as connection:  # after the signature: nobody can use up another's jti
-        if governance.used_before(connection, row.client_id, claims["jti"], datetime.fromtimestamp(claims["exp"], UTC), now):
+        expires = datetime.fromtimestamp(claims["exp"], UTC)
+        if not clients.use_assertion(connection, row.client_id, claims["jti"], expires, now):
             raise Unauthenticated("assertion-replayed", "This client assertion was used before. Make a new one for each request.")
     return row
 
@@ -63,8 +65,8 @@ def _entitled(hall: Hall, asker: Subject) -> None:
 
 def _terms_sentence(hall: Hall) -> str:
     with hall.store.read() as connection:
-        published = governance.rows(connection, "terms")
-    version = published[-1]["version"] if published else "not published yet"
+        published = terms.read_all(connection)
+    version = published[-1].version if published else "not published yet"
     return f"{SENTENCES['terms-not-accepted']} In force: {version}. Read and accept it with {hall.settings.contact}."
 
 

@@ -7,12 +7,12 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from adapters.nodes.port import Node
-from adapters.sql import governance
+from adapters.sql import governance, node, party
 from adapters.sql.access import Accesses
-from adapters.sql.governance import NodeRow
+from adapters.sql.node import NodeRow
 from adapters.sql.store import Store
-from consent.agreement import Facts
 from consent.conditions import Action
+from consent.dataset import Facts
 from consent.policy import Sight, sight
 from consent.subject import Subject
 from server.settings import Settings
@@ -26,6 +26,10 @@ class Known:
     facts: tuple[Facts, ...] = ()
     nodes: dict[int, NodeRow] = field(default_factory=dict)
     parties: dict[str, int] = field(default_factory=dict)
+
+    def dataset(self, key: int) -> Facts:
+        """The dataset with this id as governance stands."""
+        return next(facts for facts in self.facts if facts.dataset == key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,8 @@ class Hall:
         """The facts in force; read again whenever governance changed. What another thread keeps meanwhile is not ours to give."""
         counter, known = governance.counter(connection), self.known[0]
         if known.counter != counter:
-            nodes = {n.id: n for n in governance.nodes(connection)}
-            known = self.known[0] = Known(counter, governance.facts(connection), nodes, governance.parties(connection))
+            nodes = {n.id: n for n in node.read_all(connection)}
+            known = self.known[0] = Known(counter, governance.facts(connection), nodes, party.ids(connection))
         return known
 
     def sight(self, connection: Connection, caller: Caller, action: Action) -> Sight:

@@ -4,7 +4,7 @@ import shutil
 from dataclasses import dataclass
 
 from adapters.sql import governance, migrate
-from consent.agreement import NodeState
+from consent.node import NodeState
 from consent.subject import Role
 from mappings.failures import Failure
 from server.usecases.hall import Caller, Hall
@@ -31,7 +31,7 @@ def _written(hall: Hall) -> list[str]:
     """Whether a row can be changed now: a full or read-only disk under the database still answers questions."""
     try:
         with hall.store.write(durable=False) as connection:
-            governance.stay(connection)
+            governance.check_writable(connection)
     except Failure as failure:
         return [f"The ledger can't be written. {failure}"]
     return []

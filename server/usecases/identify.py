@@ -9,10 +9,10 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from adapters.identity import Claims, Keys
-from adapters.sql import governance
-from adapters.sql.governance import ClientRow
-from consent.agreement import NodeState
+from adapters.sql import client as clients
+from adapters.sql.client import ClientRow
 from consent.conditions import Purpose
+from consent.node import NodeState
 from consent.subject import Role, Subject
 from mappings.failures import Unauthenticated
 from server.usecases.hall import Caller, Hall, Known
@@ -38,7 +38,7 @@ class Identity:
         with hall.store.read() as connection:
             known = hall.governance(connection)
             kept = self._kept(known)
-            row = enabled(kept.get(claims["client_id"]) or governance.client(connection, claims["client_id"]))
+            row = enabled(kept.get(claims["client_id"]) or clients.find(connection, claims["client_id"]))
         kept[row.client_id] = row
         inside = row.node is not None and _linked(known, row.node) and lies_in(address, row.networks)
         return Caller(subject(row, inside=inside), claims.get("purpose"), tuple(claims["scope"].split()), request_id, known)
@@ -67,7 +67,7 @@ def active(hall: Hall, keys: Keys, token: str) -> Claims | None:
     try:
         claims = keys.read(token, hall.settings.base_url, hall.clock())
         with hall.store.read() as connection:
-            enabled(governance.client(connection, claims["client_id"]))
+            enabled(clients.find(connection, claims["client_id"]))
     except Unauthenticated:
         return None
     return claims

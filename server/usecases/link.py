@@ -2,11 +2,11 @@
 
 import re
 
-from adapters.sql.governance import NodeRow
-from consent.agreement import NodeState
+from adapters.sql.node import NodeRow
+from consent.node import NodeState
 from mappings.failures import Failure
-from server.usecases import register
 from server.usecases.hall import Hall
+from server.usecases.node import move_node
 
 FIXED = "1.13.0"
 """The Orthanc release that fixed what is publicly known of its parsers (CVE-2026-5437 to 5445, CVE-2026-10528)."""
@@ -44,5 +44,5 @@ def _refused(hall: Hall, actor: str, row: NodeRow) -> list[str]:
     except (Failure, OSError) as failure:
         return [f"Node {row.name} could not be looked at: {failure}"]
     if reasons:
-        register.move_node(hall, actor, row.name, "suspend")
+        move_node(hall, actor, row.name, "suspend")
     return [f"Node {row.name} is suspended: {reason}" for reason in reasons]

@@ -6,8 +6,8 @@ from sqlalchemy import Connection
 
 from adapters.sql import batches, custody
 from adapters.sql.custody import Object
-from consent.agreement import Facts
 from consent.conditions import Action
+from consent.dataset import Facts
 from consent.deposit import Outcome
 from consent.policy import SENTENCES, Decision, decide
 from consent.subject import Role

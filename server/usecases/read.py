@@ -13,10 +13,14 @@ from typing import Any
 from sqlalchemy import Connection
 
 from adapters.sql import directory, search
-from adapters.sql.directory import AGREEMENTS, DOORS, ORGANISATIONS, Seen, Shelf
+from adapters.sql.agreement import AGREEMENTS
+from adapters.sql.dataset import ENDPOINTS
+from adapters.sql.directory import Seen, Shelf
+from adapters.sql.party import ORGANISATIONS
 from adapters.sql.provenance import ENTRIES
 from adapters.sql.search import PatientRow
 from consent.conditions import Action
+from consent.party import Party
 from consent.policy import Sight
 from consent.provenance import RecordedEntry
 from consent.subject import Role
@@ -25,7 +29,7 @@ from mappings.fhir.bundle import searchset
 from mappings.fhir.capability import capability
 from mappings.fhir.consent import consent
 from mappings.fhir.endpoint import endpoint
-from mappings.fhir.organization import Party, organization
+from mappings.fhir.organization import organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
 from mappings.fhir.provenance import provenance
@@ -144,7 +148,7 @@ SOURCES: dict[str, Source] = {
     "Consent": _shelved(AGREEMENTS, lambda noun, asking, _: consent(noun, asking.base)),
     "Provenance": _shelved(ENTRIES, _provenance),
     "Organization": _shelved(ORGANISATIONS, _organization),
-    "Endpoint": _shelved(DOORS, lambda noun, asking, _: endpoint(noun, asking.base)),
+    "Endpoint": _shelved(ENDPOINTS, lambda noun, asking, _: endpoint(noun, asking.base)),
 }
 """Resource → where it comes from."""
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from adapters.sql import batches, custody, governance
+from adapters.sql import batches, custody
 from adapters.sql.batches import BatchRow
 from adapters.sql.custody import Kept
 from adapters.sql.ledger import About, record
@@ -74,6 +74,5 @@ def refuse(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozense
 
 
 def _record(hall: Hall, connection: Connection, actor: str, verb: str, row: BatchRow, objects: int) -> None:
-    party = governance.id_of(connection, "party", row.provider)
     entry = BatchDecided(verb=verb, batch=row.key, dataset=row.alias, objects=objects)
-    record(connection, entry, hall.clock(), actor, About(party, row.dataset, row.id))
+    record(connection, entry, hall.clock(), actor, About(row.party, row.dataset, row.id))

@@ -12,13 +12,13 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 
 from adapters.nodes.port import Node
-from adapters.sql import access, custody, governance
+from adapters.sql import access, custody
 from adapters.sql import search as rows
 from adapters.sql.access import Access, Under
 from adapters.sql.ledger import About
 from adapters.sql.search import Located
-from consent.agreement import Facts
 from consent.conditions import Action
+from consent.dataset import Facts
 from consent.policy import Decision, Sight, decide
 from consent.subject import Role, Subject
 from mappings.failures import Failure, Forbidden, Gone, NotFound
@@ -108,7 +108,7 @@ def recorded(hall: Hall, caller: Caller, wanted: Wanted, action: Action, granted
         if action is Action.PREVIEW:
             access.preview(connection, said)
             return
-        about = About(governance.id_of(connection, "party", facts.provider), facts.dataset)
+        about = About(hall.governance(connection).parties[facts.provider], facts.dataset)
         access.use(connection, said, wanted.study, about, Under(facts.alias, granted.decision.agreement, granted.decision.terms))
 
 

@@ -1,26 +1,35 @@
-"""Reading the terms of use: every published version, by anybody, for ever."""
+"""The terms of use: published once and for ever, read by anybody."""
 
-from dataclasses import dataclass
-
-from adapters.sql import governance
-from mappings.failures import NotFound
+from adapters.sql import terms as versions
+from adapters.sql.ledger import About, record
+from consent.entries import TermsPublished
+from consent.terms import Terms, is_version, terms_hash
+from mappings.failures import Conflict, Invalid, NotFound
 from server.usecases.hall import Hall
 
 
-@dataclass(frozen=True, slots=True)
-class Published:
-    """A version of the terms, with the SHA-256 of its bytes."""
+def publish_terms(hall: Hall, actor: str, version: str, text: bytes) -> str:
+    """Publish a version of the terms, immutable; returns its SHA-256."""
+    if not is_version(version):
+        raise Invalid("terms-version", "A terms version is MAJOR.MINOR.PATCH.", "version")
+    terms, now = Terms(version, terms_hash(text), text), hall.clock()
+    with hall.store.write() as connection:
+        if versions.find_id(connection, version) is not None:
+            raise Conflict("terms-immutable", f"Terms {version} are published; publish changes under a new version.", "version")
+        versions.add(connection, now, terms)
+        record(connection, TermsPublished(terms=version, sha256=terms.sha256), now, actor, About())
+    return terms.sha256
 
-    version: str
-    sha256: str
-    text: bytes
 
-
-def published(hall: Hall, version: str | None = None) -> Published:
+def read_terms(hall: Hall, version: str | None = None) -> Terms:
     """The named version, or the newest. Raises NotFound."""
-    with hall.store.read() as connection:
-        rows = governance.rows(connection, "terms")
-    found = [r for r in rows if version in (None, r["version"])]
-    if not found:
+    published = [terms for terms in list_terms(hall) if version in (None, terms.version)]
+    if not published:
         raise NotFound("terms-unknown", "There is no such version of the terms.", "version")
-    return Published(found[-1]["version"], found[-1]["sha256"], bytes(found[-1]["text"]))
+    return published[-1]
+
+
+def list_terms(hall: Hall) -> tuple[Terms, ...]:
+    """Every published version, oldest first."""
+    with hall.store.read() as connection:
+        return versions.read_all(connection)

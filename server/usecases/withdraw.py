@@ -1,10 +1,10 @@
 """Taking a study out at once, and letting what was withdrawn or refused come again."""
 
-from adapters.sql import custody, governance, index
+from adapters.sql import custody, index
 from adapters.sql.ledger import About, record
 from consent.entries import BlockLifted, StudyWithdrawn
 from mappings.failures import NotFound
-from server.usecases.govern import about
+from server.usecases.dataset import require_dataset
 from server.usecases.hall import Hall
 
 
@@ -22,9 +22,9 @@ def withdraw_study(hall: Hall, actor: str, study_uid: str, *, replace: bool = Fa
             custody.move(connection, kept.id, kept.state, "withdrawn" if kept.state == "held" else "refusing", now)
         if not replace:
             custody.add_block(connection, dataset, "withdrawn", now, study_uid=study_uid)
-        alias = next(d.alias for d in governance.datasets(connection) if d.id == dataset)
+        alias = hall.governance(connection).dataset(dataset).alias
         entry = StudyWithdrawn(study=study_uid, dataset=alias, objects=len(objects), replace=replace)
-        record(connection, entry, now, actor, about(connection, alias))
+        record(connection, entry, now, actor, require_dataset(connection, alias)[1])
     return len(objects)
 
 

@@ -19,7 +19,7 @@ from flask import Blueprint, Response
 from werkzeug.datastructures import MultiDict
 
 from adapters.identity import ALGORITHMS, Keys
-from adapters.sql.governance import ClientRow
+from adapters.sql.client import ClientRow
 from consent.conditions import Action, Purpose
 from consent.subject import Role
 from mappings.failures import Failure, Forbidden, Invalid, TooLarge, Unauthenticated, UnsupportedMedia

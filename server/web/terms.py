@@ -3,7 +3,7 @@
 from flask import Blueprint, Response
 
 from consent.conditions import Action
-from server.usecases.terms import published
+from server.usecases.terms import read_terms
 from server.web.context import answered, hall, serves
 
 
@@ -17,6 +17,6 @@ def blueprint() -> Blueprint:
 
 def read(version: str | None = None) -> Response:
     """The text as it was published, its SHA-256 as ETag."""
-    found = published(hall(), version)
+    found = read_terms(hall(), version)
     headers = {"ETag": f'"{found.sha256}"', "Content_Location": f"/terms/{found.version}"}
     return answered(found.text, 200, "text/plain; charset=utf-8", **headers)

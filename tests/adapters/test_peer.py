@@ -16,7 +16,9 @@ from adapters.identity import ClientFile, Keys, new_client_key, write_client
 from adapters.peer import Offered, Peer
 from mappings.failures import Conflict, Forbidden, Full, Invalid, NotFound, Unauthenticated, Unavailable
 from server.cli import push
-from server.usecases import agree, register, report
+from server.usecases import report
+from server.usecases.agreement import move_agreement
+from server.usecases.client import add_client, set_client
 from server.web import app
 from tests import builders
 
@@ -37,9 +39,7 @@ class House(httpx.BaseTransport):
         builders.seed(self.hall)
         key, jwks = new_client_key()
         scopes = ["system/ImagingStudy.crs"]
-        register.add_client(
-            self.hall, builders.ACTOR, "pusher", party="hospital-a", jwks=jwks, scopes=scopes, terms=builders.TERMS
-        )
+        add_client(self.hall, builders.ACTOR, "pusher", party="hospital-a", jwks=jwks, scopes=scopes, terms=builders.TERMS)
         base = self.hall.settings.base_url
         self.client = ClientFile("pusher", base + TOKEN, scopes[0], None, key)
         self.wire = httpx.WSGITransport(app.create(self.hall, Keys.load_or_make(folder / "signing.json")))
@@ -164,7 +164,7 @@ def test_failures_are_the_servers_own_by_code_and_sentence(house, client):
     with pytest.raises(NotFound) as missing:
         client.open_batch("NOWHERE")
     assert (missing.value.code, missing.value.sentence) == ("dataset-unknown", "You have no dataset of this name.")
-    agree.move_agreement(house.hall, builders.ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(house.hall, builders.ACTOR, "DSA-LUNG", "suspend")
     with pytest.raises(Conflict) as stopped:
         client.open_batch()
     assert stopped.value.code == "agreement-not-active"
@@ -184,7 +184,7 @@ def test_a_batch_closed_by_somebody_else_ends_the_push(client):
 
 
 def test_a_disabled_client_is_refused_by_name(house, client):
-    register.set_client(house.hall, builders.ACTOR, "pusher", enabled=False)
+    set_client(house.hall, builders.ACTOR, "pusher", enabled=False)
     with pytest.raises(Unauthenticated) as refused:
         client.open_batch()
     assert refused.value.code == "client-disabled"

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from consent.agreement import MOVES, Side
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.entries import (
     KINDS,
@@ -31,8 +32,7 @@ FORMS = {
     ("govern.agreement.add", 1): (
         "access_class actions agreement ends listed node provider purposes starts state terms version visibility"
     ),
-    **{(f"govern.agreement.{verb}", 1): "agreement provider state version" for verb in ("propose", "activate", "suspend")},
-    **{(f"govern.agreement.{verb}", 1): "agreement provider state version" for verb in ("resume", "terminate")},
+    **{(f"govern.agreement.{verb}", 2): "agreement provider side state version" for verb in MOVES},
     ("govern.dataset.add", 1): "agreement dataset",
     ("govern.dataset.set", 2): "dataset details",
     ("govern.node.add", 2): "allow hosting node node_kind",
@@ -89,8 +89,9 @@ def test_truth_is_a_number_a_set_its_words_in_order_and_a_time_its_text():
 
 
 def test_the_verb_of_an_act_is_part_of_its_kind_and_no_member():
-    body = AgreementMoved(verb="suspend", agreement="A", version=3, state="suspended", provider="p").body(AT, "a")
-    assert (body["kind"], "verb" in body) == ("govern.agreement.suspend", False)
+    moved = AgreementMoved(verb="suspend", agreement="A", version=3, state="suspended", provider="p", side=Side.PROVIDER)
+    body = moved.body(AT, "a")
+    assert (body["kind"], body["side"], "verb" in body) == ("govern.agreement.suspend", "provider", False)
 
 
 EVER_WRITTEN = {

@@ -4,9 +4,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from consent.agreement import AgreementState, Facts, NodeState
+from consent.agreement import AgreementState
 from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Conditions, Purpose, Visibility
-from consent.permits import Permit
+from consent.dataset import Facts
+from consent.node import NodeState
+from consent.permit import Permit
 from consent.policy import MATRIX, NEVER_FOR_DIAGNOSIS, SENTENCES, decide, sight
 from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
 

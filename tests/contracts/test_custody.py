@@ -12,6 +12,7 @@ from adapters.sql import custody, governance, migrate
 from adapters.sql import tables as t
 from adapters.sql.custody import Bound, Object
 from adapters.sql.store import Store
+from tests.builders import agreement_rows
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=60)
@@ -23,24 +24,14 @@ def store(database):
     opened = Store(database)
     migrate.upgrade(opened)
     with opened.write() as connection:
-        party = governance.add(connection, "party", NOW, key="p", name="p", role="provider", approved=True)
+        party = governance.insert_row(connection, t.party, NOW, key="p", name="p", role="provider", approved=True)
         shared = {"hosting": "central", "url": "", "networks": "", "allow": "", "state": "linked"}
-        node = governance.add(connection, "node", NOW, name="n", kind="folder", **shared)
-        terms = governance.add(connection, "terms", NOW, version="1.0.0", sha256="", text=b"", at=0)
-        values = {
-            "state": "active",
-            "starts": 0,
-            "access_class": "default",
-            "listed": True,
-            "actions": "",
-            "visibility": "none",
-            "purposes": "",
-        }
-        links = {"party": party, "node": node, "terms": terms}
-        agreement = governance.add(connection, "agreement", NOW, key="A", version=1, **values, **links)
+        node = governance.insert_row(connection, t.node, NOW, name="n", kind="folder", **shared)
+        terms = governance.insert_row(connection, t.terms, NOW, version="1.0.0", sha256="", text=b"", at=0)
+        agreement = agreement_rows(connection, "A", party=party, node=node, terms=terms)
         for alias in ("ONE", "TWO"):
-            dataset = governance.add(
-                connection, "dataset", NOW, alias=alias, agreement=agreement, title="", description="", details="{}"
+            dataset = governance.insert_row(
+                connection, t.dataset, NOW, alias=alias, agreement=agreement, title="", description="", details="{}"
             )
             said = {"subject": "", "peer": "", "calling": "", "called": "", "attested": False, "opened": 0, "touched": 0}
             connection.execute(insert(t.batch).values(key=alias, door="push", dataset=dataset, **said))

@@ -6,11 +6,21 @@ from threading import Barrier, Thread
 import pytest
 from joserfc.jwk import ECKey
 
+from adapters.sql import client as clients
 from adapters.sql import governance
-from consent.agreement import AgreementState, NodeState
+from adapters.sql import sender as senders
+from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
-from consent.permits import Permit
-from server.usecases import agree, register
+from consent.node import NodeState
+from consent.permit import Permit
+from server.usecases.agreement import add_agreement, move_agreement
+from server.usecases.client import add_client
+from server.usecases.dataset import add_dataset, set_dataset
+from server.usecases.node import add_node, move_node
+from server.usecases.party import add_party
+from server.usecases.permit import add_permit, revoke_permit
+from server.usecases.sender import add_sender, attest_sender, remove_sender
+from server.usecases.terms import publish_terms
 from tests.builders import ACTOR, Clock, hall, seed
 
 PUBLIC = {"keys": [ECKey.generate_key("P-384", {"kid": "k"}).as_dict(private=False)]}
@@ -41,7 +51,7 @@ def test_a_dataset_is_read_as_it_was_agreed(built):
         "central",
         "1.0.0",
     )
-    assert (found.state, found.version, found.node_state) == (AgreementState.ACTIVE, 3, NodeState.LINKED)
+    assert (found.state, found.version, found.node_state) == (AgreementState.ACTIVE, 1, NodeState.LINKED)
     assert (found.starts, found.ends, found.permits) == (START, None, ())
     given = found.conditions
     assert (given.access_class, given.listed, given.visibility) == (AccessClass.DEFAULT, True, Visibility.FULL)
@@ -49,19 +59,19 @@ def test_a_dataset_is_read_as_it_was_agreed(built):
 
 
 ACTS = [
-    lambda h: agree.add_party(h, ACTOR, "x", "X", "user"),
-    lambda h: register.add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x"),
-    lambda h: register.move_node(h, ACTOR, "central", "suspend"),
-    lambda h: agree.add_terms(h, ACTOR, "2.0.0", b""),
-    lambda h: agree.add_agreement(h, ACTOR, "X", provider="hospital-a", node="central", terms="1.0.0"),
-    lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "suspend"),
-    lambda h: agree.add_dataset(h, ACTOR, "X", "DSA-LUNG", "X"),
-    lambda h: agree.set_dataset(h, ACTOR, "LUNG", {"title": "New"}),
-    lambda h: register.add_sender(h, ACTOR, "LUNG", "X", "10.0.0.0/8"),
-    lambda h: register.attest_sender(h, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01"),
-    lambda h: register.remove_sender(h, ACTOR, "LUNG", "STORESCU"),
-    lambda h: register.add_client(h, ACTOR, "x", party="hospital-a", jwks=PUBLIC, scopes=("system/*.rs",)),
-    lambda h: register.add_permit(h, ACTOR, "LUNG", "hospital-a"),
+    lambda h: add_party(h, ACTOR, "x", "X", "user"),
+    lambda h: add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x"),
+    lambda h: move_node(h, ACTOR, "central", "suspend"),
+    lambda h: publish_terms(h, ACTOR, "2.0.0", b""),
+    lambda h: add_agreement(h, ACTOR, "X", provider="hospital-a", node="central", terms="1.0.0"),
+    lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "suspend"),
+    lambda h: add_dataset(h, ACTOR, "X", "DSA-LUNG", "X"),
+    lambda h: set_dataset(h, ACTOR, "LUNG", {"title": "New"}),
+    lambda h: add_sender(h, ACTOR, "LUNG", "X", "10.0.0.0/8"),
+    lambda h: attest_sender(h, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01"),
+    lambda h: remove_sender(h, ACTOR, "LUNG", "STORESCU"),
+    lambda h: add_client(h, ACTOR, "x", party="hospital-a", jwks=PUBLIC, scopes=("system/*.rs",)),
+    lambda h: add_permit(h, ACTOR, "LUNG", "hospital-a"),
 ]
 
 
@@ -77,16 +87,16 @@ def test_facts_are_kept_while_the_counter_stands_and_read_again_when_it_moves(bu
     with built.store.read() as connection:
         first = built.governance(connection)
         assert built.governance(connection) is first
-        agree.move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
+        move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
         assert built.governance(connection).facts[0].state is AgreementState.SUSPENDED
 
 
 def test_a_permit_is_among_the_facts_until_it_is_revoked(built):
-    agree.add_party(built, ACTOR, "university", "U", "user")
+    add_party(built, ACTOR, "university", "U", "user")
     ends = built.clock() + timedelta(days=1)
-    register.add_permit(built, ACTOR, "LUNG", "university", ends)
+    add_permit(built, ACTOR, "LUNG", "university", ends)
     assert facts(built).permits == (Permit("university", built.clock(), ends),)
-    register.revoke_permit(built, ACTOR, "LUNG", "university")
+    revoke_permit(built, ACTOR, "LUNG", "university")
     assert facts(built).permits == ()
 
 
@@ -102,23 +112,23 @@ def test_a_permit_is_among_the_facts_until_it_is_revoked(built):
 )
 def test_a_sender_is_known_by_dataset_title_and_network_together(built, alias, aet, address, found):
     with built.store.read() as connection:
-        assert (governance.sender(connection, alias, aet, address) is not None) is found
+        assert (senders.find(connection, alias, aet, address) is not None) is found
 
 
 def test_of_two_registrations_that_fit_an_attested_one_speaks(built):
-    register.attest_sender(built, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01")
-    register.add_sender(built, ACTOR, "LUNG", "STORESCU", "127.0.0.0/8")
+    attest_sender(built, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01")
+    add_sender(built, ACTOR, "LUNG", "STORESCU", "127.0.0.0/8")
     with built.store.read() as connection:
-        assert governance.sender(connection, "LUNG", "STORESCU", "127.0.0.1").attested
-        assert not governance.sender(connection, "LUNG", "STORESCU", "127.0.0.9").attested
+        assert senders.find(connection, "LUNG", "STORESCU", "127.0.0.1").attested
+        assert not senders.find(connection, "LUNG", "STORESCU", "127.0.0.9").attested
 
 
 def test_a_client_comes_with_its_organisation_node_and_terms(built):
     names = {"party": "hospital-a", "jwks": PUBLIC, "scopes": ("system/*.rs",), "purposes": ("AITRAIN",)}
-    register.add_client(built, ACTOR, "inside", **names, node="central", terms="1.0.0")
+    add_client(built, ACTOR, "inside", **names, node="central", terms="1.0.0")
     with built.store.read() as connection:
-        found = governance.client(connection, "inside")
-        assert governance.client(connection, "nobody") is None
+        found = clients.find(connection, "inside")
+        assert clients.find(connection, "nobody") is None
     assert (found.party, found.role, found.node, found.networks, found.terms) == (
         "hospital-a",
         "provider",
@@ -132,7 +142,7 @@ def test_a_client_comes_with_its_organisation_node_and_terms(built):
 def used(built, jti="j", issuer="i", at=0):
     now = built.clock() + timedelta(seconds=at)
     with built.store.write() as connection:
-        return governance.used_before(connection, issuer, jti, now + timedelta(seconds=300), now)
+        return not clients.use_assertion(connection, issuer, jti, now + timedelta(seconds=300), now)
 
 
 def test_an_assertion_is_used_once(built):
@@ -143,7 +153,7 @@ def test_a_replay_does_not_spoil_the_transaction_it_is_found_in(built):
     used(built)
     with built.store.write() as connection:
         now = built.clock()
-        assert governance.used_before(connection, "i", "j", now + timedelta(seconds=300), now)
+        assert not clients.use_assertion(connection, "i", "j", now + timedelta(seconds=300), now)
         governance.touch(connection)
         before = governance.counter(connection)
     with built.store.read() as connection:

@@ -17,6 +17,7 @@ from consent import merkle
 from consent.commitment import NONCE_BYTES, leaf_hash
 from consent.entries import BlockLifted, Target, TargetType
 from mappings.failures import Full, Unavailable
+from tests.builders import agreement_rows
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
@@ -84,7 +85,17 @@ def test_terms_once_published_are_immutable(store):
         connection.execute(text("UPDATE terms SET sha256 = 'x'"))
 
 
-@pytest.mark.parametrize("table", ["ledger_leaf", "checkpoint"])
+@pytest.mark.parametrize("table", ["agreement_version", "agreement_act", "node_act"])
+@pytest.mark.parametrize("statement", ["DELETE FROM {}", "UPDATE {} SET id = id + 1"])
+def test_what_was_agreed_and_done_is_append_only(governed, table, statement):
+    with governed.write() as connection:
+        connection.execute(t.agreement_act.insert().values(agreement=1, verb="x", side="x", actor="x", version=1, at=0))
+        connection.execute(t.node_act.insert().values(node=1, verb="x", actor="x", at=0))
+    with pytest.raises(DBAPIError, match="append-only"), governed.write() as connection:
+        connection.execute(text(statement.format(table)))
+
+
+@pytest.mark.parametrize("table", ["ledger_leaf", "checkpoint", "agreement_version", "agreement_act", "node_act"])
 def test_postgresql_refuses_to_empty_them_at_once(emptied, table):
     """SQLite knows no TRUNCATE: its DELETE without a condition is refused above."""
     store = Store(emptied())
@@ -196,16 +207,7 @@ def governed(store):
             )
         )
         run(t.terms.insert().values(version="1.0.0", sha256="", text=b"", at=0))
-        values = {
-            "state": "active",
-            "starts": 0,
-            "access_class": "default",
-            "listed": True,
-            "actions": "",
-            "visibility": "none",
-            "purposes": "",
-        }
-        run(t.agreement.insert().values(key="A", party=1, node=1, terms=1, version=1, updated=0, **values))
+        agreement_rows(connection, "A", party=1, node=1, terms=1)
         run(t.dataset.insert().values(alias="LUNG", agreement=1, title="", description="", details="{}", updated=0))
     return store
 

@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import insert, update
 
+from adapters.sql import agreement as agreements
+from adapters.sql import dataset as datasets
 from adapters.sql import governance, migrate, search
+from adapters.sql import node as nodes
 from adapters.sql import tables as t
 from adapters.sql.store import Store, moment, stamp
 from consent.agreement import AgreementState
@@ -18,7 +21,7 @@ from consent.policy import Sight, decide, sight, stopped
 from consent.subject import Role
 from mappings.fields import FIELDS, Kind
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Level, Like, Not, OneOf, Page, Query
-from tests.builders import subject
+from tests.builders import agreement_rows, subject
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -88,28 +91,25 @@ def some(chance: random.Random, kind: Kind) -> object:
 
 def govern(chance: random.Random, connection) -> list[int]:
     """Random parties, nodes, agreements with datasets and permits; the ids of the datasets."""
-    terms = governance.add(connection, "terms", NOW, version="1.0.0", sha256="0" * 64, text=b"", at=0)
+    terms = governance.insert_row(connection, t.terms, NOW, version="1.0.0", sha256="0" * 64, text=b"", at=0)
     parties = [
-        governance.add(connection, "party", NOW, key=k, name=k, role=r, approved=True)
+        governance.insert_row(connection, t.party, NOW, key=k, name=k, role=r, approved=True)
         for k, r in (("hospital-a", "provider"), ("clinic", "provider"), ("university", "user"))
     ]
     shared = {"kind": "folder", "hosting": "central", "url": "", "networks": "", "allow": ""}
     nodes = [
-        governance.add(connection, "node", NOW, name=f"n{s}", state=s, **shared)
+        governance.insert_row(connection, t.node, NOW, name=f"n{s}", state=s, **shared)
         for s in ("linked", "linked2", "suspended", "unlinked")
     ]
-    governance.change(connection, "node", nodes[1], NOW, state="linked")
+    governance.update_row(connection, t.node, nodes[1], NOW, state="linked")
     datasets = []
     for n in range(16):
-        agreement = governance.add(
+        agreement = agreement_rows(
             connection,
-            "agreement",
-            NOW,
-            key=f"A{n}",
+            f"A{n}",
             party=chance.choice(parties[:2]),
             node=chance.choice([*nodes[:2], *nodes]),
             terms=terms,
-            version=1,
             state=str(chance.choice([AgreementState.ACTIVE] * 6 + list(AgreementState))),
             starts=stamp(NOW + chance.choice([-DAY, -DAY, -DAY, timedelta(0), timedelta(microseconds=1)])),
             ends=chance.choice([None, None, stamp(NOW), stamp(NOW + timedelta(microseconds=1))]),
@@ -119,14 +119,16 @@ def govern(chance: random.Random, connection) -> list[int]:
             visibility=str(chance.choice(list(Visibility))),
             purposes=" ".join(p for p in map(str, Purpose) if chance.random() < 0.8),
         )
-        dataset = governance.add(
-            connection, "dataset", NOW, alias=f"D{n}", agreement=agreement, title="", description="", details="{}"
+        dataset = governance.insert_row(
+            connection, t.dataset, NOW, alias=f"D{n}", agreement=agreement, title="", description="", details="{}"
         )
         datasets.append(dataset)
         if chance.random() < 0.5:
             ends = chance.choice([None, stamp(NOW), stamp(NOW + DAY)])
             revoked = chance.choice([None, None, stamp(NOW)])
-            governance.add(connection, "permit", NOW, dataset=dataset, party=parties[2], starts=0, ends=ends, revoked=revoked)
+            governance.insert_row(
+                connection, t.permit, NOW, dataset=dataset, party=parties[2], starts=0, ends=ends, revoked=revoked
+            )
     return datasets
 
 
@@ -392,11 +394,17 @@ def test_without_a_dataset_in_sight_nothing_is_answered(index):
     assert answers(index, Query(Level.STUDY, page=ALL), Sight(frozenset(), None)) == set()
 
 
+def end_in_version_2(connection, agreement):
+    content = connection.execute(t.agreement_version.select().filter_by(agreement=agreement, version=1)).mappings().one()
+    ended = {**content, "version": 2, "ends": stamp(NOW)}
+    connection.execute(t.agreement_version.insert().values(**{name: ended[name] for name in ended if name != "id"}))
+
+
 @pytest.mark.parametrize(
     ("noun", "change"),
     [
         ("agreement", {"state": "suspended"}),
-        ("agreement", {"ends": stamp(NOW)}),
+        ("agreement", {"version": 2}),  # whose content has ended
         ("node", {"state": "unlinked"}),
         ("node", {"state": "suspended"}),
     ],
@@ -405,11 +413,12 @@ def test_a_stop_binds_the_next_statement(index, noun, change):
     study = open_studies(index)[0]
     seen, query = everywhere(index), Query(Level.STUDY, OneOf("study_uid", (str(study.values["study_uid"]),)))
     with index.store.read() as connection:
-        agreement = next(d.agreement for d in governance.datasets(connection) if d.id == study.dataset)
-        row = governance.row(connection, "agreement", agreement)
-        key = row["id"] if noun == "agreement" else row["node"]
+        facts = next(f for f in governance.facts(connection) if f.dataset == study.dataset)
+        key = agreements.find(connection, facts.agreement).id if noun == "agreement" else nodes.find(connection, facts.node).id
         assert len(search.fragments(connection, query, seen, NOW)) == 1
         with index.store.write() as writing:
+            if "version" in change:
+                end_in_version_2(writing, key)
             before = {c: writing.execute(t.metadata.tables[noun].select().filter_by(id=key)).mappings().one()[c] for c in change}
             writing.execute(update(t.metadata.tables[noun]).filter_by(id=key).values(**change))
         try:
@@ -508,7 +517,7 @@ def test_a_tally_is_what_can_be_counted_by_hand(index, seed):
 
 def test_only_the_datasets_asked_for_are_looked_at(index):
     with index.store.read() as connection:
-        alias = {d.id: d.alias for d in governance.datasets(connection)}
+        alias = {d.id: d.alias for d in datasets.read_all(connection)}
     going = open_studies(index)
     asked = frozenset(sorted({alias[s.dataset] for s in going})[:2])
     query = Query(Level.STUDY, page=ALL, aliases=asked)

@@ -13,7 +13,9 @@ from consent.policy import NEVER_FOR_DIAGNOSIS, SENTENCES
 from consent.subject import Role
 from mappings.failures import Failure, NotFound
 from server import faults
-from server.usecases import agree, ingest, ledger, push, report
+from server.usecases import ingest, ledger, push, report
+from server.usecases.agreement import move_agreement
+from server.usecases.dataset import add_dataset
 from server.usecases.hall import Caller
 from server.web import batches, context
 from tests import builders
@@ -94,7 +96,7 @@ def test_a_provider_opens_a_batch_for_its_only_dataset_without_naming_it(door):
 
 
 def test_with_two_datasets_open_the_batch_must_name_one(door):
-    agree.add_dataset(door.hall, builders.ACTOR, "BREAST", "DSA-LUNG", "Second", "Made for a test.")
+    add_dataset(door.hall, builders.ACTOR, "BREAST", "DSA-LUNG", "Second", "Made for a test.")
     answer = door.ask("POST", "/api/batches", {})
     assert (answer.status_code, json.loads(answer.data)["title"]) == (409, "dataset-ambiguous")
     assert "BREAST, LUNG" in json.loads(answer.data)["detail"]
@@ -103,7 +105,7 @@ def test_with_two_datasets_open_the_batch_must_name_one(door):
 
 @pytest.mark.parametrize("body", [{}, {"dataset": "LUNG"}])
 def test_a_suspended_agreement_is_said_when_the_batch_is_opened(door, body):
-    agree.move_agreement(door.hall, builders.ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(door.hall, builders.ACTOR, "DSA-LUNG", "suspend")
     answer = door.ask("POST", "/api/batches", body)
     assert (answer.status_code, json.loads(answer.data)["detail"]) == (409, SENTENCES["agreement-not-active"])
 
@@ -167,7 +169,7 @@ def test_what_another_provider_holds_is_not_known(door):
 def test_nothing_is_known_while_the_dataset_takes_nothing(door):
     door.take(door.open(), TAKEN)
     key = door.open()
-    agree.move_agreement(door.hall, builders.ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(door.hall, builders.ACTOR, "DSA-LUNG", "suspend")
     assert door.known(key, one=digest(TAKEN)).json == {"known": []}
 
 

@@ -21,8 +21,10 @@ from adapters.sql import batches
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
 from mappings.failures import Busy, Full, Unavailable
 from server.dimse import associations, scp, store
-from server.usecases import agree, register
+from server.usecases.agreement import move_agreement
 from server.usecases.hall import Hall
+from server.usecases.node import move_node
+from server.usecases.sender import add_sender, remove_sender
 from tests import builders
 from tests.servers import find
 
@@ -86,7 +88,7 @@ def open_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     def door(*, attested: bool = False, **settings: object) -> Door:
         hall = builders.hall(tmp_path, **settings)
         builders.seed(hall, attested=attested)
-        register.add_sender(hall, builders.ACTOR, "LUNG", "FAR", "192.0.2.0/24")
+        add_sender(hall, builders.ACTOR, "LUNG", "FAR", "192.0.2.0/24")
         opened.append(Door(hall, scp.serve(hall, bind="127.0.0.1", port=0)))
         return opened[-1]
 
@@ -187,8 +189,8 @@ def test_the_same_object_again_is_a_success(door: Door) -> None:
 
 
 STOPS = {
-    "suspend": lambda hall: agree.move_agreement(hall, builders.ACTOR, "DSA-LUNG", "suspend"),
-    "unlink": lambda hall: register.move_node(hall, builders.ACTOR, "central", "unlink"),
+    "suspend": lambda hall: move_agreement(hall, builders.ACTOR, "DSA-LUNG", "suspend"),
+    "unlink": lambda hall: move_node(hall, builders.ACTOR, "central", "unlink"),
 }
 
 
@@ -463,7 +465,7 @@ def test_the_log_tells_each_store_by_its_batch_and_never_a_patient(door: Door, c
 def test_a_sender_that_is_removed_stores_nothing_more_in_an_association_it_has_open(door: Door) -> None:
     association = door.associate()
     assert association.send_c_store(sample()).Status == 0
-    register.remove_sender(door.hall, builders.ACTOR, "LUNG", "STORESCU")
+    remove_sender(door.hall, builders.ACTOR, "LUNG", "STORESCU")
     assert association.send_c_store(sample()).Status == 0x0124
     association.release()
 

@@ -21,8 +21,11 @@ from mappings.dicom.header import Header
 from mappings.eucaim import MAX_NODES
 from mappings.failures import Failure
 from server.faults import fault, problem
-from server.usecases import agree, federate, register
+from server.usecases import federate
+from server.usecases.agreement import move_agreement
+from server.usecases.dataset import set_dataset
 from server.usecases.hall import Caller, Hall
+from server.usecases.node import move_node
 from server.web import catalogue, context, federation
 from tests import builders
 
@@ -167,7 +170,7 @@ def test_a_body_of_unstated_length_is_bounded_too(hall):
 
 def test_an_answer_is_exactly_200_in_ascii_json(hall):
     builders.seed(hall)
-    agree.set_dataset(hall, builders.ACTOR, "LUNG", {"title": "Lunge É"})
+    set_dataset(hall, builders.ACTOR, "LUNG", {"title": "Lunge É"})
     study(hall, "LUNG", "p1")
     answer = post(hall)
     assert (answer.status_code, answer.content_type) == (200, "application/json")
@@ -275,10 +278,10 @@ def test_only_what_is_listed_active_and_linked_is_told(hall):
     study(hall, "LUNG", "p1")
     study(hall, "SECRET", "p2")
     assert [c["id"] for c in found(hall, EVERYTHING)] == ["LUNG"]
-    register.move_node(hall, builders.ACTOR, "central", "suspend")
+    move_node(hall, builders.ACTOR, "central", "suspend")
     assert found(hall, EVERYTHING) == []
-    register.move_node(hall, builders.ACTOR, "central", "link")
-    agree.move_agreement(hall, builders.ACTOR, "DSA-LUNG", "suspend")
+    move_node(hall, builders.ACTOR, "central", "link")
+    move_agreement(hall, builders.ACTOR, "DSA-LUNG", "suspend")
     assert found(hall, EVERYTHING) == []
 
 
@@ -303,7 +306,7 @@ def test_many_studies_of_few_subjects_are_not_told(made):
 
 def test_a_dataset_is_called_as_in_the_central_catalogue(hall):
     builders.seed(hall)
-    agree.set_dataset(hall, builders.ACTOR, "LUNG", {"identifier": "https://catalogue.example.org/#/dataset/1a1a"})
+    set_dataset(hall, builders.ACTOR, "LUNG", {"identifier": "https://catalogue.example.org/#/dataset/1a1a"})
     study(hall, "LUNG", "p1")
     assert [c["id"] for c in found(hall, EVERYTHING)] == ["1a1a"]
 
@@ -324,7 +327,7 @@ def test_an_answered_question_is_recorded(hall):
 
 def described(hall: Hall, **details: str) -> None:
     builders.seed(hall)
-    agree.set_dataset(hall, builders.ACTOR, "LUNG", DETAILS | details)
+    set_dataset(hall, builders.ACTOR, "LUNG", DETAILS | details)
     study(hall, "LUNG", "p1")
 
 
@@ -357,13 +360,13 @@ def test_a_dataset_that_lacks_a_property_stays_out_and_the_operator_is_told_whic
 
 def test_a_dataset_without_studies_lacks_its_numbers(hall):
     builders.seed(hall)
-    agree.set_dataset(hall, builders.ACTOR, "LUNG", DETAILS)
+    set_dataset(hall, builders.ACTOR, "LUNG", DETAILS)
     assert "eucaim:hasImageModality (no series)" in federate.incomplete(hall)["LUNG"]
 
 
 def test_an_unlisted_dataset_is_neither_told_nor_missed(hall):
     builders.seed(hall, listed=False)
-    agree.set_dataset(hall, builders.ACTOR, "LUNG", DETAILS)
+    set_dataset(hall, builders.ACTOR, "LUNG", DETAILS)
     study(hall, "LUNG", "p1")
     assert datasets(get(hall).data) == set()
     assert federate.incomplete(hall) == {}

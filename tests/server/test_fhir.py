@@ -9,7 +9,8 @@ from flask import Flask
 from sqlalchemy import insert, select
 from werkzeug.exceptions import HTTPException
 
-from adapters.sql import governance
+from adapters.sql import dataset as datasets
+from adapters.sql import party as parties
 from adapters.sql import tables as t
 from adapters.sql.ledger import About, record, sequence
 from adapters.sql.store import added, stamp
@@ -23,10 +24,13 @@ from mappings.fhir.outcome import outcome
 from mappings.fields import PARAMETERS
 from mappings.study import Instance, Series, Study, patient_key, study_key
 from server import faults
-from server.usecases import agree, register
+from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import close_batch
+from server.usecases.dataset import add_dataset
 from server.usecases.document import rebuild
 from server.usecases.ingest import take
+from server.usecases.party import add_party
+from server.usecases.permit import add_permit
 from server.usecases.read import SOURCES, read_resource, search_resources
 from server.web import context, fhir
 from tests import builders
@@ -53,8 +57,8 @@ def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, versi
     series = Series(f"{uid}.1", modality, (Instance(f"{uid}.1.1", CT, 1),), 1, body_part="CHEST")
     study = Study(study_key(uid), uid, key, alias, version, at, (series,), f"202001{day:02}", accession_number=f"ACC{number}")
     with hall.store.write() as connection:
-        dataset = governance.id_of(connection, "dataset", alias)
-        party = governance.id_of(connection, "party", provider)
+        dataset = datasets.find(connection, alias).id
+        party = parties.find_id(connection, provider)
         patient = connection.execute(select(t.patient.c.id).where(t.patient.c.key == key)).scalar_one_or_none()
         if patient is None:
             patient = added(connection, t.patient, key=key, party=party, patient_id=person, sex=sex, updated=stamp(START))
@@ -104,7 +108,7 @@ def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, versi
 
 def recorded(hall, alias, provider, actor, entry):
     with hall.store.write() as connection:
-        about = About(governance.id_of(connection, "party", provider), governance.id_of(connection, "dataset", alias))
+        about = About(parties.find_id(connection, provider), datasets.find(connection, alias).id)
         return record(connection, entry, hall.clock(), actor, about)
 
 
@@ -131,12 +135,12 @@ DATASETS = {
 def furnish(hall, aliases=tuple(DATASETS), per_dataset=6):
     """Datasets with studies and a deposit each; the last one's agreement is suspended."""
     for number, name in enumerate(("university", "clinic", "repository-office")):
-        agree.add_party(hall, builders.ACTOR, name, name.title(), ("user", "user", "operator")[number])
+        add_party(hall, builders.ACTOR, name, name.title(), ("user", "user", "operator")[number])
     planted = {}
     for alias in aliases:
         provider, values = DATASETS[alias]
         with hall.store.read() as connection:
-            known = governance.id_of(connection, "party", provider)
+            known = parties.find_id(connection, provider)
         seed(hall, alias, provider, known=known is not None, **values)
         shapes = [("CT", "F", 1), ("MR", "M", 2), ("PT", "F", 3)]
         planted[alias] = [
@@ -144,9 +148,9 @@ def furnish(hall, aliases=tuple(DATASETS), per_dataset=6):
         ]
         deposit(hall, alias, provider, planted[alias])
     if "WAIT_1" in aliases:
-        register.add_permit(hall, builders.ACTOR, "WAIT_1", "clinic")
+        add_permit(hall, builders.ACTOR, "WAIT_1", "clinic")
     if "STOPPED" in aliases:
-        agree.move_agreement(hall, builders.ACTOR, "DSA-STOPPED", "suspend")
+        move_agreement(hall, builders.ACTOR, "DSA-STOPPED", "suspend")
     return planted
 
 
@@ -163,10 +167,10 @@ def seed(hall, alias, provider, *, known, **values):
         "actions": ("query",),
         "visibility": "full",
     }
-    agree.add_agreement(hall, builders.ACTOR, key, **(terms | values))
-    agree.move_agreement(hall, builders.ACTOR, key, "propose")
-    agree.move_agreement(hall, builders.ACTOR, key, "activate")
-    agree.add_dataset(hall, builders.ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
+    add_agreement(hall, builders.ACTOR, key, **(terms | values))
+    move_agreement(hall, builders.ACTOR, key, "propose")
+    move_agreement(hall, builders.ACTOR, key, "activate")
+    add_dataset(hall, builders.ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -284,7 +288,7 @@ def test_a_next_link_after_a_suspension_is_empty(hall):
     for n in range(6):
         plant(hall, "OPEN", "hospital-a", n)
     page = found(hall, "user", "ImagingStudy", _count="4")
-    agree.move_agreement(hall, builders.ACTOR, "DSA-OPEN", "suspend")
+    move_agreement(hall, builders.ACTOR, "DSA-OPEN", "suspend")
     following = bundle(hall, "user", "ImagingStudy", parse_qsl(urlsplit(page["link"][1]["url"]).query))
     assert (ids(following), "total" in following) == ([], False)
 

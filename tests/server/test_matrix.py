@@ -14,7 +14,11 @@ from adapters.identity import Keys
 from consent.conditions import Action
 from consent.policy import MATRIX, SENTENCES, Reach
 from consent.subject import Role
-from server.usecases import agree, register, withdraw
+from server.usecases import withdraw
+from server.usecases.agreement import move_agreement
+from server.usecases.client import set_client
+from server.usecases.node import move_node
+from server.usecases.permit import add_permit, revoke_permit
 from server.web import app as web
 from server.web import context
 from tests import builders
@@ -260,7 +264,7 @@ def test_a_disabled_client_gets_401_everywhere(house, route):
 
 def test_disabling_a_client_binds_its_next_request(fresh):
     assert fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).status_code == 200
-    register.set_client(fresh.hall, builders.ACTOR, "researcher", enabled=False)
+    set_client(fresh.hall, builders.ACTOR, "researcher", enabled=False)
     assert fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).json["title"] == "client-disabled"
 
 
@@ -324,13 +328,13 @@ def test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over(tmp_pa
 
     assert ask() == (403, "permit-needed")
     clock = house.hall.clock
-    register.add_permit(house.hall, builders.ACTOR, "LUNG", "university", ends=clock().replace(hour=13))
+    add_permit(house.hall, builders.ACTOR, "LUNG", "university", ends=clock().replace(hour=13))
     assert ask() == (200, "")
     clock.on(3600)
     assert ask() == (403, "permit-needed")
-    register.add_permit(house.hall, builders.ACTOR, "LUNG", "university")
+    add_permit(house.hall, builders.ACTOR, "LUNG", "university")
     assert ask() == (200, "")
-    register.revoke_permit(house.hall, builders.ACTOR, "LUNG", "university")
+    revoke_permit(house.hall, builders.ACTOR, "LUNG", "university")
     assert ask() == (403, "permit-needed")
     house.hall.store.close()
 
@@ -349,11 +353,11 @@ def test_hidden_and_absent_look_alike(house):
 
 
 def _move(verb: str):
-    return lambda house: agree.move_agreement(house.hall, builders.ACTOR, "DSA-LUNG", verb)
+    return lambda house: move_agreement(house.hall, builders.ACTOR, "DSA-LUNG", verb)
 
 
 def _node(verb: str):
-    return lambda house: register.move_node(house.hall, builders.ACTOR, "central", verb)
+    return lambda house: move_node(house.hall, builders.ACTOR, "central", verb)
 
 
 STOPS = {

@@ -15,15 +15,19 @@ from werkzeug.serving import make_server
 
 from adapters.identity import ClientFile, Keys, assertion, new_client_key, write_client
 from adapters.sql import governance
+from adapters.sql import party as parties
+from adapters.sql import tables as t
 from consent.conditions import Action, Purpose
 from consent.policy import SENTENCES
 from consent.subject import Role
 from mappings.failures import Failure, Unauthenticated, Unavailable
 from server.cli.tokens import fetch
-from server.usecases import agree, register
+from server.usecases.client import add_client, set_client
 from server.usecases.grant import authenticate
 from server.usecases.hall import Hall
 from server.usecases.identify import Identity
+from server.usecases.node import add_node, move_node
+from server.usecases.party import add_party
 from server.web import context, oauth
 from tests import builders
 
@@ -104,10 +108,8 @@ def _clients(hall: Hall) -> None:
         ("other", "repository", True),
         ("us", "operator", True),
     ):
-        agree.add_party(hall, builders.ACTOR, key, key, role, approved=approved)
-    register.add_node(
-        hall, builders.ACTOR, "edge", kind="folder", hosting="federated", url="edge", networks=["10.1.0.0/16", "fd00::/8"]
-    )
+        add_party(hall, builders.ACTOR, key, key, role, approved=approved)
+    add_node(hall, builders.ACTOR, "edge", kind="folder", hosting="federated", url="edge", networks=["10.1.0.0/16", "fd00::/8"])
     common = {"jwks": JWKS, "scopes": ["system/ImagingStudy.rs", "system/Patient.read"], "terms": builders.TERMS}
     users = common | {"purposes": ["AIRESEARCH", "AITRAIN"]}
     for client_id, more in {
@@ -120,7 +122,7 @@ def _clients(hall: Hall) -> None:
         "provider-unread": common | {"party": "hospital-a", "terms": None},
         "operator": common | {"party": "us", "terms": None},
     }.items():
-        register.add_client(hall, builders.ACTOR, client_id, **more)
+        add_client(hall, builders.ACTOR, client_id, **more)
 
 
 @pytest.fixture(scope="module")
@@ -261,7 +263,7 @@ def test_a_used_assertion_is_forgotten_only_when_it_has_expired(house):
 def test_a_disabled_client_gets_no_token_and_its_token_opens_nothing_more(house):
     token = house.token()
     assert house.who(token).status_code == 200
-    register.set_client(house.hall, builders.ACTOR, "researcher", enabled=False)
+    set_client(house.hall, builders.ACTOR, "researcher", enabled=False)
     answer = house.who(token)
     assert (answer.status_code, answer.json["code"]) == (401, "client-disabled")
     assert refused(house.post()) == (401, "invalid_client", "client-disabled")
@@ -431,7 +433,7 @@ def test_only_a_nodes_own_client_calling_from_its_network_is_inside(house, clien
 def test_a_client_of_a_node_that_is_not_linked_is_not_inside(house):
     token = house.token("compute")
     assert house.who(token, INSIDE).json["role"] == Role.INSIDE
-    register.move_node(house.hall, builders.ACTOR, "edge", "suspend")
+    move_node(house.hall, builders.ACTOR, "edge", "suspend")
     assert house.who(token, INSIDE).json["role"] == Role.USER
 
 
@@ -439,8 +441,8 @@ def test_what_governance_says_of_a_client_binds_its_next_request(house):
     identity, token = Identity(house.keys), house.token()
     assert identity.caller(house.hall, token, OUTSIDE, "1").subject.approved
     with house.hall.store.write() as connection:
-        party = governance.id_of(connection, "party", "university")
-        governance.change(connection, "party", party, house.clock(), approved=False)
+        party = parties.find_id(connection, "university")
+        governance.update_row(connection, t.party, party, house.clock(), approved=False)
     assert not identity.caller(house.hall, token, OUTSIDE, "2").subject.approved
 
 
@@ -489,7 +491,7 @@ def test_a_client_is_told_of_its_own_tokens_and_the_operator_of_all(house):
 
 def test_a_token_that_would_not_be_let_in_is_inactive(house):
     token = house.token("compute")
-    register.set_client(house.hall, builders.ACTOR, "compute", enabled=False)
+    set_client(house.hall, builders.ACTOR, "compute", enabled=False)
     for text in (token, "nonsense", ""):
         assert house.post("/oauth/introspect", house.assertion("operator"), token=text).json == {"active": False}
 
@@ -508,9 +510,9 @@ def client_file(tmp_path, keys, free_port) -> Path:
     base = f"http://127.0.0.1:{free_port}"
     hall = builders.hall(tmp_path, public_url=base)
     builders.seed(hall)
-    agree.add_party(hall, builders.ACTOR, "university", "University", "user")
+    add_party(hall, builders.ACTOR, "university", "University", "user")
     private, public = new_client_key()
-    register.add_client(
+    add_client(
         hall,
         builders.ACTOR,
         "c1",

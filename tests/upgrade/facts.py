@@ -9,18 +9,24 @@ from typing import Any
 
 from sqlalchemy import select
 
-from adapters.sql import access, governance
+from adapters.sql import access
+from adapters.sql import client as client_rows
 from adapters.sql import tables as t
 from consent.conditions import Action
 from consent.policy import decide
 from mappings.dicom.fragment import BASE
 from mappings.query import EVERYTHING, Level, Page, Query
 from mappings.study import study_key
-from server.usecases import read, report, retrieve, seal, search
+from server.usecases import ledger as records
+from server.usecases import read, report, retrieve, search
+from server.usecases.client import list_clients
+from server.usecases.dataset import list_datasets
 from server.usecases.hall import Caller, Hall
 from server.usecases.identify import subject
+from server.usecases.node import list_nodes
 from server.usecases.retrieve import Wanted
-from server.usecases.terms import published
+from server.usecases.sender import list_senders
+from server.usecases.terms import read_terms
 
 CALLERS = (("researcher", False), ("compute", True), ("newcomer", False), ("pacs-a", False), ("pacs-b", False), ("centre", False))
 """Registered clients, and whether each calls from inside its node's networks."""
@@ -31,15 +37,15 @@ STUDY = "1.2.3"
 def caller(hall: Hall, client: str, *, inside: bool = False) -> Caller:
     """A registered client as caller, for the first of its purposes."""
     with hall.store.read() as connection:
-        row = governance.client(connection, client)
+        row = client_rows.find(connection, client)
     return Caller(subject(row, inside=inside), next(iter(sorted(row.purposes)), None), tuple(row.scopes), "frozen")
 
 
 def datasets(hall: Hall) -> dict[str, Any]:
     """Every dataset with its agreement as governance stands: state, version, conditions, permits."""
     with hall.store.read() as connection:
-        rows, known = governance.datasets(connection), hall.governance(connection).facts
-    described = {r.alias: [r.provider_name, r.title, r.description, dict(r.details)] for r in rows}
+        known = hall.governance(connection).facts
+    described = {r.alias: [r.provider_name, r.title, r.description, dict(r.details)] for r in list_datasets(hall)}
     return {f.alias: [*described[f.alias], *_agreement(f)] for f in known}
 
 
@@ -53,27 +59,24 @@ def _agreement(f: Any) -> list[object]:
 
 def nodes(hall: Hall) -> dict[str, Any]:
     """Every node as it is registered."""
-    with hall.store.read() as connection:
-        rows = governance.nodes(connection)
-    return {n.name: [n.kind, n.hosting, n.url, n.secret_file, list(n.networks), sorted(n.allow), str(n.state)] for n in rows}
+    rows = list_nodes(hall)
+    return {n.name: [n.kind, str(n.hosting), n.url, n.secret_file, list(n.networks), sorted(n.allow), str(n.state)] for n in rows}
 
 
 def clients(hall: Hall) -> dict[str, Any]:
     """Every client as it is registered."""
-    with hall.store.read() as connection:
-        rows = governance.clients(connection)
+    rows = list_clients(hall)
     return {c.client_id: [c.name, c.party, c.role, c.approved, c.node, c.terms, sorted(c.purposes), c.enabled] for c in rows}
 
 
 def senders(hall: Hall) -> list[Any]:
     """Every sender that is not removed."""
-    with hall.store.read() as connection:
-        return [[s.alias, s.party, s.aet, s.network, s.attested] for s in governance.senders(connection)]
+    return [[s.alias, s.party, s.aet, s.network, s.attested] for s in list_senders(hall) if not s.removed]
 
 
 def terms(hall: Hall) -> dict[str, Any]:
     """Both versions, and the newest."""
-    found = [published(hall, version) for version in ("1.0.0", "1.1.0", None)]
+    found = [read_terms(hall, version) for version in ("1.0.0", "1.1.0", None)]
     return {p.version: [p.sha256, p.text.decode()] for p in found}
 
 
@@ -175,7 +178,7 @@ def blocks(hall: Hall) -> list[list[object]]:
 
 def ledger(hall: Hall) -> list[object]:
     """That all is as recorded, over how many entries and roots."""
-    checked = seal.verify(hall)
+    checked = records.verify(hall)
     return [checked.entries, checked.erased, checked.roots, checked.broken]
 
 

@@ -15,14 +15,24 @@ from pathlib import Path
 from unittest.mock import patch
 
 from adapters.identity import new_client_key
-from adapters.sql import governance, ledger, migrate
+from adapters.sql import client as clients
+from adapters.sql import ledger as rows
+from adapters.sql import migrate
 from adapters.sql import tables as t
 from consent.conditions import Action
 from server.cli.demonstration import DETAILS
-from server.usecases import agree, document, ingest, reconcile, register, release, retrieve, seal, withdraw
+from server.usecases import document, ingest, ledger, reconcile, release, retrieve, withdraw
+from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import Batch, close_batch, open_batch, sender_origin
+from server.usecases.client import add_client, set_client
+from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.hall import Hall
+from server.usecases.node import add_node, move_node
+from server.usecases.party import add_party
+from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.retrieve import Wanted
+from server.usecases.sender import add_sender, attest_sender, remove_sender
+from server.usecases.terms import publish_terms
 from tests import builders, servers
 from tests.builders import ACTOR, Clock, made, sample
 from tests.upgrade.facts import FACTS, STUDY, caller
@@ -79,36 +89,34 @@ def live(hall: Hall, clock: Clock, jwks: dict[str, object]) -> None:
 
 def govern(hall: Hall, jwks: dict[str, object]) -> None:
     """Terms, nodes, organisations, agreements, datasets, senders, clients, permits."""
-    agree.add_terms(hall, ACTOR, "1.0.0", b"Never for diagnosis.\n")
-    agree.add_terms(hall, ACTOR, "1.1.0", "Never for diagnosis, jamás.\n".encode())
-    register.add_node(
-        hall, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8", "::1/128"]
-    )
-    register.add_node(hall, ACTOR, "regional", kind="folder", hosting="federated", url="regional", allow=["anonymous", "plain"])
+    publish_terms(hall, ACTOR, "1.0.0", b"Never for diagnosis.\n")
+    publish_terms(hall, ACTOR, "1.1.0", "Never for diagnosis, jamás.\n".encode())
+    add_node(hall, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8", "::1/128"])
+    add_node(hall, ACTOR, "regional", kind="folder", hosting="federated", url="regional", allow=["anonymous", "plain"])
     orthanc = {"kind": "orthanc", "hosting": "federated", "url": "http://127.0.0.1:8042", "secret_file": "/run/secrets/orthanc"}
-    register.add_node(hall, ACTOR, "orthanc", **orthanc)
-    register.move_node(hall, ACTOR, "orthanc", "unlink")
+    add_node(hall, ACTOR, "orthanc", **orthanc)
+    move_node(hall, ACTOR, "orthanc", "unlink")
     for key, role in PARTIES.items():
-        agree.add_party(hall, ACTOR, key, key.replace("-", " ").title(), role, approved=key != "startup")
+        add_party(hall, ACTOR, key, key.replace("-", " ").title(), role, approved=key != "startup")
     for alias, (provider, node, terms, moves) in AGREEMENTS.items():
         links = {"provider": provider, "node": node, "terms": terms, "starts": START}
-        agree.add_agreement(hall, ACTOR, f"DSA-{alias}", **links, **{"visibility": "full"} | CONDITIONS.get(alias, {}))
-        agree.add_dataset(hall, ACTOR, alias, f"DSA-{alias}", f"Dataset {alias}", "Frozen.")
+        add_agreement(hall, ACTOR, f"DSA-{alias}", **links, **{"visibility": "full"} | CONDITIONS.get(alias, {}))
+        add_dataset(hall, ACTOR, alias, f"DSA-{alias}", f"Dataset {alias}", "Frozen.")
         for verb in moves:
-            agree.move_agreement(hall, ACTOR, f"DSA-{alias}", verb)
-    agree.set_dataset(hall, ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "frozen"})
-    register.add_sender(hall, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")
-    register.attest_sender(hall, ACTOR, "LUNG", "STORESCU", "Dr. Attest", "2026-09-30")
-    register.add_sender(hall, ACTOR, "LUNG", "OLDPACS", "10.1.0.0/16")
-    register.remove_sender(hall, ACTOR, "LUNG", "OLDPACS")
-    register.add_sender(hall, ACTOR, "BREAST", "MAMMO", "::1/128")
+            move_agreement(hall, ACTOR, f"DSA-{alias}", verb)
+    set_dataset(hall, ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "frozen"})
+    add_sender(hall, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")
+    attest_sender(hall, ACTOR, "LUNG", "STORESCU", "Dr. Attest", "2026-09-30")
+    add_sender(hall, ACTOR, "LUNG", "OLDPACS", "10.1.0.0/16")
+    remove_sender(hall, ACTOR, "LUNG", "OLDPACS")
+    add_sender(hall, ACTOR, "BREAST", "MAMMO", "::1/128")
     for client, (party, node, purposes, terms) in CLIENTS.items():
         links = {"party": party, "node": node, "terms": terms}
-        register.add_client(hall, ACTOR, client, **links, purposes=purposes, scopes=EVERY, jwks=jwks)
-    register.set_client(hall, ACTOR, "former", enabled=False)
-    register.add_permit(hall, ACTOR, "BREAST", "university", datetime(2027, 6, 1, tzinfo=UTC))
-    register.add_permit(hall, ACTOR, "BREAST", "elsewhere")
-    register.revoke_permit(hall, ACTOR, "BREAST", "elsewhere")
+        add_client(hall, ACTOR, client, **links, purposes=purposes, scopes=EVERY, jwks=jwks)
+    set_client(hall, ACTOR, "former", enabled=False)
+    add_permit(hall, ACTOR, "BREAST", "university", datetime(2027, 6, 1, tzinfo=UTC))
+    add_permit(hall, ACTOR, "BREAST", "elsewhere")
+    revoke_permit(hall, ACTOR, "BREAST", "elsewhere")
 
 
 PARTIES = {
@@ -222,9 +230,9 @@ def use(hall: Hall, clock: Clock) -> None:
     FACTS["organisations"](hall)
     hall.accesses.flush()
     clock.on(700)
-    seal.close_windows(hall)
+    ledger.close_windows(hall)
     with hall.store.write() as connection:
-        governance.used_before(connection, "researcher", "assertion-1", datetime(2027, 1, 1, tzinfo=UTC), hall.clock())
+        clients.use_assertion(connection, "researcher", "assertion-1", datetime(2027, 1, 1, tzinfo=UTC), hall.clock())
 
 
 def retrieved(hall: Hall, client: str, study: str, action: Action) -> None:
@@ -235,15 +243,15 @@ def retrieved(hall: Hall, client: str, study: str, action: Action) -> None:
 
 def keep(hall: Hall, clock: Clock) -> None:
     """Two roots, and one body that may no longer be read."""
-    seal.order(hall)
-    seal.keep_root(hall)
+    ledger.sequence(hall)
+    ledger.checkpoint(hall)
     with hall.store.write() as connection:
-        erased = next(e.id for e in ledger.all_entries(connection) if b'"party":"startup","role"' in (e.body or b""))
+        erased = next(e.id for e in rows.read_rows(connection) if b'"party":"startup","role"' in (e.body or b""))
         connection.execute(t.ledger_body.delete().where(t.ledger_body.c.id == erased))
-    register.set_client(hall, ACTOR, "researcher", terms="1.1.0")
+    set_client(hall, ACTOR, "researcher", terms="1.1.0")
     clock.on(60)
-    seal.order(hall)
-    seal.keep_root(hall)
+    ledger.sequence(hall)
+    ledger.checkpoint(hall)
 
 
 def leave_behind(hall: Hall, clock: Clock) -> None:
@@ -256,9 +264,9 @@ def leave_behind(hall: Hall, clock: Clock) -> None:
     left = opened(hall, "LUNG", "push")
     take(hall, left, small("1.2.40.1.1"), small("1.2.41.1.1", "review institution", **WAITS))
     retrieved(hall, "compute", STUDY, Action.PROCESS)
-    agree.move_agreement(hall, ACTOR, "DSA-PAUSED", "suspend")
-    agree.move_agreement(hall, ACTOR, "DSA-OVER", "terminate")
-    register.move_node(hall, ACTOR, "regional", "suspend")
+    move_agreement(hall, ACTOR, "DSA-PAUSED", "suspend")
+    move_agreement(hall, ACTOR, "DSA-OVER", "terminate")
+    move_node(hall, ACTOR, "regional", "suspend")
     clock.on(240)
 
 

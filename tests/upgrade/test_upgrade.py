@@ -12,10 +12,13 @@ from sqlalchemy import select
 
 from adapters.sql import migrate
 from adapters.sql import tables as t
+from consent.agreement import MOVES, AgreementState, Side
 from consent.conditions import Action
+from mappings.failures import Conflict
 from mappings.query import EVERYTHING, Level, Page, Query
 from mappings.study import study_key
-from server.usecases import document, ingest, read, release, report, retrieve, seal, search
+from server.usecases import document, ingest, ledger, read, release, report, retrieve, search
+from server.usecases.agreement import list_agreements, move_agreement, read_agreement
 from server.usecases.batch import close_batch, open_batch, sender_origin
 from server.usecases.retrieve import Wanted
 from server.worker.loop import chores
@@ -66,6 +69,30 @@ def test_it_tells_what_it_told(world, frozen):
     assert {name: fact(world) for name, fact in FACTS.items()} == facts
 
 
+def test_every_version_it_cited_resolves_and_its_acts_are_kept_with_their_moments(world):
+    agreed = 0
+    for cited in list_agreements(world):
+        for version in range(1, cited.content.version + 1):
+            older = read_agreement(world, f"{cited.key}@{version}")
+            assert (older.content.version, older.content.conditions) == (version, cited.content.conditions)
+        state = AgreementState.DRAFT
+        for act in cited.acts:
+            state = MOVES[act.verb][1]
+        assert state is cited.standing.state
+        assert [act.at for act in cited.acts] == sorted(act.at for act in cited.acts)
+        assert cited.standing.stops == ({Side.REPOSITORY} if state is AgreementState.SUSPENDED else set())
+        agreed += len(cited.acts)
+    assert agreed > 10
+
+
+def test_its_stop_is_lifted_by_the_repository_which_set_it(world):
+    stopped = next(cited.key for cited in list_agreements(world) if cited.standing.stops)
+    with pytest.raises(Conflict):
+        move_agreement(world, ACTOR, stopped, "resume", Side.PROVIDER)
+    assert move_agreement(world, ACTOR, stopped, "resume", Side.REPOSITORY) is AgreementState.ACTIVE
+    assert ledger.verify(world).broken is None
+
+
 def test_its_objects_are_given_out_to_the_byte(world):
     asking = caller(world, "researcher")
     for study, count in ((LIVER, 3), (STUDY, 3)):
@@ -74,7 +101,7 @@ def test_its_objects_are_given_out_to_the_byte(world):
         sent = list(retrieve.stream(world, asking, Wanted(study), Action.EXPORT, granted))
         assert [sha256(b"".join(file)).hexdigest() for _, file in sent] == [located.place for located, _ in sent]
         assert len(sent) == count
-    assert seal.verify(world).broken is None
+    assert ledger.verify(world).broken is None
 
 
 def study_of(hall, uid):
@@ -155,8 +182,8 @@ def test_what_it_left_behind_is_worked_off(world):
     assert before.keys() - states(world).keys() == {"1.2.31.1.1"}
     world.clock.on(10)
     assert document.rebuild(world) == 1  # the recovered one
-    seal.order(world)
-    checked = seal.verify(world)
+    ledger.sequence(world)
+    checked = ledger.verify(world)
     assert (checked.broken, checked.roots) == (None, 3)
     with world.store.read() as connection:
         c = t.custody.c

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from consent.agreement import AgreementState
-from server.usecases import agree
+from server.usecases.agreement import move_agreement
 from tests.builders import ACTOR
 
 
@@ -19,7 +19,7 @@ class Overtaken(list):
 def test_a_slower_thread_does_not_hand_its_old_facts_to_one_that_read_the_stop(built):
     with built.store.read() as connection:
         before = built.governance(connection)
-        agree.move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
+        move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
         place = Overtaken([built.governance(connection)])
         place.slower = before
         (facts,) = replace(built, known=place).governance(connection).facts

@@ -12,8 +12,10 @@ from pydicom import dcmread
 from adapters.sql import batches, custody
 from consent.deposit import Outcome
 from mappings.failures import Busy, Conflict, Full, TooLarge, Unavailable
-from server.usecases import agree, ingest, reconcile, register, release, withdraw
+from server.usecases import ingest, reconcile, release, withdraw
+from server.usecases.agreement import move_agreement
 from server.usecases.batch import close_batch, sender_origin
+from server.usecases.node import add_node, move_node
 from server.usecases.objects import resting, whole
 from tests import builders
 from tests.builders import ACTOR, SAMPLES, made
@@ -156,10 +158,10 @@ def test_a_file_that_is_no_dicom_is_refused_by_name(built):
 @pytest.mark.parametrize(
     ("stop", "rule"),
     [
-        (lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "suspend"), "agreement-inactive"),
-        (lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "terminate"), "agreement-inactive"),
-        (lambda h: register.move_node(h, ACTOR, "central", "suspend"), "node-not-linked"),
-        (lambda h: register.move_node(h, ACTOR, "central", "unlink"), "node-not-linked"),
+        (lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "suspend"), "agreement-inactive"),
+        (lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "terminate"), "agreement-inactive"),
+        (lambda h: move_node(h, ACTOR, "central", "suspend"), "node-not-linked"),
+        (lambda h: move_node(h, ACTOR, "central", "unlink"), "node-not-linked"),
     ],
 )
 def test_a_stop_binds_the_next_file_of_an_open_batch(built, sound, stop, rule):
@@ -177,7 +179,7 @@ def test_a_stop_between_claim_and_settle_binds_too(built, sound, clock):
 
     def suspend(point):
         if point == "stored":
-            agree.move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
+            move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
 
     taken = ingest.take(replace(built, reached=suspend), batch, "a", made())
     assert taken.rule == "agreement-inactive"
@@ -338,7 +340,7 @@ def test_other_content_is_told_to_retry_until_the_lease_ends(built, dies, sound,
 def test_what_a_dead_process_stored_under_an_agreement_that_is_stopped_goes(built, dies, sound, clock):
     batch = builders.batch(built)
     dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
-    agree.move_agreement(built, ACTOR, "DSA-LUNG", "terminate")
+    move_agreement(built, ACTOR, "DSA-LUNG", "terminate")
     clock.on(120)
     reconcile.recover(built)
     reconcile.purge(built)
@@ -376,7 +378,7 @@ def race(*runs):
 
 
 def test_different_bytes_for_one_uid_at_two_doors_and_nodes_one_wins_and_the_other_is_told(doors, sound):
-    register.add_node(doors[0], ACTOR, "second", kind="folder", hosting="federated", url="second")
+    add_node(doors[0], ACTOR, "second", kind="folder", hosting="federated", url="second")
     builders.seed(doors[0], alias="BREAST", provider="hospital-b", node="second")
     mine, theirs = builders.batch(doors[0]), builders.batch(doors[0], "BREAST", provider="hospital-b")
     for n in range(6):

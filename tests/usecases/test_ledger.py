@@ -11,7 +11,8 @@ from consent import entries
 from consent.commitment import leaf_hash
 from consent.conditions import Action
 from consent.subject import Role
-from server.usecases import agree, ingest, ledger, retrieve
+from server.usecases import ingest, ledger, retrieve
+from server.usecases.agreement import move_agreement
 from server.usecases.batch import close_batch
 from server.usecases.retrieve import Wanted
 from tests import builders
@@ -32,7 +33,7 @@ def lived(hall, clock):
     ledger.checkpoint(hall)
     clock.on(700)
     assert ledger.close_windows(hall) == 1
-    agree.move_agreement(hall, ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(hall, ACTOR, "DSA-LUNG", "suspend")
     ledger.sequence(hall)
     ledger.checkpoint(hall)
     return hall
@@ -210,7 +211,7 @@ def test_an_erased_body_breaks_nothing_and_is_counted(life):
 
 
 def test_an_entry_that_waits_for_its_position_is_checked_too(life):
-    agree.move_agreement(life, ACTOR, "DSA-LUNG", "resume")
+    move_agreement(life, ACTOR, "DSA-LUNG", "resume")
     found = entry(life, "govern.agreement.resume")
     assert (found.position, ledger.verify(life).broken) == (None, None)
     tamper(life, "UPDATE ledger_body SET body = body || ' ' WHERE id = :id", id=found.id)
@@ -220,7 +221,7 @@ def test_an_entry_that_waits_for_its_position_is_checked_too(life):
 def test_roots_are_kept_at_intervals_and_only_over_what_is_new(built, clock):
     ledger.sequence(built)
     first = ledger.checkpoint(built)
-    agree.move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
     ledger.sequence(built)
     assert ledger.checkpoint(built) == first
     clock.on(10)

@@ -7,7 +7,8 @@ from sqlalchemy import select
 
 from adapters.sql import tables as t
 from mappings.failures import Invalid, Unavailable
-from server.usecases import agree, ingest, reconcile, withdraw
+from server.usecases import ingest, reconcile, withdraw
+from server.usecases.agreement import move_agreement
 from tests import builders
 from tests.builders import ACTOR, made
 
@@ -154,7 +155,7 @@ def test_what_recovery_may_not_keep_goes_with_its_bytes(built, dies, sound, cloc
     batch = builders.batch(built)
     dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
     clock.on(120)
-    agree.move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
     reconcile.recover(built)
     reconcile.purge(built)
     assert "receiving" not in states(built)

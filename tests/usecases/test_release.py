@@ -8,8 +8,10 @@ from sqlalchemy import select
 from adapters.sql import batches, custody
 from adapters.sql import tables as t
 from mappings.failures import Conflict, NotFound
-from server.usecases import agree, ingest, reconcile, register, release, withdraw
+from server.usecases import ingest, reconcile, release, withdraw
+from server.usecases.agreement import move_agreement
 from server.usecases.batch import close_batch
+from server.usecases.node import move_node
 from tests import builders
 from tests.builders import ACTOR, made
 
@@ -87,7 +89,7 @@ def test_a_refusal_that_can_not_be_recorded_is_not_made(anywhere, waiting, monke
 @pytest.mark.parametrize("stop", [("agreement", "DSA-LUNG", "suspend"), ("node", "central", "unlink")])
 def test_nothing_is_released_where_nothing_is_taken(anywhere, waiting, sound, stop):
     noun, name, verb = stop
-    {"agreement": agree.move_agreement, "node": register.move_node}[noun](anywhere, ACTOR, name, verb)
+    {"agreement": move_agreement, "node": move_node}[noun](anywhere, ACTOR, name, verb)
     with pytest.raises(Conflict):
         release.release(anywhere, ACTOR, waiting.key)
     assert set(states(anywhere).values()) == {"review"}
@@ -97,7 +99,7 @@ def test_nothing_is_released_where_nothing_is_taken(anywhere, waiting, sound, st
 def test_a_stop_while_an_object_is_being_released_leaves_it_in_review_and_nothing_on_its_node(anywhere, waiting, sound):
     def suspend(point):
         if point == "releasing":
-            agree.move_agreement(anywhere, ACTOR, "DSA-LUNG", "suspend")
+            move_agreement(anywhere, ACTOR, "DSA-LUNG", "suspend")
 
     with pytest.raises(Conflict):
         release.release(replace(anywhere, reached=suspend), ACTOR, waiting.key)

@@ -8,8 +8,9 @@ from consent.conditions import Action
 from consent.policy import SENTENCES
 from consent.subject import ANONYMOUS, Role
 from mappings.failures import Forbidden, Gone, NotAcceptable, NotFound, Unavailable
-from server.usecases import ingest, register, render, retrieve, withdraw
+from server.usecases import ingest, render, retrieve, withdraw
 from server.usecases.hall import Caller
+from server.usecases.node import move_node
 from server.usecases.render import Picture
 from server.usecases.retrieve import Wanted
 from tests import builders
@@ -124,7 +125,7 @@ def test_a_use_is_recorded_with_agreement_and_terms(shared):
     retrieve.recorded(hall, INSIDE, STUDY, Action.PROCESS, retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS))
     with hall.store.read() as connection:
         body = connection.execute(select(t.ledger_body.c.body).where(t.ledger_body.c.kind == "use.opened")).scalar_one()
-    assert b'"agreement":"DSA-LUNG@3"' in body
+    assert b'"agreement":"DSA-LUNG@1"' in body
     assert b'"terms":"1.0.0"' in body
 
 
@@ -133,7 +134,7 @@ def test_a_stream_that_breaks_is_recorded_too(shared):
     granted = retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS)
     sending = retrieve.stream(hall, INSIDE, STUDY, Action.PROCESS, granted)
     b"".join(next(sending)[1])
-    register.move_node(hall, ACTOR, "central", "unlink")
+    move_node(hall, ACTOR, "central", "unlink")
     with pytest.raises(Exception, match="stopped"):
         next(sending)
     assert accesses(hall) == [("process", 500, 2)]

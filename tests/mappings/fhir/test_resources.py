@@ -8,16 +8,18 @@ import pytest
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
-from consent.agreement import AgreementState
+from consent.agreement import Agreement, AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
+from consent.dataset import DatasetEndpoint
+from consent.party import Party
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from consent.provenance import read_entry
 from mappings.fhir import body_site, imaging_study
 from mappings.fhir.bundle import searchset
 from mappings.fhir.capability import capability
-from mappings.fhir.consent import Agreement, consent
-from mappings.fhir.endpoint import Door, endpoint
-from mappings.fhir.organization import Party, organization
+from mappings.fhir.consent import consent
+from mappings.fhir.endpoint import endpoint
+from mappings.fhir.organization import organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
 from mappings.fhir.provenance import provenance
@@ -201,9 +203,9 @@ def test_an_act_of_governance_points_to_what_it_was_done_to(kind, facts, target)
 
 
 def test_an_endpoint_shows_the_public_address_and_whether_it_is_open():
-    found = held(endpoint(Door("LUNG_1", "Lungs", True, AT), BASE))
+    found = held(endpoint(DatasetEndpoint("LUNG_1", "Lungs", True, AT), BASE))
     assert (found["id"], found["address"], found["status"]) == ("LUNG.1", f"{BASE}/dicom-web", "active")
-    assert held(endpoint(Door("LUNG_1", " ", False, AT), BASE))["status"] == "suspended"
+    assert held(endpoint(DatasetEndpoint("LUNG_1", " ", False, AT), BASE))["status"] == "suspended"
 
 
 def test_the_repository_is_an_organisation_with_its_contact_and_a_provider_is_one_without():

@@ -9,7 +9,7 @@ from consent.entries import targets_of
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 PAGE = 1000
 
 

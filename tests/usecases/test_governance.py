@@ -4,57 +4,67 @@ import pytest
 from sqlalchemy import func, select
 
 from adapters.sql import governance
+from adapters.sql import node as nodes
 from adapters.sql import search as rows
 from adapters.sql import tables as t
+from consent.agreement import AgreementState, Side
 from consent.conditions import Action
 from consent.subject import FEDERATION, Role
 from mappings.failures import Conflict, Failure, Gone, Invalid, NotFound
 from mappings.query import Level, Query
-from server.usecases import agree, document, ingest, reconcile, register, render, retrieve, search, withdraw
+from server.usecases import document, ingest, reconcile, render, retrieve, search, withdraw
+from server.usecases.agreement import add_agreement, move_agreement, read_agreement
+from server.usecases.client import set_client
+from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.hall import Caller
+from server.usecases.node import add_node, move_node
+from server.usecases.party import add_party
+from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.render import Picture
 from server.usecases.retrieve import Wanted
+from server.usecases.sender import add_sender, attest_sender, remove_sender
+from server.usecases.terms import publish_terms
 from tests import builders
 from tests.builders import ACTOR, made
 
 AGREED = {"provider": "hospital-a", "node": "central", "terms": "1.0.0"}
 REFUSALS = [
-    (Invalid, lambda h: agree.add_party(h, ACTOR, "x", "X", "king")),
-    (Invalid, lambda h: agree.add_party(h, ACTOR, "no blanks", "X", "user")),
-    (Conflict, lambda h: agree.add_party(h, ACTOR, "hospital-a", "X", "provider")),
-    (Invalid, lambda h: register.add_node(h, ACTOR, "x", kind="cloud", hosting="central", url="x")),
-    (Invalid, lambda h: register.add_node(h, ACTOR, "x", kind="folder", hosting="nowhere", url="x")),
-    (Invalid, lambda h: register.add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x", networks=["10.0.0.1/8"])),
-    (Conflict, lambda h: register.add_node(h, ACTOR, "central", kind="folder", hosting="central", url="x")),
-    (NotFound, lambda h: register.move_node(h, ACTOR, "nowhere", "link")),
-    (Invalid, lambda h: agree.add_terms(h, ACTOR, "v2", b"")),
-    (Conflict, lambda h: agree.add_terms(h, ACTOR, "1.0.0", b"changed")),
-    (NotFound, lambda h: agree.add_agreement(h, ACTOR, "X", **(AGREED | {"provider": "nobody"}))),
-    (NotFound, lambda h: agree.add_agreement(h, ACTOR, "X", **(AGREED | {"node": "nowhere"}))),
-    (NotFound, lambda h: agree.add_agreement(h, ACTOR, "X", **(AGREED | {"terms": "9.9.9"}))),
-    (Invalid, lambda h: agree.add_agreement(h, ACTOR, "X", **AGREED, actions=["govern"])),
-    (Invalid, lambda h: agree.add_agreement(h, ACTOR, "X", **AGREED, visibility="everything")),
-    (Invalid, lambda h: agree.add_agreement(h, ACTOR, "X", **AGREED, purposes=["TREAT"])),
-    (Invalid, lambda h: agree.add_agreement(h, ACTOR, "X", **AGREED, ends=h.clock())),
-    (Conflict, lambda h: agree.add_agreement(h, ACTOR, "DSA-LUNG", **AGREED)),
-    (NotFound, lambda h: agree.move_agreement(h, ACTOR, "X", "propose")),
-    (Conflict, lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "activate")),
-    (Conflict, lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "resume")),
-    (Invalid, lambda h: agree.add_dataset(h, ACTOR, "lower", "DSA-LUNG", "X")),
-    (Invalid, lambda h: agree.add_dataset(h, ACTOR, "A" * 17, "DSA-LUNG", "X")),
-    (Conflict, lambda h: agree.add_dataset(h, ACTOR, "LUNG", "DSA-LUNG", "X")),
-    (NotFound, lambda h: agree.add_dataset(h, ACTOR, "X", "none", "X")),
-    (NotFound, lambda h: agree.set_dataset(h, ACTOR, "X", {})),
-    (Invalid, lambda h: register.add_sender(h, ACTOR, "LUNG", "A" * 17, "10.0.0.0/8")),
-    (Invalid, lambda h: register.add_sender(h, ACTOR, "LUNG", "A\\B", "10.0.0.0/8")),
-    (Invalid, lambda h: register.add_sender(h, ACTOR, "LUNG", "A", "everywhere")),
-    (Conflict, lambda h: register.add_sender(h, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")),
-    (NotFound, lambda h: register.add_sender(h, ACTOR, "X", "A", "10.0.0.0/8")),
-    (NotFound, lambda h: register.attest_sender(h, ACTOR, "LUNG", "X", "Dr. X", "2026-01-01")),
-    (NotFound, lambda h: register.remove_sender(h, ACTOR, "LUNG", "X")),
-    (NotFound, lambda h: register.add_permit(h, ACTOR, "LUNG", "nobody")),
-    (NotFound, lambda h: register.revoke_permit(h, ACTOR, "LUNG", "hospital-a")),
-    (NotFound, lambda h: register.set_client(h, ACTOR, "nobody", enabled=False)),
+    (Invalid, lambda h: add_party(h, ACTOR, "x", "X", "king")),
+    (Invalid, lambda h: add_party(h, ACTOR, "no blanks", "X", "user")),
+    (Conflict, lambda h: add_party(h, ACTOR, "hospital-a", "X", "provider")),
+    (Invalid, lambda h: add_node(h, ACTOR, "x", kind="cloud", hosting="central", url="x")),
+    (Invalid, lambda h: add_node(h, ACTOR, "x", kind="folder", hosting="nowhere", url="x")),
+    (Invalid, lambda h: add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x", networks=["10.0.0.1/8"])),
+    (Conflict, lambda h: add_node(h, ACTOR, "central", kind="folder", hosting="central", url="x")),
+    (NotFound, lambda h: move_node(h, ACTOR, "nowhere", "link")),
+    (Invalid, lambda h: publish_terms(h, ACTOR, "v2", b"")),
+    (Conflict, lambda h: publish_terms(h, ACTOR, "1.0.0", b"changed")),
+    (NotFound, lambda h: add_agreement(h, ACTOR, "X", **(AGREED | {"provider": "nobody"}))),
+    (NotFound, lambda h: add_agreement(h, ACTOR, "X", **(AGREED | {"node": "nowhere"}))),
+    (NotFound, lambda h: add_agreement(h, ACTOR, "X", **(AGREED | {"terms": "9.9.9"}))),
+    (Invalid, lambda h: add_agreement(h, ACTOR, "X", **AGREED, actions=["govern"])),
+    (Invalid, lambda h: add_agreement(h, ACTOR, "X", **AGREED, visibility="everything")),
+    (Invalid, lambda h: add_agreement(h, ACTOR, "X", **AGREED, purposes=["TREAT"])),
+    (Invalid, lambda h: add_agreement(h, ACTOR, "X", **AGREED, ends=h.clock())),
+    (Conflict, lambda h: add_agreement(h, ACTOR, "DSA-LUNG", **AGREED)),
+    (NotFound, lambda h: move_agreement(h, ACTOR, "X", "propose")),
+    (Conflict, lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "activate")),
+    (Conflict, lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "resume")),
+    (Invalid, lambda h: add_dataset(h, ACTOR, "lower", "DSA-LUNG", "X")),
+    (Invalid, lambda h: add_dataset(h, ACTOR, "A" * 17, "DSA-LUNG", "X")),
+    (Conflict, lambda h: add_dataset(h, ACTOR, "LUNG", "DSA-LUNG", "X")),
+    (NotFound, lambda h: add_dataset(h, ACTOR, "X", "none", "X")),
+    (NotFound, lambda h: set_dataset(h, ACTOR, "X", {})),
+    (Invalid, lambda h: add_sender(h, ACTOR, "LUNG", "A" * 17, "10.0.0.0/8")),
+    (Invalid, lambda h: add_sender(h, ACTOR, "LUNG", "A\\B", "10.0.0.0/8")),
+    (Invalid, lambda h: add_sender(h, ACTOR, "LUNG", "A", "everywhere")),
+    (Conflict, lambda h: add_sender(h, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")),
+    (NotFound, lambda h: add_sender(h, ACTOR, "X", "A", "10.0.0.0/8")),
+    (NotFound, lambda h: attest_sender(h, ACTOR, "LUNG", "X", "Dr. X", "2026-01-01")),
+    (NotFound, lambda h: remove_sender(h, ACTOR, "LUNG", "X")),
+    (NotFound, lambda h: add_permit(h, ACTOR, "LUNG", "nobody")),
+    (NotFound, lambda h: revoke_permit(h, ACTOR, "LUNG", "hospital-a")),
+    (NotFound, lambda h: set_client(h, ACTOR, "nobody", enabled=False)),
     (NotFound, lambda h: withdraw.withdraw_study(h, ACTOR, "1.2.3")),
     (NotFound, lambda h: withdraw.lift_block(h, ACTOR, "1.2.3")),
 ]
@@ -76,7 +86,7 @@ def test_what_is_refused_changes_nothing_and_is_not_recorded(built):
 
 def test_every_act_is_recorded_once_with_who_did_it(built):
     before = state(built)[1]
-    agree.move_agreement(built, "operator:ann", "DSA-LUNG", "suspend")
+    move_agreement(built, "operator:ann", "DSA-LUNG", "suspend")
     with built.store.read() as connection:
         newest = connection.execute(select(t.ledger_body).order_by(t.ledger_body.c.id.desc()).limit(1)).one()
     assert state(built)[1] == before + 1
@@ -84,11 +94,42 @@ def test_every_act_is_recorded_once_with_who_did_it(built):
     assert b'"state":"suspended"' in newest.body
 
 
-def test_each_move_is_a_new_version(built):
-    for n, verb in enumerate(("suspend", "resume", "suspend", "terminate"), 4):
-        agree.move_agreement(built, ACTOR, "DSA-LUNG", verb)
-        with built.store.read() as connection:
-            assert built.governance(connection).facts[0].version == n
+def test_moves_are_acts_that_are_kept_and_leave_the_content_as_it_is(built):
+    before = read_agreement(built, "DSA-LUNG")
+    for verb, side in (("suspend", Side.PROVIDER), ("resume", Side.PROVIDER), ("terminate", Side.REPOSITORY)):
+        move_agreement(built, "operator:ann", "DSA-LUNG", verb, side)
+    after = read_agreement(built, "DSA-LUNG@1")
+    assert after.content == before.content
+    assert [(act.verb, act.side, act.actor, act.version) for act in after.acts[len(before.acts) :]] == [
+        ("suspend", "provider", "operator:ann", 1),
+        ("resume", "provider", "operator:ann", 1),
+        ("terminate", "repository", "operator:ann", 1),
+    ]
+
+
+def test_a_stop_stands_until_who_set_it_lifts_it(built):
+    for side in Side:
+        move_agreement(built, ACTOR, "DSA-LUNG", "suspend", side)
+    assert read_agreement(built, "DSA-LUNG").standing.stops == set(Side)
+    assert move_agreement(built, ACTOR, "DSA-LUNG", "resume", Side.REPOSITORY) is AgreementState.SUSPENDED
+    with pytest.raises(Conflict, match="is resumed by who stopped it, the provider"):
+        move_agreement(built, ACTOR, "DSA-LUNG", "resume", Side.REPOSITORY)
+    assert move_agreement(built, ACTOR, "DSA-LUNG", "resume", Side.PROVIDER) is AgreementState.ACTIVE
+
+
+def test_a_citation_names_a_version_that_is_there(built):
+    assert read_agreement(built, "DSA-LUNG") == read_agreement(built, "DSA-LUNG@1")
+    for citation in ("DSA-LUNG@2", "DSA-LUNG@x", "NONE@1"):
+        with pytest.raises(NotFound):
+            read_agreement(built, citation)
+
+
+def test_what_was_done_to_a_node_is_kept(built):
+    move_node(built, "operator:ann", "central", "suspend")
+    with built.store.read() as connection:
+        acts = nodes.read_acts(connection, nodes.find(connection, "central").id)
+    assert [(act.verb, act.actor) for act in acts] == [("add", ACTOR), ("suspend", "operator:ann")]
+    assert acts[1].at == built.clock()
 
 
 # --- a stop binds the next statement, everywhere
@@ -150,17 +191,17 @@ def answered(hall):
 
 STOPS = {
     "suspend": (
-        lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "suspend"),
-        lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "resume"),
+        lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "suspend"),
+        lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "resume"),
     ),
-    "terminate": (lambda h: agree.move_agreement(h, ACTOR, "DSA-LUNG", "terminate"), None),
+    "terminate": (lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "terminate"), None),
     "suspend node": (
-        lambda h: register.move_node(h, ACTOR, "central", "suspend"),
-        lambda h: register.move_node(h, ACTOR, "central", "link"),
+        lambda h: move_node(h, ACTOR, "central", "suspend"),
+        lambda h: move_node(h, ACTOR, "central", "link"),
     ),
     "unlink node": (
-        lambda h: register.move_node(h, ACTOR, "central", "unlink"),
-        lambda h: register.move_node(h, ACTOR, "central", "link"),
+        lambda h: move_node(h, ACTOR, "central", "unlink"),
+        lambda h: move_node(h, ACTOR, "central", "link"),
     ),
     "withdraw": (lambda h: withdraw.withdraw_study(h, ACTOR, "1.2.3"), None),
 }
@@ -182,7 +223,7 @@ def test_a_stop_binds_the_next_statement_everywhere_and_so_does_its_end(shared, 
 def test_a_stop_reaches_another_process_that_keeps_facts(shared, tmp_path, clock):
     other = builders.hall(tmp_path, clock=clock)
     assert answered(other) == dict.fromkeys(ASKED, True)
-    agree.move_agreement(shared, ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(shared, ACTOR, "DSA-LUNG", "suspend")
     assert answered(other) == dict.fromkeys(ASKED, False)
     other.accesses.close()
     other.store.close()
@@ -202,13 +243,13 @@ def test_an_agreement_that_ends_stops_by_itself(tmp_path, clock):
 def test_a_revoked_permit_binds_the_next_statement(tmp_path, clock):
     hall = builders.hall(tmp_path, clock=clock)
     builders.seed(hall, access_class="conditional", **EVERYTHING)
-    agree.add_party(hall, ACTOR, "university", "U", "user")
+    add_party(hall, ACTOR, "university", "U", "user")
     ingest.take(hall, builders.batch(hall), "a", made())
     seen = []
     for act in (
         lambda: None,
-        lambda: register.add_permit(hall, ACTOR, "LUNG", "university"),
-        lambda: register.revoke_permit(hall, ACTOR, "LUNG", "university"),
+        lambda: add_permit(hall, ACTOR, "LUNG", "university"),
+        lambda: revoke_permit(hall, ACTOR, "LUNG", "university"),
     ):
         act()
         seen.append(len(search.fragments(hall, USER, Query(Level.STUDY))))

@@ -1,0 +1,149 @@
+"""Agreements: the versions of their content, the acts that moved them, where they stand, and the directory's view of them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, or_, select
+
+from adapters.sql import governance
+from adapters.sql import tables as t
+from adapters.sql.directory import Asking, Seen, Shelf, column, own
+from adapters.sql.governance import IN_FORCE, conditions_of, end_of, is_open
+from adapters.sql.store import moment, stamp
+from consent.agreement import Agreement, AgreementAct, AgreementState, AgreementVersion, Side, Standing
+
+_a, _v, _act = t.agreement.c, t.agreement_version.c, t.agreement_act.c
+_d, _n, _p = t.dataset.c, t.node.c, t.party.c
+_STOPS = {Side.PROVIDER: _a.stopped_by_provider, Side.REPOSITORY: _a.stopped_by_repository}
+
+
+@dataclass(frozen=True, slots=True)
+class AgreementRow:
+    """Where one agreement stands: its provider, the version of its content in force, its state and stops."""
+
+    id: int
+    key: str
+    party: int
+    provider: str
+    version: int
+    standing: Standing
+
+
+def add(connection: Connection, now: datetime, *, key: str, party: int) -> int:
+    """Insert an agreement without content, as a draft; its id."""
+    return governance.insert_row(connection, t.agreement, now, key=key, party=party, version=0, state=str(AgreementState.DRAFT))
+
+
+def add_version(
+    connection: Connection, agreement: AgreementRow, now: datetime, content: AgreementVersion, *, node: int, terms: int
+) -> None:
+    """Keep a version of an agreement's content and put it in force."""
+    conditions = content.conditions
+    values = {
+        "agreement": agreement.id,
+        "version": content.version,
+        "node": node,
+        "terms": terms,
+        "starts": stamp(content.starts),
+        "ends": None if content.ends is None else stamp(content.ends),
+        "access_class": str(conditions.access_class),
+        "listed": conditions.listed,
+        "actions": " ".join(sorted(conditions.actions)),
+        "visibility": str(conditions.visibility),
+        "purposes": " ".join(sorted(conditions.purposes)),
+        "at": stamp(now),
+    }
+    connection.execute(insert(t.agreement_version).values(**values))
+    governance.update_row(connection, t.agreement, agreement.id, now, version=content.version)
+
+
+def record_act(connection: Connection, agreement: AgreementRow, act: AgreementAct, standing: Standing) -> None:
+    """Keep what a side did, and where the agreement stands after it."""
+    values = {"verb": act.verb, "side": str(act.side), "actor": act.actor, "version": act.version, "at": stamp(act.at)}
+    connection.execute(insert(t.agreement_act).values(agreement=agreement.id, **values))
+    lifted, begun = agreement.standing.stops - standing.stops, standing.stops - agreement.standing.stops
+    stops = {_STOPS[side].name: None for side in lifted} | {_STOPS[side].name: stamp(act.at) for side in begun}
+    governance.update_row(connection, t.agreement, agreement.id, act.at, state=str(standing.state), **stops)
+
+
+_ROWS = select(t.agreement, _p.key.label("provider")).join(t.party, _a.party == _p.id)
+
+
+def find(connection: Connection, key: str) -> AgreementRow | None:
+    """The agreement called so."""
+    row = connection.execute(_ROWS.where(_a.key == key)).one_or_none()
+    return None if row is None else _row(row)
+
+
+def read_all(connection: Connection) -> tuple[AgreementRow, ...]:
+    """Every agreement, in the order they were drafted."""
+    return tuple(_row(row) for row in connection.execute(_ROWS.order_by(_a.id)))
+
+
+def _row(row: Any) -> AgreementRow:
+    stops = frozenset(side for side, since in _STOPS.items() if row._mapping[since.name] is not None)  # noqa: SLF001
+    return AgreementRow(row.id, row.key, row.party, row.provider, row.version, Standing(AgreementState(row.state), stops))
+
+
+def find_version(connection: Connection, agreement: AgreementRow, version: int) -> AgreementVersion | None:
+    """The content of one version of an agreement."""
+    rows = (
+        select(t.agreement_version, _n.name.label("node_name"), t.terms.c.version.label("terms_version"))
+        .join(t.node, _v.node == _n.id)
+        .join(t.terms, _v.terms == t.terms.c.id)
+        .where(_v.agreement == agreement.id, _v.version == version)
+    )
+    row = connection.execute(rows).mappings().one_or_none()
+    if row is None:
+        return None
+    period = moment(row["starts"]), end_of(row["ends"])
+    return AgreementVersion(row["version"], row["terms_version"], row["node_name"], *period, conditions_of(row))
+
+
+def read_acts(connection: Connection, agreement: AgreementRow) -> tuple[AgreementAct, ...]:
+    """Everything that was done on an agreement, in order."""
+    rows = connection.execute(select(t.agreement_act).where(_act.agreement == agreement.id).order_by(_act.id))
+    return tuple(AgreementAct(r.verb, Side(r.side), r.actor, r.version, moment(r.at)) for r in rows)
+
+
+# --- the directory
+
+
+def _agreements(seen: Seen) -> Select[Any]:
+    discovered = exists().where(_d.agreement == _a.id, _d.id.in_(sorted(seen.datasets))).correlate(t.agreement)
+    terms = t.terms.c.version.label("terms_version"), t.terms.c.sha256.label("terms_sha256")
+    return (
+        select(_a.id.label("row"), _a.key, _a.state, _a.updated, t.agreement_version, _p.key.label("provider"), *terms)
+        .join(t.agreement_version, IN_FORCE)
+        .join(t.party, _a.party == _p.id)
+        .join(t.node, _v.node == _n.id)
+        .join(t.terms, _v.terms == t.terms.c.id)
+        .where(or_(own(seen), and_(is_open(stamp(seen.now)), discovered)))
+    )
+
+
+def _agreement(connection: Connection, row: Any) -> Agreement:
+    aliases = connection.execute(select(_d.alias).where(_d.agreement == row.row).order_by(_d.id)).scalars()
+    return Agreement(
+        key=row.key,
+        provider=row.provider,
+        state=AgreementState(row.state),
+        starts=moment(row.starts),
+        ends=end_of(row.ends),
+        terms=row.terms_version,
+        terms_sha256=row.terms_sha256,
+        conditions=conditions_of(row._mapping),  # noqa: SLF001 - SQLAlchemy's public name for it
+        aliases=tuple(aliases),
+        updated=moment(row.updated),
+    )
+
+
+def _fields(_seen: Seen) -> Mapping[str, Asking]:
+    columns: dict[str, ColumnElement[Any]] = {"agreement": _a.key, "status": _a.state, "updated": _a.updated, "provider": _p.key}
+    return {name: column(c) for name, c in columns.items()}
+
+
+AGREEMENTS: Shelf[Agreement] = Shelf(_agreements, _a.id, _fields, _agreement)
+"""Agreements on a dataset the caller may discover; a provider's own and, for the operator, all of them in any state."""

@@ -1,0 +1,116 @@
+"""OAuth clients with their organisation, node and accepted terms; and the assertions that were used up."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
+
+from adapters.sql import governance
+from adapters.sql import tables as t
+from adapters.sql.store import stamp
+
+_c = t.client.c
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRow:
+    """A registered OAuth client with its organisation; `jwks` is its public key set as JSON."""
+
+    id: int
+    client_id: str
+    name: str
+    party: str
+    role: str
+    approved: bool
+    node: str | None
+    networks: tuple[str, ...]
+    terms: str | None
+    purposes: frozenset[str]
+    scopes: tuple[str, ...]
+    jwks: str
+    enabled: bool
+
+
+def add(
+    connection: Connection,
+    now: datetime,
+    *,
+    client_id: str,
+    name: str,
+    party: int,
+    node: int | None,
+    terms: int | None,
+    purposes: str,
+    scopes: Sequence[str],
+    jwks: Mapping[str, object],
+) -> int:
+    """Insert an enabled client; its id."""
+    links = {"party": party, "node": node, "terms": terms}
+    values = {"purposes": purposes, "scopes": " ".join(scopes), "jwks": json.dumps(jwks), "enabled": True}
+    return governance.insert_row(connection, t.client, now, client_id=client_id, name=name, **links, **values)
+
+
+def change(connection: Connection, key: int, now: datetime, *, enabled: bool | None = None, terms: int | None = None) -> None:
+    """Enable or disable a client, or set the terms it accepted; None leaves that as it is."""
+    values: dict[str, object] = {} if enabled is None else {"enabled": enabled}
+    governance.update_row(connection, t.client, key, now, **values, **({} if terms is None else {"terms": terms}))
+
+
+_ROWS = (
+    select(
+        t.client,
+        t.party.c.key.label("party_key"),
+        t.party.c.role.label("party_role"),
+        t.party.c.approved,
+        t.node.c.name.label("node_name"),
+        t.node.c.networks,
+        t.terms.c.version.label("terms_version"),
+    )
+    .join(t.party, _c.party == t.party.c.id)
+    .outerjoin(t.node, _c.node == t.node.c.id)
+    .outerjoin(t.terms, _c.terms == t.terms.c.id)
+)
+
+
+def find(connection: Connection, client_id: str) -> ClientRow | None:
+    """A client by its public id, enabled or not."""
+    row = connection.execute(_ROWS.where(_c.client_id == client_id)).one_or_none()
+    return None if row is None else _row(row)
+
+
+def read_all(connection: Connection) -> tuple[ClientRow, ...]:
+    """Every client, in the order they were added."""
+    return tuple(_row(row) for row in connection.execute(_ROWS.order_by(_c.id)))
+
+
+def _row(row: Any) -> ClientRow:
+    return ClientRow(
+        id=row.id,
+        client_id=row.client_id,
+        name=row.name,
+        party=row.party_key,
+        role=row.party_role,
+        approved=row.approved,
+        node=row.node_name,
+        networks=tuple((row.networks or "").split()),
+        terms=row.terms_version,
+        purposes=frozenset(row.purposes.split()),
+        scopes=tuple(row.scopes.split()),
+        jwks=row.jwks,
+        enabled=row.enabled,
+    )
+
+
+def use_assertion(connection: Connection, issuer: str, jti: str, expires: datetime, now: datetime) -> bool:
+    """Use an assertion up; False where it was used before. Expired ones are forgotten on the way."""
+    connection.execute(t.replay.delete().where(t.replay.c.expires < stamp(now)))
+    try:
+        with connection.begin_nested():  # the primary key decides between two at once
+            connection.execute(insert(t.replay).values(issuer=issuer, jti=jti, expires=stamp(expires)))
+    except IntegrityError:
+        return False
+    return True

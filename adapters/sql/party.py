@@ -1,0 +1,80 @@
+"""Organisations: their rows, and the directory's view of them."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Text, bindparam, literal, or_, select, true, union_all
+
+from adapters.sql import governance
+from adapters.sql import tables as t
+from adapters.sql.directory import Asking, Leaf, Seen, Shelf, column
+from adapters.sql.store import moment
+from consent.party import REPOSITORY, Party
+from consent.subject import Role
+from mappings.fields import folded
+from mappings.query import Like
+
+_p = t.party.c
+
+
+def add(connection: Connection, now: datetime, *, key: str, name: str, role: str, approved: bool) -> int:
+    """Insert a party; its id."""
+    return governance.insert_row(connection, t.party, now, key=key, name=name, role=role, approved=approved)
+
+
+def find_id(connection: Connection, key: str) -> int | None:
+    """The id of the party called so."""
+    return governance.find_id(connection, _p.key, key)
+
+
+def ids(connection: Connection) -> dict[str, int]:
+    """Every party's key → its id."""
+    return {key: party for party, key in connection.execute(select(_p.id, _p.key))}
+
+
+def read_all(connection: Connection) -> tuple[Party, ...]:
+    """Every party, in the order they were added."""
+    rows = connection.execute(select(_p.key, _p.name, _p.role, _p.updated, _p.approved).order_by(_p.id))
+    return tuple(Party(key, name, role, moment(updated), approved) for key, name, role, updated, approved in rows)
+
+
+# --- the directory
+
+_ORGANISATIONS = union_all(
+    select(
+        literal(0, BigInteger).label("id"),
+        literal(REPOSITORY).label("key"),
+        bindparam("repository", type_=Text).label("name"),
+        literal(REPOSITORY).label("role"),
+        literal(0, BigInteger).label("updated"),
+    ),
+    select(_p.id, _p.key, _p.name, _p.role, _p.updated),
+).subquery("organisations")
+_o = _ORGANISATIONS.c
+_PLACE: ColumnElement[int] = _o.id + 1  # the repository is a setting and not a row; it comes first
+
+
+def _organisations(seen: Seen) -> Select[Any]:
+    shown = true() if seen.all else or_(_o.role.in_([REPOSITORY, str(Role.PROVIDER)]), _o.key == (seen.party or REPOSITORY))
+    return select(_PLACE.label("row"), _ORGANISATIONS).where(shown).params(repository=seen.repository)
+
+
+def _named(connection: Connection, leaf: Leaf, seen: Seen) -> ColumnElement[bool]:
+    """Names are matched folded, which SQL can't do; organisations are few."""
+    pattern = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in leaf.pattern) if isinstance(leaf, Like) else ""
+    named = connection.execute(_organisations(seen).with_only_columns(_o.id, _o.name))
+    return _o.id.in_([key for key, name in named if re.fullmatch(pattern, folded(name), re.DOTALL)])
+
+
+def _fields(_seen: Seen) -> Mapping[str, Asking]:
+    return {"party": column(_o.key), "updated": column(_o.updated), "name": _named}
+
+
+def _party(_connection: Connection, row: Any) -> Party:
+    return Party(row.key, row.name, row.role, moment(row.updated) if row.updated else None)
+
+
+ORGANISATIONS: Shelf[Party] = Shelf(_organisations, _PLACE, _fields, _party)
+"""The repository, its providers and the caller's own organisation; for the operator, every one."""

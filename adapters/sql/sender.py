@@ -1,0 +1,78 @@
+"""Registered senders: which calling AE title, from which network, may fill which dataset."""
+
+import ipaddress
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from adapters.sql import governance
+from adapters.sql import tables as t
+
+_c = t.sender.c
+
+
+@dataclass(frozen=True, slots=True)
+class SenderRow:
+    """A registered sender of one dataset: a calling AE title from a network, and who attested to it."""
+
+    id: int
+    dataset: int
+    alias: str
+    party: str
+    aet: str
+    network: str
+    attested_by: str | None
+    removed: bool
+
+    @property
+    def attested(self) -> bool:
+        """Whether a person attested that what it sends is de-identified."""
+        return self.attested_by is not None
+
+
+def add(connection: Connection, now: datetime, *, dataset: int, aet: str, network: str) -> int:
+    """Insert a sender; its id."""
+    return governance.insert_row(connection, t.sender, now, dataset=dataset, aet=aet, network=network)
+
+
+def attest(connection: Connection, sender: SenderRow, now: datetime, *, person: str, on: str) -> None:
+    """Keep who attested to a sender, and on which date (YYYY-MM-DD)."""
+    governance.update_row(connection, t.sender, sender.id, now, attested_by=person, attested_on=on)
+
+
+def remove(connection: Connection, sender: SenderRow, now: datetime) -> None:
+    """Take a registration away."""
+    governance.update_row(connection, t.sender, sender.id, now, removed=True)
+
+
+_ROWS = (
+    select(t.sender, t.dataset.c.alias, t.party.c.key.label("party_key"))
+    .join(t.dataset, _c.dataset == t.dataset.c.id)
+    .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
+    .join(t.party, t.agreement.c.party == t.party.c.id)
+)
+_REGISTERED = _ROWS.where(_c.removed.is_(False))
+
+
+def read_all(connection: Connection) -> tuple[SenderRow, ...]:
+    """Every sender, in the order they were added, removed ones too."""
+    return tuple(_row(row) for row in connection.execute(_ROWS.order_by(_c.id)))
+
+
+def registered(connection: Connection, alias: str, aet: str) -> tuple[SenderRow, ...]:
+    """The registrations of a calling AE title for a dataset, whatever its networks."""
+    named = _REGISTERED.where(t.dataset.c.alias == alias, _c.aet == aet).order_by(_c.id)
+    return tuple(_row(row) for row in connection.execute(named))
+
+
+def find(connection: Connection, alias: str, aet: str, address: str) -> SenderRow | None:
+    """The sender registered for this dataset under this calling AE title and address (an attested one first)."""
+    peer = ipaddress.ip_address(address)
+    fitting = [s for s in registered(connection, alias, aet) if peer in ipaddress.ip_network(s.network)]
+    return max(fitting, key=lambda sender: sender.attested, default=None)
+
+
+def _row(row: Any) -> SenderRow:
+    return SenderRow(row.id, row.dataset, row.alias, row.party_key, row.aet, row.network, row.attested_by, row.removed)

@@ -1,0 +1,19 @@
+"""An organisation that takes part: a provider, an approved user, another repository, or the operator's own."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+ROLES = ("provider", "user", "repository", "operator")
+REPOSITORY = "repository"
+"""The key that stands for this repository itself; no party may be called so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """An organisation: key, name, role; `updated` is None for the repository, which is a setting."""
+
+    key: str
+    name: str
+    role: str
+    updated: datetime | None
+    approved: bool = True

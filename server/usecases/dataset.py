@@ -1,0 +1,51 @@
+"""Datasets: opening them under an agreement, and what the catalogue says of them."""
+
+import re
+from collections.abc import Mapping
+
+from sqlalchemy import Connection
+
+from adapters.sql import agreement as agreements
+from adapters.sql import dataset as datasets
+from adapters.sql.dataset import DatasetRow
+from adapters.sql.ledger import About, record
+from consent.entries import DatasetAdded, DatasetDescribed
+from server.usecases.hall import Hall
+from server.usecases.naming import check_new, require
+
+ALIAS = re.compile(r"[A-Z0-9_-]{1,16}")
+"""An alias is also a called AE title (PS3.5 6.2: at most 16 characters)."""
+
+
+def require_dataset(connection: Connection, alias: str) -> tuple[DatasetRow, About]:
+    """The dataset called so, and whom an act on it concerns. Raises NotFound."""
+    row = require(datasets.find(connection, alias), "dataset", alias)
+    return row, About(row.party, row.id)
+
+
+def add_dataset(hall: Hall, actor: str, alias: str, agreement: str, title: str, description: str = "") -> None:
+    """Open a dataset under an agreement; its alias is also the called AE title."""
+    now = hall.clock()
+    with hall.store.write() as connection:
+        check_new(datasets.find(connection, alias), "dataset", alias, ALIAS)
+        under = require(agreements.find(connection, agreement), "agreement", agreement)
+        dataset = datasets.add(connection, now, alias=alias, agreement=under.id, title=title, description=description)
+        record(connection, DatasetAdded(dataset=alias, agreement=agreement), now, actor, About(under.party, dataset))
+
+
+def set_dataset(hall: Hall, actor: str, alias: str, details: Mapping[str, str]) -> None:
+    """Set what the catalogue needs and the index can't give; an empty value clears one. The caller has checked the keys."""
+    now = hall.clock()
+    with hall.store.write() as connection:
+        row, about = require_dataset(connection, alias)
+        texts = {"title": row.title, "description": row.description}
+        texts |= {key: details[key] for key in texts if key in details}
+        kept = {key: value for key, value in {**row.details, **details}.items() if value and key not in texts}
+        datasets.describe(connection, row, now, title=texts["title"], description=texts["description"], details=kept)
+        record(connection, DatasetDescribed(dataset=alias, details=details), now, actor, about)
+
+
+def list_datasets(hall: Hall) -> tuple[DatasetRow, ...]:
+    """Every dataset's own description."""
+    with hall.store.read() as connection:
+        return datasets.read_all(connection)

@@ -1,0 +1,37 @@
+"""What every act of governance checks first: names that are known or free, and words of a closed list.
+
+Each act is one durable transaction: the change, the moved counter (so it binds the next statement everywhere) and its ledger
+entry. Illegal moves and unknown names raise; nothing is half done.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import TypeVar
+
+from mappings.failures import Conflict, Invalid, NotFound
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+Row = TypeVar("Row")
+
+
+def require(row: Row | None, noun: str, name: str) -> Row:
+    """What is called so. Raises NotFound where there is none."""
+    if row is None:
+        raise NotFound(f"{noun}-unknown", f"There is no {noun} called {name}.", noun)
+    return row
+
+
+def check_new(row: object | None, noun: str, name: str, pattern: re.Pattern[str] = NAME) -> None:
+    """Check a name for something new. Raises Invalid, or Conflict where `row` has it already."""
+    if not pattern.fullmatch(name):
+        raise Invalid(f"{noun}-name", f"A {noun} is called by {pattern.pattern}.", noun)
+    if row is not None:
+        raise Conflict(f"{noun}-exists", f"There is a {noun} called {name} already.", noun)
+
+
+def check_words(words: Iterable[str], allowed: Sequence[str], what: str) -> str:
+    """The words as a row keeps them: each once, in order, by blanks. Raises Invalid for one that is not allowed."""
+    chosen = sorted(set(words))
+    if not set(chosen) <= set(allowed):
+        raise Invalid(f"{what}-unknown", f"{what} must be among: {', '.join(allowed)}.", what)
+    return " ".join(chosen)

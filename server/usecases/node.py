@@ -1,0 +1,64 @@
+"""Nodes: adding them, and linking, suspending or unlinking them from the next statement on."""
+
+import ipaddress
+from collections.abc import Sequence
+
+from adapters.sql import node as nodes
+from adapters.sql.ledger import About, record
+from adapters.sql.node import NodeRow
+from consent.entries import NodeAdded, NodeMoved
+from consent.node import MOVES, Hosting
+from mappings.failures import Invalid
+from server.usecases.hall import Hall
+from server.usecases.naming import check_new, check_words, require
+
+NODE_KINDS = ("folder", "orthanc")
+
+
+def add_node(
+    hall: Hall,
+    actor: str,
+    name: str,
+    *,
+    kind: str,
+    hosting: str,
+    url: str,
+    secret_file: str | None = None,
+    networks: Sequence[str] = (),
+    allow: Sequence[str] = (),
+) -> None:
+    """Add a node where pixels rest. Its secret stays in its file; `networks` are its compute clients' addresses (CIDRs)."""
+    check_words([kind], NODE_KINDS, "kind")
+    check_words([hosting], [str(h) for h in Hosting], "hosting")
+    now = hall.clock()
+    with hall.store.write() as connection:
+        check_new(nodes.find(connection, name), "node", name)
+        cidrs = [read_network(network) for network in networks]
+        reached = {"url": url, "secret_file": secret_file, "networks": cidrs, "allow": allow}
+        nodes.add(connection, now, actor, name=name, kind=kind, hosting=Hosting(hosting), **reached)  # type: ignore[arg-type]
+        record(connection, NodeAdded(node=name, node_kind=kind, hosting=hosting, allow=" ".join(allow)), now, actor, About())
+
+
+def read_network(text: str) -> str:
+    """A CIDR in its one form. Raises Invalid."""
+    try:
+        return str(ipaddress.ip_network(text))
+    except ValueError:
+        raise Invalid(
+            "network-unreadable", "A network is written as a CIDR, such as 10.1.0.0/16 or 127.0.0.1/32.", "from"
+        ) from None
+
+
+def move_node(hall: Hall, actor: str, name: str, verb: str) -> None:
+    """Link, suspend or unlink a node; from the next statement on."""
+    now, state = hall.clock(), MOVES[verb]
+    with hall.store.write() as connection:
+        row = require(nodes.find(connection, name), "node", name)
+        nodes.move(connection, row.id, verb, state, actor, now)
+        record(connection, NodeMoved(verb=verb, node=name, state=str(state)), now, actor, About())
+
+
+def list_nodes(hall: Hall) -> tuple[NodeRow, ...]:
+    """Every node."""
+    with hall.store.read() as connection:
+        return nodes.read_all(connection)

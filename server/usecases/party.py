@@ -1,0 +1,27 @@
+"""Organisations: registering them."""
+
+from adapters.sql import party as parties
+from adapters.sql.ledger import About, record
+from consent.entries import PartyAdded
+from consent.party import REPOSITORY, ROLES, Party
+from mappings.failures import Conflict
+from server.usecases.hall import Hall
+from server.usecases.naming import check_new, check_words
+
+
+def add_party(hall: Hall, actor: str, key: str, name: str, role: str, *, approved: bool = True) -> None:
+    """Register an organisation: a provider, an approved user, another repository, or the operator's own."""
+    check_words([role], ROLES, "role")
+    if key == REPOSITORY:
+        raise Conflict("party-reserved", f"{REPOSITORY} is the repository itself; choose another key.", "party")
+    now = hall.clock()
+    with hall.store.write() as connection:
+        check_new(parties.find_id(connection, key), "party", key)
+        party = parties.add(connection, now, key=key, name=name, role=role, approved=approved)
+        record(connection, PartyAdded(party=key, role=role, approved=approved), now, actor, About(party))
+
+
+def list_parties(hall: Hall) -> tuple[Party, ...]:
+    """Every organisation."""
+    with hall.store.read() as connection:
+        return parties.read_all(connection)

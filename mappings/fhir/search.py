@@ -208,16 +208,17 @@ def _pseudonym(system: str | None, patient_id: str, base: str) -> Condition:
 # --- references, dates and strings
 
 
-def _pointing(kind: str) -> Match:
-    return lambda key: OneOf("target", (f"{kind}/{key}",))
-
-
 _REFERENCES: dict[tuple[str, str], dict[str, Match]] = {
     ("ImagingStudy", "patient"): {"Patient": _equals("patient_key")},
     ("ImagingStudy", "subject"): {"Patient": _equals("patient_key")},
     ("Consent", "organization"): {"Organization": lambda key: EVERYTHING if key == REPOSITORY else NOTHING},
     ("Consent", "consentor"): {"Organization": lambda key: OneOf("provider", keys_of(key))},
-    ("Provenance", "target"): {kind: _pointing(kind) for kind in ("Consent", "Endpoint", "ImagingStudy", "Organization")},
+    ("Provenance", "target"): {
+        "Consent": lambda key: OneOf("target_agreement", keys_of(key)),
+        "Endpoint": lambda key: OneOf("target_dataset", keys_of(key)),
+        "ImagingStudy": _equals("target_study"),
+        "Organization": lambda key: OneOf("target_party", keys_of(key)),
+    },
 }
 """(resource, parameter) → the types it may point to, and what each asks for."""
 

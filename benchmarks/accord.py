@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 
+from adapters.accord_client import ask_token
 from adapters.identity import read_client
-from adapters.peer import ask_token
 from server import settings as configuration
 from server import wiring
 from server.usecases.hall import Hall

@@ -16,8 +16,8 @@ from typing import Any
 import httpx
 from tqdm import tqdm
 
+from adapters.accord_client import AccordClient, Offered
 from adapters.identity import read_client
-from adapters.peer import Offered, Peer
 from adapters.sql import index
 from consent.deposit import short
 from consent.policy import NEVER_FOR_DIAGNOSIS
@@ -126,10 +126,10 @@ def _fill(hall: Hall, files: Mapping[str, Path]) -> None:
 
 
 def _push(client: Path, files: list[Path]) -> str:
-    with Peer(read_client(client)) as peer:
-        key = peer.open_batch(OPEN)
-        peer.send(key, [Offered(f.relative_to(SAMPLES / "dicom").as_posix(), f, f.stat().st_size) for f in files])
-        peer.close_batch(key)
+    with AccordClient(read_client(client)) as accord:
+        key = accord.open_batch(OPEN)
+        accord.send(key, [Offered(f.relative_to(SAMPLES / "dicom").as_posix(), f, f.stat().st_size) for f in files])
+        accord.close_batch(key)
     return key
 
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from adapters.accord_client import AccordClient, Offered
 from adapters.identity import read_client
-from adapters.peer import Offered, Peer
 from mappings.failures import Invalid
 
 LARGEST = 4_096_000_000
@@ -41,19 +41,19 @@ def run(args: argparse.Namespace) -> int:
         print(f"skipped: {name!a} {why}", file=sys.stderr)
     if not files:
         raise Invalid("nothing-to-send", "There is no file to send.")
-    with Peer(read_client(args.client), args.url) as peer:
-        key = peer.open_batch(args.dataset)
-        _send(peer, key, files)
-        closed = peer.close_batch(key)
+    with AccordClient(read_client(args.client), args.url) as accord:
+        key = accord.open_batch(args.dataset)
+        _send(accord, key, files)
+        closed = accord.close_batch(key)
         sys.stdout.flush()
-        peer.report(key, args.report, sys.stdout.buffer)
+        accord.report(key, args.report, sys.stdout.buffer)
     return 1 if skipped or closed["outcomes"]["reject"] else 0
 
 
-def _send(peer: Peer, key: str, files: list[Offered]) -> None:
+def _send(accord: AccordClient, key: str, files: list[Offered]) -> None:
     total = sum(f.size for f in files)
     with tqdm(total=total, unit="B", unit_scale=True, desc=f"{len(files)} files", file=sys.stderr, disable=None) as bar:
-        peer.send(key, files, bar.update)
+        accord.send(key, files, bar.update)
 
 
 def gathered(paths: list[Path]) -> tuple[list[Offered], list[Skipped]]:

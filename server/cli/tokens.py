@@ -5,8 +5,8 @@ from pathlib import Path
 
 import httpx
 
+from adapters.accord_client import ask_token
 from adapters.identity import read_client
-from adapters.peer import ask_token
 
 SECONDS = 15
 

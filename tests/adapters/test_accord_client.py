@@ -11,9 +11,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from adapters import peer
+from adapters import accord_client
+from adapters.accord_client import AccordClient, Offered
 from adapters.identity import ClientFile, Keys, new_client_key, write_client
-from adapters.peer import Offered, Peer
 from mappings.failures import Conflict, Forbidden, Full, Invalid, NotFound, Unauthenticated, Unavailable
 from server.cli import push
 from server.usecases import report
@@ -54,8 +54,8 @@ class House(httpx.BaseTransport):
         self.after(request)
         return answer
 
-    def peer(self) -> Peer:
-        return Peer(self.client, transport=self, pause=self.pauses.append)
+    def connect(self) -> AccordClient:
+        return AccordClient(self.client, transport=self, pause=self.pauses.append)
 
     def report(self, key: str) -> list[tuple[str, str, str]]:
         return [(f.name, f.outcome, f.rule) for f in report.report(self.hall, None, key).files]
@@ -70,7 +70,7 @@ def house(tmp_path):
 
 @pytest.fixture
 def client(house):
-    with house.peer() as made:
+    with house.connect() as made:
         yield made
 
 
@@ -132,7 +132,7 @@ def test_a_busy_server_is_given_the_time_it_asks_for(house, client):
 def test_a_server_that_asks_for_hours_is_asked_again_within_a_minute(house, client):
     house.before = once("/api/batches", lambda: httpx.Response(503, headers={"Retry-After": "86400"}))
     client.open_batch()
-    assert house.pauses == [peer.LONGEST_PAUSE]
+    assert house.pauses == [accord_client.LONGEST_PAUSE]
 
 
 @pytest.mark.parametrize("path", [TOKEN, "/api/batches", STUDIES])
@@ -140,16 +140,16 @@ def test_a_server_that_never_answers_is_given_up_after_a_bounded_number_of_tries
     house.before = lambda request: cut() if request.url.path == path else None
     with pytest.raises(Unavailable):
         client.send(client.open_batch(), offered(TAKEN))
-    assert house.paths.count(path) == len(peer.PAUSES) + 1
-    assert house.pauses == list(peer.PAUSES)
+    assert house.paths.count(path) == len(accord_client.PAUSES) + 1
+    assert house.pauses == list(accord_client.PAUSES)
 
 
 def test_the_token_is_kept_while_it_is_good_and_renewed_before_it_expires(house, client, monkeypatch):
     client.open_batch()
     client.open_batch()
     assert house.paths.count(TOKEN) == 1
-    now = peer.time.monotonic()
-    monkeypatch.setattr(peer.time, "monotonic", lambda: now + 250)
+    now = accord_client.time.monotonic()
+    monkeypatch.setattr(accord_client.time, "monotonic", lambda: now + 250)
     client.open_batch()
     assert house.paths.count(TOKEN) == 2
 
@@ -198,14 +198,14 @@ def test_what_is_no_accord_is_not_taken_for_one(house, client):
 
 def test_a_scope_that_is_missing_is_said(house):
     bare = ClientFile("pusher", house.client.token_url, "system/ImagingStudy.rs", None, house.client.private_jwk)
-    with Peer(bare, transport=house) as client, pytest.raises(Forbidden) as refused:
+    with AccordClient(bare, transport=house) as client, pytest.raises(Forbidden) as refused:
         client.open_batch()
     assert refused.value.code == "insufficient-scope"
 
 
 def test_files_are_asked_about_and_sent_in_bounded_groups(house, client, monkeypatch):
-    monkeypatch.setattr(peer, "WINDOW_FILES", 3)
-    monkeypatch.setattr(peer, "REQUEST_BYTES", 10_000)
+    monkeypatch.setattr(accord_client, "WINDOW_FILES", 3)
+    monkeypatch.setattr(accord_client, "REQUEST_BYTES", 10_000)
     small = offered(*["flags/burned_in_no.dcm"] * 2)
     files = [Offered(f"{n}.dcm", f.path, f.size) for n, f in enumerate([*small, *offered(TAKEN), *small])]
     assert max(f.size for f in files) > 10_000
@@ -248,7 +248,9 @@ def test_a_report_is_written_in_the_form_that_is_asked_for(client):
 @pytest.fixture
 def command(house, tmp_path, monkeypatch):
     write_client(tmp_path / "client.json", house.client)
-    monkeypatch.setattr(push, "Peer", lambda client, _url: Peer(client, transport=house, pause=house.pauses.append))
+    monkeypatch.setattr(
+        push, "AccordClient", lambda client, _url: AccordClient(client, transport=house, pause=house.pauses.append)
+    )
     parser = argparse.ArgumentParser()
     push.add_parser(parser.add_subparsers())
 
@@ -275,7 +277,7 @@ def test_push_ends_with_0_where_nothing_was_refused_and_again_where_all_is_known
 
 
 def test_a_push_that_was_stopped_goes_on_where_it_was(house, command, capfdbinary, monkeypatch):
-    monkeypatch.setattr(peer, "REQUEST_FILES", 1)
+    monkeypatch.setattr(accord_client, "REQUEST_FILES", 1)
     stored = []
 
     def stop(request: httpx.Request) -> None:

@@ -22,6 +22,8 @@ import httpx
 
 from adapters.identity import ClientFile, assertion
 from mappings import failures
+from mappings.dicom.accept import DICOM
+from mappings.dicom.multipart import Multipart
 from mappings.failures import Conflict, Failure, Unauthenticated, Unavailable
 
 PAUSES = (0.5, 1, 2, 4, 8, 16, 30)
@@ -97,7 +99,7 @@ def ask_token(http: httpx.Client, client: ClientFile, scope: str | None = None, 
     raise Unauthenticated(str(told.get("code", error)), f"{error}: {told.get('error_description', 'no reason given')}")
 
 
-class Peer:
+class AccordClient:
     """An Accord as one of its clients sees it. It belongs to one thread; `with` closes its connections.
 
     Failures are the server's own, by its code and sentence; Unavailable where it did not answer in any of the tries.
@@ -169,18 +171,18 @@ class Peer:
 
     def _stored(self, key: str, files: Sequence[Offered], moved: _Moved) -> float | None:
         """Store by STOW-RS (PS3.18 10.5). None: every file is told of; else the seconds after which to send the rest again."""
-        boundary, sent = secrets.token_hex(16), 0
+        multipart, sent = Multipart(secrets.token_hex(16)), 0
 
         def counted(size: int) -> None:
             nonlocal sent
             sent += size
             moved(size)
 
-        kind = f'multipart/related; type="application/dicom"; boundary={boundary}'
-        headers = {"Content-Type": kind, "Content-Length": str(_length(files, boundary)), "Accept": "application/dicom+json"}
+        length = multipart.total(map(_part, files))
+        headers = {"Content-Type": multipart.content_type(), "Content-Length": str(length), "Accept": "application/dicom+json"}
         try:
             path = f"/dicom-web/studies?batch={key}"
-            with closing(self._once("POST", path, headers, lambda: _body(files, boundary, counted))) as answer:
+            with closing(self._once("POST", path, headers, lambda: _body(files, multipart, counted))) as answer:
                 answer.read()
                 wait = _stored_wait(answer)
         except (httpx.TransportError, Unavailable):
@@ -247,24 +249,18 @@ def _digest(file: Offered) -> str:
         return file_digest(source, "sha256").hexdigest()
 
 
-def _head(file: Offered, boundary: str) -> bytes:
-    """What stands before a file (RFC 2387): its name travels as the part's Content-Location (RFC 2557), percent-encoded."""
-    name = quote(file.name, safe="/")
-    return f"--{boundary}\r\nContent-Type: application/dicom\r\nContent-Location: {name}\r\n\r\n".encode()
+def _part(file: Offered) -> tuple[str, int, str]:
+    """What a part says of a file: its name travels as Content-Location (RFC 2557), percent-encoded."""
+    return DICOM, file.size, quote(file.name, safe="/")
 
 
-def _length(files: Iterable[Offered], boundary: str) -> int:
-    return sum(len(_head(f, boundary)) + f.size + 2 for f in files) + len(boundary) + 6
-
-
-def _body(files: Iterable[Offered], boundary: str, moved: _Moved) -> Iterator[bytes]:
+def _body(files: Iterable[Offered], multipart: Multipart, moved: _Moved) -> Iterator[bytes]:
     for file in files:
-        yield _head(file, boundary)
+        yield multipart.head(*_part(file))
         for piece in _pieces(file):
             yield piece
             moved(len(piece))
-        yield b"\r\n"
-    yield f"--{boundary}--\r\n".encode()
+    yield multipart.tail()
 
 
 def _pieces(file: Offered) -> Iterator[bytes]:
@@ -279,7 +275,7 @@ def _pieces(file: Offered) -> Iterator[bytes]:
 
 
 def _stored_wait(answer: httpx.Response) -> float | None:
-    """See `Peer._stored`. An answer in DICOM JSON (PS3.18 10.5.3) says that every file has its receipt, whatever became of it."""
+    """See `_stored`. An answer in DICOM JSON (PS3.18 10.5.3) says that every file has its receipt, whatever became of it."""
     if answer.headers.get("Content-Type", "").startswith("application/dicom+json"):
         return None
     wait = _wait(answer)

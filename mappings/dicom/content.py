@@ -39,7 +39,7 @@ def content_digest(dataset: memoryview, transfer_syntax: str) -> bytes:
 
 def _put(digest: _Sink, data: memoryview, event: Event, depth: int) -> None:
     """One event; the end of a sequence goes without saying, so that an empty one is like an empty value."""
-    tag, vr, start, stop, creator = event
+    tag, vr, start, stop, creator, _ = event
     if vr == "SQ" or (not vr and tag != SEQUENCE_END):
         digest.update(_MARK(tag, 0))
     elif vr and tag & 0xFFFF and tag != TRAILING_PADDING:

@@ -17,11 +17,11 @@ from mappings.dicom.elements import (
     ITEM_END,
     Encodings,
     Event,
+    Path,
     decode,
     encodings_of,
     known_creator,
     private_vr,
-    walk,
     where,
 )
 
@@ -101,11 +101,6 @@ class Observations:
     findings: tuple[Finding, ...]
 
 
-def observe(dataset: memoryview, transfer_syntax: str, *, placeholders: frozenset[str], preamble_zero: bool) -> Observations:
-    """The facts of a plain data set; `placeholders` are lower-case words that make a name none. Raises Unreadable as the walk."""
-    return observations_of(dataset, walk(dataset, transfer_syntax), placeholders=placeholders, preamble_zero=preamble_zero)
-
-
 def observations_of(
     dataset: memoryview,
     events: Iterable[Event],
@@ -113,23 +108,10 @@ def observations_of(
     placeholders: frozenset[str],
     preamble_zero: bool,
 ) -> Observations:
-    """As observe, from a walk (or a list of one) of the same data set."""
-    observer = _Observer(dataset, placeholders)
-    for tag, vr, start, stop, creator in events:
-        if vr == "SQ":
-            observer.open_sequence(tag)
-        elif vr:
-            if start != stop and (
-                observer.pending or tag in _WATCHED or vr == "PN" or tag & 0x10000 or 0x50000000 <= tag < 0x61000000
-            ):
-                observer.element(tag, vr, start, stop, creator)
-        elif tag == ITEM:
-            observer.open_item()
-        elif tag == ITEM_END:
-            observer.close_item()
-        else:
-            observer.close_sequence()
-    return observer.conclude(preamble_zero)
+    """The facts of a plain data set, from the events of its walk; `placeholders`: lower-case words that make a name none."""
+    observer = Observer(dataset, placeholders)
+    observer.feed(events)
+    return observer.finish(preamble_zero)
 
 
 def plausible_name(text: str, patient_id: str, placeholders: frozenset[str]) -> bool:
@@ -139,54 +121,65 @@ def plausible_name(text: str, patient_id: str, placeholders: frozenset[str]) -> 
     return any(word and word.casefold() not in placeholders for word in _COMPONENTS.split(text))
 
 
-class _Observer:
-    """One data set being looked at. `pending` holds open sequences that become facts with their first non-empty value."""
+class Observer:
+    """Looks at one data set by the events of one walk, as they come.
 
-    __slots__ = ("data", "declared", "encodings", "found", "names", "outer", "path", "pending", "placeholders", "top")
+    `pending` holds open sequences that become facts with their first non-empty value.
+    """
+
+    __slots__ = ("data", "declared", "encodings", "found", "names", "outer", "pending", "placeholders", "top")
 
     def __init__(self, data: memoryview, placeholders: frozenset[str]) -> None:
         self.data, self.placeholders = data, placeholders
-        self.path: list[list[int]] = []
-        self.pending: list[tuple[int, str, str]] = []
+        self.pending: list[tuple[Path, str, str]] = []
         self.encodings, self.outer = DEFAULT_ENCODINGS, list[Encodings]()
         self.declared = False
         self.found: dict[str, list[Finding]] = {}
         self.names: dict[tuple[str, str], Finding] = {}
         self.top: dict[int, str] = {}
 
-    def open_sequence(self, tag: int) -> None:
-        rule = _PRESENT.get(tag) or ("private" if tag & 0x10000 else "declared" if tag in _METHODS and not self.path else "")
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take the next events."""
+        for tag, vr, start, stop, creator, path in events:
+            if vr == "SQ":
+                self._open_sequence(tag, path)
+            elif vr:
+                if start != stop and (
+                    self.pending or tag in _WATCHED or vr == "PN" or tag & 0x10000 or 0x50000000 <= tag < 0x61000000
+                ):
+                    self._element(tag, vr, start, stop, creator, path)
+            elif tag == ITEM:
+                self.outer.append(self.encodings)
+            elif tag == ITEM_END:
+                self.encodings = self.outer.pop()
+            else:
+                self._close_sequence(path)
+
+    def _open_sequence(self, tag: int, path: Path) -> None:
+        rule = _PRESENT.get(tag) or ("private" if tag & 0x10000 else "declared" if tag in _METHODS and not path else "")
         if rule:
-            self.pending.append((len(self.path), rule, self._where(tag)))
-        self.path.append([tag, -1])
+            self.pending.append((path, rule, where(tag, path)))
 
-    def open_item(self) -> None:
-        self.path[-1][1] += 1
-        self.outer.append(self.encodings)
-
-    def close_item(self) -> None:
-        self.encodings = self.outer.pop()
-
-    def close_sequence(self) -> None:
-        self.path.pop()
-        while self.pending and self.pending[-1][0] >= len(self.path):
+    def _close_sequence(self, path: Path) -> None:
+        while self.pending and len(self.pending[-1][0]) >= len(path):
             self.pending.pop()
 
-    def element(self, tag: int, vr: str, start: int, stop: int, creator: str | None) -> None:
+    def _element(self, tag: int, vr: str, start: int, stop: int, creator: str | None, path: Path) -> None:
         if tag & 0xFFFF == 0 or self._blank(start, stop):
             return
         self._settle_pending()
         value = self.data[start:stop]
         if tag & 0x10000:
-            self._private(tag, vr, value, creator)
+            self._private(tag, vr, value, creator, path)
         elif tag >> 24 == 0x60 and tag & 0xFFFF == 0x3000:
-            self._add("overlay", tag)
+            self._add("overlay", tag, path)
         elif tag >> 24 == 0x50:
-            self._add("curve", tag)
+            self._add("curve", tag, path)
         else:
-            self._public(tag, vr, value)
+            self._public(tag, vr, value, path)
 
-    def conclude(self, preamble_zero: bool) -> Observations:
+    def finish(self, preamble_zero: bool) -> Observations:
+        """The facts, after the last event."""
         patient_id = self.top.get(_PATIENT_ID, "")
         for (rule, text), finding in self.names.items():
             if plausible_name(text, patient_id, self.placeholders) and len(self.found.get(rule, ())) < MAX_PER_RULE:
@@ -198,57 +191,57 @@ class _Observer:
             self.found["burned-in"] = [Finding("burned-in", where(hint))]
         return Observations(self.declared, tuple(finding for findings in self.found.values() for finding in findings))
 
-    def _public(self, tag: int, vr: str, value: memoryview) -> None:
+    def _public(self, tag: int, vr: str, value: memoryview, path: Path) -> None:
         if tag in _PRESENT:
-            self._add(_PRESENT[tag], tag)
+            self._add(_PRESENT[tag], tag, path)
         elif vr == "PN" or tag in STAFF or tag in _NAMES:
-            self._name("staff" if tag in STAFF else "person-name", tag, value)
+            self._name("staff" if tag in STAFF else "person-name", tag, value, path)
         elif tag in _WATCHED:
-            self._stated(tag, decode(bytes(value[:_LOOK]), "LO", self.encodings).strip(" \0"))
+            self._stated(tag, decode(bytes(value[:_LOOK]), "LO", self.encodings).strip(" \0"), path)
         if tag == CHARSET:
             self.encodings = encodings_of(bytes(value[:_LOOK]))
 
-    def _stated(self, tag: int, text: str) -> None:
+    def _stated(self, tag: int, text: str, path: Path) -> None:
         """Plain statements: identity removed and how, birth dates, burned-in and what hints at it."""
-        if tag in _TOP and not self.path:
+        if tag in _TOP and not path:
             self.top[tag] = text
         if tag in _BIRTH_DATES:
             date = text.replace(".", "")
             if _EIGHT_DIGITS.fullmatch(date) and not date.endswith("0101"):
-                self._add("birth-date", tag)
+                self._add("birth-date", tag, path)
         elif tag == _BURNED_IN and text == "YES":
-            self._add("burned-in", tag)
-        elif not self.path and (tag in _METHODS or (tag == _IDENTITY_REMOVED and text == "YES")):
+            self._add("burned-in", tag, path)
+        elif not path and (tag in _METHODS or (tag == _IDENTITY_REMOVED and text == "YES")):
             self.declared = True
 
-    def _private(self, tag: int, vr: str, value: memoryview, creator: str | None) -> None:
+    def _private(self, tag: int, vr: str, value: memoryview, creator: str | None, path: Path) -> None:
         """PS3.5 §7.8: a creator's own element says nothing; an element without its creator has an unknown one."""
         if 0x10 <= tag & 0xFFFF <= 0xFF:
             return
         if not known_creator(creator):
-            self._add("private-unknown" if vr in _TEXT_VRS else "private", tag)
+            self._add("private-unknown" if vr in _TEXT_VRS else "private", tag, path)
             return
-        self._add("private", tag)
+        self._add("private", tag, path)
         if private_vr(tag, creator) == "PN":
-            self._name("person-name", tag, value)
+            self._name("person-name", tag, value, path)
 
-    def _name(self, rule: str, tag: int, value: memoryview) -> None:
+    def _name(self, rule: str, tag: int, value: memoryview, path: Path) -> None:
         """Keeps each distinct name once, with its first place: PatientID may come later, and a name equal to it is none."""
         if len(value) > _MAX_NAMES:
-            self._add(rule, tag)
+            self._add(rule, tag, path)
             return
         for text in decode(bytes(value), "PN", self.encodings).split("\\"):
             key = (rule, text)
             if key not in self.names and self._room(rule) and plausible_name(text, "\0", self.placeholders):
-                self.names[key] = Finding(rule, self._where(tag))
+                self.names[key] = Finding(rule, where(tag, path))
 
     def _room(self, rule: str) -> bool:
         return sum(1 for kept, _ in self.names if kept == rule) <= MAX_PER_RULE
 
-    def _add(self, rule: str, tag: int) -> None:
+    def _add(self, rule: str, tag: int, path: Path) -> None:
         findings = self.found.setdefault(rule, [])
         if len(findings) < MAX_PER_RULE:
-            findings.append(Finding(rule, self._where(tag)))
+            findings.append(Finding(rule, where(tag, path)))
 
     def _settle_pending(self) -> None:
         for _, rule, place in self.pending:
@@ -271,6 +264,3 @@ class _Observer:
     def _blank(self, start: int, stop: int) -> bool:
         """Whether a value is padding only; looked at in pieces, since pixel-sized values are rarely blank."""
         return all(not bytes(self.data[at : min(at + _LOOK, stop)]).strip(b" \0") for at in range(start, stop, _LOOK))
-
-    def _where(self, tag: int) -> str:
-        return where(tag, "".join(f"{where(sequence)}[{item}]." for sequence, item in self.path))

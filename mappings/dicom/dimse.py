@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from consent.deposit import Outcome, short
-from mappings.dicom.elements import SEQUENCE_END, walk
+from mappings.dicom.elements import walk
 from mappings.dicom.part10 import Unreadable, plain
 
 SUCCESS, NOT_AUTHORISED, UNRECOGNISED, OUT_OF_RESOURCES = 0x0000, 0x0124, 0x0211, 0xA700
@@ -115,12 +115,9 @@ def agrees(dataset: memoryview, transfer_syntax: str, sop_class: str, sop_instan
 
 def _identity(dataset: memoryview, transfer_syntax: str) -> dict[int, str]:
     found: dict[int, str] = {}
-    depth = 0
-    for tag, vr, start, stop, _ in walk(dataset, transfer_syntax):
-        if vr == "SQ" or tag == SEQUENCE_END:
-            depth += 1 if vr == "SQ" else -1
-        elif not depth and tag > _SOP_INSTANCE:
+    for tag, vr, start, stop, _, path in walk(dataset, transfer_syntax):
+        if not path and vr and tag > _SOP_INSTANCE:
             break
-        elif not depth and tag in {_SOP_CLASS, _SOP_INSTANCE} and stop > start:
+        if not path and tag in {_SOP_CLASS, _SOP_INSTANCE} and vr != "SQ" and stop > start:
             found[tag] = bytes(dataset[start : min(stop, start + 65)]).strip(b"\0 ").decode("ascii", "replace")
     return found

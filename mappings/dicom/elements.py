@@ -20,11 +20,14 @@ from pydicom.datadict import dictionary_VR
 
 from mappings.dicom.part10 import Unreadable
 
-# Element: (tag, VR, start, end, private creator). VR "SQ" opens a sequence: then per item an ITEM, its elements and an ITEM_END,
-# at last a SEQUENCE_END; these three have VR "". Encapsulated pixel data is one event over all its fragments' item headers.
-Event: TypeAlias = tuple[int, str, int, int, str | None]
+# Where an element lies: the (sequence's tag, item from 0) of each level above it; () at the root.
+Path: TypeAlias = tuple[tuple[int, int], ...]
+# (tag, VR, start, end, private creator, path). VR "SQ" opens a sequence: then per item an ITEM, its elements and an ITEM_END, at
+# last a SEQUENCE_END; these three have VR "", the first two the path of what is in the item. Encapsulated pixel data is one event
+# over all its fragments' item headers.
+Event: TypeAlias = tuple[int, str, int, int, str | None, Path]
 _Walk: TypeAlias = Generator[Event, None, int]
-_Level: TypeAlias = Callable[[int, int, bool, int], _Walk]
+_Level: TypeAlias = Callable[[int, int, bool, Path], _Walk]
 
 ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
 PIXEL_DATA, CHARSET, TRAILING_PADDING = 0x7FE00010, 0x00080005, 0xFFFCFFFC
@@ -75,13 +78,13 @@ def walk(dataset: memoryview, transfer_syntax: str) -> Iterator[Event]:
     """
     walker = _Walker(dataset, ">" if transfer_syntax == BIG_ENDIAN else "<")
     level = walker.implicit if transfer_syntax == IMPLICIT else walker.explicit
-    yield from level(0, len(dataset), False, 0)
+    yield from level(0, len(dataset), False, ())
 
 
 def nested(value: memoryview) -> list[Event]:
     """The events of a value that is a sequence in implicit VR little endian, offsets into it; raises Unreadable if it is none."""
     walker = _Walker(value, "<")
-    return list(walker.items(0, len(value), False, 1, walker.implicit))
+    return list(walker.items(0, len(value), False, (), 0, walker.implicit))
 
 
 def resolve(tag: int, creator: str | None, *, signed: bool = False) -> str:
@@ -129,9 +132,10 @@ def _repeated(tag: int) -> str:
     return _ONE_OF.get(vr, vr)
 
 
-def where(tag: int, path: str = "") -> str:
-    """(gggg,eeee), after the path of the items it lies in."""
-    return f"{path}({tag >> 16:04x},{tag & 0xFFFF:04x})"
+def where(tag: int, path: Path = ()) -> str:
+    """(gggg,eeee), after the path of the items it lies in: (gggg,eeee)[0].(gggg,eeee)."""
+    above = "".join(f"({sequence >> 16:04x},{sequence & 0xFFFF:04x})[{item}]." for sequence, item in path)
+    return f"{above}({tag >> 16:04x},{tag & 0xFFFF:04x})"
 
 
 def broken(detail: str, tag: int | None) -> Unreadable:
@@ -154,7 +158,7 @@ class _Walker:
         self.signed = False
         self.checking = False
 
-    def explicit(self, pos: int, end: int, open_ended: bool, depth: int) -> _Walk:
+    def explicit(self, pos: int, end: int, open_ended: bool, path: Path) -> _Walk:
         """The elements of the root or of one item; returns where it ends (past its delimiter when open-ended)."""
         data, head, last = self.data, self.head_explicit, -1
         creators: dict[int, str] = {}
@@ -164,7 +168,7 @@ class _Walker:
             vr = _SHORT.get(code)
             start = pos + 8
             if tag <= last or group == 0xFFFE or (vr is None and code not in _LONG):
-                return self._stop(pos, end, open_ended, depth, tag, tag > last)
+                return self._stop(pos, end, open_ended, not path, tag, tag > last)
             last = tag
             if vr is None:
                 if end - pos < 12:
@@ -172,22 +176,22 @@ class _Walker:
                 vr, length, start = _LONG[code], self.long(data, start)[0], start + 4
             creator = self._creator(creators, tag, start, length) if group & 1 else None
             if length == _UNDEFINED and start == pos + 12:
-                pos = yield from self._undefined(tag, vr, start, end, depth, creator)
+                pos = yield from self._undefined(tag, vr, start, end, path, creator)
                 continue
             pos = start + length
             if pos > end:
                 raise broken("a value runs past its end", tag)
             if vr == "SQ":
-                yield tag, vr, start, pos, creator
-                yield from self.items(start, pos, False, depth + 1, self.explicit)
+                yield tag, vr, start, pos, creator, path
+                yield from self.items(start, pos, False, path, tag, self.explicit)
             elif vr == "UN" and (vr := resolve(tag, creator, signed=self.signed)) == "SQ":
-                yield from self._sequence_or_opaque(tag, start, pos, depth, creator)
+                yield from self._sequence_or_opaque(tag, start, pos, path, creator)
             else:
                 self._spend(tag)
-                yield tag, vr, start, pos, creator
-        return self._stop(pos, end, open_ended, depth, None, True)
+                yield tag, vr, start, pos, creator, path
+        return self._stop(pos, end, open_ended, not path, None, True)
 
-    def implicit(self, pos: int, end: int, open_ended: bool, depth: int) -> _Walk:
+    def implicit(self, pos: int, end: int, open_ended: bool, path: Path) -> _Walk:
         """As explicit, with the VR from the dictionaries; undefined length means a sequence (PS3.5 §7.5)."""
         data, head, last = self.data, self.head_implicit, -1
         creators: dict[int, str] = {}
@@ -195,35 +199,36 @@ class _Walker:
             group, element, length = head(data, pos)
             tag = group << 16 | element
             if tag <= last or group == 0xFFFE:
-                return self._stop(pos, end, open_ended, depth, tag, False)
+                return self._stop(pos, end, open_ended, not path, tag, False)
             last = tag
             start = pos + 8
             creator = self._creator(creators, tag, start, length) if group & 1 else None
             vr = resolve(tag, creator, signed=self.signed)
             if length == _UNDEFINED:
-                yield tag, "SQ", start, start, creator
-                pos = yield from self.items(start, end, True, depth + 1, self.implicit)
+                yield tag, "SQ", start, start, creator, path
+                pos = yield from self.items(start, end, True, path, tag, self.implicit)
                 continue
             pos = start + length
             if pos > end:
                 raise broken("a value runs past its end", tag)
             if vr == "SQ" and group & 1:
-                yield from self._sequence_or_opaque(tag, start, pos, depth, creator)
+                yield from self._sequence_or_opaque(tag, start, pos, path, creator)
             elif vr == "SQ":
-                yield tag, vr, start, pos, creator
-                yield from self.items(start, pos, False, depth + 1, self.implicit)
+                yield tag, vr, start, pos, creator, path
+                yield from self.items(start, pos, False, path, tag, self.implicit)
             else:
                 if tag == 0x00280103 and length:
                     self.signed = data[start] == 1
                 self._spend(tag)
-                yield tag, vr, start, pos, creator
-        return self._stop(pos, end, open_ended, depth, None, True)
+                yield tag, vr, start, pos, creator, path
+        return self._stop(pos, end, open_ended, not path, None, True)
 
-    def items(self, pos: int, end: int, open_ended: bool, depth: int, level: _Level) -> _Walk:
+    def items(self, pos: int, end: int, open_ended: bool, path: Path, sequence: int, level: _Level) -> _Walk:
         """The items of one sequence (PS3.5 §7.5) and its SEQUENCE_END event; returns where the sequence ends."""
-        if depth > MAX_DEPTH:
+        if len(path) >= MAX_DEPTH:
             raise broken(f"sequences are nested deeper than {MAX_DEPTH}", None)
         self._spend(ITEM)
+        number = 0
         while open_ended or pos < end:
             if end - pos < 8:
                 raise broken("a sequence ends early", None)
@@ -235,32 +240,34 @@ class _Walker:
             if tag != ITEM:
                 raise broken("a sequence holds something that is no item", tag)
             self._spend(tag)
-            yield ITEM, "", pos, pos, None
+            inside = (*path, (sequence, number))
+            number += 1
+            yield ITEM, "", pos, pos, None, inside
             if length == _UNDEFINED:
-                pos = yield from level(pos, end, True, depth)
+                pos = yield from level(pos, end, True, inside)
             elif pos + length > end:
                 raise broken("an item runs past its end", tag)
             else:
-                pos = yield from level(pos, pos + length, False, depth)
-            yield ITEM_END, "", pos, pos, None
-        yield SEQUENCE_END, "", pos, pos, None
+                pos = yield from level(pos, pos + length, False, inside)
+            yield ITEM_END, "", pos, pos, None, inside
+        yield SEQUENCE_END, "", pos, pos, None, path
         return pos
 
-    def _undefined(self, tag: int, vr: str, start: int, end: int, depth: int, creator: str | None) -> _Walk:
+    def _undefined(self, tag: int, vr: str, start: int, end: int, path: Path, creator: str | None) -> _Walk:
         """An explicit element of undefined length: a sequence, UN that is one in implicit little endian, or fragments."""
         if vr == "SQ":
-            yield tag, vr, start, start, creator
-            return (yield from self.items(start, end, True, depth + 1, self.explicit))
+            yield tag, vr, start, start, creator, path
+            return (yield from self.items(start, end, True, path, tag, self.explicit))
         if vr == "UN":
-            yield tag, "SQ", start, start, creator
+            yield tag, "SQ", start, start, creator, path
             inner = self._little()
-            pos = yield from self._foreign(inner.items(start, end, True, depth + 1, inner.implicit))
+            pos = yield from self._foreign(inner.items(start, end, True, path, tag, inner.implicit))
             self.left = inner.left
             return pos
         if vr not in ("OB", "OW") or tag != PIXEL_DATA:
             raise broken("an element that is no sequence has no length", tag)
         stop = self._fragments(start, end)
-        yield tag, vr, start, stop, creator
+        yield tag, vr, start, stop, creator, path
         return stop + 8
 
     def _fragments(self, pos: int, end: int) -> int:
@@ -276,7 +283,7 @@ class _Walker:
             pos += 8 + length
         raise broken("encapsulated pixel data ends early", PIXEL_DATA)
 
-    def _sequence_or_opaque(self, tag: int, start: int, stop: int, depth: int, creator: str | None) -> Iterator[Event]:
+    def _sequence_or_opaque(self, tag: int, start: int, stop: int, path: Path, creator: str | None) -> Iterator[Event]:
         """A value that a dictionary calls a sequence and the wire does not: walked if it can be, else one UN value.
 
         It is checked before anything is said of it, without keeping events; a check inside a check is not walked again, so
@@ -285,26 +292,26 @@ class _Walker:
         inner = self._little()
         inner.checking = True
         try:
-            deque(inner.items(start, stop, False, depth + 1, inner.implicit), maxlen=0)
+            deque(inner.items(start, stop, False, path, tag, inner.implicit), maxlen=0)
         except Unreadable:
-            yield tag, "UN", start, stop, creator
+            yield tag, "UN", start, stop, creator, path
             return
         finally:
             self.left = inner.left
-        yield tag, "SQ", start, stop, creator
+        yield tag, "SQ", start, stop, creator, path
         if not self.checking:
             inner.checking = False
-            yield from self._foreign(inner.items(start, stop, False, depth + 1, inner.implicit))
+            yield from self._foreign(inner.items(start, stop, False, path, tag, inner.implicit))
             self.left = inner.left
 
     def _foreign(self, nested: _Walk) -> _Walk:
         """Events in little endian; in a big endian file their numbers are UN, since a reader would take the file's order."""
         while True:
             try:
-                tag, vr, start, stop, creator = next(nested)
+                tag, vr, start, stop, creator, path = next(nested)
             except StopIteration as ended:
                 return int(ended.value)
-            yield tag, "UN" if self.order == ">" and vr in _ORDERED else vr, start, stop, creator
+            yield tag, "UN" if self.order == ">" and vr in _ORDERED else vr, start, stop, creator, path
 
     def _little(self) -> "_Walker":
         inner = _Walker(self.data, "<")
@@ -325,13 +332,13 @@ class _Walker:
         if self.left < 0:
             raise broken("it has more elements than any plausible object", tag)
 
-    def _stop(self, pos: int, end: int, open_ended: bool, depth: int, tag: int | None, forwards: bool) -> int:
+    def _stop(self, pos: int, end: int, open_ended: bool, root: bool, tag: int | None, forwards: bool) -> int:
         """The end of a level, if this is one: its delimiter, its last byte, or at the root nothing but zeros."""
         if open_ended and tag == ITEM_END:
             return pos + 8
         if pos == end and not open_ended:
             return pos
-        if depth == 0 and bytes(self.data[pos:end]).count(0) == end - pos:
+        if root and bytes(self.data[pos:end]).count(0) == end - pos:
             return end
         if tag is None or (open_ended and tag == SEQUENCE_END):
             raise broken("an item or the data set is cut short", None)

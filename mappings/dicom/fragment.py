@@ -23,14 +23,15 @@ from mappings.dicom.elements import (
     TRAILING_PADDING,
     Encodings,
     Event,
+    Path,
     decode,
     encodings_of,
-    walk,
 )
 from mappings.dicom.header import Header
 
 MAX_INLINE = 4096
 BASE = "\x01"  # where the public base URL goes when a fragment is served: a control character no JSON string holds unescaped
+_BULK = "\x02"  # where the address of the object's bulk data goes: it holds UIDs that may come after the first of it
 
 _STRINGS = frozenset(["AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UC", "UI", "DS", "IS", "PN"])
 _TEXTS = frozenset(["LT", "ST", "UT", "UR"])
@@ -46,94 +47,90 @@ _UTF8 = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
 _FLUSH = 4096
 
 
-def instance_fragment(dataset: memoryview, transfer_syntax: str, bulk_base: str) -> bytes:
-    """One plain data set as a DICOM JSON object, UTF-8; raises Unreadable('structure-broken').
+def fragment_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event], bulk_base: str) -> bytes:
+    """A plain data set as a DICOM JSON object, UTF-8, from the events of its walk.
 
     Group lengths and trailing padding are left out. Bulk data is `bulk_base` + "/" + its path. (0008,0005) says ISO_IR 192 when
     the object has a character set or text beyond ASCII (PS3.18 §F.2.2). A DS or IS that is no finite number is null in its place.
     """
-    return fragment_of(dataset, transfer_syntax, walk(dataset, transfer_syntax), bulk_base)
+    writer = FragmentWriter(dataset, transfer_syntax)
+    writer.feed(events)
+    return writer.finish(bulk_base)
 
 
-def fragment_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event], bulk_base: str) -> bytes:
-    """As instance_fragment, from a walk (or a list of one) of the same data set."""
-    writer = _Writer(dataset, ">" if transfer_syntax == BIG_ENDIAN else "<", bulk_base)
-    for tag, vr, start, stop, _ in events:
-        if vr == "SQ":
-            writer.open_sequence(tag)
-        elif vr:
-            writer.element(tag, vr, start, stop)
-        elif tag == ITEM:
-            writer.open_item()
-        elif tag == ITEM_END:
-            writer.close_item()
-        else:
-            writer.close_sequence()
-    return writer.finish()
+class FragmentWriter:
+    """Writes one object from the events of one walk, as they come: `comma` is what goes before the next member."""
 
+    __slots__ = ("comma", "data", "encodings", "order", "out", "outer", "pieces", "says_charset", "slot")
 
-class _Writer:
-    """One object being written: `comma` is what goes before the next member, `path` the sequences and items it lies in."""
-
-    __slots__ = ("bulk_base", "comma", "data", "encodings", "order", "out", "outer", "path", "pieces", "says_charset", "slot")
-
-    def __init__(self, data: memoryview, order: str, bulk_base: str) -> None:
-        self.data, self.order, self.bulk_base = data, order, bulk_base
+    def __init__(self, dataset: memoryview, transfer_syntax: str) -> None:
+        self.data, self.order = dataset, ">" if transfer_syntax == BIG_ENDIAN else "<"
         self.out, self.pieces, self.comma = bytearray(b"{"), list[str](), ""
-        self.path: list[list[int]] = []
         self.encodings, self.outer = DEFAULT_ENCODINGS, list[Encodings]()
         self.slot, self.says_charset = -1, False
 
-    def open_sequence(self, tag: int) -> None:
-        self._pass_charset(tag)
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take the next events."""
+        for tag, vr, start, stop, _, path in events:
+            if vr == "SQ":
+                self._open_sequence(tag, path)
+            elif vr:
+                self._element(tag, vr, start, stop, path)
+            elif tag == ITEM:
+                self._open_item()
+            elif tag == ITEM_END:
+                self._close_item()
+            else:
+                self._close_sequence()
+
+    def finish(self, bulk_base: str) -> bytes:
+        """The object, after the last event, its bulk data below this address."""
+        self._flush()
+        if not self.says_charset and not self.out.isascii():
+            self.out[self.slot : self.slot] = (_UTF8 + "," if self.slot == 1 else "," + _UTF8).encode()
+        return bytes(self.out).replace(_BULK.encode(), bulk_base.encode()) + b"}"
+
+    def _open_sequence(self, tag: int, path: Path) -> None:
+        self._pass_charset(tag, path)
         self.pieces.append(f'{self.comma}"{tag:08X}":{{"vr":"SQ"')
         self.comma = ',"Value":['
-        self.path.append([tag, -1])
 
-    def open_item(self) -> None:
+    def _open_item(self) -> None:
         self.pieces.append(self.comma + "{")
         self.comma = ""
-        self.path[-1][1] += 1
         self.outer.append(self.encodings)
 
-    def close_item(self) -> None:
+    def _close_item(self) -> None:
         self.pieces.append("}")
         self.comma = ","
         self.encodings = self.outer.pop()
         if len(self.pieces) > _FLUSH:
             self._flush()
 
-    def close_sequence(self) -> None:
+    def _close_sequence(self) -> None:
         self.pieces.append("}" if self.comma.endswith("[") else "]}")
         self.comma = ","
-        self.path.pop()
 
-    def element(self, tag: int, vr: str, start: int, stop: int) -> None:
+    def _element(self, tag: int, vr: str, start: int, stop: int, path: Path) -> None:
         if tag & 0xFFFF == 0 or tag == TRAILING_PADDING:
             return
-        self._pass_charset(tag)
+        self._pass_charset(tag, path)
         if tag == CHARSET:
             self.encodings = encodings_of(bytes(self.data[start:stop]))
             self.pieces.append(self.comma + _UTF8)
         elif start == stop:
             self.pieces.append(f'{self.comma}"{tag:08X}":{{"vr":"{vr}"}}')
         elif stop - start > MAX_INLINE or tag in PIXELS:
-            path = "".join(f"{sequence:08X}/{item}/" for sequence, item in self.path)
-            self.pieces.append(f'{self.comma}"{tag:08X}":{{"vr":"{vr}","BulkDataURI":"{self.bulk_base}/{path}{tag:08X}"}}')
+            above = "".join(f"{sequence:08X}/{item}/" for sequence, item in path)
+            self.pieces.append(f'{self.comma}"{tag:08X}":{{"vr":"{vr}","BulkDataURI":"{_BULK}/{above}{tag:08X}"}}')
         else:
             value = _value(vr, bytes(self.data[start:stop]), self.encodings, self.order)
             self.pieces.append(f'{self.comma}"{tag:08X}":{{"vr":"{vr}"{value}}}')
         self.comma = ","
 
-    def finish(self) -> bytes:
-        self._flush()
-        if not self.says_charset and not self.out.isascii():
-            self.out[self.slot : self.slot] = (_UTF8 + "," if self.slot == 1 else "," + _UTF8).encode()
-        return bytes(self.out) + b"}"
-
-    def _pass_charset(self, tag: int) -> None:
+    def _pass_charset(self, tag: int, path: Path) -> None:
         """Remembers where (0008,0005) is or would be: names are in ascending order (PS3.18 §F.2.2)."""
-        if self.slot < 0 and tag >= CHARSET and not self.path:
+        if self.slot < 0 and tag >= CHARSET and not path:
             self._flush()
             self.slot, self.says_charset = len(self.out), tag == CHARSET
 

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mappings.dicom.elements import BIG_ENDIAN, CHARSET, SEQUENCE_END, Encodings, Event, decode, encodings_of, walk, where
+from mappings.dicom.elements import BIG_ENDIAN, CHARSET, Encodings, Event, decode, encodings_of, where
 from mappings.dicom.part10 import Unreadable
 
 MAX_VALUE = 1024  # bytes; the longest VR here has 64 characters a component (PS3.5 §6.2)
@@ -108,45 +108,52 @@ _AGE = re.compile(r"(\d{3})([DWMY])")
 _PER_YEAR = MappingProxyType({"D": 365, "W": 52, "M": 12, "Y": 1})
 
 
-def read_header(dataset: memoryview, transfer_syntax: str) -> Header:
-    """The header of a plain data set, whose whole structure is checked on the way.
+def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]) -> Header:
+    """The header of a plain data set, from the events of its walk.
 
     Raises Unreadable: uid-missing before uid-illegal before structure-broken, as the deposit rules rank them.
     """
-    return header_of(dataset, transfer_syntax, walk(dataset, transfer_syntax))
-
-
-def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]) -> Header:
-    """As read_header, from a walk (or a list of one) of the same data set."""
-    found: dict[int, bytes] = {}
+    reader = HeaderReader(dataset, transfer_syntax)
     try:
-        _collect(dataset, events, found)
+        reader.feed(events)
     except Unreadable:
-        # cut before a UID: nobody can say that it is missing; but one already read may be illegal, which ranks first
-        _uids(found, complete=False)
+        reader.check_uids()
         raise
-    uids = _uids(found, complete=True)
-    encodings = encodings_of(found.get(CHARSET, b""))
-    order = ">" if transfer_syntax == BIG_ENDIAN else "<"
-    values = {field: _read(found.get(tag, b""), vr, encodings, order) for field, (tag, vr) in FIELDS.items()}
-    age = _age(found.get(_PATIENT_AGE, b""), values["patient_birth_date"], values["study_date"])
-    return Header(transfer_syntax=transfer_syntax, age_years=age, **uids, **values)  # type: ignore[arg-type]
+    return reader.finish()
+
+
+class HeaderReader:
+    """Gathers a header from the events of one walk, as they come."""
+
+    __slots__ = ("_dataset", "_transfer_syntax", "_values")
+
+    def __init__(self, dataset: memoryview, transfer_syntax: str) -> None:
+        self._dataset, self._transfer_syntax = dataset, transfer_syntax
+        self._values: dict[int, bytes] = {}
+
+    def feed(self, events: Iterable[Event]) -> None:
+        """Take the next events."""
+        for tag, vr, start, stop, _, path in events:
+            if tag in _WANTED and not path and vr != "SQ":
+                self._values[tag] = bytes(self._dataset[start : min(stop, start + MAX_VALUE)])
+
+    def check_uids(self) -> None:
+        """Raise Unreadable for an illegal UID read so far; where a walk was cut short nobody can say that one is missing."""
+        _uids(self._values, complete=False)
+
+    def finish(self) -> Header:
+        """The header, after the last event. Raises Unreadable where a UID is missing or illegal."""
+        uids = _uids(self._values, complete=True)
+        encodings = encodings_of(self._values.get(CHARSET, b""))
+        order = ">" if self._transfer_syntax == BIG_ENDIAN else "<"
+        values = {field: _read(self._values.get(tag, b""), vr, encodings, order) for field, (tag, vr) in FIELDS.items()}
+        age = _age(self._values.get(_PATIENT_AGE, b""), values["patient_birth_date"], values["study_date"])
+        return Header(transfer_syntax=self._transfer_syntax, age_years=age, **uids, **values)  # type: ignore[arg-type]
 
 
 def legal_uid(uid: str) -> bool:
     """PS3.5 §9.1: digits and dots, at most 64, at least two components, none empty or with a leading zero."""
     return len(uid) <= 64 and _UID.fullmatch(uid) is not None
-
-
-def _collect(dataset: memoryview, events: Iterable[Event], found: dict[int, bytes]) -> None:
-    depth = 0
-    for tag, vr, start, stop, _ in events:
-        if vr == "SQ":
-            depth += 1
-        elif tag == SEQUENCE_END:
-            depth -= 1
-        elif tag in _WANTED and not depth:
-            found[tag] = bytes(dataset[start : min(stop, start + MAX_VALUE)])
 
 
 def _uids(found: dict[int, bytes], complete: bool) -> dict[str, str]:

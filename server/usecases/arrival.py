@@ -5,9 +5,9 @@ from hashlib import sha256
 
 from adapters.nodes.port import Item
 from adapters.sql.custody import Object
-from mappings.dicom.deidentification import Observations, observe
-from mappings.dicom.fragment import BASE, instance_fragment
-from mappings.dicom.header import Header, read_header
+from mappings.dicom.deidentification import Observations
+from mappings.dicom.header import Header
+from mappings.dicom.instance import read_instance
 from mappings.dicom.part10 import Part10, plain, read_part10
 
 
@@ -20,6 +20,7 @@ class Arrival:
     part10: Part10
     dataset: memoryview
     header: Header
+    metadata: bytes
     seen: Observations
     object: Object
 
@@ -34,8 +35,9 @@ def read(name: str, file: memoryview, placeholders: frozenset[str]) -> Arrival:
     """A file as an arrival. Raises Unreadable."""
     part10 = read_part10(file)
     dataset = plain(part10.dataset, part10.transfer_syntax)
-    header = read_header(dataset, part10.transfer_syntax)
-    seen = observe(dataset, part10.transfer_syntax, placeholders=placeholders, preamble_zero=part10.preamble_zero)
+    preamble_zero = part10.preamble_zero
+    instance = read_instance(dataset, part10.transfer_syntax, placeholders=placeholders, preamble_zero=preamble_zero)
+    header = instance.header
     known = Object(
         sop_uid=header.sop_instance_uid,
         series_uid=header.series_instance_uid,
@@ -47,11 +49,4 @@ def read(name: str, file: memoryview, placeholders: frozenset[str]) -> Arrival:
         dataset_start=part10.dataset_start,
         transfer_syntax=part10.transfer_syntax,
     )
-    return Arrival(name, file, part10, dataset, header, seen, known)
-
-
-def metadata_of(arrival: Arrival) -> bytes:
-    """The instance's full DICOM JSON, its bulk data at the URIs of `/dicom-web`."""
-    h = arrival.header
-    path = f"{BASE}/studies/{h.study_instance_uid}/series/{h.series_instance_uid}/instances/{h.sop_instance_uid}/bulkdata"
-    return instance_fragment(arrival.dataset, arrival.part10.transfer_syntax, path)
+    return Arrival(name, file, part10, dataset, header, instance.metadata, instance.observations, known)

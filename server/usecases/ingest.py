@@ -26,7 +26,7 @@ from consent.policy import decide
 from mappings.dicom.content import content_digest
 from mappings.dicom.part10 import Unreadable, plain, read_part10
 from mappings.failures import Busy, Conflict, Failure, Full, NotFound, TooLarge, Unavailable
-from server.usecases.arrival import Arrival, metadata_of, read
+from server.usecases.arrival import Arrival, read
 from server.usecases.batch import Batch, Origin, facts_of
 from server.usecases.hall import Hall
 from server.usecases.objects import resting, whole
@@ -265,7 +265,7 @@ def _index(hall: Hall, connection: Connection, key: int, arrival: Arrival, datas
     facts = facts_of(hall, connection, dataset)
     party = hall.governance(connection).parties[facts.provider]
     where = {"dataset": dataset, "party": party, "provider": facts.provider, "custody": key, "now": hall.clock()}
-    index.add(connection, arrival.header, metadata_of(arrival), **where)  # type: ignore[arg-type]
+    index.add(connection, arrival.header, arrival.metadata, **where)  # type: ignore[arg-type]
 
 
 def _supersede(hall: Hall, batch: Batch, arrival: Arrival, verdict: Verdict, kept: Kept) -> Taken:

@@ -1,11 +1,18 @@
 """What a data set still says about people is found at every depth, and what only looks like it is not."""
 
+from typing import Any
+
 import pytest
 
-from mappings.dicom.deidentification import MAX_PER_RULE, observe, plausible_name
+from mappings.dicom.deidentification import MAX_PER_RULE, Observations, observations_of, plausible_name
+from mappings.dicom.elements import walk
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 PLACEHOLDERS = frozenset({"anonymous", "patient", "removed", "by", "ctp"})
+
+
+def observe(dataset: memoryview, syntax: str, **people: Any) -> Observations:
+    return observations_of(dataset, walk(dataset, syntax), **people)
 
 
 def short(tag: int, vr: str, value: bytes) -> bytes:

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from mappings.dicom.content import content_digest
-from mappings.dicom.deidentification import observe
-from mappings.dicom.elements import ITEM, SEQUENCE_END, decode, encodings_of, walk
-from mappings.dicom.fragment import instance_fragment
-from mappings.dicom.header import read_header
+from mappings.dicom.deidentification import observations_of
+from mappings.dicom.elements import ITEM, SEQUENCE_END, decode, encodings_of, walk, where
+from mappings.dicom.fragment import fragment_of
+from mappings.dicom.header import header_of
+from mappings.dicom.instance import read_instance
 from mappings.dicom.part10 import Unreadable, plain, read_part10
 
 if TYPE_CHECKING:
@@ -42,15 +43,16 @@ def item(content: bytes, length: int | None = None) -> bytes:
 
 
 def walked(dataset: bytes, syntax: str = EXPLICIT) -> list[tuple[int, str, bytes]]:
-    return [(tag, vr, dataset[start:stop]) for tag, vr, start, stop, _ in walk(memoryview(dataset), syntax)]
+    return [(tag, vr, dataset[start:stop]) for tag, vr, start, stop, _, _ in walk(memoryview(dataset), syntax)]
 
 
 def use_all(dataset: memoryview, syntax: str) -> None:
     """Everything that reads a data set; only Unreadable may come out of it."""
     tasks: list[Callable[[], object]] = [
-        lambda: read_header(dataset, syntax),
-        lambda: instance_fragment(dataset, syntax, "{base}").decode(),
-        lambda: observe(dataset, syntax, placeholders=frozenset({"anonymous"}), preamble_zero=True),
+        lambda: header_of(dataset, syntax, walk(dataset, syntax)),
+        lambda: fragment_of(dataset, syntax, walk(dataset, syntax), "{base}").decode(),
+        lambda: observations_of(dataset, walk(dataset, syntax), placeholders=frozenset({"anonymous"}), preamble_zero=True),
+        lambda: read_instance(dataset, syntax, placeholders=frozenset({"anonymous"}), preamble_zero=True),
         lambda: content_digest(dataset, syntax),
     ]
     for task in tasks:
@@ -154,7 +156,17 @@ def test_a_delimiter_inside_a_fragment_is_pixel_data():
 def test_private_elements_name_their_creator_and_have_its_vr_in_implicit_syntax():
     dataset = bare(0x00090010, b"GEMS_IDEN_01") + bare(0x00091001, b"GE_GENESIS_FF ") + bare(0x00091101, b"x ")
     events = list(walk(memoryview(dataset), IMPLICIT))
-    assert [(vr, creator) for _, vr, _, _, creator in events] == [("LO", None), ("LO", "GEMS_IDEN_01"), ("UN", None)]
+    assert [(vr, creator) for _, vr, _, _, creator, _ in events] == [("LO", None), ("LO", "GEMS_IDEN_01"), ("UN", None)]
+
+
+def test_an_event_carries_the_path_of_the_items_it_lies_in():
+    inner = long(0x0040A730, b"SQ", item(NAME) + item(NAME))
+    dataset = long(0x00081115, b"SQ", item(b"") + item(inner)) + NAME
+    events = list(walk(memoryview(dataset), EXPLICIT))
+    first, second, last = (path for tag, *_, path in events if tag == 0x00100010)
+    assert (first, second, last) == (((0x00081115, 1), (0x0040A730, 0)), ((0x00081115, 1), (0x0040A730, 1)), ())
+    assert [path for tag, *_, path in events if tag == SEQUENCE_END] == [((0x00081115, 1),), ()]
+    assert where(0x00100010, second) == "(0008,1115)[1].(0040,a730)[1].(0010,0010)"
 
 
 def test_pixel_values_are_signed_when_the_object_says_so():

@@ -8,10 +8,12 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from mappings.dicom import instance
+from mappings.dicom.deidentification import observations_of
 from mappings.dicom.elements import walk
-from mappings.dicom.fragment import BASE, fragment_of, instance_fragment, instance_summary, series_fragment, study_fragment
-from mappings.dicom.header import read_header
-from mappings.dicom.part10 import plain, read_part10
+from mappings.dicom.fragment import BASE, fragment_of, instance_summary, series_fragment, study_fragment
+from mappings.dicom.header import header_of
+from mappings.dicom.part10 import Unreadable, plain, read_part10
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "dicom"
 EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
@@ -20,6 +22,10 @@ EXPLICIT, IMPLICIT, BIG = "1.2.840.10008.1.2.1", "1.2.840.10008.1.2", "1.2.840.1
 def opened(path: Path) -> tuple[memoryview, str]:
     part10 = read_part10(memoryview(path.read_bytes()))
     return plain(part10.dataset, part10.transfer_syntax), part10.transfer_syntax
+
+
+def instance_fragment(dataset: memoryview, syntax: str, bulk_base: str) -> bytes:
+    return fragment_of(dataset, syntax, walk(dataset, syntax), bulk_base)
 
 
 def short(tag: int, vr: str, value: bytes) -> bytes:
@@ -152,13 +158,40 @@ def test_a_samples_fragment_is_what_pydicom_writes(path):
     assert differences(ours, theirs) == []
 
 
-def test_a_walk_kept_in_a_list_gives_the_same_fragment():
-    dataset, syntax = opened(SAMPLES / "ct" / "CT_small.dcm")
-    assert fragment_of(dataset, syntax, list(walk(dataset, syntax)), "x") == instance_fragment(dataset, syntax, "x")
+READABLE = [path for path in sorted(SAMPLES.rglob("*.dcm")) if path.parent.name != "malformed"]
+PEOPLE = {"placeholders": frozenset({"anonymous"}), "preamble_zero": True}
+
+
+def told(dataset: memoryview, syntax: str) -> object:
+    """What a walk for each reader tells, or which rule refuses it."""
+    try:
+        header = header_of(dataset, syntax, walk(dataset, syntax))
+    except Unreadable as refusal:
+        return refusal.rule, refusal.where
+    path = (header.study_instance_uid, "series", header.series_instance_uid, "instances", header.sop_instance_uid)
+    metadata = instance_fragment(dataset, syntax, f"{BASE}/studies/{'/'.join(path)}/bulkdata")
+    return instance.ParsedInstance(header, metadata, observations_of(dataset, walk(dataset, syntax), **PEOPLE))
+
+
+def told_at_once(dataset: memoryview, syntax: str) -> object:
+    try:
+        return instance.read_instance(dataset, syntax, **PEOPLE)
+    except Unreadable as refusal:
+        return refusal.rule, refusal.where
+
+
+@pytest.mark.parametrize("path", READABLE, ids=lambda path: str(path.relative_to(SAMPLES)))
+@pytest.mark.parametrize("batch", [3, 4096])
+def test_one_walk_in_batches_tells_what_a_walk_for_each_reader_tells(path, batch, monkeypatch):
+    monkeypatch.setattr(instance, "BATCH", batch)
+    dataset, syntax = opened(path)
+    for cut in (dataset, dataset[: len(dataset) // 3]):
+        assert told_at_once(cut, syntax) == told(cut, syntax)
 
 
 def test_qido_objects_carry_what_the_index_knows_and_a_place_for_the_address():
-    header = read_header(*opened(SAMPLES / "ct" / "CT_small.dcm"))
+    dataset, syntax = opened(SAMPLES / "ct" / "CT_small.dcm")
+    header = header_of(dataset, syntax, walk(dataset, syntax))
     words = {"modalities": ["CT", "SR"], "sop_classes": ["1.2"]}
     made = study_fragment(header, issuer="site", **words, series=2, instances=3), series_fragment(header, instances=3)
     made += (instance_summary(header, "1.2.840.10008.1.2.1"),)

@@ -9,11 +9,16 @@ from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
-from mappings.dicom.header import FIELDS, UIDS, legal_uid, read_header
+from mappings.dicom.elements import walk
+from mappings.dicom.header import FIELDS, UIDS, Header, header_of, legal_uid
 from mappings.dicom.part10 import Unreadable, plain, read_part10
 
 SAMPLES = Path(__file__).parents[3] / "samples" / "dicom"
 EXPLICIT = "1.2.840.10008.1.2.1"
+
+
+def read_header(dataset: memoryview, syntax: str) -> Header:
+    return header_of(dataset, syntax, walk(dataset, syntax))
 
 
 def built(**values: object) -> memoryview:

@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from consent.deposit import Finding, Verdict, verdict
-from mappings.dicom.deidentification import observe
-from mappings.dicom.header import read_header
+from mappings.dicom.instance import read_instance
 from mappings.dicom.part10 import Unreadable, plain, read_part10
 
 SAMPLES = Path(__file__).parents[3] / "samples"
@@ -23,8 +22,8 @@ def judged(file: bytes) -> Verdict:
     try:
         part10 = read_part10(memoryview(file))
         dataset = plain(part10.dataset, part10.transfer_syntax)
-        read_header(dataset, part10.transfer_syntax)
-        seen = observe(dataset, part10.transfer_syntax, placeholders=PLACEHOLDERS, preamble_zero=part10.preamble_zero)
+        instance = read_instance(dataset, part10.transfer_syntax, placeholders=PLACEHOLDERS, preamble_zero=part10.preamble_zero)
+        seen = instance.observations
     except Unreadable as refusal:
         return verdict(False, False, [Finding(refusal.rule, refusal.where or "")])
     return verdict(seen.declared, False, seen.findings)

@@ -2,8 +2,9 @@
 
 Deny overrides; what nobody decided is denied. `decide` walks gates that nobody overrides (the agreement, its period, its node),
 then the caller's own (role, approval, terms), then the closed lists (purpose, permit, action). It returns a value that says
-which rule spoke and under which agreement and terms; it raises nothing and asks nobody. `sight` asks it for every dataset and
-gives the ids that one SQL statement may look at: consent narrows a question, and no answer is filtered afterwards.
+which rule spoke and under which agreement and terms; it raises nothing and asks nobody. `visible_datasets` asks it for
+every dataset and gives the ids that one SQL statement may look at: consent narrows a question, and no answer is filtered
+afterwards.
 """
 
 from collections.abc import Iterable
@@ -165,15 +166,17 @@ def _valid_until(subject: Subject, facts: Facts, now: datetime) -> datetime | No
 
 
 @dataclass(frozen=True, slots=True)
-class Sight:
+class VisibleDatasets:
     """The datasets a question may look at, and until when that answer may be kept."""
 
     datasets: frozenset[int]
     valid_until: datetime | None
 
 
-def sight(subject: Subject, action: Action, purpose: str | None, facts: Iterable[Facts], now: datetime) -> Sight:
+def visible_datasets(
+    subject: Subject, action: Action, purpose: str | None, facts: Iterable[Facts], now: datetime
+) -> VisibleDatasets:
     """The ids of the datasets on which `decide` says yes."""
     every = [(f.dataset, decide(subject, action, purpose, f, now)) for f in facts]
     ends = [d.valid_until for _, d in every if d.allowed and d.valid_until]
-    return Sight(frozenset(i for i, d in every if d.allowed), min(ends, default=None))
+    return VisibleDatasets(frozenset(i for i, d in every if d.allowed), min(ends, default=None))

@@ -1,8 +1,8 @@
 """The one question every searching dialect is read into: a level, a tree of conditions over named fields, and a page.
 
-QIDO-RS, C-FIND, FHIR search and EUCAIM's AST become a `Query`; `adapters.sql.search` alone turns it into SQL, with the caller's
-sight in it. A field is named by its row in `mappings.fields`. Conditions on series that stand in one `AllOf` hold on the same
-series.
+QIDO-RS, C-FIND, FHIR search and EUCAIM's AST become a `Query`; `adapters.sql.search` alone turns it into SQL, narrowed to
+what its caller may see. A field is named by its row in `mappings.fields`. Conditions on series that stand in one `AllOf` hold on
+the same series.
 """
 
 from dataclasses import dataclass, field

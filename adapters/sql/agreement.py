@@ -9,7 +9,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, 
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.directory import Asking, Seen, Shelf, column, own
+from adapters.sql.directory import Asking, DirectoryScope, DirectorySource, column, own
 from adapters.sql.governance import IN_FORCE, conditions_of, end_of, is_open
 from adapters.sql.store import moment, stamp
 from consent.agreement import Agreement, AgreementAct, AgreementState, AgreementVersion, Side, Standing
@@ -111,8 +111,8 @@ def read_acts(connection: Connection, agreement: AgreementRow) -> tuple[Agreemen
 # --- the directory
 
 
-def _agreements(seen: Seen) -> Select[Any]:
-    discovered = exists().where(_d.agreement == _a.id, _d.id.in_(sorted(seen.datasets))).correlate(t.agreement)
+def _agreements(scope: DirectoryScope) -> Select[Any]:
+    discovered = exists().where(_d.agreement == _a.id, _d.id.in_(sorted(scope.datasets))).correlate(t.agreement)
     terms = t.terms.c.version.label("terms_version"), t.terms.c.sha256.label("terms_sha256")
     return (
         select(_a.id.label("row"), _a.key, _a.state, _a.updated, t.agreement_version, _p.key.label("provider"), *terms)
@@ -120,7 +120,7 @@ def _agreements(seen: Seen) -> Select[Any]:
         .join(t.party, _a.party == _p.id)
         .join(t.node, _v.node == _n.id)
         .join(t.terms, _v.terms == t.terms.c.id)
-        .where(or_(own(seen), and_(is_open(stamp(seen.now)), discovered)))
+        .where(or_(own(scope), and_(is_open(stamp(scope.now)), discovered)))
     )
 
 
@@ -140,10 +140,10 @@ def _agreement(connection: Connection, row: Any) -> Agreement:
     )
 
 
-def _fields(_seen: Seen) -> Mapping[str, Asking]:
+def _fields(_scope: DirectoryScope) -> Mapping[str, Asking]:
     columns: dict[str, ColumnElement[Any]] = {"agreement": _a.key, "status": _a.state, "updated": _a.updated, "provider": _p.key}
     return {name: column(c) for name, c in columns.items()}
 
 
-AGREEMENTS: Shelf[Agreement] = Shelf(_agreements, _a.id, _fields, _agreement)
+AGREEMENTS: DirectorySource[Agreement] = DirectorySource(_agreements, _a.id, _fields, _agreement)
 """Agreements on a dataset the caller may discover; a provider's own and, for the operator, all of them in any state."""

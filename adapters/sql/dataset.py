@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, or_, selec
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.directory import Asking, Seen, Shelf, column, own
+from adapters.sql.directory import Asking, DirectoryScope, DirectorySource, column, own
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import moment, stamp
 from consent.dataset import DatasetEndpoint
@@ -96,20 +96,20 @@ def _latest(*columns: ColumnElement[int]) -> ColumnElement[int]:
 _TOUCHED = _latest(_d.updated, _a.updated, _n.updated)
 
 
-def _endpoints(seen: Seen) -> Select[Any]:
-    opened = is_open(stamp(seen.now))
+def _endpoints(scope: DirectoryScope) -> Select[Any]:
+    opened = is_open(stamp(scope.now))
     return (
         select(_d.id.label("row"), _d.alias, _d.title, opened.label("is_open"), _TOUCHED.label("touched"))
         .join(t.agreement, _d.agreement == _a.id)
         .join(t.agreement_version, IN_FORCE)
         .join(t.party, _a.party == _p.id)
         .join(t.node, _v.node == _n.id)
-        .where(or_(own(seen), and_(opened, _d.id.in_(sorted(seen.datasets)))))
+        .where(or_(own(scope), and_(opened, _d.id.in_(sorted(scope.datasets)))))
     )
 
 
-def _fields(seen: Seen) -> Mapping[str, Asking]:
-    status = case((is_open(stamp(seen.now)), "active"), else_="suspended")
+def _fields(scope: DirectoryScope) -> Mapping[str, Asking]:
+    status = case((is_open(stamp(scope.now)), "active"), else_="suspended")
     columns: dict[str, ColumnElement[Any]] = {"dataset": _d.alias, "status": status, "updated": _TOUCHED}
     return {name: column(c) for name, c in columns.items()}
 
@@ -118,5 +118,5 @@ def _endpoint(_connection: Connection, row: Any) -> DatasetEndpoint:
     return DatasetEndpoint(row.alias, row.title, bool(row.is_open), moment(row.touched))
 
 
-ENDPOINTS: Shelf[DatasetEndpoint] = Shelf(_endpoints, _d.id, _fields, _endpoint)
+ENDPOINTS: DirectorySource[DatasetEndpoint] = DirectorySource(_endpoints, _d.id, _fields, _endpoint)
 """The endpoint of each dataset the caller may discover; a provider's own and, for the operator, all of them in any state."""

@@ -9,7 +9,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Text, bind
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.directory import Asking, Leaf, Seen, Shelf, column
+from adapters.sql.directory import Asking, DirectoryScope, DirectorySource, Leaf, column
 from adapters.sql.store import moment
 from consent.party import REPOSITORY, Party
 from consent.subject import Role
@@ -56,19 +56,19 @@ _o = _ORGANISATIONS.c
 _PLACE: ColumnElement[int] = _o.id + 1  # the repository is a setting and not a row; it comes first
 
 
-def _organisations(seen: Seen) -> Select[Any]:
-    shown = true() if seen.all else or_(_o.role.in_([REPOSITORY, str(Role.PROVIDER)]), _o.key == (seen.party or REPOSITORY))
-    return select(_PLACE.label("row"), _ORGANISATIONS).where(shown).params(repository=seen.repository)
+def _organisations(scope: DirectoryScope) -> Select[Any]:
+    shown = true() if scope.all else or_(_o.role.in_([REPOSITORY, str(Role.PROVIDER)]), _o.key == (scope.party or REPOSITORY))
+    return select(_PLACE.label("row"), _ORGANISATIONS).where(shown).params(repository=scope.repository)
 
 
-def _named(connection: Connection, leaf: Leaf, seen: Seen) -> ColumnElement[bool]:
+def _named(connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnElement[bool]:
     """Names are matched folded, which SQL can't do; organisations are few."""
     pattern = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in leaf.pattern) if isinstance(leaf, Like) else ""
-    named = connection.execute(_organisations(seen).with_only_columns(_o.id, _o.name))
+    named = connection.execute(_organisations(scope).with_only_columns(_o.id, _o.name))
     return _o.id.in_([key for key, name in named if re.fullmatch(pattern, folded(name), re.DOTALL)])
 
 
-def _fields(_seen: Seen) -> Mapping[str, Asking]:
+def _fields(_scope: DirectoryScope) -> Mapping[str, Asking]:
     return {"party": column(_o.key), "updated": column(_o.updated), "name": _named}
 
 
@@ -76,5 +76,5 @@ def _party(_connection: Connection, row: Any) -> Party:
     return Party(row.key, row.name, row.role, moment(row.updated) if row.updated else None)
 
 
-ORGANISATIONS: Shelf[Party] = Shelf(_organisations, _PLACE, _fields, _party)
+ORGANISATIONS: DirectorySource[Party] = DirectorySource(_organisations, _PLACE, _fields, _party)
 """The repository, its providers and the caller's own organisation; for the operator, every one."""

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from adapters.sql import tables as t
-from adapters.sql.directory import Asking, Leaf, Seen, Shelf, column, own
+from adapters.sql.directory import Asking, DirectoryScope, DirectorySource, Leaf, column, own
 from adapters.sql.store import moment
 from consent.entries import GOVERN, BatchClosed, TargetType, UseClosed, UseOpened
 from consent.provenance import RecordedEntry, read_entry
@@ -22,11 +22,11 @@ _USE = _b.kind.in_([UseOpened.KIND, UseClosed.KIND])
 _GOVERNANCE = _b.kind.like(f"{GOVERN}%")
 
 
-def _entries(seen: Seen) -> Select[Any]:
+def _entries(scope: DirectoryScope) -> Select[Any]:
     shown = or_(
-        and_(_DEPOSIT, _b.dataset.in_(sorted(seen.datasets))),
-        and_(_USE, or_(_b.actor == seen.subject, own(seen))),
-        and_(_GOVERNANCE, own(seen)),
+        and_(_DEPOSIT, _b.dataset.in_(sorted(scope.datasets))),
+        and_(_USE, or_(_b.actor == scope.subject, own(scope))),
+        and_(_GOVERNANCE, own(scope)),
     )
     return (
         select(
@@ -66,14 +66,14 @@ def _entry(_connection: Connection, row: Any) -> tuple[RecordedEntry, int | None
 def _about(target: TargetType) -> Asking:
     """Whether an entry is about one of these keys: an indexed look-up."""
 
-    def asked(_connection: Connection, leaf: Leaf, _seen: Seen) -> ColumnElement[bool]:
+    def asked(_connection: Connection, leaf: Leaf, _scope: DirectoryScope) -> ColumnElement[bool]:
         about = t.entry_target.c
         return _b.id.in_(select(about.entry).where(about.key.in_(_values(leaf)), about.type == str(target)))
 
     return asked
 
 
-def _about_study(_connection: Connection, leaf: Leaf, seen: Seen) -> ColumnElement[bool]:
+def _about_study(_connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnElement[bool]:
     """A use of it; a deposit of it where the caller may query the dataset, for only then the deposit names it."""
     study, about = t.study.c, t.entry_target.c
     named = (
@@ -82,7 +82,7 @@ def _about_study(_connection: Connection, leaf: Leaf, seen: Seen) -> ColumnEleme
         .where(study.key.in_(_values(leaf)), about.type == str(TargetType.STUDY), study.dataset == _b.dataset)
         .correlate(t.ledger_body)
     )
-    return and_(or_(_USE, and_(_DEPOSIT, _b.dataset.in_(sorted(seen.queryable)))), _b.id.in_(named))
+    return and_(or_(_USE, and_(_DEPOSIT, _b.dataset.in_(sorted(scope.queryable)))), _b.id.in_(named))
 
 
 def _values(leaf: Leaf) -> tuple[str | int, ...]:
@@ -90,10 +90,10 @@ def _values(leaf: Leaf) -> tuple[str | int, ...]:
     return leaf.values
 
 
-def _fields(_seen: Seen) -> Mapping[str, Asking]:
+def _fields(_scope: DirectoryScope) -> Mapping[str, Asking]:
     about = {f"target_{target}": _about(target) for target in (TargetType.AGREEMENT, TargetType.DATASET, TargetType.PARTY)}
     return {"entry": column(_b.id), "at": column(_b.at), "target_study": _about_study, **about}
 
 
-ENTRIES: Shelf[tuple[RecordedEntry, int | None]] = Shelf(_entries, _b.id, _fields, _entry)
+ENTRIES: DirectorySource[tuple[RecordedEntry, int | None]] = DirectorySource(_entries, _b.id, _fields, _entry)
 """(entry, id of its dataset) for every entry the caller may read."""

@@ -1,8 +1,8 @@
 """The one query builder: every statement that looks at data is made here, and each is FROM `open_rows`.
 
-`open_rows` ties study to dataset, agreement and node under one predicate (agreement active and in period, node linked, dataset in
-the caller's sight), so that a stop binds the next statement and no caller sees around it. A `Query`'s conditions are added, never
-taken away. Answers are finished fragments; nothing is built row by row, and a page asked again is a statement that was kept.
+`open_rows` ties study to dataset, agreement and node under one predicate (agreement active and in period, node linked, dataset
+visible to the caller), so that a stop binds the next statement and no caller sees around it. A `Query`'s conditions are added,
+never taken away. Answers are finished fragments; nothing is built row by row, and a page asked again is a kept statement.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +31,7 @@ from sqlalchemy import not_ as sql_not
 from adapters.sql import tables as t
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import moment, stamp
-from consent.policy import Sight
+from consent.policy import VisibleDatasets
 from mappings.fields import FIELDS, Field, Kind
 from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Page, Query
 
@@ -147,8 +147,8 @@ def _below(parts: Sequence[Condition], depth: int, deeper: int) -> ColumnElement
     return exists().where(joined, *(compiled(p, deeper) for p in parts)).correlate(outer)
 
 
-def _statement(query: Query, columns: Sequence[Any], sight: Sight) -> Select[Any]:
-    rows = open_rows(columns, sight.datasets, query.aliases)
+def _statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) -> Select[Any]:
+    rows = open_rows(columns, visible.datasets, query.aliases)
     if query.level in (Level.SERIES, Level.INSTANCE):
         rows = rows.join(t.series, t.series.c.study == t.study.c.id)
     if query.level is Level.INSTANCE:
@@ -169,42 +169,42 @@ _FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Any, ...]]] = {
 }
 
 
-def fragments(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[bytes]:
+def fragments(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[bytes]:
     """One page of finished DICOM JSON objects (PS3.18 F.2), newest study date first; lower levels in the order they came."""
-    rows = _fragments(replace(query, page=_ANY), replace(sight, valid_until=None))
+    rows = _fragments(replace(query, page=_ANY), replace(visible, valid_until=None))
     found = _asked(connection, rows, now, limit=query.page.limit, offset=query.page.offset)
     return [row[0] for row in found.all()]  # all at once: row by row costs half as much again
 
 
 @lru_cache(maxsize=_KEPT)
-def _fragments(query: Query, sight: Sight) -> Select[Any]:
+def _fragments(query: Query, visible: VisibleDatasets) -> Select[Any]:
     column, order = _FRAGMENTS[query.level]
-    return _statement(query, [column], sight).order_by(*order).limit(_LIMIT).offset(_OFFSET)
+    return _statement(query, [column], visible).order_by(*order).limit(_LIMIT).offset(_OFFSET)
 
 
-def documents(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[tuple[int, bytes]]:
+def documents(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[int, bytes]]:
     """One keyset page of (row id, FHIR ImagingStudy bytes), in the order the studies came."""
-    rows = _documents(replace(query, page=_ANY), replace(sight, valid_until=None))
+    rows = _documents(replace(query, page=_ANY), replace(visible, valid_until=None))
     found = _asked(connection, rows, now, limit=query.page.limit, after=query.page.after or 0)
     return [(row[0], row[1]) for row in found.all()]
 
 
 @lru_cache(maxsize=_KEPT)
-def _documents(query: Query, sight: Sight) -> Select[Any]:
-    rows = _statement(query, [t.study.c.id, t.study.c.document], sight)
+def _documents(query: Query, visible: VisibleDatasets) -> Select[Any]:
+    rows = _statement(query, [t.study.c.id, t.study.c.document], visible)
     return rows.where(t.study.c.document.is_not(None), t.study.c.id > _AFTER).order_by(t.study.c.id).limit(_LIMIT)
 
 
-def count(connection: Connection, query: Query, sight: Sight, now: datetime, ceiling: int | None = None) -> int:
+def count(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime, ceiling: int | None = None) -> int:
     """How many rows match (for patients: distinct ones); at most `ceiling` of them are counted."""
-    rows = _count(replace(query, page=_ANY), replace(sight, valid_until=None), ceiling)
+    rows = _count(replace(query, page=_ANY), replace(visible, valid_until=None), ceiling)
     return int(_asked(connection, rows, now).scalar_one())
 
 
 @lru_cache(maxsize=_KEPT)
-def _count(query: Query, sight: Sight, ceiling: int | None) -> Select[Any]:
+def _count(query: Query, visible: VisibleDatasets, ceiling: int | None) -> Select[Any]:
     target = t.study.c.patient if query.level is Level.PATIENT else _TABLES[query.level].c.id
-    rows = _statement(query, [target], sight)
+    rows = _statement(query, [target], visible)
     if query.level is Level.PATIENT:
         rows = rows.distinct()
     if query.level is Level.STUDY:
@@ -224,10 +224,10 @@ class PatientRow:
     updated: datetime
 
 
-def patients(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[PatientRow]:
+def patients(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[PatientRow]:
     """One keyset page of patients who have a study that matches."""
     columns = [t.patient, t.party.c.key.label("provider")]
-    rows = _statement(query, columns, sight).join(t.party, t.patient.c.party == t.party.c.id).distinct()
+    rows = _statement(query, columns, visible).join(t.party, t.patient.c.party == t.party.c.id).distinct()
     rows = rows.where(t.patient.c.id > (query.page.after or 0)).order_by(t.patient.c.id).limit(query.page.limit)
     return [PatientRow(r.id, r.key, r.provider, r.patient_id, r.sex, moment(r.updated)) for r in _asked(connection, rows, now)]
 
@@ -266,19 +266,19 @@ _LOCATED = (
 )
 
 
-def located(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[Located]:
+def located(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[Located]:
     """Where the instances that match rest, in series and arrival order."""
-    rows = _instances(query, list(_LOCATED), sight).join(t.custody, t.instance.c.custody == t.custody.c.id)
+    rows = _instances(query, list(_LOCATED), visible).join(t.custody, t.instance.c.custody == t.custody.c.id)
     return [Located(*r) for r in _asked(connection, rows.where(t.custody.c.state == "held"), now).all()]
 
 
-def metadata(connection: Connection, query: Query, sight: Sight, now: datetime) -> list[bytes]:
+def metadata(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[bytes]:
     """The full metadata objects of the instances that match (PS3.18 10.4.1.1.2)."""
-    return list(_asked(connection, _instances(query, [t.instance.c.metadata], sight), now).scalars())
+    return list(_asked(connection, _instances(query, [t.instance.c.metadata], visible), now).scalars())
 
 
-def _instances(query: Query, columns: list[Any], sight: Sight) -> Select[Any]:
-    return _statement(query, columns, sight).order_by(t.instance.c.series, t.instance.c.id).limit(query.page.limit)
+def _instances(query: Query, columns: list[Any], visible: VisibleDatasets) -> Select[Any]:
+    return _statement(query, columns, visible).order_by(t.instance.c.series, t.instance.c.id).limit(query.page.limit)
 
 
 def dataset_of(connection: Connection, study_uid: str) -> int | None:
@@ -301,7 +301,7 @@ class Tally:
     manufacturers: tuple[str, ...]
 
 
-def tallies(connection: Connection, query: Query, sight: Sight, now: datetime, minimum: int = 1) -> list[Tally]:
+def tallies(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime, minimum: int = 1) -> list[Tally]:
     """One tally for each dataset that has a match.
 
     A word is told where `minimum` subjects share it, an age where as many lie beyond it: one subject joined by OR to a crowd
@@ -309,12 +309,12 @@ def tallies(connection: Connection, query: Query, sight: Sight, now: datetime, m
     """
     s = t.study.c
     counted = [s.dataset, func.count(), func.count(s.patient.distinct())]
-    totals = _statement(query, counted, sight).group_by(s.dataset).order_by(s.dataset)
-    aged = _statement(query, [s.dataset, s.age, func.count(s.patient.distinct())], sight).where(s.age.is_not(None))
+    totals = _statement(query, counted, visible).group_by(s.dataset).order_by(s.dataset)
+    aged = _statement(query, [s.dataset, s.age, func.count(s.patient.distinct())], visible).where(s.age.is_not(None))
     ages: dict[int, list[tuple[int, int]]] = {}
     for dataset, age, subjects in sorted(tuple(row) for row in _asked(connection, aged.group_by(s.dataset, s.age), now)):
         ages.setdefault(dataset, []).append((age, subjects))
-    above: Callable[[Any], Select[Any]] = lambda column: _statement(query, [s.dataset, column], sight)  # noqa: E731 - one line
+    above: Callable[[Any], Select[Any]] = lambda column: _statement(query, [s.dataset, column], visible)  # noqa: E731 - one line
     below: Callable[[Any], Select[Any]] = lambda column: above(column).join(t.series, t.series.c.study == s.id)  # noqa: E731
     asked = [(above, s.patient_sex), *((below, c) for c in (t.series.c.modality, t.series.c.body_part, t.series.c.manufacturer))]
     words = [_words(connection, _shared(rows(column), s.dataset, column, minimum), now) for rows, column in asked]

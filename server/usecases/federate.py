@@ -27,8 +27,8 @@ def answer(hall: Hall, caller: Caller, ast: object) -> dict[str, object]:
     if unknown:
         logging.getLogger("accord.federation").warning("matched nothing, because it is not known here: %s", ", ".join(unknown))
     with hall.store.read() as connection:
-        sight, minimum = hall.sight(connection, caller, Action.DISCOVER), hall.settings.min_subjects
-        tallies = search.tallies(connection, query, sight, hall.clock(), minimum)
+        visible, minimum = hall.visible_datasets(connection, caller, Action.DISCOVER), hall.settings.min_subjects
+        tallies = search.tallies(connection, query, visible, hall.clock(), minimum)
         rows = {row.id: row for row in datasets.read_all(connection)}
     told = [_collection(rows[t.dataset], t, minimum) for t in tallies]
     collections = [collection for collection in told if collection is not None]
@@ -60,12 +60,13 @@ def incomplete(hall: Hall) -> dict[str, list[str]]:
 
 def _listings(hall: Hall) -> list[Listing]:
     with hall.store.read() as connection:
-        sight = hall.sight(connection, Caller(ANONYMOUS), Action.DISCOVER)
+        visible = hall.visible_datasets(connection, Caller(ANONYMOUS), Action.DISCOVER)
         tallies = {
-            t.dataset: t for t in search.tallies(connection, Query(Level.STUDY), sight, hall.clock(), hall.settings.min_subjects)
+            t.dataset: t
+            for t in search.tallies(connection, Query(Level.STUDY), visible, hall.clock(), hall.settings.min_subjects)
         }
         facts = {f.dataset: f for f in hall.governance(connection).facts}
-        rows = [row for row in datasets.read_all(connection) if row.id in sight.datasets]
+        rows = [row for row in datasets.read_all(connection) if row.id in visible.datasets]
     return [_listing(hall, row, facts[row.id], tallies.get(row.id, _none(row.id))) for row in rows]
 
 

@@ -13,7 +13,7 @@ from adapters.sql.node import NodeRow
 from adapters.sql.store import Store
 from consent.conditions import Action
 from consent.dataset import Facts
-from consent.policy import Sight, sight
+from consent.policy import VisibleDatasets, visible_datasets
 from consent.subject import Subject
 from server.settings import Settings
 
@@ -70,10 +70,10 @@ class Hall:
             known = self.known[0] = Known(counter, governance.facts(connection), nodes, party.ids(connection))
         return known
 
-    def sight(self, connection: Connection, caller: Caller, action: Action) -> Sight:
+    def visible_datasets(self, connection: Connection, caller: Caller, action: Action) -> VisibleDatasets:
         """The datasets on which this caller may do this now."""
         known = caller.known or self.governance(connection)
-        return sight(caller.subject, action, caller.purpose, known.facts, self.clock())
+        return visible_datasets(caller.subject, action, caller.purpose, known.facts, self.clock())
 
     def node(self, connection: Connection, key: int) -> Node:
         """The node with this id, opened."""

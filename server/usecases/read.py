@@ -15,13 +15,13 @@ from sqlalchemy import Connection
 from adapters.sql import directory, search
 from adapters.sql.agreement import AGREEMENTS
 from adapters.sql.dataset import ENDPOINTS
-from adapters.sql.directory import Seen, Shelf
+from adapters.sql.directory import DirectoryScope, DirectorySource
 from adapters.sql.party import ORGANISATIONS
 from adapters.sql.provenance import ENTRIES
 from adapters.sql.search import PatientRow
 from consent.conditions import Action
 from consent.party import Party
-from consent.policy import Sight
+from consent.policy import VisibleDatasets
 from consent.provenance import RecordedEntry
 from consent.subject import Role
 from mappings.failures import NotFound
@@ -55,27 +55,27 @@ class _Asking:
     hall: Hall
     connection: Connection
     caller: Caller
-    sights: dict[Action, Sight] = field(default_factory=dict)
+    visible: dict[Action, VisibleDatasets] = field(default_factory=dict)
 
     @property
     def base(self) -> str:
         return self.hall.settings.base_url
 
-    def sight(self, action: Action = Action.QUERY) -> Sight:
-        if action not in self.sights:
-            self.sights[action] = self.hall.sight(self.connection, self.caller, action)
-        return self.sights[action]
+    def visible_datasets(self, action: Action = Action.QUERY) -> VisibleDatasets:
+        if action not in self.visible:
+            self.visible[action] = self.hall.visible_datasets(self.connection, self.caller, action)
+        return self.visible[action]
 
-    def seen(self) -> Seen:
+    def scope(self) -> DirectoryScope:
         subject = self.caller.subject
-        return Seen(
+        return DirectoryScope(
             now=self.hall.clock(),
             subject=subject.id,
             party=subject.party,
             provider=subject.party if subject.role is Role.PROVIDER else None,
             all=subject.role is Role.OPERATOR,
-            datasets=self.sight(Action.DISCOVER).datasets,
-            queryable=self.sight(Action.QUERY).datasets,
+            datasets=self.visible_datasets(Action.DISCOVER).datasets,
+            queryable=self.visible_datasets(Action.QUERY).datasets,
             repository=self.hall.settings.repository,
         )
 
@@ -91,7 +91,7 @@ class Source:
 
 def _indexed(level: Level, page: Callable[[_Asking, Query], Rows]) -> Source:
     def counted(asking: _Asking, where: Condition, ceiling: int | None) -> int:
-        return search.count(asking.connection, Query(level, where), asking.sight(), asking.hall.clock(), ceiling)
+        return search.count(asking.connection, Query(level, where), asking.visible_datasets(), asking.hall.clock(), ceiling)
 
     def paged(asking: _Asking, where: Condition, limit: int, after: int) -> Rows:
         return page(asking, Query(level, where, Page(limit, after=after)))
@@ -101,11 +101,11 @@ def _indexed(level: Level, page: Callable[[_Asking, Query], Rows]) -> Source:
 
 def _studies(asking: _Asking, query: Query) -> Rows:
     """Studies in chunks, until the page has its rows or its bytes: a short page with a next link is a whole answer."""
-    sight, now, rows, size, left = asking.sight(), asking.hall.clock(), Rows(), 0, query.page.limit
+    visible, now, rows, size, left = asking.visible_datasets(), asking.hall.clock(), Rows(), 0, query.page.limit
     while left > 0 and size < PAGE_BYTES:
         wanted = min(left, CHUNK)
         page = Page(wanted, after=rows[-1][0] if rows else query.page.after)
-        part = search.documents(asking.connection, Query(query.level, query.where, page), sight, now)
+        part = search.documents(asking.connection, Query(query.level, query.where, page), visible, now)
         rows += part
         size += sum(len(document) for _, document in part)
         left = left - wanted if len(part) == wanted else 0
@@ -113,7 +113,7 @@ def _studies(asking: _Asking, query: Query) -> Rows:
 
 
 def _patients(asking: _Asking, query: Query) -> Rows:
-    found = search.patients(asking.connection, query, asking.sight(), asking.hall.clock())
+    found = search.patients(asking.connection, query, asking.visible_datasets(), asking.hall.clock())
     return [(row.id, _patient(row, asking.base)) for row in found]
 
 
@@ -121,24 +121,24 @@ def _patient(row: PatientRow, base: str) -> bytes:
     return patient(row.key, row.provider, row.patient_id, row.sex, row.updated, base)
 
 
-def _shelved(shelf: Shelf[Any], made: Callable[[Any, _Asking, Seen], bytes]) -> Source:
+def _shelved(source: DirectorySource[Any], made: Callable[[Any, _Asking, DirectoryScope], bytes]) -> Source:
     def page(asking: _Asking, where: Condition, limit: int, after: int) -> Rows:
-        seen = asking.seen()
-        found = directory.page(asking.connection, shelf, where, seen, limit, after)
-        return [(key, made(noun, asking, seen)) for key, noun in found]
+        scope = asking.scope()
+        found = directory.page(asking.connection, source, where, scope, limit, after)
+        return [(key, made(noun, asking, scope)) for key, noun in found]
 
     def counted(asking: _Asking, where: Condition, ceiling: int | None) -> int:
-        return directory.count(asking.connection, shelf, where, asking.seen(), ceiling)
+        return directory.count(asking.connection, source, where, asking.scope(), ceiling)
 
     return Source(Action.DISCOVER, page, counted)
 
 
-def _provenance(noun: tuple[RecordedEntry, int | None], asking: _Asking, seen: Seen) -> bytes:
+def _provenance(noun: tuple[RecordedEntry, int | None], asking: _Asking, scope: DirectoryScope) -> bytes:
     entry, dataset = noun
-    return provenance(entry, asking.base, studies=dataset in seen.queryable)
+    return provenance(entry, asking.base, studies=dataset in scope.queryable)
 
 
-def _organization(noun: Party, asking: _Asking, _seen: Seen) -> bytes:
+def _organization(noun: Party, asking: _Asking, _scope: DirectoryScope) -> bytes:
     return organization(noun, asking.base, asking.hall.settings.contact)
 
 

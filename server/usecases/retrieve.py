@@ -1,4 +1,4 @@
-"""Letting objects out: located under the caller's sight, decided, recorded durably, and only then streamed.
+"""Letting objects out: located among what the caller may see, decided, recorded durably, and only then streamed.
 
 What a caller may not know of is not found; what it may know of but not have is forbidden, by a named rule. The record (an
 access row, and the opened entry of its window of use) is committed before the first byte; no transaction is open while bytes
@@ -19,7 +19,7 @@ from adapters.sql.ledger import About
 from adapters.sql.search import Located
 from consent.conditions import Action
 from consent.dataset import Facts
-from consent.policy import Decision, Sight, decide
+from consent.policy import Decision, VisibleDatasets, decide
 from consent.subject import Role, Subject
 from mappings.failures import Failure, Forbidden, Gone, NotFound
 from mappings.query import AllOf, Level, OneOf, Page, Query
@@ -84,8 +84,8 @@ def grant(hall: Hall, caller: Caller, wanted: Wanted, action: Action) -> Granted
     """Locate and decide. Raises NotFound or Forbidden."""
     with hall.store.read() as connection:
         facts, decision = decided(hall, connection, caller, action, wanted.study)
-        sight = Sight(frozenset({facts.dataset}), decision.valid_until)
-        objects = rows.located(connection, wanted.query, sight, hall.clock())
+        visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)
+        objects = rows.located(connection, wanted.query, visible, hall.clock())
     if not objects:
         raise NotFound("instance-unknown", "There is no such series or instance here, or none for you.")
     return Granted(facts, decision, objects)
@@ -116,7 +116,8 @@ def metadata(hall: Hall, caller: Caller, wanted: Wanted) -> list[bytes]:
     """The full metadata of every instance asked for. Raises NotFound or Forbidden."""
     with hall.store.read() as connection:
         facts, decision = decided(hall, connection, caller, Action.QUERY, wanted.study)
-        found = rows.metadata(connection, wanted.query, Sight(frozenset({facts.dataset}), decision.valid_until), hall.clock())
+        visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)
+        found = rows.metadata(connection, wanted.query, visible, hall.clock())
     if not found:
         raise NotFound("instance-unknown", "There is no such series or instance here, or none for you.")
     noted(hall, caller, Action.QUERY, f"metadata/{wanted.target}", 200, len(found))

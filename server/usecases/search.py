@@ -10,6 +10,6 @@ from server.usecases.record import noted
 def fragments(hall: Hall, caller: Caller, query: Query) -> list[bytes]:
     """One page of DICOM JSON objects the caller may see now."""
     with hall.store.read() as connection:
-        found = rows.fragments(connection, query, hall.sight(connection, caller, Action.QUERY), hall.clock())
+        found = rows.fragments(connection, query, hall.visible_datasets(connection, caller, Action.QUERY), hall.clock())
     noted(hall, caller, Action.QUERY, f"qido/{query.level}", 200, len(found))
     return found

@@ -9,7 +9,7 @@ from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Condition
 from consent.dataset import Facts
 from consent.node import NodeState
 from consent.permit import Permit
-from consent.policy import MATRIX, NEVER_FOR_DIAGNOSIS, SENTENCES, decide, sight
+from consent.policy import MATRIX, NEVER_FOR_DIAGNOSIS, SENTENCES, decide, visible_datasets
 from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -212,12 +212,12 @@ def test_sight_is_what_decide_says_of_each_dataset(seed):
     for _ in range(40):
         who, action = some_subject(chance), chance.choice(list(Action))
         purpose = chance.choice([None, "TREAT", "OTHER", *map(str, Purpose)])
-        seen = sight(who, action, purpose, every, NOW)
+        visible = visible_datasets(who, action, purpose, every, NOW)
         yes = [d for d in (decide(who, action, purpose, f, NOW) for f in every) if d.allowed]
-        assert seen.datasets == {f.dataset for f in every if decide(who, action, purpose, f, NOW).allowed}
-        assert seen.valid_until == min((d.valid_until for d in yes if d.valid_until), default=None)
+        assert visible.datasets == {f.dataset for f in every if decide(who, action, purpose, f, NOW).allowed}
+        assert visible.valid_until == min((d.valid_until for d in yes if d.valid_until), default=None)
         assert all(d.valid_until is None or d.valid_until > NOW for d in yes)
 
 
 def test_sight_of_nothing_is_empty():
-    assert sight(USER, Action.QUERY, PURPOSE, [], NOW).datasets == frozenset()
+    assert visible_datasets(USER, Action.QUERY, PURPOSE, [], NOW).datasets == frozenset()

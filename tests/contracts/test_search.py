@@ -17,7 +17,7 @@ from adapters.sql import tables as t
 from adapters.sql.store import Store, moment, stamp
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
-from consent.policy import Sight, decide, sight, stopped
+from consent.policy import VisibleDatasets, decide, stopped, visible_datasets
 from consent.subject import Role
 from mappings.fields import FIELDS, Kind
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Level, Like, Not, OneOf, Page, Query
@@ -247,9 +247,9 @@ def index(request, tmp_path_factory) -> Iterator[Index]:
     store.close()
 
 
-def everywhere(index: Index) -> Sight:
-    """A sight of every dataset: SQL's own predicate still applies."""
-    return Sight(frozenset(s.dataset for s in index.studies), None)
+def everywhere(index: Index) -> VisibleDatasets:
+    """Every dataset: SQL's own predicate still applies."""
+    return VisibleDatasets(frozenset(s.dataset for s in index.studies), None)
 
 
 def open_studies(index: Index) -> list[Row]:
@@ -336,9 +336,9 @@ def some_leaf(chance: random.Random, asked):
     return OneOf(asked.name, tuple(chance.sample(words, chance.randint(0, 2))))
 
 
-def answers(index: Index, query: Query, seen: Sight) -> set[str]:
+def answers(index: Index, query: Query, visible: VisibleDatasets) -> set[str]:
     with index.store.read() as connection:
-        return {f.decode() for f in search.fragments(connection, query, seen, NOW)}
+        return {f.decode() for f in search.fragments(connection, query, visible, NOW)}
 
 
 def expected(studies: list[Row], level: Level, condition) -> set[str]:
@@ -367,31 +367,31 @@ def test_the_rows_sql_answers_are_the_rows_decide_allows(index, seed):
         )
         yes = {f.dataset for f in facts if decide(who, action, purpose, f, NOW).allowed}
         mine = [s for s in index.studies if s.dataset in yes]
-        seen = sight(who, action, purpose, facts, NOW)
+        visible = visible_datasets(who, action, purpose, facts, NOW)
         for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
-            assert answers(index, Query(level, page=ALL), seen) == expected(mine, level, EVERYTHING)
+            assert answers(index, Query(level, page=ALL), visible) == expected(mine, level, EVERYTHING)
 
 
-def test_a_sight_is_never_enough_what_is_stopped_stays_out_of_every_statement(index):
-    """A sight may be older than a stop: each statement joins the governing rows itself."""
-    seen, going = everywhere(index), open_studies(index)
+def test_visible_datasets_are_never_enough_what_is_stopped_stays_out_of_every_statement(index):
+    """What was visible may be older than a stop: each statement joins the governing rows itself."""
+    visible, going = everywhere(index), open_studies(index)
     assert 0 < len(going) < len(index.studies)
     with index.store.read() as connection:
         every = Query(Level.INSTANCE, page=ALL)
         held = expected(going, Level.INSTANCE, EVERYTHING)
-        assert {o.sop_uid for o in search.located(connection, every, seen, NOW)} == held
-        assert {m.decode() for m in search.metadata(connection, every, seen, NOW)} == held
+        assert {o.sop_uid for o in search.located(connection, every, visible, NOW)} == held
+        assert {m.decode() for m in search.metadata(connection, every, visible, NOW)} == held
         documented = {s.values["document"] for s in going} - {None}
-        assert {d for _, d in search.documents(connection, Query(Level.STUDY, page=ALL), seen, NOW)} == documented
-        assert search.count(connection, Query(Level.STUDY), seen, NOW) == len(documented)
+        assert {d for _, d in search.documents(connection, Query(Level.STUDY, page=ALL), visible, NOW)} == documented
+        assert search.count(connection, Query(Level.STUDY), visible, NOW) == len(documented)
         patients = {s.value("patient_key") for s in going}
-        assert {p.key for p in search.patients(connection, Query(Level.PATIENT, page=ALL), seen, NOW)} == patients
-        assert search.count(connection, Query(Level.PATIENT), seen, NOW) == len(patients)
-        assert {x.dataset for x in search.tallies(connection, Query(Level.STUDY), seen, NOW)} == {s.dataset for s in going}
+        assert {p.key for p in search.patients(connection, Query(Level.PATIENT, page=ALL), visible, NOW)} == patients
+        assert search.count(connection, Query(Level.PATIENT), visible, NOW) == len(patients)
+        assert {x.dataset for x in search.tallies(connection, Query(Level.STUDY), visible, NOW)} == {s.dataset for s in going}
 
 
-def test_without_a_dataset_in_sight_nothing_is_answered(index):
-    assert answers(index, Query(Level.STUDY, page=ALL), Sight(frozenset(), None)) == set()
+def test_without_a_visible_dataset_nothing_is_answered(index):
+    assert answers(index, Query(Level.STUDY, page=ALL), VisibleDatasets(frozenset(), None)) == set()
 
 
 def end_in_version_2(connection, agreement):
@@ -411,18 +411,18 @@ def end_in_version_2(connection, agreement):
 )
 def test_a_stop_binds_the_next_statement(index, noun, change):
     study = open_studies(index)[0]
-    seen, query = everywhere(index), Query(Level.STUDY, OneOf("study_uid", (str(study.values["study_uid"]),)))
+    visible, query = everywhere(index), Query(Level.STUDY, OneOf("study_uid", (str(study.values["study_uid"]),)))
     with index.store.read() as connection:
         facts = next(f for f in governance.facts(connection) if f.dataset == study.dataset)
         key = agreements.find(connection, facts.agreement).id if noun == "agreement" else nodes.find(connection, facts.node).id
-        assert len(search.fragments(connection, query, seen, NOW)) == 1
+        assert len(search.fragments(connection, query, visible, NOW)) == 1
         with index.store.write() as writing:
             if "version" in change:
                 end_in_version_2(writing, key)
             before = {c: writing.execute(t.metadata.tables[noun].select().filter_by(id=key)).mappings().one()[c] for c in change}
             writing.execute(update(t.metadata.tables[noun]).filter_by(id=key).values(**change))
         try:
-            assert search.fragments(connection, query, seen, NOW) == []
+            assert search.fragments(connection, query, visible, NOW) == []
         finally:
             with index.store.write() as writing:
                 writing.execute(update(t.metadata.tables[noun]).filter_by(id=key).values(**before))
@@ -433,26 +433,29 @@ def test_a_stop_binds_the_next_statement(index, noun, change):
 
 @pytest.mark.parametrize("name", FIELDS)
 def test_every_field_is_matched_as_a_plain_reading_matches_it(index, name):
-    chance, seen, going = random.Random(name), everywhere(index), open_studies(index)
+    chance, visible, going = random.Random(name), everywhere(index), open_studies(index)
     for _ in range(8):
         leaf = some_leaf(chance, FIELDS[name])
         for condition in (leaf, Not(leaf)):
             for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
-                assert answers(index, Query(level, condition, ALL), seen) == expected(going, level, condition), (level, condition)
+                assert answers(index, Query(level, condition, ALL), visible) == expected(going, level, condition), (
+                    level,
+                    condition,
+                )
 
 
 @pytest.mark.parametrize("seed", range(12))
 def test_every_tree_of_conditions_is_matched_as_a_plain_reading_matches_it(index, seed):
-    chance, seen, going = random.Random(seed), everywhere(index), open_studies(index)
+    chance, visible, going = random.Random(seed), everywhere(index), open_studies(index)
     for _ in range(6):
         condition = some_condition(chance)
         for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
-            assert answers(index, Query(level, condition, ALL), seen) == expected(going, level, condition), (level, condition)
+            assert answers(index, Query(level, condition, ALL), visible) == expected(going, level, condition), (level, condition)
 
 
 def test_conditions_on_series_in_one_all_of_hold_on_the_same_series(index):
     """CT of the head and MR of the chest is no CT of the chest."""
-    going, seen = open_studies(index), everywhere(index)
+    going, visible = open_studies(index), everywhere(index)
     pairs = [(a, b) for s in going for a in s.children for b in s.children if a is not b]
     crossed = next(
         (a, b)
@@ -464,45 +467,45 @@ def test_conditions_on_series_in_one_all_of_hold_on_the_same_series(index):
     )
     modality, part = OneOf("modality", (crossed[0].values["modality"],)), OneOf("body_part", (crossed[1].values["body_part"],))
     this = OneOf("study_uid", (crossed[0].parent.values["study_uid"],))
-    assert answers(index, Query(Level.STUDY, AllOf((this, modality, part)), ALL), seen) == set()
+    assert answers(index, Query(Level.STUDY, AllOf((this, modality, part)), ALL), visible) == set()
     each_alone = AllOf((this, AnyOf((modality,)), Not(Not(part))))
-    assert len(answers(index, Query(Level.STUDY, each_alone, ALL), seen)) == 1
+    assert len(answers(index, Query(Level.STUDY, each_alone, ALL), visible)) == 1
 
 
 def test_wrapping_a_condition_changes_nothing(index):
-    seen, chance = everywhere(index), random.Random(3)
+    visible, chance = everywhere(index), random.Random(3)
     for _ in range(30):
         inner = some_condition(chance, 2)
-        plain = answers(index, Query(Level.STUDY, inner, ALL), seen)
+        plain = answers(index, Query(Level.STUDY, inner, ALL), visible)
         for wrapped in (AllOf((inner,)), AnyOf((inner,)), Not(Not(inner)), AllOf((AnyOf((Not(Not(inner)),)),))):
-            assert answers(index, Query(Level.STUDY, wrapped, ALL), seen) == plain, wrapped
+            assert answers(index, Query(Level.STUDY, wrapped, ALL), visible) == plain, wrapped
 
 
 def test_everything_is_everything_and_nothing_is_nothing(index):
-    seen, going = everywhere(index), open_studies(index)
-    assert answers(index, Query(Level.STUDY, EVERYTHING, ALL), seen) == expected(going, Level.STUDY, EVERYTHING)
-    assert answers(index, Query(Level.STUDY, NOTHING, ALL), seen) == set()
+    visible, going = everywhere(index), open_studies(index)
+    assert answers(index, Query(Level.STUDY, EVERYTHING, ALL), visible) == expected(going, Level.STUDY, EVERYTHING)
+    assert answers(index, Query(Level.STUDY, NOTHING, ALL), visible) == set()
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_patients_are_those_of_the_studies_that_match(index, seed):
-    chance, seen, going = random.Random(seed), everywhere(index), open_studies(index)
+    chance, visible, going = random.Random(seed), everywhere(index), open_studies(index)
     for _ in range(5):
         condition = some_condition(chance)
         matching = {s.value("patient_key") for s in going if holds(condition, s)}
         with index.store.read() as connection:
-            found = search.patients(connection, Query(Level.PATIENT, condition, ALL), seen, NOW)
+            found = search.patients(connection, Query(Level.PATIENT, condition, ALL), visible, NOW)
         assert {p.key for p in found} == matching, condition
         assert len(found) == len(matching)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_tally_is_what_can_be_counted_by_hand(index, seed):
-    chance, seen, going = random.Random(seed), everywhere(index), open_studies(index)
+    chance, visible, going = random.Random(seed), everywhere(index), open_studies(index)
     condition = EVERYTHING if seed == 0 else some_condition(chance)
     matching = [s for s in going if holds(condition, s)]
     with index.store.read() as connection:
-        found = {x.dataset: x for x in search.tallies(connection, Query(Level.STUDY, condition), seen, NOW)}
+        found = {x.dataset: x for x in search.tallies(connection, Query(Level.STUDY, condition), visible, NOW)}
     assert set(found) == {s.dataset for s in matching}
     for dataset, tally in found.items():
         mine = [s for s in matching if s.dataset == dataset]
@@ -531,32 +534,32 @@ def test_only_the_datasets_asked_for_are_looked_at(index):
 
 
 def test_keyset_pages_of_documents_cover_every_row_once_in_one_order(index):
-    seen, after, found = everywhere(index), None, []
+    visible, after, found = everywhere(index), None, []
     with index.store.read() as connection:
-        while page := search.documents(connection, Query(Level.STUDY, page=Page(limit=7, after=after)), seen, NOW):
+        while page := search.documents(connection, Query(Level.STUDY, page=Page(limit=7, after=after)), visible, NOW):
             assert len(page) <= 7
             found += page
             after = page[-1][0]
-        assert found == search.documents(connection, Query(Level.STUDY, page=ALL), seen, NOW)
+        assert found == search.documents(connection, Query(Level.STUDY, page=ALL), visible, NOW)
     assert len({key for key, _ in found}) == len(found) > 14
 
 
 def test_keyset_pages_of_patients_cover_every_row_once(index):
-    seen, after, found = everywhere(index), None, []
+    visible, after, found = everywhere(index), None, []
     with index.store.read() as connection:
-        while page := search.patients(connection, Query(Level.PATIENT, page=Page(limit=2, after=after)), seen, NOW):
+        while page := search.patients(connection, Query(Level.PATIENT, page=Page(limit=2, after=after)), visible, NOW):
             found += page
             after = page[-1].id
-        assert found == search.patients(connection, Query(Level.PATIENT, page=ALL), seen, NOW)
+        assert found == search.patients(connection, Query(Level.PATIENT, page=ALL), visible, NOW)
 
 
 @pytest.mark.parametrize("level", [Level.STUDY, Level.SERIES, Level.INSTANCE])
 def test_offset_pages_cover_every_row_once_in_one_order(index, level):
-    seen = everywhere(index)
+    visible = everywhere(index)
     with index.store.read() as connection:
-        whole = search.fragments(connection, Query(level, page=ALL), seen, NOW)
+        whole = search.fragments(connection, Query(level, page=ALL), visible, NOW)
         paged = [
-            f for n in range(0, len(whole), 9) for f in search.fragments(connection, Query(level, page=Page(9, n)), seen, NOW)
+            f for n in range(0, len(whole), 9) for f in search.fragments(connection, Query(level, page=Page(9, n)), visible, NOW)
         ]
     assert paged == whole
     assert len(set(whole)) == len(whole)

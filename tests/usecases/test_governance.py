@@ -156,13 +156,13 @@ def shared(tmp_path, clock):
 
 def documents(hall):
     with hall.store.read() as connection:
-        return rows.documents(connection, Query(Level.STUDY), hall.sight(connection, USER, Action.QUERY), hall.clock())
+        return rows.documents(connection, Query(Level.STUDY), hall.visible_datasets(connection, USER, Action.QUERY), hall.clock())
 
 
 def tallies(hall):
     with hall.store.read() as connection:
         return rows.tallies(
-            connection, Query(Level.STUDY), hall.sight(connection, Caller(FEDERATION), Action.DISCOVER), hall.clock()
+            connection, Query(Level.STUDY), hall.visible_datasets(connection, Caller(FEDERATION), Action.DISCOVER), hall.clock()
         )
 
 

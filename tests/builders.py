@@ -15,9 +15,10 @@ from consent.subject import Role, Subject
 from server import wiring
 from server.settings import Settings
 from server.usecases.agreement import add_agreement, move_agreement
-from server.usecases.batch import Batch, Origin, open_batch
+from server.usecases.batch import Batch, Origin, open_batch, sender_origin
 from server.usecases.dataset import add_dataset
 from server.usecases.hall import Caller, Hall
+from server.usecases.identify import AeTitle, identify
 from server.usecases.node import add_node, list_nodes
 from server.usecases.party import add_party
 from server.usecases.sender import add_sender, attest_sender
@@ -92,6 +93,11 @@ def batch(built: Hall, alias: str = "LUNG", *, attested: bool = False, provider:
         facts = next(f for f in built.governance(connection).facts if f.alias == alias)
     origin = Origin(door, subject(Role.PROVIDER, party=provider), facts.dataset, alias, "127.0.0.1", "", "", attested)
     return open_batch(built, origin)
+
+
+def association(built: Hall, called: str = "LUNG", calling: str = "STORESCU", address: str = "127.0.0.1") -> Batch:
+    """An open batch of a registered sender."""
+    return open_batch(built, sender_origin(identify(built, AeTitle(called, calling, address))))
 
 
 def agreement_rows(connection: Connection, key: str, *, state: str = "active", **content: object) -> int:

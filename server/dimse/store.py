@@ -16,14 +16,15 @@ from mappings.dicom.dimse import Status, status_for
 from mappings.dicom.part10 import file_meta
 from mappings.failures import Failure, Forbidden
 from server import faults
-from server.usecases.batch import Batch, Origin, close_batch, open_batch, sender_origin
-from server.usecases.hall import Hall
+from server.usecases.batch import Batch, close_batch, open_batch, sender_origin
+from server.usecases.hall import Caller, Hall
+from server.usecases.identify import AeTitle, Rejection, identify
 from server.usecases.ingest import refuse, room_for, take
 
 _LOG = logging.getLogger("accord.dimse")
 
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
-_REJECTIONS = {"unknown-called": (1, 1, 7), "unknown-calling": (1, 1, 3)}
+_REJECTIONS: dict[str, tuple[int, int, int]] = {Rejection.UNKNOWN_CALLED: (1, 1, 7), Rejection.UNKNOWN_CALLING: (1, 1, 3)}
 _LATER = (2, 1, 1)
 
 
@@ -32,22 +33,21 @@ class Deposit:
 
     def __init__(self, hall: Hall) -> None:
         self.hall = hall
-        self.origin: Origin | None = None
+        self.caller: Caller | None = None
+        self.titles = AeTitle("", "", "")
         self.batch: Batch | None = None
         self.statuses: Counter[str] = Counter()
         self.began = time.monotonic()
 
-    def admit(self, called: str, calling: str, address: str) -> tuple[int, int, int] | None:
+    def admit(self, titles: AeTitle) -> tuple[int, int, int] | None:
         """None where the sender is known, else (result, source, reason) of the rejection; transient where nobody could look."""
         try:
-            found = sender_origin(self.hall, called, calling, address)
+            self.caller, self.titles = identify(self.hall, titles), titles
         except Exception as error:  # noqa: BLE001 - a rejection must be sent whatever failed
-            found = _named(error)
-        if isinstance(found, Origin):
-            self.origin = found
-            return None
-        _LOG.warning("association rejected reason=%s peer=%s calling=%r called=%r", found, address, calling, called)
-        return _REJECTIONS.get(found, _LATER)
+            reason, names = _named(error), (titles.address, titles.calling, titles.called)
+            _LOG.warning("association rejected reason=%s peer=%s calling=%r called=%r", reason, *names)
+            return _REJECTIONS.get(reason, _LATER)
+        return None
 
     def take(self, sop_class: str, sop_instance: str, context: PresentationContextTuple, dataset: memoryview) -> Status:
         """Keep one object, given as it came under what its command says; whatever fails becomes a status. Releases `dataset`."""
@@ -79,14 +79,14 @@ class Deposit:
 
     def _still_registered(self) -> None:
         """An association may be kept open for ever by echoes: who was removed meanwhile stores nothing more."""
-        if (known := self.origin) and sender_origin(self.hall, known.called, known.calling, known.peer) != known:
+        if identify(self.hall, self.titles) != self.caller:
             raise Forbidden("sender-removed", "This sender may not store here any more.")
 
     def _batch(self) -> Batch:
         if self.batch is None:
-            if self.origin is None:
+            if self.caller is None:
                 raise RuntimeError("no sender was admitted")
-            self.batch = open_batch(self.hall, self.origin)
+            self.batch = open_batch(self.hall, sender_origin(self.caller))
         return self.batch
 
     def close(self) -> None:
@@ -97,9 +97,9 @@ class Deposit:
                 close_batch(self.hall, self.batch.id)
         except Exception as error:  # noqa: BLE001 - the thread ends here
             failure = _named(error)
-        if self.origin is not None:
+        if self.caller is not None:
             counts = ",".join(f"{status}:{count}" for status, count in sorted(self.statuses.items())) or "-"
-            who = (self.origin.alias, self.origin.calling, self.origin.peer)
+            who = (self.titles.called, self.titles.calling, self.titles.address)
             spent = time.monotonic() - self.began
             said = "association ended batch=%s dataset=%s calling=%r peer=%s statuses=%s failure=%s seconds=%.1f"
             _LOG.info(said, self.key, *who, counts, failure, spent)
@@ -115,7 +115,7 @@ def admitted(event: Event) -> None:
     association: Any = event.assoc
     request = association.requestor.primitive
     address = association.requestor.address
-    refusal = association.deposit.admit(request.called_ae_title, request.calling_ae_title, address)
+    refusal = association.deposit.admit(AeTitle(request.called_ae_title, request.calling_ae_title, address))
     if refusal:
         association.acse.send_reject(*refusal)
         association.kill()  # waits until the rejection is out

@@ -1,18 +1,18 @@
 """Batches: an association, a request or a push, opened and closed with their entries in the ledger."""
 
-import ipaddress
 import secrets
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from adapters.sql import batches
-from adapters.sql import sender as senders
 from adapters.sql.ledger import About, record
 from consent.dataset import Facts
 from consent.entries import BatchClosed, BatchOpened, parted
-from consent.subject import Role, Subject
-from server.usecases.hall import Hall
+from consent.policy import SENTENCES
+from consent.subject import Subject
+from mappings.failures import Forbidden
+from server.usecases.hall import Caller, Hall
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,17 +38,13 @@ class Batch:
     origin: Origin
 
 
-def sender_origin(hall: Hall, called: str, calling: str, address: str) -> Origin | str:
-    """The origin of an association, or why it is rejected: 'unknown-called', 'unknown-calling'."""
-    with hall.store.read() as connection:
-        if all(f.alias != called for f in hall.governance(connection).facts):
-            return "unknown-called"
-        plain_address = str(getattr(ipaddress.ip_address(address), "ipv4_mapped", None) or address)
-        sender = senders.find(connection, called, calling, plain_address)
-    if sender is None:
-        return "unknown-calling"
-    subject = Subject(f"sender:{sender.id}", Role.SENDER, sender.party)
-    return Origin("dimse", subject, sender.dataset, sender.alias, plain_address, calling, called, sender.attested)
+def sender_origin(caller: Caller) -> Origin:
+    """The origin of an association: what this sender may fill by its registration. Raises Forbidden for who has none."""
+    registration = caller.registration
+    if registration is None:
+        raise Forbidden("role", SENTENCES["role"])
+    alias, aet = registration.alias, registration.aet
+    return Origin("dimse", caller.subject, registration.dataset, alias, caller.address, aet, alias, registration.attested)
 
 
 def open_batch(hall: Hall, origin: Origin) -> Batch:

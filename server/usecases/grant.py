@@ -17,7 +17,7 @@ from consent.subject import Role, Subject
 from mappings import smart
 from mappings.failures import Forbidden, Invalid, Unauthenticated
 from server.usecases.hall import Hall
-from server.usecases.identify import enabled, subject
+from server.usecases.identify import require_enabled, subject
 
 LONGEST_SECONDS = 300
 """SMART backend services: an access token lives for five minutes at most."""
@@ -36,7 +36,7 @@ class Issued:
 def authenticate(hall: Hall, assertion: str, audiences: tuple[str, ...]) -> ClientRow:
     """The client that made this assertion (RFC 7523), which is used up by it. Raises Unauthenticated."""
     with hall.store.read() as connection:
-        row = enabled(clients.find(connection, asserted_client(assertion)))
+        row = require_enabled(clients.find(connection, asserted_client(assertion)))
     now = hall.clock()
     claims = read_assertion(assertion, row.client_id, row.jwks, audiences, now)
     with hall.store.write() as connection:  # after the signature: nobody can use up another's jti

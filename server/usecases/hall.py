@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 from adapters.nodes.port import Node
 from adapters.sql import governance, node, party
 from adapters.sql.access import Accesses
+from adapters.sql.client import ClientRow
 from adapters.sql.node import NodeRow
 from adapters.sql.store import Store
 from consent.conditions import Action
@@ -20,12 +21,13 @@ from server.settings import Settings
 
 @dataclass(slots=True)
 class Known:
-    """Governance facts, kept while the one-row counter stands still."""
+    """Governance facts, kept while the one-row counter stands still; `clients` fills with those that have called since."""
 
     counter: int = -1
     facts: tuple[Facts, ...] = ()
     nodes: dict[int, NodeRow] = field(default_factory=dict)
     parties: dict[str, int] = field(default_factory=dict)
+    clients: dict[str, ClientRow] = field(default_factory=dict)
 
     def dataset(self, key: int) -> Facts:
         """The dataset with this id as governance stands."""
@@ -33,17 +35,29 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True)
-class Caller:
-    """Who is asking in this request: the subject, its purpose claim, its scopes, and the request's id for the record.
+class Registration:
+    """A sender's registration: the dataset it fills, by whose alias it calls, its own AE title, and whether it is attested."""
 
-    `known` are the facts its token was held against; a question of the same request is narrowed by them, while stops bind in the
-    statement itself.
+    dataset: int
+    alias: str
+    aet: str
+    attested: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who is asking: the subject, its purpose claim, its scopes, the request's id for the record, and the address it came from.
+
+    A registered sender has its `registration`. `known` are the facts its credential was held against; a question of the same
+    request is narrowed by them, while stops bind in the statement itself.
     """
 
     subject: Subject
     purpose: str | None = None
     scopes: tuple[str, ...] = ()
     request: str = ""
+    address: str = ""
+    registration: Registration | None = None
     known: Known | None = field(default=None, compare=False, repr=False)
 
 

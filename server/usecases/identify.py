@@ -1,65 +1,127 @@
-"""Who asks: from a bearer token and the peer's address to a caller, as the client is registered at this moment.
+"""Who asks, at every door: from the credential that a door was shown to a caller, as it is registered at this moment.
 
-A token proves a client for five minutes at most; whether that client is still enabled, approved and bound to a linked node is
-read anew for every request, so that governance binds at once although tokens are not revoked.
+A door builds the credential and calls `identify`; nothing else decides who somebody is. A token proves a client for five minutes
+at most, an association may stay open for days: whether the client or sender is still registered, enabled, approved and bound to a
+linked node is read anew for every request and every object, so that governance binds at once.
 """
 
-import ipaddress
-from collections.abc import Iterable
-from functools import lru_cache
+import hmac
+from dataclasses import dataclass
+from enum import StrEnum
+
+from sqlalchemy import Connection
 
 from adapters.identity import Claims, Keys
 from adapters.sql import client as clients
+from adapters.sql import sender as senders
 from adapters.sql.client import ClientRow
 from consent.conditions import Purpose
 from consent.node import NodeState
-from consent.subject import Role, Subject
-from mappings.failures import Unauthenticated
-from server.usecases.hall import Caller, Hall, Known
-
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-_Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
+from mappings.failures import NotFound, Unauthenticated
+from mappings.network import lies_in, read_address
+from server.usecases.hall import Caller, Hall, Known, Registration
 
 ROLES = {"provider": Role.PROVIDER, "operator": Role.OPERATOR, "user": Role.USER, "repository": Role.USER}
 """The role of a client whose organisation has this one, outside of any node's compute network."""
 
 
-class Identity:
-    """What one process knows of callers. `trusted_proxies`: CIDRs, by blanks or commas; ValueError where one is none."""
+@dataclass(frozen=True, slots=True)
+class Nobody:
+    """No credential: what is open to everybody may be asked all the same."""
 
-    def __init__(self, keys: Keys, trusted_proxies: str = "") -> None:
-        self._keys = keys
-        self._proxies = tuple(_network(cidr) for cidr in trusted_proxies.replace(",", " ").split())
-        self._clients: tuple[int, dict[str, ClientRow]] = (-1, {})
 
-    def caller(self, hall: Hall, token: str, address: str, request_id: str) -> Caller:
-        """The caller that this token proves, calling from `address`. Raises Unauthenticated."""
-        claims = self._keys.read(token, hall.settings.base_url, hall.clock())
-        with hall.store.read() as connection:
-            known = hall.governance(connection)
-            kept = self._kept(known)
-            row = enabled(kept.get(claims["client_id"]) or clients.find(connection, claims["client_id"]))
-        kept[row.client_id] = row
-        inside = row.node is not None and _linked(known, row.node) and lies_in(address, row.networks)
-        return Caller(subject(row, inside=inside), claims.get("purpose"), tuple(claims["scope"].split()), request_id, known)
+@dataclass(frozen=True, slots=True)
+class BearerToken:
+    """An access token (RFC 6750) and the address it came from."""
 
-    def _kept(self, known: Known) -> dict[str, ClientRow]:
-        """Client rows read since governance last changed: a row is read after the counter, so it is never older than that."""
-        if self._clients[0] != known.counter:
-            self._clients = (known.counter, {})
-        return self._clients[1]
+    text: str
+    address: str
 
-    def peer(self, remote: str, forwarded: str | None) -> str:
-        """The address a request came from: of `X-Forwarded-For`, the rightmost hop that no trusted proxy is.
 
-        Without a trusted proxy as `remote` the header is not looked at; IPv4 addresses mapped into IPv6 are IPv4.
-        """
-        found = _address(remote)
-        for hop in reversed((forwarded or "").split(",")):
-            if found is None or not any(found in p for p in self._proxies) or (before := _address(hop)) is None:
-                break
-            found = before
-        return remote if found is None else str(found)
+@dataclass(frozen=True, slots=True)
+class SharedSecret:
+    """The bytes of a whole Authorization header, as the federation's clients send them."""
+
+    header: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class AeTitle:
+    """What an association request says (PS3.8 section 9.3.2): the AE titles called and calling; and the address it came from."""
+
+    called: str
+    calling: str
+    address: str
+
+
+Credential = Nobody | BearerToken | SharedSecret | AeTitle
+
+
+class Rejection(StrEnum):
+    """The codes of an AE title that proves nothing; a rejection names which of the two it was (PS3.8 Table 9-21)."""
+
+    UNKNOWN_CALLED = "unknown-called"
+    UNKNOWN_CALLING = "unknown-calling"
+
+
+def identify(hall: Hall, credential: Credential, request: str = "", *, keys: Keys | None = None) -> Caller:
+    """The caller that this credential proves. `keys` sign the access tokens; a door that takes no tokens needs none.
+
+    Raises Unauthenticated, by a `Rejection` for AE titles; NotFound for a shared secret where none is configured.
+    """
+    match credential:
+        case Nobody():
+            return Caller(ANONYMOUS, request=request)
+        case BearerToken():
+            return _client(hall, credential, request, keys)
+        case SharedSecret():
+            return _federation(hall, credential, request)
+        case AeTitle():
+            return _sender(hall, credential, request)
+
+
+def _client(hall: Hall, token: BearerToken, request: str, keys: Keys | None) -> Caller:
+    if keys is None:
+        raise Unauthenticated("token-invalid", "No access tokens are taken here.")
+    claims = keys.read(token.text, hall.settings.base_url, hall.clock())
+    with hall.store.read() as connection:
+        known = hall.governance(connection)
+        row = _client_row(connection, known, claims["client_id"])
+    inside = row.node is not None and _is_linked(known, row.node) and lies_in(token.address, row.networks)
+    scopes = tuple(claims["scope"].split())
+    return Caller(subject(row, inside=inside), claims.get("purpose"), scopes, request, token.address, known=known)
+
+
+def _client_row(connection: Connection, known: Known, client_id: str) -> ClientRow:
+    """The client as it is registered; kept with the governance that it was read after, so it is never older than that."""
+    row = known.clients.get(client_id)
+    if row is None:
+        row = known.clients[client_id] = require_enabled(clients.find(connection, client_id))
+    return row
+
+
+def _federation(hall: Hall, secret: SharedSecret, request: str) -> Caller:
+    expected = hall.settings.federation_secret.encode()
+    if not expected:
+        raise NotFound("federation-off", "This repository takes no part in federated search.")
+    if not hmac.compare_digest(secret.header, expected):
+        raise Unauthenticated("federation-secret", "The Authorization header is not the one agreed with the federation.")
+    return Caller(FEDERATION, request=request)
+
+
+def _sender(hall: Hall, titles: AeTitle, request: str) -> Caller:
+    address = str(read_address(titles.address) or titles.address)
+    with hall.store.read() as connection:
+        known = hall.governance(connection)
+        if all(facts.alias != titles.called for facts in known.facts):
+            raise Unauthenticated(Rejection.UNKNOWN_CALLED, "No dataset has this AE title.")
+        row = senders.find(connection, titles.called, titles.calling, address)
+    if row is None:
+        raise Unauthenticated(Rejection.UNKNOWN_CALLING, "No sender of this dataset has this AE title and address.")
+    registration = Registration(row.dataset, row.alias, row.aet, row.attested)
+    sender = Subject(f"sender:{row.id}", Role.SENDER, row.party)
+    return Caller(sender, request=request, address=address, registration=registration, known=known)
 
 
 def active(hall: Hall, keys: Keys, token: str) -> Claims | None:
@@ -67,14 +129,14 @@ def active(hall: Hall, keys: Keys, token: str) -> Claims | None:
     try:
         claims = keys.read(token, hall.settings.base_url, hall.clock())
         with hall.store.read() as connection:
-            enabled(clients.find(connection, claims["client_id"]))
+            require_enabled(clients.find(connection, claims["client_id"]))
     except Unauthenticated:
         return None
     return claims
 
 
-def enabled(row: ClientRow | None) -> ClientRow:
-    """The client, or Unauthenticated where it is not registered or was disabled."""
+def require_enabled(row: ClientRow | None) -> ClientRow:
+    """The client. Raises Unauthenticated where it is not registered or was disabled."""
     if row is None:
         raise Unauthenticated("client-unknown", "No client is registered under this client_id.")
     if not row.enabled:
@@ -88,24 +150,5 @@ def subject(row: ClientRow, *, inside: bool) -> Subject:
     return Subject(row.client_id, role, row.party, row.approved, row.terms, frozenset(map(Purpose, row.purposes)))
 
 
-def lies_in(address: str, networks: Iterable[str]) -> bool:
-    """Whether this address lies in one of these CIDRs; what is no address lies nowhere."""
-    found = _address(address)
-    return found is not None and any(found in _network(n) for n in networks)
-
-
-def _linked(known: Known, name: str) -> bool:
-    return any(n.name == name and n.state is NodeState.LINKED for n in known.nodes.values())
-
-
-def _address(text: str) -> _Address | None:
-    try:
-        found = ipaddress.ip_address(text.strip())
-    except ValueError:
-        return None
-    return getattr(found, "ipv4_mapped", None) or found
-
-
-@lru_cache(maxsize=1024)
-def _network(cidr: str) -> _Network:
-    return ipaddress.ip_network(cidr, strict=False)
+def _is_linked(known: Known, name: str) -> bool:
+    return any(node.name == name and node.state is NodeState.LINKED for node in known.nodes.values())

@@ -6,6 +6,7 @@ Made by a factory that Granian calls in each of its processes; nothing happens a
 import logging
 import time
 from datetime import UTC, datetime
+from functools import partial
 
 import msgspec
 from flask import Flask, Response, g, request
@@ -17,8 +18,9 @@ from mappings.failures import Failure
 from mappings.fhir.outcome import outcome
 from server import faults
 from server.usecases.hall import Hall
-from server.usecases.identify import Identity
+from server.usecases.identify import identify
 from server.web import batches, catalogue, context, dicomweb, federation, fhir, oauth, operations, terms
+from server.web.bulkheads import Bulkhead, bulkheads_of
 
 log = logging.getLogger("accord.web")
 MAX_BODY = 2_000_000
@@ -36,16 +38,7 @@ def create(hall: Hall, keys: Keys) -> Flask:
     """The application of one process."""
     app = Flask("accord", static_folder=None)
     app.config.update(MAX_FORM_MEMORY_SIZE=MAX_BODY, MAX_FORM_PARTS=100)
-    settings = hall.settings
-    rooms = context.Rooms(
-        {
-            context.Room.SEARCH: settings.searches,
-            context.Room.FORM: settings.forms,
-            context.Room.STREAM: settings.streams,
-            context.Room.UPLOAD: settings.uploads,
-        }
-    )
-    context.install(app, hall, Identity(keys, settings.trusted_proxies), rooms)
+    context.install(app, hall, partial(identify, hall, keys=keys), bulkheads_of(hall.settings))
     blueprints = (dicomweb, fhir, federation, catalogue, batches, terms, operations)
     for made in (oauth.blueprint(hall, keys), *(module.blueprint() for module in blueprints)):
         app.register_blueprint(made)
@@ -58,8 +51,8 @@ def create(hall: Hall, keys: Keys) -> Flask:
 def _limit() -> None:
     """Only uploads may be large; the rest is read into memory."""
     g.started = time.monotonic()
-    found = context.declared_here()
-    if found is None or found.room is not context.Room.UPLOAD:
+    route = context.declared_here()
+    if route is None or route.bulkhead is not Bulkhead.UPLOAD:
         request.max_content_length = MAX_BODY
 
 

@@ -16,7 +16,8 @@ from mappings.failures import Invalid, NotAcceptable
 from mappings.report import BatchReport, summary, to_csv, to_json, to_text
 from server.usecases import push
 from server.usecases.report import listed, report
-from server.web.context import Room, answered, caller, hall, peer, request, serves, staying
+from server.web.bulkheads import Bulkhead
+from server.web.context import answered, caller, hall, peer, request, serves, staying
 
 SCOPE = "ImagingStudy.c"
 """What a provider's client holds in order to push; its reports ask for the same."""
@@ -43,7 +44,7 @@ def blueprint() -> Blueprint:
     serves(door, one, Action.DEPOSIT, scope=SCOPE, methods=("PATCH",))(close)
     serves(door, f"{one}/known", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(known)
     serves(door, "/api/batches", Action.DISCOVER, scope=SCOPE)(newest)
-    serves(door, one, Action.DISCOVER, scope=SCOPE, room=Room.STREAM)(read)
+    serves(door, one, Action.DISCOVER, scope=SCOPE, bulkhead=Bulkhead.STREAM)(read)
     return door
 
 

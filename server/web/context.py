@@ -1,7 +1,7 @@
-"""The only room that meets Flask's globals: routes with their declared action, the request's caller, and its room.
+"""The only room that meets Flask's globals: routes with their declared action, the request's caller, and its bulkhead.
 
 Every route is added by `serves`, which needs the action it performs; a request whose route declares none is refused, and a
-test walks the URL map. The caller is made once for each request, from the bearer token and the peer's address.
+test walks the URL map. The caller is identified once for each request, by the credential that its route takes.
 """
 
 import secrets
@@ -9,7 +9,6 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g
@@ -19,32 +18,41 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from consent.conditions import Action
 from consent.subject import ANONYMOUS
-from mappings.failures import Busy, Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
+from mappings.failures import Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
 from mappings.smart import allows
 from server.usecases.hall import Caller, Hall
-from server.usecases.identify import Identity
+from server.usecases.identify import BearerToken, Credential, Nobody, SharedSecret
+from server.web.bulkheads import Bulkhead, Bulkheads
+from server.web.proxies import TrustedProxies
 
 View = Callable[..., Any]
+Identify = Callable[[Credential, str], Caller]
+"""The caller that a credential proves in the request with this id."""
 
 
-class Room(StrEnum):
-    """The rooms of a process's threads, so that stalled readers and senders never slow a search."""
+def bearer() -> Credential:
+    """The bearer token of this request (RFC 6750 section 2.1)."""
+    header = request.headers.get("Authorization", "")
+    return BearerToken(header[7:].strip(), peer()) if header.startswith("Bearer ") else Nobody()
 
-    SEARCH = "search"
-    FORM = "form"
-    """Small bodies, which anybody may send as slowly as they like: a token request needs no token."""
-    STREAM = "stream"
-    UPLOAD = "upload"
+
+def shared_secret() -> Credential:
+    """The whole Authorization header of this request, as it came."""
+    return SharedSecret(request.headers.get("Authorization", "").encode("latin-1", "replace"))
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, its room (None: no wait)."""
+    """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, its bulkhead (None: no wait).
+
+    `credential` reads what the caller proves itself by.
+    """
 
     action: Action
     open: bool
     scope: str | None
-    room: Room | None
+    bulkhead: Bulkhead | None
+    credential: Callable[[], Credential] = bearer
 
 
 def serves(
@@ -55,18 +63,19 @@ def serves(
     scope: str | None = None,
     anonymous: bool = False,
     methods: tuple[str, ...] = ("GET",),
-    room: Room | None = None,
+    bulkhead: Bulkhead | None = None,
     waits: bool = True,
+    credential: Callable[[], Credential] = bearer,
 ) -> Callable[[View], View]:
     """Add a route with what it does: `action` of the matrix, `scope` a SMART v2 scope such as `ImagingStudy.s`.
 
-    What takes a body has its place in the room for forms, unless `room` says otherwise: it is held until the body has come. What
-    does not `wait` has none: it answers however full the rooms are.
+    What takes a body has its place among the forms, unless `bulkhead` says otherwise: it is held until the body has come. What
+    does not `wait` has none: it answers however full the bulkheads are.
     """
-    place = (room or (Room.SEARCH if methods == ("GET",) else Room.FORM)) if waits else None
+    place = (bulkhead or (Bulkhead.SEARCH if methods == ("GET",) else Bulkhead.FORM)) if waits else None
 
     def add(view: View) -> View:
-        view.declared = Declared(action, anonymous, scope, place)  # type: ignore[attr-defined]
+        view.declared = Declared(action, anonymous, scope, place, credential)  # type: ignore[attr-defined]
         blueprint.add_url_rule(rule, view_func=view, methods=list(methods))
         return view
 
@@ -84,25 +93,19 @@ def declared_here() -> Declared | None:
     return declared(current_app, request.endpoint)
 
 
-class Rooms:
-    """Counted semaphores that divide one process's blocking threads."""
+@dataclass(frozen=True, slots=True)
+class _Installed:
+    """What one application serves its requests with."""
 
-    def __init__(self, sizes: dict[Room, int]) -> None:
-        self._rooms = {room: threading.BoundedSemaphore(size) for room, size in sizes.items()}
-
-    def enter(self, room: Room) -> None:
-        """Take a place or raise Busy at once: a request that waits would hold a thread of its own."""
-        if not self._rooms[room].acquire(blocking=False):
-            raise Busy("busy", f"All places for {room} requests are taken; try again in a few seconds.")
-
-    def leave(self, room: Room) -> None:
-        """Give the place back."""
-        self._rooms[room].release()
+    hall: Hall
+    identify: Identify
+    bulkheads: Bulkheads
+    proxies: TrustedProxies
 
 
-def install(app: Flask, hall: Hall, identity: Identity, rooms: Rooms) -> None:
-    """Make every request of this app find its hall, its room and its caller."""
-    app.extensions["accord"] = (hall, identity, rooms)
+def install(app: Flask, hall: Hall, identify: Identify, bulkheads: Bulkheads) -> None:
+    """Make every request of this app find its hall, its bulkhead and its caller."""
+    app.extensions["accord"] = _Installed(hall, identify, bulkheads, TrustedProxies(hall.settings.trusted_proxies))
     app.before_request(_begin)
     app.teardown_request(_end)
 
@@ -112,57 +115,48 @@ def _begin() -> None:
     endpoint = request.endpoint
     if endpoint is None:
         return
-    found = declared(current_app, endpoint)
-    if found is None:
+    route = declared(current_app, endpoint)
+    if route is None:
         raise Forbidden("undeclared", "This route declares no action, so it is closed.")
-    if found.room is not None:
-        _rooms().enter(found.room)
-        g.room = found.room
-    g.caller = _caller(found)
+    if route.bulkhead is not None:
+        _installed().bulkheads.enter(route.bulkhead)
+        g.bulkhead = route.bulkhead
+    g.caller = _caller(route)
 
 
 def _end(_error: BaseException | None) -> None:
-    if (room := g.pop("room", None)) is not None:
-        _rooms().leave(room)
+    if (bulkhead := g.pop("bulkhead", None)) is not None:
+        _installed().bulkheads.leave(bulkhead)
 
 
 def _caller(route: Declared) -> Caller:
-    header = request.headers.get("Authorization", "")
-    if route.open and not header.startswith("Bearer "):
-        return Caller(ANONYMOUS, request=g.request_id)
-    if not header.startswith("Bearer "):
+    made = _installed().identify(route.credential(), g.request_id)
+    if made.subject is ANONYMOUS and not route.open:
         raise Unauthenticated("token-missing", "A bearer token is needed. Get one from the token endpoint.")
-    caller = _identity().caller(hall(), header[7:].strip(), peer(), g.request_id)
-    if route.scope is not None and not allows(caller.scopes, route.scope):
+    if made.subject is not ANONYMOUS and route.scope is not None and not allows(made.scopes, route.scope):
         raise Forbidden("insufficient-scope", f"The token lacks a scope that covers {route.scope}.", route.scope)
-    return caller
+    return made
+
+
+def _installed() -> _Installed:
+    installed: _Installed = current_app.extensions["accord"]
+    return installed
 
 
 def hall() -> Hall:
     """The hall of this process."""
-    found: Hall = current_app.extensions["accord"][0]
-    return found
-
-
-def _identity() -> Identity:
-    found: Identity = current_app.extensions["accord"][1]
-    return found
-
-
-def _rooms() -> Rooms:
-    found: Rooms = current_app.extensions["accord"][2]
-    return found
+    return _installed().hall
 
 
 def caller() -> Caller:
     """Who asks in this request."""
-    found: Caller = g.caller
-    return found
+    identified: Caller = g.caller
+    return identified
 
 
 def peer() -> str:
     """The address the request came from; a forwarded one only where a configured proxy says so."""
-    return _identity().peer(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
+    return _installed().proxies.address(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
 
 
 def form(most: int) -> MultiDict[str, str]:
@@ -179,13 +173,13 @@ def form(most: int) -> MultiDict[str, str]:
 @contextmanager
 def staying() -> Iterator[Callable[[], None]]:
     """Keep the request's place while its body streams: call what is yielded when the stream has ended."""
-    rooms, room = _rooms(), g.pop("room")
+    bulkheads, bulkhead = _installed().bulkheads, g.pop("bulkhead")
     left = threading.Event()
 
     def leave() -> None:
         if not left.is_set():
             left.set()
-            rooms.leave(room)
+            bulkheads.leave(bulkhead)
 
     try:
         yield leave

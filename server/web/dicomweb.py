@@ -29,7 +29,8 @@ from server.usecases.batch import Batch, close_batch, open_batch
 from server.usecases.ingest import Taken
 from server.usecases.render import Picture
 from server.usecases.retrieve import Granted, Wanted
-from server.web.context import Room, answered, caller, hall, peer, request, serves, staying
+from server.web.bulkheads import Bulkhead
+from server.web.context import answered, caller, hall, peer, request, serves, staying
 from server.web.spool import Spool
 
 ROOT = "/dicom-web"
@@ -50,7 +51,7 @@ def blueprint() -> Blueprint:
     _search_routes(routes)
     _retrieve_routes(routes)
     _rendered_routes(routes)
-    serves(routes, f"{ROOT}/studies", Action.DEPOSIT, scope="ImagingStudy.c", methods=("POST",), room=Room.UPLOAD)(store)
+    serves(routes, f"{ROOT}/studies", Action.DEPOSIT, scope="ImagingStudy.c", methods=("POST",), bulkhead=Bulkhead.UPLOAD)(store)
     return routes
 
 
@@ -109,7 +110,7 @@ def _accept() -> str:
 
 def _retrieve_routes(routes: Blueprint) -> None:
     for rule in (STUDY, SERIES, INSTANCE):
-        serves(routes, rule, Action.EXPORT, scope="ImagingStudy.r", room=Room.STREAM)(objects)
+        serves(routes, rule, Action.EXPORT, scope="ImagingStudy.r", bulkhead=Bulkhead.STREAM)(objects)
         serves(routes, f"{rule}/metadata", Action.QUERY, scope="ImagingStudy.r")(metadata)
 
 

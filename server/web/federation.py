@@ -4,47 +4,37 @@ Its credential is the whole Authorization header, compared with a configured sec
 takes exactly 200 for an answer, and a JSON object with at least one member.
 """
 
-import hmac
 import json
 
 from flask import Blueprint, Response
 
 from consent.conditions import Action
-from consent.subject import FEDERATION
 from mappings.eucaim import encoded
-from mappings.failures import Invalid, NotFound, TooLarge, Unauthenticated
+from mappings.failures import Invalid, TooLarge
 from server.faults import problem
 from server.usecases.federate import answer
-from server.usecases.hall import Caller
-from server.web.context import answered, caller, hall, request, serves
+from server.web.context import answered, caller, hall, request, serves, shared_secret
 
+PATH = "/api/datasets/eucaimSearch"
 MAX_BODY = 1_000_000  # bytes
 
 
 def blueprint() -> Blueprint:
     """The federation's one route."""
     federation = Blueprint("federation", __name__)
-    serves(federation, "/api/datasets/eucaimSearch", Action.DISCOVER, anonymous=True, methods=("POST",))(eucaim_search)
+    add = serves(federation, PATH, Action.DISCOVER, anonymous=True, methods=("POST",), credential=shared_secret)
+    add(eucaim_search)
     return federation
 
 
 def eucaim_search() -> Response:
     """404 without a configured secret, 401 with another one, 400 for what is no JSON, 413 over 1 MB, 422 for what is no AST."""
-    _prove()
     question = _question()
     try:
-        reply = answer(hall(), Caller(FEDERATION, request=caller().request), _ast(question))
+        reply = answer(hall(), caller(), _ast(question))
     except Invalid as failure:  # JSON, but not the question: EUCAIM's providers say 422 where the rest of us says 400
         return answered(problem(failure, 422, caller().request), 422, "application/problem+json")
     return answered(encoded(reply))
-
-
-def _prove() -> None:
-    secret = hall().settings.federation_secret.encode()
-    if not secret:
-        raise NotFound("federation-off", "This repository takes no part in federated search.")
-    if not hmac.compare_digest(request.headers.get("Authorization", "").encode("latin-1", "replace"), secret):
-        raise Unauthenticated("federation-secret", "The Authorization header is not the one agreed with the federation.")
 
 
 def _ast(question: object) -> object:

@@ -18,6 +18,7 @@ from server.usecases.agreement import move_agreement
 from server.usecases.dataset import add_dataset
 from server.usecases.hall import Caller
 from server.web import batches, context
+from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
 
 WAITS, REFUSED, TAKEN = "mr/MR_small.dcm", "identified/mr_p01_s01.dcm", "mr/emri_small.dcm"
@@ -34,23 +35,13 @@ CALLERS = {
 }
 
 
-class Stub:
-    """An identity that takes the token's text for the caller's name."""
-
-    def caller(self, hall, token, address, request_id):
-        return CALLERS[token]
-
-    def peer(self, remote, forwarded):
-        return remote
-
-
 class Door:
     """The blueprint in an app of its own, on a hall with LUNG of hospital-a."""
 
     def __init__(self, hall) -> None:
         self.hall = hall
         app = Flask(__name__)
-        context.install(app, hall, Stub(), context.Rooms(dict.fromkeys(context.Room, 1)))
+        context.install(app, hall, lambda token, _request: CALLERS[token.text], Bulkheads(dict.fromkeys(Bulkhead, 1)))
         app.register_blueprint(batches.blueprint())
         app.register_error_handler(Failure, lambda f: (faults.problem(f, faults.fault(f).http, "test"), faults.fault(f).http))
         self.client = app.test_client()

@@ -140,7 +140,7 @@ def test_a_rejection_is_transient_while_nobody_can_look(door: Door, monkeypatch:
     def fail(*_: object) -> None:
         raise Unavailable("database", "-")
 
-    monkeypatch.setattr(store, "sender_origin", fail)
+    monkeypatch.setattr(store, "identify", fail)
     assert "Rejected Transient" in (answer := door.run("echoscu", "-v")).stdout + answer.stderr
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from functools import partial
 from io import BytesIO
 
 import pytest
@@ -25,8 +26,10 @@ from server.usecases import federate
 from server.usecases.agreement import move_agreement
 from server.usecases.dataset import set_dataset
 from server.usecases.hall import Caller, Hall
+from server.usecases.identify import identify
 from server.usecases.node import move_node
 from server.web import catalogue, context, federation
+from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
 
 SECRET = "Secret s3cr3t"
@@ -68,8 +71,7 @@ def hall(made) -> Hall:
 
 def client(hall: Hall):
     app = Flask("test")
-    rooms = context.Rooms(dict.fromkeys(context.Room, 1))
-    context.install(app, hall, None, rooms)  # no route here takes a bearer token, so nobody is identified
+    context.install(app, hall, partial(identify, hall), Bulkheads(dict.fromkeys(Bulkhead, 1)))
     app.register_blueprint(federation.blueprint())
     app.register_blueprint(catalogue.blueprint())
     app.register_error_handler(Failure, lambda failure: (problem(failure, fault(failure).http, "test"), fault(failure).http))

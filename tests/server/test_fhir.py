@@ -17,7 +17,7 @@ from adapters.sql.store import added, stamp
 from consent import entries
 from consent.conditions import AccessClass, Action
 from consent.entries import BatchClosed, UseOpened
-from consent.subject import Role
+from consent.subject import ANONYMOUS, Role
 from mappings import failures
 from mappings.fhir.imaging_study import document as study_document
 from mappings.fhir.outcome import outcome
@@ -28,11 +28,14 @@ from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import close_batch
 from server.usecases.dataset import add_dataset
 from server.usecases.document import rebuild
+from server.usecases.hall import Caller
+from server.usecases.identify import Nobody
 from server.usecases.ingest import take
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit
 from server.usecases.read import SOURCES, read_resource, search_resources
 from server.web import context, fhir
+from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
 from tests.mappings.fhir.rules import held
 
@@ -483,13 +486,13 @@ def test_every_answer_is_recorded(furnished):
 def door(hall, scopes=("system/*.cruds",)):
     """A Flask app with the FHIR blueprint; the bearer token is the caller's name."""
     app = Flask("test", static_folder=None)
-    identity = SimpleNamespace(
-        caller=lambda _hall, token, _address, request: context.Caller(
-            CALLERS[token].subject, CALLERS[token].purpose, scopes, request
-        ),
-        peer=lambda remote, _forwarded: remote,
-    )
-    context.install(app, hall, identity, context.Rooms(dict.fromkeys(context.Room, 4)))
+
+    def identify(credential, request):
+        if isinstance(credential, Nobody):
+            return Caller(ANONYMOUS, request=request)
+        return Caller(CALLERS[credential.text].subject, CALLERS[credential.text].purpose, scopes, request)
+
+    context.install(app, hall, identify, Bulkheads(dict.fromkeys(Bulkhead, 4)))
     app.register_blueprint(fhir.blueprint())
     app.register_error_handler(Exception, failed)
     return app.test_client()

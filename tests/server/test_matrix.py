@@ -21,6 +21,7 @@ from server.usecases.node import move_node
 from server.usecases.permit import add_permit, revoke_permit
 from server.web import app as web
 from server.web import context
+from server.web.bulkheads import Bulkhead
 from tests import builders
 from tests.house import CALLERS, CLOSE, SAMPLE, SECRET, House, Who, build
 
@@ -428,10 +429,10 @@ def test_readiness_is_for_all_and_its_detail_for_the_operator(house):
     assert CALLERS["operator"].address != CLOSE
 
 
-def test_a_process_whose_rooms_are_all_taken_still_says_that_it_lives(fresh):
-    rooms = fresh.flask.extensions["accord"][2]
+def test_a_process_whose_bulkheads_are_all_full_still_says_that_it_lives(fresh):
+    bulkheads = fresh.flask.extensions["accord"].bulkheads
     for _ in range(fresh.hall.settings.searches):
-        rooms.enter(context.Room.SEARCH)
+        bulkheads.enter(Bulkhead.SEARCH)
     client = fresh.flask.test_client()
     assert client.get("/catalogue").status_code == 503
     assert client.get("/health/live").status_code == 200

@@ -5,6 +5,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -25,10 +26,12 @@ from server.cli.tokens import fetch
 from server.usecases.client import add_client, set_client
 from server.usecases.grant import authenticate
 from server.usecases.hall import Hall
-from server.usecases.identify import Identity
+from server.usecases.identify import BearerToken, identify
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
 from server.web import context, oauth
+from server.web.bulkheads import Bulkhead, Bulkheads
+from server.web.proxies import TrustedProxies
 from tests import builders
 
 BASE = "http://127.0.0.1:8080"
@@ -85,7 +88,7 @@ class House:
 
 def _app(hall: Hall, keys: Keys) -> Flask:
     app = Flask(__name__)
-    context.install(app, hall, Identity(keys, "10.9.0.0/24, ::1"), context.Rooms(dict.fromkeys(context.Room, 8)))
+    context.install(app, hall, partial(identify, hall, keys=keys), Bulkheads(dict.fromkeys(Bulkhead, 8)))
     app.register_blueprint(oauth.blueprint(hall, keys))
 
     @context.serves(app, "/who", Action.QUERY, scope="ImagingStudy.s")  # type: ignore[arg-type] - an app adds routes as a blueprint does
@@ -133,7 +136,7 @@ def keys(tmp_path_factory) -> Keys:
 @pytest.fixture
 def house(tmp_path, keys) -> House:
     clock = builders.Clock()
-    hall = builders.hall(tmp_path, clock=clock, token_seconds=900)
+    hall = builders.hall(tmp_path, clock=clock, token_seconds=900, trusted_proxies="10.9.0.0/24, ::1")
     builders.seed(hall)
     _clients(hall)
     yield House(hall, keys, clock, _app(hall, keys))
@@ -438,12 +441,12 @@ def test_a_client_of_a_node_that_is_not_linked_is_not_inside(house):
 
 
 def test_what_governance_says_of_a_client_binds_its_next_request(house):
-    identity, token = Identity(house.keys), house.token()
-    assert identity.caller(house.hall, token, OUTSIDE, "1").subject.approved
+    token = BearerToken(house.token(), OUTSIDE)
+    assert identify(house.hall, token, keys=house.keys).subject.approved
     with house.hall.store.write() as connection:
         party = parties.find_id(connection, "university")
         governance.update_row(connection, t.party, party, house.clock(), approved=False)
-    assert not identity.caller(house.hall, token, OUTSIDE, "2").subject.approved
+    assert not identify(house.hall, token, keys=house.keys).subject.approved
 
 
 @pytest.mark.parametrize(
@@ -463,8 +466,8 @@ def test_what_governance_says_of_a_client_binds_its_next_request(house):
         ("", INSIDE, ""),
     ],
 )
-def test_a_forwarded_address_is_believed_of_trusted_proxies_only(keys, remote, forwarded, found):
-    assert Identity(keys, "10.9.0.0/24, ::1").peer(remote, forwarded) == found
+def test_a_forwarded_address_is_believed_of_trusted_proxies_only(remote, forwarded, found):
+    assert TrustedProxies("10.9.0.0/24, ::1").address(remote, forwarded) == found
 
 
 def test_a_forwarded_address_does_not_let_anybody_inside(house):
@@ -473,9 +476,9 @@ def test_a_forwarded_address_does_not_let_anybody_inside(house):
     assert house.who(token, PROXY, forwarded=INSIDE).json["role"] == Role.INSIDE
 
 
-def test_a_proxy_that_is_no_network_stops_the_start(keys):
+def test_a_proxy_that_is_no_network_stops_the_start():
     with pytest.raises(ValueError, match="nonsense"):
-        Identity(keys, "nonsense")
+        TrustedProxies("nonsense")
 
 
 # Introspection.
@@ -558,15 +561,15 @@ def test_an_assertion_of_the_client_file_is_what_the_server_takes(house):
 
 
 def test_bodies_that_do_not_come_hold_no_search(house):
-    token, rooms = house.token(), house.app.extensions["accord"][2]
+    token, bulkheads = house.token(), house.app.extensions["accord"].bulkheads
     for _ in range(8):
-        rooms.enter(context.Room.FORM)  # as eight strangers who have sent the head of a token request and nothing more
+        bulkheads.enter(Bulkhead.FORM)  # as eight strangers who have sent the head of a token request and nothing more
     assert house.who(token).status_code == 200
     assert house.app.test_client().post("/oauth/token").json["code"] == "busy"
 
 
-def test_a_route_that_takes_a_body_waits_in_no_room_of_searches(house):
+def test_a_route_that_takes_a_body_takes_no_place_of_a_search(house):
     places = {rule.endpoint: context.declared(house.app, rule.endpoint) for rule in house.app.url_map.iter_rules()}
     taking = [rule.endpoint for rule in house.app.url_map.iter_rules() if rule.methods & {"POST", "PUT", "PATCH"}]
     assert taking
-    assert all(places[endpoint].room is context.Room.FORM for endpoint in taking)
+    assert all(places[endpoint].bulkhead is Bulkhead.FORM for endpoint in taking)

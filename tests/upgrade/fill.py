@@ -23,7 +23,7 @@ from consent.conditions import Action
 from server.cli.demonstration import DETAILS
 from server.usecases import document, ingest, ledger, reconcile, release, retrieve, withdraw
 from server.usecases.agreement import add_agreement, move_agreement
-from server.usecases.batch import Batch, close_batch, open_batch, sender_origin
+from server.usecases.batch import Batch, close_batch
 from server.usecases.client import add_client, set_client
 from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.hall import Hall
@@ -156,7 +156,7 @@ def small(uid: str, outcome: str = "pass declared", **elements: object) -> tuple
 
 def deposit(hall: Hall, clock: Clock) -> None:
     """Every door, every outcome, every dataset that takes something."""
-    association = open_batch(hall, sender_origin(hall, "LUNG", "STORESCU", "127.0.0.1"))
+    association = builders.association(hall)
     take(hall, association, *(dicom(f"ct/liver/{n}.dcm", "pass attested") for n in ("01", "02")))
     take(hall, association, dicom("seg/liver_seg.dcm", "pass attested"), dicom("mr/emri_small.dcm", "pass declared"))
     take(hall, association, dicom("mr/emri_small.dcm", "duplicate known"), dicom("charset/chrFren.dcm", "review person-name"))

@@ -19,7 +19,7 @@ from mappings.query import EVERYTHING, Level, Page, Query
 from mappings.study import study_key
 from server.usecases import document, ingest, ledger, read, release, report, retrieve, search
 from server.usecases.agreement import list_agreements, move_agreement, read_agreement
-from server.usecases.batch import close_batch, open_batch, sender_origin
+from server.usecases.batch import close_batch
 from server.usecases.retrieve import Wanted
 from server.worker.loop import chores
 from tests import builders
@@ -128,7 +128,7 @@ def form_of(hall, uid):
 )
 def test_an_old_study_and_its_old_series_grow(world, uid, name, file, word):
     fragment, before = study_of(world, uid)
-    batch = open_batch(world, sender_origin(world, "LUNG", "STORESCU", "127.0.0.1"))
+    batch = builders.association(world)
     taken = ingest.take(world, batch, name, file)
     assert (str(taken.outcome), taken.rule) == ("pass", word)
     again = ingest.take(world, batch, name, file)

@@ -14,7 +14,7 @@ from consent.deposit import Outcome
 from mappings.failures import Busy, Conflict, Full, TooLarge, Unavailable
 from server.usecases import ingest, reconcile, release, withdraw
 from server.usecases.agreement import move_agreement
-from server.usecases.batch import close_batch, sender_origin
+from server.usecases.batch import close_batch
 from server.usecases.node import add_node, move_node
 from server.usecases.objects import resting, whole
 from tests import builders
@@ -206,14 +206,6 @@ def test_a_closed_batch_takes_nothing_more(built, sound, clock):
     clock.on(120)
     reconcile.recover(built)
     sound(built)
-
-
-def test_a_sender_is_known_by_dataset_title_and_address(built):
-    found = sender_origin(built, "LUNG", "STORESCU", "::ffff:127.0.0.1")
-    assert (found.door, found.alias, found.attested) == ("dimse", "LUNG", False)
-    assert sender_origin(built, "BRAIN", "STORESCU", "127.0.0.1") == "unknown-called"
-    assert sender_origin(built, "LUNG", "OTHER", "127.0.0.1") == "unknown-calling"
-    assert sender_origin(built, "LUNG", "STORESCU", "10.0.0.1") == "unknown-calling"
 
 
 # --- room

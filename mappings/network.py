@@ -1,0 +1,29 @@
+"""IP addresses and networks as they are written; an IPv4 address mapped into IPv6 (RFC 4291 section 2.5.5.2) is that IPv4 one."""
+
+import ipaddress
+from collections.abc import Iterable
+from functools import lru_cache
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def read_address(text: str) -> Address | None:
+    """The address; None where the text is none, such as a socket's path."""
+    try:
+        address = ipaddress.ip_address(text.strip())
+    except ValueError:
+        return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
+@lru_cache(maxsize=1024)
+def read_network(cidr: str) -> Network:
+    """The network of a CIDR, whatever its host bits. Raises ValueError."""
+    return ipaddress.ip_network(cidr, strict=False)
+
+
+def lies_in(address: str, networks: Iterable[str]) -> bool:
+    """Whether this address lies in one of these CIDRs; what is no address lies nowhere."""
+    peer = read_address(address)
+    return peer is not None and any(peer in read_network(cidr) for cidr in networks)

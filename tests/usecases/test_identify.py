@@ -1,0 +1,74 @@
+"""Who asks, by whatever credential: each proves what is registered now, or nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from consent.subject import ANONYMOUS, FEDERATION, Role
+from mappings.failures import Forbidden, NotFound, Unauthenticated
+from server.usecases.batch import sender_origin
+from server.usecases.hall import Registration
+from server.usecases.identify import AeTitle, BearerToken, Nobody, Rejection, SharedSecret, identify
+from server.usecases.sender import attest_sender, remove_sender
+from tests import builders
+
+SENDER = AeTitle("LUNG", "STORESCU", "127.0.0.1")
+
+
+def test_nobody_is_anonymous(built):
+    assert (identify(built, Nobody(), "r1").subject, identify(built, Nobody(), "r1").request) == (ANONYMOUS, "r1")
+
+
+def test_a_sender_is_known_by_dataset_title_and_address(built):
+    caller = identify(built, replace(SENDER, address="::ffff:127.0.0.1"))
+    assert (caller.subject.role, caller.subject.party, caller.address) == (Role.SENDER, "hospital-a", "127.0.0.1")
+    assert replace(caller.registration, dataset=0) == Registration(0, "LUNG", "STORESCU", attested=False)
+    attest_sender(built, builders.ACTOR, "LUNG", "STORESCU", "Dr. A", "2026-11-01")
+    assert identify(built, SENDER).registration.attested
+    assert identify(built, SENDER) != caller
+
+
+@pytest.mark.parametrize(
+    ("titles", "code"),
+    [
+        (replace(SENDER, called="BRAIN"), Rejection.UNKNOWN_CALLED),
+        (replace(SENDER, calling="OTHER"), Rejection.UNKNOWN_CALLING),
+        (replace(SENDER, address="10.0.0.1"), Rejection.UNKNOWN_CALLING),
+    ],
+)
+def test_titles_that_are_not_registered_are_refused_by_which_it_was(built, titles, code):
+    with pytest.raises(Unauthenticated) as refused:
+        identify(built, titles)
+    assert refused.value.code == code
+
+
+def test_a_sender_that_is_removed_is_nobody_at_its_next_object(built):
+    identify(built, SENDER)
+    remove_sender(built, builders.ACTOR, "LUNG", "STORESCU")
+    with pytest.raises(Unauthenticated):
+        identify(built, SENDER)
+
+
+def test_an_origin_is_its_senders(built):
+    origin = sender_origin(identify(built, SENDER))
+    assert (origin.door, origin.alias, origin.peer, origin.calling, origin.called, origin.attested) == (
+        ("dimse", "LUNG", "127.0.0.1", "STORESCU", "LUNG", False)
+    )
+    with pytest.raises(Forbidden):
+        sender_origin(builders.caller(Role.PROVIDER))
+
+
+def test_a_shared_secret_proves_the_federation_where_one_is_configured(built):
+    with pytest.raises(NotFound):
+        identify(built, SharedSecret(b""))
+    hall = replace(built, settings=replace(built.settings, federation_secret="Bearer of é"))
+    assert identify(hall, SharedSecret("Bearer of é".encode())).subject is FEDERATION
+    for header in (b"", b"Bearer of e", b"Bearer"):
+        with pytest.raises(Unauthenticated):
+            identify(hall, SharedSecret(header))
+
+
+def test_a_door_without_keys_takes_no_token(built):
+    with pytest.raises(Unauthenticated) as refused:
+        identify(built, BearerToken("a.b.c", "127.0.0.1"))
+    assert refused.value.code == "token-invalid"

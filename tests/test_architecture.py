@@ -34,7 +34,9 @@ ALLOWED = {
     "push": {"batch"},  # a provider's client opens, fills and closes a batch
     "reconcile": {"arrival", "batch", "ingest", "objects"},  # what a crash left is settled by ingest's own steps
     "release": {"arrival", "batch", "ingest", "objects"},  # what waited is kept by ingest's own steps
-    "render": {"retrieve"},  # a picture is granted and recorded as bytes are
+    "federate": {"identify"},  # what is listed is what anybody may see
+    "render": {"deliver"},  # a picture is granted and recorded as bytes are
+    "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
 }
 """Use case → use cases it may call, with the reason."""
 
@@ -52,6 +54,9 @@ NAMES = {"utils", "util", "helpers", "helper", "common", "base", "manager", "man
 GLOBALS = {"request", "g", "current_app", "session"}
 MEET_GLOBALS = {"server/web/context.py", "server/web/app.py"}
 """`context` makes what a request has; `app` wraps it (limits, faults, the log). A view takes `request` from `context`."""
+
+MADE_IN = {"Caller": "server/usecases/identify.py", "Delivery": "server/usecases/deliver.py"}
+"""Values that vouch for how they came about: who somebody is was proven, and a use was recorded before its bytes."""
 
 AT_IMPORT = {
     "create_engine",
@@ -107,7 +112,7 @@ def faults(root: Path, stamp: int = 0) -> list[str]:
     return [
         f"{m.path}{said}"
         for m in found
-        for said in (*_imports(m, packages), *_names(m), *_globals(m), *_words(m), *_at_import(m))
+        for said in (*_imports(m, packages), *_names(m), *_globals(m), *_vouched(m), *_words(m), *_at_import(m))
     ]
 
 
@@ -184,6 +189,17 @@ def _globals(module: Module) -> Iterator[str]:
             yield f":{node.lineno}: touches Flask's {node.attr}"
 
 
+def _vouched(module: Module) -> Iterator[str]:
+    for node in ast.walk(module.tree):
+        called = _called(node) if isinstance(node, ast.Call) else ""
+        if MADE_IN.get(called, module.path) != module.path:
+            yield f":{node.lineno}: makes a {called}, which only {MADE_IN[called]} may"
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+
+
 def _words(module: Module) -> Iterator[str]:
     if not ast.get_docstring(module.tree):
         yield ": opens with no sentence"
@@ -193,10 +209,8 @@ def _words(module: Module) -> Iterator[str]:
 
 def _at_import(module: Module) -> Iterator[str]:
     for node in _ran_at_import(module.tree.body):
-        if isinstance(node, ast.Call):
-            called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
-            if called in AT_IMPORT:
-                yield f":{node.lineno}: {called}() happens at import"
+        if isinstance(node, ast.Call) and (called := _called(node)) in AT_IMPORT:
+            yield f":{node.lineno}: {called}() happens at import"
     if module.name.split(".")[0] in ("consent", "mappings"):
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
@@ -258,6 +272,8 @@ PLANTED = {
     "server/web/view.py": ("from flask import Response, g", "touches Flask's g"),
     "server/web/other_view.py": ("import flask\ndef f():\n    return flask.request", "touches Flask's request"),
     "server/web/third_view.py": ("from server.web.context import g", "touches Flask's g"),
+    "server/web/vouches.py": ("from server.usecases.hall import Caller\ndef f():\n    return Caller(None)", "makes a Caller"),
+    "server/web/hasty.py": ("from server.usecases import deliver\ndef f():\n    deliver.Delivery()", "makes a Delivery"),
     "adapters/relative.py": ("from . import sql", "is relative"),
     "adapters/rooted.py": ("import adapters", "imports the package adapters"),
     "adapters/rooted_too.py": ("from server.usecases import *", "imports upward"),

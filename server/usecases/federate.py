@@ -10,11 +10,11 @@ from adapters.sql.search import Tally
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.disclosure import safe_age, safe_count
-from consent.subject import ANONYMOUS
 from mappings.dcat import Listing, missing
 from mappings.eucaim import Collection, collection_id, read_ast, to_reply
 from mappings.query import Level, Query
 from server.usecases.hall import Caller, Hall
+from server.usecases.identify import Nobody, identify
 from server.usecases.record import noted
 
 
@@ -60,7 +60,7 @@ def incomplete(hall: Hall) -> dict[str, list[str]]:
 
 def _listings(hall: Hall) -> list[Listing]:
     with hall.store.read() as connection:
-        visible = hall.visible_datasets(connection, Caller(ANONYMOUS), Action.DISCOVER)
+        visible = hall.visible_datasets(connection, identify(hall, Nobody()), Action.DISCOVER)
         tallies = {
             t.dataset: t
             for t in search.tallies(connection, Query(Level.STUDY), visible, hall.clock(), hall.settings.min_subjects)

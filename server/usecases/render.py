@@ -1,13 +1,13 @@
 """Letting a person see a picture: a frame of one instance as JPEG or PNG, as a reduced preview or a full view."""
 
 from dataclasses import dataclass
+from functools import partial
 
 from consent.conditions import Action
 from mappings.dicom.part10 import Unreadable, plain, read_part10
 from mappings.failures import NotAcceptable
-from server.usecases import retrieve
+from server.usecases.deliver import Wanted, deliver_made
 from server.usecases.hall import Caller, Hall
-from server.usecases.retrieve import Wanted
 
 PREVIEW_SIDE = 512
 VIEW_SIDE = 4096
@@ -31,28 +31,26 @@ class Picture:
 
 
 def render(hall: Hall, caller: Caller, wanted: Wanted, picture: Picture) -> bytes:
-    """The picture's bytes, recorded before they leave. Raises NotFound, Forbidden, NotAcceptable."""
+    """The picture's bytes, recorded before they leave; a picture that can't be made is no use.
+
+    Raises NotFound, Forbidden, NotAcceptable.
+    """
+    return deliver_made(hall, caller, wanted, picture.action, partial(_draw, picture))
+
+
+def _draw(picture: Picture, file: memoryview) -> bytes:
     from mappings.dicom import pixels  # noqa: PLC0415 - decoders load with the first picture, not with every process
 
-    granted = retrieve.grant(hall, caller, wanted, picture.action)
-    located = granted.objects[0]
-    node = retrieve.still_open(hall, caller, picture.action, granted, located)
-    with node.open(located.place) as source:
-        file = memoryview(source.read())
-    side = min(picture.max_side or PREVIEW_SIDE, VIEW_SIDE)
     try:
         part10 = read_part10(file)
-        dataset = plain(part10.dataset, part10.transfer_syntax)
-        made = pixels.render(
-            dataset,
+        return pixels.render(
+            plain(part10.dataset, part10.transfer_syntax),
             part10.transfer_syntax,
             picture.frame,
             media_type=picture.media_type,
-            max_side=side,
+            max_side=min(picture.max_side or PREVIEW_SIDE, VIEW_SIDE),
             window=picture.window,
             quality=picture.quality,
         )
     except Unreadable as bad:
         raise NotAcceptable("pixels-undecodable", "No picture can be made of this object.") from bad
-    retrieve.recorded(hall, caller, wanted, picture.action, granted)
-    return made

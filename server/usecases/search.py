@@ -2,7 +2,10 @@
 
 from adapters.sql import search as rows
 from consent.conditions import Action
+from consent.policy import VisibleDatasets
+from mappings.failures import NotFound
 from mappings.query import Query
+from server.usecases.deliver import Wanted, decide_study
 from server.usecases.hall import Caller, Hall
 from server.usecases.record import noted
 
@@ -10,6 +13,18 @@ from server.usecases.record import noted
 def fragments(hall: Hall, caller: Caller, query: Query) -> list[bytes]:
     """One page of DICOM JSON objects the caller may see now."""
     with hall.store.read() as connection:
-        found = rows.fragments(connection, query, hall.visible_datasets(connection, caller, Action.QUERY), hall.clock())
-    noted(hall, caller, Action.QUERY, f"qido/{query.level}", 200, len(found))
-    return found
+        page = rows.fragments(connection, query, hall.visible_datasets(connection, caller, Action.QUERY), hall.clock())
+    noted(hall, caller, Action.QUERY, f"qido/{query.level}", 200, len(page))
+    return page
+
+
+def metadata(hall: Hall, caller: Caller, wanted: Wanted) -> list[bytes]:
+    """The full metadata of every instance asked for. Raises NotFound or Forbidden."""
+    with hall.store.read() as connection:
+        facts, decision = decide_study(hall, connection, caller, Action.QUERY, wanted.study)
+        visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)
+        objects = rows.metadata(connection, wanted.query, visible, hall.clock())
+    if not objects:
+        raise NotFound("instance-unknown", "There is no such series or instance here, or none for you.")
+    noted(hall, caller, Action.QUERY, f"metadata/{wanted.target}", 200, len(objects))
+    return objects

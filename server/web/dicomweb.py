@@ -7,8 +7,7 @@ the three doors of ingest. A view parses, calls and renders.
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -17,18 +16,18 @@ from flask import Blueprint, Response
 from adapters.sql.search import Located
 from consent.conditions import Action
 from consent.deposit import Outcome
-from mappings.dicom.accept import choose_json, choose_rendered, choose_retrieve, read_media_type
+from mappings.dicom.accept import Choice, choose_json, choose_rendered, choose_retrieve, read_media_type
 from mappings.dicom.dimse import status_for
 from mappings.dicom.fragment import BASE
 from mappings.dicom.multipart import Limits, Multipart, PartHeaders, PartReader, dicom_part
 from mappings.dicom.qido import read_query
 from mappings.failures import Invalid, UnsupportedMedia
 from mappings.query import Level
-from server.usecases import ingest, push, render, retrieve, search
+from server.usecases import ingest, push, render, search
 from server.usecases.batch import Batch, close_batch, open_batch
+from server.usecases.deliver import Delivery, Wanted, deliver
 from server.usecases.ingest import Taken
 from server.usecases.render import Picture
-from server.usecases.retrieve import Granted, Wanted
 from server.web.bulkheads import Bulkhead
 from server.web.context import answered, caller, hall, peer, request, serves, staying
 from server.web.spool import Spool
@@ -117,41 +116,36 @@ def _retrieve_routes(routes: Blueprint) -> None:
 def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
     """The full DICOM JSON of every instance, bulk data by reference."""
     media_type = choose_json(_accept())
-    return _objects(retrieve.metadata(hall(), caller(), Wanted(study, series, instance)), media_type)
+    return _objects(search.metadata(hall(), caller(), Wanted(study, series, instance)), media_type)
 
 
 def objects(study: str, series: str | None = None, instance: str | None = None) -> Response:
     """The stored files, streamed with their exact length. Processing for a client inside, export for any other."""
-    asker, wanted = caller(), Wanted(study, series, instance)
-    action = retrieve.action_of(asker.subject)
-    granted = retrieve.grant(hall(), asker, wanted, action)
-    choice = choose_retrieve(_accept(), {o.transfer_syntax for o in granted.objects})
-    single = not choice.multipart and len(granted.objects) == 1
-    retrieve.recorded(hall(), asker, wanted, action, granted)
-    files = retrieve.stream(hall(), asker, wanted, action, granted)
-    files = chain([next(files)], files)  # a node that is down says so before the answer has begun
+    delivery = deliver(hall(), caller(), Wanted(study, series, instance), _choose)
+    single = not delivery.form.multipart and len(delivery.objects) == 1
     with staying() as leave:
-        response = _single(granted, files) if single else _multipart(granted, files)
+        response = _single(delivery) if single else _multipart(delivery)
         response.call_on_close(leave)
         return response
 
 
-Files = Iterator[tuple[Located, Iterator[bytes]]]
+def _choose(stored: Sequence[Located]) -> Choice:
+    return choose_retrieve(_accept(), {o.transfer_syntax for o in stored})
 
 
-def _single(granted: Granted, files: Files) -> Response:
-    only = granted.objects[0]
-    body = (chunk for _, chunks in files for chunk in chunks)
+def _single(delivery: Delivery[Choice]) -> Response:
+    only = delivery.objects[0]
+    body = (chunk for _, chunks in delivery for chunk in chunks)
     return answered(body, media_type=dicom_part(only.transfer_syntax), Content_Length=str(only.size))
 
 
-def _multipart(granted: Granted, files: Files) -> Response:
+def _multipart(delivery: Delivery[Choice]) -> Response:
     written = Multipart(f"accord-{secrets.token_hex(16)}")
-    parts = [_part(o) for o in granted.objects]  # made here: while the body streams there is no request any more
+    parts = [_part(o) for o in delivery.objects]  # made here: while the body streams there is no request any more
     length = written.total(parts)
 
     def body() -> Iterator[bytes]:
-        for part, (_, chunks) in zip(parts, files, strict=True):
+        for part, (_, chunks) in zip(parts, delivery, strict=True):
             yield written.head(*part)
             yield from chunks
         yield written.tail()

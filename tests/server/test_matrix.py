@@ -14,6 +14,7 @@ from adapters.identity import Keys
 from consent.conditions import Action
 from consent.policy import MATRIX, SENTENCES, Reach
 from consent.subject import Role
+from mappings.failures import Full
 from server.usecases import withdraw
 from server.usecases.agreement import move_agreement
 from server.usecases.client import set_client
@@ -421,6 +422,20 @@ def test_without_a_secret_there_is_no_federated_search(fresh):
     closed = replace(fresh.hall, settings=replace(fresh.hall.settings, federation_secret=""))
     off = replace(fresh, hall=closed, flask=web.create(closed, fresh.keys))
     assert answer(off, "POST /api/datasets/eucaimSearch", CALLERS["federation"]).status_code == 404
+
+
+def test_what_can_not_be_recorded_gives_no_byte_at_any_door(fresh, monkeypatch):
+    routes = [r for r in ROUTES if ROUTES[r].kind is Kind.OBJECT and ROUTES[r].action is not A.QUERY]
+    assert {answer(fresh, route, CALLERS["provider"]).status_code for route in routes} == {200}
+
+    def fails(**_):
+        raise Full("storage-full", "The disk is full.")
+
+    monkeypatch.setattr(fresh.hall.store, "write", fails)
+    for route in routes:
+        for name in ("user", "inside", "provider"):
+            response = answer(fresh, route, CALLERS[name])
+            assert (response.status_code, response.content_type) == (507, "application/problem+json"), (name, route)
 
 
 def test_readiness_is_for_all_and_its_detail_for_the_operator(house):

@@ -18,13 +18,13 @@ from mappings.dicom.fragment import BASE
 from mappings.query import EVERYTHING, Level, Page, Query
 from mappings.study import study_key
 from server.usecases import ledger as records
-from server.usecases import read, report, retrieve, search
+from server.usecases import read, report, search
 from server.usecases.client import list_clients
 from server.usecases.dataset import list_datasets
+from server.usecases.deliver import Wanted
 from server.usecases.hall import Caller, Hall
 from server.usecases.identify import subject
 from server.usecases.node import list_nodes
-from server.usecases.retrieve import Wanted
 from server.usecases.sender import list_senders
 from server.usecases.terms import read_terms
 
@@ -144,7 +144,7 @@ def _documents(hall: Hall, asking: Caller) -> list[object]:
 
 def metadata(hall: Hall) -> list[list[object]]:
     """What is told of each instance of the study: its identifiers and its number of elements."""
-    found = map(_json, retrieve.metadata(hall, caller(hall, "researcher"), Wanted(STUDY)))
+    found = map(_json, search.metadata(hall, caller(hall, "researcher"), Wanted(STUDY)))
     return sorted([m["00080018"]["Value"][0], m["0020000E"]["Value"][0], len(m)] for m in found)
 
 

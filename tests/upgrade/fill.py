@@ -21,16 +21,16 @@ from adapters.sql import migrate
 from adapters.sql import tables as t
 from consent.conditions import Action
 from server.cli.demonstration import DETAILS
-from server.usecases import document, ingest, ledger, reconcile, release, retrieve, withdraw
+from server.usecases import document, ingest, ledger, reconcile, release, withdraw
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import Batch, close_batch
 from server.usecases.client import add_client, set_client
 from server.usecases.dataset import add_dataset, set_dataset
+from server.usecases.deliver import Wanted, deliver_made
 from server.usecases.hall import Hall
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit, revoke_permit
-from server.usecases.retrieve import Wanted
 from server.usecases.sender import add_sender, attest_sender, remove_sender
 from server.usecases.terms import publish_terms
 from tests import builders, servers
@@ -238,7 +238,7 @@ def use(hall: Hall, clock: Clock) -> None:
 def retrieved(hall: Hall, client: str, study: str, action: Action) -> None:
     """A use, recorded before its first byte."""
     asking = caller(hall, client, inside=client == "compute")
-    retrieve.recorded(hall, asking, Wanted(study), action, retrieve.grant(hall, asking, Wanted(study), action))
+    deliver_made(hall, asking, Wanted(study), action, bytes)
 
 
 def keep(hall: Hall, clock: Clock) -> None:

@@ -13,14 +13,13 @@ from sqlalchemy import select
 from adapters.sql import migrate
 from adapters.sql import tables as t
 from consent.agreement import MOVES, AgreementState, Side
-from consent.conditions import Action
 from mappings.failures import Conflict
 from mappings.query import EVERYTHING, Level, Page, Query
 from mappings.study import study_key
-from server.usecases import document, ingest, ledger, read, release, report, retrieve, search
+from server.usecases import document, ingest, ledger, read, release, report, search
 from server.usecases.agreement import list_agreements, move_agreement, read_agreement
 from server.usecases.batch import close_batch
-from server.usecases.retrieve import Wanted
+from server.usecases.deliver import Wanted, deliver
 from server.worker.loop import chores
 from tests import builders
 from tests.builders import ACTOR, made, sample
@@ -96,11 +95,9 @@ def test_its_stop_is_lifted_by_the_repository_which_set_it(world):
 def test_its_objects_are_given_out_to_the_byte(world):
     asking = caller(world, "researcher")
     for study, count in ((LIVER, 3), (STUDY, 3)):
-        granted = retrieve.grant(world, asking, Wanted(study), Action.EXPORT)
-        retrieve.recorded(world, asking, Wanted(study), Action.EXPORT, granted)
-        sent = list(retrieve.stream(world, asking, Wanted(study), Action.EXPORT, granted))
-        assert [sha256(b"".join(file)).hexdigest() for _, file in sent] == [located.place for located, _ in sent]
-        assert len(sent) == count
+        sent = deliver(world, asking, Wanted(study), len)
+        assert [sha256(b"".join(file)).hexdigest() for _, file in sent] == [located.place for located in sent.objects]
+        assert len(sent.objects) == count
     assert ledger.verify(world).broken is None
 
 
@@ -145,7 +142,7 @@ def test_an_old_study_and_its_old_series_grow(world, uid, name, file, word):
     ]
     assert sum(s["numberOfInstances"] for s in after["series"]) == 4
     assert form_of(world, uid) == 0  # what of it is old stays to be found
-    assert len(retrieve.metadata(world, caller(world, "researcher"), Wanted(uid))) == 4
+    assert len(search.metadata(world, caller(world, "researcher"), Wanted(uid))) == 4
 
 
 def test_what_is_known_blocked_or_of_another_dataset_is_as_before(world):
@@ -168,7 +165,7 @@ def test_a_batch_that_waits_is_released(world):
     assert release.release(world, ACTOR, key, frozenset({"1.2.11.1.1"})).objects == 1
     assert states(world)["1.2.11.1.1"] == "held"
     assert report.report(world, None, key).waiting == 1
-    assert retrieve.metadata(world, caller(world, "researcher"), Wanted("1.2.11"))
+    assert search.metadata(world, caller(world, "researcher"), Wanted("1.2.11"))
 
 
 def test_what_it_left_behind_is_worked_off(world):

@@ -12,16 +12,16 @@ from consent.conditions import Action
 from consent.subject import FEDERATION, Role
 from mappings.failures import Conflict, Failure, Gone, Invalid, NotFound
 from mappings.query import Level, Query
-from server.usecases import document, ingest, reconcile, render, retrieve, search, withdraw
+from server.usecases import document, ingest, reconcile, render, search, withdraw
 from server.usecases.agreement import add_agreement, move_agreement, read_agreement
 from server.usecases.client import set_client
 from server.usecases.dataset import add_dataset, set_dataset
+from server.usecases.deliver import Wanted, deliver, grant
 from server.usecases.hall import Caller
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.render import Picture
-from server.usecases.retrieve import Wanted
 from server.usecases.sender import add_sender, attest_sender, remove_sender
 from server.usecases.terms import publish_terms
 from tests import builders
@@ -168,8 +168,8 @@ def tallies(hall):
 
 ASKED = {
     "search": lambda h: search.fragments(h, USER, Query(Level.STUDY)),
-    "metadata": lambda h: retrieve.metadata(h, USER, WANTED),
-    "retrieve": lambda h: retrieve.grant(h, USER, WANTED, Action.EXPORT).objects,
+    "metadata": lambda h: search.metadata(h, USER, WANTED),
+    "retrieve": lambda h: grant(h, USER, WANTED, Action.EXPORT).objects,
     "render": lambda h: render.render(h, USER, WANTED, Picture()),
     "documents": documents,
     "tallies": tallies,
@@ -261,8 +261,7 @@ def test_a_revoked_permit_binds_the_next_statement(tmp_path, clock):
 @pytest.mark.parametrize("name", [n for n in STOPS if n != "withdraw"])
 def test_what_is_being_sent_ends_at_the_next_object(shared, name):
     wanted = Wanted("1.2.3")
-    granted = retrieve.grant(shared, USER, wanted, Action.EXPORT)
-    sending = retrieve.stream(shared, USER, wanted, Action.EXPORT, granted)
+    sending = iter(deliver(shared, USER, wanted, len))
     _, first = next(sending)
     assert b"".join(first)
     STOPS[name][0](shared)
@@ -272,8 +271,7 @@ def test_what_is_being_sent_ends_at_the_next_object(shared, name):
 
 def test_a_withdrawn_study_that_is_being_sent_ends_with_its_bytes(shared):
     wanted = Wanted("1.2.3")
-    granted = retrieve.grant(shared, USER, wanted, Action.EXPORT)
-    sending = retrieve.stream(shared, USER, wanted, Action.EXPORT, granted)
+    sending = iter(deliver(shared, USER, wanted, len))
     _, first = next(sending)
     b"".join(first)
     withdraw.withdraw_study(shared, ACTOR, "1.2.3")

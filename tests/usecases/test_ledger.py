@@ -9,12 +9,11 @@ from adapters.sql import ledger as rows
 from adapters.sql import tables as t
 from consent import entries
 from consent.commitment import leaf_hash
-from consent.conditions import Action
 from consent.subject import Role
-from server.usecases import ingest, ledger, retrieve
+from server.usecases import ingest, ledger
 from server.usecases.agreement import move_agreement
 from server.usecases.batch import close_batch
-from server.usecases.retrieve import Wanted
+from server.usecases.deliver import Wanted, deliver
 from tests import builders
 from tests.builders import ACTOR, made
 
@@ -28,7 +27,7 @@ def lived(hall, clock):
         ingest.take(hall, batch, "a", made(f"1.2.3.1.{n}"))
     close_batch(hall, batch.id)
     for _ in range(2):
-        retrieve.recorded(hall, INSIDE, STUDY, Action.PROCESS, retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS))
+        deliver(hall, INSIDE, STUDY, len)
     ledger.sequence(hall)
     ledger.checkpoint(hall)
     clock.on(700)
@@ -232,7 +231,7 @@ def test_roots_are_kept_at_intervals_and_only_over_what_is_new(built, clock):
 
 def test_a_window_is_closed_once_after_it_has_ended(built, clock):
     ingest.take(built, builders.batch(built), "a", made())
-    retrieve.recorded(built, INSIDE, STUDY, Action.PROCESS, retrieve.grant(built, INSIDE, STUDY, Action.PROCESS))
+    deliver(built, INSIDE, STUDY, len)
     assert ledger.close_windows(built) == 0
     clock.on(360)
     assert (ledger.close_windows(built), ledger.close_windows(built)) == (1, 0)

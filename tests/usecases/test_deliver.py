@@ -1,18 +1,22 @@
 """Letting objects out: who may not hears why or nothing, and what leaves is recorded before its first byte."""
 
+from contextlib import contextmanager
+from io import BytesIO
+
 import pytest
 from sqlalchemy import select, update
 
+from adapters.nodes.folder import FolderNode
 from adapters.sql import tables as t
 from consent.conditions import Action
 from consent.policy import SENTENCES
 from consent.subject import ANONYMOUS, Role
-from mappings.failures import Forbidden, Gone, NotAcceptable, NotFound, Unavailable
-from server.usecases import ingest, render, retrieve, withdraw
+from mappings.failures import Forbidden, Full, Gone, NotAcceptable, NotFound, Unavailable
+from server.usecases import ingest, render, search, withdraw
+from server.usecases.deliver import Wanted, action_of, deliver, deliver_made, grant
 from server.usecases.hall import Caller
 from server.usecases.node import move_node
 from server.usecases.render import Picture
-from server.usecases.retrieve import Wanted
 from tests import builders
 from tests.builders import ACTOR, made
 
@@ -65,7 +69,7 @@ def test_what_a_caller_may_not_know_of_is_not_found(shared, who, agreement):
     hall = shared(**agreement)
     for wanted in (STUDY, Wanted("9.9")):
         with pytest.raises(NotFound) as found:
-            retrieve.grant(hall, who, wanted, Action.EXPORT)
+            grant(hall, who, wanted, Action.EXPORT)
         assert found.value.sentence == "There is no such study here, or none for you."
 
 
@@ -83,7 +87,7 @@ def test_what_a_caller_may_not_know_of_is_not_found(shared, who, agreement):
 def test_what_a_caller_knows_of_and_may_not_have_is_forbidden_by_a_named_rule_and_says_whom_to_ask(shared, who, action, rule):
     hall = shared()
     with pytest.raises(Forbidden) as refused:
-        retrieve.grant(hall, who, STUDY, action)
+        grant(hall, who, STUDY, action)
     assert refused.value.code == rule
     assert SENTENCES[rule] in refused.value.sentence
     assert hall.settings.contact in refused.value.sentence
@@ -94,7 +98,7 @@ def test_what_is_quarantined_is_not_found_even_by_its_provider(shared):
     ingest.take(hall, builders.batch(hall), "a", made("1.2.9.1.1", study="1.2.9", InstitutionName="Hospital"))
     for who in (PROVIDER, USER, OPERATOR):
         with pytest.raises(NotFound):
-            retrieve.metadata(hall, who, Wanted("1.2.9"))
+            search.metadata(hall, who, Wanted("1.2.9"))
 
 
 @pytest.mark.parametrize(
@@ -102,27 +106,27 @@ def test_what_is_quarantined_is_not_found_even_by_its_provider(shared):
 )
 def test_a_series_or_instance_that_is_not_there_is_not_found(shared, wanted):
     with pytest.raises(NotFound):
-        retrieve.grant(shared(), PROVIDER, wanted, Action.EXPORT)
+        grant(shared(), PROVIDER, wanted, Action.EXPORT)
 
 
 def test_bytes_are_processed_inside_and_exported_elsewhere():
-    assert [retrieve.action_of(c.subject) for c in (INSIDE, USER, PROVIDER)] == [Action.PROCESS, Action.EXPORT, Action.EXPORT]
+    assert [action_of(c.subject) for c in (INSIDE, USER, PROVIDER)] == [Action.PROCESS, Action.EXPORT, Action.EXPORT]
 
 
 @pytest.mark.parametrize(("who", "action"), [(INSIDE, Action.PROCESS), (PROVIDER, Action.EXPORT)])
 def test_what_leaves_is_recorded_first_and_is_what_came(shared, who, action):
     hall = shared()
-    granted = retrieve.grant(hall, who, STUDY, action)
-    retrieve.recorded(hall, who, STUDY, action, granted)
+    delivery = deliver(hall, who, STUDY, len)
     assert (accesses(hall), kinds(hall)) == ([(str(action), 200, 2)], ["use.opened"])
-    sent = [b"".join(chunks) for _, chunks in retrieve.stream(hall, who, STUDY, action, granted)]
+    assert delivery.form == 2
+    sent = [b"".join(chunks) for _, chunks in delivery]
     assert sent == [bytes(made(f"1.2.3.1.{n}")) for n in (1, 2)]
-    assert [len(s) for s in sent] == [o.size for o in granted.objects]
+    assert [len(s) for s in sent] == [o.size for o in delivery.objects]
 
 
 def test_a_use_is_recorded_with_agreement_and_terms(shared):
     hall = shared()
-    retrieve.recorded(hall, INSIDE, STUDY, Action.PROCESS, retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS))
+    deliver(hall, INSIDE, STUDY, len)
     with hall.store.read() as connection:
         body = connection.execute(select(t.ledger_body.c.body).where(t.ledger_body.c.kind == "use.opened")).scalar_one()
     assert b'"agreement":"DSA-LUNG@1"' in body
@@ -131,18 +135,94 @@ def test_a_use_is_recorded_with_agreement_and_terms(shared):
 
 def test_a_stream_that_breaks_is_recorded_too(shared):
     hall = shared()
-    granted = retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS)
-    sending = retrieve.stream(hall, INSIDE, STUDY, Action.PROCESS, granted)
+    sending = iter(deliver(hall, INSIDE, STUDY, len))
     b"".join(next(sending)[1])
     move_node(hall, ACTOR, "central", "unlink")
     with pytest.raises(Exception, match="stopped"):
         next(sending)
-    assert accesses(hall) == [("process", 500, 2)]
+    assert accesses(hall) == [("process", 200, 2), ("process", 500, 2)]
+
+
+class Cut(BytesIO):
+    """A node's file that breaks off after its first bytes."""
+
+    def read(self, size=-1):
+        if self.tell():
+            raise Unavailable("node-unavailable", "-")
+        return super().read(min(size, 10))
+
+
+def test_an_object_that_breaks_in_its_middle_is_recorded_too(shared, monkeypatch):
+    hall = shared()
+    monkeypatch.setattr(FolderNode, "open", lambda *_: Cut(bytes(99)))
+    delivery = deliver(hall, INSIDE, STUDY, len)
+    _, chunks = next(iter(delivery))
+    assert len(next(chunks)) == 10
+    with pytest.raises(Unavailable):
+        next(chunks)
+    assert accesses(hall) == [("process", 200, 2), ("process", 500, 2)]
+
+
+def test_a_node_that_is_down_says_so_before_an_answer_begins(shared, monkeypatch):
+    hall = shared()
+
+    def down(*_):
+        raise Unavailable("node-unavailable", "-")
+
+    monkeypatch.setattr(FolderNode, "open", down)
+    with pytest.raises(Unavailable):
+        deliver(hall, INSIDE, STUDY, len)
+    assert accesses(hall) == [("process", 200, 2), ("process", 500, 2)]
+
+
+def test_a_form_that_can_not_be_made_is_no_use(shared):
+    def refuse(_objects):
+        raise NotAcceptable("not-acceptable", "-")
+
+    hall = shared()
+    with pytest.raises(NotAcceptable):
+        deliver(hall, INSIDE, STUDY, refuse)
+    assert (accesses(hall), kinds(hall)) == ([], [])
+
+
+@pytest.fixture
+def unrecorded(shared, monkeypatch):
+    """A hall whose every commit fails, and the files that its node has opened."""
+    opened = []
+    hall = shared()
+    really, write = FolderNode.open, hall.store.write
+
+    @contextmanager
+    def fails(**how):
+        with write(**how) as connection:
+            yield connection
+            raise Full("storage-full", "-")
+
+    monkeypatch.setattr(hall.store, "write", fails)
+    monkeypatch.setattr(FolderNode, "open", lambda self, place: opened.append(place) or really(self, place))
+    return hall, opened
+
+
+def test_without_a_committed_record_there_is_no_delivery_and_no_file_is_opened(unrecorded):
+    hall, opened = unrecorded
+    with pytest.raises(Full):
+        deliver(hall, INSIDE, STUDY, len)
+    assert (opened, accesses(hall)) == ([], [])
+
+
+def test_without_a_committed_record_no_picture_is_handed_over(unrecorded):
+    hall, _ = unrecorded
+    for picture in (Picture(), Picture(media_type="image/png")):
+        with pytest.raises(Full):
+            render.render(hall, USER, IMAGE, picture)
+    with pytest.raises(Full):
+        deliver_made(hall, PROVIDER, IMAGE, Action.EXPORT, bytes)
+    assert accesses(hall) == []
 
 
 def test_metadata_needs_query_and_is_noted(shared):
     hall = shared()
-    assert len(retrieve.metadata(hall, USER, STUDY)) == 2
+    assert len(search.metadata(hall, USER, STUDY)) == 2
     hall.accesses.flush()
     assert accesses(hall) == [("query", 200, 2)]
 
@@ -209,8 +289,7 @@ def test_what_a_node_has_changed_is_never_taken_for_the_object(shared, clock):
 
 def test_a_study_withdrawn_while_it_is_sent_stops_between_its_objects(shared):
     hall = shared()
-    granted = retrieve.grant(hall, INSIDE, STUDY, Action.PROCESS)
-    sent = retrieve.stream(hall, INSIDE, STUDY, Action.PROCESS, granted)
+    sent = iter(deliver(hall, INSIDE, STUDY, len))
     b"".join(next(sent)[1])
     withdraw.withdraw_study(hall, ACTOR, "1.2.3")
     with pytest.raises(Gone, match="withdrawn"):

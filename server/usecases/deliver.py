@@ -1,0 +1,187 @@
+"""Letting objects out: located among what the caller may see, decided, recorded durably, and only then opened.
+
+What a caller may not know of is not found; what it may know of but not have is forbidden, by a named rule. Every door that gives
+bytes calls `deliver` (the files) or `deliver_made` (what was made of one), and none can order it wrongly: it gets no byte before
+the record (an access row, and the opened entry of its window of use) is committed. No transaction is open while bytes flow; before
+each object it is asked again whether anything was stopped, and a delivery that breaks leaves a second record.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain
+from typing import BinaryIO, Generic, TypeVar
+
+from sqlalchemy import Connection
+
+from adapters.sql import access, custody
+from adapters.sql import search as rows
+from adapters.sql.access import Access, Under
+from adapters.sql.ledger import About
+from adapters.sql.search import Located
+from consent.conditions import Action
+from consent.dataset import Facts
+from consent.policy import Decision, VisibleDatasets, decide
+from consent.subject import Role, Subject
+from mappings.failures import Failure, Forbidden, Gone, NotFound
+from mappings.query import AllOf, Level, OneOf, Page, Query
+from server.usecases.hall import Caller, Hall
+
+CHUNK = 512 * 1024
+MOST = 1_000_000
+Form = TypeVar("Form")
+File = tuple[Located, Iterator[bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is asked for: a study, one of its series, one of its instances."""
+
+    study: str
+    series: str | None = None
+    instance: str | None = None
+
+    @property
+    def query(self) -> Query:
+        """The question that finds its instances."""
+        named = (("study_uid", self.study), ("series_uid", self.series), ("sop_uid", self.instance))
+        return Query(Level.INSTANCE, AllOf(tuple(OneOf(f, (uid,)) for f, uid in named if uid is not None)), Page(limit=MOST))
+
+    @property
+    def target(self) -> str:
+        """How the access record calls it."""
+        return "/".join(uid for uid in (self.study, self.series, self.instance) if uid)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A use that was granted: who does what with what, by which decision on which dataset, and the instances it covers."""
+
+    caller: Caller
+    action: Action
+    wanted: Wanted
+    facts: Facts
+    decision: Decision
+    objects: Sequence[Located]
+
+
+class Delivery(Generic[Form]):
+    """Instances on their way out: `objects` in their order, in the `form` that was chosen; iterated, each with its bytes.
+
+    Making one commits the record of its use and opens the first object, so a node that is down says so before an answer begins.
+    A later object raises Gone where anything was stopped or withdrawn meanwhile, and its chunks what its node raises.
+    """
+
+    def __init__(self, hall: Hall, use: Use, form: Form) -> None:
+        _record(hall, use)
+        self.objects, self.form = use.objects, form
+        files = _files(hall, use)
+        self._files = chain([next(files)], files)
+
+    def __iter__(self) -> Iterator[File]:
+        return self._files
+
+
+def deliver(hall: Hall, caller: Caller, wanted: Wanted, choose: Callable[[Sequence[Located]], Form]) -> Delivery[Form]:
+    """The objects asked for, their use recorded: processing by a client inside, export by any other.
+
+    `choose` says in which form they go; what it raises is no use, and recorded as none. Raises NotFound or Forbidden.
+    """
+    use = grant(hall, caller, wanted, action_of(caller.subject))
+    return Delivery(hall, use, choose(use.objects))
+
+
+def deliver_made(hall: Hall, caller: Caller, wanted: Wanted, action: Action, make: Callable[[memoryview], bytes]) -> bytes:
+    """What `make` makes of an instance's file, handed over once its use is recorded; what `make` refuses is no use.
+
+    Raises NotFound, Forbidden, what the node raises, and what `make` raises.
+    """
+    use = grant(hall, caller, wanted, action)
+    with _open(hall, use, use.objects[0]) as source:
+        made = make(memoryview(source.read()))
+    _record(hall, use)
+    return made
+
+
+def action_of(subject: Subject) -> Action:
+    """Bytes to a client at a node's compute network are processed there; to anybody else they are exported."""
+    return Action.PROCESS if subject.role is Role.INSIDE else Action.EXPORT
+
+
+def grant(hall: Hall, caller: Caller, wanted: Wanted, action: Action) -> Use:
+    """Locate and decide. Raises NotFound or Forbidden."""
+    with hall.store.read() as connection:
+        facts, decision = decide_study(hall, connection, caller, action, wanted.study)
+        visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)
+        objects = rows.located(connection, wanted.query, visible, hall.clock())
+    if not objects:
+        raise NotFound("instance-unknown", "There is no such series or instance here, or none for you.")
+    return Use(caller, action, wanted, facts, decision, objects)
+
+
+def decide_study(hall: Hall, connection: Connection, caller: Caller, action: Action, study: str) -> tuple[Facts, Decision]:
+    """The decision on a study's dataset. Raises NotFound where the caller may not know it, Forbidden where it may not have it."""
+    dataset = rows.dataset_of(connection, study)
+    facts = next((f for f in hall.governance(connection).facts if f.dataset == dataset), None)
+    unknown = NotFound("study-unknown", "There is no such study here, or none for you.")
+    if facts is None:
+        raise unknown
+    now = hall.clock()
+    decision = decide(caller.subject, action, caller.purpose, facts, now)
+    if decision.allowed:
+        return facts, decision
+    if not decide(caller.subject, Action.DISCOVER, caller.purpose, facts, now).allowed:
+        raise unknown
+    raise Forbidden(decision.rule, f"{decision.sentence} Questions: {hall.settings.contact}.")
+
+
+def _record(hall: Hall, use: Use, status: int = 200) -> None:
+    """Commit the record of a use: durable when this returns."""
+    caller, facts, decision = use.caller, use.facts, use.decision
+    count = len(use.objects)
+    row = Access(
+        hall.clock(), caller.subject.id, str(use.action), caller.purpose or "", use.wanted.target, status, count, caller.request
+    )
+    with hall.store.write() as connection:
+        if use.action is Action.PREVIEW:
+            access.preview(connection, row)
+            return
+        about = About(hall.governance(connection).parties[facts.provider], facts.dataset)
+        access.use(connection, row, use.wanted.study, about, Under(facts.alias, decision.agreement, decision.terms))
+
+
+def _files(hall: Hall, use: Use) -> Iterator[File]:
+    for located in use.objects:
+        with _recording_breaks(hall, use):
+            source = _open(hall, use, located)
+        with source:
+            yield located, _chunks(hall, use, source)
+
+
+def _chunks(hall: Hall, use: Use, source: BinaryIO) -> Iterator[bytes]:
+    with _recording_breaks(hall, use):
+        while chunk := source.read(CHUNK):
+            yield chunk
+
+
+@contextmanager
+def _recording_breaks(hall: Hall, use: Use) -> Iterator[None]:
+    """Record what breaks off, and raise it on, so that the reader sees a short body."""
+    try:
+        yield
+    except Failure:
+        _record(hall, use, status=500)
+        raise
+
+
+def _open(hall: Hall, use: Use, located: Located) -> BinaryIO:
+    """An object's file, its use decided anew. Raises Gone where anything was stopped or withdrawn since the yes."""
+    with hall.store.read() as connection:
+        known = hall.governance(connection)
+        facts = next((f for f in known.facts if f.dataset == use.facts.dataset), None)
+        if facts is None or not decide(use.caller.subject, use.action, use.caller.purpose, facts, hall.clock()).allowed:
+            raise Gone("access-stopped", "The agreement or its node was stopped while this was being sent.")
+        if not custody.holds(connection, located.custody):
+            raise Gone("study-withdrawn", "The study was withdrawn while this was being sent.")
+        node = hall.node(connection, located.node)
+    return node.open(located.place)

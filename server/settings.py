@@ -2,45 +2,72 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
 from pathlib import Path
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta, ValidationError
+from msgspec.inspect import Field, IntType, Metadata, StructType, type_info
+
+Port = Annotated[int, Meta(ge=1, le=65535)]
+Count = Annotated[int, Meta(ge=1, le=10_000)]
+Megabytes = Annotated[int, Meta(ge=1, le=1_000_000)]
+Seconds = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
-def _setting(default: object, text: str) -> object:
-    return field(default=default, metadata={"text": text})
+class Settings(msgspec.Struct, frozen=True):
+    """How this Accord runs. Each field is `ACCORD_` and its name in capitals; its description is the README's."""
 
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """How this Accord runs. Each field is `ACCORD_` and its name in capitals; its text is the README's."""
-
-    data_dir: Path = _setting(Path("accord-data"), "Where the embedded database, folder nodes, quarantine, spool and keys live.")  # type: ignore[assignment]
-    database_url: str = _setting("", "SQLAlchemy URL; empty: SQLite in the data directory. PostgreSQL: `postgresql://…`.")  # type: ignore[assignment]
-    bind: str = _setting("127.0.0.1", "Address the doors listen on.")  # type: ignore[assignment]
-    port: int = _setting(8080, "HTTP port.")  # type: ignore[assignment]
-    dimse_port: int = _setting(11112, "DICOM port.")  # type: ignore[assignment]
-    public_url: str = _setting("", "The base URL callers use; empty: `http://BIND:PORT`. Never taken from a request.")  # type: ignore[assignment]
-    trusted_proxies: str = _setting("", "CIDRs whose `X-Forwarded-For` is believed.")  # type: ignore[assignment]
-    repository: str = _setting("Accord repository", "The repository's name: custodian of agreements, publisher of the catalogue.")  # type: ignore[assignment]
-    contact: str = _setting("contact@example.org", "E-mail address in the catalogue and in refusals that say whom to ask.")  # type: ignore[assignment]
-    min_subjects: int = _setting(10, "Fewer matching subjects than this are not told; 1: counts are exact.")  # type: ignore[assignment]
-    federation_secret: str = _setting("", "What `Authorization` must be, exactly, on `eucaimSearch`; empty: 404.")  # type: ignore[assignment]
-    web_workers: int = _setting(2, "HTTP processes.")  # type: ignore[assignment]
-    streams: int = _setting(24, "Byte streams served at once by each HTTP process; more: 503.")  # type: ignore[assignment]
-    uploads: int = _setting(6, "Uploads taken at once by each HTTP process; more: 503.")  # type: ignore[assignment]
-    searches: int = _setting(12, "Searches and everything else answered at once by each HTTP process; more: 503.")  # type: ignore[assignment]
-    forms: int = _setting(8, "Small bodies (token requests, posted searches) read at once by each HTTP process; more: 503.")  # type: ignore[assignment]
-    associations: int = _setting(64, "DICOM associations at once.")  # type: ignore[assignment]
-    gathered_mb: int = _setting(
-        4096, "Megabytes of objects that all DICOM associations hold in memory together; more: the one that asks is aborted."
-    )  # type: ignore[assignment]
-    max_object_mb: int = _setting(4096, "Largest object taken, in megabytes.")  # type: ignore[assignment]
-    min_free_mb: int = _setting(1024, "Free megabytes below which nothing is taken: A700 / 507.")  # type: ignore[assignment]
-    lease_seconds: int = _setting(60, "How long a claim on an object lasts before others may ask what became of it.")  # type: ignore[assignment]
-    quiet_seconds: int = _setting(600, "Quiet time after which an open batch is closed.")  # type: ignore[assignment]
-    token_seconds: int = _setting(300, "Life of an access token; at most 300.")  # type: ignore[assignment]
-    node_min_version: str = _setting("", "Orthanc version below which a node is refused; empty: `doctor` warns below 1.13.0.")  # type: ignore[assignment]
-    log_level: str = _setting("INFO", "Level of the structured log on standard error.")  # type: ignore[assignment]
+    data_dir: Annotated[Path, Meta(description="Where the embedded database, folder nodes, quarantine, spool and keys live.")] = (
+        Path("accord-data")
+    )
+    database_url: Annotated[
+        str, Meta(description="SQLAlchemy URL; empty: SQLite in the data directory. PostgreSQL: `postgresql://…`.")
+    ] = ""
+    bind: Annotated[str, Meta(description="Address the doors listen on.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="HTTP port.")] = 8080
+    dimse_port: Annotated[Port, Meta(description="DICOM port.")] = 11112
+    public_url: Annotated[
+        str, Meta(description="The base URL callers use; empty: `http://BIND:PORT`. Never taken from a request.")
+    ] = ""
+    trusted_proxies: Annotated[str, Meta(description="CIDRs whose `X-Forwarded-For` is believed.")] = ""
+    repository: Annotated[
+        str, Meta(description="The repository's name: custodian of agreements, publisher of the catalogue.")
+    ] = "Accord repository"
+    contact: Annotated[str, Meta(description="E-mail address in the catalogue and in refusals that say whom to ask.")] = (
+        "contact@example.org"
+    )
+    min_subjects: Annotated[Count, Meta(description="Fewer matching subjects than this are not told; 1: counts are exact.")] = 10
+    federation_secret: Annotated[
+        str, Meta(description="What `Authorization` must be, exactly, on `eucaimSearch`; empty: 404.")
+    ] = ""
+    web_workers: Annotated[Count, Meta(description="HTTP processes.")] = 2
+    streams: Annotated[Count, Meta(description="Byte streams served at once by each HTTP process; more: 503.")] = 24
+    uploads: Annotated[Count, Meta(description="Uploads taken at once by each HTTP process; more: 503.")] = 6
+    searches: Annotated[
+        Count, Meta(description="Searches and everything else answered at once by each HTTP process; more: 503.")
+    ] = 12
+    forms: Annotated[
+        Count, Meta(description="Small bodies (token requests, posted searches) read at once by each HTTP process; more: 503.")
+    ] = 8
+    associations: Annotated[Count, Meta(description="DICOM associations at once.")] = 64
+    gathered_mb: Annotated[
+        Megabytes,
+        Meta(description="Megabytes of objects in memory over all DICOM associations; more: the asking one is aborted."),
+    ] = 4096
+    max_object_mb: Annotated[Megabytes, Meta(description="Largest object taken, in megabytes.")] = 4096
+    min_free_mb: Annotated[
+        int, Meta(ge=0, le=1_000_000_000, description="Free megabytes below which nothing is taken: A700 / 507.")
+    ] = 1024
+    lease_seconds: Annotated[
+        Seconds, Meta(description="How long a claim on an object lasts before others may ask what became of it.")
+    ] = 60
+    quiet_seconds: Annotated[Seconds, Meta(description="Quiet time after which an open batch is closed.")] = 600
+    token_seconds: Annotated[int, Meta(ge=1, le=300, description="Life of an access token; at most 300.")] = 300
+    node_min_version: Annotated[
+        str, Meta(description="Orthanc version below which a node is refused; empty: `doctor` warns below 1.13.0.")
+    ] = ""
+    log_level: Annotated[str, Meta(description="Level of the structured log on standard error.")] = "INFO"
 
     @property
     def base_url(self) -> str:
@@ -53,42 +80,49 @@ class Settings:
         return self.database_url or f"sqlite:///{self.data_dir.absolute()}/accord.db"
 
 
+OTHER_NAMES = frozenset({"ACCORD_PARENT_PID"})
+"""What `accord serve` tells its processes beside their settings."""
+
+
+def described() -> dict[str, Field]:
+    """Every setting by its `ACCORD_` name, with its type, bounds, default and description."""
+    shape = type_info(Settings)
+    return {f"ACCORD_{field.name.upper()}": field for field in shape.fields} if isinstance(shape, StructType) else {}
+
+
 def read(environment: Mapping[str, str] | None = None, **overrides: object) -> Settings:
     """Settings from `ACCORD_*` (the process's environment by default); `overrides` that are not None win. Raises ValueError.
 
     `ACCORD_NAME_FILE` names a file that holds it, as containers are given secrets; raises OSError where that can't be read.
     """
-    found = os.environ if environment is None else environment
-    if strangers := sorted(k for k in found if k.startswith("ACCORD_") and k.removesuffix("_FILE") not in _NAMES):
-        raise ValueError(f"There is no setting called {', '.join(strangers)}.")
-    values: dict[str, object] = {}
-    for setting in fields(Settings):
-        name = f"ACCORD_{setting.name.upper()}"
-        file = found.get(f"{name}_FILE")
-        text = found.get(name) if file is None else Path(file).read_text().strip()
-        if text is not None:
-            values[setting.name] = _read(setting.name, text, setting.default)
-    known = {k: v for k, v in overrides.items() if v is not None}
-    made = Settings(**(values | known))  # type: ignore[arg-type]
-    for name, (least, most) in _BOUNDS.items():
-        if not least <= getattr(made, name) <= most:
-            raise ValueError(f"ACCORD_{name.upper()} must be from {least} to {most}")
-    return made
-
-
-_NAMES = {f"ACCORD_{setting.name.upper()}" for setting in fields(Settings)} | {"ACCORD_PARENT_PID"}
-"""Every setting, and what `accord serve` tells its processes."""
-_BOUNDS = {
-    **dict.fromkeys(("port", "dimse_port"), (1, 65535)),
-    **dict.fromkeys(("min_subjects", "web_workers", "streams", "uploads", "searches", "associations"), (1, 10_000)),
-    **dict.fromkeys(("max_object_mb", "lease_seconds", "quiet_seconds"), (1, 1_000_000)),
-    "min_free_mb": (0, 1_000_000_000),
-    "token_seconds": (1, 300),
-}
-
-
-def _read(name: str, text: str, default: object) -> object:
+    given = os.environ if environment is None else environment
+    known = described()
+    names = known.keys() | OTHER_NAMES
+    if unknown := sorted(k for k in given if k.startswith("ACCORD_") and k.removesuffix("_FILE") not in names):
+        raise ValueError(f"There is no setting called {', '.join(unknown)}.")
+    values: dict[str, object] = {field.name: text for name, field in known.items() if (text := _text(given, name)) is not None}
+    values |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        return type(default)(text)  # type: ignore[call-arg]
-    except ValueError:
-        raise ValueError(f"ACCORD_{name.upper()} must be a {type(default).__name__}") from None
+        return msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
+    except ValidationError as error:
+        raise ValueError(_sentence(error, known)) from None
+
+
+def bounds(field: Field) -> tuple[int, int] | None:
+    """The least and the greatest value of a number; None for a text."""
+    match field.type:
+        case Metadata(type=IntType(ge=int(least), le=int(most))):
+            return least, most
+    return None
+
+
+def _text(given: Mapping[str, str], name: str) -> str | None:
+    file = given.get(f"{name}_FILE")
+    return given.get(name) if file is None else Path(file).read_text().strip()
+
+
+def _sentence(error: ValidationError, known: Mapping[str, Field]) -> str:
+    """Which setting, and what it must be; never what it was, which may be a secret."""
+    name = "ACCORD_" + str(error).rpartition("$.")[2].rstrip("`").upper()
+    limits = bounds(known[name])
+    return f"{name} must be " + (f"a whole number from {limits[0]} to {limits[1]}." if limits else "a text.")

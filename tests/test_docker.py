@@ -7,7 +7,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from flask import Flask
 
 from adapters.nodes.orthanc import OrthancNode
 from server.cli.main import parser
-from server.settings import Settings
+from server.settings import Settings, described
 from server.usecases.arrival import read
 from server.web import operations
 from tests import builders
@@ -36,7 +35,7 @@ INSTRUCTIONS = [
 EXAMPLE = dict(
     line.split("=", 1) for line in (DOCKER / "settings.example.env").read_text().splitlines() if line and not line.startswith("#")
 )
-SETTINGS = {f"ACCORD_{f.name.upper()}" for f in fields(Settings)}
+SETTINGS = set(described())
 
 
 def image(instruction: str) -> list[str]:
@@ -86,7 +85,7 @@ def test_each_variable_is_a_setting() -> None:
 def test_the_example_settings_are_each_explained_and_are_the_defaults_but_for_what_containers_need() -> None:
     blocks = (DOCKER / "settings.example.env").read_text().split("\n\n")[1:]
     assert all(block.startswith("# ") for block in blocks)
-    defaults = {f"ACCORD_{f.name.upper()}": str(f.default) for f in fields(Settings)}
+    defaults = {name: str(field.default) for name, field in described().items()}
     changed = {name for name, value in EXAMPLE.items() if value != defaults[name]}
     assert changed == {"ACCORD_PUBLIC_URL", "ACCORD_NODE_MIN_VERSION"}
 

@@ -3,7 +3,6 @@
 import re
 import sys
 import tempfile
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -14,7 +13,7 @@ from consent.deposit import RULES
 from consent.policy import MATRIX
 from consent.subject import Role
 from mappings.fields import PARAMETERS
-from server.settings import Settings
+from server.settings import described
 from server.web import context
 from server.web.app import create
 from tests import builders
@@ -30,7 +29,8 @@ def table(*rows: tuple[str, ...]) -> str:
 
 def settings() -> str:
     rows = [
-        (f"`ACCORD_{f.name.upper()}`", f"`{f.default}`" if str(f.default) else "–", f.metadata["text"]) for f in fields(Settings)
+        (f"`{name}`", f"`{f.default}`" if str(f.default) else "–", f.type.extra_json_schema["description"])
+        for name, f in described().items()
     ]
     return table(("setting", "default", "what it is"), *rows)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 from werkzeug.serving import make_server
 
 from adapters.identity import Keys
@@ -297,7 +298,7 @@ def test_an_error_of_ours_says_a_reference_and_nothing_else(house, monkeypatch, 
 def test_a_stalled_upload_holds_its_own_place_and_no_search(tmp_path, monkeypatch):
     """More senders than the upload room has places stop in the middle: the next is told to come again, and searches go on."""
     house = build(tmp_path, Keys.load_or_make(tmp_path / "keys.json"))
-    small = replace(house.hall, settings=replace(house.hall.settings, uploads=2))
+    small = replace(house.hall, settings=structs.replace(house.hall.settings, uploads=2))
     server = make_server("127.0.0.1", 0, app.create(small, house.keys), threaded=True)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()

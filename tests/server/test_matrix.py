@@ -9,6 +9,7 @@ from enum import Enum
 
 import pytest
 from flask import Flask
+from msgspec import structs
 
 from adapters.identity import Keys
 from consent.conditions import Action
@@ -419,7 +420,7 @@ def test_without_a_secret_there_is_no_federated_search(fresh):
     assert (
         answer(fresh, "POST /api/datasets/eucaimSearch", replace(CALLERS["federation"], header=SECRET + "!")).status_code == 401
     )
-    closed = replace(fresh.hall, settings=replace(fresh.hall.settings, federation_secret=""))
+    closed = replace(fresh.hall, settings=structs.replace(fresh.hall.settings, federation_secret=""))
     off = replace(fresh, hall=closed, flask=web.create(closed, fresh.keys))
     assert answer(off, "POST /api/datasets/eucaimSearch", CALLERS["federation"]).status_code == 404
 

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+from msgspec import structs
+
 from adapters.sql.store import Store
 from server.usecases import health
 
@@ -24,7 +26,9 @@ def test_a_healthy_hall_has_no_troubles_on_either_database(anywhere):
 
 
 def test_a_node_whose_own_disk_is_nearly_full_is_named(built):
-    wants = replace(built, settings=replace(built.settings, min_free_mb=2), node_of=lambda row: Cramped(built.node_of(row)))
+    wants = replace(
+        built, settings=structs.replace(built.settings, min_free_mb=2), node_of=lambda row: Cramped(built.node_of(row))
+    )
     assert health.troubles(wants) == ["Only 1 MB are free on the disk of node central."]
 
 

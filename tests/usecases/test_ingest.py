@@ -7,6 +7,7 @@ from io import BytesIO
 from threading import Barrier, Thread
 
 import pytest
+from msgspec import structs
 from pydicom import dcmread
 
 from adapters.sql import batches, custody
@@ -212,7 +213,7 @@ def test_a_closed_batch_takes_nothing_more(built, sound, clock):
 
 
 def test_a_disk_nearly_full_is_said_before_bytes_are_taken(built):
-    full = replace(built, settings=replace(built.settings, min_free_mb=10**9))
+    full = replace(built, settings=structs.replace(built.settings, min_free_mb=10**9))
     batch = builders.batch(built)
     with pytest.raises(Full):
         ingest.room_for(full, 1)
@@ -222,7 +223,7 @@ def test_a_disk_nearly_full_is_said_before_bytes_are_taken(built):
 
 
 def test_an_object_over_the_limit_is_refused_before_bytes_are_taken(built):
-    small = replace(built, settings=replace(built.settings, max_object_mb=1))
+    small = replace(built, settings=structs.replace(built.settings, max_object_mb=1))
     with pytest.raises(TooLarge):
         ingest.room_for(small, 1_000_001)
     ingest.room_for(small, 1_000_000)

@@ -2,8 +2,8 @@
 
 What a caller may not know of is not found; what it may know of but not have is forbidden, by a named rule. Every door that gives
 bytes calls `deliver` (the files) or `deliver_made` (what was made of one), and none can order it wrongly: it gets no byte before
-the record (an access row, and the opened entry of its window of use) is committed. No transaction is open while bytes flow; before
-each object it is asked again whether anything was stopped, and a delivery that breaks leaves a second record.
+the record (an access row, and the opened entry of its window of use) is committed. No transaction is open while bytes flow;
+before each object it is asked again whether anything was stopped, and a delivery that breaks leaves a second record.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -16,7 +16,7 @@ from benchmarks.world import Figures
 from server.settings import Settings
 from server.usecases.batch import close_batch
 from server.usecases.hall import Hall
-from server.usecases.ingest import take
+from server.usecases.take import take
 from tests import builders
 
 STALLED, FRAMES = 32, 100
@@ -55,7 +55,7 @@ def main() -> None:
 
 
 def _deposited(hall: Hall) -> int:
-    """One object of a hundred frames, through ingest; its size in bytes."""
+    """One object of a hundred frames, taken as any other; its size in bytes."""
     made = next(objects.copies(objects.template(frames=FRAMES), 1, 1))
     batch = builders.batch(hall, ALIAS, attested=True, provider=f"hospital-{ALIAS.lower()}")
     taken = take(hall, batch, "big.dcm", memoryview(made))

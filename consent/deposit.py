@@ -2,13 +2,16 @@
 
 Each rule is a row: what it costs when the file says nothing about de-identification, what it costs when it is declared (or the
 sender attested it), the sentence a provider reads, sixty-four characters for a DIMSE Error Comment (0000,0902), and the standard.
+What the door says (a stopped agreement) or custody (known already) is a rule like any other, but decides alone.
 No sentence holds a value from a file, another provider's name or the state of another's data.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
+
+from consent.policy import Decision
 
 
 class Outcome(StrEnum):
@@ -18,6 +21,41 @@ class Outcome(StrEnum):
     REVIEW = "review"
     REJECT = "reject"
     DUPLICATE = "duplicate"
+
+
+class Code(StrEnum):
+    """The stable code of each rule: in answers, receipts and reports, so none is ever renamed."""
+
+    NOT_DICOM = "not-dicom"
+    UID_MISSING = "uid-missing"
+    UID_ILLEGAL = "uid-illegal"
+    STRUCTURE_BROKEN = "structure-broken"
+    STUDY_NOT_YOURS = "study-not-yours"
+    BLOCKED = "blocked"
+    CONTENT_CONFLICT = "content-conflict"
+    NOT_DECLARED = "not-declared"
+    PERSON_NAME = "person-name"
+    BIRTH_DATE = "birth-date"
+    ADDRESS = "address"
+    TELEPHONE = "telephone"
+    OTHER_IDS = "other-ids"
+    INSTITUTION = "institution"
+    STAFF = "staff"
+    PRIVATE_UNKNOWN = "private-unknown"
+    OVERLAY = "overlay"
+    CURVE = "curve"
+    PREAMBLE = "preamble"
+    BURNED_IN = "burned-in"
+    PRIVATE = "private"
+    DECLARED = "declared"
+    ATTESTED = "attested"
+    KNOWN = "known"
+    RELEASED = "released"
+    AGREEMENT_INACTIVE = "agreement-inactive"
+    AGREEMENT_EXPIRED = "agreement-expired"
+    NODE_NOT_LINKED = "node-not-linked"
+    COMMAND_DISAGREES = "command-disagrees"
+    RETRY_LATER = "retry-later"
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,14 +68,15 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A row of the table; `short` fits an LO of 64 characters."""
+    """A row of the table; `short` fits an LO of 64 characters. One that decides `alone` weighs nothing in the file."""
 
-    code: str
+    code: Code
     outcome_undeclared: Outcome
     outcome_declared: Outcome
     sentence: str
     short: str
     standard: str
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +94,7 @@ _PASS, _REVIEW, _REJECT, _DUPLICATE = Outcome.PASS, Outcome.REVIEW, Outcome.REJE
 # Worst outcome wins; among equals the first row names the rule.
 RULES: tuple[Rule, ...] = (
     Rule(
-        "not-dicom",
+        Code.NOT_DICOM,
         _REJECT,
         _REJECT,
         "The file has no readable DICOM file header (preamble, DICM, file meta with a transfer syntax), so it was not taken. "
@@ -64,7 +103,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.10 §7.1",
     ),
     Rule(
-        "uid-missing",
+        Code.UID_MISSING,
         _REJECT,
         _REJECT,
         "The object lacks its SOP Class, SOP Instance, Study or Series Instance UID, so it can't be stored. "
@@ -73,7 +112,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.3 §C.12.1, §C.7.2.1, §C.7.3.1",
     ),
     Rule(
-        "uid-illegal",
+        Code.UID_ILLEGAL,
         _REJECT,
         _REJECT,
         "An identifier of the object (SOP Class, SOP Instance, Study or Series Instance UID) is not a legal UID: digits and "
@@ -82,7 +121,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.5 §9.1",
     ),
     Rule(
-        "structure-broken",
+        Code.STRUCTURE_BROKEN,
         _REJECT,
         _REJECT,
         "The object's elements can't be followed to its end: it is cut short, or a length, an order of tags or an item is "
@@ -91,7 +130,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.5 §7.1, §7.5",
     ),
     Rule(
-        "study-not-yours",
+        Code.STUDY_NOT_YOURS,
         _REJECT,
         _REJECT,
         "The object's study can't be added to through this dataset. Nothing was stored. If it is yours, ask the operator.",
@@ -99,7 +138,7 @@ RULES: tuple[Rule, ...] = (
         "repository rule: a study belongs to one dataset",
     ),
     Rule(
-        "blocked",
+        Code.BLOCKED,
         _REJECT,
         _REJECT,
         "This object or its study was withdrawn or refused in your dataset before, so it is not taken again. "
@@ -108,7 +147,7 @@ RULES: tuple[Rule, ...] = (
         "repository rule: withdrawn data stays out",
     ),
     Rule(
-        "content-conflict",
+        Code.CONTENT_CONFLICT,
         _REJECT,
         _REJECT,
         "The SOP Instance UID is already held with different content. The held copy was kept. "
@@ -117,7 +156,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.4 §B.2.3, PS3.5 §9",
     ),
     Rule(
-        "not-declared",
+        Code.NOT_DECLARED,
         _REVIEW,
         _PASS,
         "The object carries no statement of de-identification and its sender has attested none, so it waits in quarantine. If "
@@ -126,7 +165,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 §E.1.1, PS3.3 §C.7.1.1",
     ),
     Rule(
-        "person-name",
+        Code.PERSON_NAME,
         _REJECT,
         _REVIEW,
         "A name of a person still looks like a name. Declared as de-identified it waits in quarantine, otherwise it is refused. "
@@ -135,7 +174,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 Table E.1-1",
     ),
     Rule(
-        "birth-date",
+        Code.BIRTH_DATE,
         _REJECT,
         _REVIEW,
         "A full birth date is present. Declared as de-identified the object waits in quarantine, otherwise it is refused. "
@@ -144,7 +183,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 Table E.1-1",
     ),
     Rule(
-        "address",
+        Code.ADDRESS,
         _REJECT,
         _REVIEW,
         "A person's address is present. Declared as de-identified the object waits in quarantine, otherwise it is refused. "
@@ -153,7 +192,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 Table E.1-1",
     ),
     Rule(
-        "telephone",
+        Code.TELEPHONE,
         _REJECT,
         _REVIEW,
         "A person's telephone number or other way to reach them is present. Declared as de-identified the object waits in "
@@ -162,7 +201,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 Table E.1-1",
     ),
     Rule(
-        "other-ids",
+        Code.OTHER_IDS,
         _REJECT,
         _REVIEW,
         "Another identifier of the patient is present (other patient ids, medical record or insurance). Declared as "
@@ -171,7 +210,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 Table E.1-1",
     ),
     Rule(
-        "institution",
+        Code.INSTITUTION,
         _REVIEW,
         _REVIEW,
         "The name, address or department of an institution is present, so the object waits in quarantine. "
@@ -180,7 +219,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 Table E.1-1",
     ),
     Rule(
-        "staff",
+        Code.STAFF,
         _REVIEW,
         _REVIEW,
         "A physician, operator or other member of staff is named, so the object waits in quarantine. "
@@ -189,7 +228,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 Table E.1-1",
     ),
     Rule(
-        "private-unknown",
+        Code.PRIVATE_UNKNOWN,
         _REVIEW,
         _REVIEW,
         "A private attribute of an unknown maker holds text, so the object waits in quarantine: nobody can say what it tells. "
@@ -198,7 +237,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 §E.3.10",
     ),
     Rule(
-        "overlay",
+        Code.OVERLAY,
         _REVIEW,
         _REVIEW,
         "An overlay plane may hold text about a person, so the object waits in quarantine. "
@@ -207,7 +246,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 Table E.1-1",
     ),
     Rule(
-        "curve",
+        Code.CURVE,
         _REVIEW,
         _REVIEW,
         "Curve data (50xx) may hold labels about a person, so the object waits in quarantine. Remove the curves and send again.",
@@ -215,7 +254,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 Table E.1-1",
     ),
     Rule(
-        "preamble",
+        Code.PREAMBLE,
         _REVIEW,
         _REVIEW,
         "The 128 bytes before DICM are not empty and may hold anything, so the object waits in quarantine. "
@@ -224,7 +263,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.10 §7.1",
     ),
     Rule(
-        "burned-in",
+        Code.BURNED_IN,
         _REVIEW,
         _REVIEW,
         "The picture says, or is of a kind that makes likely, that text is burned into its pixels; it waits in quarantine. Look "
@@ -233,7 +272,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 §E.3.1, PS3.3 §C.7.6.1",
     ),
     Rule(
-        "private",
+        Code.PRIVATE,
         _PASS,
         _PASS,
         "Private attributes of a known maker, or without text, are present. The object was taken; check they are safe to share.",
@@ -241,7 +280,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 §E.3.10",
     ),
     Rule(
-        "declared",
+        Code.DECLARED,
         _PASS,
         _PASS,
         "The object says that it is de-identified, and nothing in it says otherwise. It was taken.",
@@ -249,7 +288,7 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 §E.1.1",
     ),
     Rule(
-        "attested",
+        Code.ATTESTED,
         _PASS,
         _PASS,
         "The agreement attests that this sender de-identifies what it sends, and nothing in the object says otherwise. "
@@ -257,74 +296,77 @@ RULES: tuple[Rule, ...] = (
         "Taken: de-identification is attested for this sender",
         "PS3.15 §E.1.1",
     ),
-)
-
-# What the door or the custody book says, rather than the file.
-DOOR_RULES: tuple[Rule, ...] = (
+    # What the door or custody says, rather than the file: each decides alone.
     Rule(
-        "known",
+        Code.KNOWN,
         _DUPLICATE,
         _DUPLICATE,
         "The same content is already held. The first copy stays; nothing to do.",
         "Already held with the same content; nothing to do",
         "PS3.4 §B.2.3",
+        alone=True,
     ),
     Rule(
-        "released",
+        Code.RELEASED,
         _PASS,
         _PASS,
         "The operator looked at the object and released it from quarantine. It is held and can be found.",
         "Released from quarantine by the operator",
         "repository rule: a person decides what waits",
+        alone=True,
     ),
     Rule(
-        "agreement-inactive",
+        Code.AGREEMENT_INACTIVE,
         _REJECT,
         _REJECT,
         "The agreement of this dataset is not active, so the repository takes no images. "
         "Go to the agreement, or ask the operator.",
         "The agreement of this dataset is not active",
         "repository rule: data only under an active agreement",
+        alone=True,
     ),
     Rule(
-        "agreement-expired",
+        Code.AGREEMENT_EXPIRED,
         _REJECT,
         _REJECT,
         "The agreement of this dataset is outside its period, so the repository takes no images. Renew it, or ask the operator.",
         "The agreement of this dataset is outside its period",
         "repository rule: data only under an active agreement",
+        alone=True,
     ),
     Rule(
-        "node-not-linked",
+        Code.NODE_NOT_LINKED,
         _REJECT,
         _REJECT,
         "The node that should keep this dataset is not linked, so nothing was stored. Ask the operator, then send again.",
         "The node of this dataset is not linked",
         "repository rule: a stopped node takes nothing",
+        alone=True,
     ),
     Rule(
-        "command-disagrees",
+        Code.COMMAND_DISAGREES,
         _REJECT,
         _REJECT,
         "The C-STORE command names another SOP Class or SOP Instance UID than the object it came with, so it was not taken. "
         "Send it again with a sender that reads its objects.",
         "SOP Class or Instance UID of command and data set differ",
         "PS3.7 §9.3.1.1, PS3.4 Table B.2-1",
+        alone=True,
     ),
     Rule(
-        "retry-later",
+        Code.RETRY_LATER,
         _REJECT,
         _REJECT,
         "Another transfer of the same SOP Instance UID is under way. Nothing was stored of this one; "
         "send it again in some minutes.",
         "Another transfer of this object is under way; send it again",
         "repository rule: one transfer at a time",
+        alone=True,
     ),
 )
 
-BY_CODE = MappingProxyType({rule.code: rule for rule in RULES + DOOR_RULES})
-_ROW = MappingProxyType({rule.code: row for row, rule in enumerate(RULES)})
-_WORSE = (_REJECT, _REVIEW, _PASS)
+BY_CODE: Mapping[str, Rule] = MappingProxyType({rule.code: rule for rule in RULES})
+_ROW: Mapping[str, int] = MappingProxyType({rule.code: row for row, rule in enumerate(RULES)})
 
 
 def sentence(rule: str) -> str:
@@ -337,24 +379,42 @@ def short(rule: str) -> str:
     return BY_CODE[rule].short
 
 
+def stop(decision: Decision) -> Code | None:
+    """The rule by which nothing is taken for a dataset, from what policy decided on a deposit; None where it permits it."""
+    return None if decision.allowed else _STOPS.get(decision.rule, Code.AGREEMENT_INACTIVE)
+
+
+_STOPS = MappingProxyType({"agreement-out-of-period": Code.AGREEMENT_EXPIRED, "node-not-linked": Code.NODE_NOT_LINKED})
+
+
 def verdict(declared: bool, attested: bool, findings: Iterable[Finding]) -> Verdict:
-    """The verdict on one file from its facts; attested counts as declared. KeyError for a finding whose rule is not in RULES."""
-    said = declared or attested
-    basis = "declared" if declared else "attested" if attested else "not-declared"
-    known = sorted({*findings, Finding(basis, "(0012,0062)")} if not said else set(findings), key=_order)
-    weighed = [(finding, _outcome(finding, said)) for finding in known]
+    """The verdict on one file from its facts; attested counts as declared. KeyError for a finding whose rule is not in RULES.
+
+    A finding that decides alone names the verdict; it is listed only where it refuses.
+    """
+    found = sorted(set(findings), key=_order)
+    if alone := next((finding for finding in found if BY_CODE[finding.rule].alone), None):
+        outcome = BY_CODE[alone.rule].outcome_declared
+        return Verdict(outcome, alone.rule, (alone,) if outcome is _REJECT else (), ())
+    if declared or attested:
+        return _weighed(Code.DECLARED if declared else Code.ATTESTED, found, trusted=True)
+    return _weighed(Code.NOT_DECLARED, sorted({*found, Finding(Code.NOT_DECLARED, "(0012,0062)")}, key=_order), trusted=False)
+
+
+def _weighed(basis: Code, findings: Sequence[Finding], *, trusted: bool) -> Verdict:
+    weighed = [(finding, _outcome(finding, trusted)) for finding in findings]
     serious = tuple(finding for finding, outcome in weighed if outcome is not _PASS)
     warnings = tuple(finding for finding, outcome in weighed if outcome is _PASS)
-    for level in _WORSE:
+    for level in (_REJECT, _REVIEW):
         for finding, outcome in weighed:
-            if outcome is level and outcome is not _PASS:
+            if outcome is level:
                 return Verdict(level, finding.rule, serious, warnings)
     return Verdict(_PASS, basis, serious, warnings)
 
 
-def _outcome(finding: Finding, said: bool) -> Outcome:
-    rule = RULES[_ROW[finding.rule]]
-    return rule.outcome_declared if said else rule.outcome_undeclared
+def _outcome(finding: Finding, trusted: bool) -> Outcome:
+    rule = BY_CODE[finding.rule]
+    return rule.outcome_declared if trusted else rule.outcome_undeclared
 
 
 def _order(finding: Finding) -> tuple[int, str]:

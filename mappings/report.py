@@ -30,7 +30,10 @@ COLUMNS = ("file", "outcome", "rule", "meaning", "where", "findings", "sop_insta
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """One presented file: its outcome, the rule that named it, and every finding as (rule, where)."""
+    """One presented file: its outcome, the rule that named it, and every finding as (rule, where).
+
+    `digest` is the SHA-256 of the data set, or of a file that could not be read; what has no UID could not be read either.
+    """
 
     name: str
     study_uid: str | None
@@ -40,6 +43,7 @@ class Receipt:
     rule: str
     findings: tuple[tuple[str, str], ...]
     at: datetime
+    digest: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,12 +16,13 @@ from werkzeug.test import TestResponse
 from adapters.identity import Keys
 from consent.subject import Role
 from server.cli.demonstration import DETAILS
-from server.usecases import document, ingest
+from server.usecases import document
 from server.usecases.batch import close_batch
 from server.usecases.client import add_client, set_client
 from server.usecases.dataset import set_dataset
 from server.usecases.hall import Hall
 from server.usecases.party import add_party
+from server.usecases.take import take
 from server.web import app
 from tests import builders
 
@@ -139,7 +140,7 @@ def _clients(hall: Hall) -> None:
 
 def _fill(house: House) -> None:
     batch = builders.batch(house.hall)
-    assert ingest.take(house.hall, batch, SAMPLE, builders.sample(SAMPLE)).outcome == "pass"
+    assert take(house.hall, batch, SAMPLE, builders.sample(SAMPLE)).outcome == "pass"
     close_batch(house.hall, batch.id)
     house.hall.clock.on(10)  # type: ignore[attr-defined]
     document.rebuild(house.hall)

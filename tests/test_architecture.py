@@ -9,9 +9,12 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
+
+from consent.custody import State
 
 HOUSE = Path(__file__).parent.parent
 ROOMS = ("consent", "mappings", "adapters", "server")
@@ -25,18 +28,21 @@ EVERYBODY = {"hall", "record", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
     "grant": {"identify"},  # a token is issued to the subject that the next request will find
-    "health": {"ingest"},  # a megabyte
+    "health": {"admission"},  # a megabyte
     "link": {"node"},  # a node that fails its probe is suspended
     "permit": {"dataset"},  # an act on a dataset concerns its provider
     "sender": {"dataset", "node"},  # the same; and a network is written as a node's
     "withdraw": {"dataset"},
-    "ingest": {"arrival", "batch", "objects"},  # a file is read, belongs to a batch, and is compared with the copy held
-    "push": {"batch"},  # a provider's client opens, fills and closes a batch
-    "reconcile": {"arrival", "batch", "ingest", "objects"},  # what a crash left is settled by ingest's own steps
-    "release": {"arrival", "batch", "ingest", "objects"},  # what waited is kept by ingest's own steps
     "federate": {"identify"},  # what is listed is what anybody may see
     "render": {"deliver"},  # a picture is granted and recorded as bytes are
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
+    "take": {"admission", "arrival", "batch", "keep", "read_back", "receipts"},  # a file is read, judged, kept and told of
+    "keep": {"admission", "arrival", "read_back", "receipts"},  # a stop binds when it settles, with its receipt
+    "admission": {"arrival", "batch"},  # what is judged, and where it comes from
+    "receipts": {"arrival", "batch"},  # the same
+    "push": {"admission", "batch", "receipts"},  # a provider's client opens, fills and closes a batch
+    "reconcile": {"arrival", "batch", "keep", "read_back", "receipts"},  # what a crash left is settled as any deposit
+    "release": {"admission", "arrival", "batch", "keep", "read_back", "receipts"},  # the same, of what waited
 }
 """Use case → use cases it may call, with the reason."""
 
@@ -248,6 +254,68 @@ def test_the_table_of_calls_between_use_cases_lists_no_call_that_is_not_made() -
     assert {k: v for k, v in made.items() if v} == ALLOWED
 
 
+DEPOSIT = ("take", "keep", "admission", "receipts", "read_back", "arrival", "batch", "hall")
+"""What a C-STORE walks through below its door: each may call what stands behind it, none is returned to from below."""
+
+
+def test_a_deposit_walks_down_a_line() -> None:
+    for module in modules(HOUSE):
+        place = module.name.removeprefix("server.usecases.")
+        if place in DEPOSIT:
+            called = {t.split(".")[2] for t, _ in module.imports if t.startswith("server.usecases.")} - EVERYBODY
+            assert called <= set(DEPOSIT[DEPOSIT.index(place) + 1 :]), f"{place} calls {called}"
+
+
+def test_calls_between_use_cases_go_one_way() -> None:
+    assert list(TopologicalSorter(ALLOWED).static_order())
+
+
+OTHER_MEANINGS = {
+    ("consent/deposit.py", "review"),  # an outcome
+    ("server/cli/demo.py", "review"),  # the same, in JSON
+    ("server/cli/demo.py", "refused"),  # what people call a reject
+    ("mappings/report.py", "refused"),  # the same
+    ("adapters/accord_client.py", "refused"),  # what a peer says that gives no reason
+}
+
+
+def test_the_states_of_custody_are_named_in_one_file_only() -> None:
+    named = {
+        (module.path, node.value)
+        for module in modules(HOUSE)
+        for node in ast.walk(module.tree)
+        if isinstance(node, ast.Constant) and node.value in {str(state) for state in State}
+    }
+    assert {(path, word) for path, word in named if path != "consent/custody.py" and "/migrations/" not in path} == OTHER_MEANINGS
+
+
+def test_custody_is_written_in_one_file_and_its_state_by_a_claim_and_a_move_only() -> None:
+    writers = {
+        (module.path, function.name)
+        for module in modules(HOUSE)
+        for function in ast.walk(module.tree)
+        if isinstance(function, ast.FunctionDef) and _writes_custody(function)
+    }
+    assert {path for path, _ in writers} == {"adapters/sql/custody.py"}
+    (module,) = (m for m in modules(HOUSE) if m.path == "adapters/sql/custody.py")
+    functions = [node for node in module.tree.body if isinstance(node, ast.FunctionDef)]
+    assert {f.name for f in functions if _writes_custody(f) and _sets_a_state(f)} == {"claim", "_moving"}
+    assert not any(_writes_custody(statement) for statement in module.tree.body if statement not in functions)
+
+
+def _writes_custody(tree: ast.AST) -> bool:
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    named = (call for call in calls if ast.unparse(call.func) in {"insert", "update", "delete", "added"})
+    return any("t.custody" in map(ast.unparse, call.args) for call in named)
+
+
+def _sets_a_state(tree: ast.AST) -> bool:
+    """Whether it writes the word as a keyword or as a key."""
+    nodes = list(ast.walk(tree))
+    keywords = any(isinstance(node, ast.keyword) and node.arg == "state" for node in nodes)
+    return keywords or any(isinstance(node, ast.Constant) and node.value == "state" for node in nodes)
+
+
 PLANTED = {
     "consent/planted.py": ("import mappings.query", "imports upward"),
     "consent/typed.py": (
@@ -263,8 +331,8 @@ PLANTED = {
     "adapters/planted.py": ("from server.settings import Settings", "imports upward"),
     "adapters/tests_too.py": ("from tests import builders", "outside the house's rooms"),
     "server/usecases/planted.py": ("from server.web import context", "not below it"),
-    "server/usecases/unlisted.py": ("from server.usecases import ingest", "ALLOWED does not list"),
-    "server/usecases/unlisted_too.py": ("from server.usecases.ingest import take", "ALLOWED does not list"),
+    "server/usecases/unlisted.py": ("from server.usecases import keep", "ALLOWED does not list"),
+    "server/usecases/unlisted_too.py": ("from server.usecases.take import take", "ALLOWED does not list"),
     "server/usecases/faulty.py": ("from server import faults", "only doors use faults"),
     "server/web/planted.py": ("from server.dimse.store import stored", "not below it"),
     "server/dimse/planted.py": ("from server import wiring", "not below it"),

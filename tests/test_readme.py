@@ -41,7 +41,7 @@ def matrix() -> str:
 
 
 def rules() -> str:
-    said = [(f"`{r.code}`", str(r.outcome_undeclared), str(r.outcome_declared), r.standard) for r in RULES]
+    said = [(f"`{r.code}`", str(r.outcome_undeclared), str(r.outcome_declared), r.standard) for r in RULES if not r.alone]
     return table(("rule", "undeclared", "declared or attested", "standard"), *said)
 
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from adapters.nodes.port import Health, Item
+from adapters.nodes.port import Health, NodeFile
 from mappings.failures import Failure, Full, NotFound, Unavailable
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -39,9 +39,9 @@ class FolderNode:
             root.chmod(0o700)
             self._remove_leftovers()
 
-    def store(self, item: Item, content: memoryview) -> str:
+    def store(self, file: NodeFile, content: memoryview) -> str:
         """See `Node.store`. The data is on disk before the name is, and the name before this returns."""
-        final = self._path(self.place_of(item))
+        final = self._path(self.place_of(file))
         with self._door():
             self._make_durable(final.parent)
             if not final.exists():
@@ -49,9 +49,9 @@ class FolderNode:
             _sync(final.parent)  # also when it exists: the thread that renamed it may not have come this far
         return final.name
 
-    def place_of(self, item: Item) -> str:
+    def place_of(self, file: NodeFile) -> str:
         """See `Node.place_of`: the file's SHA-256 in hexadecimal."""
-        return item.digest.hex()
+        return file.digest.hex()
 
     def open(self, place: str, start: int = 0, length: int | None = None) -> BinaryIO:
         """See `Node.open`. Here the stream can also seek within its range."""

@@ -24,7 +24,7 @@ from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 from requests.adapters import HTTPAdapter, Retry
 
-from adapters.nodes.port import Health, Item
+from adapters.nodes.port import Health, NodeFile
 from mappings.failures import Busy, Conflict, Failure, Full, Invalid, NotFound, Unavailable
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
@@ -55,20 +55,20 @@ class OrthancNode:
         self._allow = allow
         self._thread = threading.local()
 
-    def store(self, item: Item, content: memoryview) -> str:
+    def store(self, file: NodeFile, content: memoryview) -> str:
         """See `Node.store`. What lies there afterwards is compared with what was sent, by the MD5 that Orthanc keeps."""
         if bytes(content[128:132]) != b"DICM":
             raise Invalid("not-dicom", "Only DICOM files (PS3.10 7.1) are passed on; a ZIP would be unpacked by the node.")
         if "overwrite" in self._allow:
-            self._refuse_other(self.place_of(item), content)
+            self._refuse_other(self.place_of(file), content)
         status, place = self._upload(content)
         if self._digest(place) != _md5(content):
             raise self._altered(status, place)
         return place
 
-    def place_of(self, item: Item) -> str:
+    def place_of(self, file: NodeFile) -> str:
         """See `Node.place_of`: SHA-1 over PatientID, study, series and instance, as Orthanc makes it."""
-        text = f"{item.patient_id}|{item.study_instance_uid}|{item.series_instance_uid}|{item.sop_instance_uid}"
+        text = f"{file.patient_id}|{file.study_instance_uid}|{file.series_instance_uid}|{file.sop_instance_uid}"
         digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         return "-".join(digest[at : at + 8] for at in range(0, 40, 8))
 

@@ -6,7 +6,7 @@ from typing import BinaryIO, Protocol
 
 
 @dataclass(frozen=True, slots=True)
-class Item:
+class NodeFile:
     """What a node is told of the DICOM file (PS3.10) it is given, as the file itself says it.
 
     `digest` is the SHA-256 of the whole file, `size` its length in bytes; the caller computed both from the very bytes it
@@ -41,18 +41,18 @@ class Node(Protocol):
 
     name: str
 
-    def store(self, item: Item, content: memoryview) -> str:
+    def store(self, file: NodeFile, content: memoryview) -> str:
         """Keep the file and return its place; durable once it returns.
 
         The same bytes again give the same place. Other bytes under a known SOP Instance UID never replace the first: a node
         that keys by UID raises `Conflict("node-holds-other")`, one that keys by content keeps both. After `Unavailable` the
-        file may be there or not: store again, or `delete(place_of(item))`. Also raises `Invalid` for what is no DICOM file
+        file may be there or not: store again, or `delete(place_of(file))`. Also raises `Invalid` for what is no DICOM file
         the node can read, and `Busy` where another call is storing the same object.
         """
         ...
 
-    def place_of(self, item: Item) -> str:
-        """Where `store` puts this item, computed without asking the node: how a deposit that was cut off is found again.
+    def place_of(self, file: NodeFile) -> str:
+        """Where `store` puts this file, computed without asking the node: how a deposit that was cut off is found again.
 
         Where a file's own text is wrongly encoded a node may read it otherwise: what `store` returned is what counts.
         """

@@ -1,8 +1,8 @@
 """Batches and receipts: what was presented at a door, file by file, and what became of each."""
 
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import added, moment, stamp
+from consent.deposit import Outcome
 from mappings.failures import Conflict
 from mappings.report import Receipt
 
@@ -38,7 +39,7 @@ class BatchRow:
 
 
 _BATCHES = (
-    select(t.batch, t.dataset.c.alias, t.party.c.key.label("provider"), t.party.c.id.label("party_id"))
+    select(t.batch, t.dataset.c.alias, t.party.c.key.label("provider"), t.party.c.id.label("party"))
     .join(t.dataset, _b.dataset == t.dataset.c.id)
     .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
     .join(t.party, t.agreement.c.party == t.party.c.id)
@@ -46,26 +47,12 @@ _BATCHES = (
 
 
 def _batch(r: Any) -> BatchRow:
-    closed = None if r.closed is None else moment(r.closed)
-    return BatchRow(
-        r.id,
-        r.key,
-        r.door,
-        r.dataset,
-        r.alias,
-        r.provider,
-        r.party_id,
-        r.subject,
-        r.peer,
-        r.calling,
-        r.called,
-        r.attested,
-        moment(r.opened),
-        closed,
-    )
+    whose = (r.dataset, r.alias, r.provider, r.party)
+    sender = (r.subject, r.peer, r.calling, r.called, r.attested)
+    return BatchRow(r.id, r.key, r.door, *whose, *sender, moment(r.opened), None if r.closed is None else moment(r.closed))
 
 
-def opened(connection: Connection, now: datetime, **values: object) -> int:
+def add(connection: Connection, now: datetime, **values: object) -> int:
     """Insert an open batch; its id."""
     return added(connection, t.batch, opened=stamp(now), touched=stamp(now), **values)
 
@@ -99,44 +86,23 @@ def close(connection: Connection, batch: int, now: datetime) -> bool:
     return connection.execute(update(t.batch).where(_b.id == batch, _b.closed.is_(None)).values(closed=stamp(now))).rowcount == 1
 
 
-def receipt(
-    connection: Connection,
-    batch: int,
-    *,
-    name: str,
-    study_uid: str | None,
-    sop_uid: str | None,
-    digest: bytes | None,
-    size: int,
-    outcome: str,
-    rule: str,
-    findings: Sequence[tuple[str, str]],
-    now: datetime,
-) -> None:
-    """Append one file's outcome to an open batch and touch it. Raises Conflict where the batch was closed meanwhile."""
-    if connection.execute(_TOUCH, {"row": batch, "now": stamp(now)}).rowcount == 0:
-        raise Conflict("batch-closed", "The batch was closed meanwhile; open another and send again.", "batch")
-    values = {
-        "name": name,
-        "study_uid": study_uid,
-        "sop_uid": sop_uid,
-        "digest": digest,
-        "size": size,
-        "outcome": outcome,
-        "rule": rule,
-    }
-    said = json.dumps(findings, separators=(",", ":"))
-    connection.execute(_RECEIVE, {"batch": batch, "findings": said, "at": stamp(now), **values})
-
-
-_RECEIVE = insert(t.receipt)
 _TOUCH = update(t.batch).where(_b.id == bindparam("row"), _b.closed.is_(None)).values(touched=bindparam("now"))
+_ADD_RECEIPT = insert(t.receipt)
 
 
-def told(connection: Connection, batch: int, sop_uid: str, outcome: str) -> bool:
+def add_receipt(connection: Connection, batch: int, receipt: Receipt) -> None:
+    """Append one file's receipt to an open batch and touch it. Raises Conflict where the batch was closed meanwhile."""
+    at = stamp(receipt.at)
+    if connection.execute(_TOUCH, {"row": batch, "now": at}).rowcount == 0:
+        raise Conflict("batch-closed", "The batch was closed meanwhile; open another and send again.", "batch")
+    findings = json.dumps(receipt.findings, separators=(",", ":"))
+    connection.execute(_ADD_RECEIPT, asdict(receipt) | {"batch": batch, "findings": findings, "at": at})
+
+
+def has_receipt(connection: Connection, batch: int, sop_uid: str, outcome: str) -> bool:
     """Whether a batch has a receipt of this outcome for an object already."""
-    found = select(_r.id).where(_r.batch == batch, _r.sop_uid == sop_uid, _r.outcome == outcome).limit(1)
-    return connection.execute(found).first() is not None
+    same = select(_r.id).where(_r.batch == batch, _r.sop_uid == sop_uid, _r.outcome == outcome).limit(1)
+    return connection.execute(same).first() is not None
 
 
 def receipts(connection: Connection, batch: int) -> list[Receipt]:
@@ -152,7 +118,7 @@ def page(connection: Connection, batch: int, after: int, limit: int | None) -> l
 
 def _receipt(r: Any) -> Receipt:
     findings = tuple((str(rule), str(where)) for rule, where in json.loads(r.findings))
-    return Receipt(r.name, r.study_uid, r.sop_uid, r.size, r.outcome, r.rule, findings, moment(r.at))
+    return Receipt(r.name, r.study_uid, r.sop_uid, r.size, r.outcome, r.rule, findings, moment(r.at), r.digest)
 
 
 def presented(connection: Connection, batch: int, names: Collection[str]) -> set[str]:
@@ -177,5 +143,6 @@ def digest(connection: Connection, batch: int) -> bytes:
 
 def studies(connection: Connection, batch: int) -> list[str]:
     """The studies of which the batch brought something into our care, every one of them, by their UIDs' order."""
-    kept = select(_r.study_uid).distinct().where(_r.batch == batch, _r.outcome.in_(["pass", "review"]), _r.study_uid.is_not(None))
-    return list(connection.execute(kept.order_by(_r.study_uid)).scalars())
+    taken = _r.outcome.in_([Outcome.PASS, Outcome.REVIEW])
+    named = select(_r.study_uid).distinct().where(_r.batch == batch, taken, _r.study_uid.is_not(None))
+    return list(connection.execute(named.order_by(_r.study_uid)).scalars())

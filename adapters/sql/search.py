@@ -31,6 +31,7 @@ from sqlalchemy import not_ as sql_not
 from adapters.sql import tables as t
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import moment, stamp
+from consent.custody import State
 from consent.policy import VisibleDatasets
 from mappings.fields import FIELDS, Field, Kind
 from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Page, Query
@@ -233,7 +234,7 @@ def patients(connection: Connection, query: Query, visible: VisibleDatasets, now
 
 
 @dataclass(frozen=True, slots=True)
-class Located:
+class StoredInstance:
     """One held instance a caller may reach: what it is, where it rests, and its metadata fragment."""
 
     custody: int
@@ -266,10 +267,10 @@ _LOCATED = (
 )
 
 
-def located(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[Located]:
+def located(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[StoredInstance]:
     """Where the instances that match rest, in series and arrival order."""
     rows = _instances(query, list(_LOCATED), visible).join(t.custody, t.instance.c.custody == t.custody.c.id)
-    return [Located(*r) for r in _asked(connection, rows.where(t.custody.c.state == "held"), now).all()]
+    return [StoredInstance(*r) for r in _asked(connection, rows.where(t.custody.c.state == State.HELD), now).all()]
 
 
 def metadata(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[bytes]:

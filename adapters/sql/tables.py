@@ -20,6 +20,8 @@ from sqlalchemy import (
     text,
 )
 
+from consent.custody import IN_CARE, UNFINISHED
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -228,7 +230,7 @@ custody = Table(
     _to("dataset"),
     _to("node"),
     _to("batch"),
-    Column("state", String(16), nullable=False),  # receiving held review withdrawn purged refused
+    Column("state", String(16), nullable=False),  # a `consent.custody.State`
     Column("quarantined", Boolean, nullable=False),
     Column("digest", LargeBinary, nullable=False),  # SHA-256 of the data-set bytes
     Column("file_digest", LargeBinary, nullable=False),
@@ -246,10 +248,10 @@ custody = Table(
     Index("ix_custody_batch", "batch"),
     sqlite_autoincrement=True,  # rows are dropped: an id must never come back as another object
 )
-_IN_CARE = custody.c.state.in_(["receiving", "held", "review"])
+_IN_CARE = custody.c.state.in_(IN_CARE)
 Index("uq_custody_in_care", custody.c.sop_uid, unique=True, sqlite_where=_IN_CARE, postgresql_where=_IN_CARE)
-_PASSING = custody.c.state.in_(["receiving", "withdrawn", "refusing"])
-Index("ix_custody_passing", custody.c.lease, sqlite_where=_PASSING, postgresql_where=_PASSING)
+_UNFINISHED = custody.c.state.in_(UNFINISHED)
+Index("ix_custody_passing", custody.c.lease, sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED)
 block = Table(
     "block",
     metadata,

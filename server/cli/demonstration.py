@@ -131,7 +131,7 @@ def release_some(hall: Hall, key: str) -> int:
             for r in batches.receipts(connection, row.id)
             if r.sop_uid and any(f"/{p}" in f"/{r.name}" for p in RELEASED)
         }
-        waiting = {k.object.sop_uid for k in custody.in_review(connection, row.id)}
+        waiting = {w.instance.sop_uid for w in custody.in_review(connection, row.id)}
     wanted = frozenset(chosen & waiting)
     return release.release(hall, ACTOR, key, wanted).objects if wanted else 0
 

@@ -20,8 +20,8 @@ from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
 from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, Gathering
 from server.dimse.store import Deposit, admitted, stored
+from server.usecases.admission import MEGABYTE
 from server.usecases.hall import Hall
-from server.usecases.ingest import MEGABYTE
 
 _LOG = logging.getLogger("accord.dimse")
 _SPARE = 16  # connections beyond the limit that are told so; more are closed at once

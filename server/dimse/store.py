@@ -11,15 +11,17 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContextTuple
 
+from consent.deposit import Code, Finding
 from mappings.dicom import dimse
 from mappings.dicom.dimse import Status, status_for
 from mappings.dicom.part10 import file_meta
 from mappings.failures import Failure, Forbidden
 from server import faults
+from server.usecases.admission import check_room
 from server.usecases.batch import Batch, close_batch, open_batch, sender_origin
 from server.usecases.hall import Caller, Hall
 from server.usecases.identify import AeTitle, Rejection, identify
-from server.usecases.ingest import refuse, room_for, take
+from server.usecases.take import refuse, take
 
 _LOG = logging.getLogger("accord.dimse")
 
@@ -66,16 +68,16 @@ class Deposit:
         self, sop_class: str, sop_instance: str, context: PresentationContextTuple, dataset: memoryview
     ) -> tuple[Status, str]:
         with dataset:
-            room_for(self.hall, len(dataset))
+            check_room(self.hall, len(dataset))
             self._still_registered()
             batch = self._batch()
             syntax = context.transfer_syntax
             agrees = sop_class == context.abstract_syntax and dimse.agrees(dataset, syntax, sop_class, sop_instance)
             file = b"".join((file_meta(sop_class, sop_instance, syntax), dataset))
         name = f"{sop_instance}.dcm"
-        kept = (self.hall, batch, name, memoryview(file))
-        taken = take(*kept) if agrees else refuse(*kept, "command-disagrees")
-        return status_for(taken.rule, taken.outcome), taken.rule
+        given = (self.hall, batch, name, memoryview(file))
+        result = take(*given) if agrees else refuse(*given, Finding(Code.COMMAND_DISAGREES, ""))
+        return status_for(result.rule, result.outcome), result.rule
 
     def _still_registered(self) -> None:
         """An association may be kept open for ever by echoes: who was removed meanwhile stores nothing more."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from hashlib import sha256
 
-from adapters.nodes.port import Item
-from adapters.sql.custody import Object
+from adapters.nodes.port import NodeFile
+from adapters.sql.custody import SopInstance
 from mappings.dicom.deidentification import Observations
 from mappings.dicom.header import Header
 from mappings.dicom.instance import read_instance
@@ -12,7 +12,7 @@ from mappings.dicom.part10 import Part10, plain, read_part10
 
 
 @dataclass(frozen=True, slots=True)
-class Arrival:
+class ParsedFile:
     """One file read: its parts, what the index keeps of it, and what it says of its de-identification."""
 
     name: str
@@ -22,23 +22,23 @@ class Arrival:
     header: Header
     metadata: bytes
     seen: Observations
-    object: Object
+    instance: SopInstance
 
     @property
-    def item(self) -> Item:
+    def node_file(self) -> NodeFile:
         """What a node is told of it."""
-        o = self.object
-        return Item(o.sop_uid, o.study_uid, o.series_uid, o.patient_id, o.file_digest, o.size)
+        i = self.instance
+        return NodeFile(i.sop_uid, i.study_uid, i.series_uid, i.patient_id, i.file_digest, i.size)
 
 
-def read(name: str, file: memoryview, placeholders: frozenset[str]) -> Arrival:
-    """A file as an arrival. Raises Unreadable."""
+def read(name: str, file: memoryview, placeholders: frozenset[str]) -> ParsedFile:
+    """A file, parsed. Raises Unreadable."""
     part10 = read_part10(file)
     dataset = plain(part10.dataset, part10.transfer_syntax)
     preamble_zero = part10.preamble_zero
-    instance = read_instance(dataset, part10.transfer_syntax, placeholders=placeholders, preamble_zero=preamble_zero)
-    header = instance.header
-    known = Object(
+    read_in = read_instance(dataset, part10.transfer_syntax, placeholders=placeholders, preamble_zero=preamble_zero)
+    header = read_in.header
+    instance = SopInstance(
         sop_uid=header.sop_instance_uid,
         series_uid=header.series_instance_uid,
         study_uid=header.study_instance_uid,
@@ -49,4 +49,4 @@ def read(name: str, file: memoryview, placeholders: frozenset[str]) -> Arrival:
         dataset_start=part10.dataset_start,
         transfer_syntax=part10.transfer_syntax,
     )
-    return Arrival(name, file, part10, dataset, header, instance.metadata, instance.observations, known)
+    return ParsedFile(name, file, part10, dataset, header, read_in.metadata, read_in.observations, instance)

@@ -3,11 +3,8 @@
 import secrets
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from adapters.sql import batches
 from adapters.sql.ledger import About, record
-from consent.dataset import Facts
 from consent.entries import BatchClosed, BatchOpened, parted
 from consent.policy import SENTENCES
 from consent.subject import Subject
@@ -51,10 +48,10 @@ def open_batch(hall: Hall, origin: Origin) -> Batch:
     """Open a batch, with its entry in the ledger."""
     now, key = hall.clock(), secrets.token_hex(8)
     with hall.store.write() as connection:
-        facts = facts_of(hall, connection, origin.dataset)
+        facts = hall.governance(connection).dataset(origin.dataset)
         values = {"door": origin.door, "dataset": origin.dataset, "subject": origin.subject.id, "peer": origin.peer}
         names = {"calling": origin.calling, "called": origin.called, "attested": origin.attested, "held_by": hall.holder}
-        batch = batches.opened(connection, now, key=key, **values, **names)
+        batch = batches.add(connection, now, key=key, **values, **names)
         party = hall.governance(connection).parties[facts.provider]
         entry = BatchOpened(
             batch=key, dataset=origin.alias, provider=facts.provider, door=origin.door, calling=origin.calling or None
@@ -70,7 +67,7 @@ def close_batch(hall: Hall, batch: int) -> None:
         row = batches.by_id(connection, batch)
         if row is None or not batches.close(connection, batch, now):
             return
-        facts = facts_of(hall, connection, row.dataset)
+        facts = hall.governance(connection).dataset(row.dataset)
         counts = batches.counts(connection, batch)
         outcomes = {o: sum(n for (outcome, _), n in counts.items() if outcome == o) for o in sorted({o for o, _ in counts})}
         parts = parted(batches.studies(connection, batch))
@@ -91,8 +88,3 @@ def close_batch(hall: Hall, batch: int) -> None:
                 terms=facts.terms,
             )
             record(connection, entry, now, row.subject, About(row.party, row.dataset, batch))
-
-
-def facts_of(hall: Hall, connection: Connection, dataset: int) -> Facts:
-    """The dataset as governance stands now."""
-    return next(f for f in hall.governance(connection).facts if f.dataset == dataset)

@@ -18,7 +18,7 @@ from adapters.sql import access, custody
 from adapters.sql import search as rows
 from adapters.sql.access import Access, Under
 from adapters.sql.ledger import About
-from adapters.sql.search import Located
+from adapters.sql.search import StoredInstance
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.policy import Decision, VisibleDatasets, decide
@@ -30,7 +30,7 @@ from server.usecases.hall import Caller, Hall
 CHUNK = 512 * 1024
 MOST = 1_000_000
 Form = TypeVar("Form")
-File = tuple[Located, Iterator[bytes]]
+File = tuple[StoredInstance, Iterator[bytes]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Use:
     wanted: Wanted
     facts: Facts
     decision: Decision
-    objects: Sequence[Located]
+    objects: Sequence[StoredInstance]
 
 
 class Delivery(Generic[Form]):
@@ -82,7 +82,7 @@ class Delivery(Generic[Form]):
         return self._files
 
 
-def deliver(hall: Hall, caller: Caller, wanted: Wanted, choose: Callable[[Sequence[Located]], Form]) -> Delivery[Form]:
+def deliver(hall: Hall, caller: Caller, wanted: Wanted, choose: Callable[[Sequence[StoredInstance]], Form]) -> Delivery[Form]:
     """The objects asked for, their use recorded: processing by a client inside, export by any other.
 
     `choose` says in which form they go; what it raises is no use, and recorded as none. Raises NotFound or Forbidden.
@@ -174,7 +174,7 @@ def _recording_breaks(hall: Hall, use: Use) -> Iterator[None]:
         raise
 
 
-def _open(hall: Hall, use: Use, located: Located) -> BinaryIO:
+def _open(hall: Hall, use: Use, located: StoredInstance) -> BinaryIO:
     """An object's file, its use decided anew. Raises Gone where anything was stopped or withdrawn since the yes."""
     with hall.store.read() as connection:
         known = hall.governance(connection)

@@ -7,8 +7,8 @@ from adapters.sql import governance, migrate
 from consent.node import NodeState
 from consent.subject import Role
 from mappings.failures import Failure
+from server.usecases.admission import MEGABYTE
 from server.usecases.hall import Caller, Hall
-from server.usecases.ingest import MEGABYTE
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from sqlalchemy import Connection
 
 from adapters.sql import batches, custody
-from adapters.sql.custody import Object
 from consent.conditions import Action
 from consent.dataset import Facts
-from consent.deposit import Outcome
 from consent.policy import SENTENCES, Decision, decide
 from consent.subject import Role
 from mappings.failures import Conflict, Forbidden, NotFound
+from server.usecases import receipts
+from server.usecases.admission import find_stop
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.hall import Caller, Hall
 
@@ -77,34 +77,14 @@ def known(hall: Hall, caller: Caller, key: str, files: Mapping[str, bytes]) -> s
         batch = _ongoing(connection, caller, key)
         told = batches.presented(connection, batch.id, list(files))
         rest = {name: digest for name, digest in files.items() if name not in told}
-        held = custody.known(connection, batch.origin.dataset, list(rest.values())) if _open(hall, connection, batch) else {}
+        if find_stop(hall, connection, batch.origin):  # nothing is taken: each file is to be sent and told so
+            return told
+        held = custody.by_file_digest(connection, batch.origin.dataset, list(rest.values()))
         for name, digest in rest.items():
             if digest in held:
-                _receive(hall, connection, batch, name, held[digest])
+                receipts.write_known(hall, connection, batch, name, held[digest])
                 told.add(name)
     return told
-
-
-def _open(hall: Hall, connection: Connection, batch: Batch) -> bool:
-    """Whether the dataset takes anything now; where it does not, each file is to be sent and told so."""
-    facts = next(f for f in hall.governance(connection).facts if f.dataset == batch.origin.dataset)
-    return decide(batch.origin.subject, Action.DEPOSIT, None, facts, hall.clock()).allowed
-
-
-def _receive(hall: Hall, connection: Connection, batch: Batch, name: str, held: Object) -> None:
-    batches.receipt(
-        connection,
-        batch.id,
-        name=name,
-        study_uid=held.study_uid,
-        sop_uid=held.sop_uid,
-        digest=held.digest,
-        size=held.size,
-        outcome=str(Outcome.DUPLICATE),
-        rule="known",
-        findings=(),
-        now=hall.clock(),
-    )
 
 
 def close_push(hall: Hall, caller: Caller, key: str) -> None:

@@ -4,16 +4,20 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
-from adapters.sql import batches, custody
-from adapters.sql.custody import Kept
+from adapters.sql import batches, custody, index
+from adapters.sql.custody import CustodyRow, Lease
+from consent.custody import PURGES, Move
+from consent.deposit import Outcome, Verdict
 from consent.subject import Role, Subject
 from mappings.dicom.part10 import Unreadable
 from mappings.failures import Conflict, Failure, NotFound
-from server.usecases import ingest
-from server.usecases.arrival import read
+from server.usecases import receipts
+from server.usecases.arrival import ParsedFile, read
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.hall import Hall
-from server.usecases.objects import resting, whole
+from server.usecases.keep import Changed, abandon, give_up, settle, target_node
+from server.usecases.read_back import node_of, read_back
+from server.usecases.receipts import JudgedFile
 
 log = logging.getLogger("accord.reconcile")
 
@@ -23,51 +27,71 @@ def recover(hall: Hall) -> int:
     with hall.store.read() as connection:
         expired = custody.expired(connection, hall.clock())
     silent: set[tuple[int, bool]] = set()
-    return sum(_recovered(hall, kept, silent) for kept in expired)
+    return sum(_recovered(hall, row, silent) for row in expired)
 
 
-def _recovered(hall: Hall, kept: Kept, silent: set[tuple[int, bool]]) -> bool:
+def _recovered(hall: Hall, row: CustodyRow, silent: set[tuple[int, bool]]) -> bool:
     """One claim that can't be resolved must not keep the worker from the others."""
     try:
-        return _recover(hall, kept, silent)
+        return _recover(hall, row, silent)
     except Failure:
-        log.exception("claim not resolved", extra={"custody": kept.id})
+        log.exception("claim not resolved", extra={"custody": row.id})
         return False
 
 
-def _recover(hall: Hall, kept: Kept, silent: set[tuple[int, bool]]) -> bool:
+def _recover(hall: Hall, row: CustodyRow, silent: set[tuple[int, bool]]) -> bool:
     """Resolve one claim, unless its node (or the quarantine) has been silent in this round."""
-    if (kept.node, kept.quarantined) in silent:
+    if (row.node, row.quarantined) in silent:
         return False
-    lease = custody.lease_for(kept.object.size, hall.clock(), hall.settings.lease_seconds)
+    lease = custody.lease_for(hall.holder, row.instance.size, hall.clock(), hall.settings.lease_seconds)
     with hall.store.write(durable=False) as connection:
-        if not custody.take_over(connection, kept.id, hall.holder, lease, kept.batch, kept.name):
+        if not custody.take_over(connection, row, lease, row.batch, row.name):
             return False
     try:
-        arrival = read(kept.name, whole(hall, kept), hall.placeholders)
+        parsed = read(row.name, read_back(hall, row), hall.placeholders)
     except NotFound:
-        ingest.forget(hall, kept.id)
+        _forget(hall, row.id)
         return True
     except (Failure, Unreadable) as why:
-        log.warning("claim not resolved", extra={"custody": kept.id, "why": str(why)})
-        silent.add((kept.node, kept.quarantined))
-        ingest.give_up(hall, kept.id)  # the node does not answer, or gave other bytes: asked again in the next round
+        log.warning("claim not resolved", extra={"custody": row.id, "why": str(why)})
+        silent.add((row.node, row.quarantined))
+        give_up(hall, row.id)  # the node does not answer, or gave other bytes: asked again in the next round
         return False
-    batch, opened = _batch(hall, kept)
+    batch, opened = _batch(hall, row)
     try:
-        ingest.settle_recovered(hall, batch, arrival, kept)
+        _settle(hall, batch, parsed, row)
     except Conflict:
-        ingest.abandon(hall, kept.id)
+        abandon(hall, row.id)
     finally:
         if opened:
             close_batch(hall, batch.id)
     return True
 
 
-def _batch(hall: Hall, kept: Kept) -> tuple[Batch, bool]:
+def _settle(hall: Hall, batch: Batch, parsed: ParsedFile, row: CustodyRow) -> None:
+    """Settle a claim that a crash left behind, where its bytes were bound for. Raises Conflict where it may not be kept."""
+    outcome = Outcome.REVIEW if row.quarantined else Outcome.PASS
+    judged = JudgedFile(batch, parsed, Verdict(outcome, row.rule, parsed.seen.findings, ()))
+    target = target_node(hall, judged)
+    try:
+        with hall.store.write() as connection:
+            settle(hall, connection, row.id, judged, target)
+            if not batches.has_receipt(connection, row.batch, row.instance.sop_uid, outcome):
+                receipts.write(hall, connection, judged)
+    except (Changed, index.StudyElsewhere):
+        raise Conflict("recovery-stopped", "The object may not be kept any more.") from None
+
+
+def _forget(hall: Hall, claim: int) -> None:
+    """Drop our claim: nothing of the object is kept."""
+    with hall.store.write(durable=False) as connection:
+        custody.move(connection, Move.FORGET, claim, hall.clock(), holder=hall.holder)
+
+
+def _batch(hall: Hall, claim: CustodyRow) -> tuple[Batch, bool]:
     """The claim's own batch while it is open, else one of the door 'recovery'."""
     with hall.store.read() as connection:
-        row = batches.by_id(connection, kept.batch)
+        row = batches.by_id(connection, claim.batch)
     if row is None:
         raise AssertionError("a claim without its batch")
     origin = Origin("recovery", Subject(row.subject, Role.SENDER, row.provider), row.dataset, row.alias, "", "", "", row.attested)
@@ -79,25 +103,25 @@ def _batch(hall: Hall, kept: Kept) -> tuple[Batch, bool]:
 def purge(hall: Hall) -> int:
     """Delete the bytes of what was withdrawn, refused or superseded; a node that does not answer is asked again later."""
     with hall.store.read() as connection:
-        passing = custody.passing(connection, hall.clock())
-    return sum(_purge(hall, kept) for kept in passing)
+        rows = custody.awaiting_deletion(connection, hall.clock())
+    return sum(_purge(hall, row) for row in rows)
 
 
-def _purge(hall: Hall, kept: Kept) -> bool:
+def _purge(hall: Hall, row: CustodyRow) -> bool:
     now = hall.clock()
     with hall.store.write() as connection:
-        custody.lock_study(connection, kept.object.study_uid)
-        shared = custody.place_in_use(connection, kept)
-        if not custody.purge(connection, kept, hall.holder, now + timedelta(seconds=hall.settings.lease_seconds), now):
+        custody.lock_study(connection, row.instance.study_uid)
+        shared = custody.place_in_use(connection, row)
+        lease = Lease(hall.holder, now + timedelta(seconds=hall.settings.lease_seconds))
+        if not custody.begin_deletion(connection, row, lease, now):
             return False
     try:
         if not shared:  # the same bytes have come again and rest there
-            resting(hall, kept).delete(kept.place)
+            node_of(hall, row).delete(row.place)
     except Failure:
         return False
-    state = "purged" if kept.state == "withdrawn" else "refused"
     with hall.store.write() as connection:
-        return custody.move(connection, kept.id, kept.state, state, hall.clock(), holder=None, lease=None)
+        return custody.move(connection, PURGES[row.state], row.id, hall.clock(), holder=hall.holder)
 
 
 @dataclass(frozen=True, slots=True)

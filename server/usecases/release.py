@@ -1,22 +1,27 @@
-"""What a person decides about quarantined objects: release them through ingest's own steps, or refuse them."""
+"""What a person decides about quarantined objects: release them, which settles them as any other deposit, or refuse them."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from adapters.sql import batches, custody
+from adapters.sql import batches, blocks, custody, index
 from adapters.sql.batches import BatchRow
-from adapters.sql.custody import Kept
+from adapters.sql.custody import CustodyRow
 from adapters.sql.ledger import About, record
-from consent.deposit import Outcome, Verdict
+from consent.custody import Move, State
+from consent.deposit import Code, Outcome, Verdict
 from consent.entries import BatchDecided
 from consent.subject import Role, Subject
-from mappings.failures import Conflict, NotFound
-from server.usecases import ingest
+from mappings.failures import Conflict, Failure, NotFound
+from server.usecases import receipts
+from server.usecases.admission import find_stop
 from server.usecases.arrival import read
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.hall import Hall
-from server.usecases.objects import whole
+from server.usecases.keep import Changed, settle, target_node
+from server.usecases.read_back import read_back
+from server.usecases.receipts import JudgedFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +32,7 @@ class Decided:
     batch: str
 
 
-def _batch(hall: Hall, key: str) -> tuple[BatchRow, list[Kept]]:
+def _batch(hall: Hall, key: str) -> tuple[BatchRow, list[CustodyRow]]:
     with hall.store.read() as connection:
         row = batches.by_key(connection, key)
         if row is None:
@@ -41,12 +46,12 @@ def _batch(hall: Hall, key: str) -> tuple[BatchRow, list[Kept]]:
 def release(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
     """Release what waits in a batch, or the named objects of it: to its node and into the index, under a batch of its own."""
     row, waiting = _batch(hall, key)
-    chosen = [k for k in waiting if not sop_uids or k.object.sop_uid in sop_uids]
+    chosen = [w for w in waiting if not sop_uids or w.instance.sop_uid in sop_uids]
     subject = Subject(actor, Role.SENDER, row.provider)
     batch = open_batch(hall, Origin("release", subject, row.dataset, row.alias, "", row.key, "", row.attested))
     try:
-        for kept in chosen:
-            _release(hall, batch, kept)
+        for each in chosen:
+            _release(hall, batch, each)
     finally:
         close_batch(hall, batch.id)
     with hall.store.write() as connection:
@@ -54,21 +59,55 @@ def release(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozens
     return Decided(len(chosen), batch.key)
 
 
-def _release(hall: Hall, batch: Batch, kept: Kept) -> None:
-    arrival = read(kept.name, whole(hall, kept), hall.placeholders)
-    ingest.keep_released(hall, batch, arrival, Verdict(Outcome.PASS, "released", arrival.seen.findings, ()), kept)
+_STAYS = "The object stays in review: its agreement or node takes nothing now, or its study is not free."
+
+
+def _release(hall: Hall, batch: Batch, row: CustodyRow) -> None:
+    parsed = read(row.name, read_back(hall, row), hall.placeholders)
+    _keep_released(hall, JudgedFile(batch, parsed, Verdict(Outcome.PASS, Code.RELEASED, parsed.seen.findings, ())), row)
+
+
+def _keep_released(hall: Hall, judged: JudgedFile, row: CustodyRow) -> None:
+    """Review → receiving → held. Until it has settled the quarantine keeps the bytes, so a release cut off is a review again."""
+    target, node_file = target_node(hall, judged), judged.parsed.node_file
+    _begin_release(hall, judged.batch, row)
+    hall.reached("releasing")
+    try:
+        place = target.node.store(node_file, judged.parsed.file)
+        with hall.store.write() as connection:
+            settle(hall, connection, row.id, judged, target)
+            custody.relocate(connection, row.id, place, judged.verdict.rule)
+            receipts.write(hall, connection, judged)
+    except (Failure, Changed, index.StudyElsewhere) as stopped:
+        with hall.store.write() as connection:
+            back = custody.move(connection, Move.SETTLE_REVIEW, row.id, hall.clock(), holder=hall.holder)
+        if back:  # else it is settled after all, or another door has it: then the node's copy is not ours to delete
+            with suppress(Failure):
+                target.node.delete(target.node.place_of(node_file))
+        raise Conflict("release-stopped", _STAYS) from stopped
+    hall.quarantine.delete(row.place)
+
+
+def _begin_release(hall: Hall, batch: Batch, row: CustodyRow) -> None:
+    now = hall.clock()
+    lease = custody.lease_for(hall.holder, row.instance.size, now, hall.settings.lease_seconds)
+    with hall.store.write(durable=False) as connection:
+        if find_stop(hall, connection, batch.origin):
+            raise Conflict("release-stopped", _STAYS)  # before a byte goes to a node that may be unlinked
+        if not custody.move(connection, Move.RELEASE, row.id, now, lease=lease):
+            raise Conflict("object-moved", "Somebody else has decided about this object meanwhile.")
 
 
 def refuse(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
     """Refuse what waits in a batch: its bytes go, and the same content is rejected by name until the block is lifted."""
     row, waiting = _batch(hall, key)
-    chosen = [k for k in waiting if not sop_uids or k.object.sop_uid in sop_uids]
+    chosen = [w for w in waiting if not sop_uids or w.instance.sop_uid in sop_uids]
     now = hall.clock()
     with hall.store.write() as connection:
-        for kept in chosen:
-            if custody.move(connection, kept.id, "review", "refusing", now):
-                named = {"sop_uid": kept.object.sop_uid, "digest": kept.object.digest}
-                custody.add_block(connection, row.dataset, "refused", now, **named)
+        for each in chosen:
+            if custody.move(connection, Move.REFUSE, each.id, now):
+                named = {"sop_uid": each.instance.sop_uid, "digest": each.instance.digest}
+                blocks.add(connection, row.dataset, State.REFUSED, now, **named)
         _record(hall, connection, actor, "refuse", row, len(chosen))
     return Decided(len(chosen), row.key)
 

@@ -1,7 +1,8 @@
 """Taking a study out at once, and letting what was withdrawn or refused come again."""
 
-from adapters.sql import custody, index
+from adapters.sql import blocks, custody, index
 from adapters.sql.ledger import About, record
+from consent.custody import WITHDRAWALS, State
 from consent.entries import BlockLifted, StudyWithdrawn
 from mappings.failures import NotFound
 from server.usecases.dataset import require_dataset
@@ -18,10 +19,10 @@ def withdraw_study(hall: Hall, actor: str, study_uid: str, *, replace: bool = Fa
             raise NotFound("study-unknown", "No object of this study is in care.", "study")
         dataset = objects[0].dataset
         index.remove_study(connection, study_uid)
-        for kept in objects:
-            custody.move(connection, kept.id, kept.state, "withdrawn" if kept.state == "held" else "refusing", now)
+        for row in objects:
+            custody.move(connection, WITHDRAWALS[row.state], row.id, now)
         if not replace:
-            custody.add_block(connection, dataset, "withdrawn", now, study_uid=study_uid)
+            blocks.add(connection, dataset, State.WITHDRAWN, now, study_uid=study_uid)
         alias = hall.governance(connection).dataset(dataset).alias
         entry = StudyWithdrawn(study=study_uid, dataset=alias, objects=len(objects), replace=replace)
         record(connection, entry, now, actor, require_dataset(connection, alias)[1])
@@ -31,7 +32,7 @@ def withdraw_study(hall: Hall, actor: str, study_uid: str, *, replace: bool = Fa
 def lift_block(hall: Hall, actor: str, uid: str) -> int:
     """Let what was withdrawn or refused under this UID come again; returns how many blocks were lifted."""
     with hall.store.write() as connection:
-        lifted = custody.lift_block(connection, uid, hall.clock())
+        lifted = blocks.lift(connection, uid, hall.clock())
         if not lifted:
             raise NotFound("block-unknown", "No block in force names this UID.", "block")
         record(connection, BlockLifted(uid=uid, blocks=lifted), hall.clock(), actor, About())

@@ -1,7 +1,7 @@
 """DICOMweb (PS3.18 chapter 10) at `/dicom-web`: the studies of all nodes as one archive.
 
 QIDO-RS searches the index, WADO-RS streams what is stored as it is stored, rendered frames let a person see, STOW-RS is one of
-the three doors of ingest. A view parses, calls and renders.
+the three doors of deposit. A view parses, calls and renders.
 """
 
 import json
@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from flask import Blueprint, Response
 
-from adapters.sql.search import Located
+from adapters.sql.search import StoredInstance
 from consent.conditions import Action
 from consent.deposit import Outcome
 from mappings.dicom.accept import Choice, choose_json, choose_rendered, choose_retrieve, read_media_type
@@ -23,11 +23,13 @@ from mappings.dicom.multipart import Limits, Multipart, PartHeaders, PartReader,
 from mappings.dicom.qido import read_query
 from mappings.failures import Invalid, UnsupportedMedia
 from mappings.query import Level
-from server.usecases import ingest, push, render, search
+from server.usecases import push, render, search
+from server.usecases.admission import MEGABYTE, check_room
 from server.usecases.batch import Batch, close_batch, open_batch
 from server.usecases.deliver import Delivery, Wanted, deliver
-from server.usecases.ingest import Taken
+from server.usecases.receipts import DepositResult
 from server.usecases.render import Picture
+from server.usecases.take import take
 from server.web.bulkheads import Bulkhead
 from server.web.context import answered, caller, hall, peer, request, serves, staying
 from server.web.spool import Spool
@@ -129,7 +131,7 @@ def objects(study: str, series: str | None = None, instance: str | None = None) 
         return response
 
 
-def _choose(stored: Sequence[Located]) -> Choice:
+def _choose(stored: Sequence[StoredInstance]) -> Choice:
     return choose_retrieve(_accept(), {o.transfer_syntax for o in stored})
 
 
@@ -153,7 +155,7 @@ def _multipart(delivery: Delivery[Choice]) -> Response:
     return answered(body(), media_type=written.content_type(), Content_Length=str(length))
 
 
-def _part(o: Located) -> tuple[str, int, str]:
+def _part(o: StoredInstance) -> tuple[str, int, str]:
     location = f"{hall().settings.base_url}{ROOT}/studies/{o.study_uid}/series/{o.series_uid}/instances/{o.sop_uid}"
     return dicom_part(o.transfer_syntax), o.size, location
 
@@ -212,7 +214,7 @@ def store() -> Response:
         raise UnsupportedMedia(
             "content-encoding", "Compressed bodies are not taken: send the objects as they are.", "Content-Encoding"
         )
-    ingest.room_for(hall(), 0)
+    check_room(hall(), 0)
     named = request.args.get("batch")
     if named:
         batch = push.ongoing(hall(), caller(), named)
@@ -226,15 +228,13 @@ def store() -> Response:
     return _stored(taken, batch, media_type)
 
 
-def _take_all(batch: Batch) -> list[Taken]:
-    taken: list[Taken] = []
-    limit, folder = hall().settings.max_object_mb * ingest.MEGABYTE, hall().settings.data_dir
+def _take_all(batch: Batch) -> list[DepositResult]:
+    taken: list[DepositResult] = []
+    limit, folder = hall().settings.max_object_mb * MEGABYTE, hall().settings.data_dir
 
     def open_part(headers: PartHeaders) -> Spool:
         name = unquote(headers.location or "").replace("\0", "")[:LONGEST_NAME] or f"part {headers.number}"
-        return Spool(
-            folder, limit, lambda file: taken.append(ingest.take(hall(), batch, name, file)), lambda: ingest.room_for(hall(), 0)
-        )
+        return Spool(folder, limit, lambda file: taken.append(take(hall(), batch, name, file)), lambda: check_room(hall(), 0))
 
     media = read_media_type(request.headers.get("Content-Type", ""))
     if media is not None and media.name == "application/dicom":
@@ -253,7 +253,7 @@ def _feed(write: Callable[[bytes], None]) -> None:
         write(data)
 
 
-def _stored(taken: list[Taken], batch: Batch, media_type: str) -> Response:
+def _stored(taken: list[DepositResult], batch: Batch, media_type: str) -> Response:
     """The Store Instances Response (Table 10.5.3-1): 200 all stored, 202 some not or held for review, 409 none."""
     base = f"{hall().settings.base_url}{ROOT}"
     failed = [t for t in taken if t.outcome is Outcome.REJECT]
@@ -270,22 +270,22 @@ def _stored(taken: list[Taken], batch: Batch, media_type: str) -> Response:
     return answered(json.dumps(kept).encode(), status, media_type, Link=f'<{report}>; rel="describedby"')
 
 
-def _named(t: Taken) -> dict[str, object]:
+def _named(t: DepositResult) -> dict[str, object]:
     named = {"00081150": t.sop_class, "00081155": t.sop_uid}
     return {tag: {"vr": "UI", "Value": [uid]} for tag, uid in named.items() if uid}
 
 
-def _referenced(t: Taken, base: str) -> dict[str, object]:
+def _referenced(t: DepositResult, base: str) -> dict[str, object]:
     if t.outcome is Outcome.REVIEW:
         return _named(t) | {"00081196": {"vr": "US", "Value": [HELD_FOR_REVIEW]}, "00741048": _comment(t)}
     return _named(t) | {"00081190": {"vr": "UR", "Value": [f"{base}/studies/{t.study_uid}"]}}
 
 
-def _failed(t: Taken) -> dict[str, object]:
+def _failed(t: DepositResult) -> dict[str, object]:
     return _named(t) | {"00081197": {"vr": "US", "Value": [status_for(t.rule, t.outcome).code]}, "00741048": _comment(t)}
 
 
-def _comment(t: Taken) -> dict[str, object]:
+def _comment(t: DepositResult) -> dict[str, object]:
     """The rule in words, as an (0000,0902) Error Comment inside (0074,1048) Failed Attributes Sequence."""
     comment = {"00000902": {"vr": "LO", "Value": [t.short]}}
     return {"vr": "SQ", "Value": [comment]}

@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from consent.deposit import BY_CODE, DOOR_RULES, RULES, Finding, Outcome, sentence, short, verdict
+from consent.deposit import BY_CODE, RULES, Code, Finding, Outcome, sentence, short, verdict
 
 
 def judged(*rules: str, declared: bool = False, attested: bool = False) -> tuple[str, str]:
@@ -89,7 +89,7 @@ def test_an_unknown_rule_is_a_fault_and_no_pass():
         verdict(True, False, [Finding("no-such-rule", "")])
 
 
-@pytest.mark.parametrize("rule", RULES + DOOR_RULES, ids=lambda rule: rule.code)
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.code)
 def test_every_rule_says_what_happened_in_a_sentence_and_in_a_dimse_comment(rule):
     assert sentence(rule.code).endswith(".")
     assert 1 < len(short(rule.code)) <= 64
@@ -99,7 +99,7 @@ def test_every_rule_says_what_happened_in_a_sentence_and_in_a_dimse_comment(rule
 
 
 def test_codes_are_unique():
-    assert len(BY_CODE) == len(RULES) + len(DOOR_RULES)
+    assert len(BY_CODE) == len(RULES) == len(Code)
 
 
 def test_the_sentence_on_anothers_study_does_not_say_that_somebody_has_it():

@@ -5,18 +5,19 @@ from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
 import pytest
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapters.sql import custody, governance, migrate
+from adapters.sql import blocks, custody, governance, migrate
 from adapters.sql import tables as t
-from adapters.sql.custody import Bound, Object
-from adapters.sql.store import Store
+from adapters.sql.custody import Lease, Placement, SopInstance
+from adapters.sql.store import Store, stamp
+from consent.custody import AWAITING_DELETION, IN_CARE, MOVES, PURGES, Move, State
 from tests.builders import agreement_rows
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 LATER = NOW + timedelta(seconds=60)
-SEEN = Object("1.2.3.1.1", "1.2.3.1", "1.2.3", "P1", b"content", b"file", 10, 0, "1.2.840.10008.1.2.1")
+SEEN = SopInstance("1.2.3.1.1", "1.2.3.1", "1.2.3", "P1", b"content", b"file", 10, 0, "1.2.840.10008.1.2.1")
 
 
 @pytest.fixture
@@ -40,44 +41,109 @@ def store(database):
 
 
 def claim(store, seen=SEEN, *, dataset=1, holder="me", lease=LATER, place="here", quarantined=False):
-    bound = Bound(dataset, 1, dataset, quarantined, place, "a.dcm")
+    placement = Placement(dataset, 1, dataset, quarantined, place, "a.dcm")
     with store.write() as connection:
-        return custody.claim(connection, seen, bound, rule="declared", holder=holder, lease=lease, now=NOW)
+        return custody.claim(connection, seen, placement, "declared", Lease(holder, lease), NOW)
 
 
 def elsewhere(connection, dataset):
-    return custody.standing(connection, dataset, SEEN)[0]
+    return blocks.find_blocks(connection, dataset, SEEN).elsewhere
 
 
 def blocked(connection, dataset, seen):
-    return custody.standing(connection, dataset, seen)[1]
+    return blocks.find_blocks(connection, dataset, seen).blocked
 
 
-def hold(store, seen=SEEN, state="held", **values):
+def rest(store, seen=SEEN, *, by=Move.SETTLE_HELD, **values):
+    """The id of a row that was claimed and settled."""
     key = claim(store, seen, **values)
-    with store.write() as connection:
-        assert custody.settle(connection, key, "me", state, NOW)
+    assert move(store, by, key, holder="me")
     return key
 
 
-def state(store, key):
+def move(store, by, key, **values):
+    with store.write() as connection:
+        return custody.move(connection, by, key, NOW, **values)
+
+
+def row_of(store, key):
     with store.read() as connection:
-        row = custody.by_id(connection, key)
-        return row and row.state
+        return custody.by_id(connection, key)
 
 
-@pytest.mark.parametrize("first", ["receiving", "held", "review"])
+def put(store, state, *, holder=None):
+    """The id of a row that stands in this state, whatever led there."""
+    key = claim(store)
+    lease = holder and stamp(LATER)
+    with store.write() as connection:
+        connection.execute(update(t.custody).where(t.custody.c.id == key).values(state=str(state), holder=holder, lease=lease))
+    return key
+
+
+# --- moves
+
+CHANGES = [by for by in Move if MOVES[by].origin is not None]
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("by", CHANGES, ids=lambda by: by.name)
+def test_a_move_is_made_from_its_own_state_and_from_no_other(store, by, state):
+    key = put(store, state)
+    origin, target = MOVES[by]
+    assert move(store, by, key) is (state is origin)
+    after = row_of(store, key)
+    if state is not origin:
+        assert after.state is state
+    elif target is None:
+        assert after is None
+    else:
+        assert (after.state, after.holder, after.lease) == (target, None, None)
+        assert not move(store, by, key), "and it is made once"
+
+
+@pytest.mark.parametrize("by", CHANGES, ids=lambda by: by.name)
+def test_a_move_is_made_by_the_holder_of_its_row_and_by_nobody_else(store, by):
+    origin = MOVES[by].origin
+    held = put(store, origin, holder="me")
+    assert not move(store, by, held)
+    assert not move(store, by, held, holder="another")
+    assert row_of(store, held).state is origin
+    assert move(store, by, held, holder="me")
+
+
+@pytest.mark.parametrize("by", CHANGES, ids=lambda by: by.name)
+def test_nobody_can_move_a_row_as_its_holder_that_has_none(store, by):
+    key = put(store, MOVES[by].origin)
+    assert not move(store, by, key, holder="me")
+
+
+def test_a_claim_makes_a_row_that_its_holder_has(store):
+    row = row_of(store, claim(store))
+    assert (row.state, row.holder, row.lease, row.instance) == (State.RECEIVING, "me", stamp(LATER), SEEN)
+
+
+def test_a_release_is_its_holders_until_its_lease_ends(store):
+    key = rest(store, by=Move.SETTLE_REVIEW)
+    assert move(store, Move.RELEASE, key, lease=Lease("me", LATER))
+    assert (row_of(store, key).holder, row_of(store, key).lease) == ("me", stamp(LATER))
+    assert not move(store, Move.SETTLE_HELD, key, holder="another")
+    assert move(store, Move.SETTLE_HELD, key, holder="me")
+
+
+# --- claims
+
+
+@pytest.mark.parametrize("first", IN_CARE)
 def test_a_uid_in_our_care_is_claimed_by_nobody_else(store, first):
-    claim(store) if first == "receiving" else hold(store, state=first)
+    put(store, first)
     with pytest.raises(IntegrityError):
         claim(store, replace(SEEN, digest=b"other", study_uid="9.9"), dataset=2)
 
 
 def test_a_uid_no_longer_in_our_care_may_be_claimed_again_and_again(store):
-    for last in ("withdrawn", "purged", "refusing", "refused", "purged"):
-        key = hold(store)
-        with store.write() as connection:
-            assert custody.move(connection, key, "held", last, NOW)
+    for state in State:
+        if state not in IN_CARE:
+            put(store, state)
     assert claim(store)
 
 
@@ -97,39 +163,30 @@ def test_of_many_who_claim_at_once_one_wins(store):
     assert (len(won), len(lost)) == (1, 5)
 
 
-def test_only_its_holder_settles_or_drops_a_claim(store):
-    key = claim(store, holder="me")
-    with store.write() as connection:
-        assert not custody.settle(connection, key, "another", "held", NOW)
-        assert not custody.drop(connection, key, "another")
-        assert custody.settle(connection, key, "me", "held", NOW)
-        assert not custody.settle(connection, key, "me", "held", NOW)
-        assert not custody.drop(connection, key, "me")
-    assert state(store, key) == "held"
-
-
 def test_a_claim_taken_over_is_no_longer_its_first_holders(store):
     key = claim(store, holder="first")
+    as_read = row_of(store, key)
     with store.write() as connection:
-        assert custody.take_over(connection, key, "second", LATER, 2, "a.dcm")
-        assert not custody.settle(connection, key, "first", "held", NOW)
-        assert custody.settle(connection, key, "second", "held", NOW)
-        assert not custody.take_over(connection, key, "third", LATER, 2, "a.dcm")
-        kept = custody.by_id(connection, key)
-        assert (kept.state, kept.holder, kept.lease, kept.batch) == ("held", None, None, 2)
+        assert custody.take_over(connection, as_read, Lease("second", LATER), 2, "a.dcm")
+    assert not move(store, Move.SETTLE_HELD, key, holder="first")
+    with store.write() as connection:
+        assert not custody.take_over(connection, as_read, Lease("third", LATER), 2, "a.dcm"), "it is not as it was read"
+    assert move(store, Move.SETTLE_HELD, key, holder="second")
+    with store.write() as connection:
+        assert not custody.take_over(connection, row_of(store, key), Lease("third", LATER), 2, "a.dcm")
+    row = row_of(store, key)
+    assert (row.state, row.holder, row.lease, row.batch) == (State.HELD, None, None, 2)
 
 
-def test_a_dropped_row_is_gone_and_its_id_never_comes_back(store):
+def test_the_id_of_a_row_that_is_gone_never_comes_back(store):
     key = claim(store)
-    with store.write() as connection:
-        assert custody.drop(connection, key, "me")
-    assert state(store, key) is None
+    assert move(store, Move.FORGET, key, holder="me")
     assert claim(store) > key
 
 
 def test_a_lease_has_expired_from_its_very_end_on(store):
     key = claim(store, lease=LATER)
-    hold(store, replace(SEEN, sop_uid="1.2.3.1.2"))
+    rest(store, replace(SEEN, sop_uid="1.2.3.1.2"))
     with store.read() as connection:
         assert custody.expired(connection, LATER - timedelta(microseconds=1)) == []
         assert [k.id for k in custody.expired(connection, LATER)] == [key]
@@ -138,44 +195,71 @@ def test_a_lease_has_expired_from_its_very_end_on(store):
 def test_a_claim_given_up_is_expired_at_once(store):
     key = claim(store)
     with store.write() as connection:
-        custody.expire(connection, key, "another", NOW)
+        custody.end_lease(connection, key, "another", NOW)
         assert custody.expired(connection, NOW) == []
-        custody.expire(connection, key, "me", NOW)
+        custody.end_lease(connection, key, "me", NOW)
         assert [k.id for k in custody.expired(connection, NOW)] == [key]
 
 
 def test_a_lease_grows_with_the_object():
-    assert custody.lease_for(0, NOW, 60) == LATER
-    assert custody.lease_for(120_000_000, NOW, 60) == LATER + timedelta(seconds=120)
+    assert custody.lease_for("me", 0, NOW, 60) == Lease("me", LATER)
+    assert custody.lease_for("me", 120_000_000, NOW, 60) == Lease("me", LATER + timedelta(seconds=120))
 
 
-def test_a_move_is_made_from_its_own_state_only(store):
-    key = hold(store, state="review")
+# --- deletion
+
+
+@pytest.mark.parametrize("state", AWAITING_DELETION)
+def test_one_at_a_time_deletes_what_is_to_be_deleted(store, state):
+    key = put(store, state)
     with store.write() as connection:
-        assert not custody.move(connection, key, "held", "withdrawn", NOW)
-        assert custody.move(connection, key, "review", "refusing", NOW)
-        assert not custody.move(connection, key, "review", "refusing", NOW)
-        assert [k.id for k in custody.passing(connection, NOW)] == [key]
+        (row,) = custody.awaiting_deletion(connection, NOW)
+        assert custody.begin_deletion(connection, row, Lease("me", LATER), NOW)
+        assert custody.awaiting_deletion(connection, NOW) == []
+        assert not custody.begin_deletion(connection, row, Lease("another", LATER), NOW)
+        assert custody.begin_deletion(connection, row, Lease("another", LATER), LATER), "its lease has ended"
+    assert not move(store, PURGES[state], key, holder="me"), "the bytes are another's to delete now"
+    assert move(store, PURGES[state], key, holder="another")
+
+
+@pytest.mark.parametrize("state", AWAITING_DELETION)
+def test_bytes_that_are_wanted_again_stay_unless_their_deletion_has_begun(store, state):
+    placement = Placement(1, 1, 1, False, "here", "a.dcm")
+    key = put(store, state)
+    with store.write() as connection:
+        assert custody.cancel_deletion(connection, replace(placement, place="there"), NOW)
+        assert custody.cancel_deletion(connection, replace(placement, quarantined=True), NOW)
+    assert row_of(store, key).state is state
+    with store.write() as connection:
+        assert custody.cancel_deletion(connection, placement, NOW)
+    assert row_of(store, key).state is MOVES[PURGES[state]].target
+    key = put(store, state, holder="me")
+    with store.write() as connection:
+        assert not custody.cancel_deletion(connection, placement, NOW)
+    assert row_of(store, key).state is state
+
+
+# --- what stands in the way
 
 
 def test_a_study_is_elsewhere_while_another_dataset_has_it_in_care(store):
     with store.read() as connection:
         assert not elsewhere(connection, 2)
-    key = hold(store, state="review")
+    key = rest(store, by=Move.SETTLE_REVIEW)
     with store.write() as connection:
         assert elsewhere(connection, 2)
         assert not elsewhere(connection, 1)
-        custody.move(connection, key, "review", "refusing", NOW)
+        custody.move(connection, Move.REFUSE, key, NOW)
         assert not elsewhere(connection, 2)
 
 
 def test_a_place_is_in_use_while_another_row_in_care_rests_there(store):
-    first = hold(store)
+    first = rest(store)
     other = replace(SEEN, sop_uid="1.2.3.1.2")
-    second = hold(store, other)
+    second = rest(store, other)
     with store.write() as connection:
         assert custody.place_in_use(connection, custody.by_id(connection, first))
-        custody.move(connection, second, "held", "withdrawn", NOW)
+        custody.move(connection, Move.WITHDRAW, second, NOW)
         assert not custody.place_in_use(connection, custody.by_id(connection, first))
         assert custody.place_in_use(connection, custody.by_id(connection, second))
 
@@ -194,26 +278,26 @@ def test_a_place_is_in_use_while_another_row_in_care_rests_there(store):
 )
 def test_a_block_names_what_it_keeps_out_in_its_own_dataset_until_it_is_lifted(store, named, stopped, free):
     with store.write() as connection:
-        custody.add_block(connection, 1, "withdrawn", NOW, **named)
+        blocks.add(connection, 1, State.WITHDRAWN, NOW, **named)
         assert all(blocked(connection, 1, seen) for seen in stopped)
         assert not any(blocked(connection, 1, seen) for seen in free)
         assert not any(blocked(connection, 2, seen) for seen in (*stopped, *free))
         uid = named.get("study_uid") or named["sop_uid"]
-        assert (custody.lift_block(connection, "1.9", NOW), custody.lift_block(connection, uid, NOW)) == (0, 1)
-        assert custody.lift_block(connection, uid, NOW) == 0
+        assert (blocks.lift(connection, "1.9", NOW), blocks.lift(connection, uid, NOW)) == (0, 1)
+        assert blocks.lift(connection, uid, NOW) == 0
         assert not any(blocked(connection, 1, seen) for seen in stopped)
 
 
 def test_a_digest_is_known_to_its_own_dataset_and_only_once_it_is_safe(store):
     with store.read() as connection:
-        assert custody.known(connection, 1, [b"file"]) == {}
+        assert custody.by_file_digest(connection, 1, [b"file"]) == {}
     key = claim(store)
     with store.write() as connection:
-        assert custody.known(connection, 1, [b"file"]) == {}
-        custody.settle(connection, key, "me", "held", NOW)
-        assert custody.known(connection, 1, [b"file", b"none"]) == {b"file": SEEN}
-        assert custody.known(connection, 2, [b"file"]) == {}
-        assert custody.known(connection, 1, []) == {}
+        assert custody.by_file_digest(connection, 1, [b"file"]) == {}
+        custody.move(connection, Move.SETTLE_HELD, key, NOW, holder="me")
+        assert custody.by_file_digest(connection, 1, [b"file", b"none"]) == {b"file": SEEN}
+        assert custody.by_file_digest(connection, 2, [b"file"]) == {}
+        assert custody.by_file_digest(connection, 1, []) == {}
 
 
 def test_a_transaction_that_fails_leaves_nothing(store):
@@ -227,12 +311,12 @@ def test_a_transaction_that_fails_leaves_nothing(store):
 def test_a_reader_sees_the_newest_commit_each_time_it_asks(store):
     with store.read() as connection:
         assert custody.in_care(connection, SEEN.sop_uid) is None
-        key = hold(store)
+        key = rest(store)
         assert custody.in_care(connection, SEEN.sop_uid).id == key
 
 
 def test_a_snapshot_sees_one_moment(store):
     with store.snapshot() as connection:
         assert custody.in_care(connection, SEEN.sop_uid) is None
-        hold(store)
+        rest(store)
         assert custody.in_care(connection, SEEN.sop_uid) is None

@@ -21,7 +21,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from adapters.nodes.folder import FolderNode
 from adapters.nodes.orthanc import OrthancNode
-from adapters.nodes.port import Item, Node
+from adapters.nodes.port import Node, NodeFile
 from mappings.failures import Busy, Conflict, Full, Invalid, NotFound, Unavailable
 from tests.servers import Orthanc, orthanc_server
 
@@ -31,7 +31,7 @@ NO_INSTANCE = "-".join(["0" * 8] * 5)
 
 def a_file(
     uid: str | None = None, patient: str = "P1", study: str = "1.2.3", pixels: bytes = b"\0" * 512, **more: str
-) -> tuple[Item, bytes]:
+) -> tuple[NodeFile, bytes]:
     """A small DICOM file of our own making, and what a node is told of it."""
     dataset = pydicom.Dataset()
     dataset.file_meta = pydicom.dataset.FileMetaDataset()
@@ -51,10 +51,10 @@ def a_file(
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
     content = buffer.getvalue()
-    return Item(dataset.SOPInstanceUID, study, study + ".1", patient, hashlib.sha256(content).digest(), len(content)), content
+    return NodeFile(dataset.SOPInstanceUID, study, study + ".1", patient, hashlib.sha256(content).digest(), len(content)), content
 
 
-def put(node: Node, item: Item, content: bytes) -> str:
+def put(node: Node, item: NodeFile, content: bytes) -> str:
     return node.store(item, memoryview(content))
 
 

@@ -13,10 +13,11 @@ from consent.policy import NEVER_FOR_DIAGNOSIS, SENTENCES
 from consent.subject import Role
 from mappings.failures import Failure, NotFound
 from server import faults
-from server.usecases import ingest, ledger, push, report
+from server.usecases import ledger, push, report
 from server.usecases.agreement import move_agreement
 from server.usecases.dataset import add_dataset
 from server.usecases.hall import Caller
+from server.usecases.take import take
 from server.web import batches, context
 from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
@@ -58,7 +59,7 @@ class Door:
     def take(self, key, *names) -> None:
         batch = push.ongoing(self.hall, CALLERS["provider"], key)
         for name in names:
-            ingest.take(self.hall, batch, name, builders.sample(name))
+            take(self.hall, batch, name, builders.sample(name))
 
     def known(self, key, **digests):
         return self.ask("POST", f"/api/batches/{key}/known", {"files": [{"name": n, "digest": d} for n, d in digests.items()]})

@@ -30,10 +30,10 @@ from server.usecases.dataset import add_dataset
 from server.usecases.document import rebuild
 from server.usecases.hall import Caller
 from server.usecases.identify import Nobody
-from server.usecases.ingest import take
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit
 from server.usecases.read import SOURCES, read_resource, search_resources
+from server.usecases.take import take
 from server.web import context, fhir
 from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
@@ -53,7 +53,7 @@ CALLERS = {
 
 
 def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, version=1):
-    """One indexed study with its document, as ingest and the worker leave it."""
+    """One indexed study with its document, as its door and the worker leave it."""
     uid, at = f"1.2.826.0.1.{sum(map(ord, alias))}.{number}", hall.clock() + timedelta(seconds=number)
     person = f"P{number // 2}"
     key = patient_key(provider, person)

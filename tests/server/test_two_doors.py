@@ -10,8 +10,8 @@ from mappings.dicom.part10 import file_meta, read_part10
 from mappings.failures import Busy
 from server.usecases import reconcile
 from server.usecases.hall import Hall
-from server.usecases.ingest import take
-from server.usecases.objects import whole
+from server.usecases.read_back import read_back
+from server.usecases.take import take
 from tests import builders
 from tests.builders import Clock
 
@@ -55,7 +55,7 @@ def test_who_comes_with_another_file_meta_waits_until_the_dead_door_s_claim_is_r
     with hall.store.read() as connection:
         kept = custody.in_care(connection, read_part10(first).media_sop_instance)
     assert kept is not None
-    assert whole(hall, kept) == {"claimed": second, "stored": first}[point]
+    assert read_back(hall, kept) == {"claimed": second, "stored": first}[point]
     hall.accesses.close()
     hall.store.close()
 

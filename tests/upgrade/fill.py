@@ -21,7 +21,7 @@ from adapters.sql import migrate
 from adapters.sql import tables as t
 from consent.conditions import Action
 from server.cli.demonstration import DETAILS
-from server.usecases import document, ingest, ledger, reconcile, release, withdraw
+from server.usecases import document, ledger, reconcile, release, withdraw
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import Batch, close_batch
 from server.usecases.client import add_client, set_client
@@ -32,6 +32,7 @@ from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.sender import add_sender, attest_sender, remove_sender
+from server.usecases.take import take
 from server.usecases.terms import publish_terms
 from tests import builders, servers
 from tests.builders import ACTOR, Clock, made, sample
@@ -134,10 +135,10 @@ def opened(hall: Hall, alias: str, door: str) -> Batch:
     return builders.batch(hall, alias, provider=AGREEMENTS[alias][0], door=door)
 
 
-def take(hall: Hall, batch: Batch, *files: tuple[str, memoryview, str]) -> None:
+def take_all(hall: Hall, batch: Batch, *files: tuple[str, memoryview, str]) -> None:
     """Take named files, each of which must come out as said."""
     for name, file, outcome in files:
-        taken = ingest.take(hall, batch, name, file)
+        taken = take(hall, batch, name, file)
         assert f"{taken.outcome} {taken.rule}" == outcome, (name, taken)
         hall.clock.on(1)
 
@@ -157,29 +158,29 @@ def small(uid: str, outcome: str = "pass declared", **elements: object) -> tuple
 def deposit(hall: Hall, clock: Clock) -> None:
     """Every door, every outcome, every dataset that takes something."""
     association = builders.association(hall)
-    take(hall, association, *(dicom(f"ct/liver/{n}.dcm", "pass attested") for n in ("01", "02")))
-    take(hall, association, dicom("seg/liver_seg.dcm", "pass attested"), dicom("mr/emri_small.dcm", "pass declared"))
-    take(hall, association, dicom("mr/emri_small.dcm", "duplicate known"), dicom("charset/chrFren.dcm", "review person-name"))
-    take(hall, association, dicom("malformed/no_meta.dcm", "reject not-dicom"))
+    take_all(hall, association, *(dicom(f"ct/liver/{n}.dcm", "pass attested") for n in ("01", "02")))
+    take_all(hall, association, dicom("seg/liver_seg.dcm", "pass attested"), dicom("mr/emri_small.dcm", "pass declared"))
+    take_all(hall, association, dicom("mr/emri_small.dcm", "duplicate known"), dicom("charset/chrFren.dcm", "review person-name"))
+    take_all(hall, association, dicom("malformed/no_meta.dcm", "reject not-dicom"))
     close_batch(hall, association.id)
     request = opened(hall, "LUNG", "stow")
     words = {"StudyDescription": "Überblick", "PatientSex": "F", "PatientAge": "061Y", "PatientName": "P1", "SeriesNumber": 1}
-    take(hall, request, *(small(f"1.2.3.1.{n}", InstanceNumber=n, **words) for n in (1, 2)))
-    take(hall, request, small("1.2.3.1.1", "reject content-conflict", InstanceNumber=9, **words))
-    take(hall, request, dicom("charset/chrGreek.dcm", "reject person-name"))
-    take(hall, request, *(small(f"1.2.{study}.1.1") for study in (20, 21, 22)))
+    take_all(hall, request, *(small(f"1.2.3.1.{n}", InstanceNumber=n, **words) for n in (1, 2)))
+    take_all(hall, request, small("1.2.3.1.1", "reject content-conflict", InstanceNumber=9, **words))
+    take_all(hall, request, dicom("charset/chrGreek.dcm", "reject person-name"))
+    take_all(hall, request, *(small(f"1.2.{study}.1.1") for study in (20, 21, 22)))
     close_batch(hall, request.id)
     clock.on(10)
     document.rebuild(hall)
     again = opened(hall, "LUNG", "stow")
-    take(hall, again, small("1.2.3.2.1", Modality="PT", BodyPartExamined="CHEST", **words | {"SeriesNumber": 2}))
+    take_all(hall, again, small("1.2.3.2.1", Modality="PT", BodyPartExamined="CHEST", **words | {"SeriesNumber": 2}))
     close_batch(hall, again.id)
     for alias, uid in (("QUIET", "1.2.6.1.1"), ("FAR", "1.2.7.1.1"), ("PAUSED", "1.2.8.1.1"), ("OVER", "1.2.9.1.1")):
         push = opened(hall, alias, "push")
-        take(hall, push, small(uid, Modality="CT", PatientID=f"P-{alias}", PatientName=f"P-{alias}"))
+        take_all(hall, push, small(uid, Modality="CT", PatientID=f"P-{alias}", PatientName=f"P-{alias}"))
         close_batch(hall, push.id)
     breast = opened(hall, "BREAST", "push")
-    take(hall, breast, *(small(f"1.2.5.1.{n}", Modality="MG", PatientID="P5", PatientName="P5") for n in (1, 2)))
+    take_all(hall, breast, *(small(f"1.2.5.1.{n}", Modality="MG", PatientID="P5", PatientName="P5") for n in (1, 2)))
     close_batch(hall, breast.id)
     clock.on(10)
     document.rebuild(hall)
@@ -188,8 +189,8 @@ def deposit(hall: Hall, clock: Clock) -> None:
 def decide(hall: Hall, clock: Clock) -> None:
     """What waits is released, refused, corrected or waits on; studies are withdrawn; blocks are lifted; a crash is worked off."""
     push = opened(hall, "LUNG", "push")
-    take(hall, push, *(small(f"1.2.{study}.1.1", "review institution", **WAITS) for study in (10, 11, 23, 24, 25)))
-    take(hall, push, small("1.2.25.1.1", "review institution", InstitutionName="Corrected"))
+    take_all(hall, push, *(small(f"1.2.{study}.1.1", "review institution", **WAITS) for study in (10, 11, 23, 24, 25)))
+    take_all(hall, push, small("1.2.25.1.1", "review institution", InstitutionName="Corrected"))
     close_batch(hall, push.id)
     release.release(hall, ACTOR, push.key, frozenset({"1.2.10.1.1"}))
     release.refuse(hall, ACTOR, push.key, frozenset({"1.2.23.1.1"}))
@@ -212,7 +213,7 @@ def crash(hall: Hall, uid: str, point: str) -> None:
 
     batch = opened(hall, "LUNG", "push")
     try:
-        ingest.take(replace(hall, reached=reached), batch, *small(uid)[:2])
+        take(replace(hall, reached=reached), batch, *small(uid)[:2])
     except Cut:
         close_batch(hall, batch.id)
 
@@ -262,7 +263,7 @@ def leave_behind(hall: Hall, clock: Clock) -> None:
     crash(hall, "1.2.30.1.1", "stored")
     crash(hall, "1.2.31.1.1", "claimed")
     left = opened(hall, "LUNG", "push")
-    take(hall, left, small("1.2.40.1.1"), small("1.2.41.1.1", "review institution", **WAITS))
+    take_all(hall, left, small("1.2.40.1.1"), small("1.2.41.1.1", "review institution", **WAITS))
     retrieved(hall, "compute", STUDY, Action.PROCESS)
     move_agreement(hall, ACTOR, "DSA-PAUSED", "suspend")
     move_agreement(hall, ACTOR, "DSA-OVER", "terminate")

@@ -16,10 +16,11 @@ from consent.agreement import MOVES, AgreementState, Side
 from mappings.failures import Conflict
 from mappings.query import EVERYTHING, Level, Page, Query
 from mappings.study import study_key
-from server.usecases import document, ingest, ledger, read, release, report, search
+from server.usecases import document, ledger, read, release, report, search
 from server.usecases.agreement import list_agreements, move_agreement, read_agreement
 from server.usecases.batch import close_batch
 from server.usecases.deliver import Wanted, deliver
+from server.usecases.take import take
 from server.worker.loop import chores
 from tests import builders
 from tests.builders import ACTOR, made, sample
@@ -126,9 +127,9 @@ def form_of(hall, uid):
 def test_an_old_study_and_its_old_series_grow(world, uid, name, file, word):
     fragment, before = study_of(world, uid)
     batch = builders.association(world)
-    taken = ingest.take(world, batch, name, file)
+    taken = take(world, batch, name, file)
     assert (str(taken.outcome), taken.rule) == ("pass", word)
-    again = ingest.take(world, batch, name, file)
+    again = take(world, batch, name, file)
     assert (str(again.outcome), again.rule) == ("duplicate", "known")
     close_batch(world, batch.id)
     world.clock.on(10)
@@ -156,7 +157,7 @@ def test_what_is_known_blocked_or_of_another_dataset_is_as_before(world):
         "1.2.5.1.1": "reject study-not-yours",
     }.items():
         parts = uid.split(".")
-        taken = ingest.take(world, batch, uid, made(uid, study=".".join(parts[:3]), series=".".join(parts[:4])))
+        taken = take(world, batch, uid, made(uid, study=".".join(parts[:3]), series=".".join(parts[:4])))
         assert f"{taken.outcome} {taken.rule}" == outcome, uid
 
 

@@ -3,7 +3,8 @@
 from datetime import timedelta
 
 from adapters.sql import ledger as rows
-from server.usecases import document, ingest, ledger, reconcile
+from server.usecases import document, ledger, reconcile
+from server.usecases.take import take
 from tests import builders
 from tests.builders import made
 
@@ -13,7 +14,7 @@ AHEAD = timedelta(days=365).total_seconds()
 def test_roots_documents_and_batches_go_on_when_the_clock_was_ahead(built, clock) -> None:
     clock.on(AHEAD)
     left_open = builders.batch(built)
-    ingest.take(built, left_open, "a", made())
+    take(built, left_open, "a", made())
     ledger.sequence(built)
     ledger.checkpoint(built)
     clock.on(60 - AHEAD)

@@ -12,11 +12,12 @@ from consent.conditions import Action
 from consent.policy import SENTENCES
 from consent.subject import ANONYMOUS, Role
 from mappings.failures import Forbidden, Full, Gone, NotAcceptable, NotFound, Unavailable
-from server.usecases import ingest, render, search, withdraw
+from server.usecases import render, search, withdraw
 from server.usecases.deliver import Wanted, action_of, deliver, deliver_made, grant
 from server.usecases.hall import Caller
 from server.usecases.node import move_node
 from server.usecases.render import Picture
+from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
 
@@ -35,7 +36,7 @@ def shared(tmp_path, clock):
         builders.seed(hall, **agreement)
         batch = builders.batch(hall)
         for n in (1, 2):
-            ingest.take(hall, batch, "a", made(f"1.2.3.1.{n}"))
+            take(hall, batch, "a", made(f"1.2.3.1.{n}"))
         made_halls.append(hall)
         return hall
 
@@ -95,7 +96,7 @@ def test_what_a_caller_knows_of_and_may_not_have_is_forbidden_by_a_named_rule_an
 
 def test_what_is_quarantined_is_not_found_even_by_its_provider(shared):
     hall = shared()
-    ingest.take(hall, builders.batch(hall), "a", made("1.2.9.1.1", study="1.2.9", InstitutionName="Hospital"))
+    take(hall, builders.batch(hall), "a", made("1.2.9.1.1", study="1.2.9", InstitutionName="Hospital"))
     for who in (PROVIDER, USER, OPERATOR):
         with pytest.raises(NotFound):
             search.metadata(hall, who, Wanted("1.2.9"))
@@ -284,7 +285,7 @@ def test_what_a_node_has_changed_is_never_taken_for_the_object(shared, clock):
     with hall.store.write() as connection:
         connection.execute(update(t.custody).where(t.custody.c.sop_uid == "1.2.3.1.1").values(file_digest=b"other"))
     with pytest.raises(Unavailable):
-        ingest.take(hall, builders.batch(hall), "a", made(StudyDate="20210101"))
+        take(hall, builders.batch(hall), "a", made(StudyDate="20210101"))
 
 
 def test_a_study_withdrawn_while_it_is_sent_stops_between_its_objects(shared):

@@ -7,8 +7,9 @@ from sqlalchemy import event, select
 
 from adapters.sql import index
 from adapters.sql import tables as t
-from server.usecases import document, ingest
+from server.usecases import document
 from server.usecases.batch import close_batch
+from server.usecases.take import take
 from tests import builders
 from tests.builders import made
 
@@ -16,7 +17,7 @@ from tests.builders import made
 def associate(hall, number):
     """One association that brings one image of the one study."""
     batch = builders.batch(hall)
-    assert str(ingest.take(hall, batch, "a", made(f"1.2.3.1.{number}")).outcome) == "pass"
+    assert str(take(hall, batch, "a", made(f"1.2.3.1.{number}")).outcome) == "pass"
     close_batch(hall, batch.id)
 
 
@@ -72,7 +73,7 @@ def test_rebuilds_grow_with_time_and_not_with_associations(built, clock):
         worker = Worker(built, clock)
         for number in range(count):
             batch = builders.batch(built)
-            ingest.take(built, batch, "a", made(f"1.2.{n}.1.{number}", study=f"1.2.{n}"))
+            take(built, batch, "a", made(f"1.2.{n}.1.{number}", study=f"1.2.{n}"))
             worker.work(apart)
         worker.work(12)
         made_by[count, apart] = worker.rebuilds
@@ -110,7 +111,7 @@ def test_a_study_that_changes_while_its_document_is_made_stays_due(built, clock,
 
 def test_one_busy_study_does_not_keep_others_waiting(built, clock):
     worker = Worker(built, clock)
-    ingest.take(built, builders.batch(built), "a", made("1.2.9.1.1", study="1.2.9"))
+    take(built, builders.batch(built), "a", made("1.2.9.1.1", study="1.2.9"))
     for number in range(6):
         associate(built, number)
         worker.work(1)

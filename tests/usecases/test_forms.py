@@ -10,7 +10,8 @@ from adapters.sql import index
 from adapters.sql import tables as t
 from mappings.dicom import header
 from mappings.dicom.header import Header
-from server.usecases import document, ingest
+from server.usecases import document
+from server.usecases.take import take
 from tests import builders
 from tests.builders import made
 
@@ -37,8 +38,8 @@ def next_release(monkeypatch):
     return begin
 
 
-def take(hall, number, **elements):
-    taken = ingest.take(hall, builders.batch(hall), "a", made(f"1.2.3.1.{number}", **WORDS | elements))
+def add_instance(hall, number, **elements):
+    taken = take(hall, builders.batch(hall), "a", made(f"1.2.3.1.{number}", **WORDS | elements))
     assert str(taken.outcome) == "pass"
 
 
@@ -65,12 +66,12 @@ def rebuilt(hall, clock):
 
 def grown(hall, clock, begin):
     """Two images of a series by one release, the third and another series by the next."""
-    take(hall, 1)
-    take(hall, 2)
+    add_instance(hall, 1)
+    add_instance(hall, 2)
     before, (fragment,) = rebuilt(hall, clock)
     begin()
-    take(hall, 3)
-    take(hall, 4, SeriesInstanceUID="1.2.3.2")
+    add_instance(hall, 3)
+    add_instance(hall, 4, SeriesInstanceUID="1.2.3.2")
     after, fragments = rebuilt(hall, clock)
     assert fragments[0] == fragment.replace(b'"Value":[2]', b'"Value":[3]') != fragment
     assert [s["numberOfInstances"] for s in after["series"]] == [3, 1]
@@ -103,19 +104,19 @@ def test_this_release_reads_and_grows_what_the_next_one_kept(anywhere, clock, ne
 
 
 def test_a_header_says_its_form(anywhere, next_release):
-    take(anywhere, 1)
+    add_instance(anywhere, 1)
     next_release()
-    take(anywhere, 2, SeriesInstanceUID="1.2.3.2")
+    add_instance(anywhere, 2, SeriesInstanceUID="1.2.3.2")
     assert {uid: h["v"] for uid, h in headers(anywhere).items()} == {"1.2.3.1": 1, "1.2.3.2": 2}
 
 
 def test_a_study_says_the_lowest_form_of_what_is_kept_of_it(anywhere, next_release, monkeypatch):
-    take(anywhere, 1)
+    add_instance(anywhere, 1)
     next_release()
-    take(anywhere, 2)
+    add_instance(anywhere, 2)
     for study in ("1.2.4", "1.2.5"):
-        take(anywhere, study, SOPInstanceUID=f"{study}.1", StudyInstanceUID=study, SeriesInstanceUID=f"{study}.1")
+        add_instance(anywhere, study, SOPInstanceUID=f"{study}.1", StudyInstanceUID=study, SeriesInstanceUID=f"{study}.1")
     assert forms(anywhere) == {"1.2.3": 1, "1.2.4": 2, "1.2.5": 2}
     monkeypatch.undo()
-    take(anywhere, "5.2", SOPInstanceUID="1.2.5.2", StudyInstanceUID="1.2.5", SeriesInstanceUID="1.2.5.1")
+    add_instance(anywhere, "5.2", SOPInstanceUID="1.2.5.2", StudyInstanceUID="1.2.5", SeriesInstanceUID="1.2.5.1")
     assert forms(anywhere) == {"1.2.3": 1, "1.2.4": 2, "1.2.5": 1}

@@ -12,7 +12,7 @@ from consent.conditions import Action
 from consent.subject import FEDERATION, Role
 from mappings.failures import Conflict, Failure, Gone, Invalid, NotFound
 from mappings.query import Level, Query
-from server.usecases import document, ingest, reconcile, render, search, withdraw
+from server.usecases import document, reconcile, render, search, withdraw
 from server.usecases.agreement import add_agreement, move_agreement, read_agreement
 from server.usecases.client import set_client
 from server.usecases.dataset import add_dataset, set_dataset
@@ -23,6 +23,7 @@ from server.usecases.party import add_party
 from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.render import Picture
 from server.usecases.sender import add_sender, attest_sender, remove_sender
+from server.usecases.take import take
 from server.usecases.terms import publish_terms
 from tests import builders
 from tests.builders import ACTOR, made
@@ -146,7 +147,7 @@ def shared(tmp_path, clock):
     builders.seed(hall, **EVERYTHING)
     batch = builders.batch(hall)
     for n in (1, 2):
-        ingest.take(hall, batch, "a", made(f"1.2.3.1.{n}"))
+        take(hall, batch, "a", made(f"1.2.3.1.{n}"))
     clock.on(30)
     assert document.rebuild(hall) == 1
     yield hall
@@ -213,7 +214,7 @@ def test_a_stop_binds_the_next_statement_everywhere_and_so_does_its_end(shared, 
     assert answered(shared) == dict.fromkeys(ASKED, True)
     stop(shared)
     assert answered(shared) == dict.fromkeys(ASKED, False)
-    refused = ingest.take(shared, builders.batch(shared), "a", made("1.2.3.1.9"))
+    refused = take(shared, builders.batch(shared), "a", made("1.2.3.1.9"))
     assert (str(refused.outcome), refused.rule) in [("reject", r) for r in ("agreement-inactive", "node-not-linked", "blocked")]
     if resume:
         resume(shared)
@@ -232,7 +233,7 @@ def test_a_stop_reaches_another_process_that_keeps_facts(shared, tmp_path, clock
 def test_an_agreement_that_ends_stops_by_itself(tmp_path, clock):
     hall = builders.hall(tmp_path, clock=clock)
     builders.seed(hall, ends=clock().replace(day=23), **EVERYTHING)
-    ingest.take(hall, builders.batch(hall), "a", made())
+    take(hall, builders.batch(hall), "a", made())
     assert len(search.fragments(hall, USER, Query(Level.STUDY))) == 1
     clock.on(86_400)
     assert search.fragments(hall, USER, Query(Level.STUDY)) == []
@@ -244,7 +245,7 @@ def test_a_revoked_permit_binds_the_next_statement(tmp_path, clock):
     hall = builders.hall(tmp_path, clock=clock)
     builders.seed(hall, access_class="conditional", **EVERYTHING)
     add_party(hall, ACTOR, "university", "U", "user")
-    ingest.take(hall, builders.batch(hall), "a", made())
+    take(hall, builders.batch(hall), "a", made())
     seen = []
     for act in (
         lambda: None,
@@ -281,7 +282,7 @@ def test_a_withdrawn_study_that_is_being_sent_ends_with_its_bytes(shared):
 
 
 def test_a_withdrawn_patient_with_another_study_stays(shared):
-    ingest.take(shared, builders.batch(shared), "a", made("1.2.4.1.1", study="1.2.4"))
+    take(shared, builders.batch(shared), "a", made("1.2.4.1.1", study="1.2.4"))
     for study, patients in (("1.2.3", 1), ("1.2.4", 0)):
         withdraw.withdraw_study(shared, ACTOR, study)
         with shared.store.read() as connection:

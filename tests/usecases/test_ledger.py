@@ -10,10 +10,11 @@ from adapters.sql import tables as t
 from consent import entries
 from consent.commitment import leaf_hash
 from consent.subject import Role
-from server.usecases import ingest, ledger
+from server.usecases import ledger
 from server.usecases.agreement import move_agreement
 from server.usecases.batch import close_batch
 from server.usecases.deliver import Wanted, deliver
+from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
 
@@ -24,7 +25,7 @@ def lived(hall, clock):
     """A hall in which something of every kind has happened: governance, a batch, a use, and kept roots."""
     batch = builders.batch(hall)
     for n in (1, 2):
-        ingest.take(hall, batch, "a", made(f"1.2.3.1.{n}"))
+        take(hall, batch, "a", made(f"1.2.3.1.{n}"))
     close_batch(hall, batch.id)
     for _ in range(2):
         deliver(hall, INSIDE, STUDY, len)
@@ -168,7 +169,7 @@ def test_a_batch_of_many_studies_is_closed_in_parts_that_verify(built, monkeypat
     monkeypatch.setattr(entries, "STUDIES_IN_A_BODY", 2)
     batch = builders.batch(built)
     for n in range(5):
-        ingest.take(built, batch, "a", made(f"1.2.{n}.1.1", study=f"1.2.{n}"))
+        take(built, batch, "a", made(f"1.2.{n}.1.1", study=f"1.2.{n}"))
     close_batch(built, batch.id)
     with built.store.snapshot() as connection:
         closed = [json.loads(row.body) for row in rows.read_rows(connection) if row.kind == "batch.closed"]
@@ -230,7 +231,7 @@ def test_roots_are_kept_at_intervals_and_only_over_what_is_new(built, clock):
 
 
 def test_a_window_is_closed_once_after_it_has_ended(built, clock):
-    ingest.take(built, builders.batch(built), "a", made())
+    take(built, builders.batch(built), "a", made())
     deliver(built, INSIDE, STUDY, len)
     assert ledger.close_windows(built) == 0
     clock.on(360)

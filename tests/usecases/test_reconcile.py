@@ -6,15 +6,16 @@ import pytest
 from sqlalchemy import select
 
 from adapters.sql import tables as t
-from mappings.failures import Invalid, Unavailable
-from server.usecases import ingest, reconcile, withdraw
+from mappings.failures import Busy, Invalid, Unavailable
+from server.usecases import reconcile, withdraw
 from server.usecases.agreement import move_agreement
+from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
 
 
-def take(hall, file, batch=None):
-    return ingest.take(hall, batch or builders.batch(hall), "a", file).rule
+def offer(hall, file, batch=None):
+    return take(hall, batch or builders.batch(hall), "a", file).rule
 
 
 def states(hall):
@@ -42,7 +43,7 @@ def deaf(hall):
 
 
 def test_withdrawn_bytes_are_asked_for_again_until_the_node_answers(built, sound, clock):
-    take(built, made())
+    offer(built, made())
     withdraw.withdraw_study(built, ACTOR, "1.2.3")
     assert reconcile.purge(deaf(built)) == 0
     assert states(built) == ["withdrawn"]
@@ -55,7 +56,7 @@ def test_withdrawn_bytes_are_asked_for_again_until_the_node_answers(built, sound
 
 def test_a_claim_is_not_forgotten_while_its_node_does_not_answer(built, dies, sound, clock):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
+    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
     clock.on(120)
     assert reconcile.recover(deaf(built)) == 0
     assert states(built) == ["receiving"]
@@ -66,7 +67,7 @@ def test_a_claim_is_not_forgotten_while_its_node_does_not_answer(built, dies, so
 
 def test_recovery_under_a_closed_batch_has_a_batch_of_its_own(built, dies, sound, clock):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
+    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
     clock.on(601)
     assert reconcile.close_quiet(built) == 1
     assert reconcile.recover(built) == 1
@@ -83,7 +84,7 @@ def test_a_batch_in_use_is_never_closed_for_being_old(built, clock):
     batch = builders.batch(built)
     for n in range(5):
         clock.on(500)
-        take(built, made(f"1.2.3.1.{n}"), batch)
+        offer(built, made(f"1.2.3.1.{n}"), batch)
         assert reconcile.close_quiet(built) == 0
     clock.on(601)
     assert (reconcile.close_quiet(built), reconcile.close_quiet(built)) == (1, 0)
@@ -92,7 +93,7 @@ def test_a_batch_in_use_is_never_closed_for_being_old(built, clock):
 @pytest.mark.parametrize("again", [made(), made(StudyDate="20210101")], ids=["the same", "others"])
 def test_a_purge_never_takes_the_bytes_of_what_came_back_meanwhile(built, sound, again):
     """The study is withdrawn to be replaced, and comes back between the purge's look and its deletion."""
-    take(built, made())
+    offer(built, made())
     withdraw.withdraw_study(built, ACTOR, "1.2.3", replace=True)
     said = []
 
@@ -102,8 +103,8 @@ def test_a_purge_never_takes_the_bytes_of_what_came_back_meanwhile(built, sound,
 
         def delete(self, place):
             try:
-                said.append(take(built, again))
-            except ingest.Busy:
+                said.append(offer(built, again))
+            except Busy:
                 said.append("busy")
             self._node.delete(place)
 
@@ -112,7 +113,7 @@ def test_a_purge_never_takes_the_bytes_of_what_came_back_meanwhile(built, sound,
 
     reconcile.purge(replace(built, node_of=lambda row: Slow(built.node_of(row))))
     assert said in (["declared"], ["busy"])
-    assert take(built, again) in ("declared", "known")
+    assert offer(built, again) in ("declared", "known")
     reconcile.purge(built)
     sound(built)
 
@@ -120,31 +121,31 @@ def test_a_purge_never_takes_the_bytes_of_what_came_back_meanwhile(built, sound,
 def test_a_claim_that_can_not_be_resolved_does_not_keep_the_others_waiting(built, dies, clock, monkeypatch):
     batch = builders.batch(built)
     for n in (1, 2):
-        dies(built, "stored", lambda hall, n=n: ingest.take(hall, batch, "a", made(f"1.2.3.1.{n}")))
+        dies(built, "stored", lambda hall, n=n: take(hall, batch, "a", made(f"1.2.3.1.{n}")))
     clock.on(120)
-    settle = ingest.settle_recovered
+    settle = reconcile._settle
 
-    def refused(hall, batch, arrival, kept):
-        if arrival.object.sop_uid == "1.2.3.1.1":
+    def refused(hall, batch, parsed, row):
+        if parsed.instance.sop_uid == "1.2.3.1.1":
             raise Invalid("value-unkeepable", "-")
-        settle(hall, batch, arrival, kept)
+        settle(hall, batch, parsed, row)
 
-    monkeypatch.setattr(ingest, "settle_recovered", refused)
+    monkeypatch.setattr(reconcile, "_settle", refused)
     assert reconcile.recover(built) == 1
     assert states(built) == ["held", "receiving"]
 
 
 def test_what_a_resend_has_settled_meanwhile_is_never_discarded_by_recovery(built, dies, sound, clock, monkeypatch):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
+    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
     clock.on(120)
-    settle, heard = ingest.settle_recovered, []
+    settle, heard = reconcile._settle, []
 
     def overtaken(hall, *rest):
-        heard.append(ingest.take(replace(hall, holder="another door"), builders.batch(hall), "b", made()).outcome)
+        heard.append(take(replace(hall, holder="another door"), builders.batch(hall), "b", made()).outcome)
         settle(hall, *rest)
 
-    monkeypatch.setattr(ingest, "settle_recovered", overtaken)
+    monkeypatch.setattr(reconcile, "_settle", overtaken)
     reconcile.recover(built)
     reconcile.purge(built)
     assert (heard, states(built)) == (["pass"], ["held"])
@@ -153,7 +154,7 @@ def test_what_a_resend_has_settled_meanwhile_is_never_discarded_by_recovery(buil
 
 def test_what_recovery_may_not_keep_goes_with_its_bytes(built, dies, sound, clock):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: ingest.take(hall, batch, "a", made()))
+    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
     clock.on(120)
     move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
     reconcile.recover(built)

@@ -8,10 +8,11 @@ from sqlalchemy import select
 from adapters.sql import batches, custody
 from adapters.sql import tables as t
 from mappings.failures import Conflict, NotFound
-from server.usecases import ingest, reconcile, release, withdraw
+from server.usecases import reconcile, release, withdraw
 from server.usecases.agreement import move_agreement
 from server.usecases.batch import close_batch
 from server.usecases.node import move_node
+from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
 
@@ -23,7 +24,7 @@ def waiting(anywhere):
     """A closed batch of three objects that wait, of two studies."""
     batch = builders.batch(anywhere)
     for file in (made("1.2.3.1.1", **WAITS), made("1.2.3.1.2", **WAITS), made("1.2.4.1.1", study="1.2.4", **WAITS)):
-        assert str(ingest.take(anywhere, batch, "a", file).outcome) == "review"
+        assert str(take(anywhere, batch, "a", file).outcome) == "review"
     close_batch(anywhere, batch.id)
     return batch
 

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from consent.deposit import DOOR_RULES, RULES, Outcome
+from consent.deposit import RULES, Outcome
 from mappings.dicom.dimse import TRANSFER_SYNTAXES, agrees, status_for
 from mappings.dicom.part10 import read_part10
 
-REFUSING = [r.code for r in RULES + DOOR_RULES if Outcome.REJECT in {r.outcome_declared, r.outcome_undeclared}]
+REFUSING = [r.code for r in RULES if Outcome.REJECT in {r.outcome_declared, r.outcome_undeclared}]
 
 
 @pytest.mark.parametrize("rule", REFUSING)

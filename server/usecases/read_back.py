@@ -5,7 +5,7 @@ import tempfile
 from hashlib import sha256
 
 from adapters.nodes.port import Node
-from adapters.sql.custody import Kept
+from adapters.sql.custody import CustodyRow
 from mappings.failures import Unavailable
 from server.usecases.hall import Hall
 
@@ -13,18 +13,18 @@ IN_MEMORY = 32_000_000
 CHUNK = 1 << 20
 
 
-def resting(hall: Hall, kept: Kept) -> Node:
+def node_of(hall: Hall, row: CustodyRow) -> Node:
     """The node an object rests on: its agreement's, or the quarantine."""
-    if kept.quarantined:
+    if row.quarantined:
         return hall.quarantine
     with hall.store.read() as connection:
-        return hall.node(connection, kept.node)
+        return hall.node(connection, row.node)
 
 
-def whole(hall: Hall, kept: Kept) -> memoryview:
+def read_back(hall: Hall, row: CustodyRow) -> memoryview:
     """The object's file, checked against its digest. Raises NotFound or Unavailable."""
-    with resting(hall, kept).open(kept.place) as source:
-        if kept.object.size <= IN_MEMORY:
+    with node_of(hall, row).open(row.place) as source:
+        if row.instance.size <= IN_MEMORY:
             file = memoryview(source.read())
         else:
             with tempfile.TemporaryFile(dir=hall.settings.data_dir) as spool:
@@ -32,6 +32,6 @@ def whole(hall: Hall, kept: Kept) -> memoryview:
                     spool.write(chunk)
                 spool.flush()
                 file = memoryview(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ))
-    if sha256(file).digest() != kept.object.file_digest:
+    if sha256(file).digest() != row.instance.file_digest:
         raise Unavailable("node-changed-object", "What the node gave back is not what it was given. The operator is told.")
     return file

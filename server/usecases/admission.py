@@ -1,0 +1,55 @@
+"""Whether anything may come in: room for it, a dataset that takes something, nothing in its way, and the verdict on the file."""
+
+import shutil
+
+from sqlalchemy import Connection
+
+from adapters.sql.blocks import find_blocks
+from adapters.sql.custody import CustodyRow, SopInstance
+from consent import deposit
+from consent.conditions import Action
+from consent.deposit import Code, Finding, Verdict
+from consent.policy import decide
+from mappings.failures import Busy, Full, TooLarge
+from server.usecases.arrival import ParsedFile
+from server.usecases.batch import Origin
+from server.usecases.hall import Hall
+
+MEGABYTE = 1_000_000
+
+
+def check_room(hall: Hall, size: int) -> None:
+    """Raise Full where less than the configured space would be left, TooLarge past the size limit: before bytes are taken."""
+    if size > hall.settings.max_object_mb * MEGABYTE:
+        raise TooLarge("object-too-large", f"The object is larger than {hall.settings.max_object_mb} MB, the most taken here.")
+    free = shutil.disk_usage(hall.settings.data_dir).free
+    if free - 2 * size < hall.settings.min_free_mb * MEGABYTE:
+        raise Full(
+            "disk-nearly-full",
+            "The repository is short of disk space and takes nothing now. Nothing was stored; try again later.",
+        )
+
+
+def find_stop(hall: Hall, connection: Connection, origin: Origin) -> Code | None:
+    """The rule by which nothing is taken for this dataset now."""
+    facts = hall.governance(connection).dataset(origin.dataset)
+    return deposit.stop(decide(origin.subject, Action.DEPOSIT, None, facts, hall.clock()))
+
+
+def find_refusal(connection: Connection, dataset: int, instance: SopInstance, row: CustodyRow | None) -> Code | None:
+    """What custody says before any content is compared: the dataset first, so that nobody learns of another's data."""
+    blocks = find_blocks(connection, dataset, instance)
+    if blocks.elsewhere or (row is not None and row.dataset != dataset):
+        return Code.STUDY_NOT_YOURS
+    return Code.BLOCKED if blocks.blocked else None
+
+
+def judge(parsed: ParsedFile, code: Code | None, *, attested: bool) -> Verdict:
+    """The verdict on a file, with what the door or custody says of it."""
+    findings = parsed.seen.findings if code is None else (*parsed.seen.findings, Finding(code, ""))
+    return deposit.verdict(parsed.seen.declared, attested, findings)
+
+
+def busy() -> Busy:
+    """Another transfer of the same object is under way: try again."""
+    return Busy("object-busy", deposit.sentence(Code.RETRY_LATER))

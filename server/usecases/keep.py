@@ -1,0 +1,202 @@
+"""Keeping a file by the three steps that `consent/custody.py` tells: claim, store, settle.
+
+A new object and one that supersedes what waits in review are kept here; a release from quarantine and a recovery after a crash
+end in the same `settle`. `Hall.reached` is told of each point at which a process may die.
+"""
+
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from adapters.nodes.port import Node
+from adapters.sql import custody, index
+from adapters.sql.blocks import find_blocks
+from adapters.sql.custody import CustodyRow, Lease, Placement
+from consent.custody import Move
+from consent.deposit import Outcome
+from mappings.failures import Busy, Conflict, Failure, Full, NotFound, Unavailable
+from server.usecases import receipts
+from server.usecases.admission import busy, find_refusal, find_stop
+from server.usecases.arrival import ParsedFile
+from server.usecases.hall import Hall
+from server.usecases.read_back import node_of
+from server.usecases.receipts import JudgedFile
+
+
+class Changed(Exception):
+    """Another door moved the same UID meanwhile: look again."""
+
+
+@dataclass(frozen=True, slots=True)
+class TargetNode:
+    """Where an object is bound for: the node of its agreement, or the quarantine that lies with this Accord."""
+
+    node: Node
+    id: int
+    quarantined: bool
+
+    @property
+    def settling(self) -> Move:
+        """The move that settles what has come to rest here."""
+        return Move.SETTLE_REVIEW if self.quarantined else Move.SETTLE_HELD
+
+    def placement(self, judged: JudgedFile) -> Placement:
+        """The same as custody writes it."""
+        batch, place = judged.batch, self.node.place_of(judged.parsed.node_file)
+        return Placement(batch.origin.dataset, self.id, batch.id, self.quarantined, place, judged.parsed.name)
+
+
+# --- a new object
+
+
+def keep(hall: Hall, judged: JudgedFile, row: CustodyRow | None) -> None:
+    """Claim, store, settle; `row` is the claim that the same file takes over. Raises Changed, and what `take` raises."""
+    target = target_node(hall, judged)
+    if row is not None and row.quarantined is not target.quarantined:
+        raise busy()  # the other door judged it otherwise: its lease first
+    claim = _claim(hall, judged, target, row)
+    hall.reached("claimed")
+    try:
+        _store(target.node, judged.parsed)
+    except Failure:
+        give_up(hall, claim)
+        raise
+    hall.reached("stored")
+    try:
+        with hall.store.write() as connection:
+            settle(hall, connection, claim, judged, target)
+            receipts.write(hall, connection, judged)
+            hall.reached("settling")
+    except index.StudyElsewhere:
+        abandon(hall, claim)
+        raise Changed from None
+    hall.reached("settled")
+
+
+def target_node(hall: Hall, judged: JudgedFile) -> TargetNode:
+    """Where a file so judged belongs."""
+    with hall.store.read() as connection:
+        governance = hall.governance(connection)
+    name = governance.dataset(judged.batch.origin.dataset).node
+    row = next(n for n in governance.nodes.values() if n.name == name)
+    quarantined = judged.verdict.outcome is Outcome.REVIEW
+    return TargetNode(hall.quarantine if quarantined else hall.node_of(row), row.id, quarantined)
+
+
+def _claim(hall: Hall, judged: JudgedFile, target: TargetNode, row: CustodyRow | None) -> int:
+    instance, batch, now = judged.parsed.instance, judged.batch, hall.clock()
+    lease = custody.lease_for(hall.holder, instance.size, now, hall.settings.lease_seconds)
+    try:
+        with hall.store.write(durable=False) as connection:
+            custody.lock_study(connection, instance.study_uid)
+            if find_refusal(connection, batch.origin.dataset, instance, row):
+                raise Changed
+            if row is not None:
+                if not custody.take_over(connection, row, lease, batch.id, judged.parsed.name):
+                    raise Changed
+                return row.id
+            placement = target.placement(judged)
+            if not custody.cancel_deletion(connection, placement, now):
+                raise busy()
+            return custody.claim(connection, instance, placement, judged.verdict.rule, lease, now)
+    except IntegrityError:
+        raise Changed from None
+
+
+def _store(node: Node, parsed: ParsedFile) -> None:
+    try:
+        node.store(parsed.node_file, parsed.file)
+    except Failure as failure:
+        raise _unstored(failure) from failure
+
+
+def _unstored(failure: Failure) -> Failure:
+    if isinstance(failure, Full | Busy):
+        return failure
+    if isinstance(failure, Conflict):
+        return Unavailable(
+            "node-holds-other",
+            "The node holds other content under this UID, which this Accord did not put there. Ask the operator.",
+        )
+    return Unavailable("node-unavailable", "The node did not confirm the object. Nothing was stored; try again.")
+
+
+def settle(hall: Hall, connection: Connection, claim: int, judged: JudgedFile, target: TargetNode) -> None:
+    """Settle our claim and index what is held, in the caller's durable transaction: a stop or a block binds here too.
+
+    Raises Changed where it is not ours any more or may not be kept, and `index.StudyElsewhere`.
+    """
+    origin, parsed, now = judged.batch.origin, judged.parsed, hall.clock()
+    if find_blocks(connection, origin.dataset, parsed.instance).blocked or find_stop(hall, connection, origin):
+        raise Changed
+    if not custody.move(connection, target.settling, claim, now, holder=hall.holder):
+        raise Changed
+    if target.quarantined:
+        return
+    governance = hall.governance(connection)
+    provider = governance.dataset(origin.dataset).provider
+    index.add(
+        connection,
+        parsed.header,
+        parsed.metadata,
+        dataset=origin.dataset,
+        party=governance.parties[provider],
+        provider=provider,
+        custody=claim,
+        now=now,
+    )
+
+
+def give_up(hall: Hall, claim: int) -> None:
+    """The node did not say yes: the worker asks it what became of the object, and forgets the row if it has nothing."""
+    with hall.store.write(durable=False) as connection:
+        custody.end_lease(connection, claim, hall.holder, hall.clock())
+
+
+def abandon(hall: Hall, claim: int) -> None:
+    """What may not be kept, and nobody was told yes of, goes with its bytes, unless another door has it meanwhile."""
+    with hall.store.write() as connection:
+        custody.move(connection, Move.ABANDON, claim, hall.clock(), holder=hall.holder)
+
+
+# --- what is in our care already
+
+
+def supersede(hall: Hall, judged: JudgedFile, row: CustodyRow) -> None:
+    """A corrected resend takes the place of an object in review: its bytes are safe first, then both rows move at once."""
+    target, instance, now = target_node(hall, judged), judged.parsed.instance, hall.clock()
+    placement = target.placement(judged)
+    with hall.store.write(durable=False) as connection:
+        if not custody.cancel_deletion(connection, placement, now):
+            raise busy()
+    _store(target.node, judged.parsed)
+    with hall.store.write() as connection:
+        custody.lock_study(connection, instance.study_uid)
+        if not custody.move(connection, Move.SUPERSEDE, row.id, now):
+            raise Changed
+        if find_refusal(connection, judged.batch.origin.dataset, instance, None):
+            raise Changed
+        claim = custody.claim(connection, instance, placement, judged.verdict.rule, Lease(hall.holder, now), now)
+        settle(hall, connection, claim, judged, target)
+        receipts.write(hall, connection, judged)
+
+
+def restore_lost(hall: Hall, row: CustodyRow, parsed: ParsedFile) -> None:
+    """Put back what the node has lost (a disk restored from yesterday), before a sender hears that it is here.
+
+    Raises Unavailable where this is not the lost file to the byte. A node that does not answer now has lost nothing.
+    """
+    node = node_of(hall, row)
+    try:
+        node.open(row.place).close()
+    except Unavailable:
+        return
+    except NotFound:
+        if row.instance.file_digest != parsed.instance.file_digest:
+            raise Unavailable("node-lacks", "The node has lost its copy, and this one differs. The operator is told.") from None
+        with hall.store.write() as connection:
+            custody.lock_study(connection, row.instance.study_uid)  # a purge waits for this, and deletes what is put back
+            if custody.in_care(connection, row.instance.sop_uid) != row:
+                raise Changed from None
+            _store(node, parsed)

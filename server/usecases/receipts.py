@@ -1,0 +1,71 @@
+"""What a file is told, and the receipt that its batch keeps of it: written in the transaction that makes it true."""
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sqlalchemy import Connection
+
+from adapters.sql import batches
+from adapters.sql.custody import SopInstance
+from consent import deposit
+from consent.deposit import Code, Finding, Outcome, Verdict
+from mappings.report import Receipt
+from server.usecases.arrival import ParsedFile
+from server.usecases.batch import Batch
+from server.usecases.hall import Hall
+
+
+@dataclass(frozen=True, slots=True)
+class JudgedFile:
+    """A file, the batch it was presented in, and the verdict on it."""
+
+    batch: Batch
+    parsed: ParsedFile
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class DepositResult:
+    """What became of one file: in words for a report, and in 64 characters for a DIMSE comment."""
+
+    outcome: Outcome
+    rule: str
+    sentence: str
+    short: str
+    sop_class: str | None = None
+    sop_uid: str | None = None
+    study_uid: str | None = None
+
+
+def write(hall: Hall, connection: Connection, judged: JudgedFile) -> None:
+    """Write the receipt of a file. Raises Conflict where its batch was closed meanwhile."""
+    _write(hall, connection, judged.batch, judged.parsed.name, judged.parsed.instance, judged.verdict)
+
+
+def write_known(hall: Hall, connection: Connection, batch: Batch, name: str, instance: SopInstance) -> None:
+    """Write the receipt of a file that need not be sent. Raises Conflict where the batch was closed meanwhile."""
+    verdict = deposit.verdict(declared=False, attested=False, findings=[Finding(Code.KNOWN, "")])
+    _write(hall, connection, batch, name, instance, verdict)
+
+
+def write_refusal(
+    hall: Hall, connection: Connection, batch: Batch, name: str, file: memoryview, finding: Finding
+) -> DepositResult:
+    """Write the receipt of a file that nobody judged, under the rule of this finding. Raises Conflict as `write`."""
+    facts = (str(Outcome.REJECT), finding.rule, ((finding.rule, finding.where),), hall.clock())
+    batches.add_receipt(connection, batch.id, Receipt(name, None, None, len(file), *facts, sha256(file).digest()))
+    return DepositResult(Outcome.REJECT, finding.rule, deposit.sentence(finding.rule), deposit.short(finding.rule))
+
+
+def _write(hall: Hall, connection: Connection, batch: Batch, name: str, instance: SopInstance, verdict: Verdict) -> None:
+    findings = tuple((finding.rule, finding.where) for finding in (*verdict.findings, *verdict.warnings))
+    facts = (str(verdict.outcome), verdict.rule, findings, hall.clock())
+    receipt = Receipt(name, instance.study_uid, instance.sop_uid, instance.size, *facts, instance.digest)
+    batches.add_receipt(connection, batch.id, receipt)
+
+
+def result_of(judged: JudgedFile) -> DepositResult:
+    """What the sender of a file hears."""
+    header, rule = judged.parsed.header, judged.verdict.rule
+    uids = (header.sop_class_uid, header.sop_instance_uid, header.study_instance_uid)
+    return DepositResult(judged.verdict.outcome, rule, deposit.sentence(rule), deposit.short(rule), *uids)

@@ -1,0 +1,38 @@
+"""What tests of deposits do again and again: give a file, and look what became of it."""
+
+from io import BytesIO
+
+from pydicom import dcmread
+
+from adapters.sql import batches, custody
+from server.usecases.batch import close_batch
+from server.usecases.take import take
+from tests import builders
+
+
+def deposit(hall, file, batch=None):
+    """What became of one file, under a batch of its own unless one is given: (outcome, rule)."""
+    opened = batch or builders.batch(hall)
+    taken = take(hall, opened, "a.dcm", file)
+    if batch is None:
+        close_batch(hall, opened.id)
+    return str(taken.outcome), taken.rule
+
+
+def counts(hall, batch):
+    with hall.store.read() as connection:
+        return batches.counts(connection, batch.id)
+
+
+def in_care(hall, uid="1.2.3.1.1"):
+    with hall.store.read() as connection:
+        return custody.in_care(connection, uid)
+
+
+def with_other_meta(file):
+    """The same data set in another file: as another door would write its meta."""
+    read = dcmread(BytesIO(file))
+    read.file_meta.SourceApplicationEntityTitle = "OTHER"
+    written = BytesIO()
+    read.save_as(written, enforce_file_format=True)
+    return memoryview(written.getvalue())

@@ -1,0 +1,158 @@
+"""Taking a file: what becomes of each sample, and of one object that comes for the first time or again."""
+
+import csv
+from collections import Counter
+
+import pytest
+
+from consent.deposit import Outcome
+from mappings.failures import Unavailable
+from server.usecases import reconcile
+from server.usecases.batch import close_batch
+from server.usecases.read_back import node_of, read_back
+from server.usecases.take import take
+from tests import builders
+from tests.builders import SAMPLES, made
+from tests.deposits import counts, deposit, in_care, with_other_meta
+
+ORACLE = sorted(csv.DictReader((SAMPLES / "expected.csv").read_text().splitlines()), key=lambda row: row["file"])
+
+
+@pytest.fixture(scope="module")
+def pushed(tmp_path_factory):
+    """Every sample pushed in sorted order into one new dataset, twice: a hall and the outcomes of both times."""
+    hall = builders.hall(tmp_path_factory.mktemp("oracle"), clock=builders.Clock())
+    builders.seed(hall)
+    times = []
+    for _ in range(2):
+        batch = builders.batch(hall)
+        times.append({row["file"]: take(hall, batch, row["file"], builders.sample(row["file"])) for row in ORACLE})
+        close_batch(hall, batch.id)
+        reconcile.purge(hall)
+    yield hall, times
+    hall.accesses.close()
+    hall.store.close()
+
+
+def test_every_sample_becomes_what_the_oracle_says(pushed):
+    first = {name: (str(taken.outcome), taken.rule) for name, taken in pushed[1][0].items()}
+    assert first == {row["file"]: (row["outcome"], row["rule"]) for row in ORACLE}
+
+
+def test_pushed_again_everything_in_care_is_known_and_what_was_rejected_is_rejected_alike(pushed):
+    first, second = pushed[1]
+    kept = Counter(taken.sop_uid for taken in first.values() if str(taken.outcome) in ("pass", "review"))
+    for row in ORACLE:
+        again = str(second[row["file"]].outcome), second[row["file"]].rule
+        if row["outcome"] == "reject":
+            assert again == (row["outcome"], row["rule"]), row["file"]
+        elif kept[first[row["file"]].sop_uid] == 1:
+            assert again == ("duplicate", "known"), row["file"]
+        else:  # files of one UID with different content, which supersede each other in review
+            assert again in [("duplicate", "known"), (row["outcome"], row["rule"])], row["file"]
+    assert sum(n > 1 for n in kept.values()) == 1
+
+
+def test_after_both_times_everything_is_sound(pushed, sound):
+    sound(pushed[0])
+
+
+def test_a_sentence_for_each_outcome_holds_no_value_of_the_file(pushed):
+    assert all("^" not in taken.sentence and len(taken.short) <= 64 for taken in pushed[1][0].values())
+
+
+def test_what_passes_is_held_and_what_waits_is_in_quarantine(built, sound):
+    assert deposit(built, made()) == ("pass", "declared")
+    assert deposit(built, made("1.2.3.1.2", InstitutionName="Hospital")) == ("review", "institution")
+    assert (in_care(built).state, in_care(built, "1.2.3.1.2").state) == ("held", "review")
+    sound(built)
+
+
+def test_what_is_rejected_leaves_a_receipt_and_no_claim_on_its_uid(built, sound):
+    batch = builders.batch(built)
+    assert deposit(built, made(PatientName="Doe^Jane", PatientIdentityRemoved=None), batch) == ("reject", "person-name")
+    assert in_care(built) is None
+    assert counts(built, batch) == {("reject", "person-name"): 1}
+    assert deposit(built, made()) == ("pass", "declared")
+    sound(built)
+
+
+def test_the_same_content_is_known_and_the_first_file_stays(built):
+    deposit(built, made())
+    first = in_care(built)
+    assert deposit(built, made()) == deposit(built, with_other_meta(made())) == ("duplicate", "known")
+    assert in_care(built) == first
+
+
+def test_other_content_for_a_held_uid_is_a_conflict(built, sound):
+    deposit(built, made())
+    assert deposit(built, made(StudyDate="20210101")) == ("reject", "content-conflict")
+    sound(built)
+
+
+def test_other_content_for_a_uid_in_review_supersedes_it(built, sound):
+    deposit(built, made(InstitutionName="Hospital"))
+    assert deposit(built, made()) == ("pass", "declared")
+    assert in_care(built).state == "held"
+    reconcile.purge(built)
+    sound(built)
+
+
+def test_a_superseding_object_may_wait_in_its_turn(built, sound):
+    deposit(built, made(InstitutionName="One"))
+    assert deposit(built, made(InstitutionName="Two")) == ("review", "institution")
+    reconcile.purge(built)
+    sound(built)
+
+
+def test_an_attested_sender_needs_no_declaration(built):
+    batch = builders.batch(built, attested=True)
+    assert deposit(built, made(PatientIdentityRemoved=None), batch) == ("pass", "attested")
+
+
+def test_a_file_that_is_no_dicom_is_refused_by_name(built):
+    assert deposit(built, memoryview(b"")) == ("reject", "not-dicom")
+    assert deposit(built, memoryview(b"%PDF" * 100)) == ("reject", "not-dicom")
+
+
+@pytest.mark.filterwarnings("ignore")  # pydicom's, about what these files hold
+@pytest.mark.parametrize(
+    "element",
+    [
+        {"SeriesNumber": "999999999999"},
+        {"InstanceNumber": "-999999999999"},
+        {"NumberOfFrames": "999999999999"},
+        {"StudyDescription": "a\0b"},
+        {"PatientID": "P1\0x"},
+        {"AccessionNumber": "1" * 300},
+        {"StudyID": "1" * 300},
+        {"PatientSex": "M" * 100},
+        {"Modality": "MR" * 50},
+        {"BodyPartExamined": "B" * 500},
+    ],
+    ids=str,
+)
+def test_a_value_that_no_column_holds_is_kept_on_each_database(anywhere, sound, element):
+    taken = take(anywhere, builders.batch(anywhere), "a", made(**element))
+    assert taken.outcome is Outcome.PASS
+    sound(anywhere)
+
+
+def test_a_resend_puts_back_what_the_node_has_lost_and_is_no_yes_to_nothing(built):
+    file = made()
+    deposit(built, file)
+    lost = in_care(built)
+    node_of(built, lost).delete(lost.place)
+    assert deposit(built, file) == ("duplicate", "known")
+    assert read_back(built, lost) == file
+
+
+def test_a_copy_that_differs_is_not_known_while_the_held_one_is_lost(built):
+    file = made()
+    deposit(built, file)
+    lost = in_care(built)
+    node_of(built, lost).delete(lost.place)
+    other = bytearray(file)
+    other[0] = 1  # the preamble: the same data set in another file
+    with pytest.raises(Unavailable):
+        deposit(built, memoryview(bytes(other)))

@@ -152,7 +152,7 @@ def begin_deletion(connection: Connection, row: CustodyRow, lease: Lease, now: d
     return connection.execute(free.values(**values), {"now": stamp(now)}).rowcount == 1
 
 
-_AT_PLACE = select(_c.id, _c.state).where(
+_AT_PLACE = select(_c.id, _c.state, _c.file_digest).where(
     _c.place == bindparam("place"),
     _c.node == bindparam("node"),
     _c.quarantined == bindparam("quarantined"),
@@ -160,10 +160,15 @@ _AT_PLACE = select(_c.id, _c.state).where(
 )
 
 
-def cancel_deletion(connection: Connection, placement: Placement, now: datetime) -> bool:
-    """Keep bytes that were to be deleted at this very place, since they are wanted again; False where they are being deleted."""
+def cancel_deletion(connection: Connection, instance: SopInstance, placement: Placement, now: datetime) -> bool:
+    """Keep bytes that were to be deleted at this very place, since they are wanted again.
+
+    False where they are being deleted, or are another file's: a node that keeps one file for a UID must lose the old one first.
+    """
     named = {"place": placement.place, "node": placement.node, "quarantined": placement.quarantined}
-    return all(move(connection, PURGES[State(r.state)], r.id, now) for r in connection.execute(_AT_PLACE, named).all())
+    rows = connection.execute(_AT_PLACE, named).all()
+    same = all(r.file_digest == instance.file_digest for r in rows)
+    return same and all(move(connection, PURGES[State(r.state)], r.id, now) for r in rows)
 
 
 def relocate(connection: Connection, row: int, place: str, rule: str) -> None:

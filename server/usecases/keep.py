@@ -97,7 +97,7 @@ def _claim(hall: Hall, judged: JudgedFile, target: TargetNode, row: CustodyRow |
                     raise Changed
                 return row.id
             placement = target.placement(judged)
-            if not custody.cancel_deletion(connection, placement, now):
+            if not custody.cancel_deletion(connection, instance, placement, now):
                 raise busy()
             return custody.claim(connection, instance, placement, judged.verdict.rule, lease, now)
     except IntegrityError:
@@ -168,7 +168,7 @@ def supersede(hall: Hall, judged: JudgedFile, row: CustodyRow) -> None:
     target, instance, now = target_node(hall, judged), judged.parsed.instance, hall.clock()
     placement = target.placement(judged)
     with hall.store.write(durable=False) as connection:
-        if not custody.cancel_deletion(connection, placement, now):
+        if not custody.cancel_deletion(connection, instance, placement, now):
             raise busy()
     _store(target.node, judged.parsed)
     with hall.store.write() as connection:

@@ -227,15 +227,18 @@ def test_bytes_that_are_wanted_again_stay_unless_their_deletion_has_begun(store,
     placement = Placement(1, 1, 1, False, "here", "a.dcm")
     key = put(store, state)
     with store.write() as connection:
-        assert custody.cancel_deletion(connection, replace(placement, place="there"), NOW)
-        assert custody.cancel_deletion(connection, replace(placement, quarantined=True), NOW)
+        assert custody.cancel_deletion(connection, SEEN, replace(placement, place="there"), NOW)
+        assert custody.cancel_deletion(connection, SEEN, replace(placement, quarantined=True), NOW)
+        assert not custody.cancel_deletion(connection, replace(SEEN, file_digest=b"other"), placement, NOW), (
+            "they are other bytes"
+        )
     assert row_of(store, key).state is state
     with store.write() as connection:
-        assert custody.cancel_deletion(connection, placement, NOW)
+        assert custody.cancel_deletion(connection, SEEN, placement, NOW)
     assert row_of(store, key).state is MOVES[PURGES[state]].target
     key = put(store, state, holder="me")
     with store.write() as connection:
-        assert not custody.cancel_deletion(connection, placement, NOW)
+        assert not custody.cancel_deletion(connection, SEEN, placement, NOW)
     assert row_of(store, key).state is state
 
 

@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 
-from server.usecases import reconcile, release, withdraw
+import pytest
+
+from mappings.failures import Busy
+from server.usecases import reconcile, register, release, withdraw
 from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
@@ -27,6 +30,29 @@ def test_what_is_withdrawn_to_be_replaced_is_not_blocked(built, sound):
     assert deposit(built, made(StudyDate="20210101")) == ("pass", "declared")
     reconcile.purge(built)
     sound(built)
+
+
+@pytest.fixture
+def on_orthanc(built, orthanc, tmp_path):
+    """The dataset CHEST, whose node keeps one file for a UID: an open batch for it."""
+    secret = tmp_path / "secret"
+    secret.write_text(f"{orthanc.user}:{orthanc.password}\n")
+    register.add_node(built, ACTOR, "archive", kind="orthanc", hosting="central", url=orthanc.url, secret_file=str(secret))
+    builders.seed(built, alias="CHEST", provider="hospital-c", node="archive")
+    return builders.batch(built, "CHEST", provider="hospital-c")
+
+
+def test_a_replacement_waits_where_its_node_keeps_one_file_for_a_uid(built, on_orthanc, sound):
+    """The old file must be gone first, or the node refuses the new one for ever."""
+    deposit(built, made(), on_orthanc)
+    withdraw.withdraw_study(built, ACTOR, "1.2.3", replace=True)
+    with pytest.raises(Busy):
+        deposit(built, made(StudyDate="20210101"), on_orthanc)
+    reconcile.purge(built)
+    assert deposit(built, made(StudyDate="20210101"), on_orthanc) == ("pass", "declared")
+    sound(built)
+    withdraw.withdraw_study(built, ACTOR, "1.2.3")
+    reconcile.purge(built)
 
 
 def test_what_comes_back_before_its_bytes_are_purged_keeps_them(built, sound):

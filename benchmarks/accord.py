@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,9 +36,12 @@ class Process:
 
 
 class Accord:
-    """A server over `folder`. `ACCORD_*` settings are given by name; `attested`: its DICOM sender's de-identification is."""
+    """A server over `folder`. `ACCORD_*` settings are given by name; `attested`: its DICOM sender's de-identification is.
 
-    def __init__(self, folder: Path, *, attested: bool = False, **settings: object) -> None:
+    `node`: what `accord admin node add` is told of its node, if that is not a folder.
+    """
+
+    def __init__(self, folder: Path, *, attested: bool = False, node: Sequence[str] = (), **settings: object) -> None:
         self.folder = folder
         self.port, self.dimse_port = free_port(), free_port()
         ours = {"data_dir": folder / "data", "port": self.port, "dimse_port": self.dimse_port, "min_free_mb": 0}
@@ -49,13 +52,13 @@ class Accord:
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
-        for line in self._governance(attested=attested):
+        for line in self._governance(node, attested=attested):
             self.run("admin", *line)
 
-    def _governance(self, *, attested: bool) -> Iterator[tuple[str, ...]]:
+    def _governance(self, node: Sequence[str], *, attested: bool) -> Iterator[tuple[str, ...]]:
         (self.folder / "terms.txt").write_text("Never for diagnosis.\n")
         yield "terms", "add", str(self.folder / "terms.txt"), "--version", "1.0.0"
-        yield "node", "add", "central"
+        yield "node", "add", "central", *node
         yield "party", "add", PROVIDER, "--name", "A hospital", "--role", "provider"
         yield "agreement", "add", "DSA", "--provider", PROVIDER, "--node", "central", "--terms", "1.0.0"
         yield "agreement", "propose", "DSA"

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 from adapters.sql import tables as t
 from benchmarks import objects, world
+from consent.custody import State
 from tests import servers
 
 ALIAS = "LUNG"
@@ -86,7 +87,7 @@ def main() -> None:
 def _accord(home: Path, url: str) -> Iterator[Door]:
     chosen = world.settings(home, url)
     hall = world.governed(chosen, [ALIAS])
-    held = select(func.count()).select_from(t.custody).where(t.custody.c.state == "held")
+    held = select(func.count()).select_from(t.custody).where(t.custody.c.state == State.HELD)
 
     def counted() -> int:
         with hall.store.read() as connection:

@@ -1,11 +1,13 @@
 """Kill -9 at random while three doors push, and push on: counts stay exact and nothing acknowledged is lost.
 
-    python -m benchmarks.kills [--rounds 100] [--seed N] [--data DIR]
+    python -m benchmarks.kills [--rounds 100] [--seed N] [--data DIR] [--postgresql] [--orthanc]
 
 Each round offers fresh objects by C-STORE, STOW-RS and `accord push` at once, some of them for the second time, kills one process
 (or the whole session) at a random moment, starts again what does not start by itself, and lets every sender go on until all is
 acknowledged. Then, when the worker has recovered what was under way, custody, index, receipts and node are held against each
 other and against what the senders heard. The first thing that is wrong ends it, with the seed and the folder to look into.
+
+The index is in SQLite and the pixels in a folder, or in a private PostgreSQL and a private Orthanc.
 """
 
 import argparse
@@ -27,8 +29,11 @@ from sqlalchemy import Connection, func, select
 from tqdm import tqdm
 
 from adapters.sql import tables as t
+from benchmarks import world
 from benchmarks.accord import Accord
 from benchmarks.senders import DOORS, Heard, Made, Maker, Wrong
+from consent.custody import UNFINISHED, State
+from consent.deposit import Outcome
 from mappings.failures import Failure
 from server.usecases.hall import Hall
 
@@ -75,7 +80,7 @@ def _free(accord: Accord) -> None:
 def settled(hall: Hall) -> bool:
     """Whether nothing is under way: no claim, no open batch, nothing to purge, every leaf in its place."""
     waiting = (
-        select(func.count()).select_from(t.custody).where(t.custody.c.state.in_(["receiving", "refusing", "withdrawn"])),
+        select(func.count()).select_from(t.custody).where(t.custody.c.state.in_(UNFINISHED)),
         select(func.count()).select_from(t.batch).where(t.batch.c.closed.is_(None)),
         select(func.count()).select_from(t.ledger_leaf).where(t.ledger_leaf.c.position.is_(None)),
     )
@@ -97,9 +102,9 @@ def check(hall: Hall, offered: dict[str, Made], heard: Heard) -> None:
     """Hold custody, receipts, index and nodes against each other and against what the senders heard. Raises Wrong."""
     with hall.store.snapshot() as connection:
         rows = connection.execute(select(t.custody)).all()
-        states = Counter(row.sop_uid for row in rows if row.state != "refused")
-        held = {row.sop_uid for row in rows if row.state == "held"}
-        review = {row.sop_uid for row in rows if row.state == "review"}
+        states = Counter(row.sop_uid for row in rows if row.state != State.REFUSED)
+        held = {row.sop_uid for row in rows if row.state == State.HELD}
+        review = {row.sop_uid for row in rows if row.state == State.REVIEW}
         indexed = Counter(connection.execute(select(t.instance.c.sop_uid)).scalars())
         receipts = connection.execute(select(t.receipt.c.sop_uid, t.receipt.c.outcome)).all()
         counted = _counted(connection)
@@ -125,9 +130,9 @@ def _counted(connection: Connection) -> int:
 
 
 def _check_receipts(receipts: list[tuple[str, str]], held: set[str], review: set[str], heard: Heard) -> None:
-    first = Counter(uid for uid, outcome in receipts if outcome in ("pass", "review"))
+    first = Counter(uid for uid, outcome in receipts if outcome in (Outcome.PASS, Outcome.REVIEW))
     every = Counter(uid for uid, outcome in receipts)
-    expect({o for _, o in receipts} <= {"pass", "review", "duplicate"}, "nothing was refused", {o for _, o in receipts})
+    expect({o for _, o in receipts} <= set(Outcome) - {Outcome.REJECT}, "nothing was refused", {o for _, o in receipts})
     expect(first.keys() == held | review, "what is in care has a receipt", first.keys() ^ (held | review))
     expect(max(first.values(), default=1) == 1, "each object was taken once", [u for u, n in first.items() if n > 1])
     short = [uid for uid, times in heard.acknowledged.items() if every[uid] < times]
@@ -223,10 +228,10 @@ class Run:
             return connection.execute(select(func.count()).select_from(t.receipt)).scalar_one()
 
 
-def run(rounds: int, seed: int, folder: Path) -> Run:
+def run(rounds: int, seed: int, folder: Path, database: str = "", node: Sequence[str] = ()) -> Run:
     """So many rounds over a fresh server in this folder, and the ledger recomputed. Raises Wrong."""
     chance = random.Random(seed)
-    accord = Accord(folder, attested=True, lease_seconds=2, quiet_seconds=3)
+    accord = Accord(folder, attested=True, node=node, database_url=database, lease_seconds=2, quiet_seconds=3)
     made = Run(accord, accord.hall(), chance, Maker(chance, folder / "files"))
     accord.start()
     try:
@@ -263,12 +268,16 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=100)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 32))
     parser.add_argument("--data", type=Path, help="an empty folder for the server and its files; kept")
+    parser.add_argument("--postgresql", action="store_true", help="on a private PostgreSQL instead of SQLite")
+    parser.add_argument("--orthanc", action="store_true", help="with a private Orthanc as node instead of a folder")
     args = parser.parse_args()
     folder = args.data or Path(tempfile.mkdtemp(prefix="accord-kills-"))
+    folder.mkdir(parents=True, exist_ok=True)
     print(f"seed {args.seed}, in {folder}", flush=True)
     began = time.monotonic()
     try:
-        made = run(args.rounds, args.seed, folder)
+        with world.database(postgresql=args.postgresql) as url, world.node(folder, orthanc=args.orthanc) as node:
+            made = run(args.rounds, args.seed, folder, url, node)
     except Wrong as wrong:
         print(f"WRONG: {wrong}")
         return 1

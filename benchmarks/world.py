@@ -68,6 +68,18 @@ def database(*, postgresql: bool) -> Iterator[str]:
         yield new_database()
 
 
+@contextlib.contextmanager
+def node(home: Path, *, orthanc: bool) -> Iterator[tuple[str, ...]]:
+    """What `accord admin node add` is told of a private Orthanc; nothing for a folder in the data directory."""
+    if not orthanc:
+        yield ()
+        return
+    secret = home / "orthanc.secret"
+    with servers.orthanc_server() as server:
+        secret.write_text(f"{server.user}:{server.password}\n")
+        yield "--kind", "orthanc", "--url", server.url, "--secret-file", str(secret)
+
+
 def database_name(args: argparse.Namespace) -> str:
     """What Accord's index is in."""
     return "PostgreSQL" if args.postgresql else "SQLite"

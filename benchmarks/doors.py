@@ -72,7 +72,7 @@ def offers(folder: Path) -> list[Offer]:
 
 def _named(path: Path) -> tuple[str | None, bytes | None]:
     try:
-        known = read(path.name, memoryview(path.read_bytes()), frozenset()).object
+        known = read(path.name, memoryview(path.read_bytes()), frozenset()).instance
     except Unreadable:
         return None, None
     return known.sop_uid, known.digest

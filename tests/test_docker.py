@@ -207,6 +207,6 @@ def test_the_orthanc_of_the_compose_file_is_a_node_that_nothing_is_said_against(
         assert node.check().ok
         assert node.probe() == []
         sample = builders.sample("ct/lung_lctsc_ct01.dcm")
-        place = node.store(read("ct01.dcm", sample, frozenset()).item, sample)
+        place = node.store(read("ct01.dcm", sample, frozenset()).node_file, sample)
         with node.open(place) as stored:
             assert stored.read() == sample

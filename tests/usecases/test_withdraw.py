@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from mappings.failures import Busy
-from server.usecases import reconcile, register, release, withdraw
+from server.usecases import reconcile, release, withdraw
+from server.usecases.node import add_node
 from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
@@ -37,7 +38,7 @@ def on_orthanc(built, orthanc, tmp_path):
     """The dataset CHEST, whose node keeps one file for a UID: an open batch for it."""
     secret = tmp_path / "secret"
     secret.write_text(f"{orthanc.user}:{orthanc.password}\n")
-    register.add_node(built, ACTOR, "archive", kind="orthanc", hosting="central", url=orthanc.url, secret_file=str(secret))
+    add_node(built, ACTOR, "archive", kind="orthanc", hosting="central", url=orthanc.url, secret_file=str(secret))
     builders.seed(built, alias="CHEST", provider="hospital-c", node="archive")
     return builders.batch(built, "CHEST", provider="hospital-c")
 

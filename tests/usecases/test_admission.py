@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from mappings.failures import Conflict, Full, TooLarge
 from server.usecases import reconcile
@@ -80,7 +81,7 @@ def test_a_closed_batch_takes_nothing_more(built, sound, clock):
 
 
 def test_a_disk_nearly_full_is_said_before_bytes_are_taken(built):
-    full = replace(built, settings=replace(built.settings, min_free_mb=10**9))
+    full = replace(built, settings=structs.replace(built.settings, min_free_mb=10**9))
     batch = builders.batch(built)
     with pytest.raises(Full):
         check_room(full, 1)
@@ -90,7 +91,7 @@ def test_a_disk_nearly_full_is_said_before_bytes_are_taken(built):
 
 
 def test_an_object_over_the_limit_is_refused_before_bytes_are_taken(built):
-    small = replace(built, settings=replace(built.settings, max_object_mb=1))
+    small = replace(built, settings=structs.replace(built.settings, max_object_mb=1))
     with pytest.raises(TooLarge):
         check_room(small, 1_000_001)
     check_room(small, 1_000_000)

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from consent.subject import ANONYMOUS, FEDERATION, Role
 from mappings.failures import Forbidden, NotFound, Unauthenticated
@@ -61,7 +62,7 @@ def test_an_origin_is_its_senders(built):
 def test_a_shared_secret_proves_the_federation_where_one_is_configured(built):
     with pytest.raises(NotFound):
         identify(built, SharedSecret(b""))
-    hall = replace(built, settings=replace(built.settings, federation_secret="Bearer of é"))
+    hall = replace(built, settings=structs.replace(built.settings, federation_secret="Bearer of é"))
     assert identify(hall, SharedSecret("Bearer of é".encode())).subject is FEDERATION
     for header in (b"", b"Bearer of e", b"Bearer"):
         with pytest.raises(Unauthenticated):

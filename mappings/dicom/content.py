@@ -8,7 +8,8 @@ import hashlib
 import struct
 from typing import Protocol
 
-from mappings.dicom.elements import MAX_DEPTH, PIXEL_DATA, SEQUENCE_END, TRAILING_PADDING, Event, nested, resolve, walk
+from mappings.dicom.dictionary import resolve
+from mappings.dicom.elements import MAX_DEPTH, PIXEL_DATA, SEQUENCE_END, TRAILING_PADDING, Event, nested, walk
 from mappings.dicom.part10 import DEFLATED, Unreadable
 
 _UNCOMPRESSED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", DEFLATED})

@@ -10,20 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from consent.deposit import Finding
-from mappings.dicom.elements import (
-    CHARSET,
-    DEFAULT_ENCODINGS,
-    ITEM,
-    ITEM_END,
-    Encodings,
-    Event,
-    Path,
-    decode,
-    encodings_of,
-    known_creator,
-    private_vr,
-    where,
-)
+from mappings.dicom.charsets import decode
+from mappings.dicom.dictionary import known_creator, private_vr
+from mappings.dicom.elements import SEQUENCE_END, Event, ItemPath, Scope, where
 
 MAX_PER_RULE = 20  # a file with a thousand names needs no longer list; the places listed are the first
 _LOOK = 1024
@@ -84,7 +73,7 @@ _PRESENT = MappingProxyType(
         0x00081041: "institution",  # Institutional Department Type Code Sequence
     }
 )
-_WATCHED = _TOP | _METHODS | {_IDENTITY_REMOVED, CHARSET} | _BIRTH_DATES | STAFF | _NAMES | frozenset(_PRESENT)
+_WATCHED = _TOP | _METHODS | {_IDENTITY_REMOVED} | _BIRTH_DATES | STAFF | _NAMES | frozenset(_PRESENT)
 
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UN", "UT"})
 _HINTING_MODALITIES = frozenset({"US", "XA", "ES", "XC", "SC", "OT"})
@@ -108,10 +97,10 @@ def observations_of(
     placeholders: frozenset[str],
     preamble_zero: bool,
 ) -> Observations:
-    """The facts of a plain data set, from the events of its walk; `placeholders`: lower-case words that make a name none."""
+    """The facts of a plain data set, from a walk of it; `placeholders` are lower-case words that make a name none."""
     observer = Observer(dataset, placeholders)
-    observer.feed(events)
-    return observer.finish(preamble_zero)
+    observer.read(events)
+    return observer.finish(preamble_zero=preamble_zero)
 
 
 def plausible_name(text: str, patient_id: str, placeholders: frozenset[str]) -> bool:
@@ -122,145 +111,138 @@ def plausible_name(text: str, patient_id: str, placeholders: frozenset[str]) -> 
 
 
 class Observer:
-    """Looks at one data set by the events of one walk, as they come.
+    """A data set being looked at, for a walk that others read too.
 
-    `pending` holds open sequences that become facts with their first non-empty value.
+    `_pending` holds the open sequences that become facts with their first non-empty value: depth, rule and place.
     """
 
-    __slots__ = ("data", "declared", "encodings", "found", "names", "outer", "pending", "placeholders", "top")
+    __slots__ = ("_data", "_declared", "_found", "_names", "_pending", "_placeholders", "_top")
 
-    def __init__(self, data: memoryview, placeholders: frozenset[str]) -> None:
-        self.data, self.placeholders = data, placeholders
-        self.pending: list[tuple[Path, str, str]] = []
-        self.encodings, self.outer = DEFAULT_ENCODINGS, list[Encodings]()
-        self.declared = False
-        self.found: dict[str, list[Finding]] = {}
-        self.names: dict[tuple[str, str], Finding] = {}
-        self.top: dict[int, str] = {}
+    def __init__(self, dataset: memoryview, placeholders: frozenset[str]) -> None:
+        self._data, self._placeholders = dataset, placeholders
+        self._pending: list[tuple[int, str, str]] = []
+        self._declared = False
+        self._found: dict[str, list[Finding]] = {}
+        self._names: dict[tuple[str, str], Finding] = {}
+        self._top: dict[int, str] = {}
 
-    def feed(self, events: Iterable[Event]) -> None:
-        """Take the next events."""
-        for tag, vr, start, stop, creator, path in events:
+    def read(self, events: Iterable[Event]) -> None:
+        """Take the next events of the walk, in order."""
+        for tag, vr, start, stop, creator, scope in events:
             if vr == "SQ":
-                self._open_sequence(tag, path)
+                self._open(tag, scope.path)
             elif vr:
                 if start != stop and (
-                    self.pending or tag in _WATCHED or vr == "PN" or tag & 0x10000 or 0x50000000 <= tag < 0x61000000
+                    self._pending or tag in _WATCHED or vr == "PN" or tag & 0x10000 or 0x50000000 <= tag < 0x61000000
                 ):
-                    self._element(tag, vr, start, stop, creator, path)
-            elif tag == ITEM:
-                self.outer.append(self.encodings)
-            elif tag == ITEM_END:
-                self.encodings = self.outer.pop()
-            else:
-                self._close_sequence(path)
+                    self._element(tag, vr, start, stop, creator, scope)
+            elif tag == SEQUENCE_END:
+                while self._pending and self._pending[-1][0] >= len(scope.path):
+                    self._pending.pop()
 
-    def _open_sequence(self, tag: int, path: Path) -> None:
+    def finish(self, *, preamble_zero: bool) -> Observations:
+        """The facts, when the walk has ended."""
+        patient_id = self._top.get(_PATIENT_ID, "")
+        for (rule, text), finding in self._names.items():
+            if plausible_name(text, patient_id, self._placeholders) and len(self._found.get(rule, ())) < MAX_PER_RULE:
+                self._found.setdefault(rule, []).append(finding)
+        if not preamble_zero:
+            self._found["preamble"] = [Finding("preamble", "preamble")]
+        hint = None if "burned-in" in self._found else self._burned_in_hint()
+        if hint:
+            self._found["burned-in"] = [Finding("burned-in", where(hint))]
+        return Observations(self._declared, tuple(finding for findings in self._found.values() for finding in findings))
+
+    def _open(self, tag: int, path: ItemPath) -> None:
         rule = _PRESENT.get(tag) or ("private" if tag & 0x10000 else "declared" if tag in _METHODS and not path else "")
         if rule:
-            self.pending.append((path, rule, where(tag, path)))
+            self._pending.append((len(path), rule, where(tag, path)))
 
-    def _close_sequence(self, path: Path) -> None:
-        while self.pending and len(self.pending[-1][0]) >= len(path):
-            self.pending.pop()
-
-    def _element(self, tag: int, vr: str, start: int, stop: int, creator: str | None, path: Path) -> None:
-        if tag & 0xFFFF == 0 or self._blank(start, stop):
+    def _element(self, tag: int, vr: str, start: int, stop: int, creator: str | None, scope: Scope) -> None:
+        value = self._data[start:stop]
+        if tag & 0xFFFF == 0 or _blank(value):
             return
         self._settle_pending()
-        value = self.data[start:stop]
         if tag & 0x10000:
-            self._private(tag, vr, value, creator, path)
+            self._private(tag, vr, value, creator, scope)
         elif tag >> 24 == 0x60 and tag & 0xFFFF == 0x3000:
-            self._add("overlay", tag, path)
+            self._add("overlay", tag, scope)
         elif tag >> 24 == 0x50:
-            self._add("curve", tag, path)
+            self._add("curve", tag, scope)
         else:
-            self._public(tag, vr, value, path)
+            self._public(tag, vr, value, scope)
 
-    def finish(self, preamble_zero: bool) -> Observations:
-        """The facts, after the last event."""
-        patient_id = self.top.get(_PATIENT_ID, "")
-        for (rule, text), finding in self.names.items():
-            if plausible_name(text, patient_id, self.placeholders) and len(self.found.get(rule, ())) < MAX_PER_RULE:
-                self.found.setdefault(rule, []).append(finding)
-        if not preamble_zero:
-            self.found["preamble"] = [Finding("preamble", "preamble")]
-        hint = None if "burned-in" in self.found else self._burned_in_hint()
-        if hint:
-            self.found["burned-in"] = [Finding("burned-in", where(hint))]
-        return Observations(self.declared, tuple(finding for findings in self.found.values() for finding in findings))
-
-    def _public(self, tag: int, vr: str, value: memoryview, path: Path) -> None:
+    def _public(self, tag: int, vr: str, value: memoryview, scope: Scope) -> None:
         if tag in _PRESENT:
-            self._add(_PRESENT[tag], tag, path)
+            self._add(_PRESENT[tag], tag, scope)
         elif vr == "PN" or tag in STAFF or tag in _NAMES:
-            self._name("staff" if tag in STAFF else "person-name", tag, value, path)
+            self._name("staff" if tag in STAFF else "person-name", tag, value, scope)
         elif tag in _WATCHED:
-            self._stated(tag, decode(bytes(value[:_LOOK]), "LO", self.encodings).strip(" \0"), path)
-        if tag == CHARSET:
-            self.encodings = encodings_of(bytes(value[:_LOOK]))
+            self._stated(tag, decode(bytes(value[:_LOOK]), "LO", scope.encodings).strip(" \0"), scope)
 
-    def _stated(self, tag: int, text: str, path: Path) -> None:
+    def _stated(self, tag: int, text: str, scope: Scope) -> None:
         """Plain statements: identity removed and how, birth dates, burned-in and what hints at it."""
-        if tag in _TOP and not path:
-            self.top[tag] = text
+        if tag in _TOP and not scope.path:
+            self._top[tag] = text
         if tag in _BIRTH_DATES:
             date = text.replace(".", "")
             if _EIGHT_DIGITS.fullmatch(date) and not date.endswith("0101"):
-                self._add("birth-date", tag, path)
+                self._add("birth-date", tag, scope)
         elif tag == _BURNED_IN and text == "YES":
-            self._add("burned-in", tag, path)
-        elif not path and (tag in _METHODS or (tag == _IDENTITY_REMOVED and text == "YES")):
-            self.declared = True
+            self._add("burned-in", tag, scope)
+        elif not scope.path and (tag in _METHODS or (tag == _IDENTITY_REMOVED and text == "YES")):
+            self._declared = True
 
-    def _private(self, tag: int, vr: str, value: memoryview, creator: str | None, path: Path) -> None:
+    def _private(self, tag: int, vr: str, value: memoryview, creator: str | None, scope: Scope) -> None:
         """PS3.5 §7.8: a creator's own element says nothing; an element without its creator has an unknown one."""
         if 0x10 <= tag & 0xFFFF <= 0xFF:
             return
         if not known_creator(creator):
-            self._add("private-unknown" if vr in _TEXT_VRS else "private", tag, path)
+            self._add("private-unknown" if vr in _TEXT_VRS else "private", tag, scope)
             return
-        self._add("private", tag, path)
+        self._add("private", tag, scope)
         if private_vr(tag, creator) == "PN":
-            self._name("person-name", tag, value, path)
+            self._name("person-name", tag, value, scope)
 
-    def _name(self, rule: str, tag: int, value: memoryview, path: Path) -> None:
+    def _name(self, rule: str, tag: int, value: memoryview, scope: Scope) -> None:
         """Keeps each distinct name once, with its first place: PatientID may come later, and a name equal to it is none."""
         if len(value) > _MAX_NAMES:
-            self._add(rule, tag, path)
+            self._add(rule, tag, scope)
             return
-        for text in decode(bytes(value), "PN", self.encodings).split("\\"):
+        for text in decode(bytes(value), "PN", scope.encodings).split("\\"):
             key = (rule, text)
-            if key not in self.names and self._room(rule) and plausible_name(text, "\0", self.placeholders):
-                self.names[key] = Finding(rule, where(tag, path))
+            if key not in self._names and self._room(rule) and plausible_name(text, "\0", self._placeholders):
+                self._names[key] = Finding(rule, where(tag, scope.path))
 
     def _room(self, rule: str) -> bool:
-        return sum(1 for kept, _ in self.names if kept == rule) <= MAX_PER_RULE
+        return sum(1 for kept, _ in self._names if kept == rule) <= MAX_PER_RULE
 
-    def _add(self, rule: str, tag: int, path: Path) -> None:
-        findings = self.found.setdefault(rule, [])
+    def _add(self, rule: str, tag: int, scope: Scope) -> None:
+        findings = self._found.setdefault(rule, [])
         if len(findings) < MAX_PER_RULE:
-            findings.append(Finding(rule, where(tag, path)))
+            findings.append(Finding(rule, where(tag, scope.path)))
 
     def _settle_pending(self) -> None:
-        for _, rule, place in self.pending:
+        for _, rule, place in self._pending:
             if rule == "declared":
-                self.declared = True
-            elif len(self.found.setdefault(rule, [])) < MAX_PER_RULE:
-                self.found[rule].append(Finding(rule, place))
-        self.pending.clear()
+                self._declared = True
+            elif len(self._found.setdefault(rule, [])) < MAX_PER_RULE:
+                self._found[rule].append(Finding(rule, place))
+        self._pending.clear()
 
     def _burned_in_hint(self) -> int | None:
         """The element that makes burned-in text likely, unless the object says NO (PS3.3 §C.7.6.1)."""
-        if self.top.get(_BURNED_IN) == "NO":
+        if self._top.get(_BURNED_IN) == "NO":
             return None
-        if self.top.get(_MODALITY) in _HINTING_MODALITIES:
+        if self._top.get(_MODALITY) in _HINTING_MODALITIES:
             return _MODALITY
-        if "SCREEN SAVE" in self.top.get(_IMAGE_TYPE, ""):
+        if "SCREEN SAVE" in self._top.get(_IMAGE_TYPE, ""):
             return _IMAGE_TYPE
-        return _CONVERSION if self.top.get(_CONVERSION) in _HINTING_CONVERSIONS else None
+        return _CONVERSION if self._top.get(_CONVERSION) in _HINTING_CONVERSIONS else None
 
-    def _blank(self, start: int, stop: int) -> bool:
-        """Whether a value is padding only; looked at in pieces, since pixel-sized values are rarely blank."""
-        return all(not bytes(self.data[at : min(at + _LOOK, stop)]).strip(b" \0") for at in range(start, stop, _LOOK))
+
+def _blank(value: memoryview) -> bool:
+    """Whether a value is padding only; looked at in pieces, since pixel-sized values are rarely blank."""
+    if bytes(value[:_LOOK]).strip(b" \0"):
+        return False
+    return all(not bytes(value[at : at + _LOOK]).strip(b" \0") for at in range(_LOOK, len(value), _LOOK))

@@ -115,9 +115,11 @@ def agrees(dataset: memoryview, transfer_syntax: str, sop_class: str, sop_instan
 
 def _identity(dataset: memoryview, transfer_syntax: str) -> dict[int, str]:
     found: dict[int, str] = {}
-    for tag, vr, start, stop, _, path in walk(dataset, transfer_syntax):
-        if not path and vr and tag > _SOP_INSTANCE:
+    for tag, vr, start, stop, _, scope in walk(dataset, transfer_syntax):
+        if scope.path or not vr or vr == "SQ":
+            continue
+        if tag > _SOP_INSTANCE:
             break
-        if not path and tag in {_SOP_CLASS, _SOP_INSTANCE} and vr != "SQ" and stop > start:
+        if tag in {_SOP_CLASS, _SOP_INSTANCE} and stop > start:
             found[tag] = bytes(dataset[start : min(stop, start + 65)]).strip(b"\0 ").decode("ascii", "replace")
     return found

@@ -1,216 +1,108 @@
 """Writes DICOM JSON (PS3.18 §F): the whole of an instance for /metadata, and the QIDO objects of study, series and instance.
 
-A fragment is made once, at ingest, and then only joined; so it holds a placeholder where the server's address belongs. Values
-over 4 kB and pixel data become a BulkDataURI whose path names the element: 7FE00010, or SEQUENCE/item/ELEMENT with items from 0.
+A fragment is made once, at ingest, and then only joined; so it holds a placeholder where the server's address belongs, and while
+its own UIDs are still being read another for that of its bulk data. Values over 4 kB and pixel data become a BulkDataURI whose
+path names the element: 7FE00010, or SEQUENCE/item/ELEMENT with items from 0.
 """
 
-import re
-import struct
-from array import array
-from base64 import b64encode
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from json.encoder import encode_basestring as quoted
-from math import isfinite
-from types import MappingProxyType
 
-from mappings.dicom.elements import (
-    BIG_ENDIAN,
-    CHARSET,
-    DEFAULT_ENCODINGS,
-    ITEM,
-    ITEM_END,
-    PIXELS,
-    TRAILING_PADDING,
-    Encodings,
-    Event,
-    Path,
-    decode,
-    encodings_of,
-)
+from mappings.dicom.charsets import CHARSET
+from mappings.dicom.elements import BIG_ENDIAN, ITEM, ITEM_END, PIXELS, TRAILING_PADDING, Event, Scope
 from mappings.dicom.header import Header
+from mappings.dicom.json_value import json_name, json_value, listed
 
 MAX_INLINE = 4096
 BASE = "\x01"  # where the public base URL goes when a fragment is served: a control character no JSON string holds unescaped
-_BULK = "\x02"  # where the address of the object's bulk data goes: it holds UIDs that may come after the first of it
+BULK = "\x02"  # where the address of the instance's bulk data goes
 
-_STRINGS = frozenset(["AE", "AS", "CS", "DA", "DT", "LO", "SH", "TM", "UC", "UI", "DS", "IS", "PN"])
-_TEXTS = frozenset(["LT", "ST", "UT", "UR"])
-_NUMBERS = MappingProxyType({"US": "H", "SS": "h", "UL": "I", "SL": "i", "UV": "Q", "SV": "q", "FL": "f", "FD": "d"})
-_WIDTHS = MappingProxyType({"OW": "H", "OF": "I", "OL": "I", "OD": "Q", "OV": "Q"})
-_NAME_GROUPS = ("Alphabetic", "Ideographic", "Phonetic")
-_JSON_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?")
-_DECIMAL = rb"-?(?:0|[1-9][0-9]{0,15})(?:\.[0-9]{1,15})?"
-_PLAIN_DECIMALS = re.compile(_DECIMAL + rb"(?:\\" + _DECIMAL + rb")*")  # most of a contour: no look at each number
-_INTEGER = re.compile(r"[+-]?[0-9]{1,24}")
-_MAX_DIGITS = 24
 _UTF8 = '"00080005":{"vr":"CS","Value":["ISO_IR 192"]}'
-_FLUSH = 4096
 
 
-def fragment_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event], bulk_base: str) -> bytes:
-    """A plain data set as a DICOM JSON object, UTF-8, from the events of its walk.
+def fragment_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]) -> bytes:
+    """One plain data set as a DICOM JSON object, UTF-8, from a walk of it; raises Unreadable('structure-broken') as that does.
 
-    Group lengths and trailing padding are left out. Bulk data is `bulk_base` + "/" + its path. (0008,0005) says ISO_IR 192 when
+    Group lengths and trailing padding are left out. Bulk data is BULK + "/" + its path. (0008,0005) says ISO_IR 192 when
     the object has a character set or text beyond ASCII (PS3.18 §F.2.2). A DS or IS that is no finite number is null in its place.
     """
     writer = FragmentWriter(dataset, transfer_syntax)
-    writer.feed(events)
-    return writer.finish(bulk_base)
+    writer.read(events)
+    return writer.finish()
 
 
 class FragmentWriter:
-    """Writes one object from the events of one walk, as they come: `comma` is what goes before the next member."""
+    """One object being written, for a walk that others read too: `_comma` is what goes before the next member."""
 
-    __slots__ = ("comma", "data", "encodings", "order", "out", "outer", "pieces", "says_charset", "slot")
+    __slots__ = ("_comma", "_data", "_order", "_out", "_pieces", "_says_charset", "_slot")
 
     def __init__(self, dataset: memoryview, transfer_syntax: str) -> None:
-        self.data, self.order = dataset, ">" if transfer_syntax == BIG_ENDIAN else "<"
-        self.out, self.pieces, self.comma = bytearray(b"{"), list[str](), ""
-        self.encodings, self.outer = DEFAULT_ENCODINGS, list[Encodings]()
-        self.slot, self.says_charset = -1, False
+        self._data, self._order = dataset, ">" if transfer_syntax == BIG_ENDIAN else "<"
+        self._out, self._pieces, self._comma = bytearray(b"{"), list[str](), ""
+        self._slot, self._says_charset = -1, False
 
-    def feed(self, events: Iterable[Event]) -> None:
-        """Take the next events."""
-        for tag, vr, start, stop, _, path in events:
+    def read(self, events: Iterable[Event]) -> None:
+        """Take the next events of the walk, in order."""
+        for tag, vr, start, stop, _, scope in events:
             if vr == "SQ":
-                self._open_sequence(tag, path)
+                if self._slot < 0:
+                    self._pass_charset(tag, scope)
+                self._pieces.append(self._comma + _member(tag, vr))
+                self._comma = ',"Value":['
             elif vr:
-                self._element(tag, vr, start, stop, path)
+                self._element(tag, vr, start, stop, scope)
             elif tag == ITEM:
-                self._open_item()
-            elif tag == ITEM_END:
-                self._close_item()
+                self._pieces.append(self._comma + "{")
+                self._comma = ""
             else:
-                self._close_sequence()
-
-    def finish(self, bulk_base: str) -> bytes:
-        """The object, after the last event, its bulk data below this address."""
+                self._close(tag)
         self._flush()
-        if not self.says_charset and not self.out.isascii():
-            self.out[self.slot : self.slot] = (_UTF8 + "," if self.slot == 1 else "," + _UTF8).encode()
-        return bytes(self.out).replace(_BULK.encode(), bulk_base.encode()) + b"}"
 
-    def _open_sequence(self, tag: int, path: Path) -> None:
-        self._pass_charset(tag, path)
-        self.pieces.append(f'{self.comma}"{tag:08X}":{{"vr":"SQ"')
-        self.comma = ',"Value":['
+    def finish(self) -> bytes:
+        """The object, when the walk has ended."""
+        if not self._says_charset and not self._out.isascii():
+            self._out[self._slot : self._slot] = (_UTF8 + "," if self._slot == 1 else "," + _UTF8).encode()
+        self._out += b"}"
+        return bytes(self._out)
 
-    def _open_item(self) -> None:
-        self.pieces.append(self.comma + "{")
-        self.comma = ""
-        self.outer.append(self.encodings)
+    def _close(self, tag: int) -> None:
+        """An item, or a sequence, which has a Value only where it has items (PS3.18 §F.2.5)."""
+        self._pieces.append("}" if tag == ITEM_END or self._comma.endswith("[") else "]}")
+        self._comma = ","
 
-    def _close_item(self) -> None:
-        self.pieces.append("}")
-        self.comma = ","
-        self.encodings = self.outer.pop()
-        if len(self.pieces) > _FLUSH:
-            self._flush()
-
-    def _close_sequence(self) -> None:
-        self.pieces.append("}" if self.comma.endswith("[") else "]}")
-        self.comma = ","
-
-    def _element(self, tag: int, vr: str, start: int, stop: int, path: Path) -> None:
+    def _element(self, tag: int, vr: str, start: int, stop: int, scope: Scope) -> None:
         if tag & 0xFFFF == 0 or tag == TRAILING_PADDING:
             return
-        self._pass_charset(tag, path)
+        if self._slot < 0:
+            self._pass_charset(tag, scope)
         if tag == CHARSET:
-            self.encodings = encodings_of(bytes(self.data[start:stop]))
-            self.pieces.append(self.comma + _UTF8)
+            member = _UTF8
         elif start == stop:
-            self.pieces.append(f'{self.comma}"{tag:08X}":{{"vr":"{vr}"}}')
+            member = _member(tag, vr) + "}"
         elif stop - start > MAX_INLINE or tag in PIXELS:
-            above = "".join(f"{sequence:08X}/{item}/" for sequence, item in path)
-            self.pieces.append(f'{self.comma}"{tag:08X}":{{"vr":"{vr}","BulkDataURI":"{_BULK}/{above}{tag:08X}"}}')
+            path = "".join(f"{sequence:08X}/{item}/" for sequence, item in scope.path)
+            member = f'{_member(tag, vr)},"BulkDataURI":"{BULK}/{path}{tag:08X}"}}'
         else:
-            value = _value(vr, bytes(self.data[start:stop]), self.encodings, self.order)
-            self.pieces.append(f'{self.comma}"{tag:08X}":{{"vr":"{vr}"{value}}}')
-        self.comma = ","
+            member = f"{_member(tag, vr)}{json_value(vr, bytes(self._data[start:stop]), scope.encodings, self._order)}}}"
+        self._pieces.append(self._comma + member)
+        self._comma = ","
 
-    def _pass_charset(self, tag: int, path: Path) -> None:
+    def _pass_charset(self, tag: int, scope: Scope) -> None:
         """Remembers where (0008,0005) is or would be: names are in ascending order (PS3.18 §F.2.2)."""
-        if self.slot < 0 and tag >= CHARSET and not path:
+        if tag >= CHARSET and not scope.path:
             self._flush()
-            self.slot, self.says_charset = len(self.out), tag == CHARSET
+            self._slot, self._says_charset = len(self._out), tag == CHARSET
 
     def _flush(self) -> None:
-        self.out += "".join(self.pieces).encode("utf-8", "replace")
-        self.pieces.clear()
+        self._out += "".join(self._pieces).encode("utf-8", "replace")
+        self._pieces.clear()
 
 
-# ---- one value (PS3.18 §F.2.3) ----
-
-
-def _value(vr: str, value: bytes, encodings: Encodings, order: str) -> str:
-    """The Value or InlineBinary member with its leading comma, or nothing for a value of padding only."""
-    if vr in _TEXTS:
-        return _listed([quoted(text) for text in [decode(value, vr, encodings).rstrip(" \0")] if text])
-    if vr == "DS" and _PLAIN_DECIMALS.fullmatch(decimals := value.rstrip(b" ")):
-        return _listed(decimals.decode("ascii").split("\\"))
-    if vr in _STRINGS:
-        each = _EACH.get(vr, _string)
-        return _listed([each(text) for text in _split(value, vr, encodings)])
-    if vr in _NUMBERS:
-        return _numbers(_NUMBERS[vr], value, order)
-    if vr == "AT":
-        pairs = struct.iter_unpack(order + "HH", value[: len(value) // 4 * 4])
-        return _listed([f'"{group:04X}{element:04X}"' for group, element in pairs])
-    return f',"InlineBinary":"{b64encode(_little(vr, value, order)).decode()}"'
-
-
-def _listed(values: list[str]) -> str:
-    if values == ["null"] or not values:
-        return ""
-    return f',"Value":[{",".join(values)}]'
-
-
-def _split(value: bytes, vr: str, encodings: Encodings) -> list[str]:
-    """Split after decoding: in GB18030 and Shift JIS the backslash's byte is half a character."""
-    text = decode(value, vr, encodings).strip(" \0")
-    return [part.strip(" \0") for part in text.split("\\")] if "\\" in text else [text]
-
-
-def _string(text: str) -> str:
-    return quoted(text) if text else "null"
-
-
-def _number(text: str) -> str:
-    """A decimal as a JSON number, digit for digit where its grammar allows; null where it is none or not finite."""
-    if len(text) <= _MAX_DIGITS and _JSON_NUMBER.fullmatch(text):
-        return text
-    if _INTEGER.fullmatch(text):
-        return str(int(text))
-    try:
-        number = float(text.replace("_", "?"))
-    except ValueError:
-        return "null"
-    return repr(number) if isfinite(number) else "null"
-
-
-def _name(text: str) -> str:
-    groups = zip(_NAME_GROUPS, text.split("="), strict=False)
-    members = [f'"{group}":{quoted(name.strip())}' for group, name in groups if name.strip()]
-    return "{" + ",".join(members) + "}" if members else "null"
-
-
-_EACH = MappingProxyType({"DS": _number, "IS": _number, "PN": _name})
-
-
-def _numbers(code: str, value: bytes, order: str) -> str:
-    size = struct.calcsize(order + code)
-    count = len(value) // size
-    numbers = struct.unpack(f"{order}{count}{code}", value[: count * size])
-    return _listed([repr(number) if isfinite(number) else "null" for number in numbers])
-
-
-def _little(vr: str, value: bytes, order: str) -> bytes:
-    """Binary is little endian in JSON, whatever the file's order (PS3.18 §F.2.7)."""
-    if order == "<" or vr not in _WIDTHS or len(value) % struct.calcsize("=" + _WIDTHS[vr]):
-        return value
-    words = array(_WIDTHS[vr], value)
-    words.byteswap()
-    return words.tobytes()
+@lru_cache(maxsize=4096)
+def _member(tag: int, vr: str) -> str:
+    """The opening of a member: its name and VR."""
+    return f'"{tag:08X}":{{"vr":"{vr}"'
 
 
 # ---- QIDO objects (PS3.18 Tables 10.6.3-3 to -5) ----
@@ -301,10 +193,10 @@ def _object(members: Iterable[tuple[int, str, Sequence[str | int | None]]]) -> s
 
 def _members(vr: str, values: Sequence[str | int | None]) -> str:
     if vr == "PN":
-        return _listed([_name(str(value)) for value in values if value])
+        return listed([json_name(str(value)) for value in values if value])
     if vr == "UR":  # ours alone here: a base and legal UIDs, nothing to escape
-        return _listed([f'"{value}"' for value in values])
-    return _listed([str(value) if isinstance(value, int) else quoted(value) for value in values if value not in (None, "")])
+        return listed([f'"{value}"' for value in values])
+    return listed([str(value) if isinstance(value, int) else quoted(value) for value in values if value not in (None, "")])
 
 
 def _zone(header: Header) -> tuple[tuple[int, str, tuple[str]], ...]:

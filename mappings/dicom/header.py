@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from mappings.dicom.elements import BIG_ENDIAN, CHARSET, Encodings, Event, decode, encodings_of, where
+from mappings.dicom.charsets import DEFAULT_ENCODINGS, Encodings, decode
+from mappings.dicom.elements import BIG_ENDIAN, Event, where
 from mappings.dicom.part10 import Unreadable
 
 MAX_VALUE = 1024  # bytes; the longest VR here has 64 characters a component (PS3.5 §6.2)
@@ -98,7 +99,7 @@ FIELDS = MappingProxyType(
     }
 )
 _PATIENT_AGE = 0x00101010
-_WANTED = frozenset({*UIDS.values(), *(tag for tag, _ in FIELDS.values()), _PATIENT_AGE, CHARSET})
+_WANTED = frozenset({*UIDS.values(), *(tag for tag, _ in FIELDS.values()), _PATIENT_AGE})
 
 _UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
 _DATE = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])")
@@ -109,46 +110,25 @@ _PER_YEAR = MappingProxyType({"D": 365, "W": 52, "M": 12, "Y": 1})
 
 
 def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]) -> Header:
-    """The header of a plain data set, from the events of its walk.
+    """The header of a plain data set, from a walk of it, whose structure is checked on the way.
 
     Raises Unreadable: uid-missing before uid-illegal before structure-broken, as the deposit rules rank them.
     """
-    reader = HeaderReader(dataset, transfer_syntax)
+    raw: dict[int, bytes] = {}
+    encodings = DEFAULT_ENCODINGS
     try:
-        reader.feed(events)
+        for tag, vr, start, stop, _, scope in events:
+            if tag in _WANTED and vr != "SQ" and not scope.path:
+                raw[tag], encodings = bytes(dataset[start : min(stop, start + MAX_VALUE)]), scope.encodings
     except Unreadable:
-        reader.check_uids()
+        # cut before a UID: nobody can say that it is missing; but one already read may be illegal, which ranks first
+        _uids(raw, complete=False)
         raise
-    return reader.finish()
-
-
-class HeaderReader:
-    """Gathers a header from the events of one walk, as they come."""
-
-    __slots__ = ("_dataset", "_transfer_syntax", "_values")
-
-    def __init__(self, dataset: memoryview, transfer_syntax: str) -> None:
-        self._dataset, self._transfer_syntax = dataset, transfer_syntax
-        self._values: dict[int, bytes] = {}
-
-    def feed(self, events: Iterable[Event]) -> None:
-        """Take the next events."""
-        for tag, vr, start, stop, _, path in events:
-            if tag in _WANTED and not path and vr != "SQ":
-                self._values[tag] = bytes(self._dataset[start : min(stop, start + MAX_VALUE)])
-
-    def check_uids(self) -> None:
-        """Raise Unreadable for an illegal UID read so far; where a walk was cut short nobody can say that one is missing."""
-        _uids(self._values, complete=False)
-
-    def finish(self) -> Header:
-        """The header, after the last event. Raises Unreadable where a UID is missing or illegal."""
-        uids = _uids(self._values, complete=True)
-        encodings = encodings_of(self._values.get(CHARSET, b""))
-        order = ">" if self._transfer_syntax == BIG_ENDIAN else "<"
-        values = {field: _read(self._values.get(tag, b""), vr, encodings, order) for field, (tag, vr) in FIELDS.items()}
-        age = _age(self._values.get(_PATIENT_AGE, b""), values["patient_birth_date"], values["study_date"])
-        return Header(transfer_syntax=self._transfer_syntax, age_years=age, **uids, **values)  # type: ignore[arg-type]
+    uids = _uids(raw, complete=True)
+    order = ">" if transfer_syntax == BIG_ENDIAN else "<"
+    values = {field: _value(raw.get(tag, b""), vr, encodings, order) for field, (tag, vr) in FIELDS.items()}
+    age = _age(raw.get(_PATIENT_AGE, b""), values["patient_birth_date"], values["study_date"])
+    return Header(transfer_syntax=transfer_syntax, age_years=age, **uids, **values)  # type: ignore[arg-type]
 
 
 def legal_uid(uid: str) -> bool:
@@ -156,8 +136,8 @@ def legal_uid(uid: str) -> bool:
     return len(uid) <= 64 and _UID.fullmatch(uid) is not None
 
 
-def _uids(found: dict[int, bytes], complete: bool) -> dict[str, str]:
-    uids = {field: found.get(tag, b"").strip(b"\0 ").decode("ascii", "replace") for field, tag in UIDS.items()}
+def _uids(raw: dict[int, bytes], *, complete: bool) -> dict[str, str]:
+    uids = {field: raw.get(tag, b"").strip(b"\0 ").decode("ascii", "replace") for field, tag in UIDS.items()}
     for field, uid in uids.items():
         if complete and not uid:
             raise Unreadable("uid-missing", "an identifier is missing", where(UIDS[field]))
@@ -167,7 +147,7 @@ def _uids(found: dict[int, bytes], complete: bool) -> dict[str, str]:
     return uids
 
 
-def _read(value: bytes, vr: str, encodings: Encodings, order: str) -> str | int | None:
+def _value(value: bytes, vr: str, encodings: Encodings, order: str) -> str | int | None:
     if vr == "US":
         return int.from_bytes(value[:2], "big" if order == ">" else "little") if len(value) >= 2 else None
     text = decode(value, vr, encodings).replace("\0", "").strip(" ")  # no database keeps a NUL

@@ -5,7 +5,7 @@ promises another size than the object does, or more than a bound. What can't be 
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from io import BytesIO
@@ -19,7 +19,7 @@ from pydicom.encaps import encapsulate, get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from mappings.dicom.elements import BIG_ENDIAN, PIXEL_DATA, PIXELS, Path, walk
+from mappings.dicom.elements import BIG_ENDIAN, ITEM, PIXEL_DATA, PIXELS, SEQUENCE_END, walk
 from mappings.dicom.part10 import DEFLATED, Unreadable, plain
 from mappings.failures import Invalid, NotAcceptable, NotFound
 
@@ -181,13 +181,19 @@ def _read(dataset: memoryview, syntax: str, frame: int) -> _Source:
 
 def _elements(dataset: memoryview, syntax: str, frame: int) -> Iterator[tuple[int, str, tuple[int, int], memoryview]]:
     """(tag, VR, place, value) of what is wanted, up to and with the pixel data."""
-    for tag, vr, start, stop, _, path in walk(dataset, syntax):
-        wanted = tag in _WANTED or (tag in PIXELS and not path)
-        if wanted and vr not in ("", "SQ") and (place := _place(path, frame)) is not None:
+    path: list[list[int]] = []
+    for tag, vr, start, stop, _, _ in walk(dataset, syntax):
+        if vr == "SQ":
+            path.append([tag, -1])
+        elif tag == SEQUENCE_END:
+            path.pop()
+        elif tag == ITEM:
+            path[-1][1] += 1
+        elif (tag in _WANTED or (tag in PIXELS and not path)) and (place := _place(path, frame)) is not None:
             yield tag, vr, place, dataset[start:stop]
 
 
-def _place(path: Path, frame: int) -> tuple[int, int] | None:
+def _place(path: Iterable[list[int]], frame: int) -> tuple[int, int] | None:
     """(LUT sequence or 0, rank: frame's own over shared over top level) of an item; None where it is none of this frame's."""
     sequence = rank = 0
     for tag, item in path:

@@ -6,6 +6,7 @@ from hashlib import sha256
 from adapters.nodes.port import NodeFile
 from adapters.sql.custody import SopInstance
 from mappings.dicom.deidentification import Observations
+from mappings.dicom.fragment import BASE, BULK
 from mappings.dicom.header import Header
 from mappings.dicom.instance import read_instance
 from mappings.dicom.part10 import Part10, plain, read_part10
@@ -36,8 +37,8 @@ def read(name: str, file: memoryview, placeholders: frozenset[str]) -> ParsedFil
     part10 = read_part10(file)
     dataset = plain(part10.dataset, part10.transfer_syntax)
     preamble_zero = part10.preamble_zero
-    read_in = read_instance(dataset, part10.transfer_syntax, placeholders=placeholders, preamble_zero=preamble_zero)
-    header = read_in.header
+    facts = read_instance(dataset, part10.transfer_syntax, placeholders=placeholders, preamble_zero=preamble_zero)
+    header = facts.header
     instance = SopInstance(
         sop_uid=header.sop_instance_uid,
         series_uid=header.series_instance_uid,
@@ -49,4 +50,11 @@ def read(name: str, file: memoryview, placeholders: frozenset[str]) -> ParsedFil
         dataset_start=part10.dataset_start,
         transfer_syntax=part10.transfer_syntax,
     )
-    return ParsedFile(name, file, part10, dataset, header, read_in.metadata, read_in.observations, instance)
+    metadata = facts.fragment.replace(BULK.encode(), bulk_base(header).encode())
+    return ParsedFile(name, file, part10, dataset, header, metadata, facts.observations, instance)
+
+
+def bulk_base(header: Header) -> str:
+    """Where an instance's bulk data is served, below the public base URL."""
+    study, series = header.study_instance_uid, header.series_instance_uid
+    return f"{BASE}/studies/{study}/series/{series}/instances/{header.sop_instance_uid}/bulkdata"

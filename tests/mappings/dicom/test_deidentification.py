@@ -1,7 +1,5 @@
 """What a data set still says about people is found at every depth, and what only looks like it is not."""
 
-from typing import Any
-
 import pytest
 
 from mappings.dicom.deidentification import MAX_PER_RULE, Observations, observations_of, plausible_name
@@ -9,10 +7,6 @@ from mappings.dicom.elements import walk
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 PLACEHOLDERS = frozenset({"anonymous", "patient", "removed", "by", "ctp"})
-
-
-def observe(dataset: memoryview, syntax: str, **people: Any) -> Observations:
-    return observations_of(dataset, walk(dataset, syntax), **people)
 
 
 def short(tag: int, vr: str, value: bytes) -> bytes:
@@ -27,13 +21,17 @@ def sequence(tag: int, *items: bytes) -> bytes:
     return long(tag, "SQ", b"".join(b"\xfe\xff\0\xe0" + len(item).to_bytes(4, "little") + item for item in items))
 
 
+def observed(*elements: bytes, preamble_zero: bool = True) -> Observations:
+    dataset = memoryview(b"".join(elements))
+    return observations_of(dataset, walk(dataset, EXPLICIT), placeholders=PLACEHOLDERS, preamble_zero=preamble_zero)
+
+
 def seen(*elements: bytes, preamble_zero: bool = True) -> list[tuple[str, str]]:
-    found = observe(memoryview(b"".join(elements)), EXPLICIT, placeholders=PLACEHOLDERS, preamble_zero=preamble_zero)
-    return [(finding.rule, finding.where) for finding in found.findings]
+    return [(finding.rule, finding.where) for finding in observed(*elements, preamble_zero=preamble_zero).findings]
 
 
 def declared(*elements: bytes) -> bool:
-    return observe(memoryview(b"".join(elements)), EXPLICIT, placeholders=PLACEHOLDERS, preamble_zero=True).declared
+    return observed(*elements).declared
 
 
 NO = short(0x00280301, "CS", b"NO")

@@ -1,5 +1,6 @@
 """The walk reaches every element of good files and stops at the first thing it can't follow in bad ones."""
 
+import contextlib
 import random
 import struct
 import time
@@ -10,9 +11,8 @@ import pytest
 
 from mappings.dicom.content import content_digest
 from mappings.dicom.deidentification import observations_of
-from mappings.dicom.elements import ITEM, SEQUENCE_END, decode, encodings_of, walk, where
+from mappings.dicom.elements import ITEM, ITEM_END, SEQUENCE_END, shared, walk, where
 from mappings.dicom.fragment import fragment_of
-from mappings.dicom.header import header_of
 from mappings.dicom.instance import read_instance
 from mappings.dicom.part10 import Unreadable, plain, read_part10
 
@@ -49,10 +49,9 @@ def walked(dataset: bytes, syntax: str = EXPLICIT) -> list[tuple[int, str, bytes
 def use_all(dataset: memoryview, syntax: str) -> None:
     """Everything that reads a data set; only Unreadable may come out of it."""
     tasks: list[Callable[[], object]] = [
-        lambda: header_of(dataset, syntax, walk(dataset, syntax)),
-        lambda: fragment_of(dataset, syntax, walk(dataset, syntax), "{base}").decode(),
-        lambda: observations_of(dataset, walk(dataset, syntax), placeholders=frozenset({"anonymous"}), preamble_zero=True),
         lambda: read_instance(dataset, syntax, placeholders=frozenset({"anonymous"}), preamble_zero=True),
+        lambda: fragment_of(dataset, syntax, walk(dataset, syntax)).decode(),
+        lambda: observations_of(dataset, walk(dataset, syntax), placeholders=frozenset(), preamble_zero=True),
         lambda: content_digest(dataset, syntax),
     ]
     for task in tasks:
@@ -159,26 +158,49 @@ def test_private_elements_name_their_creator_and_have_its_vr_in_implicit_syntax(
     assert [(vr, creator) for _, vr, _, _, creator, _ in events] == [("LO", None), ("LO", "GEMS_IDEN_01"), ("UN", None)]
 
 
-def test_an_event_carries_the_path_of_the_items_it_lies_in():
-    inner = long(0x0040A730, b"SQ", item(NAME) + item(NAME))
-    dataset = long(0x00081115, b"SQ", item(b"") + item(inner)) + NAME
-    events = list(walk(memoryview(dataset), EXPLICIT))
-    first, second, last = (path for tag, *_, path in events if tag == 0x00100010)
-    assert (first, second, last) == (((0x00081115, 1), (0x0040A730, 0)), ((0x00081115, 1), (0x0040A730, 1)), ())
-    assert [path for tag, *_, path in events if tag == SEQUENCE_END] == [((0x00081115, 1),), ()]
-    assert where(0x00100010, second) == "(0008,1115)[1].(0040,a730)[1].(0010,0010)"
-
-
 def test_pixel_values_are_signed_when_the_object_says_so():
     signed = bare(0x00280103, b"\1\0") + bare(0x00280106, b"\xff\xff")
     unsigned = bare(0x00280103, b"\0\0") + bare(0x00280106, b"\xff\xff")
     assert [walked(dataset, IMPLICIT)[1][1] for dataset in (signed, unsigned)] == ["SS", "US"]
 
 
-def test_text_that_cannot_be_decoded_is_replaced_and_nothing_is_raised():
-    assert decode(b"\xff\xfe", "LO", encodings_of(b"ISO_IR 192")) == "\ufffd\ufffd"
-    assert decode(b"M\xfcller", "PN", encodings_of(b"ISO-IR 100")) == "Müller"
-    assert decode(b"a\x1b$Bxx\x1b%Zy", "PN", encodings_of(b"no such set")).startswith("a")
+def test_an_element_says_the_items_it_lies_in():
+    inner = long(0x00401101, b"SQ", item(short(0x00401102, b"ST", b"Road")))
+    dataset = memoryview(NAME + long(0x00400275, b"SQ", item(b"") + item(inner)))
+    paths = {tag: scope.path for tag, vr, _, _, _, scope in walk(dataset, EXPLICIT) if vr}
+    assert paths == {
+        0x00100010: (),
+        0x00400275: (),
+        0x00401101: ((0x00400275, 1),),
+        0x00401102: ((0x00400275, 1), (0x00401101, 0)),
+    }
+    assert where(0x00401102, paths[0x00401102]) == "(0040,0275)[1].(0040,1101)[0].(0040,1102)"
+
+
+def test_the_marks_of_an_item_lie_in_it_and_the_end_of_a_sequence_where_that_stands():
+    dataset = memoryview(long(0x00081115, b"SQ", item(NAME)))
+    marks = [(tag, len(scope.path)) for tag, vr, _, _, _, scope in walk(dataset, EXPLICIT) if not vr]
+    assert marks == [(ITEM, 1), (ITEM_END, 1), (SEQUENCE_END, 0)]
+
+
+def test_an_items_character_set_holds_in_it_and_below_and_ends_with_it():
+    latin, greek = short(0x00080005, b"CS", b"ISO_IR 100"), short(0x00080005, b"CS", b"ISO_IR 126")
+    below = long(0x00401101, b"SQ", item(NAME))
+    dataset = memoryview(latin + long(0x00081115, b"SQ", item(greek + below) + item(NAME)) + NAME)
+    found = [scope.encodings[0] for tag, _, _, _, _, scope in walk(dataset, EXPLICIT) if tag == 0x00100010]
+    assert found == ["iso_ir_126", "latin_1", "latin_1"]
+
+
+@pytest.mark.parametrize("cut", [None, -1])
+def test_a_shared_walk_gives_every_reader_all_events_up_to_a_refusal(cut):
+    dataset = memoryview(long(0x00081115, b"SQ", item(NAME) * 1000)[:cut])
+    read, listened, alone = [], [], []
+    with contextlib.suppress(Unreadable):
+        read.extend(shared(walk(dataset, EXPLICIT), listened.extend))
+    with contextlib.suppress(Unreadable):
+        alone.extend(walk(dataset, EXPLICIT))
+    assert read == listened == alone
+    assert (len(alone) == 3002) == (cut is None)
 
 
 @pytest.mark.parametrize("seed", range(8))

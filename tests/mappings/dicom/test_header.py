@@ -17,7 +17,7 @@ SAMPLES = Path(__file__).parents[3] / "samples" / "dicom"
 EXPLICIT = "1.2.840.10008.1.2.1"
 
 
-def read_header(dataset: memoryview, syntax: str) -> Header:
+def read(dataset: memoryview, syntax: str = EXPLICIT) -> Header:
     return header_of(dataset, syntax, walk(dataset, syntax))
 
 
@@ -81,7 +81,7 @@ def test_an_object_without_its_four_legal_uids_is_refused(keyword, value, rule):
         warnings.simplefilter("ignore")
         dataset = built(**{keyword: value})
     with pytest.raises(Unreadable) as refusal:
-        read_header(dataset, EXPLICIT)
+        read(dataset)
     assert refusal.value.rule == rule
     assert refusal.value.where in {f"({tag >> 16:04x},{tag & 0xFFFF:04x})" for tag in UIDS.values()}
 
@@ -91,11 +91,11 @@ def test_a_missing_uid_ranks_before_an_illegal_one_and_that_before_a_broken_stru
         warnings.simplefilter("ignore")
         both, illegal = built(StudyInstanceUID=None, SOPInstanceUID="x"), built(SOPInstanceUID="x", PatientName="A^B")
     with pytest.raises(Unreadable, match="uid-missing"):
-        read_header(both, EXPLICIT)
+        read(both)
     with pytest.raises(Unreadable, match="uid-illegal"):
-        read_header(illegal[:-3], EXPLICIT)
+        read(illegal[:-3])
     with pytest.raises(Unreadable, match="structure-broken"):
-        read_header(built(PatientName="A^B")[:-3], EXPLICIT)
+        read(built(PatientName="A^B")[:-3])
 
 
 def test_no_value_of_the_file_stands_in_a_refusal():
@@ -103,7 +103,7 @@ def test_no_value_of_the_file_stands_in_a_refusal():
         warnings.simplefilter("ignore")
         dataset = built(SOPInstanceUID="Doe^Jane")
     with pytest.raises(Unreadable) as refusal:
-        read_header(dataset, EXPLICIT)
+        read(dataset)
     assert "Doe" not in f"{refusal.value}{refusal.value.detail}{refusal.value.where}"
 
 
@@ -127,14 +127,14 @@ def test_the_age_is_stated_or_counted(stated, born, studied, years):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = built(PatientAge=stated, PatientBirthDate=born, StudyDate=studied)
-    assert read_header(dataset, EXPLICIT).age_years == years
+    assert read(dataset).age_years == years
 
 
 def test_dates_times_and_numbers_that_are_none_are_left_out():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         dataset = built(StudyDate="20201399", StudyTime="noon", StudyID="x" * 5000)
-    header = read_header(dataset, EXPLICIT)
+    header = read(dataset)
     assert (header.study_date, header.study_time, header.study_id) == (None, None, "x" * 1024)
 
 
@@ -149,7 +149,7 @@ def readable() -> list[Path]:
 @pytest.mark.parametrize("path", readable(), ids=lambda path: str(path.relative_to(SAMPLES)))
 def test_the_header_is_what_pydicom_reads(path):
     part10 = read_part10(memoryview(path.read_bytes()))
-    header = read_header(plain(part10.dataset, part10.transfer_syntax), part10.transfer_syntax)
+    header = read(plain(part10.dataset, part10.transfer_syntax), part10.transfer_syntax)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         oracle = pydicom.dcmread(path, stop_before_pixels=True)

@@ -22,8 +22,8 @@ def judged(file: bytes) -> Verdict:
     try:
         part10 = read_part10(memoryview(file))
         dataset = plain(part10.dataset, part10.transfer_syntax)
-        instance = read_instance(dataset, part10.transfer_syntax, placeholders=PLACEHOLDERS, preamble_zero=part10.preamble_zero)
-        seen = instance.observations
+        syntax, zero = part10.transfer_syntax, part10.preamble_zero
+        seen = read_instance(dataset, syntax, placeholders=PLACEHOLDERS, preamble_zero=zero).observations
     except Unreadable as refusal:
         return verdict(False, False, [Finding(refusal.rule, refusal.where or "")])
     return verdict(seen.declared, False, seen.findings)

@@ -1,0 +1,58 @@
+"""Says which VR an element has where the wire does not: the standard's dictionary (PS3.6), or a private creator's.
+
+All that this product leans on inside pydicom for it stands here: its tables themselves, because a look-up through its functions
+costs more than the rest of the walk.
+"""
+
+from functools import cache, lru_cache
+
+from pydicom._dicom_dict import DicomDictionary
+from pydicom._private_dict import private_dictionaries
+from pydicom.datadict import dictionary_VR
+
+_ONE_OF = {"US or SS": "xs", "US or SS or OW": "OW", "OB or OW": "OW", "OB_OW": "OW", "US or OW": "OW", "NONE": "UN"}
+
+
+def resolve(tag: int, creator: str | None, *, signed: bool = False) -> str:
+    """The VR that the dictionaries give: the standard's, or a private creator's; UN when neither knows the element."""
+    if tag & 0x10000:
+        return private_vr(tag, creator)
+    vr = _dictionary().get(tag) or _repeating(tag)
+    return vr if vr != "xs" else "SS" if signed else "US"
+
+
+def known_creator(creator: str | None) -> bool:
+    """Whether pydicom's private dictionary has the creator."""
+    return creator in private_dictionaries
+
+
+@lru_cache(maxsize=4096)
+def private_vr(tag: int, creator: str | None) -> str:
+    """The VR of a private element by its creator, from pydicom's private dictionary; LO for a creator itself (PS3.5 §7.8.1)."""
+    group, element = tag >> 16, tag & 0xFFFF
+    if element <= 0xFF:
+        return "LO" if element >= 0x10 else "UL" if element == 0 else "UN"
+    known = private_dictionaries.get(creator or "", {})
+    entry = known.get(f"{group:04X}{element:04X}") or known.get(f"{group:04X}xx{element & 0xFF:02X}")
+    return _ONE_OF.get(entry[0], entry[0]).replace("xs", "US") if entry else "UN"
+
+
+@cache
+def _dictionary() -> dict[int, str]:
+    return {tag: _ONE_OF.get(entry[0], entry[0]) for tag, entry in DicomDictionary.items()}
+
+
+def _repeating(tag: int) -> str:
+    """For group lengths and the groups that repeat (50xx, 60xx, 7Fxx), folded into one, so that a stranger can't fill a cache."""
+    if tag & 0xFFFF == 0:
+        return "UL"
+    return _repeated(tag & 0xFF00FFFF) if tag >> 24 in (0x50, 0x60, 0x7F) else "UN"
+
+
+@cache
+def _repeated(tag: int) -> str:
+    try:
+        vr = dictionary_VR(tag)
+    except KeyError:
+        return "UN"
+    return _ONE_OF.get(vr, vr)

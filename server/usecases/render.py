@@ -39,11 +39,11 @@ def render(hall: Hall, caller: Caller, wanted: Wanted, picture: Picture) -> byte
 
 
 def _draw(picture: Picture, file: memoryview) -> bytes:
-    from mappings.dicom import pixels  # noqa: PLC0415 - decoders load with the first picture, not with every process
+    from mappings.dicom.pixels import picture as pictures  # noqa: PLC0415 - decoders load with the first picture, not before
 
     try:
         part10 = read_part10(file)
-        return pixels.render(
+        return pictures.render(
             plain(part10.dataset, part10.transfer_syntax),
             part10.transfer_syntax,
             picture.frame,

@@ -1,0 +1,236 @@
+"""Finds what a picture of one frame needs of a data set: the attributes that bind this frame, and where the pixel data lies.
+
+Of the same attribute in several places, the frame's own binds before the shared one, and that before the top (PS3.3 §C.7.6.16).
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import isfinite, nan
+from types import MappingProxyType
+from typing import TypeAlias
+
+from mappings.dicom.elements import BIG_ENDIAN, PIXEL_DATA, PIXELS, ItemPath, walk
+from mappings.failures import NotAcceptable, NotFound
+
+MAX_FRAME = 256 * 1024 * 1024  # bytes of one decoded frame
+
+_PER_FRAME, _MODALITY_LUT, _VOI_LUT = 0x52009230, 0x00283000, 0x00283010
+# sequences in which a frame's attributes lie (PS3.3 §C.7.6.16.2) → their rank, 0 for those that have none of their own
+_SEQUENCES = MappingProxyType(
+    {
+        0x52009229: 1,
+        _PER_FRAME: 2,
+        0x00289110: 0,
+        0x00289132: 0,
+        0x00289145: 0,
+        _MODALITY_LUT: 0,
+        _VOI_LUT: 0,
+    }
+)
+_LUT_DESCRIPTOR, _LUT_DATA = 0x00283002, 0x00283006
+_SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES, _ROWS, _COLUMNS = 0x00280002, 0x00280004, 0x00280006, 0x00280008, 0x00280010, 0x00280011
+_ALLOCATED, _STORED, _REPRESENTATION = 0x00280100, 0x00280101, 0x00280103
+_SPACING, _ASPECT, _PADDING, _PADDING_LIMIT = 0x00280030, 0x00280034, 0x00280120, 0x00280121
+_CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00281056, 0x20500020
+_PALETTE = ((0x00281101, 0x00281201), (0x00281102, 0x00281202), (0x00281103, 0x00281203))
+_OFFSETS, _LENGTHS, _MAX_FRACTION = 0x7FE00001, 0x7FE00002, 0x0062000E
+_WANTED = frozenset(
+    {
+        *(_LUT_DESCRIPTOR, _LUT_DATA),
+        *(_SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES, _ROWS, _COLUMNS),
+        *(_ALLOCATED, _STORED, _REPRESENTATION),
+        *(_SPACING, _ASPECT, _PADDING, _PADDING_LIMIT),
+        *(_CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE),
+        *(_OFFSETS, _LENGTHS, _MAX_FRACTION),
+        *(tag for pair in _PALETTE for tag in pair),
+    }
+)
+_KEYWORDS = MappingProxyType({0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", PIXEL_DATA: "PixelData"})
+
+Window: TypeAlias = tuple[float, float, str]
+"""Center and width in output units of the modality transform, and the function (PS3.3 §C.11.2.1)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lut:
+    """A lookup table as encoded (PS3.3 §C.11.1.1); without data where the object has none."""
+
+    entries: int
+    first: int  # the value that has the first entry
+    bits: int  # of an entry
+    data: memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class FrameAttributes:
+    """What one frame's picture needs, numbers as the object says them: nothing is made plausible here."""
+
+    syntax: str
+    order: str  # of bytes, as `struct` and numpy write it
+    keyword: str  # of the pixel data element
+    vr: str  # the same one's
+    pixels: memoryview
+    offset_tables: tuple[bytes, bytes] | None  # the extended ones, offsets and lengths (PS3.3 §C.7.6.3.1.8)
+    size: tuple[int, int]  # rows, columns
+    frames: int
+    samples: int
+    photometric: str
+    planar: int
+    allocated: int
+    stored: int
+    representation: int
+    spacing: list[float]  # a pixel's height and width: PixelSpacing, else PixelAspectRatio
+    rescale: tuple[float, float]  # slope, intercept
+    window: Window  # the first; not a number where there is none
+    padding: tuple[int, int] | None  # its least and its greatest value (PS3.3 §C.7.5.1.1.2)
+    max_fraction: int | None  # of a fractional segmentation
+    inverse: bool  # low values are light
+    modality_lut: Lut
+    voi_lut: Lut
+    palette: tuple[Lut, ...]  # red, green, blue
+
+    @property
+    def signed(self) -> bool:
+        """Whether pixel values are two's complement."""
+        return self.representation == 1
+
+
+def frame_attributes(dataset: memoryview, transfer_syntax: str, frame: int) -> FrameAttributes:
+    """Those of one frame, from 1, of a plain data set. Raises Unreadable as the walk.
+
+    Raises NotAcceptable without pixel data or with more than is decoded at once, and NotFound past the end.
+    """
+    raw: dict[tuple[int, int], memoryview] = {}
+    ranks: dict[tuple[int, int], int] = {}
+    for tag, vr, (sequence, rank), value in _wanted(dataset, transfer_syntax, frame):
+        if tag in PIXELS:
+            found = _read(_Raw(raw, ">" if transfer_syntax == BIG_ENDIAN else "<"), transfer_syntax, _KEYWORDS[tag], vr, value)
+            _check(found, frame)
+            return found
+        if rank >= ranks.get((sequence, tag), 0):
+            raw[sequence, tag], ranks[sequence, tag] = value, rank
+    raise NotAcceptable("no-pixels", "This object has no pixel data, so there is no picture of it.")
+
+
+def undecodable(why: str) -> NotAcceptable:
+    """The refusal of a frame of which no picture can be made."""
+    return NotAcceptable("pixels-undecodable", f"No picture of this frame can be made: {why}.")
+
+
+def _wanted(dataset: memoryview, syntax: str, frame: int) -> Iterator[tuple[int, str, tuple[int, int], memoryview]]:
+    """(tag, VR, place, value) of what is wanted, up to and with the pixel data."""
+    for tag, vr, start, stop, _, scope in walk(dataset, syntax):
+        if (
+            (tag in _WANTED or (tag in PIXELS and not scope.path))
+            and vr != "SQ"
+            and (place := _place(scope.path, frame)) is not None
+        ):
+            yield tag, vr, place, dataset[start:stop]
+
+
+def _place(path: ItemPath, frame: int) -> tuple[int, int] | None:
+    """(LUT sequence or 0, rank: frame's own over shared over top level) of an item; None where it is none of this frame's."""
+    sequence = rank = 0
+    for tag, item in path:
+        if item != (frame - 1 if tag == _PER_FRAME else 0) or tag not in _SEQUENCES:
+            return None
+        rank = _SEQUENCES[tag] or rank
+        sequence = tag if tag in (_MODALITY_LUT, _VOI_LUT) else sequence
+    return sequence, rank
+
+
+@dataclass(frozen=True, slots=True)
+class _Raw:
+    """Values as encoded, by (LUT sequence or 0, tag)."""
+
+    found: dict[tuple[int, int], memoryview]
+    order: str
+
+    def value(self, tag: int, sequence: int = 0) -> memoryview:
+        """Empty where there is none."""
+        return self.found.get((sequence, tag), memoryview(b""))
+
+    def shorts(self, tag: int, sequence: int = 0, *, signed: bool = False) -> list[int]:
+        """The first values of an US or SS, three at most."""
+        count = min(len(self.value(tag, sequence)) // 2, 3)
+        return list(struct.unpack_from(f"{self.order}{count}{'h' if signed else 'H'}", self.value(tag, sequence)))
+
+    def number(self, tag: int, default: int = 0) -> int:
+        """An US."""
+        return (self.shorts(tag) or [default])[0]
+
+    def text(self, tag: int) -> str:
+        """The first value of a string."""
+        return bytes(self.value(tag)[:64]).decode("latin-1").partition("\\")[0].strip(" \0").upper()
+
+    def decimals(self, tag: int) -> list[float]:
+        """The values of a DS or IS; none of them when one is no finite number."""
+        try:
+            values = [float(v) for v in bytes(self.value(tag)[:256]).decode("latin-1").strip(" \0").split("\\")]
+        except ValueError:
+            return []
+        return values if all(map(isfinite, values)) else []
+
+    def first(self, tag: int, default: float) -> float:
+        """The first value of a DS or IS."""
+        return (self.decimals(tag) or [default])[0]
+
+    def tables(self) -> tuple[bytes, bytes] | None:
+        """The extended offset tables, where both are there."""
+        tables = bytes(self.value(_OFFSETS)), bytes(self.value(_LENGTHS))
+        return tables if all(tables) else None
+
+    def padding(self, *, signed: bool) -> tuple[int, int] | None:
+        """What is no part of the image, from least to greatest."""
+        one = self.shorts(_PADDING, signed=signed)[:1]
+        low_high = sorted([*one, *(self.shorts(_PADDING_LIMIT, signed=signed)[:1] or one)])
+        return (low_high[0], low_high[1]) if one else None
+
+    def lut(self, descriptor: int, data: int, sequence: int = 0, *, signed: bool) -> Lut:
+        """A table of this sequence, or of the top for 0."""
+        said = self.shorts(descriptor, sequence) or [0, 0, 16]
+        first = [*self.shorts(descriptor, sequence, signed=signed), 0, 0][1]
+        return Lut(said[0] or 65_536, first, said[-1], self.value(data, sequence))
+
+
+def _read(raw: _Raw, syntax: str, keyword: str, vr: str, pixels: memoryview) -> FrameAttributes:
+    photometric, signed = raw.text(_PHOTOMETRIC), raw.number(_REPRESENTATION) == 1
+    return FrameAttributes(
+        syntax=syntax,
+        order=raw.order,
+        keyword=keyword,
+        vr=vr,
+        pixels=pixels,
+        offset_tables=raw.tables(),
+        size=(raw.number(_ROWS), raw.number(_COLUMNS)),
+        frames=int(raw.first(_FRAMES, 1)),
+        samples=raw.number(_SAMPLES, 1),
+        photometric=photometric,
+        planar=raw.number(_PLANAR),
+        allocated=raw.number(_ALLOCATED),
+        stored=raw.number(_STORED),
+        representation=raw.number(_REPRESENTATION),
+        spacing=raw.decimals(_SPACING) or raw.decimals(_ASPECT),
+        rescale=(raw.first(_SLOPE, 1) or 1, raw.first(_INTERCEPT, 0)),
+        window=(raw.first(_CENTER, nan), raw.first(_WIDTH, nan), raw.text(_FUNCTION) or "LINEAR"),
+        padding=raw.padding(signed=signed),
+        max_fraction=raw.number(_MAX_FRACTION, 1) if raw.value(_MAX_FRACTION) else None,
+        inverse=raw.text(_SHAPE) == "INVERSE" if raw.value(_SHAPE) else photometric == "MONOCHROME1",
+        modality_lut=raw.lut(_LUT_DESCRIPTOR, _LUT_DATA, _MODALITY_LUT, signed=signed),
+        voi_lut=raw.lut(_LUT_DESCRIPTOR, _LUT_DATA, _VOI_LUT, signed=signed),
+        palette=tuple(raw.lut(descriptor, data, signed=signed) for descriptor, data in _PALETTE),
+    )
+
+
+def _check(found: FrameAttributes, frame: int) -> None:
+    frames = max(found.frames, 1)
+    if not 1 <= frame <= frames:
+        raise NotFound("frame-not-found", f"The object has {frames} frame{'s' if frames > 1 else ''}.", "frame")
+    pixels, samples = found.size[0] * found.size[1], (1, 3) if found.keyword == "PixelData" else (1,)
+    if not pixels or not found.photometric or found.samples not in samples:
+        raise undecodable("it lacks its size or says nothing of its colours")
+    if found.keyword == "PixelData" and not 1 <= found.stored <= found.allocated <= 64:
+        raise undecodable("its numbers of bits contradict each other")
+    if pixels * found.samples * max(found.allocated, 8) // 8 > MAX_FRAME:
+        raise NotAcceptable("pixels-too-large", f"A frame of more than {MAX_FRAME >> 20} MB is not rendered.")

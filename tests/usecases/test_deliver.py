@@ -188,16 +188,17 @@ def test_a_form_that_can_not_be_made_is_no_use(shared):
 
 @pytest.fixture
 def unrecorded(shared, monkeypatch):
-    """A hall whose every commit fails, and the files that its node has opened."""
+    """A hall whose every durable commit fails, and the files that its node has opened."""
     opened = []
     hall = shared()
     really, write = FolderNode.open, hall.store.write
 
     @contextmanager
-    def fails(**how):
-        with write(**how) as connection:
+    def fails(*, durable=True):
+        with write(durable=durable) as connection:
             yield connection
-            raise Full("storage-full", "-")
+            if durable:
+                raise Full("storage-full", "-")
 
     monkeypatch.setattr(hall.store, "write", fails)
     monkeypatch.setattr(FolderNode, "open", lambda self, place: opened.append(place) or really(self, place))

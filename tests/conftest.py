@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine
 
+from server.log import JsonLines
 from tests import servers
 
 
@@ -52,3 +53,10 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def free_port() -> int:
     """A free loopback port."""
     return servers.free_port()
+
+
+@pytest.fixture
+def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Its text is the log as it is written, with what stands beside each message: one JSON object a line."""
+    caplog.handler.setFormatter(JsonLines())
+    return caplog

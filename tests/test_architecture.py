@@ -20,7 +20,7 @@ HOUSE = Path(__file__).parent.parent
 ROOMS = ("consent", "mappings", "adapters", "server")
 """From the bottom up: a room imports itself and what stands before it."""
 
-FLOORS = {"settings": 0, "usecases": 1, "faults": 1, "web": 2, "dimse": 2, "worker": 2, "wiring": 3, "cli": 4}
+FLOORS = {"settings": 0, "log": 0, "usecases": 1, "faults": 1, "web": 2, "dimse": 2, "worker": 2, "wiring": 3, "cli": 4}
 """Inside `server`, from the bottom up; those on one floor don't import each other."""
 DOORS = {"web", "dimse", "worker"}
 
@@ -80,6 +80,8 @@ AT_IMPORT = {
 }
 """Calls that would make an engine, an app, a thread or a file's content exist because somebody imported a module."""
 
+LOGGERS, LEVELS = {"log", "_LOG"}, {"debug", "info", "warning", "error", "exception", "critical"}
+
 
 @dataclass(frozen=True)
 class Module:
@@ -118,7 +120,7 @@ def faults(root: Path, stamp: int = 0) -> list[str]:
     return [
         f"{m.path}{said}"
         for m in found
-        for said in (*_imports(m, packages), *_names(m), *_globals(m), *_vouched(m), *_words(m), *_at_import(m))
+        for said in (*_imports(m, packages), *_names(m), *_globals(m), *_vouched(m), *_words(m), *_at_import(m), *_log_lines(m))
     ]
 
 
@@ -221,6 +223,14 @@ def _at_import(module: Module) -> Iterator[str]:
         for node in ast.walk(module.tree):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in CLOCKS:
                 yield f":{node.lineno}: asks a clock ({node.func.attr})"
+
+
+def _log_lines(module: Module) -> Iterator[str]:
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in LEVELS:
+            logger = getattr(node.func.value, "id", "")
+            if logger in LOGGERS and not (len(node.args) == 1 and isinstance(node.args[0], ast.Constant)):
+                yield f":{node.lineno}: a line of the log is one constant message, and what happened stands in extra"
 
 
 def _ran_at_import(body: list[ast.stmt]) -> Iterator[ast.AST]:
@@ -352,6 +362,8 @@ PLANTED = {
     "server/threads.py": ("import threading\nthreading.Thread(target=print).start()", "happens at import"),
     "mappings/table.py": ("TABLE = open('table.csv').read()", "happens at import"),
     "adapters/__init__.py": ("from adapters.sql import store", "docstring only"),
+    "server/web/logs.py": ("def f(log, x):\n    log.info('it is %s', x)", "stands in extra"),
+    "server/web/formatted.py": ("def f(log, x):\n    log.info(f'it is {x}')", "stands in extra"),
 }
 
 

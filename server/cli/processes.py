@@ -10,14 +10,16 @@ import sys
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
-
-from flask import Flask
+from typing import TYPE_CHECKING, Any
 
 from server import settings as configuration
 from server import wiring
 from server.cli import lifeline
+from server.log import start_log
 from server.settings import Settings
+
+if TYPE_CHECKING:  # only the web process loads it
+    from flask import Flask
 
 log = logging.getLogger("accord.serve")
 RESTART_SECONDS = (0.5, 1, 2, 5, 10)
@@ -41,8 +43,6 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def _begin(settings: Settings) -> None:
-    from server.web.app import start_log
-
     start_log(settings.log_level)
     if parent := os.environ.get(PARENT):
         lifeline.hold(int(parent))
@@ -79,15 +79,13 @@ def web(args: argparse.Namespace) -> int:
     return 0
 
 
-def factory() -> Flask:
+def factory() -> "Flask":
     """The application of one Granian process."""
     from adapters.identity import Keys
     from server.web.app import create
 
     lifeline.hold()
     settings = configuration.read()
-    from server.web.app import start_log
-
     start_log(settings.log_level)
     return create(wiring.hall(settings), Keys.load_or_make(settings.data_dir.absolute() / "keys.json"))
 

@@ -95,7 +95,7 @@ class BoundedMessages(DIMSEServiceProvider):
         super().receive_primitive(primitive)
         reason = self._excess()
         if reason:
-            _LOG.warning("association aborted reason=%s limit=%d", reason, self.limit)
+            _LOG.warning("association aborted", extra={"reason": reason, "limit": self.limit})
             self.message = None
             self.dul.event_queue.put("Evt19")  # an invalid PDU: A-ABORT by the provider (PS3.8 Table 9-10, AA-8)
 

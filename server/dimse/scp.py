@@ -23,7 +23,6 @@ from server.dimse.store import Deposit, admitted, stored
 from server.usecases.admission import MEGABYTE
 from server.usecases.hall import Hall
 
-_LOG = logging.getLogger("accord.dimse")
 _SPARE = 16  # connections beyond the limit that are told so; more are closed at once
 
 

@@ -46,8 +46,9 @@ class Deposit:
         try:
             self.caller, self.titles = identify(self.hall, titles), titles
         except Exception as error:  # noqa: BLE001 - a rejection must be sent whatever failed
-            reason, names = _named(error), (titles.address, titles.calling, titles.called)
-            _LOG.warning("association rejected reason=%s peer=%s calling=%r called=%r", reason, *names)
+            reason = _named(error)
+            names = {"peer": titles.address, "calling": titles.calling, "called": titles.called}
+            _LOG.warning("association rejected", extra={"reason": reason, **names})
             return _REJECTIONS.get(reason, _LATER)
         return None
 
@@ -60,8 +61,9 @@ class Deposit:
             fault = faults.fault(error)
             status, rule = Status(fault.dimse, fault.comment), _named(error)
         self.statuses[f"{status.code:04X}"] += 1
-        spent = 1000 * (time.monotonic() - began)
-        _LOG.info("C-STORE batch=%s status=%04X rule=%s bytes=%d ms=%.1f", self.key, status.code, rule, size, spent)
+        spent = round(1000 * (time.monotonic() - began), 1)
+        result = {"batch": self.key, "status": f"{status.code:04X}", "rule": rule, "bytes": size, "ms": spent}
+        _LOG.info("C-STORE", extra=result)
         return status
 
     def _judged(
@@ -93,23 +95,22 @@ class Deposit:
 
     def close(self) -> None:
         """Close the batch, if one was opened; where that fails now, its quiet time closes it."""
-        failure = "-"
+        failure = None
         try:
             if self.batch is not None:
                 close_batch(self.hall, self.batch.id)
         except Exception as error:  # noqa: BLE001 - the thread ends here
             failure = _named(error)
         if self.caller is not None:
-            counts = ",".join(f"{status}:{count}" for status, count in sorted(self.statuses.items())) or "-"
-            who = (self.titles.called, self.titles.calling, self.titles.address)
-            spent = time.monotonic() - self.began
-            said = "association ended batch=%s dataset=%s calling=%r peer=%s statuses=%s failure=%s seconds=%.1f"
-            _LOG.info(said, self.key, *who, counts, failure, spent)
+            names = {"dataset": self.titles.called, "calling": self.titles.calling, "peer": self.titles.address}
+            spent = round(time.monotonic() - self.began, 1)
+            result = {"batch": self.key, "statuses": dict(self.statuses), "failure": failure, "seconds": spent}
+            _LOG.info("association ended", extra={**names, **result})
 
     @property
-    def key(self) -> str:
-        """The batch's key, for the log."""
-        return "-" if self.batch is None else self.batch.key
+    def key(self) -> str | None:
+        """The batch's key, once it is open, for the log."""
+        return None if self.batch is None else self.batch.key
 
 
 def admitted(event: Event) -> None:

@@ -17,6 +17,8 @@ from server.usecases.hall import Caller, Hall
 from server.usecases.identify import Nobody, identify
 from server.usecases.record import noted
 
+log = logging.getLogger("accord.federation")
+
 
 def answer(hall: Hall, caller: Caller, ast: object) -> dict[str, object]:
     """EUCAIM's reply to one AST, for the federation as caller: safe counts by listed dataset. Raises Invalid for what is no AST.
@@ -25,7 +27,7 @@ def answer(hall: Hall, caller: Caller, ast: object) -> dict[str, object]:
     """
     query, unknown = read_ast(ast)
     if unknown:
-        logging.getLogger("accord.federation").warning("matched nothing, because it is not known here: %s", ", ".join(unknown))
+        log.warning("matched nothing", extra={"unknown": unknown})
     with hall.store.read() as connection:
         visible, minimum = hall.visible_datasets(connection, caller, Action.DISCOVER), hall.settings.min_subjects
         tallies = search.tallies(connection, query, visible, hall.clock(), minimum)

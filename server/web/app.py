@@ -5,10 +5,8 @@ Made by a factory that Granian calls in each of its processes; nothing happens a
 
 import logging
 import time
-from datetime import UTC, datetime
 from functools import partial
 
-import msgspec
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
@@ -109,33 +107,3 @@ def _log(response: Response) -> None:
         "subject": caller.subject.id if caller else None,
     }
     log.info("request", extra=said)
-
-
-class JsonLines(logging.Formatter):
-    """One JSON object a line: time, level, logger, message and what was said beside it; never a query, a body or a token."""
-
-    KNOWN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
-
-    def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
-        extra = {k: v for k, v in record.__dict__.items() if k not in self.KNOWN and v is not None}
-        said = {
-            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            **extra,
-        }
-        if record.exc_info:
-            said["trace"] = self.formatException(record.exc_info)
-        return msgspec.json.encode(said, enc_hook=str).decode()
-
-
-def start_log(level: str) -> None:
-    """Send structured lines to standard error."""
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
-    root = logging.getLogger("accord")
-    root.handlers[:] = [handler]
-    root.setLevel(level)
-    root.propagate = False

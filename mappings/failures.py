@@ -70,4 +70,6 @@ class Full(Failure):
 
 
 class Unavailable(Failure):
-    """A part this needs does not answer (a node, the database)."""
+    """A part this needs does not answer (a node, the database); it may in `retry_after` seconds."""
+
+    retry_after = 10

@@ -111,7 +111,7 @@ def test_the_image_is_healthy_where_the_running_application_answers() -> None:
     ast.parse(script)
     path = re.search(r"'(/health/[a-z]+)'", script)[1]  # type: ignore[index]
     app = Flask("health")
-    app.register_blueprint(operations.blueprint())
+    app.register_blueprint(operations.door())
     assert path in {str(rule) for rule in app.url_map.iter_rules()}
     assert f"'ACCORD_PORT', '{Settings().port}'" in script
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from tempfile import SpooledTemporaryFile
 from typing import IO, Any, TypeGuard, cast
 
-from flask import Blueprint, Response
+from flask import Response
 
 from consent.conditions import Action
 from mappings.failures import Invalid, NotAcceptable
@@ -18,6 +18,7 @@ from server.usecases import push
 from server.usecases.report import listed, report
 from server.web.bulkheads import Bulkhead
 from server.web.context import answered, caller, hall, peer, request, serves, staying
+from server.web.errors import Door, problem
 
 SCOPE = "ImagingStudy.c"
 """What a provider's client holds in order to push; its reports ask for the same."""
@@ -36,16 +37,16 @@ FORMS: dict[str, tuple[str, Callable[[BatchReport], Iterator[str]]]] = {
 """`?format=`, the media type that asks for the same, and who writes it; the first is what everybody else gets."""
 
 
-def blueprint() -> Blueprint:
+def door() -> Door:
     """The routes of batches."""
-    door = Blueprint("batches", __name__)
+    routes = Door("batches", problem)
     one = "/api/batches/<key>"
-    serves(door, "/api/batches", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(open_one)
-    serves(door, one, Action.DEPOSIT, scope=SCOPE, methods=("PATCH",))(close)
-    serves(door, f"{one}/known", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(known)
-    serves(door, "/api/batches", Action.DISCOVER, scope=SCOPE)(newest)
-    serves(door, one, Action.DISCOVER, scope=SCOPE, bulkhead=Bulkhead.STREAM)(read)
-    return door
+    serves(routes, "/api/batches", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(open_one)
+    serves(routes, one, Action.DEPOSIT, scope=SCOPE, methods=("PATCH",))(close)
+    serves(routes, f"{one}/known", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(known)
+    serves(routes, "/api/batches", Action.DISCOVER, scope=SCOPE)(newest)
+    serves(routes, one, Action.DISCOVER, scope=SCOPE, bulkhead=Bulkhead.STREAM)(read)
+    return routes
 
 
 def open_one() -> Response:

@@ -5,21 +5,22 @@ It is the same for every caller, with or without a token.
 
 from collections.abc import Iterable
 
-from flask import Blueprint, Response
+from flask import Response
 
 from consent.conditions import Action
 from mappings import dcat
 from mappings.failures import NotAcceptable, NotFound
 from server.usecases import federate
 from server.web.context import answered, caller, hall, request, serves
+from server.web.errors import Door, problem
 
 
-def blueprint() -> Blueprint:
+def door() -> Door:
     """The catalogue's two routes."""
-    catalogue = Blueprint("catalogue", __name__)
-    serves(catalogue, "/catalogue", Action.DISCOVER, anonymous=True)(every_dataset)
-    serves(catalogue, "/catalogue/datasets/<alias>", Action.DISCOVER, anonymous=True)(one_dataset)
-    return catalogue
+    routes = Door("catalogue", problem)
+    serves(routes, "/catalogue", Action.DISCOVER, anonymous=True)(every_dataset)
+    serves(routes, "/catalogue/datasets/<alias>", Action.DISCOVER, anonymous=True)(one_dataset)
+    return routes
 
 
 def every_dataset() -> Response:

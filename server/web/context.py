@@ -154,6 +154,12 @@ def caller() -> Caller:
     return identified
 
 
+def request_id() -> str:
+    """The id under which this request is logged and recorded."""
+    made: str = g.get("request_id", "")
+    return made
+
+
 def peer() -> str:
     """The address the request came from; a forwarded one only where a configured proxy says so."""
     return _installed().proxies.address(request.remote_addr or "", request.headers.get("X-Forwarded-For"))

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
-from flask import Blueprint, Response
+from flask import Response
 
 from adapters.sql.search import StoredInstance
 from consent.conditions import Action
@@ -32,6 +32,7 @@ from server.usecases.render import Picture
 from server.usecases.take import take
 from server.web.bulkheads import Bulkhead
 from server.web.context import answered, caller, hall, peer, request, serves, staying
+from server.web.errors import Door, problem
 from server.web.spool import Spool
 
 ROOT = "/dicom-web"
@@ -46,9 +47,9 @@ HELD_FOR_REVIEW = 0xB0F0
 """(0008,1196) Warning Reason of ours, in the warning range: taken into custody, but waiting in quarantine."""
 
 
-def blueprint() -> Blueprint:
+def door() -> Door:
     """Every DICOMweb route."""
-    routes = Blueprint("dicomweb", __name__)
+    routes = Door("dicomweb", problem)
     _search_routes(routes)
     _retrieve_routes(routes)
     _rendered_routes(routes)
@@ -59,7 +60,7 @@ def blueprint() -> Blueprint:
 # QIDO-RS: PS3.18 section 10.6
 
 
-def _search_routes(routes: Blueprint) -> None:
+def _search_routes(routes: Door) -> None:
     levels = {
         f"{ROOT}/studies": studies,
         f"{ROOT}/series": series,
@@ -109,7 +110,7 @@ def _accept() -> str:
 # WADO-RS: PS3.18 section 10.4
 
 
-def _retrieve_routes(routes: Blueprint) -> None:
+def _retrieve_routes(routes: Door) -> None:
     for rule in (STUDY, SERIES, INSTANCE):
         serves(routes, rule, Action.EXPORT, scope="ImagingStudy.r", bulkhead=Bulkhead.STREAM)(objects)
         serves(routes, f"{rule}/metadata", Action.QUERY, scope="ImagingStudy.r")(metadata)
@@ -163,7 +164,7 @@ def _part(o: StoredInstance) -> tuple[str, int, str]:
 # Rendered frames: PS3.18 section 10.4.1.1.3
 
 
-def _rendered_routes(routes: Blueprint) -> None:
+def _rendered_routes(routes: Door) -> None:
     for rule in (f"{INSTANCE}/rendered", f"{INSTANCE}/frames/<int:frame>/rendered"):
         serves(routes, rule, Action.PREVIEW, scope="ImagingStudy.r")(rendered)
 

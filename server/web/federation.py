@@ -6,35 +6,30 @@ takes exactly 200 for an answer, and a JSON object with at least one member.
 
 import json
 
-from flask import Blueprint, Response
+from flask import Response
 
 from consent.conditions import Action
 from mappings.eucaim import encoded
 from mappings.failures import Invalid, TooLarge
-from server.faults import problem
 from server.usecases.federate import answer
 from server.web.context import answered, caller, hall, request, serves, shared_secret
+from server.web.errors import Door, eucaim
 
 PATH = "/api/datasets/eucaimSearch"
 MAX_BODY = 1_000_000  # bytes
 
 
-def blueprint() -> Blueprint:
+def door() -> Door:
     """The federation's one route."""
-    federation = Blueprint("federation", __name__)
-    add = serves(federation, PATH, Action.DISCOVER, anonymous=True, methods=("POST",), credential=shared_secret)
+    routes = Door("federation", eucaim)
+    add = serves(routes, PATH, Action.DISCOVER, anonymous=True, methods=("POST",), credential=shared_secret)
     add(eucaim_search)
-    return federation
+    return routes
 
 
 def eucaim_search() -> Response:
     """404 without a configured secret, 401 with another one, 400 for what is no JSON, 413 over 1 MB, 422 for what is no AST."""
-    question = _question()
-    try:
-        reply = answer(hall(), caller(), _ast(question))
-    except Invalid as failure:  # JSON, but not the question: EUCAIM's providers say 422 where the rest of us says 400
-        return answered(problem(failure, 422, caller().request), 422, "application/problem+json")
-    return answered(encoded(reply))
+    return answered(encoded(answer(hall(), caller(), _ast(_question()))))
 
 
 def _ast(question: object) -> object:

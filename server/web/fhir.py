@@ -4,13 +4,13 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from flask import Blueprint
 from werkzeug.http import http_date, parse_accept_header
 
 from consent.conditions import Action
 from mappings.failures import NotAcceptable, UnsupportedMedia
 from server.usecases.read import SOURCES, metadata, read_resource, search_resources
 from server.web.context import answered, caller, hall, request, serves
+from server.web.errors import Door, operation_outcome
 
 FHIR_JSON = "application/fhir+json"
 _JSON = ("application/fhir+json", "application/json", "application/json+fhir", "text/json", "application/*", "*/*")
@@ -18,9 +18,9 @@ _FORMATS = (*_JSON, "json")
 _FORM = "application/x-www-form-urlencoded"
 
 
-def blueprint() -> Blueprint:
+def door() -> Door:
     """Every route of the FHIR face, each with its action and scope."""
-    routes = Blueprint("fhir", __name__, url_prefix="/fhir/R4")
+    routes = Door("fhir", operation_outcome, root="/fhir/", url_prefix="/fhir/R4")
     serves(routes, "/metadata", Action.DISCOVER, anonymous=True)(_metadata)
     for resource, source in SOURCES.items():
         for rule, method, letter, view in (

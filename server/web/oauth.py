@@ -15,19 +15,21 @@ from authlib.integrations.flask_oauth2 import AuthorizationServer
 from authlib.oauth2 import OAuth2Error, OAuth2Request
 from authlib.oauth2.rfc6749 import OAuth2Payload
 from authlib.oauth2.rfc6749.grants import ClientCredentialsGrant
-from flask import Blueprint, Response
+from flask import Response
 from werkzeug.datastructures import MultiDict
 
 from adapters.identity import ALGORITHMS, Keys
 from adapters.sql.client import ClientRow
 from consent.conditions import Action, Purpose
 from consent.subject import Role
-from mappings.failures import Failure, Forbidden, Invalid, TooLarge, Unauthenticated, UnsupportedMedia
+from mappings.failures import Invalid, Unauthenticated
 from mappings.smart import SUPPORTED
 from server.usecases.grant import authenticate, issue
 from server.usecases.hall import Hall
 from server.usecases.identify import ROLES, active
+from server.web import errors
 from server.web.context import answered, form, serves
+from server.web.errors import Door
 
 MOST_BYTES = 32 * 1024
 METHOD = "private_key_jwt"
@@ -35,43 +37,34 @@ GRANT_TYPE = "client_credentials"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOKEN, INTROSPECT, JWKS = "/oauth/token", "/oauth/introspect", "/oauth/jwks"
 
-ERRORS: dict[type[Failure], tuple[str, int]] = {
-    Unauthenticated: ("invalid_client", 401),
-    Forbidden: ("unauthorized_client", 400),
-    Invalid: ("invalid_request", 400),
-    UnsupportedMedia: ("invalid_request", 400),
-    TooLarge: ("invalid_request", 413),
-}
-"""Our failures as RFC 6749 section 5.2 names them; one whose place is `scope` is `invalid_scope`. Others are no OAuth matter."""
 
-
-def blueprint(hall: Hall, keys: Keys) -> Blueprint:
+def door(hall: Hall, keys: Keys) -> Door:
     """The routes of OAuth and of SMART's discovery."""
-    door = Blueprint("oauth", __name__)
+    routes = Door("oauth", errors.oauth)
     server = _Server(hall, keys)
     base = hall.settings.base_url
 
-    @serves(door, TOKEN, Action.DISCOVER, anonymous=True, methods=("POST",))
+    @serves(routes, TOKEN, Action.DISCOVER, anonymous=True, methods=("POST",))
     def token() -> Response:
         return server.answer(server.create_token_response)
 
-    @serves(door, INTROSPECT, Action.DISCOVER, anonymous=True, methods=("POST",))
+    @serves(routes, INTROSPECT, Action.DISCOVER, anonymous=True, methods=("POST",))
     def introspect() -> Response:
         return server.answer(server.introspection)
 
-    @serves(door, JWKS, Action.DISCOVER, anonymous=True)
+    @serves(routes, JWKS, Action.DISCOVER, anonymous=True)
     def jwks() -> Response:
         return answered(json.dumps(keys.public()), Cache_Control="public, max-age=300")
 
-    @serves(door, "/.well-known/oauth-authorization-server", Action.DISCOVER, anonymous=True)
+    @serves(routes, "/.well-known/oauth-authorization-server", Action.DISCOVER, anonymous=True)
     def authorization_server() -> Response:
         return answered(json.dumps(_metadata(base)))
 
-    @serves(door, "/fhir/R4/.well-known/smart-configuration", Action.DISCOVER, anonymous=True)
+    @serves(routes, "/fhir/R4/.well-known/smart-configuration", Action.DISCOVER, anonymous=True)
     def smart_configuration() -> Response:
         return answered(json.dumps(_metadata(base) | _SMART))
 
-    return door
+    return routes
 
 
 def _metadata(base: str) -> dict[str, object]:
@@ -163,14 +156,12 @@ class _Server(AuthorizationServer):
         return _Request(self.hall.settings.base_url + TOKEN, form(MOST_BYTES))
 
     def answer(self, work: Callable[[], Any]) -> Response:
-        """The response `work` makes, or its failure as RFC 6749 section 5.2 says it; what is no OAuth matter goes on."""
+        """The response `work` makes, or Authlib's own refusal; a failure of ours goes on, to be told in this door's dialect."""
         response: Response
         try:
-            response = self.handle_response(*found) if isinstance(found := work(), tuple) else found
+            response = self.handle_response(*made) if isinstance(made := work(), tuple) else made
         except OAuth2Error as error:
             response = self.handle_error_response(None, error)
-        except tuple(ERRORS) as failure:
-            response = self.handle_error_response(None, _Refusal(failure))
         return response
 
     def introspection(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
@@ -192,16 +183,3 @@ class _Server(AuthorizationServer):
         if fields.get("client_id", row.client_id) != row.client_id:
             raise Unauthenticated("assertion-invalid", "client_id is not the client of the assertion.")
         return _Client(row)
-
-
-class _Refusal(OAuth2Error):
-    """A failure of ours, its stable code beside its sentence."""
-
-    def __init__(self, failure: Failure) -> None:
-        error, status = next(names for kind, names in ERRORS.items() if isinstance(failure, kind))
-        said = "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in failure.sentence)  # RFC 6749 section 5.2
-        super().__init__(said, status_code=status, error="invalid_scope" if failure.where == "scope" else error)
-        self.code = failure.code
-
-    def get_body(self) -> list[tuple[str, str]]:
-        return [*super().get_body(), ("code", self.code)]

@@ -2,16 +2,17 @@
 
 import json
 
-from flask import Blueprint, Response
+from flask import Response
 
 from consent.conditions import Action
 from server.usecases import health
 from server.web.context import answered, caller, hall, serves
+from server.web.errors import Door, problem
 
 
-def blueprint() -> Blueprint:
+def door() -> Door:
     """`/health/live`, `/health/ready`."""
-    routes = Blueprint("operations", __name__)
+    routes = Door("operations", problem)
 
     @serves(routes, "/health/live", Action.DISCOVER, anonymous=True, waits=False)
     def live() -> Response:

@@ -1,15 +1,16 @@
 """The terms of use, open to everybody: `/terms` is the newest version, `/terms/VERSION` any published one."""
 
-from flask import Blueprint, Response
+from flask import Response
 
 from consent.conditions import Action
 from server.usecases.terms import read_terms
 from server.web.context import answered, hall, serves
+from server.web.errors import Door, problem
 
 
-def blueprint() -> Blueprint:
+def door() -> Door:
     """The two routes."""
-    routes = Blueprint("terms", __name__)
+    routes = Door("terms", problem)
     for rule in ("/terms", "/terms/<version>"):
         serves(routes, rule, Action.DISCOVER, anonymous=True)(read)
     return routes

@@ -20,15 +20,13 @@ from consent.policy import NEVER_FOR_DIAGNOSIS
 from consent.subject import ANONYMOUS, FEDERATION
 from mappings.dicom.header import Header
 from mappings.eucaim import MAX_NODES
-from mappings.failures import Failure
-from server.faults import fault, problem
 from server.usecases import federate
 from server.usecases.agreement import move_agreement
 from server.usecases.dataset import set_dataset
 from server.usecases.hall import Caller, Hall
 from server.usecases.identify import identify
 from server.usecases.node import move_node
-from server.web import catalogue, context, federation
+from server.web import catalogue, context, errors, federation
 from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
 
@@ -72,9 +70,7 @@ def hall(made) -> Hall:
 def client(hall: Hall):
     app = Flask("test")
     context.install(app, hall, partial(identify, hall), Bulkheads(dict.fromkeys(Bulkhead, 1)))
-    app.register_blueprint(federation.blueprint())
-    app.register_blueprint(catalogue.blueprint())
-    app.register_error_handler(Failure, lambda failure: (problem(failure, fault(failure).http, "test"), fault(failure).http))
+    errors.install(app, federation.door(), catalogue.door())
     return app.test_client()
 
 

@@ -7,7 +7,6 @@ from urllib.parse import parse_qsl, urlsplit
 import pytest
 from flask import Flask
 from sqlalchemy import insert, select
-from werkzeug.exceptions import HTTPException
 
 from adapters.sql import dataset as datasets
 from adapters.sql import party as parties
@@ -20,10 +19,8 @@ from consent.entries import BatchClosed, UseOpened
 from consent.subject import ANONYMOUS, Role
 from mappings import failures
 from mappings.fhir.imaging_study import document as study_document
-from mappings.fhir.outcome import outcome
 from mappings.fields import PARAMETERS
 from mappings.study import Instance, Series, Study, patient_key, study_key
-from server import faults
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import close_batch
 from server.usecases.dataset import add_dataset
@@ -34,7 +31,7 @@ from server.usecases.party import add_party
 from server.usecases.permit import add_permit
 from server.usecases.read import SOURCES, read_resource, search_resources
 from server.usecases.take import take
-from server.web import context, fhir
+from server.web import context, errors, fhir
 from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
 from tests.mappings.fhir.rules import held
@@ -493,19 +490,8 @@ def door(hall, scopes=("system/*.cruds",)):
         return Caller(CALLERS[credential.text].subject, CALLERS[credential.text].purpose, scopes, request)
 
     context.install(app, hall, identify, Bulkheads(dict.fromkeys(Bulkhead, 4)))
-    app.register_blueprint(fhir.blueprint())
-    app.register_error_handler(Exception, failed)
+    errors.install(app, fhir.door())
     return app.test_client()
-
-
-def failed(error):
-    if isinstance(error, HTTPException):
-        kind = {404: failures.NotFound, 405: failures.MethodNotAllowed}[error.code]
-        error = kind(f"http-{error.code}", error.description)
-    if not isinstance(error, failures.Failure):
-        raise error
-    fault = faults.fault(error)
-    return context.answered(outcome(fault.issue, error.sentence, error.where), fault.http, FHIR)
 
 
 def get(client, path, **headers):

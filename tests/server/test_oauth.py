@@ -21,7 +21,7 @@ from adapters.sql import tables as t
 from consent.conditions import Action, Purpose
 from consent.policy import SENTENCES
 from consent.subject import Role
-from mappings.failures import Failure, Unauthenticated, Unavailable
+from mappings.failures import Unauthenticated, Unavailable
 from server.cli.tokens import fetch
 from server.usecases.client import add_client, set_client
 from server.usecases.grant import authenticate
@@ -29,7 +29,7 @@ from server.usecases.hall import Hall
 from server.usecases.identify import BearerToken, identify
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
-from server.web import context, oauth
+from server.web import context, errors, oauth
 from server.web.bulkheads import Bulkhead, Bulkheads
 from server.web.proxies import TrustedProxies
 from tests import builders
@@ -41,7 +41,6 @@ EC = ECKey.generate_key("P-384", auto_kid=True)
 STRANGER = ECKey.generate_key("P-384", {"kid": EC.kid})
 JWKS = {"keys": [RSA.as_dict(private=False), EC.as_dict(private=False)]}
 INSIDE, OUTSIDE, PROXY = "10.1.2.3", "192.0.2.7", "10.9.0.1"
-STATUS = {"Unauthenticated": 401, "Forbidden": 403}
 
 
 @dataclass
@@ -89,16 +88,12 @@ class House:
 def _app(hall: Hall, keys: Keys) -> Flask:
     app = Flask(__name__)
     context.install(app, hall, partial(identify, hall, keys=keys), Bulkheads(dict.fromkeys(Bulkhead, 8)))
-    app.register_blueprint(oauth.blueprint(hall, keys))
+    errors.install(app, oauth.door(hall, keys))
 
     @context.serves(app, "/who", Action.QUERY, scope="ImagingStudy.s")  # type: ignore[arg-type] - an app adds routes as a blueprint does
     def who():
         asked = context.caller()
         return {"role": asked.subject.role, "id": asked.subject.id, "party": asked.subject.party, "purpose": asked.purpose}
-
-    @app.errorhandler(Failure)
-    def failed(failure: Failure):
-        return {"code": failure.code}, STATUS.get(type(failure).__name__, 400)
 
     return app
 
@@ -268,7 +263,7 @@ def test_a_disabled_client_gets_no_token_and_its_token_opens_nothing_more(house)
     assert house.who(token).status_code == 200
     set_client(house.hall, builders.ACTOR, "researcher", enabled=False)
     answer = house.who(token)
-    assert (answer.status_code, answer.json["code"]) == (401, "client-disabled")
+    assert (answer.status_code, answer.json["title"]) == (401, "client-disabled")
     assert refused(house.post()) == (401, "invalid_client", "client-disabled")
 
 
@@ -402,15 +397,15 @@ def test_a_request_without_a_token_or_with_a_useless_one_is_asked_for_a_better(h
     stranger = Keys.load_or_make(tmp_path / "others.json")
     token = house.token()
     forged = stranger.mint(house.keys.read(token, BASE, house.clock()))
-    assert house.app.test_client().get("/who").json == {"code": "token-missing"}
-    assert house.who(forged).json == {"code": "token-invalid"}
-    assert house.who(house.assertion()).json == {"code": "token-invalid"}
+    assert house.app.test_client().get("/who").json["title"] == "token-missing"
+    assert house.who(forged).json["title"] == "token-invalid"
+    assert house.who(house.assertion()).json["title"] == "token-invalid"
     house.clock.on(300)
-    assert (house.who(token).status_code, house.who(token).json) == (401, {"code": "token-expired"})
+    assert (house.who(token).status_code, house.who(token).json["title"]) == (401, "token-expired")
 
 
 def test_a_token_without_the_routes_scope_is_forbidden(house):
-    assert house.who(house.token(scope="system/Patient.rs")).json == {"code": "insufficient-scope"}
+    assert house.who(house.token(scope="system/Patient.rs")).json["title"] == "insufficient-scope"
 
 
 @pytest.mark.parametrize(
@@ -565,7 +560,7 @@ def test_bodies_that_do_not_come_hold_no_search(house):
     for _ in range(8):
         bulkheads.enter(Bulkhead.FORM)  # as eight strangers who have sent the head of a token request and nothing more
     assert house.who(token).status_code == 200
-    assert house.app.test_client().post("/oauth/token").json["code"] == "busy"
+    assert house.app.test_client().post("/oauth/token").json["title"] == "busy"
 
 
 def test_a_route_that_takes_a_body_takes_no_place_of_a_search(house):

@@ -15,7 +15,7 @@ from werkzeug.test import TestResponse
 
 from adapters.identity import Keys
 from consent.subject import Role
-from server.cli.demonstration import DETAILS
+from server.cli.demo_data import DETAILS
 from server.usecases import document
 from server.usecases.batch import close_batch
 from server.usecases.client import add_client, set_client

@@ -1,33 +1,43 @@
 """The command line: every command explains itself, and every verb of `accord admin` does what its line says, once."""
 
-import argparse
+import contextlib
 import json
+import os
+import pty
+import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
-from adapters.identity import new_client_key, read_client
+from adapters.identity import ClientFile, Keys, new_client_key, read_client, write_client
 from consent.agreement import MOVES
+from consent.conditions import Action
 from consent.node import MOVES as NODE_MOVES
-from server.cli import main
-from server.cli.admin import VERBS
-from tests import builders
+from consent.policy import NEVER_FOR_DIAGNOSIS
+from server.cli import main, tokens
+from tests import house
+from tests.running import COMMAND, TOP, running
+from tests.servers import free_port
 
 COMMANDS = {"serve", "web", "dimse", "worker", "migrate", "demo", "doctor", "token", "push", "explain", "ledger", "admin"}
 """What the design's table of contracts names and this release has."""
 
 
-def parsers(parser: argparse.ArgumentParser, named: tuple[str, ...] = ()):
-    """Every parser under this one, by its words."""
-    yield named, parser
-    for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            for name, inner in action.choices.items():
-                yield from parsers(inner, (*named, name))
+def commands(command: click.Command, named: tuple[str, ...] = ()):
+    """Every command under this one, groups too, by its words."""
+    yield named, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            yield from commands(command.get_command(context, name), (*named, name))
 
 
-PARSERS = dict(parsers(main.parser()))
+ALL = dict(commands(main.accord))
+VERBS = {words[1:] for words in ALL if len(words) == 3 and words[0] == "admin"}
 
 
 def run(*arguments: str) -> int:
@@ -52,15 +62,16 @@ def accord(tmp_path: Path, monkeypatch, capsys):
     return command
 
 
-@pytest.mark.parametrize("words", PARSERS, ids=" ".join)
+@pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_every_command_explains_itself(words, capsys):
     assert run(*words, "--help") == 0
     said = capsys.readouterr().out
-    assert said.startswith(" ".join(("usage: accord", *words)))
+    assert said.startswith(" ".join(("Usage: accord", *words)))
+    assert ALL[words].help
 
 
 def test_the_commands_are_those_of_the_design():
-    assert {words[0] for words in PARSERS if words} == COMMANDS
+    assert {words[0] for words in ALL if words} == COMMANDS
 
 
 def test_each_command_has_a_line_in_the_help_of_all(capsys):
@@ -70,8 +81,13 @@ def test_each_command_has_a_line_in_the_help_of_all(capsys):
         assert any(line.split()[:1] == [name] and len(line.split()) > 2 for line in said), name
 
 
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_line_of_a_command_is_how_it_begins_to_explain_itself(name):
+    assert main.COMMANDS[name][1] == ALL[name,].help.splitlines()[0]
+
+
 def test_every_legal_move_has_its_verb():
-    assert {("agreement", verb) for verb in MOVES} | {("node", verb) for verb in NODE_MOVES} <= set(VERBS)
+    assert {("agreement", verb) for verb in MOVES} | {("node", verb) for verb in NODE_MOVES} <= VERBS
 
 
 LINES = (
@@ -79,7 +95,7 @@ LINES = (
     ("terms list", "1.0.0\t"),
     ("node add central --networks 127.0.0.0/8", ""),
     ("node list", "central\tfolder\tcentral\tlinked"),
-    ("node compare central", ""),
+    ("node compare central", "Custody and the node agree."),
     ("node suspend central", ""),
     ("node unlink central", ""),
     ("node link central", ""),
@@ -118,9 +134,11 @@ LINES = (
 REFUSED = (
     ("agreement activate DSA", "There is no agreement called DSA"),
     ("agreement show DSA@2", "There is no agreement called DSA"),
-    ("party add hospital --name H --role king", "invalid choice: 'king'"),
+    ("party add hospital --name H --role king", "'king' is not one of 'provider'"),
     ("terms add {folder}/terms.txt --version one", "MAJOR.MINOR.PATCH"),
     ("terms add {folder}/absent.txt --version 1.0.0", "No such file"),
+    ("dataset set LUNG version", "KEY=VALUE"),
+    ("dataset set LUNG colour=red", "colour is none of"),
     ("dataset add lung --agreement DSA --title x", "A dataset is called by"),
     ("sender add LUNG --aet X --from everywhere", "LUNG"),
     ("client add x --party nobody", "nobody"),
@@ -154,7 +172,7 @@ def recorded(line: str) -> bool:
 
 def test_the_lines_use_every_verb():
     used = {tuple(line.split()[:2]) for line, _ in LINES + REFUSED}
-    assert used == set(VERBS)
+    assert used == VERBS
 
 
 @pytest.mark.parametrize(("line", "says"), REFUSED)
@@ -176,7 +194,113 @@ def test_a_client_file_is_written_once_and_for_its_owner_only(accord, tmp_path):
 
 
 def test_explain_names_the_rule_the_agreement_and_the_terms(accord, tmp_path):
-    hall = builders.hall(tmp_path)
-    builders.seed(hall)
-    hall.store.close()
-    assert accord("explain 1.2.3 --as nobody")[1] == "accord: There is no client called nobody.\n"
+    made = house.build(tmp_path, Keys.load_or_make(tmp_path / "keys.json"))
+    made.hall.store.close()
+    status, said = accord(f"explain {made.study} --as researcher")
+    assert status == 0
+    first, second, *decisions, last = said.splitlines()
+    assert first == f"{made.study} is in dataset LUNG of hospital-a, on node central (linked)."
+    assert second == "researcher asks as user, for AIRESEARCH."
+    assert [line.split()[0] for line in decisions] == [str(action) for action in Action]
+    assert all(re.fullmatch(r"  \w+ +(yes|no ) +[\w-]+: .+ \[agreement DSA-LUNG@1, terms 1\.0\.0\]", line) for line in decisions)
+    assert last == NEVER_FOR_DIAGNOSIS
+
+
+@pytest.mark.parametrize("line", ["", "admin", "admin party", "admin party add", "admin party list --colour", "elsewhere"])
+def test_what_is_not_written_as_the_help_says_is_status_2(accord, line):
+    status, said = accord(line)
+    assert status == 2
+    assert "Usage: accord" in said
+
+
+def test_an_interrupt_is_status_130(accord, monkeypatch):
+    def interrupt(_path: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tokens, "read_client", interrupt)
+    assert accord("token --as anything.json")[0] == 130
+
+
+# --- what a command loads, and what a terminal sees
+
+
+def imported(log: str) -> set[str]:
+    """The packages that processes loaded, by what `PYTHONPROFILEIMPORTTIME` makes them say."""
+    return {name.split(".")[0] for name in re.findall(r"^import time: .*\| +([\w.]+)$", log, re.MULTILINE)}
+
+
+def loaded(folder: Path, line: str, status: int = 0) -> set[str]:
+    """The packages that `accord LINE` loads, its output in pipes."""
+    environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1", "ACCORD_DATA_DIR": str(folder / "data")}
+    done = subprocess.run([*COMMAND, *shlex.split(line)], cwd=TOP, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == status, done.stderr[-1000:]
+    return imported(done.stderr)
+
+
+def test_the_help_of_all_is_there_before_anything_big_is_loaded(tmp_path):
+    packages = loaded(tmp_path, "--help")
+    assert "click" in packages
+    assert packages.isdisjoint({"flask", "sqlalchemy", "rich", "httpx", "pydicom", "numpy"})
+
+
+def test_a_token_is_asked_for_without_a_database_a_web_server_or_a_table(tmp_path):
+    private, _ = new_client_key()
+    url = f"http://127.0.0.1:{free_port()}/oauth/token"
+    write_client(tmp_path / "client.json", ClientFile("c", url, "system/*.rs", None, private))
+    packages = loaded(tmp_path, f"token --as {tmp_path}/client.json", status=2)
+    assert "httpx" in packages
+    assert packages.isdisjoint({"flask", "sqlalchemy", "rich", "pygments"})
+
+
+def test_a_list_for_a_script_is_made_without_a_table(tmp_path):
+    packages = loaded(tmp_path, "admin party list")
+    assert "sqlalchemy" in packages
+    assert packages.isdisjoint({"flask", "rich"})
+
+
+def test_no_process_of_a_server_loads_what_draws_tables_and_bars(tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONPROFILEIMPORTTIME", "1")
+    with running(tmp_path / "data", min_free_mb="0"):
+        pass
+    packages = imported((tmp_path / "data.log").read_text())
+    assert {"granian", "flask", "pynetdicom"} <= packages, "web, its own processes, and dimse"
+    assert "rich" not in packages
+
+
+def on_a_terminal(command: list[str], **environment: str) -> str:
+    """What a command writes to a terminal of 100 columns."""
+    ours, its = pty.openpty()
+    named = {**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment}
+    with subprocess.Popen(command, cwd=TOP, env=named, stdout=its, stderr=its):
+        os.close(its)
+        written = b""
+        with contextlib.suppress(OSError):  # how a terminal ends whose last writer is gone
+            while piece := os.read(ours, 65536):
+                written += piece
+    os.close(ours)
+    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", written.decode())  # as it is read: without colours and moves
+
+
+def test_a_list_is_a_table_on_a_terminal(accord, tmp_path):
+    accord("admin party add hospital --name 'Hospital [A]' --role provider")
+    seen = on_a_terminal([*COMMAND, "admin", "party", "list"], ACCORD_DATA_DIR=str(tmp_path / "data"))
+    assert re.search(r"party +role +approved +name", seen)
+    assert re.search(r"hospital +provider +True +Hospital \[A\]", seen)
+    assert "\t" not in seen
+
+
+BAR = """
+from server.cli.progress import transfer_bar
+with transfer_bar("3 files", 2_000_000) as moved:
+    for size in (1_500_000, -500_000, 1_000_000):
+        moved(size)
+"""
+
+
+def test_how_far_a_transfer_is_is_seen_on_a_terminal_only():
+    command = [sys.executable, "-c", BAR]
+    seen = on_a_terminal(command)
+    assert "3 files" in seen
+    assert "2.0/2.0 MB" in seen
+    done = subprocess.run(command, cwd=TOP, capture_output=True, check=True)
+    assert (done.stdout, done.stderr) == (b"", b"")

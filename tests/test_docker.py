@@ -10,12 +10,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from flask import Flask
 
 from adapters.nodes.orthanc import OrthancNode
-from server.cli.main import parser
+from server.cli.main import accord
 from server.settings import Settings, described
 from server.usecases.arrival import read
 from server.web import operations
@@ -42,8 +43,14 @@ def image(instruction: str) -> list[str]:
     return [said for name, said in INSTRUCTIONS if name == instruction]
 
 
-def parsed(arguments: list[str]) -> object:
-    return parser().parse_args(arguments)
+def parsed(arguments: list[str]) -> click.Context:
+    """The command these arguments name, parsed by it. Raises click.UsageError where it does not take them."""
+    context = accord.make_context("accord", list(arguments))
+    while isinstance(context.command, click.Group):
+        name, command, rest = context.command.resolve_command(context, [*context._protected_args, *context.args])
+        assert command
+        context = command.make_context(name, rest, parent=context)
+    return context
 
 
 # --- commands
@@ -55,7 +62,7 @@ def test_the_image_runs_the_console_script_by_a_command_it_has() -> None:
 
 
 def test_each_service_of_ours_runs_a_command_the_parser_knows() -> None:
-    assert {"web", "dimse", "worker", "migrate"} == {parsed(service["command"]).command for service in OURS.values()}  # type: ignore[attr-defined]
+    assert {"web", "dimse", "worker", "migrate"} == {parsed(service["command"]).info_name for service in OURS.values()}
 
 
 def documented() -> Iterator[list[str]]:
@@ -66,8 +73,8 @@ def documented() -> Iterator[list[str]]:
 
 @pytest.mark.parametrize("arguments", list(documented()), ids=" ".join)
 def test_each_documented_command_is_one_and_names_what_is_there(arguments: list[str]) -> None:
-    said = parsed(arguments)
-    url, secret = getattr(said, "url", None), getattr(said, "secret_file", None)
+    given = parsed(arguments).params
+    url, secret = given.get("url"), given.get("secret_file")
     if url:
         assert re.fullmatch(r"http://([a-z-]+):8042", url)[1] in SERVICES  # type: ignore[index]
         assert secret.removeprefix("/run/secrets/") in SERVICES["web"]["secrets"]

@@ -1,6 +1,5 @@
 """`accord demo`: a whole Accord on this machine, with sample images brought in through the real doors, and what to try."""
 
-import argparse
 import json
 import os
 import shutil
@@ -8,25 +7,26 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import click
 import httpx
-from tqdm import tqdm
 
 from adapters.accord_client import AccordClient, Offered
 from adapters.identity import read_client
-from adapters.sql import index
 from consent.deposit import short
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server import settings as configuration
 from server import wiring
-from server.cli import demonstration, processes, tokens
-from server.cli.demonstration import ATTESTED, KEPT_BACK, OPEN, PACS
+from server.cli import demo_data, processes, tokens
+from server.cli.demo_data import ATTESTED, KEPT_BACK, OPEN, PACS
+from server.cli.options import accord_flags
+from server.cli.progress import transfer_bar
+from server.cli.supervise import supervise, until_stopped
 from server.settings import Settings
-from server.usecases import report
+from server.usecases import document, report
 from server.usecases.hall import Hall
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -35,30 +35,34 @@ OUTCOMES = {"pass": "taken", "review": "held back", "reject": "refused", "duplic
 READY_SECONDS = 60
 
 
-def run(args: argparse.Namespace) -> int:
-    """Start everything, fill it the first time, say what to open, and stay until stopped."""
-    settings = _settings(args)
-    data = settings.data_dir.absolute()
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (data / "demo.json").unlink(missing_ok=True)
+@click.command()
+@accord_flags
+def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str | None) -> None:
+    """Start a demo with sample data on this machine.
+
+    It is filled the first time, says what to open, and stays until it is stopped.
+    """
+    place = Path(data or ".demo")
+    settings = _settings(configuration.read(data_dir=place, port=port, dimse_port=dimse_port, bind=bind, min_subjects=1))
+    folder = settings.data_dir.absolute()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / "demo.json").unlink(missing_ok=True)
     os.environ |= {f"ACCORD_{k}": v for k, v in _environment(settings).items()}
     hall = wiring.hall(settings)
-    first = demonstration.seed(hall)
-    files = demonstration.clients(hall, data / "clients")
-    stopping = processes.until_stopped()
-    served = threading.Thread(target=processes.supervise, args=(stopping,))
+    first = demo_data.seed(hall)
+    files = demo_data.clients(hall, folder / "clients")
+    stopping = until_stopped()
+    served = threading.Thread(target=supervise, args=(stopping,))
     served.start()
     try:
-        _demonstrate(hall, files, first=first or not (data / "filled").exists(), stopping=stopping)
+        _demonstrate(hall, files, first=first or not (folder / "filled").exists(), stopping=stopping)
     finally:
         stopping.set()
         served.join()
-        (data / "demo.json").unlink(missing_ok=True)
-    return 0
+        (folder / "demo.json").unlink(missing_ok=True)
 
 
-def _settings(args: argparse.Namespace) -> Settings:
-    found = configuration.read(data_dir=Path(args.data or ".demo"), port=args.port, dimse_port=args.dimse_port, min_subjects=1)
+def _settings(found: Settings) -> Settings:
     quiet = {"log_level": os.environ.get("ACCORD_LOG_LEVEL", "WARNING"), "repository": "DEMO repository", "min_free_mb": 100}
     found = replace(found, **quiet, federation_secret=found.federation_secret or "Secret demo")  # type: ignore[arg-type]
     return replace(found, port=_free(found.bind, found.port, "HTTP"), dimse_port=_free(found.bind, found.dimse_port, "DICOM"))
@@ -67,6 +71,7 @@ def _settings(args: argparse.Namespace) -> Settings:
 def _environment(settings: Settings) -> dict[str, str]:
     names = (
         "data_dir",
+        "bind",
         "port",
         "dimse_port",
         "min_subjects",
@@ -114,21 +119,19 @@ def _wait(settings: Settings, stopping: threading.Event) -> None:
 
 def _fill(hall: Hall, files: Mapping[str, Path]) -> None:
     """Push the samples: through the DICOM door from the attested sender, over HTTP from the provider's client; release some."""
-    with tqdm(total=3, desc="DEMO images", unit="step", leave=False) as bar:
-        _send(hall.settings, demonstration.attested_files(SAMPLES))
-        bar.update()
-        key = _push(files["provider"], demonstration.pushed_files(SAMPLES))
-        bar.update()
-        demonstration.release_some(hall, key)
-        bar.update()
+    sent, pushed = demo_data.attested_files(SAMPLES), demo_data.pushed_files(SAMPLES)
+    with transfer_bar("DEMO images", sum(f.stat().st_size for f in (*sent, *pushed)), stays=False) as moved:
+        _send(hall.settings, sent, moved)
+        key = _push(files["provider"], pushed, moved)
+    demo_data.release_some(hall, key)
     _until_documented(hall)
     (hall.settings.data_dir.absolute() / "filled").write_text(key)
 
 
-def _push(client: Path, files: list[Path]) -> str:
+def _push(client: Path, files: list[Path], moved: Callable[[int], None]) -> str:
     with AccordClient(read_client(client)) as accord:
         key = accord.open_batch(OPEN)
-        accord.send(key, [Offered(f.relative_to(SAMPLES / "dicom").as_posix(), f, f.stat().st_size) for f in files])
+        accord.send(key, [Offered(f.relative_to(SAMPLES / "dicom").as_posix(), f, f.stat().st_size) for f in files], moved)
         accord.close_batch(key)
     return key
 
@@ -136,14 +139,11 @@ def _push(client: Path, files: list[Path]) -> str:
 def _until_documented(hall: Hall, seconds: float = 15) -> None:
     """Wait until the worker has made every study's document, so that what is printed works at once."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        with hall.store.read() as connection:
-            if not index.dirty(connection, hall.clock(), hall.clock(), hall.clock()):
-                return
+    while document.is_pending(hall) and time.monotonic() < until:
         time.sleep(0.2)
 
 
-def _send(settings: Settings, files: list[Path]) -> None:
+def _send(settings: Settings, files: list[Path], moved: Callable[[int], None]) -> None:
     from pydicom import dcmread
     from pynetdicom import AE
 
@@ -156,6 +156,7 @@ def _send(settings: Settings, files: list[Path]) -> None:
         raise OSError("The DICOM door did not accept the demo's own sender.")
     for file in files:
         association.send_c_store(dcmread(file))
+        moved(file.stat().st_size)
     association.release()
 
 
@@ -227,10 +228,3 @@ Try, in another shell:
   {accord} ledger verify {flags}
 
 Stop with Ctrl-C. `make clean` removes its data."""
-
-
-def add_parser(commands: "argparse._SubParsersAction[Any]") -> None:
-    """`accord demo`."""
-    parser = commands.add_parser("demo", help="start a demo with sample data on this machine")
-    processes.add_flags(parser)
-    parser.set_defaults(run=run)

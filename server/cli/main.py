@@ -1,34 +1,69 @@
-"""`accord`: the command line."""
+"""`accord`: the command line, whose commands are loaded when they are run."""
 
-import argparse
 import os
 import sys
+from importlib import import_module
+from types import ModuleType
+
+import click
 
 from mappings.failures import Failure
-from server.cli import admin, demo, look, processes, push, tokens
+
+COMMANDS = {
+    "serve": ("server.cli.processes", "All in one."),
+    "web": ("server.cli.processes", "Serve HTTP by several processes."),
+    "dimse": ("server.cli.processes", "Serve the DICOM network."),
+    "worker": ("server.cli.processes", "Do the chores."),
+    "migrate": ("server.cli.processes", "Bring the database to the newest schema."),
+    "admin": ("server.cli.admin.nouns", "What the operator does."),
+    "demo": ("server.cli.demo", "Start a demo with sample data on this machine."),
+    "push": ("server.cli.push", "Send DICOM files into a dataset and print what became of each."),
+    "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
+    "doctor": ("server.cli.diagnose", "Say what is wrong with this Accord, and what a dataset lacks for the catalogue."),
+    "explain": ("server.cli.explain", "Say what a client may do with a study, by which rule, agreement and terms."),
+    "ledger": ("server.cli.ledger", "The record."),
+}
+"""Command → the module that has it, and its line in the help of all, which loads none of them."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """Every command with its help."""
-    top = argparse.ArgumentParser(prog="accord", description="Found, queried and used exactly as the data providers agreed.")
-    commands = top.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    processes.add_parsers(commands)
-    for module in (admin, demo, push, tokens):
-        module.add_parser(commands)
-    look.add_parsers(commands)
-    return top
+class Commands(click.Group):
+    """The commands of the table. Loading one loads what it stands on, so neither `--help` nor `token` waits for a database."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Every command, in the table's order."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - as above
+        """The command called so, loaded now."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(COMMANDS[cmd_name][0]), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - as above
+        """Write the table's lines."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+def accord() -> None:
+    """Found, queried and used exactly as the data providers agreed."""
+    os.umask(0o077)  # a mounted data directory may be open to others; the database, its log and what is spooled never are
 
 
 def main(arguments: list[str] | None = None) -> None:
     """Run one command; failures are sentences on standard error and status 2."""
-    args = parser().parse_args(arguments)
-    os.umask(0o077)  # a mounted data directory may be open to others; the database, its log and what is spooled never are
+    sys.modules.setdefault("httpx._main", ModuleType("httpx._main"))  # httpx would load a command line of its own, and rich
     try:
-        status = args.run(args)
+        status = accord.main(arguments, prog_name="accord", standalone_mode=False)
+    except click.ClickException as refusal:
+        refusal.show()
+        status = refusal.exit_code
     except (Failure, ValueError, OSError) as failure:
         print(f"accord: {failure}", file=sys.stderr)
         status = 2
-    except KeyboardInterrupt:
+    except click.Abort:  # Ctrl-C
         status = 130
     sys.exit(status)
 

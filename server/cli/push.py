@@ -3,18 +3,18 @@
 What the dataset holds already is not sent again, so a push that was stopped goes on where it was when it is run again.
 """
 
-import argparse
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tqdm import tqdm
+import click
 
 from adapters.accord_client import AccordClient, Offered
 from adapters.identity import read_client
 from mappings.failures import Invalid
+from server.cli.progress import transfer_bar
 
 LARGEST = 4_096_000_000
 """Bytes of the largest file that is sent: what a server takes unless it is configured otherwise."""
@@ -23,40 +23,33 @@ LONGEST_NAME = 1024
 Skipped = tuple[str, str]
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `push` to the command line."""
-    parser = subparsers.add_parser("push", help="send DICOM files into a dataset and print what became of each")
-    parser.add_argument("paths", metavar="PATH", type=Path, nargs="+", help="a file, or a folder with all that is in it")
-    parser.add_argument("--as", dest="client", metavar="FILE", type=Path, required=True, help="the client file of the provider")
-    parser.add_argument("--dataset", metavar="ALIAS", help="the dataset; not needed where the provider has one open")
-    parser.add_argument("--report", choices=("text", "json", "csv"), default="text", help="the report's form; default: text")
-    parser.add_argument("--url", help="the server; default: the one in the client file")
-    parser.set_defaults(run=run)
+@click.command()
+@click.argument("paths", type=Path, nargs=-1, required=True, metavar="PATH...")
+@click.option("--as", "client", type=Path, metavar="FILE", required=True, help="the client file of the provider")
+@click.option("--dataset", metavar="ALIAS", help="the dataset; not needed where the provider has one open")
+@click.option("--report", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True, help="the report's form")
+@click.option("--url", help="the server; default: the one in the client file")
+def push(paths: tuple[Path, ...], client: Path, dataset: str | None, report: str, url: str | None) -> int:
+    """Send DICOM files into a dataset and print what became of each.
 
-
-def run(args: argparse.Namespace) -> int:
-    """0 where nothing was refused or skipped, 1 where something was; failures are raised."""
-    files, skipped = gathered(args.paths)
+    PATH is a file, or a folder with all that is in it. Ends with 1 where something was refused or skipped.
+    """
+    files, skipped = gathered(paths)
     for name, why in skipped:
         print(f"skipped: {name!a} {why}", file=sys.stderr)
     if not files:
         raise Invalid("nothing-to-send", "There is no file to send.")
-    with AccordClient(read_client(args.client), args.url) as accord:
-        key = accord.open_batch(args.dataset)
-        _send(accord, key, files)
+    with AccordClient(read_client(client), url) as accord:
+        key = accord.open_batch(dataset)
+        with transfer_bar(f"{len(files)} files", sum(f.size for f in files)) as moved:
+            accord.send(key, files, moved)
         closed = accord.close_batch(key)
         sys.stdout.flush()
-        accord.report(key, args.report, sys.stdout.buffer)
+        accord.report(key, report, sys.stdout.buffer)
     return 1 if skipped or closed["outcomes"]["reject"] else 0
 
 
-def _send(accord: AccordClient, key: str, files: list[Offered]) -> None:
-    total = sum(f.size for f in files)
-    with tqdm(total=total, unit="B", unit_scale=True, desc=f"{len(files)} files", file=sys.stderr, disable=None) as bar:
-        accord.send(key, files, bar.update)
-
-
-def gathered(paths: list[Path]) -> tuple[list[Offered], list[Skipped]]:
+def gathered(paths: Sequence[Path]) -> tuple[list[Offered], list[Skipped]]:
     """The files under these paths, sorted by path, each named once; and what is not sent, with the reason.
 
     A file of a single folder is named by its path in it, any other by its path as it was given.

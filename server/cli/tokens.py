@@ -1,8 +1,8 @@
 """`accord token`: ask the token endpoint for an access token with a client's own key, and print it."""
 
-import argparse
 from pathlib import Path
 
+import click
 import httpx
 
 from adapters.accord_client import ask_token
@@ -17,16 +17,13 @@ def fetch(client_file: Path, *, scope: str | None = None, purpose: str | None = 
         return ask_token(http, read_client(client_file), scope, purpose).text
 
 
-def add_parser(subparsers: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add `token` to the command line."""
-    parser = subparsers.add_parser("token", help="print an access token, good for five minutes")
-    parser.add_argument("--as", dest="client", metavar="FILE", type=Path, required=True, help="the client file")
-    parser.add_argument("--scope", help="SMART scopes, by blanks; default: the client file's")
-    parser.add_argument("--purpose", help="one purpose; default: the client file's")
-    parser.set_defaults(run=run)
+@click.command()
+@click.option("--as", "client", type=Path, metavar="FILE", required=True, help="the client file")
+@click.option("--scope", help="SMART scopes, by blanks; default: the client file's")
+@click.option("--purpose", help="one purpose; default: the client file's")
+def token(client: Path, scope: str | None, purpose: str | None) -> None:
+    """Print an access token, good for five minutes.
 
-
-def run(args: argparse.Namespace) -> int:
-    """Print the token, nothing else, so that `$(accord token --as FILE)` is it."""
-    print(fetch(args.client, scope=args.scope, purpose=args.purpose))
-    return 0
+    Nothing else is printed, so that `$(accord token --as FILE)` is it.
+    """
+    print(fetch(client, scope=scope, purpose=purpose))

@@ -10,6 +10,8 @@ from adapters.sql import dataset as datasets
 from adapters.sql.dataset import DatasetRow
 from adapters.sql.ledger import About, record
 from consent.entries import DatasetAdded, DatasetDescribed
+from mappings.dcat import wrong
+from mappings.failures import Invalid
 from server.usecases.hall import Hall
 from server.usecases.naming import check_new, require
 
@@ -34,7 +36,10 @@ def add_dataset(hall: Hall, actor: str, alias: str, agreement: str, title: str, 
 
 
 def set_dataset(hall: Hall, actor: str, alias: str, details: Mapping[str, str]) -> None:
-    """Set what the catalogue needs and the index can't give; an empty value clears one. The caller has checked the keys."""
+    """Set what the catalogue needs and the index can't give; an empty value clears one. Raises Invalid for what it can't say."""
+    for key, value in details.items():
+        if key not in ("title", "description") and value and (why := wrong(key, value)):
+            raise Invalid("details", why, key)
     now = hall.clock()
     with hall.store.write() as connection:
         row, about = require_dataset(connection, alias)

@@ -22,6 +22,13 @@ def rebuild(hall: Hall) -> int:
     return sum(_rebuild(hall, key) for key in due)
 
 
+def is_pending(hall: Hall) -> bool:
+    """Whether a study waits for its document, due or not."""
+    now = hall.clock()
+    with hall.store.read() as connection:
+        return bool(index.dirty(connection, now, now, now))
+
+
 def _rebuild(hall: Hall, key: int) -> bool:
     with hall.store.read() as connection:
         found = index.study(connection, key)

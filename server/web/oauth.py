@@ -24,9 +24,9 @@ from consent.conditions import Action, Purpose
 from consent.subject import Role
 from mappings.failures import Invalid, Unauthenticated
 from mappings.smart import SUPPORTED
-from server.usecases.grant import authenticate, issue
 from server.usecases.hall import Hall
 from server.usecases.identify import ROLES, active
+from server.usecases.issue_token import authenticate, issue
 from server.web import errors
 from server.web.context import answered, form, serves
 from server.web.errors import Door

@@ -1,6 +1,5 @@
 """The client of an Accord's own API against the whole application, without a network; and `accord push` on top of it."""
 
-import argparse
 import io
 import json
 import os
@@ -251,12 +250,10 @@ def command(house, tmp_path, monkeypatch):
     monkeypatch.setattr(
         push, "AccordClient", lambda client, _url: AccordClient(client, transport=house, pause=house.pauses.append)
     )
-    parser = argparse.ArgumentParser()
-    push.add_parser(parser.add_subparsers())
 
     def run(*arguments: str | Path) -> int:
-        args = parser.parse_args(["push", "--as", str(tmp_path / "client.json"), *map(str, arguments)])
-        return args.run(args)
+        with push.push.make_context("push", ["--as", str(tmp_path / "client.json"), *map(str, arguments)]) as context:
+            return push.push.invoke(context)
 
     return run
 

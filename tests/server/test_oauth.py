@@ -24,9 +24,9 @@ from consent.subject import Role
 from mappings.failures import Unauthenticated, Unavailable
 from server.cli.tokens import fetch
 from server.usecases.client import add_client, set_client
-from server.usecases.grant import authenticate
 from server.usecases.hall import Hall
 from server.usecases.identify import BearerToken, identify
+from server.usecases.issue_token import authenticate
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
 from server.web import context, errors, oauth

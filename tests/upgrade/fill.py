@@ -20,7 +20,7 @@ from adapters.sql import ledger as rows
 from adapters.sql import migrate
 from adapters.sql import tables as t
 from consent.conditions import Action
-from server.cli.demonstration import DETAILS
+from server.cli.demo_data import DETAILS
 from server.usecases import document, ledger, reconcile, release, withdraw
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import Batch, close_batch

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.identity import ClientFile, new_client_key, read_client, write_client
-from adapters.sql import batches, custody
-from server.usecases import release
+from consent.deposit import Outcome
+from server.usecases import release, report
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.client import add_client
 from server.usecases.dataset import add_dataset, set_dataset
@@ -122,18 +122,10 @@ def _client(hall: Hall, name: str, path: Path) -> Path:
 
 def release_some(hall: Hall, key: str) -> int:
     """Release what the demo's operator is content with, from the batch that was pushed."""
-    with hall.store.read() as connection:
-        row = batches.by_key(connection, key)
-        if row is None:
-            return 0
-        chosen = {
-            r.sop_uid
-            for r in batches.receipts(connection, row.id)
-            if r.sop_uid and any(f"/{p}" in f"/{r.name}" for p in RELEASED)
-        }
-        waiting = {w.instance.sop_uid for w in custody.in_review(connection, row.id)}
-    wanted = frozenset(chosen & waiting)
-    return release.release(hall, ACTOR, key, wanted).objects if wanted else 0
+    files = report.report(hall, None, key).files
+    waiting = {file.name: file.sop_uid for file in files if file.outcome == Outcome.REVIEW and file.sop_uid}
+    chosen = frozenset(uid for name, uid in waiting.items() if name.startswith(RELEASED))
+    return release.release(hall, ACTOR, key, chosen).objects if chosen else 0
 
 
 def attested_files(samples: Path) -> list[Path]:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from server.usecases import link
+from server.usecases import vet_node
 
 
 @pytest.mark.parametrize(
@@ -12,8 +12,8 @@ from server.usecases import link
 )
 def test_an_orthanc_without_its_security_fixes_is_warned_of(version, warned):
     row = SimpleNamespace(name="ward", kind="orthanc")
-    assert (link.warning(row, version) is not None) is warned
+    assert (vet_node.find_warning(row, version) is not None) is warned
 
 
 def test_a_folder_has_no_such_version():
-    assert link.warning(SimpleNamespace(name="ward", kind="folder"), "folder") is None
+    assert vet_node.find_warning(SimpleNamespace(name="ward", kind="folder"), "folder") is None

@@ -1,0 +1,1 @@
+"""What the operator does: a file for each few nouns."""

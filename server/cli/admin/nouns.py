@@ -1,0 +1,12 @@
+"""`accord admin NOUN VERB`: what the operator does, as whoever owns the data directory."""
+
+import click
+
+from server.cli.admin.agreements import agreement, terms
+from server.cli.admin.custody import batch, block, custody, study
+from server.cli.admin.datasets import dataset, sender
+from server.cli.admin.nodes import node
+from server.cli.admin.parties import client, party, permit
+
+NOUNS = party, node, terms, agreement, dataset, sender, client, permit, study, block, batch, custody
+admin = click.Group("admin", commands=NOUNS, help="What the operator does.")

@@ -1,0 +1,22 @@
+"""`accord doctor`: what is wrong now, said to the operator; nothing is changed."""
+
+import click
+
+from server import wiring
+from server.cli.options import with_settings
+from server.settings import Settings
+from server.usecases import federate, health, vet_node
+
+
+@click.command()
+@with_settings
+def doctor(settings: Settings) -> int:
+    """Say what is wrong with this Accord, and what a dataset lacks for the catalogue."""
+    hall = wiring.hall(settings, upgrade=False)
+    troubles = health.troubles(hall)
+    lacking = [
+        f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(properties)}."
+        for alias, properties in federate.incomplete(hall).items()
+    ]
+    print("\n".join([*troubles, *lacking, *vet_node.review_nodes(hall)]) or "All is well.")
+    return 1 if troubles else 0

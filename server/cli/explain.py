@@ -1,0 +1,30 @@
+"""`accord explain`: why a client may or may not do something with a study."""
+
+import click
+
+from consent.policy import NEVER_FOR_DIAGNOSIS
+from server import wiring
+from server.cli.options import with_settings
+from server.settings import Settings
+from server.usecases import explain as decisions
+
+
+@click.command()
+@click.argument("study")
+@click.option("--as", "client", required=True, metavar="CLIENT", help="who would ask")
+@click.option("--purpose", help="what for; default: the first of the client's")
+@click.option("--outside", is_flag=True, help="as if calling from outside its node's compute networks")
+@with_settings
+def explain(settings: Settings, study: str, client: str, purpose: str | None, *, outside: bool) -> None:
+    """Say what a client may do with a study, by which rule, agreement and terms.
+
+    STUDY is a Study Instance UID.
+    """
+    told = decisions.explain(wiring.hall(settings, upgrade=False), study, client, purpose=purpose, outside=outside)
+    print(f"{study} is in dataset {told.dataset} of {told.provider}, on node {told.node} ({told.node_state}).")
+    disabled = "" if told.enabled else " (disabled: gets no token)"
+    print(f"{client} asks as {told.role}, for {told.purpose or 'no purpose'}{disabled}.")
+    for action, d in told.decisions:
+        answer = "yes" if d.allowed else "no"
+        print(f"  {action:9} {answer:3}  {d.rule}: {d.sentence} [agreement {d.agreement}, terms {d.terms}]")
+    print(NEVER_FOR_DIAGNOSIS)

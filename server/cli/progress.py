@@ -1,0 +1,23 @@
+"""How far a transfer is, on the terminal of whoever waits for it; nothing where nobody looks."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+
+@contextmanager
+def transfer_bar(label: str, total: int, *, stays: bool = True) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error for `total` bytes, with speed and time left; `stays` when it is done.
+
+    What is handed out is called with the bytes that went, or with fewer than none where they go again.
+    """
+    if not sys.stderr.isatty():
+        yield lambda _bytes: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=not stays) as progress:
+        task = progress.add_task(label, total=total)
+        yield lambda size: progress.update(task, advance=size)

@@ -72,10 +72,10 @@ def offers(folder: Path) -> list[Offer]:
 
 def _named(path: Path) -> tuple[str | None, bytes | None]:
     try:
-        known = read(path.name, memoryview(path.read_bytes()), frozenset()).instance
+        instance = read(path.name, memoryview(path.read_bytes()), frozenset()).instance
     except Unreadable:
         return None, None
-    return known.sop_uid, known.digest
+    return instance.sop_uid, instance.digest
 
 
 # --- the three doors: each returns the receipts by file

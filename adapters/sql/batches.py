@@ -71,8 +71,8 @@ def by_id(connection: Connection, batch: int) -> BatchRow | None:
 
 def listed(connection: Connection, provider: str | None, limit: int = 100) -> list[BatchRow]:
     """The newest batches, of one provider or of all."""
-    found = _BATCHES.order_by(_b.id.desc()).limit(limit)
-    return [_batch(r) for r in connection.execute(found if provider is None else found.where(t.party.c.key == provider))]
+    newest = _BATCHES.order_by(_b.id.desc()).limit(limit)
+    return [_batch(r) for r in connection.execute(newest if provider is None else newest.where(t.party.c.key == provider))]
 
 
 def quiet(connection: Connection, before: datetime, ahead_of: datetime) -> list[int]:

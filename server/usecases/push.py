@@ -37,10 +37,10 @@ def origin(hall: Hall, caller: Caller, alias: str | None, door: str, peer: str) 
 
 def _only(own: Mapping[str, tuple[Facts, Decision]]) -> tuple[Facts, Decision] | None:
     """The only dataset open for deposit; where none is, the only one there is, so that its refusal can be said."""
-    found = {alias: chosen for alias, chosen in own.items() if chosen[1].allowed} or own
-    if len(found) > 1:
-        raise Conflict("dataset-ambiguous", f"Name the dataset; yours are: {', '.join(sorted(found))}.", "dataset")
-    return next(iter(found.values()), None)
+    candidates = {alias: chosen for alias, chosen in own.items() if chosen[1].allowed} or own
+    if len(candidates) > 1:
+        raise Conflict("dataset-ambiguous", f"Name the dataset; yours are: {', '.join(sorted(candidates))}.", "dataset")
+    return next(iter(candidates.values()), None)
 
 
 def open_push(hall: Hall, caller: Caller, alias: str | None, peer: str) -> Batch:
@@ -75,16 +75,16 @@ def known(hall: Hall, caller: Caller, key: str, files: Mapping[str, bytes]) -> s
     """
     with hall.store.write() as connection:
         batch = _ongoing(connection, caller, key)
-        told = batches.presented(connection, batch.id, list(files))
-        rest = {name: digest for name, digest in files.items() if name not in told}
+        names = batches.presented(connection, batch.id, list(files))
+        rest = {name: digest for name, digest in files.items() if name not in names}
         if find_stop(hall, connection, batch.origin):  # nothing is taken: each file is to be sent and told so
-            return told
+            return names
         held = custody.by_file_digest(connection, batch.origin.dataset, list(rest.values()))
         for name, digest in rest.items():
             if digest in held:
                 receipts.write_known(hall, connection, batch, name, held[digest])
-                told.add(name)
-    return told
+                names.add(name)
+    return names
 
 
 def close_push(hall: Hall, caller: Caller, key: str) -> None:

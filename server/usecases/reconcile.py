@@ -27,10 +27,10 @@ def recover(hall: Hall) -> int:
     with hall.store.read() as connection:
         expired = custody.expired(connection, hall.clock())
     silent: set[tuple[int, bool]] = set()
-    return sum(_recovered(hall, row, silent) for row in expired)
+    return sum(_resolve(hall, row, silent) for row in expired)
 
 
-def _recovered(hall: Hall, row: CustodyRow, silent: set[tuple[int, bool]]) -> bool:
+def _resolve(hall: Hall, row: CustodyRow, silent: set[tuple[int, bool]]) -> bool:
     """One claim that can't be resolved must not keep the worker from the others."""
     try:
         return _recover(hall, row, silent)

@@ -7,10 +7,11 @@ import pytest
 from mappings.failures import Busy
 from server.usecases import reconcile, release, withdraw
 from server.usecases.node import add_node
+from server.usecases.read_back import read_back
 from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
-from tests.deposits import deposit
+from tests.deposits import deposit, in_care
 
 
 def test_what_is_withdrawn_is_blocked_by_name_until_lifted(built, sound):
@@ -43,17 +44,19 @@ def on_orthanc(built, orthanc, tmp_path):
     return builders.batch(built, "CHEST", provider="hospital-c")
 
 
-def test_a_replacement_waits_where_its_node_keeps_one_file_for_a_uid(built, on_orthanc, sound):
+def test_a_replacement_waits_where_its_node_keeps_one_file_for_a_uid(built, on_orthanc):
     """The old file must be gone first, or the node refuses the new one for ever."""
-    deposit(built, made(), on_orthanc)
-    withdraw.withdraw_study(built, ACTOR, "1.2.3", replace=True)
+    study, uid = "1.2.77", "1.2.77.1.1"
+    new = made(uid, study=study, StudyDate="20210101")
+    assert deposit(built, made(uid, study=study), on_orthanc) == ("pass", "declared")
+    withdraw.withdraw_study(built, ACTOR, study, replace=True)
     with pytest.raises(Busy):
-        deposit(built, made(StudyDate="20210101"), on_orthanc)
-    reconcile.purge(built)
-    assert deposit(built, made(StudyDate="20210101"), on_orthanc) == ("pass", "declared")
-    sound(built)
-    withdraw.withdraw_study(built, ACTOR, "1.2.3")
-    reconcile.purge(built)
+        deposit(built, new, on_orthanc)
+    assert reconcile.purge(built) == 1
+    assert deposit(built, new, on_orthanc) == ("pass", "declared")
+    assert read_back(built, in_care(built, uid)) == new
+    withdraw.withdraw_study(built, ACTOR, study)
+    assert reconcile.purge(built) == 1, "the archive is other tests' too"
 
 
 def test_what_comes_back_before_its_bytes_are_purged_keeps_them(built, sound):

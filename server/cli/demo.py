@@ -8,11 +8,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 
 import click
 import httpx
+from msgspec.structs import replace
 
 from adapters.accord_client import AccordClient, Offered
 from adapters.identity import read_client
@@ -64,7 +64,7 @@ def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str |
 
 def _settings(found: Settings) -> Settings:
     quiet = {"log_level": os.environ.get("ACCORD_LOG_LEVEL", "WARNING"), "repository": "DEMO repository", "min_free_mb": 100}
-    found = replace(found, **quiet, federation_secret=found.federation_secret or "Secret demo")  # type: ignore[arg-type]
+    found = replace(found, **quiet, federation_secret=found.federation_secret or "Secret demo")
     return replace(found, port=_free(found.bind, found.port, "HTTP"), dimse_port=_free(found.bind, found.dimse_port, "DICOM"))
 
 

@@ -89,12 +89,12 @@ def ask_token(http: httpx.Client, client: ClientFile, scope: str | None = None, 
         answer = http.post(client.token_url, data={k: v for k, v in fields.items() if v})
         if answer.is_server_error:
             answer.raise_for_status()
-        said = answer.json()
+        answered = answer.json()
         if answer.is_success:
-            return Token(str(said["access_token"]), float(said.get("expires_in", 60)))
+            return Token(str(answered["access_token"]), float(answered.get("expires_in", 60)))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError):
         raise Unavailable("token-endpoint-unavailable", f"{client.token_url} does not answer as a token endpoint does.") from None
-    told = said if isinstance(said, dict) else {}
+    told = answered if isinstance(answered, dict) else {}
     error = str(told.get("error", "refused"))
     raise Unauthenticated(str(told.get("code", error)), f"{error}: {told.get('error_description', 'no reason given')}")
 
@@ -155,9 +155,9 @@ class AccordClient:
                 self._bring(key, request, digests, moved)
 
     def _unknown(self, key: str, files: Sequence[Offered], digests: Mapping[str, str], moved: _Moved) -> list[Offered]:
-        known = self.known(key, {f.name: digests[f.name] for f in files})
-        moved(sum(f.size for f in files if f.name in known))
-        return [f for f in files if f.name not in known]
+        needless = self.known(key, {f.name: digests[f.name] for f in files})
+        moved(sum(f.size for f in files if f.name in needless))
+        return [f for f in files if f.name not in needless]
 
     def _bring(self, key: str, files: list[Offered], digests: Mapping[str, str], moved: _Moved) -> None:
         """Send these files; where that was cut off, ask which are told of, and send the rest again."""
@@ -296,21 +296,21 @@ def _failure(answer: httpx.Response) -> Failure:
     """The failure of a problem (RFC 9457), which is closed."""
     with closing(answer):
         try:
-            said = _json(answer)
+            problem = _json(answer)
         except Unavailable:
-            said = {}
+            problem = {}
     status = answer.status_code
-    sentence = str(said.get("detail", f"The server answered with status {status}."))
-    return _FAILURES.get(status, Unavailable)(str(said.get("title", f"http-{status}")), sentence)
+    sentence = str(problem.get("detail", f"The server answered with status {status}."))
+    return _FAILURES.get(status, Unavailable)(str(problem.get("title", f"http-{status}")), sentence)
 
 
 def _json(answer: httpx.Response) -> dict[str, Any]:
     """The JSON object of an answer. Raises Unavailable where it is none."""
     answer.read()
     try:
-        said = answer.json()
+        body = answer.json()
     except ValueError:
-        said = None
-    if not isinstance(said, dict):
+        body = None
+    if not isinstance(body, dict):
         raise Unavailable("not-an-accord", f"{answer.url.host} does not answer as an Accord does.")
-    return said
+    return body

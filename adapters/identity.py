@@ -146,11 +146,11 @@ def registered_jwks(jwks: Mapping[str, Any]) -> dict[str, Any]:
     Raises Invalid `jwks-invalid`: for a private key, another kind of key, one `kid` twice, no key at all.
     """
     try:
-        found = jwks["keys"]
-        keys = [_key(k) for k in found if not _PRIVATE & set(k)]
+        listed = jwks["keys"]
+        keys = [_key(k) for k in listed if not _PRIVATE & set(k)]
     except (ValueError, TypeError, KeyError, AttributeError, JoseError):
         raise _jwks_invalid("It is no JSON Web Key Set of RSA (2048 bits or more) and P-384 keys.") from None
-    if len(keys) != len(found):
+    if len(keys) != len(listed):
         raise _jwks_invalid("It holds a private or secret key: register public keys only, and take new ones.")
     if not keys or len({_kid(k) for k in keys}) != len(keys):
         raise _jwks_invalid("It needs at least one key, each with its own kid.")
@@ -254,12 +254,12 @@ def _parts(text: str) -> list[str]:
 
 def _object(part: str) -> dict[str, Any]:
     try:
-        found = json.loads(urlsafe_b64decode(part.encode()))
+        claims = json.loads(urlsafe_b64decode(part.encode()))
     except (ValueError, RecursionError):  # a deep one passes the size limit
-        found = None
-    if not isinstance(found, dict):
+        claims = None
+    if not isinstance(claims, dict):
         raise ValueError("Its header and payload must be JSON objects in base64url.")  # noqa: TRY004 - a text, not an argument
-    return found
+    return claims
 
 
 def _is_time(value: object) -> bool:

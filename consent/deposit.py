@@ -392,13 +392,13 @@ def verdict(declared: bool, attested: bool, findings: Iterable[Finding]) -> Verd
 
     A finding that decides alone names the verdict; it is listed only where it refuses.
     """
-    found = sorted(set(findings), key=_order)
-    if alone := next((finding for finding in found if BY_CODE[finding.rule].alone), None):
+    weighing = sorted(set(findings), key=_order)
+    if alone := next((finding for finding in weighing if BY_CODE[finding.rule].alone), None):
         outcome = BY_CODE[alone.rule].outcome_declared
         return Verdict(outcome, alone.rule, (alone,) if outcome is _REJECT else (), ())
     if declared or attested:
-        return _weighed(Code.DECLARED if declared else Code.ATTESTED, found, trusted=True)
-    return _weighed(Code.NOT_DECLARED, sorted({*found, Finding(Code.NOT_DECLARED, "(0012,0062)")}, key=_order), trusted=False)
+        return _weighed(Code.DECLARED if declared else Code.ATTESTED, weighing, trusted=True)
+    return _weighed(Code.NOT_DECLARED, sorted({*weighing, Finding(Code.NOT_DECLARED, "(0012,0062)")}, key=_order), trusted=False)
 
 
 def _weighed(basis: Code, findings: Sequence[Finding], *, trusted: bool) -> Verdict:

@@ -311,9 +311,9 @@ def _body_parts(listing: Listing) -> list[Coded]:
 
 
 def _manufacturers(listing: Listing) -> list[Coded]:
-    said = [f" {re.sub(r'[^a-z0-9]+', ' ', maker)} " for maker in listing.manufacturers]
-    found = [coded for word, coded in MANUFACTURERS.items() if any(f" {word} " in maker for maker in said)]
-    return found or [(code, "") for code in _said(listing, "manufacturer")]
+    makers = [f" {re.sub(r'[^a-z0-9]+', ' ', maker)} " for maker in listing.manufacturers]
+    codes = [coded for word, coded in MANUFACTURERS.items() if any(f" {word} " in maker for maker in makers)]
+    return codes or [(code, "") for code in _said(listing, "manufacturer")]
 
 
 class Iri(str):
@@ -511,9 +511,9 @@ FORMATS = {"text/turtle": "turtle", "application/ld+json": "json-ld"}
 """Media type → the RDF library's name for it; the first is the default."""
 
 
-def serialised(said: Iterable[Statement], media_type: str) -> bytes:
+def serialised(statements: Iterable[Statement], media_type: str) -> bytes:
     """The statements in one of FORMATS, UTF-8; the same statements always give the same Turtle."""
-    text = _graph(said).serialize(format=FORMATS[media_type], encoding="utf-8")
+    text = _graph(statements).serialize(format=FORMATS[media_type], encoding="utf-8")
     return bytes(text)
 
 
@@ -522,13 +522,13 @@ def _expanded(name: str) -> str:
     return PREFIXES[prefix] + local if prefix in PREFIXES else name
 
 
-def _graph(said: Iterable[Statement]) -> "Graph":
+def _graph(statements: Iterable[Statement]) -> "Graph":
     from rdflib import XSD, Graph, Literal, URIRef  # noqa: PLC0415 - half a second that only a harvest should pay
 
     graph = Graph(bind_namespaces="none")
     for prefix, namespace in PREFIXES.items():
         graph.bind(prefix, namespace)
-    for subject, name, value in said:
+    for subject, name, value in statements:
         if isinstance(value, Iri):
             node: URIRef | Literal = URIRef(_expanded(value))
         elif isinstance(value, Words):

@@ -60,10 +60,10 @@ class _Reading:
     unknown: list[str] = field(default_factory=list)
     left: int = MAX_NODES
 
-    def nothing(self, what: str, said: object) -> Condition:
+    def nothing(self, what: str, value: object) -> Condition:
         """Matches nothing, and is logged: as a code, or not at all."""
         if len(self.unknown) < MAX_NAMED:
-            self.unknown.append(f"{what} {said if isinstance(said, str) and _CODE.fullmatch(said) else '(no code)'}")
+            self.unknown.append(f"{what} {value if isinstance(value, str) and _CODE.fullmatch(value) else '(no code)'}")
         return NOTHING
 
 
@@ -123,8 +123,8 @@ def _coded(name: str, table: Mapping[str, tuple[str, ...]], among: Callable[[str
                 reading.nothing("value", code)
         if not words:
             return NOTHING
-        found = among(name, tuple(words))
-        return Not(found) if kind == "NOT_EQUALS" else found
+        condition = among(name, tuple(words))
+        return Not(condition) if kind == "NOT_EQUALS" else condition
 
     return read
 

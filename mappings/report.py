@@ -106,14 +106,14 @@ def to_csv(report: BatchReport) -> Iterator[str]:
     """A header and a line for each file (RFC 4180); no cell is a formula to a spreadsheet."""
     yield _line(COLUMNS)
     for r in report.files:
-        found = "; ".join(f"{rule} {where}".strip() for rule, where in r.findings)
+        findings = "; ".join(f"{rule} {where}".strip() for rule, where in r.findings)
         told = (
             r.name,
             r.outcome,
             r.rule,
             short(r.rule),
             " ".join(where for rule, where in r.findings if rule == r.rule and where),
-            found,
+            findings,
         )
         yield _line((*told, r.sop_uid or "", r.study_uid or "", str(r.size), r.at.isoformat()))
 
@@ -152,7 +152,7 @@ class _Group:
     def add(self, receipt: Receipt, rule: str) -> None:
         self.count += 1
         if self.count <= NAMED_FILES:
-            self.lines.append(_named(receipt, [where for found, where in receipt.findings if found == rule and where]))
+            self.lines.append(_named(receipt, [where for finding, where in receipt.findings if finding == rule and where]))
 
 
 def _gathered(files: Iterable[Receipt]) -> tuple[dict[tuple[str, str], _Group], dict[str, _Group]]:
@@ -188,4 +188,4 @@ def _rows(report: BatchReport) -> list[tuple[tuple[str, str], int]]:
 
 
 def _total(report: BatchReport, outcome: Outcome) -> int:
-    return sum(n for (found, _), n in report.counts.items() if found == outcome)
+    return sum(n for (other, _), n in report.counts.items() if other == outcome)

@@ -62,16 +62,16 @@ def granted(requested: str | None, registered: Iterable[str]) -> tuple[str, ...]
     """
     own = parse(" ".join(registered))
     met = [_meet(r, o) for r in parse(requested) for o in own] if requested and requested.strip() else list(own)
-    kept = _united(m for m in met if m is not None)
-    if not kept:
+    united = _united(m for m in met if m is not None)
+    if not united:
         raise Invalid("scope-not-registered", "None of the scopes asked for is registered for this client.", "scope")
-    return tuple(map(str, kept))
+    return tuple(map(str, united))
 
 
 @lru_cache(maxsize=1024)
 def _read(word: str) -> Scope | None:
-    found = _SHAPE.fullmatch(word)
-    return Scope(found[1], _V1.get(found[2], found[2])) if found else None
+    match = _SHAPE.fullmatch(word)
+    return Scope(match[1], _V1.get(match[2], match[2])) if match else None
 
 
 def _known(word: str) -> Scope:

@@ -108,10 +108,10 @@ class OrthancNode:
         """See `Node.probe`: asks `/system` (which tells since 1.11), else stores, reads back and deletes an object of its own."""
         system = self._system()
         told = {"OverwriteInstances", "IngestTranscoding"} <= system.keys()
-        found = _told(system) if told else self._tried()
+        names = _told(system) if told else self._tried()
         if self._answers_anybody():
-            found.add("anonymous")
-        return [f"{name}: {sentence}" for name, sentence in REFUSALS.items() if name in found - self._allow]
+            names.add("anonymous")
+        return [f"{name}: {sentence}" for name, sentence in REFUSALS.items() if name in names - self._allow]
 
     def free_bytes(self) -> int | None:
         """See `Node.free_bytes`: Orthanc tells what it uses, never what is left."""
@@ -183,7 +183,7 @@ class OrthancNode:
             if place:
                 self.delete(place)
         transcodes = (first, alone) != (_md5(implicit), _md5(explicit))
-        return {name for name, found in (("transcoding", transcodes), ("overwrite", second != first)) if found}
+        return {name for name, changes in (("transcoding", transcodes), ("overwrite", second != first)) if changes}
 
     def _file(self, place: str) -> str:
         return f"instances/{self._known(place)}/attachments/dicom/data"
@@ -296,7 +296,7 @@ def _not_orthanc() -> Unavailable:
 def _told(system: dict[str, Any]) -> set[str]:
     """What `/system` says: OverwriteInstances a boolean, since 1.13 maybe "Never" or when; IngestTranscoding a syntax or ""."""
     overwrites = system["OverwriteInstances"] not in {False, "Never"}
-    return {name for name, found in (("overwrite", overwrites), ("transcoding", bool(system["IngestTranscoding"]))) if found}
+    return {name for name, is_so in (("overwrite", overwrites), ("transcoding", bool(system["IngestTranscoding"]))) if is_so}
 
 
 def _new_md5() -> "hashlib._Hash":

@@ -67,9 +67,9 @@ def add(
         series=series_held,
         instances=instances_held,
     ).encode()
-    said = {"modalities": modalities, "sop_classes": classes, "fragment": fragment, "touched": stamp(now)}
-    said |= {"series": series_held, "instances": instances_held, "form": FORM}
-    connection.execute(_GROW, {f"new_{k}": v for k, v in said.items()} | {"row": held.id})
+    values = {"modalities": modalities, "sop_classes": classes, "fragment": fragment, "touched": stamp(now)}
+    values |= {"series": series_held, "instances": instances_held, "form": FORM}
+    connection.execute(_GROW, {f"new_{k}": v for k, v in values.items()} | {"row": held.id})
 
 
 def _with(words: str, word: str | None) -> str:
@@ -119,12 +119,12 @@ def _width(table: Table, name: str) -> int | None:
 
 def _patient(connection: Connection, header: Header, party: int, provider: str, now: datetime) -> int:
     key = patient_key(provider, header.patient_id or "")
-    found = connection.execute(_PATIENT, {"key": key}).scalar_one_or_none()
-    if found is None:
+    patient = connection.execute(_PATIENT, {"key": key}).scalar_one_or_none()
+    if patient is None:
         sex = header.patient_sex if header.patient_sex in SEXES else None
         values = {"key": key, "party": party, "patient_id": header.patient_id or "", "sex": sex, "updated": stamp(now)}
-        found = _insert_missing(connection, t.patient, values)
-    return found if found is not None else int(connection.execute(_PATIENT, {"key": key}).scalar_one())
+        patient = _insert_missing(connection, t.patient, values)
+    return patient if patient is not None else int(connection.execute(_PATIENT, {"key": key}).scalar_one())
 
 
 def _study(connection: Connection, header: Header, dataset: int, patient: int, now: datetime) -> Any:

@@ -114,8 +114,8 @@ class Reading:
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._connection.close()
-        if isinstance(error, exc.SQLAlchemyError) and (said := _translation(error)) is not error:
-            raise said from error
+        if isinstance(error, exc.SQLAlchemyError) and (failure := _translation(error)) is not error:
+            raise failure from error
 
 
 def added(connection: Connection, table: Table, **values: object) -> int:
@@ -185,9 +185,9 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except exc.SQLAlchemyError as error:
-        if (said := _translation(error)) is error:
+        if (failure := _translation(error)) is error:
             raise
-        raise said from error
+        raise failure from error
 
 
 def _translation(error: exc.SQLAlchemyError) -> Exception:
@@ -220,8 +220,8 @@ def wait_for(store: Store, seconds: float = 30) -> None:
                 connection.execute(select(1))
         except Unavailable as failure:
             if time.monotonic() > until:
-                said = cause(failure.__cause__ or failure)
-                raise Unavailable("database-unavailable", f"The database does not answer: {said}") from failure
+                reason = cause(failure.__cause__ or failure)
+                raise Unavailable("database-unavailable", f"The database does not answer: {reason}") from failure
             time.sleep(0.2)
         else:
             return

@@ -66,13 +66,13 @@ def read_media_type(text: str) -> MediaType | None:
     name = f"{named[1]}/{named[2].replace(' ', '+')}".lower()
     parameters, at = [], named.end()
     while at < len(text):
-        found = _PARAMETER.match(text, at)
-        if found is None:
+        match = _PARAMETER.match(text, at)
+        if match is None:
             return None
-        if found[1]:
-            value = re.sub(r"\\(.)", r"\1", found[2]) if found[2] is not None else found[3]
-            parameters.append((found[1].lower(), value))
-        at = found.end()
+        if match[1]:
+            value = re.sub(r"\\(.)", r"\1", match[2]) if match[2] is not None else match[3]
+            parameters.append((match[1].lower(), value))
+        at = match.end()
     return MediaType(name, tuple(parameters))
 
 
@@ -82,15 +82,15 @@ def choose_retrieve(accept: str, stored: Collection[str]) -> Choice:
     Only the stored syntaxes are served, also to a caller who names none (whom §8.7.3.5.2 promises Explicit VR Little Endian: the
     part says its syntax). Raises NotAcceptable when every range that fits names only other syntaxes, or none fits.
     """
-    kept = sorted(set(stored))
-    syntax = kept[0] if len(kept) == 1 else None
-    ranges = [r for r in _ranges(accept) if _syntaxes_fit(r.media, kept)]
+    syntaxes = sorted(set(stored))
+    syntax = syntaxes[0] if len(syntaxes) == 1 else None
+    ranges = [r for r in _ranges(accept) if _syntaxes_fit(r.media, syntaxes)]
     chosen = _best(accept, ranges, {RELATED: _fits_related, DICOM: partial(_fits, DICOM)})
     if chosen is None:
         raise NotAcceptable(
             "not-acceptable",
             f'Instances are sent as multipart/related; type="{DICOM}" or as {DICOM}, in the transfer syntax they are stored in '
-            f"({', '.join(kept) or 'none is there'}): ask for transfer-syntax=*.",
+            f"({', '.join(syntaxes) or 'none is there'}): ask for transfer-syntax=*.",
             "Accept",
         )
     return Choice(DICOM, chosen == RELATED, syntax)
@@ -119,9 +119,9 @@ def _best(accept: str, ranges: Sequence[_Range], offers: Mapping[str, Callable[[
         return next(iter(offers))
     weighed: list[tuple[float, int, int, str]] = []
     for rank, (offer, fit) in enumerate(offers.items()):
-        found = max(((fit(r.media), r.weight, -r.position) for r in ranges), default=(0, 0.0, 0))
-        if found[0] and found[1]:
-            weighed.append((found[1], found[2], -rank, offer))
+        best = max(((fit(r.media), r.weight, -r.position) for r in ranges), default=(0, 0.0, 0))
+        if best[0] and best[1]:
+            weighed.append((best[1], best[2], -rank, offer))
     return max(weighed)[3] if weighed else None
 
 
@@ -155,5 +155,5 @@ def _ranges(accept: str) -> list[_Range]:
 
 def _weight(media: MediaType) -> float:
     """The range's q (RFC 9110 §12.4.2); one that can't be read counts as 1."""
-    said = media.get("q") or "1"
-    return float(said) if _WEIGHT.fullmatch(said) else 1.0
+    weight = media.get("q") or "1"
+    return float(weight) if _WEIGHT.fullmatch(weight) else 1.0

@@ -45,9 +45,9 @@ def _put(digest: _Sink, data: memoryview, event: Event, depth: int) -> None:
         digest.update(_MARK(tag, 0))
     elif vr and tag & 0xFFFF and tag != TRAILING_PADDING:
         value = data[start:stop]
-        known = "OW" if tag == PIXEL_DATA else resolve(tag, creator)
-        if known not in ("UN", "SQ") or not _put_sequence(digest, value, tag, depth):
-            canonical = _canonical(value, known)
+        standard_vr = "OW" if tag == PIXEL_DATA else resolve(tag, creator)
+        if standard_vr not in ("UN", "SQ") or not _put_sequence(digest, value, tag, depth):
+            canonical = _canonical(value, standard_vr)
             digest.update(_MARK(tag, len(canonical)))
             digest.update(canonical)
 

@@ -32,8 +32,8 @@ def private_vr(tag: int, creator: str | None) -> str:
     group, element = tag >> 16, tag & 0xFFFF
     if element <= 0xFF:
         return "LO" if element >= 0x10 else "UL" if element == 0 else "UN"
-    known = private_dictionaries.get(creator or "", {})
-    entry = known.get(f"{group:04X}{element:04X}") or known.get(f"{group:04X}xx{element & 0xFF:02X}")
+    entries = private_dictionaries.get(creator or "", {})
+    entry = entries.get(f"{group:04X}{element:04X}") or entries.get(f"{group:04X}xx{element & 0xFF:02X}")
     return _ONE_OF.get(entry[0], entry[0]).replace("xs", "US") if entry else "UN"
 
 

@@ -107,19 +107,19 @@ _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 def agrees(dataset: memoryview, transfer_syntax: str, sop_class: str, sop_instance: str) -> bool:
     """Whether a data set is of the SOP Class and Instance its command names (PS3.7 §9.1.1.1); what it lacks, others judge."""
     try:
-        said = _identity(plain(dataset, transfer_syntax), transfer_syntax)
+        uids = _identity(plain(dataset, transfer_syntax), transfer_syntax)
     except Unreadable:
         return True
-    return said.get(_SOP_CLASS, sop_class) == sop_class and said.get(_SOP_INSTANCE, sop_instance) == sop_instance
+    return uids.get(_SOP_CLASS, sop_class) == sop_class and uids.get(_SOP_INSTANCE, sop_instance) == sop_instance
 
 
 def _identity(dataset: memoryview, transfer_syntax: str) -> dict[int, str]:
-    found: dict[int, str] = {}
+    uids: dict[int, str] = {}
     for tag, vr, start, stop, _, scope in walk(dataset, transfer_syntax):
         if scope.path or not vr or vr == "SQ":
             continue
         if tag > _SOP_INSTANCE:
             break
         if tag in {_SOP_CLASS, _SOP_INSTANCE} and stop > start:
-            found[tag] = bytes(dataset[start : min(stop, start + 65)]).strip(b"\0 ").decode("ascii", "replace")
-    return found
+            uids[tag] = bytes(dataset[start : min(stop, start + 65)]).strip(b"\0 ").decode("ascii", "replace")
+    return uids

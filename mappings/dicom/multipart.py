@@ -119,12 +119,12 @@ class PartReader:
 
     def _content(self) -> bool:
         """A part's bytes, or the preamble: up to the next delimiter, or all that can't be the start of one."""
-        found = self._kept.find(self._delimiter, self._at)
-        stop = found if found >= 0 else max(self._at, len(self._kept) - len(self._delimiter) + 1)
+        at = self._kept.find(self._delimiter, self._at)
+        stop = at if at >= 0 else max(self._at, len(self._kept) - len(self._delimiter) + 1)
         if self._sink is not None and stop > self._at:
             self._sink.write(memoryview(self._kept)[self._at : stop])
         self._at = stop
-        if found < 0:
+        if at < 0:
             return False
         self._at += len(self._delimiter)
         self._step = self._delimited

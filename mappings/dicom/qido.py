@@ -139,8 +139,8 @@ def _dates(field: str, name: str, value: str) -> Condition:
 def _times(field: str, name: str, value: str) -> Condition:
     """A time stands for all that its precision leaves open: 10 from 10:00 until before 11:00 (PS3.4 §C.2.2.2.5)."""
     low, high = _bounds(name, value.replace(":", ""), "qido-time", "HHMMSS.FFFFFF", lambda t: _TIME.fullmatch(t) is not None)
-    found = Between(field, low and re.sub(r"(?<=\d\d)(?:0000|00)$", "", low), high and high + _LAST_TIME[len(high) :])
-    return found if "-" in value else AllOf((found,))  # one time is no range, so dates leave it alone
+    bounds = Between(field, low and re.sub(r"(?<=\d\d)(?:0000|00)$", "", low), high and high + _LAST_TIME[len(high) :])
+    return bounds if "-" in value else AllOf((bounds,))  # one time is no range, so dates leave it alone
 
 
 def _numbers(field: str, name: str, value: str) -> Condition:
@@ -213,10 +213,10 @@ def _page(given: dict[str, str], most: int) -> tuple[Page, list[str]]:
 
 
 def _count(given: dict[str, str], name: str, default: int) -> int:
-    said = given.get(name, "").strip()
-    if not re.fullmatch(r"\d{0,12}", said, re.ASCII):
+    text = given.get(name, "").strip()
+    if not re.fullmatch(r"\d{0,12}", text, re.ASCII):
         raise Invalid(f"qido-{name}", "This parameter takes a whole number from 0.", name)
-    return int(said) if said else default
+    return int(text) if text else default
 
 
 _PARAMETERS = _IGNORED | {"limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching"}

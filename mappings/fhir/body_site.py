@@ -53,8 +53,8 @@ BODY_PARTS: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
 
 def body_site(text: str) -> dict[str, object]:
     """A Coding: SNOMED CT where table L-1 has the part, else the object's own word in Accord's system."""
-    found = BODY_PARTS.get(text)
-    return coding(SNOMED, *found) if found else coding(BODY_PART, text)
+    code = BODY_PARTS.get(text)
+    return coding(SNOMED, *code) if code else coding(BODY_PART, text)
 
 
 def parts_coded(code: str) -> tuple[str, ...]:

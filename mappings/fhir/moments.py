@@ -19,10 +19,10 @@ _VALUE = re.compile(
 
 def parsed(text: str, where: str) -> tuple[str, datetime, datetime]:
     """(prefix, start, end) of a date value: the UTC interval its precision spans, end exclusive. Raises Invalid('date')."""
-    found = _VALUE.fullmatch(text)
+    match = _VALUE.fullmatch(text)
     try:
-        if found:
-            prefix, *parts = found.groups()
+        if match:
+            prefix, *parts = match.groups()
             return prefix or "eq", *_interval(*parts)
     except (ValueError, OverflowError):
         pass

@@ -62,10 +62,11 @@ def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str |
         (folder / "demo.json").unlink(missing_ok=True)
 
 
-def _settings(found: Settings) -> Settings:
+def _settings(settings: Settings) -> Settings:
     quiet = {"log_level": os.environ.get("ACCORD_LOG_LEVEL", "WARNING"), "repository": "DEMO repository", "min_free_mb": 100}
-    found = replace(found, **quiet, federation_secret=found.federation_secret or "Secret demo")
-    return replace(found, port=_free(found.bind, found.port, "HTTP"), dimse_port=_free(found.bind, found.dimse_port, "DICOM"))
+    settings = replace(settings, **quiet, federation_secret=settings.federation_secret or "Secret demo")
+    ports = _free(settings.bind, settings.port, "HTTP"), _free(settings.bind, settings.dimse_port, "DICOM")
+    return replace(settings, port=ports[0], dimse_port=ports[1])
 
 
 def _environment(settings: Settings) -> dict[str, str]:

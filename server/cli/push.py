@@ -83,13 +83,13 @@ def _walked(given: Path) -> Iterator[tuple[Path, str]]:
 def _judged(path: Path, name: str) -> tuple[int, str]:
     """(size, why it is not sent), the second empty for a file that is."""
     try:
-        found = path.lstat()
+        status = path.lstat()
     except OSError:
         return 0, "is not there."
-    if not stat.S_ISREG(found.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         return 0, "is not a regular file."
     if not os.access(path, os.R_OK):
         return 0, "can't be read."
-    if found.st_size > LARGEST:
+    if status.st_size > LARGEST:
         return 0, f"is larger than {LARGEST // 1_000_000} MB."
-    return found.st_size, "" if len(name.encode()) <= LONGEST_NAME else f"has a path of more than {LONGEST_NAME} bytes."
+    return status.st_size, "" if len(name.encode()) <= LONGEST_NAME else f"has a path of more than {LONGEST_NAME} bytes."

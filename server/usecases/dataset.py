@@ -45,8 +45,8 @@ def set_dataset(hall: Hall, actor: str, alias: str, details: Mapping[str, str]) 
         row, about = require_dataset(connection, alias)
         texts = {"title": row.title, "description": row.description}
         texts |= {key: details[key] for key in texts if key in details}
-        kept = {key: value for key, value in {**row.details, **details}.items() if value and key not in texts}
-        datasets.describe(connection, row, now, title=texts["title"], description=texts["description"], details=kept)
+        rest = {key: value for key, value in {**row.details, **details}.items() if value and key not in texts}
+        datasets.describe(connection, row, now, title=texts["title"], description=texts["description"], details=rest)
         record(connection, DatasetDescribed(dataset=alias, details=details), now, actor, about)
 
 

@@ -31,10 +31,10 @@ def is_pending(hall: Hall) -> bool:
 
 def _rebuild(hall: Hall, key: int) -> bool:
     with hall.store.read() as connection:
-        found = index.study(connection, key)
-    if found is None:
+        read = index.study(connection, key)
+    if read is None:
         return False
-    study, touched = found
+    study, touched = read
     made = document(study)
     with hall.store.write(durable=False) as connection:
         return index.documented(connection, key, made, touched, hall.clock())

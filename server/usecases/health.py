@@ -23,8 +23,9 @@ def troubles(hall: Hall) -> list[str]:
     """What is wrong now, in sentences for the operator; empty when nothing is."""
     if not hall.store.answers():
         return ["The database does not answer."]
-    found = [] if migrate.current(hall.store) == migrate.newest() else ["The schema is not this release's: run `accord migrate`."]
-    return [*found, *_written(hall), *_disk(hall), *_nodes(hall)]
+    current = migrate.current(hall.store) == migrate.newest()
+    schema = [] if current else ["The schema is not this release's: run `accord migrate`."]
+    return [*schema, *_written(hall), *_disk(hall), *_nodes(hall)]
 
 
 def _written(hall: Hall) -> list[str]:
@@ -50,7 +51,7 @@ def _disk(hall: Hall) -> list[str]:
 def _nodes(hall: Hall) -> list[str]:
     with hall.store.read() as connection:
         rows = hall.governance(connection).nodes.values()
-    return [said for row in rows if row.state is NodeState.LINKED for said in _node(hall, row.id)]
+    return [trouble for row in rows if row.state is NodeState.LINKED for trouble in _node(hall, row.id)]
 
 
 def _node(hall: Hall, key: int) -> list[str]:

@@ -25,10 +25,10 @@ def report(hall: Hall, caller: Caller | None, key: str) -> BatchReport:
         row = batches.by_key(connection, key)
     if row is None or not _may_read(caller, row.provider):
         raise NotFound("batch-unknown", "There is no batch with this key.", "batch")
-    found = _report(hall, row)
+    told = _report(hall, row)
     if caller is not None:
-        noted(hall, caller, Action.DISCOVER, f"batch/{row.key}", 200, sum(found.counts.values()))
-    return found
+        noted(hall, caller, Action.DISCOVER, f"batch/{row.key}", 200, sum(told.counts.values()))
+    return told
 
 
 def listed(hall: Hall, caller: Caller | None) -> list[BatchReport]:

@@ -105,9 +105,11 @@ def frame_attributes(dataset: memoryview, transfer_syntax: str, frame: int) -> F
     ranks: dict[tuple[int, int], int] = {}
     for tag, vr, (sequence, rank), value in _wanted(dataset, transfer_syntax, frame):
         if tag in PIXELS:
-            found = _read(_Raw(raw, ">" if transfer_syntax == BIG_ENDIAN else "<"), transfer_syntax, _KEYWORDS[tag], vr, value)
-            _check(found, frame)
-            return found
+            attributes = _read(
+                _Raw(raw, ">" if transfer_syntax == BIG_ENDIAN else "<"), transfer_syntax, _KEYWORDS[tag], vr, value
+            )
+            _check(attributes, frame)
+            return attributes
         if rank >= ranks.get((sequence, tag), 0):
             raw[sequence, tag], ranks[sequence, tag] = value, rank
     raise NotAcceptable("no-pixels", "This object has no pixel data, so there is no picture of it.")
@@ -144,12 +146,12 @@ def _place(path: ItemPath, frame: int) -> tuple[int, int] | None:
 class _Raw:
     """Values as encoded, by (LUT sequence or 0, tag)."""
 
-    found: dict[tuple[int, int], memoryview]
+    values: dict[tuple[int, int], memoryview]
     order: str
 
     def value(self, tag: int, sequence: int = 0) -> memoryview:
         """Empty where there is none."""
-        return self.found.get((sequence, tag), memoryview(b""))
+        return self.values.get((sequence, tag), memoryview(b""))
 
     def shorts(self, tag: int, sequence: int = 0, *, signed: bool = False) -> list[int]:
         """The first values of an US or SS, three at most."""
@@ -189,9 +191,9 @@ class _Raw:
 
     def lut(self, descriptor: int, data: int, sequence: int = 0, *, signed: bool) -> Lut:
         """A table of this sequence, or of the top for 0."""
-        said = self.shorts(descriptor, sequence) or [0, 0, 16]
+        shape = self.shorts(descriptor, sequence) or [0, 0, 16]
         first = [*self.shorts(descriptor, sequence, signed=signed), 0, 0][1]
-        return Lut(said[0] or 65_536, first, said[-1], self.value(data, sequence))
+        return Lut(shape[0] or 65_536, first, shape[-1], self.value(data, sequence))
 
 
 def _read(raw: _Raw, syntax: str, keyword: str, vr: str, pixels: memoryview) -> FrameAttributes:
@@ -223,14 +225,14 @@ def _read(raw: _Raw, syntax: str, keyword: str, vr: str, pixels: memoryview) -> 
     )
 
 
-def _check(found: FrameAttributes, frame: int) -> None:
-    frames = max(found.frames, 1)
+def _check(attributes: FrameAttributes, frame: int) -> None:
+    frames = max(attributes.frames, 1)
     if not 1 <= frame <= frames:
         raise NotFound("frame-not-found", f"The object has {frames} frame{'s' if frames > 1 else ''}.", "frame")
-    pixels, samples = found.size[0] * found.size[1], (1, 3) if found.keyword == "PixelData" else (1,)
-    if not pixels or not found.photometric or found.samples not in samples:
+    pixels, samples = attributes.size[0] * attributes.size[1], (1, 3) if attributes.keyword == "PixelData" else (1,)
+    if not pixels or not attributes.photometric or attributes.samples not in samples:
         raise undecodable("it lacks its size or says nothing of its colours")
-    if found.keyword == "PixelData" and not 1 <= found.stored <= found.allocated <= 64:
+    if attributes.keyword == "PixelData" and not 1 <= attributes.stored <= attributes.allocated <= 64:
         raise undecodable("its numbers of bits contradict each other")
-    if pixels * found.samples * max(found.allocated, 8) // 8 > MAX_FRAME:
+    if pixels * attributes.samples * max(attributes.allocated, 8) // 8 > MAX_FRAME:
         raise NotAcceptable("pixels-too-large", f"A frame of more than {MAX_FRAME >> 20} MB is not rendered.")

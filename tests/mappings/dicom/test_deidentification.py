@@ -100,6 +100,7 @@ def test_a_fact_is_found_where_it_stands(elements, finding):
         [short(0x00100021, "LO", b"HOSPITAL")],
         [short(0x00101040, "LO", b"  \0\0")],
         [sequence(0x00080082)],
+        [sequence(0x00080082), NO],
         [sequence(0x00101002, b"", short(0x00100020, "LO", b"  "))],
         [short(0x00090010, "LO", b"NOBODY")],
         [short(0x00090000, "UL", b"\1\0\0\0")],

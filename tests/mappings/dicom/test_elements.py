@@ -96,6 +96,15 @@ def test_three_thousand_nested_sequences_are_refused_and_not_recursed_into(synta
         walked((head + item(b"", UNDEFINED)) * 3000, syntax)
 
 
+@pytest.mark.parametrize(("depth", "refused"), [(32, False), (33, True)])
+def test_sequences_are_nested_up_to_32(depth, refused):
+    dataset = NAME
+    for _ in range(depth):
+        dataset = long(0x00081115, b"SQ", item(dataset))
+    with pytest.raises(Unreadable, match="deeper than 32") if refused else contextlib.nullcontext():
+        assert len(walked(dataset)) == 4 * depth + 1
+
+
 def test_sequences_hidden_under_un_cost_no_more_the_deeper_they_lie():
     dataset = NAME
     for _ in range(60):
@@ -191,16 +200,17 @@ def test_an_items_character_set_holds_in_it_and_below_and_ends_with_it():
     assert found == ["iso_ir_126", "latin_1", "latin_1"]
 
 
+@pytest.mark.parametrize("count", [1, 1000])
 @pytest.mark.parametrize("cut", [None, -1])
-def test_a_shared_walk_gives_every_reader_all_events_up_to_a_refusal(cut):
-    dataset = memoryview(long(0x00081115, b"SQ", item(NAME) * 1000)[:cut])
+def test_a_shared_walk_gives_every_reader_all_events_up_to_a_refusal(cut, count):
+    dataset = memoryview((long(0x00081115, b"SQ", item(NAME) * count, UNDEFINED) + SEQUENCE_DELIMITER)[:cut])
     read, listened, alone = [], [], []
     with contextlib.suppress(Unreadable):
         read.extend(shared(walk(dataset, EXPLICIT), listened.extend))
     with contextlib.suppress(Unreadable):
         alone.extend(walk(dataset, EXPLICIT))
     assert read == listened == alone
-    assert (len(alone) == 3002) == (cut is None)
+    assert len(alone) == 3 * count + (2 if cut is None else 1)
 
 
 @pytest.mark.parametrize("seed", range(8))

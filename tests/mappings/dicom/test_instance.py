@@ -87,7 +87,7 @@ def test_a_data_set_is_walked_once(monkeypatch):
 
 
 def test_an_illegal_uid_ranks_before_the_structure_that_breaks_after_it():
-    dataset, syntax, _ = opened("ct/CT_small.dcm")
+    dataset, syntax, _ = opened("mr/MR_small.dcm")
     cut = bytes(dataset[:-1])
     uid = cut.index(b"\x08\0\x18\0UI") + 8
     for broken, rule in ((cut, "structure-broken"), (cut[:uid] + b"x" + cut[uid + 1 :], "uid-illegal")):

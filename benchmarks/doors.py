@@ -33,8 +33,8 @@ from mappings.dicom.content import content_digest
 from mappings.dicom.dimse import TRANSFER_SYNTAXES, agrees
 from mappings.dicom.part10 import Unreadable, file_meta, plain, read_part10
 from mappings.report import Receipt
-from server.usecases.arrival import read
 from server.usecases.hall import Hall
+from server.usecases.parse import parse_file
 from server.wiring import placeholders
 from tests.servers import find
 
@@ -72,7 +72,7 @@ def offers(folder: Path) -> list[Offer]:
 
 def _named(path: Path) -> tuple[str | None, bytes | None]:
     try:
-        instance = read(path.name, memoryview(path.read_bytes()), frozenset()).instance
+        instance = parse_file(path.name, memoryview(path.read_bytes()), frozenset()).instance
     except Unreadable:
         return None, None
     return instance.sop_uid, instance.digest
@@ -188,7 +188,7 @@ def catch(files: Iterable[Offer]) -> dict[str, Sent]:
 def judged(file: bytes | memoryview) -> Verdict:
     """The verdict on these bytes alone, undeclared by any agreement."""
     try:
-        seen = read("-", memoryview(file), placeholders()).seen
+        seen = parse_file("-", memoryview(file), placeholders()).seen
     except Unreadable as bad:
         return "reject", bad.rule
     verdict = deposit.verdict(seen.declared, False, seen.findings)

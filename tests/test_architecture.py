@@ -24,7 +24,7 @@ FLOORS = {"settings": 0, "log": 0, "usecases": 1, "faults": 1, "web": 2, "dimse"
 """Inside `server`, from the bottom up; those on one floor don't import each other."""
 DOORS = {"web", "dimse", "worker"}
 
-EVERYBODY = {"hall", "record", "naming"}
+EVERYBODY = {"hall", "access", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
     "explain": {"identify"},  # decided for the subject that a request of this client would have
@@ -37,13 +37,13 @@ ALLOWED = {
     "federate": {"identify"},  # what is listed is what anybody may see
     "render": {"deliver"},  # a picture is granted and recorded as bytes are
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
-    "take": {"admission", "arrival", "batch", "keep", "read_back", "receipts"},  # a file is read, judged, kept and told of
-    "keep": {"admission", "arrival", "read_back", "receipts"},  # a stop binds when it settles, with its receipt
-    "admission": {"arrival", "batch"},  # what is judged, and where it comes from
-    "receipts": {"arrival", "batch"},  # the same
+    "take": {"admission", "parse", "batch", "keep", "read_back", "receipts"},  # a file is read, judged, kept and told of
+    "keep": {"admission", "parse", "read_back", "receipts"},  # a stop binds when it settles, with its receipt
+    "admission": {"parse", "batch"},  # what is judged, and where it comes from
+    "receipts": {"parse", "batch"},  # the same
     "push": {"admission", "batch", "receipts"},  # a provider's client opens, fills and closes a batch
-    "reconcile": {"arrival", "batch", "keep", "read_back", "receipts"},  # what a crash left is settled as any deposit
-    "release": {"admission", "arrival", "batch", "keep", "read_back", "receipts"},  # the same, of what waited
+    "reconcile": {"parse", "batch", "keep", "read_back", "receipts"},  # what a crash left is settled as any deposit
+    "release": {"admission", "parse", "batch", "keep", "read_back", "receipts"},  # the same, of what waited
 }
 """Use case → use cases it may call, with the reason."""
 
@@ -280,7 +280,7 @@ def test_the_table_of_calls_between_use_cases_lists_no_call_that_is_not_made() -
     assert {k: v for k, v in made.items() if v} == ALLOWED
 
 
-DEPOSIT = ("take", "keep", "admission", "receipts", "read_back", "arrival", "batch", "hall")
+DEPOSIT = ("take", "keep", "admission", "receipts", "read_back", "parse", "batch", "hall")
 """What a C-STORE walks through below its door: each may call what stands behind it, none is returned to from below."""
 
 

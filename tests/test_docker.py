@@ -18,7 +18,7 @@ from flask import Flask
 from adapters.nodes.orthanc import OrthancNode
 from server.cli.main import accord
 from server.settings import Settings, described
-from server.usecases.arrival import read
+from server.usecases.parse import parse_file
 from server.web import operations
 from tests import builders
 from tests.servers import orthanc_server
@@ -65,13 +65,13 @@ def test_each_service_of_ours_runs_a_command_the_parser_knows() -> None:
     assert {"web", "dimse", "worker", "migrate"} == {parsed(service["command"]).info_name for service in OURS.values()}
 
 
-def documented() -> Iterator[list[str]]:
+def keep_document() -> Iterator[list[str]]:
     for line in (DOCKER / "compose.yaml").read_text().splitlines():
         if line.startswith("#") and " exec web accord " in line:
             yield shlex.split(line.partition(" exec web accord ")[2])
 
 
-@pytest.mark.parametrize("arguments", list(documented()), ids=" ".join)
+@pytest.mark.parametrize("arguments", list(keep_document()), ids=" ".join)
 def test_each_documented_command_is_one_and_names_what_is_there(arguments: list[str]) -> None:
     given = parsed(arguments).params
     url, secret = given.get("url"), given.get("secret_file")
@@ -214,6 +214,6 @@ def test_the_orthanc_of_the_compose_file_is_a_node_that_nothing_is_said_against(
         assert node.check().ok
         assert node.probe() == []
         sample = builders.sample("ct/lung_lctsc_ct01.dcm")
-        place = node.store(read("ct01.dcm", sample, frozenset()).node_file, sample)
+        place = node.store(parse_file("ct01.dcm", sample, frozenset()).node_file, sample)
         with node.open(place) as stored:
             assert stored.read() == sample

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from adapters.sql import tables as t
-from adapters.sql.store import added, moment, stamp
+from adapters.sql.store import insert_one, moment, stamp
 from consent.deposit import Outcome
 from mappings.failures import Conflict
 from mappings.report import Receipt
@@ -54,7 +54,7 @@ def _batch(r: Any) -> BatchRow:
 
 def add(connection: Connection, now: datetime, **values: object) -> int:
     """Insert an open batch; its id."""
-    return added(connection, t.batch, opened=stamp(now), touched=stamp(now), **values)
+    return insert_one(connection, t.batch, opened=stamp(now), touched=stamp(now), **values)
 
 
 def by_key(connection: Connection, key: str) -> BatchRow | None:

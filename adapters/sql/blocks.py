@@ -7,7 +7,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.custody import SopInstance
-from adapters.sql.store import added, stamp
+from adapters.sql.store import insert_one, stamp
 from consent.custody import IN_CARE, State
 
 _c = t.custody.c
@@ -44,7 +44,7 @@ def add(connection: Connection, dataset: int, reason: State, now: datetime, **na
 
     `named`: study_uid, or sop_uid and perhaps digest.
     """
-    return added(connection, t.block, dataset=dataset, reason=reason, at=stamp(now), **named)
+    return insert_one(connection, t.block, dataset=dataset, reason=reason, at=stamp(now), **named)
 
 
 def lift(connection: Connection, uid: str, now: datetime) -> int:

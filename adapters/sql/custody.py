@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, Delete, Update, and_, bindparam, delete, exists, func, or_, select, text, update
 
 from adapters.sql import tables as t
-from adapters.sql.store import added, stamp
+from adapters.sql.store import insert_one, stamp
 from consent.custody import AT_REST, AWAITING_DELETION, IN_CARE, MOVES, PURGES, Move, State
 
 _c = t.custody.c
@@ -94,7 +94,7 @@ def lock_study(connection: Connection, study_uid: str) -> None:
 def claim(connection: Connection, instance: SopInstance, placement: Placement, rule: str, lease: Lease, now: datetime) -> int:
     """Make the row of what has come; its id. Raises IntegrityError where another row in care has the UID."""
     values = {"rule": rule, "holder": lease.holder, "lease": stamp(lease.until), "at": stamp(now)}
-    return added(connection, t.custody, **asdict(instance), **asdict(placement), **values, state=MOVES[Move.CLAIM].target)
+    return insert_one(connection, t.custody, **asdict(instance), **asdict(placement), **values, state=MOVES[Move.CLAIM].target)
 
 
 def move(

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
 
 from adapters.sql import tables as t
-from adapters.sql.store import added, moment, stamp
+from adapters.sql.store import insert_one, moment, stamp
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
 from consent.dataset import Facts
@@ -60,7 +60,7 @@ def check_writable(connection: Connection) -> None:
 def insert_row(connection: Connection, table: Table, now: datetime, **values: object) -> int:
     """Insert one governance row and move the counter; its id."""
     touch(connection)
-    return added(connection, table, **_dated(table, now, values))
+    return insert_one(connection, table, **_dated(table, now, values))
 
 
 def update_row(connection: Connection, table: Table, key: int, now: datetime, **values: object) -> None:

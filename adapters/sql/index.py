@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection, Table, bindparam, case, delete, exists, func, select, update
 
 from adapters.sql import tables as t
-from adapters.sql.store import added, insert_of, moment, stamp
+from adapters.sql.store import insert_of, insert_one, moment, stamp
 from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
 from mappings.dicom.header import Header
 from mappings.fields import folded, folded_name
@@ -56,7 +56,7 @@ def add(
     }
     summary = instance_summary(header, header.transfer_syntax).encode()
     frames = max(header.number_of_frames or 1, 1)
-    added(connection, t.instance, **values, number=header.instance_number, frames=frames, summary=summary, metadata=metadata)
+    insert_one(connection, t.instance, **values, number=header.instance_number, frames=frames, summary=summary, metadata=metadata)
     modalities, classes = _with(held.modalities, header.modality), _with(held.sop_classes, header.sop_class_uid)
     series_held, instances_held = held.series + is_new, held.instances + 1
     fragment = study_fragment(
@@ -172,7 +172,7 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
 def _series(connection: Connection, header: Header, study: int) -> tuple[int, bool]:
     row = connection.execute(_SERIES, {"of": study, "uid": header.series_instance_uid}).one_or_none()
     if row is None:
-        return added(connection, t.series, **_fitted(t.series, _series_values(header, study))), True
+        return insert_one(connection, t.series, **_fitted(t.series, _series_values(header, study))), True
     fragment = series_fragment(_header(row.header), instances=row.instances + 1).encode()
     connection.execute(_GROW_SERIES, {"row": row.id, "new_instances": row.instances + 1, "new_fragment": fragment})
     return row.id, False
@@ -267,7 +267,7 @@ def _noun(row: Any, series: tuple[Series, ...]) -> Study:
     )
 
 
-def documented(connection: Connection, key: int, document: bytes, touched: int, now: datetime) -> bool:
+def keep_document(connection: Connection, key: int, document: bytes, touched: int, now: datetime) -> bool:
     """Keep a study's document; False where the study changed meanwhile (it stays due)."""
     fresh = update(t.study).where(_s.id == key, _s.touched == touched)
     values = {"document": document, "version": _s.version + 1, "updated": stamp(now), "dirty_since": None}

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import Connection, bindparam, func, insert, select, text, update
 
 from adapters.sql import tables as t
-from adapters.sql.store import added, moment, stamp
+from adapters.sql.store import insert_one, moment, stamp
 from consent import merkle
 from consent.commitment import NONCE_BYTES, canonical, leaf_hash
 from consent.entries import Entry, Target, TargetType, targets_of
@@ -47,7 +47,7 @@ def record(connection: Connection, entry: Entry, at: datetime, actor: str, about
     """Append an entry inside the caller's transaction, with its targets; returns its id."""
     facts = entry.body(at, actor)
     body, nonce = canonical(facts), os.urandom(NONCE_BYTES)
-    leaf = added(connection, t.ledger_leaf, leaf=leaf_hash(nonce, body))
+    leaf = insert_one(connection, t.ledger_leaf, leaf=leaf_hash(nonce, body))
     values = {"id": leaf, "nonce": nonce, "body": body, "kind": entry.kind, "at": stamp(at), "actor": actor}
     connection.execute(_BODY, {**values, "party": about.party, "dataset": about.dataset, "batch": about.batch})
     if targets := targets_of(entry.kind, facts):

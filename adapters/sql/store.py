@@ -118,7 +118,7 @@ class Reading:
             raise failure from error
 
 
-def added(connection: Connection, table: Table, **values: object) -> int:
+def insert_one(connection: Connection, table: Table, **values: object) -> int:
     """Insert one row and return its id."""
     return int(connection.execute(_adding(table), values).scalar_one())
 

@@ -11,9 +11,9 @@ from consent.conditions import Action
 from consent.deposit import Code, Finding, Verdict
 from consent.policy import decide
 from mappings.failures import Busy, Full, TooLarge
-from server.usecases.arrival import ParsedFile
 from server.usecases.batch import Origin
 from server.usecases.hall import Hall
+from server.usecases.parse import ParsedFile
 
 MEGABYTE = 1_000_000
 

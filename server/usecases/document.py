@@ -37,4 +37,4 @@ def _rebuild(hall: Hall, key: int) -> bool:
     study, touched = read
     made = document(study)
     with hall.store.write(durable=False) as connection:
-        return index.documented(connection, key, made, touched, hall.clock())
+        return index.keep_document(connection, key, made, touched, hall.clock())

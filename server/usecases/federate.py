@@ -13,9 +13,9 @@ from consent.disclosure import safe_age, safe_count
 from mappings.dcat import Listing, missing
 from mappings.eucaim import Collection, collection_id, read_ast, to_reply
 from mappings.query import Level, Query
+from server.usecases.access import note_access
 from server.usecases.hall import Caller, Hall
 from server.usecases.identify import Nobody, identify
-from server.usecases.record import noted
 
 log = logging.getLogger("accord.federation")
 
@@ -34,7 +34,7 @@ def answer(hall: Hall, caller: Caller, ast: object) -> dict[str, object]:
         rows = {row.id: row for row in datasets.read_all(connection)}
     told = [_collection(rows[t.dataset], t, minimum) for t in tallies]
     collections = [collection for collection in told if collection is not None]
-    noted(hall, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections))
+    note_access(hall, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections))
     return to_reply(collections)
 
 
@@ -51,7 +51,7 @@ def _collection(row: DatasetRow, tally: Tally, minimum: int) -> Collection | Non
 def catalogue(hall: Hall, caller: Caller) -> list[Listing]:
     """The listed datasets whose mandatory properties can all be given: the same for every caller."""
     complete = [listing for listing in _listings(hall) if not missing(listing)]
-    noted(hall, caller, Action.DISCOVER, "catalogue", 200, len(complete))
+    note_access(hall, caller, Action.DISCOVER, "catalogue", 200, len(complete))
     return complete
 
 

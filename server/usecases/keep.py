@@ -18,8 +18,8 @@ from consent.deposit import Outcome
 from mappings.failures import Busy, Conflict, Failure, Full, NotFound, Unavailable
 from server.usecases import receipts
 from server.usecases.admission import busy, find_refusal, find_stop
-from server.usecases.arrival import ParsedFile
 from server.usecases.hall import Hall
+from server.usecases.parse import ParsedFile
 from server.usecases.read_back import node_of
 from server.usecases.receipts import JudgedFile
 

@@ -38,8 +38,8 @@ from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import meta_of
 from mappings.fields import parameters
 from mappings.query import Condition, Level, Page, Query
+from server.usecases.access import note_access
 from server.usecases.hall import Caller, Hall
-from server.usecases.record import noted
 
 COUNTED = 1000
 """Totals up to here are told unasked; larger ones when the caller asks for an accurate total."""
@@ -162,7 +162,7 @@ def search_resources(hall: Hall, caller: Caller, resource: str, arguments: Argum
         rows = [] if asked.only_total else source.page(asking, asked.where, asked.count + 1, asked.after)
         total = _total(asking, source, asked, rows)
     answer, given = _bundle(hall.settings.base_url, asked, rows, total)
-    noted(hall, caller, source.action, self_link(asked, "").removeprefix("/fhir/R4/"), 200, given)
+    note_access(hall, caller, source.action, self_link(asked, "").removeprefix("/fhir/R4/"), 200, given)
     return answer
 
 
@@ -216,13 +216,13 @@ def read_resource(hall: Hall, caller: Caller, resource: str, identity: str, know
         rows = source.page(_Asking(hall, connection, caller), where, 1, 0)
     target = f"{resource}/{identity[:64]}"
     if not rows:
-        noted(hall, caller, source.action, target, 404, 0)
+        note_access(hall, caller, source.action, target, 404, 0)
         raise NotFound("not-found", f"There is no such {resource} here, or none that you may see.")
     served = _served(rows[0][1])
     if known(served.etag):
-        noted(hall, caller, source.action, target, 304, 0)
+        note_access(hall, caller, source.action, target, 304, 0)
         return Served(b"", served.etag, served.modified)
-    noted(hall, caller, source.action, target, 200, 1)
+    note_access(hall, caller, source.action, target, 200, 1)
     return served
 
 
@@ -234,5 +234,5 @@ def _served(document: bytes) -> Served:
 
 def metadata(hall: Hall, caller: Caller, version: str) -> bytes:
     """The CapabilityStatement's JSON of this software `version`."""
-    noted(hall, caller, Action.DISCOVER, "metadata", 200, 1)
+    note_access(hall, caller, Action.DISCOVER, "metadata", 200, 1)
     return capability(hall.settings.base_url, hall.settings.repository, version)

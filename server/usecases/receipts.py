@@ -10,9 +10,9 @@ from adapters.sql.custody import SopInstance
 from consent import deposit
 from consent.deposit import Code, Finding, Outcome, Verdict
 from mappings.report import Receipt
-from server.usecases.arrival import ParsedFile
 from server.usecases.batch import Batch
 from server.usecases.hall import Hall
+from server.usecases.parse import ParsedFile
 
 
 @dataclass(frozen=True, slots=True)

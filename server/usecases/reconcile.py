@@ -12,10 +12,10 @@ from consent.subject import Role, Subject
 from mappings.dicom.part10 import Unreadable
 from mappings.failures import Conflict, Failure, NotFound
 from server.usecases import receipts
-from server.usecases.arrival import ParsedFile, read
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.hall import Hall
 from server.usecases.keep import Changed, abandon, give_up, settle, target_node
+from server.usecases.parse import ParsedFile, parse_file
 from server.usecases.read_back import node_of, read_back
 from server.usecases.receipts import JudgedFile
 
@@ -48,7 +48,7 @@ def _recover(hall: Hall, row: CustodyRow, silent: set[tuple[int, bool]]) -> bool
         if not custody.take_over(connection, row, lease, row.batch, row.name):
             return False
     try:
-        parsed = read(row.name, read_back(hall, row), hall.placeholders)
+        parsed = parse_file(row.name, read_back(hall, row), hall.placeholders)
     except NotFound:
         _forget(hall, row.id)
         return True

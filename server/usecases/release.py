@@ -16,10 +16,10 @@ from consent.subject import Role, Subject
 from mappings.failures import Conflict, Failure, NotFound
 from server.usecases import receipts
 from server.usecases.admission import find_stop
-from server.usecases.arrival import read
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.hall import Hall
 from server.usecases.keep import Changed, settle, target_node
+from server.usecases.parse import parse_file
 from server.usecases.read_back import read_back
 from server.usecases.receipts import JudgedFile
 
@@ -63,7 +63,7 @@ _STAYS = "The object stays in review: its agreement or node takes nothing now, o
 
 
 def _release(hall: Hall, batch: Batch, row: CustodyRow) -> None:
-    parsed = read(row.name, read_back(hall, row), hall.placeholders)
+    parsed = parse_file(row.name, read_back(hall, row), hall.placeholders)
     _keep_released(hall, JudgedFile(batch, parsed, Verdict(Outcome.PASS, Code.RELEASED, parsed.seen.findings, ())), row)
 
 

@@ -9,8 +9,8 @@ from consent.policy import SENTENCES
 from consent.subject import Role
 from mappings.failures import Forbidden, NotFound
 from mappings.report import BatchReport, Receipt
+from server.usecases.access import note_access
 from server.usecases.hall import Caller, Hall
-from server.usecases.record import noted
 
 PAGE = 1000
 LISTED = 100
@@ -27,7 +27,7 @@ def report(hall: Hall, caller: Caller | None, key: str) -> BatchReport:
         raise NotFound("batch-unknown", "There is no batch with this key.", "batch")
     told = _report(hall, row)
     if caller is not None:
-        noted(hall, caller, Action.DISCOVER, f"batch/{row.key}", 200, sum(told.counts.values()))
+        note_access(hall, caller, Action.DISCOVER, f"batch/{row.key}", 200, sum(told.counts.values()))
     return told
 
 

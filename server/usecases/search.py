@@ -5,16 +5,16 @@ from consent.conditions import Action
 from consent.policy import VisibleDatasets
 from mappings.failures import NotFound
 from mappings.query import Query
+from server.usecases.access import note_access
 from server.usecases.deliver import Wanted, decide_study
 from server.usecases.hall import Caller, Hall
-from server.usecases.record import noted
 
 
 def fragments(hall: Hall, caller: Caller, query: Query) -> list[bytes]:
     """One page of DICOM JSON objects the caller may see now."""
     with hall.store.read() as connection:
         page = rows.fragments(connection, query, hall.visible_datasets(connection, caller, Action.QUERY), hall.clock())
-    noted(hall, caller, Action.QUERY, f"qido/{query.level}", 200, len(page))
+    note_access(hall, caller, Action.QUERY, f"qido/{query.level}", 200, len(page))
     return page
 
 
@@ -26,5 +26,5 @@ def metadata(hall: Hall, caller: Caller, wanted: Wanted) -> list[bytes]:
         objects = rows.metadata(connection, wanted.query, visible, hall.clock())
     if not objects:
         raise NotFound("instance-unknown", "There is no such series or instance here, or none for you.")
-    noted(hall, caller, Action.QUERY, f"metadata/{wanted.target}", 200, len(objects))
+    note_access(hall, caller, Action.QUERY, f"metadata/{wanted.target}", 200, len(objects))
     return objects

@@ -16,10 +16,10 @@ from mappings.dicom.part10 import Unreadable, plain, read_part10
 from mappings.failures import Failure, Unavailable
 from server.usecases import keep, receipts
 from server.usecases.admission import busy, check_room, find_refusal, find_stop, judge
-from server.usecases.arrival import ParsedFile, read
 from server.usecases.batch import Batch
 from server.usecases.hall import Hall
 from server.usecases.keep import Changed
+from server.usecases.parse import ParsedFile, parse_file
 from server.usecases.read_back import read_back
 from server.usecases.receipts import DepositResult, JudgedFile
 
@@ -30,7 +30,7 @@ def take(hall: Hall, batch: Batch, name: str, file: memoryview) -> DepositResult
     """Read, judge and keep one file. Raises Full, TooLarge, Busy or Unavailable where it can't be kept now: nothing is then."""
     check_room(hall, len(file))
     try:
-        parsed = read(name, file, hall.placeholders)
+        parsed = parse_file(name, file, hall.placeholders)
     except Unreadable as bad:
         return refuse(hall, batch, name, file, Finding(bad.rule, bad.where or ""))
     for attempt in range(TRIES):

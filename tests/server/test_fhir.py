@@ -12,7 +12,7 @@ from adapters.sql import dataset as datasets
 from adapters.sql import party as parties
 from adapters.sql import tables as t
 from adapters.sql.ledger import About, record, sequence
-from adapters.sql.store import added, stamp
+from adapters.sql.store import insert_one, stamp
 from consent import entries
 from consent.conditions import AccessClass, Action
 from consent.entries import BatchClosed, UseOpened
@@ -61,8 +61,8 @@ def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, versi
         party = parties.find_id(connection, provider)
         patient = connection.execute(select(t.patient.c.id).where(t.patient.c.key == key)).scalar_one_or_none()
         if patient is None:
-            patient = added(connection, t.patient, key=key, party=party, patient_id=person, sex=sex, updated=stamp(START))
-        row = added(
+            patient = insert_one(connection, t.patient, key=key, party=party, patient_id=person, sex=sex, updated=stamp(START))
+        row = insert_one(
             connection,
             t.study,
             key=study.key,

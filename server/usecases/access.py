@@ -7,7 +7,7 @@ from server.usecases.hall import Caller, Hall
 TARGET_CHARACTERS = 1000
 
 
-def noted(hall: Hall, caller: Caller, action: Action, target: str, status: int, count: int) -> None:
+def note_access(hall: Hall, caller: Caller, action: Action, target: str, status: int, count: int) -> None:
     """Note that `caller` was answered `status` with `count` rows on `target` (a reference, or a search as it was asked)."""
     asked = target[:TARGET_CHARACTERS].replace("\0", "")  # PostgreSQL takes no NUL, and one row must not spoil its group
     purpose = caller.purpose or ""

@@ -32,7 +32,7 @@ class ParsedFile:
         return NodeFile(i.sop_uid, i.study_uid, i.series_uid, i.patient_id, i.file_digest, i.size)
 
 
-def read(name: str, file: memoryview, placeholders: frozenset[str]) -> ParsedFile:
+def parse_file(name: str, file: memoryview, placeholders: frozenset[str]) -> ParsedFile:
     """A file, parsed. Raises Unreadable."""
     part10 = read_part10(file)
     dataset = plain(part10.dataset, part10.transfer_syntax)

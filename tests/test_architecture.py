@@ -331,7 +331,7 @@ def test_custody_is_written_in_one_file_and_its_state_by_a_claim_and_a_move_only
 
 def _writes_custody(tree: ast.AST) -> bool:
     calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
-    named = (call for call in calls if ast.unparse(call.func) in {"insert", "update", "delete", "added"})
+    named = (call for call in calls if ast.unparse(call.func) in {"insert", "update", "delete", "insert_one"})
     return any("t.custody" in map(ast.unparse, call.args) for call in named)
 
 

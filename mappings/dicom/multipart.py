@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from mappings.dicom.accept import DICOM, RELATED, MediaType, read_media_type
+from mappings.dicom.accept import DICOM, RELATED
 from mappings.failures import Invalid, TooLarge, UnsupportedMedia
+from mappings.negotiation import MediaType, read_media_type
 
 MAX_CONTENT_TYPE = 1024
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046 §5.1.1

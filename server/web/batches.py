@@ -12,7 +12,8 @@ from typing import IO, Any, TypeGuard, cast
 from flask import Response
 
 from consent.conditions import Action
-from mappings.failures import Invalid, NotAcceptable
+from mappings.failures import Invalid
+from mappings.negotiation import by_name, choose
 from mappings.report import BatchReport, summary, to_csv, to_json, to_text
 from server.usecases import push
 from server.usecases.report import listed, report
@@ -112,10 +113,7 @@ def _form() -> str:
             raise Invalid("format-unknown", f"format is one of: {', '.join(FORMS)}.", "format")
         return named
     forms = {media_type.partition(";")[0]: form for form, (media_type, _) in FORMS.items()}
-    accepted = request.accept_mimetypes.best_match(forms) if "Accept" in request.headers else "application/json"
-    if accepted is None:
-        raise NotAcceptable("not-acceptable", f"A report is served as: {', '.join(forms)}.", "Accept")
-    return forms[accepted]
+    return forms[choose(request.headers.get("Accept", ""), by_name(*forms), f"A report is served as: {', '.join(forms)}.")]
 
 
 def _said(told: BatchReport) -> dict[str, object]:

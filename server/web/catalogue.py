@@ -9,7 +9,8 @@ from flask import Response
 
 from consent.conditions import Action
 from mappings import dcat
-from mappings.failures import NotAcceptable, NotFound
+from mappings.failures import NotFound
+from mappings.negotiation import by_name, choose
 from server.usecases import federate
 from server.web.context import answered, caller, hall, request, serves
 from server.web.errors import Door, problem
@@ -46,12 +47,8 @@ def _catalogue() -> dcat.Catalogue:
 
 
 def _accepted() -> str:
-    if "Accept" not in request.headers:
-        return "text/turtle"
-    media_type = request.accept_mimetypes.best_match(list(dcat.FORMATS))
-    if media_type is None:
-        raise NotAcceptable("not-acceptable", f"The catalogue is served as: {', '.join(dcat.FORMATS)}.", "Accept")
-    return media_type
+    sentence = f"The catalogue is served as: {', '.join(dcat.FORMATS)}."
+    return choose(request.headers.get("Accept", ""), by_name(*dcat.FORMATS), sentence)
 
 
 def _rendered(said: Iterable[dcat.Statement], media_type: str) -> Response:

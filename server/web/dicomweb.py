@@ -16,12 +16,13 @@ from flask import Response
 from adapters.sql.search import StoredInstance
 from consent.conditions import Action
 from consent.deposit import Outcome
-from mappings.dicom.accept import Choice, choose_json, choose_rendered, choose_retrieve, read_media_type
+from mappings.dicom.accept import Choice, choose_json, choose_rendered, choose_retrieve
 from mappings.dicom.dimse import status_for
 from mappings.dicom.fragment import BASE
 from mappings.dicom.multipart import Limits, Multipart, PartHeaders, PartReader, dicom_part
 from mappings.dicom.qido import read_query
 from mappings.failures import Invalid, UnsupportedMedia
+from mappings.negotiation import read_media_type
 from mappings.query import Level
 from server.usecases import push, render, search
 from server.usecases.admission import MEGABYTE, check_room

@@ -4,17 +4,15 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from werkzeug.http import http_date, parse_accept_header
+from werkzeug.http import http_date
 
 from consent.conditions import Action
-from mappings.failures import NotAcceptable, UnsupportedMedia
+from mappings.failures import UnsupportedMedia
+from mappings.fhir.accept import FHIR_JSON, check_accept
 from server.usecases.read import SOURCES, metadata, read_resource, search_resources
 from server.web.context import answered, caller, hall, request, serves
 from server.web.errors import Door, operation_outcome
 
-FHIR_JSON = "application/fhir+json"
-_JSON = ("application/fhir+json", "application/json", "application/json+fhir", "text/json", "application/*", "*/*")
-_FORMATS = (*_JSON, "json")
 _FORM = "application/x-www-form-urlencoded"
 
 
@@ -74,12 +72,4 @@ def _read(resource: str) -> Callable[[str], Any]:
 
 
 def _acceptable() -> None:
-    """`_format` outranks Accept (R4 3.1.0.1.11); both may ask for JSON of version 4.0 only."""
-    asked = request.values.get("_format")
-    accepted = [kind for kind, quality in parse_accept_header(request.headers.get("Accept")) if quality > 0]
-    formats = [asked.replace(" ", "+")] if asked else accepted
-    for wanted in formats or ["*/*"]:
-        kind, _, parameters = wanted.partition(";")
-        if kind.strip().lower() in _FORMATS and ("fhirversion" not in parameters.lower() or "4.0" in parameters):
-            return
-    raise NotAcceptable("not-acceptable", f"This server answers {FHIR_JSON} (FHIR 4.0) only.", "_format" if asked else "Accept")
+    check_accept(request.headers.get("Accept", ""), request.values.get("_format"))

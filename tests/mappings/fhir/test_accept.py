@@ -1,0 +1,55 @@
+"""FHIR callers are answered in JSON of R4, by whichever of its names they ask."""
+
+import pytest
+
+from mappings.failures import NotAcceptable
+from mappings.fhir.accept import check_accept
+
+
+@pytest.mark.parametrize(
+    ("accept", "asked"),
+    [
+        ("", None),
+        ("*/*", None),
+        ("application/*", None),
+        ("application/fhir+json", None),
+        ("application/fhir+json;charset=utf-8", None),
+        ("application/fhir+json; fhirVersion=4.0", None),
+        ('application/fhir+json; fhirVersion="4.0"', None),
+        ("application/fhir+json; fhirVersion=5.0, application/fhir+json; fhirVersion=4.0;q=0.5", None),
+        ("application/json+fhir", None),
+        ("text/json", None),
+        ("application/json;q=0, */*", None),
+        ("application/fhir+xml;q=1.0, application/fhir+json;q=0.1", None),
+        ("application/fhir+xml", "json"),
+        ("application/fhir+xml", "JSON"),
+        ("text/html", "application/fhir+json"),
+        ("text/html", "application/fhir json"),
+        ("", "application/fhir+json; fhirVersion=4.0"),
+        ("", "json; fhirVersion=4.0.1"),
+        ("application/fhir+json", ""),
+    ],
+)
+def test_json_of_r4_will_do(accept, asked):
+    check_accept(accept, asked)
+
+
+@pytest.mark.parametrize(
+    ("accept", "asked", "where"),
+    [
+        ("application/fhir+xml", None, "Accept"),
+        ("text/*", None, "Accept"),
+        ("text/html", None, "Accept"),
+        ("application/fhir+json;q=0", None, "Accept"),
+        ("application/fhir+json; fhirVersion=5.0", None, "Accept"),
+        ("*/*; fhirVersion=3.0", None, "Accept"),
+        ("*/*", "xml", "_format"),
+        ("*/*", "application/fhir+xml", "_format"),
+        ("*/*", "json; fhirVersion=5.0", "_format"),
+        ("*/*", "ttl", "_format"),
+    ],
+)
+def test_another_format_or_version_is_not_acceptable(accept, asked, where):
+    with pytest.raises(NotAcceptable) as refusal:
+        check_accept(accept, asked)
+    assert refusal.value.where == where

@@ -10,10 +10,11 @@ REPOSITORY = "repository"
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """An organisation: key, name, role; `updated` is None for the repository, which is a setting."""
+    """An organisation: key, name, role. The repository is a setting: its `updated` is None, its e-mail address is `contact`."""
 
     key: str
     name: str
     role: str
     updated: datetime | None
     approved: bool = True
+    contact: str = ""

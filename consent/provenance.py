@@ -1,11 +1,11 @@
 """A ledger entry as it is read back: who did what to which things, under which agreement and terms, and its leaf in the tree."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from consent.entries import GOVERN, Target, targets_of
+from consent.entries import GOVERN, BatchClosed, Target, TargetType, targets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +38,10 @@ def read_entry(body: Mapping[str, Any], *, kind: str, **row: Any) -> RecordedEnt
     """The entry of this kind whose body says so; `row` are the other fields of its rows. Bodies of every version are read."""
     cited = {} if kind.startswith(GOVERN) else {name: body[name] for name in _DONE_UNDER if name in body}
     return RecordedEntry(kind=kind, targets=targets_of(kind, body), **row, **cited)
+
+
+def narrowed(entry: RecordedEntry, *, queryable: bool) -> RecordedEntry:
+    """The entry as it may be told: a deposit names its studies only to those who may query its dataset."""
+    if queryable or entry.kind != BatchClosed.KIND:
+        return entry
+    return replace(entry, targets=tuple(t for t in entry.targets if t.type is not TargetType.STUDY))

@@ -1,7 +1,7 @@
-"""What can be searched: a row a field, from which parsers, the CapabilityStatement, QIDO keys and SQL conditions come.
+"""What can be searched of images: a row a field, from which QIDO keys, C-FIND keys and SQL conditions come.
 
-A field names its level and kind; `FIELDS` gives its DICOM keyword (PS3.6) where QIDO and C-FIND may ask for it, `PARAMETERS` the
-FHIR R4 search parameters that ask for it. Column names are the field's own names in the index.
+A field names its level and kind, and its DICOM keyword (PS3.6) where QIDO and C-FIND may ask for it; FHIR's parameters stand in
+`mappings.fhir.resources`. Column names are the field's own names in the index.
 """
 
 import unicodedata
@@ -78,62 +78,6 @@ STUDY_ALIASES = {
 
 QIDO_KEYS: dict[str, str] = {k: f.name for f in FIELDS.values() if f.keyword for k in (f.keyword, f.tag)} | STUDY_ALIASES
 """QIDO-RS attribute, as keyword or tag → field."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One FHIR search parameter of a resource: its type, the field it asks (or the name its reader knows), and a sentence."""
-
-    resource: str
-    name: str
-    type: str
-    field: str
-    text: str
-
-
-PARAMETERS: tuple[Parameter, ...] = (
-    Parameter("ImagingStudy", "_id", "token", "study_key", "The study's FHIR id."),
-    Parameter("ImagingStudy", "_lastUpdated", "date", "updated", "When the study's document last changed."),
-    Parameter(
-        "ImagingStudy", "identifier", "token", "study_uid", "Study Instance UID (urn:dicom:uid|urn:oid:…) or Accession Number."
-    ),
-    Parameter("ImagingStudy", "patient", "reference", "patient_key", "Whose study it is."),
-    Parameter("ImagingStudy", "subject", "reference", "patient_key", "Whose study it is."),
-    Parameter("ImagingStudy", "modality", "token", "modality", "A modality of one of its series (DCM)."),
-    Parameter("ImagingStudy", "bodysite", "token", "body_part", "A Body Part Examined of one of its series."),
-    Parameter("ImagingStudy", "series", "token", "series_uid", "Series Instance UID."),
-    Parameter("ImagingStudy", "started", "date", "study_date", "Study Date, as a calendar day."),
-    Parameter("ImagingStudy", "status", "token", "status", "Always available: what is not is not here."),
-    Parameter("Patient", "_id", "token", "patient_key", "The patient's FHIR id."),
-    Parameter("Patient", "_lastUpdated", "date", "patient_updated", "When the patient last changed."),
-    Parameter("Patient", "identifier", "token", "patient_id", "The provider's pseudonym: system of the provider | Patient ID."),
-    Parameter("Patient", "gender", "token", "gender", "male, female or other, as far as the images say."),
-    Parameter("Consent", "_id", "token", "agreement", "The agreement's key."),
-    Parameter("Consent", "_lastUpdated", "date", "updated", "When the agreement last moved."),
-    Parameter("Consent", "identifier", "token", "agreement", "The agreement's key."),
-    Parameter("Consent", "organization", "reference", "custodian", "The repository, custodian of the agreement."),
-    Parameter("Consent", "consentor", "reference", "provider", "The provider who agrees."),
-    Parameter("Consent", "status", "token", "status", "draft, proposed, active or inactive."),
-    Parameter("Provenance", "_id", "token", "entry", "The ledger entry."),
-    Parameter("Provenance", "_lastUpdated", "date", "at", "When it was recorded."),
-    Parameter("Provenance", "recorded", "date", "at", "When it was recorded."),
-    Parameter("Provenance", "target", "reference", "target", "What it was done to."),
-    Parameter("Organization", "_id", "token", "party", "The organisation's key."),
-    Parameter("Organization", "_lastUpdated", "date", "updated", "When it last changed."),
-    Parameter("Organization", "identifier", "token", "party", "The organisation's key."),
-    Parameter("Organization", "name", "string", "name", "The start of its name."),
-    Parameter("Endpoint", "_id", "token", "dataset", "The dataset's alias."),
-    Parameter("Endpoint", "_lastUpdated", "date", "updated", "When the dataset last changed."),
-    Parameter("Endpoint", "identifier", "token", "dataset", "The dataset's alias."),
-    Parameter("Endpoint", "status", "token", "status", "active or suspended."),
-)
-RESULT_PARAMETERS = ("_count", "_total", "_format", "_summary")
-"""Parameters that shape the answer, the same for every resource."""
-
-
-def parameters(resource: str) -> dict[str, Parameter]:
-    """The search parameters of one resource, by name."""
-    return {p.name: p for p in PARAMETERS if p.resource == resource}
 
 
 def folded(text: str) -> str:

@@ -59,3 +59,14 @@ class Study:
     accession_number: str | None = None
     study_id: str | None = None
     description: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Patient:
+    """A pseudonymous patient of one provider; `sex` is Patient's Sex (0010,0040), None where the objects say nothing."""
+
+    key: str
+    provider: str
+    patient_id: str
+    sex: str | None
+    updated: datetime

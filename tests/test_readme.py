@@ -12,7 +12,7 @@ from consent.conditions import Action
 from consent.deposit import RULES
 from consent.policy import MATRIX
 from consent.subject import Role
-from mappings.fields import PARAMETERS
+from mappings.fhir.resources import RESOURCES
 from server.settings import described
 from server.web import context
 from server.web.app import create
@@ -46,8 +46,7 @@ def rules() -> str:
 
 
 def parameters() -> str:
-    resources = dict.fromkeys(p.resource for p in PARAMETERS)
-    rows = [(r, " ".join(f"`{p.name}`" for p in PARAMETERS if p.resource == r)) for r in resources]
+    rows = [(r.name, " ".join(f"`{name}`" for name in r.parameters)) for r in RESOURCES.values()]
     return table(("resource", "search parameters"), *rows)
 
 

@@ -1,18 +1,19 @@
 """Agreements: the versions of their content, the acts that moved them, where they stand, and the directory's view of them."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, insert, or_, select
+from sqlalchemy import Connection, Select, and_, exists, insert, or_, select
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.directory import Asking, DirectoryScope, DirectorySource, column, own
+from adapters.sql.criteria import Column
+from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, own
 from adapters.sql.governance import IN_FORCE, conditions_of, end_of, is_open
 from adapters.sql.store import moment, stamp
 from consent.agreement import Agreement, AgreementAct, AgreementState, AgreementVersion, Side, Standing
+from mappings.fields import Kind
 
 _a, _v, _act = t.agreement.c, t.agreement_version.c, t.agreement_act.c
 _d, _n, _p = t.dataset.c, t.node.c, t.party.c
@@ -124,7 +125,7 @@ def _agreements(scope: DirectoryScope) -> Select[Any]:
     )
 
 
-def _agreement(connection: Connection, row: Any) -> Agreement:
+def _agreement(connection: Connection, row: Any, _scope: DirectoryScope) -> Agreement:
     aliases = connection.execute(select(_d.alias).where(_d.agreement == row.row).order_by(_d.id)).scalars()
     return Agreement(
         key=row.key,
@@ -140,10 +141,13 @@ def _agreement(connection: Connection, row: Any) -> Agreement:
     )
 
 
-def _fields(_scope: DirectoryScope) -> Mapping[str, Asking]:
-    columns: dict[str, ColumnElement[Any]] = {"agreement": _a.key, "status": _a.state, "updated": _a.updated, "provider": _p.key}
-    return {name: column(c) for name, c in columns.items()}
+_FIELDS: Fields = {
+    "agreement": Column(_a.key, Kind.CODE),
+    "status": Column(_a.state, Kind.CODE),
+    "updated": Column(_a.updated, Kind.MOMENT),
+    "provider": Column(_p.key, Kind.CODE),
+}
 
 
-AGREEMENTS: DirectorySource[Agreement] = DirectorySource(_agreements, _a.id, _fields, _agreement)
+AGREEMENTS: DirectorySource[Agreement] = DirectorySource(_agreements, _a.id, lambda *_: _FIELDS, _agreement)
 """Agreements on a dataset the caller may discover; a provider's own and, for the operator, all of them in any state."""

@@ -10,10 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, case, or_, selec
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.directory import Asking, DirectoryScope, DirectorySource, column, own
+from adapters.sql.criteria import Column
+from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, own
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import moment, stamp
 from consent.dataset import DatasetEndpoint
+from mappings.fields import Kind
 
 _a, _d, _n, _p, _v = t.agreement.c, t.dataset.c, t.node.c, t.party.c, t.agreement_version.c
 
@@ -108,13 +110,16 @@ def _endpoints(scope: DirectoryScope) -> Select[Any]:
     )
 
 
-def _fields(scope: DirectoryScope) -> Mapping[str, Asking]:
+def _fields(_connection: Connection, scope: DirectoryScope) -> Fields:
     status = case((is_open(stamp(scope.now)), "active"), else_="suspended")
-    columns: dict[str, ColumnElement[Any]] = {"dataset": _d.alias, "status": status, "updated": _TOUCHED}
-    return {name: column(c) for name, c in columns.items()}
+    return {
+        "dataset": Column(_d.alias, Kind.CODE),
+        "status": Column(status, Kind.CODE),
+        "updated": Column(_TOUCHED, Kind.MOMENT),
+    }
 
 
-def _endpoint(_connection: Connection, row: Any) -> DatasetEndpoint:
+def _endpoint(_connection: Connection, row: Any, _scope: DirectoryScope) -> DatasetEndpoint:
     return DatasetEndpoint(row.alias, row.title, bool(row.is_open), moment(row.touched))
 
 

@@ -9,31 +9,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import (
-    ColumnElement,
-    Connection,
-    Select,
-    and_,
-    false,
-    func,
-    or_,
-    select,
-    true,
-)
-from sqlalchemy import not_ as sql_not
+from sqlalchemy import ColumnElement, Connection, Select, false, func, select, true
 
 from adapters.sql import tables as t
-from mappings.query import AllOf, AnyOf, Between, Condition, Like, Not, OneOf
+from adapters.sql.criteria import Asking, Column, Searchable, compile_condition
+from mappings.query import Condition
 
 Noun = TypeVar("Noun")
-Leaf = OneOf | Like | Between
+Fields = Mapping[str, Column | Asking]
 
 
 @dataclass(frozen=True, slots=True)
 class DirectoryScope:
     """Whose view this is: the datasets it may discover and query, its own organisation, and for providers and operators more.
 
-    `provider` is set for a provider's client, whose own agreements it sees in any state; `all` for the operator.
+    `provider` is set for a provider's client, whose own agreements it sees in any state; `all` for the operator. `repository` and
+    `contact` are the repository's own name and address, which no row holds.
     """
 
     now: datetime
@@ -44,19 +35,17 @@ class DirectoryScope:
     datasets: frozenset[int]
     queryable: frozenset[int]
     repository: str
-
-
-Asking = Callable[[Connection, Leaf, DirectoryScope], ColumnElement[bool]]
+    contact: str
 
 
 @dataclass(frozen=True, slots=True)
 class DirectorySource(Generic[Noun]):
-    """One kind of thing on show: `rows` narrowed to a view, keyed by `key`, asked by `fields`, made into nouns by `made`."""
+    """One kind of thing on show: `rows` narrowed to a view, keyed by `key`, asked by `fields`, each of them made a `noun`."""
 
     rows: Callable[[DirectoryScope], Select[Any]]
     key: ColumnElement[int]
-    fields: Callable[[DirectoryScope], Mapping[str, Asking]]
-    made: Callable[[Connection, Any], Noun]
+    fields: Callable[[Connection, DirectoryScope], Fields]
+    noun: Callable[[Connection, Any, DirectoryScope], Noun]
 
 
 def page(
@@ -64,7 +53,7 @@ def page(
 ) -> list[tuple[int, Noun]]:
     """One keyset page of (row id, noun) in the order the rows were made."""
     rows = _narrowed(connection, source, where, scope).where(source.key > after).order_by(source.key).limit(limit)
-    return [(row[0], source.made(connection, row)) for row in connection.execute(rows).all()]
+    return [(row[0], source.noun(connection, row, scope)) for row in connection.execute(rows).all()]
 
 
 def count(
@@ -72,38 +61,12 @@ def count(
 ) -> int:
     """How many match; at most `ceiling` are counted."""
     rows = _narrowed(connection, source, where, scope).with_only_columns(source.key)
-    return int(
-        connection.execute(select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())).scalar_one()
-    )
+    counted = select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())
+    return int(connection.execute(counted).scalar_one())
 
 
 def _narrowed(connection: Connection, source: DirectorySource[Any], where: Condition, scope: DirectoryScope) -> Select[Any]:
-    return source.rows(scope).where(_where(connection, where, source.fields(scope), scope))
-
-
-def _where(
-    connection: Connection, condition: Condition, fields: Mapping[str, Asking], scope: DirectoryScope
-) -> ColumnElement[bool]:
-    if isinstance(condition, AllOf):
-        return and_(true(), *(_where(connection, p, fields, scope) for p in condition.parts))
-    if isinstance(condition, AnyOf):
-        return or_(false(), *(_where(connection, p, fields, scope) for p in condition.parts))
-    if isinstance(condition, Not):
-        return sql_not(_where(connection, condition.part, fields, scope))
-    return fields[condition.field](connection, condition, scope)
-
-
-def column(found: ColumnElement[Any]) -> Asking:
-    """A field that is a column: equal to one of the values, or between bounds."""
-
-    def asked(_connection: Connection, leaf: Leaf, _scope: DirectoryScope) -> ColumnElement[bool]:
-        if isinstance(leaf, OneOf):
-            return found.in_(leaf.values)
-        assert isinstance(leaf, Between)  # noqa: S101 - strings are asked by `_named`
-        low = [found >= leaf.low] if leaf.low is not None else []
-        return and_(true(), *low, *([found <= leaf.high] if leaf.high is not None else []))
-
-    return asked
+    return source.rows(scope).where(compile_condition(where, Searchable(source.fields(connection, scope))))
 
 
 def own(scope: DirectoryScope) -> ColumnElement[bool]:

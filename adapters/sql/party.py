@@ -1,7 +1,6 @@
 """Organisations: their rows, and the directory's view of them."""
 
 import re
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +8,12 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Text, bind
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.directory import Asking, DirectoryScope, DirectorySource, Leaf, column
+from adapters.sql.criteria import Column, Leaf
+from adapters.sql.directory import DirectoryScope, DirectorySource, Fields
 from adapters.sql.store import moment
 from consent.party import REPOSITORY, Party
 from consent.subject import Role
-from mappings.fields import folded
+from mappings.fields import Kind, folded
 from mappings.query import Like
 
 _p = t.party.c
@@ -68,12 +68,17 @@ def _named(connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnE
     return _o.id.in_([key for key, name in named if re.fullmatch(pattern, folded(name), re.DOTALL)])
 
 
-def _fields(_scope: DirectoryScope) -> Mapping[str, Asking]:
-    return {"party": column(_o.key), "updated": column(_o.updated), "name": _named}
+def _fields(connection: Connection, scope: DirectoryScope) -> Fields:
+    return {
+        "party": Column(_o.key, Kind.CODE),
+        "updated": Column(_o.updated, Kind.MOMENT),
+        "name": lambda leaf: _named(connection, leaf, scope),
+    }
 
 
-def _party(_connection: Connection, row: Any) -> Party:
-    return Party(row.key, row.name, row.role, moment(row.updated) if row.updated else None)
+def _party(_connection: Connection, row: Any, scope: DirectoryScope) -> Party:
+    contact = scope.contact if row.key == REPOSITORY else ""
+    return Party(row.key, row.name, row.role, moment(row.updated) if row.updated else None, contact=contact)
 
 
 ORGANISATIONS: DirectorySource[Party] = DirectorySource(_organisations, _PLACE, _fields, _party)

@@ -4,16 +4,18 @@ The operator sees uses and governance of all. An entry whose body was erased say
 """
 
 import json
-from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from adapters.sql import tables as t
-from adapters.sql.directory import Asking, DirectoryScope, DirectorySource, Leaf, column, own
+from adapters.sql.criteria import Column, Leaf
+from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, own
 from adapters.sql.store import moment
 from consent.entries import GOVERN, BatchClosed, TargetType, UseClosed, UseOpened
-from consent.provenance import RecordedEntry, read_entry
+from consent.provenance import RecordedEntry, narrowed, read_entry
+from mappings.fields import Kind
 from mappings.query import OneOf
 
 _b, _l = t.ledger_body.c, t.ledger_leaf.c
@@ -48,7 +50,7 @@ def _entries(scope: DirectoryScope) -> Select[Any]:
     )
 
 
-def _entry(_connection: Connection, row: Any) -> tuple[RecordedEntry, int | None]:
+def _entry(_connection: Connection, row: Any, scope: DirectoryScope) -> RecordedEntry:
     entry = read_entry(
         json.loads(row.body),
         kind=row.kind,
@@ -60,20 +62,16 @@ def _entry(_connection: Connection, row: Any) -> tuple[RecordedEntry, int | None
         provider=row.key,
         alias=row.alias,
     )
-    return entry, row.dataset
+    return narrowed(entry, queryable=row.dataset in scope.queryable)
 
 
-def _about(target: TargetType) -> Asking:
+def _about(target: TargetType, leaf: Leaf) -> ColumnElement[bool]:
     """Whether an entry is about one of these keys: an indexed look-up."""
-
-    def asked(_connection: Connection, leaf: Leaf, _scope: DirectoryScope) -> ColumnElement[bool]:
-        about = t.entry_target.c
-        return _b.id.in_(select(about.entry).where(about.key.in_(_values(leaf)), about.type == str(target)))
-
-    return asked
+    about = t.entry_target.c
+    return _b.id.in_(select(about.entry).where(about.key.in_(_values(leaf)), about.type == str(target)))
 
 
-def _about_study(_connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnElement[bool]:
+def _about_study(scope: DirectoryScope, leaf: Leaf) -> ColumnElement[bool]:
     """A use of it; a deposit of it where the caller may query the dataset, for only then the deposit names it."""
     study, about = t.study.c, t.entry_target.c
     named = (
@@ -90,10 +88,17 @@ def _values(leaf: Leaf) -> tuple[str | int, ...]:
     return leaf.values
 
 
-def _fields(_scope: DirectoryScope) -> Mapping[str, Asking]:
-    about = {f"target_{target}": _about(target) for target in (TargetType.AGREEMENT, TargetType.DATASET, TargetType.PARTY)}
-    return {"entry": column(_b.id), "at": column(_b.at), "target_study": _about_study, **about}
+_ABOUT = (TargetType.AGREEMENT, TargetType.DATASET, TargetType.PARTY)
 
 
-ENTRIES: DirectorySource[tuple[RecordedEntry, int | None]] = DirectorySource(_entries, _b.id, _fields, _entry)
-"""(entry, id of its dataset) for every entry the caller may read."""
+def _fields(_connection: Connection, scope: DirectoryScope) -> Fields:
+    return {
+        "entry": Column(_b.id, Kind.NUMBER),
+        "at": Column(_b.at, Kind.MOMENT),
+        "target_study": partial(_about_study, scope),
+        **{f"target_{target}": partial(_about, target) for target in _ABOUT},
+    }
+
+
+ENTRIES: DirectorySource[RecordedEntry] = DirectorySource(_entries, _b.id, _fields, _entry)
+"""Every entry the caller may read, as far as it may."""

@@ -4,7 +4,32 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from mappings.fhir.outcome import outcome
+from mappings.fhir.search import Asked, next_link, self_link
 from mappings.fhir.serial import identity
+
+PAGE_BYTES = 8 * 2**20
+"""A page ends before it is larger: a short page with a next link is a whole answer."""
+
+
+def page(asked: Asked, base: str, rows: Sequence[tuple[int, bytes]], total: int | None) -> tuple[bytes, int]:
+    """(the Bundle's JSON, its number of matches) of (row id, resource) in order, one more than was asked for where there is."""
+    shown = _within(rows[: asked.count])
+    links = [("self", self_link(asked, base))]
+    if len(shown) < len(rows):
+        links.append(("next", next_link(asked, base, shown[-1][0])))
+    warnings = [outcome("not-supported", "This parameter was ignored.", name[:64], "warning") for name in asked.ignored]
+    return searchset([d for _, d in shown], f"{base}/fhir/R4/{asked.resource}", links, total, warnings), len(shown)
+
+
+def _within(rows: Sequence[tuple[int, bytes]]) -> Sequence[tuple[int, bytes]]:
+    """The rows that fit a page's bytes, at least one."""
+    size = 0
+    for place, (_, document) in enumerate(rows):
+        size += len(document)
+        if place and size >= PAGE_BYTES:
+            return rows[:place]
+    return rows
 
 
 def searchset(

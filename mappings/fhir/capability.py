@@ -3,9 +3,8 @@
 import msgspec
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
-from mappings.fields import PARAMETERS, parameters
+from mappings.fhir.resources import R4, Resource, served
 
-RESOURCES = tuple(dict.fromkeys(p.resource for p in PARAMETERS))
 FHIR_VERSION = "4.0.1"
 PUBLISHED = "2026-11-22"
 _OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
@@ -37,7 +36,7 @@ def capability(base: str, repository: str, version: str) -> bytes:
                 "mode": "server",
                 "documentation": _DOCUMENTATION,
                 "security": _security(base),
-                "resource": [_resource(name) for name in RESOURCES],
+                "resource": [_resource(row) for row in served(R4)],
             }
         ],
     }
@@ -50,10 +49,10 @@ def _security(base: str) -> dict[str, object]:
     return {"extension": [token], "service": [service]}
 
 
-def _resource(name: str) -> dict[str, object]:
+def _resource(row: Resource) -> dict[str, object]:
     return {
-        "type": name,
+        "type": row.name,
         "interaction": [{"code": "read"}, {"code": "search-type"}],
         "conditionalRead": "not-match",
-        "searchParam": [{"name": p.name, "type": p.type, "documentation": p.text} for p in parameters(name).values()],
+        "searchParam": [{"name": p.name, "type": p.type, "documentation": p.text} for p in row.parameters.values()],
     }

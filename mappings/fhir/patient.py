@@ -1,8 +1,7 @@
 """A pseudonymous patient of one provider as a FHIR R4 Patient: its pseudonym and gender, and nothing else."""
 
-from datetime import datetime
-
 from mappings.fhir.serial import document, instant
+from mappings.study import Patient
 
 GENDERS = {"M": "male", "F": "female", "O": "other"}
 """Patient's Sex (0010,0040) → administrative-gender; an empty sex says nothing."""
@@ -13,11 +12,13 @@ def provider_system(base: str, provider: str) -> str:
     return f"{base}/providers/{provider}"
 
 
-def patient(key: str, provider: str, patient_id: str, sex: str | None, updated: datetime, base: str) -> bytes:
-    """The Patient's JSON."""
+def patient(patient: Patient, base: str) -> bytes:
+    """The Patient's JSON; `base` is the server's public address."""
     body: dict[str, object] = {
-        "meta": {"lastUpdated": instant(updated)},
-        "identifier": [{"system": provider_system(base, provider), "value": patient_id}] if patient_id.strip() else [],
-        "gender": GENDERS.get(sex or ""),
+        "meta": {"lastUpdated": instant(patient.updated)},
+        "identifier": [{"system": provider_system(base, patient.provider), "value": patient.patient_id}]
+        if patient.patient_id.strip()
+        else [],
+        "gender": GENDERS.get(patient.sex or ""),
     }
-    return document("Patient", key, body)
+    return document("Patient", patient.key, body)

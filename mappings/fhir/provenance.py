@@ -1,6 +1,6 @@
 """A ledger entry as a FHIR R4 Provenance: a deposit, a use, or an act of governance, with its leaf in the ledger.
 
-Rendered from the entry's body and never stored. A deposit names its studies only to those who may query its dataset.
+Rendered from the entry's body and never stored.
 """
 
 from collections.abc import Callable
@@ -33,12 +33,12 @@ from mappings.study import study_key
 Json = dict[str, object]
 
 
-def provenance(entry: RecordedEntry, base: str, *, studies: bool) -> bytes:
-    """The Provenance's JSON; `studies` says whether a deposit's studies may be named."""
+def provenance(entry: RecordedEntry, base: str) -> bytes:
+    """The Provenance's JSON."""
     body: Json = {
         "meta": {"lastUpdated": instant(entry.at)},
         "extension": [{"url": LEAF_INDEX, "valueString": str(entry.position)}] if entry.position is not None else [],
-        "target": _targets(entry, studies),
+        "target": _targets(entry),
         "recorded": instant(entry.at),
         "policy": [f"{base}/terms/{entry.terms}"] if entry.terms else [],
         "reason": _reasons(entry),
@@ -49,11 +49,9 @@ def provenance(entry: RecordedEntry, base: str, *, studies: bool) -> bytes:
     return document("Provenance", str(entry.id), body)
 
 
-def _targets(entry: RecordedEntry, studies: bool) -> list[Json]:
-    deposit = entry.kind == BatchClosed.KIND
-    shown = [t for t in entry.targets if studies or not deposit or t.type is not TargetType.STUDY]
+def _targets(entry: RecordedEntry) -> list[Json]:
     references = _OF_GOVERNANCE if entry.kind.startswith(GOVERN) else REFERENCES
-    return [references[target.type](target.key) for target in shown]
+    return [references[target.type](target.key) for target in entry.targets]
 
 
 def _identified(system: str) -> Callable[[str], Json]:

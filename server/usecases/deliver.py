@@ -14,11 +14,10 @@ from typing import BinaryIO, Generic, TypeVar
 
 from sqlalchemy import Connection
 
-from adapters.sql import access, custody
-from adapters.sql import search as rows
+from adapters.sql import access, custody, instances
 from adapters.sql.access import Access, Under
+from adapters.sql.instances import StoredInstance
 from adapters.sql.ledger import About
-from adapters.sql.search import StoredInstance
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.policy import Decision, VisibleDatasets, decide
@@ -113,7 +112,7 @@ def grant(hall: Hall, caller: Caller, wanted: Wanted, action: Action) -> Use:
     with hall.store.read() as connection:
         facts, decision = decide_study(hall, connection, caller, action, wanted.study)
         visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)
-        objects = rows.located(connection, wanted.query, visible, hall.clock())
+        objects = instances.locate(connection, wanted.query, visible, hall.clock())
     if not objects:
         raise NotFound("instance-unknown", "There is no such series or instance here, or none for you.")
     return Use(caller, action, wanted, facts, decision, objects)
@@ -121,7 +120,7 @@ def grant(hall: Hall, caller: Caller, wanted: Wanted, action: Action) -> Use:
 
 def decide_study(hall: Hall, connection: Connection, caller: Caller, action: Action, study: str) -> tuple[Facts, Decision]:
     """The decision on a study's dataset. Raises NotFound where the caller may not know it, Forbidden where it may not have it."""
-    dataset = rows.dataset_of(connection, study)
+    dataset = instances.dataset_of(connection, study)
     facts = next((f for f in hall.governance(connection).facts if f.dataset == dataset), None)
     unknown = NotFound("study-unknown", "There is no such study here, or none for you.")
     if facts is None:

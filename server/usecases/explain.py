@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from adapters.sql import client as clients
-from adapters.sql import search
+from adapters.sql import instances
 from consent.conditions import Action
 from consent.node import NodeState
 from consent.policy import Decision, decide
@@ -38,7 +38,7 @@ def explain(hall: Hall, study_uid: str, client_id: str, *, purpose: str | None =
     """
     with hall.store.read() as connection:
         client = require(clients.find(connection, client_id), "client", client_id)
-        dataset = search.dataset_of(connection, study_uid)
+        dataset = instances.dataset_of(connection, study_uid)
         if dataset is None:
             raise NotFound("study-unknown", "This study is not in the index.")
         facts = hall.governance(connection).dataset(dataset)

@@ -4,9 +4,8 @@ import logging
 from collections.abc import Mapping
 
 from adapters.sql import dataset as datasets
-from adapters.sql import search
 from adapters.sql.dataset import DatasetRow
-from adapters.sql.search import Tally
+from adapters.sql.tallies import Tally, tallies
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.disclosure import safe_age, safe_count
@@ -30,9 +29,9 @@ def answer(hall: Hall, caller: Caller, ast: object) -> dict[str, object]:
         log.warning("matched nothing", extra={"unknown": unknown})
     with hall.store.read() as connection:
         visible, minimum = hall.visible_datasets(connection, caller, Action.DISCOVER), hall.settings.min_subjects
-        tallies = search.tallies(connection, query, visible, hall.clock(), minimum)
+        counted = tallies(connection, query, visible, hall.clock(), minimum)
         rows = {row.id: row for row in datasets.read_all(connection)}
-    told = [_collection(rows[t.dataset], t, minimum) for t in tallies]
+    told = [_collection(rows[t.dataset], t, minimum) for t in counted]
     collections = [collection for collection in told if collection is not None]
     note_access(hall, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections))
     return to_reply(collections)
@@ -63,13 +62,12 @@ def incomplete(hall: Hall) -> dict[str, list[str]]:
 def _listings(hall: Hall) -> list[Listing]:
     with hall.store.read() as connection:
         visible = hall.visible_datasets(connection, identify(hall, Nobody()), Action.DISCOVER)
-        tallies = {
-            t.dataset: t
-            for t in search.tallies(connection, Query(Level.STUDY), visible, hall.clock(), hall.settings.min_subjects)
+        counted = {
+            t.dataset: t for t in tallies(connection, Query(Level.STUDY), visible, hall.clock(), hall.settings.min_subjects)
         }
         facts = {f.dataset: f for f in hall.governance(connection).facts}
         rows = [row for row in datasets.read_all(connection) if row.id in visible.datasets]
-    return [_listing(hall, row, facts[row.id], tallies.get(row.id, _none(row.id))) for row in rows]
+    return [_listing(hall, row, facts[row.id], counted.get(row.id, _none(row.id))) for row in rows]
 
 
 def _none(dataset: int) -> Tally:

@@ -1,5 +1,6 @@
 """Searching studies, series and instances: one question narrowed by consent, one statement, finished fragments."""
 
+from adapters.sql import instances
 from adapters.sql import search as rows
 from consent.conditions import Action
 from consent.policy import VisibleDatasets
@@ -23,7 +24,7 @@ def metadata(hall: Hall, caller: Caller, wanted: Wanted) -> list[bytes]:
     with hall.store.read() as connection:
         facts, decision = decide_study(hall, connection, caller, Action.QUERY, wanted.study)
         visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)
-        objects = rows.metadata(connection, wanted.query, visible, hall.clock())
+        objects = instances.metadata(connection, wanted.query, visible, hall.clock())
     if not objects:
         raise NotFound("instance-unknown", "There is no such series or instance here, or none for you.")
     note_access(hall, caller, Action.QUERY, f"metadata/{wanted.target}", 200, len(objects))

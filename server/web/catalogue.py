@@ -4,6 +4,7 @@ It is the same for every caller, with or without a token.
 """
 
 from collections.abc import Iterable
+from hashlib import sha256
 
 from flask import Response
 
@@ -12,7 +13,7 @@ from mappings import dcat
 from mappings.failures import NotFound
 from mappings.negotiation import by_name, choose
 from server.usecases import federate
-from server.web.context import answered, caller, hall, request, serves
+from server.web.context import answered, caller, conditional, hall, request, serves
 from server.web.errors import Door, problem
 
 
@@ -51,5 +52,6 @@ def _accepted() -> str:
     return choose(request.headers.get("Accept", ""), by_name(*dcat.FORMATS), sentence)
 
 
-def _rendered(said: Iterable[dcat.Statement], media_type: str) -> Response:
-    return answered(dcat.serialised(said, media_type), media_type=media_type, Vary="Accept")
+def _rendered(statements: Iterable[dcat.Statement], media_type: str) -> Response:
+    body = dcat.serialised(statements, media_type)
+    return conditional(answered(body, media_type=media_type, Vary="Accept"), sha256(body).hexdigest())

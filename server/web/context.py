@@ -201,3 +201,10 @@ def answered(body: Any, status: int = 200, media_type: str = "application/json",
     for name, value in headers.items():
         response.headers[name.replace("_", "-")] = value
     return response
+
+
+def conditional(response: Response, etag: str, *, weak: bool = False) -> Response:
+    """The response under this entity tag; 304 without its body where the request holds that already (RFC 9110 section 13)."""
+    response.set_etag(etag, weak=weak)
+    response.make_conditional(request)
+    return response

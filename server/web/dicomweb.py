@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from flask import Response
 
-from adapters.sql.search import StoredInstance
+from adapters.sql.instances import StoredInstance
 from consent.conditions import Action
 from consent.deposit import Outcome
 from mappings.dicom.accept import Choice, choose_json, choose_rendered, choose_retrieve

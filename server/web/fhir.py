@@ -1,16 +1,15 @@
-"""The FHIR R4 door: `metadata`, and read and search of every resource in the table of parameters."""
+"""The FHIR R4 door: `metadata`, and read and search of every type in the table of resources."""
 
 from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from werkzeug.http import http_date
-
 from consent.conditions import Action
 from mappings.failures import UnsupportedMedia
 from mappings.fhir.accept import FHIR_JSON, check_accept
-from server.usecases.read import SOURCES, metadata, read_resource, search_resources
-from server.web.context import answered, caller, hall, request, serves
+from mappings.fhir.resources import R4, served
+from server.usecases.read import metadata, read_resource, search_resources, source_of
+from server.web.context import answered, caller, conditional, hall, request, serves
 from server.web.errors import Door, operation_outcome
 
 _FORM = "application/x-www-form-urlencoded"
@@ -20,13 +19,13 @@ def door() -> Door:
     """Every route of the FHIR face, each with its action and scope."""
     routes = Door("fhir", operation_outcome, root="/fhir/", url_prefix="/fhir/R4")
     serves(routes, "/metadata", Action.DISCOVER, anonymous=True)(_metadata)
-    for resource, source in SOURCES.items():
+    for resource in [row.name for row in served(R4)]:
         for rule, method, letter, view in (
             (f"/{resource}", "GET", "s", _search(resource)),
             (f"/{resource}/_search", "POST", "s", _search_by_form(resource)),
             (f"/{resource}/<identity>", "GET", "r", _read(resource)),
         ):
-            serves(routes, rule, source.action, scope=f"{resource}.{letter}", methods=(method,))(view)
+            serves(routes, rule, source_of(resource).action, scope=f"{resource}.{letter}", methods=(method,))(view)
     return routes
 
 
@@ -63,9 +62,10 @@ def _found(resource: str, arguments: list[tuple[str, str]]) -> Any:
 def _read(resource: str) -> Callable[[str], Any]:
     def view(identity: str) -> Any:
         _acceptable()
-        served = read_resource(hall(), caller(), resource, identity, request.if_none_match.contains_weak)
-        headers = {"ETag": f'W/"{served.etag}"'} | ({"Last_Modified": http_date(served.modified)} if served.modified else {})
-        return answered(served.body, 200 if served.body else 304, FHIR_JSON, **headers)
+        resource_read = read_resource(hall(), caller(), resource, identity)
+        response = conditional(answered(resource_read.body, media_type=FHIR_JSON), resource_read.etag, weak=True)
+        response.last_modified = resource_read.modified  # said, and not compared: an agreement's end comes with the clock
+        return response
 
     view.__name__ = f"read_{resource}"
     return view

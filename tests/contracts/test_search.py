@@ -11,15 +11,20 @@ from sqlalchemy import insert, update
 
 from adapters.sql import agreement as agreements
 from adapters.sql import dataset as datasets
-from adapters.sql import governance, migrate, search
+from adapters.sql import directory, governance, instances, migrate, search
 from adapters.sql import node as nodes
 from adapters.sql import tables as t
+from adapters.sql.agreement import AGREEMENTS
+from adapters.sql.dataset import ENDPOINTS
+from adapters.sql.directory import DirectoryScope
+from adapters.sql.party import ORGANISATIONS
 from adapters.sql.store import Store, moment, stamp
+from adapters.sql.tallies import tallies
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.policy import VisibleDatasets, decide, stopped, visible_datasets
 from consent.subject import Role
-from mappings.fields import FIELDS, Kind
+from mappings.fields import FIELDS, Kind, folded
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Level, Like, Not, OneOf, Page, Query
 from tests.builders import agreement_rows, subject
 
@@ -120,7 +125,14 @@ def govern(chance: random.Random, connection) -> list[int]:
             purposes=" ".join(p for p in map(str, Purpose) if chance.random() < 0.8),
         )
         dataset = governance.insert_row(
-            connection, t.dataset, NOW, alias=f"D{n}", agreement=agreement, title="", description="", details="{}"
+            connection,
+            t.dataset,
+            NOW + timedelta(seconds=n),
+            alias=f"D{n}",
+            agreement=agreement,
+            title="",
+            description="",
+            details="{}",
         )
         datasets.append(dataset)
         if chance.random() < 0.5:
@@ -287,17 +299,21 @@ def _all_hold(parts, row: Row, depth: int) -> bool:
 
 
 def _depths(condition) -> set[int] | None:
-    """The depths a condition speaks of; None where it denies, or says nothing of any row."""
+    """The depths a condition speaks of, none where it is empty; None where it denies."""
     if isinstance(condition, Not):
         return None
     if isinstance(condition, AllOf | AnyOf):
         parts = [_depths(p) for p in condition.parts]
-        return None if not parts or None in parts else set().union(*parts)
+        return None if None in parts else set().union(*parts)
     return {DEPTH[FIELDS[condition.field].level]}
 
 
 def _holds_here(condition, row: Row) -> bool:
-    value, kind = row.value(condition.field), FIELDS[condition.field].kind
+    return meets(condition, row.value(condition.field), FIELDS[condition.field].kind)
+
+
+def meets(condition, value: object, kind: Kind) -> bool:
+    """Whether a value meets a leaf."""
     if isinstance(condition, OneOf):
         return value is not None and value in condition.values
     if isinstance(condition, Like):
@@ -309,11 +325,20 @@ def _holds_here(condition, row: Row) -> bool:
 
 
 def some_condition(chance: random.Random, depth: int = 0):
-    kind = chance.randrange(4)
+    kind = chance.randrange(10)
     if depth < 3 and kind < 6:
         parts = tuple(some_condition(chance, depth + 1) for _ in range(chance.randint(0, 3)))
         return AllOf(parts) if kind < 3 else AnyOf(parts) if kind < 5 else Not(some_condition(chance, depth + 1))
-    return some_leaf(chance, chance.choice(list(FIELDS.values())))
+    field = chance.choice(list(FIELDS.values()))
+    return some_alternatives(chance, field) if kind < 8 else some_leaf(chance, field)
+
+
+def some_alternatives(chance: random.Random, asked):
+    """What a list of values is read into: alternatives in alternatives, of one field or two, one of them perhaps of nothing."""
+    other = chance.choice([f for f in FIELDS.values() if f.level is asked.level])
+    fields = [asked, asked, asked, other]
+    parts = [some_leaf(chance, chance.choice(fields)) for _ in range(chance.randint(1, 5))]
+    return AnyOf((*(chance.choice([part, AnyOf((part,)), AnyOf((NOTHING, part))]) for part in parts),))
 
 
 def some_leaf(chance: random.Random, asked):
@@ -379,15 +404,15 @@ def test_visible_datasets_are_never_enough_what_is_stopped_stays_out_of_every_st
     with index.store.read() as connection:
         every = Query(Level.INSTANCE, page=ALL)
         held = expected(going, Level.INSTANCE, EVERYTHING)
-        assert {o.sop_uid for o in search.located(connection, every, visible, NOW)} == held
-        assert {m.decode() for m in search.metadata(connection, every, visible, NOW)} == held
+        assert {o.sop_uid for o in instances.locate(connection, every, visible, NOW)} == held
+        assert {m.decode() for m in instances.metadata(connection, every, visible, NOW)} == held
         documented = {s.values["document"] for s in going} - {None}
         assert {d for _, d in search.documents(connection, Query(Level.STUDY, page=ALL), visible, NOW)} == documented
         assert search.count(connection, Query(Level.STUDY), visible, NOW) == len(documented)
         patients = {s.value("patient_key") for s in going}
-        assert {p.key for p in search.patients(connection, Query(Level.PATIENT, page=ALL), visible, NOW)} == patients
+        assert {p.key for _, p in search.patients(connection, Query(Level.PATIENT, page=ALL), visible, NOW)} == patients
         assert search.count(connection, Query(Level.PATIENT), visible, NOW) == len(patients)
-        assert {x.dataset for x in search.tallies(connection, Query(Level.STUDY), visible, NOW)} == {s.dataset for s in going}
+        assert {x.dataset for x in tallies(connection, Query(Level.STUDY), visible, NOW)} == {s.dataset for s in going}
 
 
 def test_without_a_visible_dataset_nothing_is_answered(index):
@@ -495,7 +520,7 @@ def test_patients_are_those_of_the_studies_that_match(index, seed):
         matching = {s.value("patient_key") for s in going if holds(condition, s)}
         with index.store.read() as connection:
             found = search.patients(connection, Query(Level.PATIENT, condition, ALL), visible, NOW)
-        assert {p.key for p in found} == matching, condition
+        assert {p.key for _, p in found} == matching, condition
         assert len(found) == len(matching)
 
 
@@ -505,7 +530,7 @@ def test_a_tally_is_what_can_be_counted_by_hand(index, seed):
     condition = EVERYTHING if seed == 0 else some_condition(chance)
     matching = [s for s in going if holds(condition, s)]
     with index.store.read() as connection:
-        found = {x.dataset: x for x in search.tallies(connection, Query(Level.STUDY, condition), visible, NOW)}
+        found = {x.dataset: x for x in tallies(connection, Query(Level.STUDY, condition), visible, NOW)}
     assert set(found) == {s.dataset for s in matching}
     for dataset, tally in found.items():
         mine = [s for s in matching if s.dataset == dataset]
@@ -530,6 +555,92 @@ def test_only_the_datasets_asked_for_are_looked_at(index):
     assert answers(index, Query(Level.STUDY, page=ALL, aliases=frozenset()), everywhere(index)) == set()
 
 
+# --- what the directory is asked
+
+
+def a_scope(chance: random.Random, facts) -> DirectoryScope:
+    """A view of a random caller's."""
+    party = chance.choice([None, "hospital-a", "clinic", "university"])
+    some_of = [f.dataset for f in facts if chance.random() < 0.7]
+    provider = chance.choice([None, party])
+    every = chance.random() < 0.5
+    return DirectoryScope(NOW, "c", party, provider, every, frozenset(some_of), frozenset(), "The Repository", "")
+
+
+DIRECTORIES = {
+    "agreements": (
+        AGREEMENTS,
+        {
+            "agreement": (Kind.CODE, lambda a: a.key),
+            "status": (Kind.CODE, lambda a: str(a.state)),
+            "provider": (Kind.CODE, lambda a: a.provider),
+            "updated": (Kind.MOMENT, lambda a: stamp(a.updated)),
+        },
+    ),
+    "endpoints": (
+        ENDPOINTS,
+        {
+            "dataset": (Kind.CODE, lambda e: e.alias),
+            "status": (Kind.CODE, lambda e: "active" if e.is_open else "suspended"),
+            "updated": (Kind.MOMENT, lambda e: stamp(e.updated)),
+        },
+    ),
+    "organisations": (
+        ORGANISATIONS,
+        {
+            "party": (Kind.CODE, lambda p: p.key),
+            "name": (Kind.TEXT, lambda p: folded(p.name)),
+            "updated": (Kind.MOMENT, lambda p: stamp(p.updated) if p.updated else 0),
+        },
+    ),
+}
+"""A source, and a field's kind and how it is read off a noun."""
+MOMENTS = [None, 0, *(stamp(NOW + n * timedelta(seconds=1)) for n in (0, 3, 9))]
+
+
+def some_directory_condition(chance: random.Random, fields, nouns, depth: int = 0):
+    """A tree over the fields of a directory, its values those of some nouns and one that none has."""
+    kind = chance.randrange(9)
+    if depth < 3 and kind < 6:
+        parts = tuple(some_directory_condition(chance, fields, nouns, depth + 1) for _ in range(chance.randint(0, 3)))
+        return AllOf(parts) if kind < 2 else AnyOf(parts) if kind < 5 else Not(AnyOf(parts))
+    name = chance.choice(list(fields))
+    asked, read = fields[name]
+    if name == "name":
+        return Like(name, chance.choice(["*", "the*", "c?inic", "hospital-a", "x*"]))
+    if asked is Kind.MOMENT and chance.random() < 0.7:
+        return Between(name, chance.choice(MOMENTS), chance.choice(MOMENTS))
+    words = [*(read(noun) for noun in nouns), 0 if asked is Kind.MOMENT else "x"]
+    return AnyOf(tuple(AnyOf((OneOf(name, (chance.choice(words),)),)) for _ in range(chance.randint(1, 4))))
+
+
+def holds_on(condition, noun, fields) -> bool:
+    """Whether a condition holds on a noun."""
+    if isinstance(condition, AllOf):
+        return all(holds_on(p, noun, fields) for p in condition.parts)
+    if isinstance(condition, AnyOf):
+        return any(holds_on(p, noun, fields) for p in condition.parts)
+    if isinstance(condition, Not):
+        return not holds_on(condition.part, noun, fields)
+    kind, read = fields[condition.field]
+    return meets(condition, read(noun), kind)
+
+
+@pytest.mark.parametrize("name", DIRECTORIES)
+@pytest.mark.parametrize("seed", range(4))
+def test_a_directory_is_searched_as_a_plain_reading_of_its_nouns(index, name, seed):
+    chance, (source, fields) = random.Random(seed), DIRECTORIES[name]
+    with index.store.read() as connection:
+        facts = governance.facts(connection)
+        for _ in range(12):
+            scope = a_scope(chance, facts)
+            whole = directory.page(connection, source, EVERYTHING, scope, 100)
+            condition = some_directory_condition(chance, fields, [noun for _, noun in whole])
+            matching = [(key, noun) for key, noun in whole if holds_on(condition, noun, fields)]
+            assert directory.page(connection, source, condition, scope, 100) == matching, condition
+            assert directory.count(connection, source, condition, scope) == len(matching), condition
+
+
 # --- pages
 
 
@@ -549,7 +660,7 @@ def test_keyset_pages_of_patients_cover_every_row_once(index):
     with index.store.read() as connection:
         while page := search.patients(connection, Query(Level.PATIENT, page=Page(limit=2, after=after)), visible, NOW):
             found += page
-            after = page[-1].id
+            after = page[-1][0]
         assert found == search.patients(connection, Query(Level.PATIENT, page=ALL), visible, NOW)
 
 

@@ -19,7 +19,7 @@ from consent.entries import BatchClosed, UseOpened
 from consent.subject import ANONYMOUS, Role
 from mappings import failures
 from mappings.fhir.imaging_study import document as study_document
-from mappings.fields import PARAMETERS
+from mappings.fhir.resources import RESOURCES
 from mappings.study import Instance, Series, Study, patient_key, study_key
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import close_batch
@@ -275,7 +275,7 @@ def test_a_client_follows_next_links_over_many_pages_without_gap_or_double(hall)
 def test_a_page_ends_at_its_bytes_and_the_next_link_goes_on(hall, monkeypatch):
     builders.seed(hall, alias="OPEN")
     planted = [plant(hall, "OPEN", "hospital-a", n).key for n in range(9)]
-    monkeypatch.setattr("server.usecases.read.PAGE_BYTES", 2000)
+    monkeypatch.setattr("mappings.fhir.bundle.PAGE_BYTES", 2000)
     for chunk in (2, 3, 101):
         monkeypatch.setattr("server.usecases.read.CHUNK", chunk)
         seen, pages = paged(hall, "user", "ImagingStudy", [])
@@ -293,6 +293,10 @@ def test_a_next_link_after_a_suspension_is_empty(hall):
     assert (ids(following), "total" in following) == ([], False)
 
 
+def test_every_type_has_a_source_and_every_source_a_type():
+    assert {row.source for row in RESOURCES.values()} == set(SOURCES)
+
+
 def test_every_declared_parameter_is_answered(furnished):
     values = {
         "date": "2020",
@@ -304,9 +308,9 @@ def test_every_declared_parameter_is_answered(furnished):
         "organization": "Organization/repository",
         "consentor": "Organization/hospital-a",
     }
-    for p in PARAMETERS:
+    for resource, p in [(r.name, p) for r in RESOURCES.values() for p in r.parameters.values()]:
         value = values.get(p.name) or values.get(p.type) or "x"
-        assert bundle(furnished.hall, "operator", p.resource, [(p.name, value)])["type"] == "searchset", p
+        assert bundle(furnished.hall, "operator", resource, [(p.name, value)])["type"] == "searchset", p
 
 
 def consents(hall, who, **arguments):
@@ -345,6 +349,8 @@ def test_endpoints_show_datasets_by_alias_and_their_state(furnished):
 def test_organisations_are_the_repository_its_providers_and_one_s_own(furnished):
     assert ids(found(furnished.hall, "user", "Organization")) == ["repository", "university", "hospital-a", "hospital-b"]
     assert "clinic" in ids(found(furnished.hall, "operator", "Organization"))
+    reached = [o["id"] for o in resources(found(furnished.hall, "operator", "Organization")) if "telecom" in o]
+    assert reached == ["repository"]
     assert ids(found(furnished.hall, "user", "Organization", name="HOSPITAL-B")) == ["hospital-b"]
     assert ids(found(furnished.hall, "user", "Organization", name="accord")) == ["repository"]
     assert ids(found(furnished.hall, "user", "Organization", name="clin")) == []
@@ -433,7 +439,7 @@ def test_references_of_what_a_caller_sees_are_served_to_it(furnished):
             for answer in resources(found(furnished.hall, who, resource, _count="100")):
                 for target in references(answer):
                     kind, _, key = target.partition("/")
-                    assert read_resource(furnished.hall, CALLERS[who], kind, key, lambda _: False).body, (who, target)
+                    assert read_resource(furnished.hall, CALLERS[who], kind, key).body, (who, target)
 
 
 def references(value):
@@ -462,9 +468,9 @@ def test_every_answer_is_recorded(furnished):
     hall = furnished.hall
     found(hall, "user", "ImagingStudy", modality="CT")
     key = furnished.planted["OPEN"][0].key
-    read_resource(hall, CALLERS["user"], "ImagingStudy", key, lambda _: False)
+    read_resource(hall, CALLERS["user"], "ImagingStudy", key)
     with pytest.raises(failures.NotFound):
-        read_resource(hall, CALLERS["user"], "ImagingStudy", furnished.planted["WAIT_1"][0].key, lambda _: False)
+        read_resource(hall, CALLERS["user"], "ImagingStudy", furnished.planted["WAIT_1"][0].key)
     hall.accesses.flush()
     with hall.store.read() as connection:
         rows = connection.execute(select(t.access).order_by(t.access.c.id)).all()
@@ -504,8 +510,8 @@ def test_metadata_is_open_and_everything_else_is_not(furnished):
     answer = client.get("/fhir/R4/metadata")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, FHIR)
     statement = held(answer.data)
-    assert {r["type"] for r in statement["rest"][0]["resource"]} == set(SOURCES)
-    for resource in SOURCES:
+    assert {r["type"] for r in statement["rest"][0]["resource"]} == set(RESOURCES)
+    for resource in RESOURCES:
         for path in (resource, f"{resource}/x"):
             assert client.get(f"/fhir/R4/{path}").status_code == 401
         assert client.post(f"/fhir/R4/{resource}/_search").status_code == 401

@@ -107,7 +107,7 @@ def study_of(hall, uid):
     asked = Query(Level.STUDY, EVERYTHING, Page())
     fragments = [json.loads(f.replace(b"\1", b"")) for f in search.fragments(hall, caller(hall, "researcher"), asked)]
     fragment = next(f for f in fragments if f["0020000D"]["Value"] == [uid])
-    served = read.read_resource(hall, caller(hall, "researcher"), "ImagingStudy", study_key(uid), lambda _: False)
+    served = read.read_resource(hall, caller(hall, "researcher"), "ImagingStudy", study_key(uid))
     return fragment, json.loads(served.body)
 
 

@@ -7,6 +7,7 @@ from adapters.sql import governance
 from adapters.sql import node as nodes
 from adapters.sql import search as rows
 from adapters.sql import tables as t
+from adapters.sql import tallies as federated
 from consent.agreement import AgreementState, Side
 from consent.conditions import Action
 from consent.subject import FEDERATION, Role
@@ -162,7 +163,7 @@ def documents(hall):
 
 def tallies(hall):
     with hall.store.read() as connection:
-        return rows.tallies(
+        return federated.tallies(
             connection, Query(Level.STUDY), hall.visible_datasets(connection, Caller(FEDERATION), Action.DISCOVER), hall.clock()
         )
 

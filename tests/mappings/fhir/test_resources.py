@@ -13,7 +13,7 @@ from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibil
 from consent.dataset import DatasetEndpoint
 from consent.party import Party
 from consent.policy import NEVER_FOR_DIAGNOSIS
-from consent.provenance import read_entry
+from consent.provenance import narrowed, read_entry
 from mappings.fhir import body_site, imaging_study
 from mappings.fhir.bundle import searchset
 from mappings.fhir.capability import capability
@@ -23,9 +23,9 @@ from mappings.fhir.organization import organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
 from mappings.fhir.provenance import provenance
+from mappings.fhir.resources import RESOURCES
 from mappings.fhir.systems import BODY_PART, LEAF_HASH, LEAF_INDEX, SNOMED
-from mappings.fields import PARAMETERS
-from mappings.study import Instance, Series, Study, patient_key, study_key
+from mappings.study import Instance, Patient, Series, Study, patient_key, study_key
 from tests.mappings.fhir.rules import held
 
 AT = datetime(2026, 11, 22, 12, 30, 1, 250_000, tzinfo=UTC)
@@ -125,11 +125,11 @@ def test_body_parts_agree_with_the_codes_pydicom_has_for_the_same_words():
 
 
 def test_a_patient_is_a_pseudonym_and_a_gender_and_nothing_else():
-    found = held(patient("0" * 32, "hospital-a", "P1", "F", AT, BASE))
+    found = held(patient(Patient("0" * 32, "hospital-a", "P1", "F", AT), BASE))
     assert found["identifier"] == [{"system": f"{BASE}/providers/hospital-a", "value": "P1"}]
     assert found["gender"] == "female"
     assert set(found) == {"resourceType", "id", "meta", "identifier", "gender"}
-    assert "gender" not in held(patient("0" * 32, "hospital-a", "P1", None, AT, BASE))
+    assert "gender" not in held(patient(Patient("0" * 32, "hospital-a", "P1", None, AT), BASE))
 
 
 def test_an_agreement_denies_all_but_what_its_provider_agreed_to():
@@ -159,7 +159,7 @@ def test_an_agreement_to_nothing_is_a_plain_deny():
 
 
 def test_a_deposit_names_its_studies_only_to_those_who_may_query_them():
-    named, hidden = (held(provenance(DEPOSIT, BASE, studies=seen)) for seen in (True, False))
+    named, hidden = (held(provenance(narrowed(DEPOSIT, queryable=yes), BASE)) for yes in (True, False))
     assert [t["reference"] for t in named["target"]] == ["Endpoint/LUNG.1", f"ImagingStudy/{STUDY.key}"]
     assert [t["reference"] for t in hidden["target"]] == ["Endpoint/LUNG.1"]
     assert STUDY.key not in json.dumps(hidden)
@@ -169,15 +169,15 @@ def test_a_deposit_names_its_studies_only_to_those_who_may_query_them():
 
 def test_every_provenance_carries_its_leaf():
     for told in (DEPOSIT, USE, MOVED):
-        found = held(provenance(told, BASE, studies=True))
+        found = held(provenance(told, BASE))
         assert found["extension"] == [{"url": LEAF_INDEX, "valueString": "4"}]
         leaf = found["entity"][-1]["what"]["identifier"]
         assert leaf == {"system": LEAF_HASH, "value": "01" * 32}
-    assert "extension" not in held(provenance(dataclasses.replace(USE, position=None), BASE, studies=True))
+    assert "extension" not in held(provenance(dataclasses.replace(USE, position=None), BASE))
 
 
 def test_a_use_says_what_for_and_under_which_agreement():
-    found = held(provenance(USE, BASE, studies=False))
+    found = held(provenance(USE, BASE))
     assert found["target"] == [{"reference": f"ImagingStudy/{STUDY.key}"}]
     assert found["reason"][0]["coding"][0]["code"] == "AITRAIN"
     assert found["entity"][0]["what"] == {"reference": "Consent/DSA.1", "display": "Agreement DSA_1@2"}
@@ -198,7 +198,7 @@ def test_a_use_says_what_for_and_under_which_agreement():
     ],
 )
 def test_an_act_of_governance_points_to_what_it_was_done_to(kind, facts, target):
-    (found,) = held(provenance(recorded(kind, **facts), BASE, studies=False))["target"]
+    (found,) = held(provenance(recorded(kind, **facts), BASE))["target"]
     assert target in (found.get("reference"), found.get("identifier", {}).get("value"))
 
 
@@ -209,15 +209,15 @@ def test_an_endpoint_shows_the_public_address_and_whether_it_is_open():
 
 
 def test_the_repository_is_an_organisation_with_its_contact_and_a_provider_is_one_without():
-    repository = held(organization(Party("repository", "Accord", "repository", None), BASE, "a@b.org"))
+    repository = held(organization(Party("repository", "Accord", "repository", None, contact="a@b.org"), BASE))
     assert repository["telecom"] == [{"system": "email", "value": "a@b.org"}]
-    assert "telecom" not in held(organization(Party("hospital-a", "A", "provider", AT), BASE, "a@b.org"))
+    assert "telecom" not in held(organization(Party("hospital-a", "A", "provider", AT), BASE))
 
 
 def test_the_capability_statement_is_the_table_and_says_what_nothing_here_is_for():
     found = held(capability(BASE, "Repository", "0.1.0"))
     served = {(r["type"], p["name"], p["type"]) for r in found["rest"][0]["resource"] for p in r["searchParam"]}
-    assert served == {(p.resource, p.name, p.type) for p in PARAMETERS}
+    assert served == {(r.name, p.name, p.type) for r in RESOURCES.values() for p in r.parameters.values()}
     assert found["fhirVersion"] == "4.0.1"
     assert found["description"] == NEVER_FOR_DIAGNOSIS
     assert NEVER_FOR_DIAGNOSIS in found["rest"][0]["documentation"]

@@ -1,0 +1,159 @@
+"""The one compiler of conditions: a tree over named fields (`mappings.query`) becomes SQL, by the table its kind of row gives.
+
+Rows nest, as series do in a study: a field stands at a depth, and what lies deeper than the statement's rows is reached by EXISTS
+over one join. Parts of one `AllOf` that speak of one deeper depth hold on the same row there. Parts of one `AnyOf` share their
+EXISTS as well, because some row meets one of them exactly where one of them is met by some row; and values asked of one field are
+one IN, however many alternatives named them.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, or_, true
+from sqlalchemy import not_ as sql_not
+
+from mappings.fields import Kind
+from mappings.query import EVERYTHING, AllOf, AnyOf, Between, Condition, Like, Not, OneOf
+
+Leaf = OneOf | Like | Between
+Asking = Callable[[Leaf], ColumnElement[bool]]
+ESCAPE = "\\"
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A field that is a column: how it compares, and the depth of the rows it stands on."""
+
+    column: ColumnElement[Any]
+    kind: Kind
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Below:
+    """How rows of a deeper depth are reached from a row of the table `outer`."""
+
+    outer: FromClause
+    join: ColumnElement[bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Searchable:
+    """What a condition may ask of one kind of row, and how rows below are reached, by (depth of the row, depth below).
+
+    A field is a column; or, where it is special, a function from its leaf to SQL, which stands at depth 0 and takes the values of
+    a `OneOf` as alternatives.
+    """
+
+    fields: Mapping[str, Column | Asking]
+    below: Mapping[tuple[int, int], Below] = field(default_factory=dict)
+
+    def depth(self, name: str) -> int:
+        """The depth at which this field stands."""
+        asked = self.fields[name]
+        return asked.depth if isinstance(asked, Column) else 0
+
+
+def compile_condition(condition: Condition, rows: Searchable, depth: int = 0) -> ColumnElement[bool]:
+    """A condition as SQL inside a statement whose rows stand at `depth`."""
+    return _compiled(_simplified(condition), rows, depth)
+
+
+def depths(condition: Condition, rows: Searchable) -> frozenset[int]:
+    """The depths of all fields that a condition names."""
+    if isinstance(condition, AllOf | AnyOf):
+        return frozenset(chain.from_iterable(depths(part, rows) for part in condition.parts))
+    return depths(condition.part, rows) if isinstance(condition, Not) else frozenset({rows.depth(condition.field)})
+
+
+# --- the same condition in fewer parts
+
+
+def _simplified(condition: Condition) -> Condition:
+    """Alternatives within alternatives as one list, values of one field as one `OneOf`, and no part that says nothing."""
+    if isinstance(condition, Not):
+        return Not(_simplified(condition.part))
+    if isinstance(condition, AllOf):
+        parts = tuple(part for part in map(_simplified, condition.parts) if part != EVERYTHING)
+        return parts[0] if len(parts) == 1 else AllOf(parts)
+    if isinstance(condition, AnyOf):
+        alternatives = _merged(_alternatives(condition.parts))
+        return alternatives[0] if len(alternatives) == 1 else AnyOf(alternatives)
+    return condition
+
+
+def _alternatives(parts: Iterable[Condition]) -> Iterator[Condition]:
+    for part in map(_simplified, parts):
+        yield from part.parts if isinstance(part, AnyOf) else (part,)
+
+
+def _merged(alternatives: Iterable[Condition]) -> tuple[Condition, ...]:
+    values: dict[str, dict[str | int, None]] = {}  # an ordered set
+    others = []
+    for part in alternatives:
+        if isinstance(part, OneOf):
+            values.setdefault(part.field, {}).update(dict.fromkeys(part.values))
+        else:
+            others.append(part)
+    return (*(OneOf(name, tuple(asked)) for name, asked in values.items()), *others)
+
+
+# --- SQL
+
+
+def _compiled(condition: Condition, rows: Searchable, depth: int) -> ColumnElement[bool]:
+    if isinstance(condition, AllOf):
+        return and_(true(), *_parts(condition.parts, and_, rows, depth))
+    if isinstance(condition, AnyOf):
+        return or_(false(), *_parts(condition.parts, or_, rows, depth))
+    if isinstance(condition, Not):  # what is empty is not equal; NULL would be neither
+        return sql_not(func.coalesce(_compiled(condition.part, rows, depth), false()))
+    if rows.depth(condition.field) > depth:
+        return and_(*_parts((condition,), and_, rows, depth))
+    asked = rows.fields[condition.field]
+    return _compared(asked, condition) if isinstance(asked, Column) else asked(condition)
+
+
+def _parts(
+    parts: Sequence[Condition], joined: Callable[..., ColumnElement[bool]], rows: Searchable, depth: int
+) -> Iterator[ColumnElement[bool]]:
+    """Each part on its own, but those that speak of one deeper row together, inside one EXISTS."""
+    below: dict[int, list[ColumnElement[bool]]] = {}
+    for part in parts:
+        deeper = _only_depth(part, rows)
+        if deeper is not None and deeper > depth:
+            below.setdefault(deeper, []).append(_compiled(part, rows, deeper))
+        else:
+            yield _compiled(part, rows, depth)
+    for deeper, group in below.items():
+        way = rows.below[depth, deeper]
+        yield exists().where(way.join, joined(*group)).correlate(way.outer)
+
+
+def _only_depth(condition: Condition, rows: Searchable) -> int | None:
+    """The one depth a condition speaks of; None where it speaks of several or none, or of what is not there: of no row at all."""
+    found = frozenset() if _denies(condition) else depths(condition, rows)
+    return next(iter(found)) if len(found) == 1 else None
+
+
+def _denies(condition: Condition) -> bool:
+    return isinstance(condition, Not) or (isinstance(condition, AllOf | AnyOf) and any(map(_denies, condition.parts)))
+
+
+def _compared(asked: Column, leaf: Leaf) -> ColumnElement[bool]:
+    if isinstance(leaf, OneOf):
+        return asked.column.in_(leaf.values)
+    if isinstance(leaf, Like):
+        return _text(asked, leaf.pattern)
+    present = asked.column.is_not(None) if asked.kind in (Kind.NUMBER, Kind.MOMENT) else asked.column != ""
+    low = [asked.column >= leaf.low] if leaf.low is not None else []
+    return and_(present, *low, *([asked.column <= leaf.high] if leaf.high is not None else []))
+
+
+def _text(asked: Column, pattern: str) -> ColumnElement[bool]:
+    """`*` and `?` as LIKE (PS3.4 C.2.2.2.4); a name matches from its start or that of a component group."""
+    like = "".join(f"{ESCAPE}{c}" if c in f"%_{ESCAPE}" else {"*": "%", "?": "_"}.get(c, c) for c in pattern)
+    found = asked.column.like(like, escape=ESCAPE)
+    return or_(found, asked.column.like(f"%={like}", escape=ESCAPE)) if asked.kind is Kind.NAME else found

@@ -1,0 +1,67 @@
+"""Where held instances rest and what is kept of them, for those who may reach them; and whose a study is."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select, select
+
+from adapters.sql import tables as t
+from adapters.sql.images import execute, statement
+from consent.custody import State
+from consent.policy import VisibleDatasets
+from mappings.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class StoredInstance:
+    """One held instance a caller may reach: what it is, where it rests, and its metadata fragment."""
+
+    custody: int
+    study_uid: str
+    series_uid: str
+    sop_uid: str
+    sop_class: str
+    frames: int
+    transfer_syntax: str
+    size: int
+    dataset_start: int
+    file_digest: bytes
+    node: int
+    place: str
+
+
+_COLUMNS = (
+    t.custody.c.id,
+    t.study.c.study_uid,
+    t.series.c.series_uid,
+    t.instance.c.sop_uid,
+    t.instance.c.sop_class,
+    t.instance.c.frames,
+    t.custody.c.transfer_syntax,
+    t.custody.c.size,
+    t.custody.c.dataset_start,
+    t.custody.c.file_digest,
+    t.custody.c.node,
+    t.custody.c.place,
+)
+
+
+def locate(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[StoredInstance]:
+    """Where the instances that match rest, in series and arrival order."""
+    rows = _instances(query, list(_COLUMNS), visible).join(t.custody, t.instance.c.custody == t.custody.c.id)
+    return [StoredInstance(*r) for r in execute(connection, rows.where(t.custody.c.state == State.HELD), now).all()]
+
+
+def metadata(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[bytes]:
+    """The full metadata objects of the instances that match (PS3.18 10.4.1.1.2)."""
+    return list(execute(connection, _instances(query, [t.instance.c.metadata], visible), now).scalars())
+
+
+def _instances(query: Query, columns: list[Any], visible: VisibleDatasets) -> Select[Any]:
+    return statement(query, columns, visible).order_by(t.instance.c.series, t.instance.c.id).limit(query.page.limit)
+
+
+def dataset_of(connection: Connection, study_uid: str) -> int | None:
+    """The dataset a study belongs to, whoever asks; None for a study that is not in the index."""
+    return connection.execute(select(t.study.c.dataset).where(t.study.c.study_uid == study_uid)).scalar_one_or_none()

@@ -1,0 +1,86 @@
+"""What each dataset holds among the studies that match, counted for the federation and the catalogue."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Column, Connection, Select, func
+
+from adapters.sql import tables as t
+from adapters.sql.images import execute, statement
+from consent.policy import VisibleDatasets
+from mappings.query import Query
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """What one dataset holds among the studies that match: for EUCAIM and the catalogue, before it is made safe."""
+
+    dataset: int
+    studies: int
+    subjects: int
+    youngest: int | None
+    oldest: int | None
+    sexes: tuple[str, ...]
+    modalities: tuple[str, ...]
+    body_parts: tuple[str, ...]
+    manufacturers: tuple[str, ...]
+
+
+_DATASET = t.study.c.dataset
+_SUBJECTS = func.count(t.study.c.patient.distinct())
+_WORDS = (t.study.c.patient_sex, t.series.c.modality, t.series.c.body_part, t.series.c.manufacturer)
+"""Whose values a tally tells: its `sexes`, `modalities`, `body_parts` and `manufacturers`."""
+
+
+def tallies(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime, minimum: int = 1) -> list[Tally]:
+    """One tally for each dataset that has a match.
+
+    A word is told where `minimum` subjects share it, an age where as many lie beyond it: one subject joined by OR to a crowd
+    would else be read off what the crowd lacks.
+    """
+    select: Callable[..., Select[Any]] = lambda *columns: statement(query, [_DATASET, *columns], visible)  # noqa: E731 - one line
+    ages = _ages(execute(connection, _aged(select(t.study.c.age, _SUBJECTS)), now))
+    words = [_words(execute(connection, _worded(select(column), column, minimum), now)) for column in _WORDS]
+    totals = select(func.count(), _SUBJECTS).group_by(_DATASET).order_by(_DATASET)
+    return [
+        Tally(d, n, p, _end(ages.get(d, []), minimum), _end(ages.get(d, [])[::-1], minimum), *(w.get(d, ()) for w in words))
+        for d, n, p in execute(connection, totals, now)
+    ]
+
+
+def _aged(rows: Select[Any]) -> Select[Any]:
+    return rows.where(t.study.c.age.is_not(None)).group_by(_DATASET, t.study.c.age)
+
+
+def _ages(rows: Iterable[Any]) -> dict[int, list[tuple[int, int]]]:
+    """Dataset → (age, subjects), youngest first."""
+    ages: dict[int, list[tuple[int, int]]] = {}
+    for dataset, age, subjects in sorted(map(tuple, rows)):
+        ages.setdefault(dataset, []).append((age, subjects))
+    return ages
+
+
+def _end(ages: Iterable[tuple[int, int]], minimum: int) -> int | None:
+    """The first of these (age, subjects) up to which there are `minimum` subjects."""
+    total = 0
+    for age, subjects in ages:
+        total += subjects
+        if total >= minimum:
+            return age
+    return None
+
+
+def _worded(rows: Select[Any], column: Column[str], minimum: int) -> Select[Any]:
+    joined = rows if column.table is t.study else rows.join(t.series, t.series.c.study == t.study.c.id)
+    return joined.group_by(_DATASET, column).having(minimum <= _SUBJECTS)
+
+
+def _words(rows: Iterable[Any]) -> dict[int, tuple[str, ...]]:
+    """Dataset → its words, without the empty one."""
+    words: dict[int, tuple[str, ...]] = {}
+    for dataset, word in sorted(map(tuple, rows)):
+        if word:
+            words[dataset] = (*words.get(dataset, ()), word)
+    return words

@@ -1,0 +1,205 @@
+"""Every FHIR type that is served: a row each, from which routes, the CapabilityStatement, parsing and reading come.
+
+A row names its source, which `server.usecases.read` binds, and the writer of what the source gives.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from consent.agreement import AgreementState
+from consent.party import REPOSITORY
+from mappings.fhir.body_site import BODY_PARTS, parts_coded
+from mappings.fhir.consent import STATUS, consent
+from mappings.fhir.endpoint import endpoint
+from mappings.fhir.organization import organization
+from mappings.fhir.parameters import (
+    Match,
+    Parameter,
+    Token,
+    coded,
+    day,
+    equals,
+    identity_of,
+    key_of,
+    moment,
+    one_of,
+    reference,
+    string,
+    token,
+    unsystemed,
+)
+from mappings.fhir.patient import GENDERS, patient, provider_system
+from mappings.fhir.provenance import provenance
+from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, SNOMED
+from mappings.query import EVERYTHING, NOTHING, Condition, OneOf
+from mappings.study import patient_key
+
+R4 = "4.0"
+Writer = Callable[[Any, str], bytes]
+"""A resource's JSON, of a noun and the server's public address."""
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One type: the source of its nouns, their writer, what an id asks for, search parameters by name, and versions of FHIR.
+
+    Without a writer, the source gives finished bytes.
+    """
+
+    name: str
+    source: str
+    writer: Writer | None
+    identity: Match
+    parameters: Mapping[str, Parameter]
+    versions: tuple[str, ...]
+
+
+def _resource(
+    name: str,
+    source: str,
+    writer: Writer | None,
+    identity: tuple[Match, str],
+    *parameters: Parameter,
+    versions: tuple[str, ...] = (R4,),
+) -> Resource:
+    """A row; `identity` is what an id asks for, and its sentence as the parameter `_id`."""
+    match, text = identity
+    every = (token("_id", text, unsystemed(match)), *parameters)
+    return Resource(name, source, writer, match, {p.name: p for p in every}, versions)
+
+
+# --- what codes of one parameter ask for
+
+
+def _uid(code: str) -> Condition:
+    return OneOf("study_uid", (code.removeprefix("urn:oid:"),)) if code.startswith("urn:oid:") else NOTHING
+
+
+def _own_part(code: str) -> Condition:
+    return NOTHING if code in BODY_PARTS else OneOf("body_part", (code,))
+
+
+def _entry(identity: str) -> Condition:
+    return OneOf("entry", (int(identity),)) if re.fullmatch(r"[1-9][0-9]{0,17}", identity) else NOTHING
+
+
+def _pseudonym(asked: Token) -> Condition | None:
+    """A Patient ID with its provider's system is one patient; without a system, every provider's of that pseudonym."""
+    if asked.system is None:
+        return OneOf("patient_id", (asked.code,))
+    prefix = provider_system(asked.base, "")
+    if not asked.system.startswith(prefix):
+        return None
+    return OneOf("patient_key", (patient_key(asked.system.removeprefix(prefix), asked.code),))
+
+
+def _always_if(word: str) -> Match:
+    """What holds of every row, for the one word that says so."""
+    return lambda code: EVERYTHING if code == word else NOTHING
+
+
+_SEXES = {gender: (sex,) for sex, gender in GENDERS.items()}
+_STATES = {status: tuple(str(s) for s in AgreementState if STATUS[s] == status) for status in dict.fromkeys(STATUS.values())}
+_OPEN = {status: (status,) for status in ("active", "suspended")}
+
+_ROWS = (
+    _resource(
+        "ImagingStudy",
+        "studies",
+        None,
+        (identity_of("study_key"), "The study's FHIR id."),
+        moment("_lastUpdated", "When the study's document last changed.", "updated"),
+        token(
+            "identifier",
+            "Study Instance UID (urn:dicom:uid|urn:oid:…) or Accession Number.",
+            coded(DICOM_UID, _uid),
+            coded("", equals("accession_number")),
+        ),
+        reference("patient", "Whose study it is.", Patient=equals("patient_key")),
+        reference("subject", "Whose study it is.", Patient=equals("patient_key")),
+        token("modality", "A modality of one of its series (DCM).", coded(DCM, equals("modality"))),
+        token(
+            "bodysite",
+            "A Body Part Examined of one of its series.",
+            coded(SNOMED, lambda code: OneOf("body_part", parts_coded(code))),
+            coded(BODY_PART, _own_part),
+        ),
+        token("series", "Series Instance UID.", coded("", equals("series_uid"))),
+        day("started", "Study Date, as a calendar day.", "study_date"),
+        token(
+            "status",
+            "Always available: what is not is not here.",
+            coded("http://hl7.org/fhir/imagingstudy-status", _always_if("available")),
+        ),
+    ),
+    _resource(
+        "Patient",
+        "patients",
+        patient,
+        (identity_of("patient_key"), "The patient's FHIR id."),
+        moment("_lastUpdated", "When the patient last changed.", "patient_updated"),
+        token("identifier", "The provider's pseudonym: system of the provider | Patient ID.", _pseudonym),
+        token(
+            "gender",
+            "male, female or other, as far as the images say.",
+            coded("http://hl7.org/fhir/administrative-gender", one_of("gender", _SEXES)),
+        ),
+    ),
+    _resource(
+        "Consent",
+        "agreements",
+        consent,
+        (identity_of("agreement"), "The agreement's key."),
+        moment("_lastUpdated", "When the agreement last moved.", "updated"),
+        token("identifier", "The agreement's key.", coded("{base}/agreements", equals("agreement"))),
+        reference("organization", "The repository, custodian of the agreement.", Organization=_always_if(REPOSITORY)),
+        reference("consentor", "The provider who agrees.", Organization=key_of("provider")),
+        token(
+            "status",
+            "draft, proposed, active or inactive.",
+            coded("http://hl7.org/fhir/consent-state-codes", one_of("status", _STATES)),
+        ),
+    ),
+    _resource(
+        "Provenance",
+        "entries",
+        provenance,
+        (_entry, "The ledger entry."),
+        moment("_lastUpdated", "When it was recorded.", "at"),
+        moment("recorded", "When it was recorded.", "at"),
+        reference(
+            "target",
+            "What it was done to.",
+            Consent=key_of("target_agreement"),
+            Endpoint=key_of("target_dataset"),
+            ImagingStudy=equals("target_study"),
+            Organization=key_of("target_party"),
+        ),
+    ),
+    _resource(
+        "Organization",
+        "organisations",
+        organization,
+        (identity_of("party"), "The organisation's key."),
+        moment("_lastUpdated", "When it last changed.", "updated"),
+        token("identifier", "The organisation's key.", coded("{base}/organizations", equals("party"))),
+        string("name", "The start of its name.", "name"),
+    ),
+    _resource(
+        "Endpoint",
+        "endpoints",
+        endpoint,
+        (identity_of("dataset"), "The dataset's alias."),
+        moment("_lastUpdated", "When the dataset last changed.", "updated"),
+        token("identifier", "The dataset's alias.", coded("{base}/datasets", equals("dataset"))),
+        token("status", "active or suspended.", coded("http://hl7.org/fhir/endpoint-status", one_of("status", _OPEN))),
+    ),
+)
+RESOURCES: dict[str, Resource] = {row.name: row for row in _ROWS}
+
+
+def served(version: str) -> tuple[Resource, ...]:
+    """The types that are served in a version of FHIR (as the MIME parameter `fhirVersion` says it: "4.0")."""
+    return tuple(row for row in RESOURCES.values() if version in row.versions)

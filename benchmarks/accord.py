@@ -18,7 +18,7 @@ from adapters.accord_client import ask_token
 from adapters.identity import read_client
 from server import settings as configuration
 from server import wiring
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 from tests.servers import find, free_port
 
 DATASET, PROVIDER, SENDER = "BENCH", "hospital", "STORESCU"
@@ -92,9 +92,9 @@ class Accord:
             raise RuntimeError(f"accord {' '.join(arguments)}: {done.stderr}")
         return done
 
-    def hall(self) -> Hall:
+    def runtime(self) -> Runtime:
         """Its database and nodes, read beside it."""
-        return wiring.hall(configuration.read(self.environment))
+        return wiring.runtime(configuration.read(self.environment))
 
     def token(self) -> str:
         """A token of the provider's client."""

@@ -43,14 +43,14 @@ def main() -> None:
     print(f"# Search\n\n{world.machine()}\n")
     with world.folder() as home, world.database(postgresql=args.postgresql) as url, contextlib.ExitStack() as stack:
         chosen = world.settings(home, url)
-        hall = world.governed(chosen, ALIASES)
-        studies.fill(hall, args.studies)
+        runtime = world.governed(chosen, ALIASES)
+        studies.fill(runtime, args.studies)
         keys = {
-            "fragment": _first(hall, t.study.c.study_date.desc(), t.study.c.id.desc()),
-            "document": _first(hall, t.study.c.id),
+            "fragment": _first(runtime, t.study.c.study_date.desc(), t.study.c.id.desc()),
+            "document": _first(runtime, t.study.c.id),
         }
         (home / "keys.json").write_text(json.dumps(keys))
-        hall.store.close()
+        runtime.store.close()
         accord = stack.enter_context(world.accord(chosen, "web"))
         plain = stack.enter_context(_bare(home, chosen))
         orthanc = stack.enter_context(servers.orthanc_server())
@@ -59,8 +59,8 @@ def main() -> None:
         _depth(args, chosen, accord)
 
 
-def _first(hall: world.Hall, *order: object) -> list[int]:
-    with hall.store.read() as connection:
+def _first(runtime: world.Runtime, *order: object) -> list[int]:
+    with runtime.store.read() as connection:
         return list(connection.execute(select(t.study.c.id).order_by(*order).limit(PAGE)).scalars())  # type: ignore[arg-type]
 
 

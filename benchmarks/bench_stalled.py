@@ -15,7 +15,7 @@ from benchmarks import objects, studies, world
 from benchmarks.world import Figures
 from server.settings import Settings
 from server.usecases.batch import close_batch
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 from server.usecases.take import take
 from tests import builders
 
@@ -31,10 +31,10 @@ def main() -> None:
     print(f"# Stalled downloads\n\n{world.machine()}\n")
     with world.folder() as home, world.database(postgresql=args.postgresql) as url:
         chosen = world.settings(home, url)
-        hall = world.governed(chosen, [ALIAS])
-        studies.fill(hall, args.studies)
-        size = _deposited(hall)
-        hall.store.close()
+        runtime = world.governed(chosen, [ALIAS])
+        studies.fill(runtime, args.studies)
+        size = _deposited(runtime)
+        runtime.store.close()
         with world.accord(chosen, "web") as pid:
             found = _rounds(args.rounds, args.seconds, chosen, pid, size)
     rows = [
@@ -54,13 +54,13 @@ def main() -> None:
     )
 
 
-def _deposited(hall: Hall) -> int:
+def _deposited(runtime: Runtime) -> int:
     """One object of a hundred frames, taken as any other; its size in bytes."""
     made = next(objects.copies(objects.template(frames=FRAMES), 1, 1))
-    batch = builders.batch(hall, ALIAS, attested=True, provider=f"hospital-{ALIAS.lower()}")
-    taken = take(hall, batch, "big.dcm", memoryview(made))
+    batch = builders.batch(runtime, ALIAS, attested=True, provider=f"hospital-{ALIAS.lower()}")
+    taken = take(runtime, batch, "big.dcm", memoryview(made))
     assert taken.rule == "attested", taken.sentence
-    close_batch(hall, batch.id)
+    close_batch(runtime, batch.id)
     return len(made)
 
 

@@ -86,11 +86,11 @@ def main() -> None:
 @contextlib.contextmanager
 def _accord(home: Path, url: str) -> Iterator[Door]:
     chosen = world.settings(home, url)
-    hall = world.governed(chosen, [ALIAS])
+    runtime = world.governed(chosen, [ALIAS])
     held = select(func.count()).select_from(t.custody).where(t.custody.c.state == State.HELD)
 
     def counted() -> int:
-        with hall.store.read() as connection:
+        with runtime.store.read() as connection:
             return int(connection.execute(held).scalar_one())
 
     with world.accord(chosen, "serve") as pid:

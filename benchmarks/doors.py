@@ -33,8 +33,8 @@ from mappings.dicom.content import content_digest
 from mappings.dicom.dimse import TRANSFER_SYNTAXES, agrees
 from mappings.dicom.part10 import Unreadable, file_meta, plain, read_part10
 from mappings.report import Receipt
-from server.usecases.hall import Hall
 from server.usecases.parse import parse_file
+from server.usecases.runtime import Runtime
 from server.wiring import placeholders
 from tests.servers import find
 
@@ -83,25 +83,25 @@ def _named(path: Path) -> tuple[str | None, bytes | None]:
 
 def by_store(accord: Accord, files: list[Offer]) -> dict[str, Receipt]:
     """C-STORE by dcmsend, one call and so one association a file. A file that was not sent is missing."""
-    hall, found = accord.hall(), {}
-    last = newest(hall)
+    runtime, found = accord.runtime(), {}
+    last = newest(runtime)
     for file in tqdm(files, desc="C-STORE", unit="file", disable=None):
         dcmsend(file.path, accord.dimse_port)
-        if (now := newest(hall)) > last:
+        if (now := newest(runtime)) > last:
             last = now
-            found |= {file.name: one for one in receipts(hall, now)}  # noqa: B035 - there is one, or none
+            found |= {file.name: one for one in receipts(runtime, now)}  # noqa: B035 - there is one, or none
     return found
 
 
-def newest(hall: Hall) -> int:
+def newest(runtime: Runtime) -> int:
     """The newest batch's id."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return max((row.id for row in batches.listed(connection, None, 1)), default=0)
 
 
-def receipts(hall: Hall, batch: int) -> list[Receipt]:
+def receipts(runtime: Runtime, batch: int) -> list[Receipt]:
     """The receipts of a batch: here one, or none where the command's UIDs are not the data set's."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return batches.receipts(connection, batch)
 
 
@@ -115,13 +115,13 @@ def dcmsend(file: Path, port: int) -> list[str]:
 def by_stow(accord: Accord, files: list[Offer]) -> dict[str, Receipt]:
     """STOW-RS, one request a file."""
     found: dict[str, Receipt] = {}
-    hall, headers = accord.hall(), {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
+    runtime, headers = accord.runtime(), {"Content-Type": f'multipart/related; type="application/dicom"; boundary={BOUNDARY}'}
     with httpx.Client(base_url=accord.url, timeout=120) as http:
         for file in tqdm(files, desc="STOW-RS", unit="file", disable=None):
             answer = http.post("/dicom-web/studies", content=_body(file), headers=headers | _bearer(accord))
             if "describedby" not in answer.links:
                 raise RuntimeError(f"STOW-RS answered {answer.status_code}: {answer.text}")
-            (found[file.name],) = receipts(hall, newest(hall))
+            (found[file.name],) = receipts(runtime, newest(runtime))
     return found
 
 
@@ -141,8 +141,8 @@ def by_push(accord: Accord, files: list[Offer]) -> dict[str, Receipt]:
     done = accord.run("push", str(folder), "--as", str(accord.client), "--dataset", DATASET, "--report", "json", check=False)
     if done.returncode not in (0, 1):
         raise RuntimeError(done.stderr)
-    hall = accord.hall()
-    with hall.store.read() as connection:
+    runtime = accord.runtime()
+    with runtime.store.read() as connection:
         row = batches.by_key(connection, json.loads(done.stdout)["id"])
         return {r.name: r for r in batches.receipts(connection, row.id if row else 0)}
 

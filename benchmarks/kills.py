@@ -35,7 +35,7 @@ from benchmarks.senders import DOORS, Heard, Made, Maker, Wrong
 from consent.custody import UNFINISHED, State
 from consent.deposit import Outcome
 from mappings.failures import Failure
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 OBJECTS = 12
 """New objects of each door in a round."""
@@ -77,30 +77,30 @@ def _free(accord: Accord) -> None:
 # --- checking
 
 
-def settled(hall: Hall) -> bool:
+def settled(runtime: Runtime) -> bool:
     """Whether nothing is under way: no claim, no open batch, nothing to purge, every leaf in its place."""
     waiting = (
         select(func.count()).select_from(t.custody).where(t.custody.c.state.in_(UNFINISHED)),
         select(func.count()).select_from(t.batch).where(t.batch.c.closed.is_(None)),
         select(func.count()).select_from(t.ledger_leaf).where(t.ledger_leaf.c.position.is_(None)),
     )
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return not any(connection.execute(question).scalar_one() for question in waiting)
 
 
-def wait_settled(hall: Hall) -> float:
+def wait_settled(runtime: Runtime) -> float:
     """The seconds until nothing was under way any more."""
     began = time.monotonic()
-    while not settled(hall):
+    while not settled(runtime):
         if time.monotonic() - began > PATIENCE_SECONDS:
             raise Wrong("Something is still under way a minute after the last sender was done.")
         time.sleep(0.1)
     return time.monotonic() - began
 
 
-def check(hall: Hall, offered: dict[str, Made], heard: Heard) -> None:
+def check(runtime: Runtime, offered: dict[str, Made], heard: Heard) -> None:
     """Hold custody, receipts, index and nodes against each other and against what the senders heard. Raises Wrong."""
-    with hall.store.snapshot() as connection:
+    with runtime.store.snapshot() as connection:
         rows = connection.execute(select(t.custody)).all()
         states = Counter(row.sop_uid for row in rows if row.state != State.REFUSED)
         held = {row.sop_uid for row in rows if row.state == State.HELD}
@@ -119,7 +119,7 @@ def check(hall: Hall, offered: dict[str, Made], heard: Heard) -> None:
     expect(indexed.keys() == held, "what is held is indexed, and nothing else", indexed.keys() ^ held)
     _check_receipts([tuple(r) for r in receipts], held, review, heard)
     expect(counted == len(indexed), "the studies' counts are exact", [counted, len(indexed)])
-    _check_bytes(hall, rows)
+    _check_bytes(runtime, rows)
 
 
 def _counted(connection: Connection) -> int:
@@ -139,20 +139,20 @@ def _check_receipts(receipts: list[tuple[str, str]], held: set[str], review: set
     expect(not short, "each acknowledgement has its receipt", short)
 
 
-def _check_bytes(hall: Hall, rows: Sequence[object]) -> None:
+def _check_bytes(runtime: Runtime, rows: Sequence[object]) -> None:
     places = {False: set(), True: set()}
     for row in rows:
         places[row.quarantined].add(row.place)
-        with hall.store.read() as connection:
-            node = hall.quarantine if row.quarantined else hall.node(connection, row.node)
+        with runtime.store.read() as connection:
+            node = runtime.quarantine if row.quarantined else runtime.node(connection, row.node)
         try:
             with node.open(row.place) as file:
                 same = sha256(file.read()).digest() == row.file_digest
         except Failure as failure:
             raise Wrong(f"{row.sop_uid} is {row.state}, but its node says: {failure}") from failure
         expect(same, "a node holds what it was given", [row.sop_uid])
-    with hall.store.read() as connection:
-        nodes = {False: hall.node(connection, rows[0].node), True: hall.quarantine}
+    with runtime.store.read() as connection:
+        nodes = {False: runtime.node(connection, rows[0].node), True: runtime.quarantine}
     for quarantined, node in nodes.items():
         expect(set(node.places()) == places[quarantined], "a node holds nothing else", set(node.places()) ^ places[quarantined])
 
@@ -171,7 +171,7 @@ class Run:
     """One run: the server, its files, what was offered and what was heard."""
 
     accord: Accord
-    hall: Hall
+    runtime: Runtime
     chance: random.Random
     maker: Maker
     offered: dict[str, Made] = field(default_factory=dict)
@@ -190,8 +190,8 @@ class Run:
         if self.failed:
             raise self.failed[0]
         self.accord.wait()
-        self.recovery.append(wait_settled(self.hall))
-        check(self.hall, self.offered, self.heard)
+        self.recovery.append(wait_settled(self.runtime))
+        check(self.runtime, self.offered, self.heard)
         self.heard.killed[killer] += 1
 
     def _offers(self, number: int) -> dict[str, list[Made]]:
@@ -224,7 +224,7 @@ class Run:
         return role
 
     def _told(self) -> int:
-        with self.hall.store.read() as connection:
+        with self.runtime.store.read() as connection:
             return connection.execute(select(func.count()).select_from(t.receipt)).scalar_one()
 
 
@@ -232,7 +232,7 @@ def run(rounds: int, seed: int, folder: Path, database: str = "", node: Sequence
     """So many rounds over a fresh server in this folder, and the ledger recomputed. Raises Wrong."""
     chance = random.Random(seed)
     accord = Accord(folder, attested=True, node=node, database_url=database, lease_seconds=2, quiet_seconds=3)
-    made = Run(accord, accord.hall(), chance, Maker(chance, folder / "files"))
+    made = Run(accord, accord.runtime(), chance, Maker(chance, folder / "files"))
     accord.start()
     try:
         with tqdm(range(rounds), desc="kill -9", unit="kill", disable=None) as bar:

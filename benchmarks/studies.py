@@ -15,7 +15,7 @@ from mappings.dicom.fragment import series_fragment, study_fragment
 from mappings.dicom.header import Header
 from mappings.fhir.imaging_study import document
 from mappings.study import Instance, Series, Study, patient_key, study_key
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 ROOT = "1.2.826.0.1.3680043.10.1561"
 CT_IMAGE, EXPLICIT = "1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.1"
@@ -34,15 +34,15 @@ class Owner:
     provider: str
 
 
-def fill(hall: Hall, count: int) -> None:
+def fill(runtime: Runtime, count: int) -> None:
     """Index `count` studies, each of a patient of its own, in turn to each dataset; without custody and files."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         owners = [Owner(*row) for row in connection.execute(_OWNERS)]
-    chance, at = random.Random(3), stamp(hall.clock())
+    chance, at = random.Random(3), stamp(runtime.clock())
     for start in range(1, count + 1, TOGETHER):
         numbers = range(start, min(start + TOGETHER, count + 1))
         made = [_made(number, owners[number % len(owners)], chance, at) for number in numbers]
-        with hall.store.write(durable=False) as connection:
+        with runtime.store.write(durable=False) as connection:
             for table, rows in zip((t.patient, t.study, t.series), zip(*made, strict=True), strict=True):
                 connection.execute(insert(table), list(_flat(rows)))
 

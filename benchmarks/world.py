@@ -30,8 +30,8 @@ from server import wiring
 from server.cli import tokens
 from server.settings import Settings
 from server.usecases.client import add_client
-from server.usecases.hall import Hall
 from server.usecases.party import add_party
+from server.usecases.runtime import Runtime
 from tests import builders, servers
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -91,24 +91,24 @@ def settings(home: Path, url: str) -> Settings:
     return Settings(data_dir=home / "accord", database_url=url, **ports)
 
 
-def governed(chosen: Settings, aliases: Sequence[str]) -> Hall:
-    """A hall with a provider, an active agreement, an attested sender and a dataset for each alias, and two clients."""
-    hall = wiring.hall(chosen)
+def governed(chosen: Settings, aliases: Sequence[str]) -> Runtime:
+    """A runtime with a provider, an active agreement, an attested sender and a dataset for each alias, and two clients."""
+    runtime = wiring.runtime(chosen)
     for alias in aliases:
-        builders.seed(hall, alias=alias, provider=f"hospital-{alias.lower()}", attested=True)
-    add_party(hall, builders.ACTOR, "university", "University", "user")
+        builders.seed(runtime, alias=alias, provider=f"hospital-{alias.lower()}", attested=True)
+    add_party(runtime, builders.ACTOR, "university", "University", "user")
     for name, node in (("researcher", None), ("inside", "central")):
-        _client(hall, name, node)
-    return hall
+        _client(runtime, name, node)
+    return runtime
 
 
-def _client(hall: Hall, name: str, node: str | None) -> None:
+def _client(runtime: Runtime, name: str, node: str | None) -> None:
     private, public = new_client_key()
     scopes, purposes = ["system/*.rs"], ["AIRESEARCH"]
     links = {"party": "university", "node": node, "terms": builders.TERMS}
-    add_client(hall, builders.ACTOR, name, jwks=public, scopes=scopes, purposes=purposes, **links)
-    endpoint = f"{hall.settings.base_url}/oauth/token"
-    write_client(_file(hall.settings, name), ClientFile(name, endpoint, scopes[0], purposes[0], private))
+    add_client(runtime, builders.ACTOR, name, jwks=public, scopes=scopes, purposes=purposes, **links)
+    endpoint = f"{runtime.settings.base_url}/oauth/token"
+    write_client(_file(runtime.settings, name), ClientFile(name, endpoint, scopes[0], purposes[0], private))
 
 
 def _file(chosen: Settings, name: str) -> Path:

@@ -17,7 +17,7 @@ from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
 from adapters.sql.store import Store, wait_for
 from server.settings import Settings
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 
 def now() -> datetime:
@@ -25,7 +25,7 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def hall(settings: Settings, *, clock: Callable[[], datetime] = now, upgrade: bool = True) -> Hall:
+def runtime(settings: Settings, *, clock: Callable[[], datetime] = now, upgrade: bool = True) -> Runtime:
     """An Accord over the settings' database and data directory (0700, made when missing), its schema brought up to date."""
     data = settings.data_dir.absolute()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def hall(settings: Settings, *, clock: Callable[[], datetime] = now, upgrade: bo
     wait_for(store)
     if upgrade:
         migrate.upgrade(store)
-    return Hall(
+    return Runtime(
         settings=settings,
         store=store,
         node_of=Nodes(data),

@@ -1,4 +1,4 @@
-"""Builders of valid defaults: a hall on a fresh database and folder node, with one of everything governance needs."""
+"""Builders of valid defaults: a runtime on a fresh database and folder node, with one of everything governance needs."""
 
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
@@ -17,10 +17,10 @@ from server.settings import Settings
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import Batch, Origin, open_batch, sender_origin
 from server.usecases.dataset import add_dataset
-from server.usecases.hall import Caller, Hall
 from server.usecases.identify import AeTitle, identify
 from server.usecases.node import add_node, list_nodes
 from server.usecases.party import add_party
+from server.usecases.runtime import Caller, Runtime
 from server.usecases.sender import add_sender, attest_sender
 from server.usecases.terms import publish_terms
 
@@ -45,13 +45,15 @@ class Clock:
         self.at += timedelta(seconds=seconds)
 
 
-def hall(folder: Path, *, url: str = "", clock: Clock | None = None, **settings: object) -> Hall:
-    """A hall on a fresh data directory; SQLite unless a database URL is given."""
+def runtime(folder: Path, *, url: str = "", clock: Clock | None = None, **settings: object) -> Runtime:
+    """A runtime on a fresh data directory; SQLite unless a database URL is given."""
     values = {"data_dir": folder / "data", "database_url": url, "min_free_mb": 0, "min_subjects": 1} | settings
-    return wiring.hall(Settings(**values), clock=clock or wiring.now)  # type: ignore[arg-type]
+    return wiring.runtime(Settings(**values), clock=clock or wiring.now)  # type: ignore[arg-type]
 
 
-def seed(built: Hall, *, alias: str = "LUNG", provider: str = "hospital-a", attested: bool = False, **agreement: object) -> None:
+def seed(
+    built: Runtime, *, alias: str = "LUNG", provider: str = "hospital-a", attested: bool = False, **agreement: object
+) -> None:
     """A provider with an active agreement, its dataset, a sender STORESCU on loopback; a node 'central' and terms 1.0.0."""
     start = built.clock() - timedelta(days=1)
     if not list_nodes(built):
@@ -87,15 +89,17 @@ def caller(role: Role = Role.USER, purpose: str | None = "AIRESEARCH", **values:
     return Caller(subject(role, **values), purpose if role in (Role.USER, Role.INSIDE) else None, ("system/*.cruds",), "test")
 
 
-def batch(built: Hall, alias: str = "LUNG", *, attested: bool = False, provider: str = "hospital-a", door: str = "push") -> Batch:
+def batch(
+    built: Runtime, alias: str = "LUNG", *, attested: bool = False, provider: str = "hospital-a", door: str = "push"
+) -> Batch:
     """An open batch for a dataset."""
     with built.store.read() as connection:
-        facts = next(f for f in built.governance(connection).facts if f.alias == alias)
+        facts = next(f for f in built.governance.current(connection).facts if f.alias == alias)
     origin = Origin(door, subject(Role.PROVIDER, party=provider), facts.dataset, alias, "127.0.0.1", "", "", attested)
     return open_batch(built, origin)
 
 
-def association(built: Hall, called: str = "LUNG", calling: str = "STORESCU", address: str = "127.0.0.1") -> Batch:
+def association(built: Runtime, called: str = "LUNG", calling: str = "STORESCU", address: str = "127.0.0.1") -> Batch:
     """An open batch of a registered sender."""
     return open_batch(built, sender_origin(identify(built, AeTitle(called, calling, address))))
 

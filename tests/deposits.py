@@ -10,22 +10,22 @@ from server.usecases.take import take
 from tests import builders
 
 
-def deposit(hall, file, batch=None):
+def deposit(runtime, file, batch=None):
     """What became of one file, under a batch of its own unless one is given: (outcome, rule)."""
-    opened = batch or builders.batch(hall)
-    taken = take(hall, opened, "a.dcm", file)
+    opened = batch or builders.batch(runtime)
+    taken = take(runtime, opened, "a.dcm", file)
     if batch is None:
-        close_batch(hall, opened.id)
+        close_batch(runtime, opened.id)
     return str(taken.outcome), taken.rule
 
 
-def counts(hall, batch):
-    with hall.store.read() as connection:
+def counts(runtime, batch):
+    with runtime.store.read() as connection:
         return batches.counts(connection, batch.id)
 
 
-def in_care(hall, uid="1.2.3.1.1"):
-    with hall.store.read() as connection:
+def in_care(runtime, uid="1.2.3.1.1"):
+    with runtime.store.read() as connection:
         return custody.in_care(connection, uid)
 
 

@@ -1,6 +1,6 @@
-"""A whole HTTP door in this process: the real application on a seeded hall, and every kind of caller with a real token.
+"""A whole HTTP door in this process: the real application on a seeded runtime, and every kind of caller with a real token.
 
-The hall holds one study under hospital-a's agreement LUNG, which permits everything to everybody approved; hospital-b has BREAST.
+It holds one study under hospital-a's agreement LUNG, which permits everything to everybody approved; hospital-b has BREAST.
 """
 
 import io
@@ -20,8 +20,8 @@ from server.usecases import document
 from server.usecases.batch import close_batch
 from server.usecases.client import add_client, set_client
 from server.usecases.dataset import set_dataset
-from server.usecases.hall import Hall
 from server.usecases.party import add_party
+from server.usecases.runtime import Runtime
 from server.usecases.take import take
 from server.web import app
 from tests import builders
@@ -61,9 +61,9 @@ CALLERS: dict[str, Who] = {
 
 @dataclass
 class House:
-    """The application, its hall, and where its one study is."""
+    """The application, its runtime, and where its one study is."""
 
-    hall: Hall
+    runtime: Runtime
     keys: Keys
     flask: Flask
     study: str = ""
@@ -73,7 +73,7 @@ class House:
 
     def token(self, who: Who) -> str:
         """A token as the token endpoint would make it, also for clients it would refuse."""
-        base, now = self.hall.settings.base_url, int(self.hall.clock().timestamp())
+        base, now = self.runtime.settings.base_url, int(self.runtime.clock().timestamp())
         claims = {
             "iss": base,
             "aud": base,
@@ -96,25 +96,25 @@ class House:
 
     def batch(self) -> str:
         """The key of a new batch of hospital-a."""
-        return builders.batch(self.hall).key
+        return builders.batch(self.runtime).key
 
 
 def build(folder: Path, signing: Keys, **agreement: object) -> House:
     """A house whose agreement on LUNG is as given."""
-    hall = builders.hall(folder, clock=builders.Clock(), federation_secret=SECRET)
+    runtime = builders.runtime(folder, clock=builders.Clock(), federation_secret=SECRET)
     conditions = {"actions": ("query", "process", "export"), "visibility": "full", "purposes": ("AIRESEARCH",)}
-    builders.seed(hall, **conditions | agreement)
-    builders.seed(hall, alias="BREAST", provider="hospital-b")
-    set_dataset(hall, builders.ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
-    _clients(hall)
-    made = House(hall, signing, app.create(hall, signing))
+    builders.seed(runtime, **conditions | agreement)
+    builders.seed(runtime, alias="BREAST", provider="hospital-b")
+    set_dataset(runtime, builders.ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
+    _clients(runtime)
+    made = House(runtime, signing, app.create(runtime, signing))
     _fill(made)
     return made
 
 
-def _clients(hall: Hall) -> None:
+def _clients(runtime: Runtime) -> None:
     for key, role, approved in (("university", "user", True), ("startup", "user", False), ("centre", "operator", True)):
-        add_party(hall, builders.ACTOR, key, key, role, approved=approved)
+        add_party(runtime, builders.ACTOR, key, key, role, approved=approved)
     public = {"keys": [ECKey.generate_key("P-384", auto_kid=True).as_dict(private=False)]}
     for client, party, node in (
         ("researcher", "university", None),
@@ -134,16 +134,16 @@ def _clients(hall: Hall) -> None:
             "scopes": [EVERY],
             "jwks": public,
         }
-        add_client(hall, builders.ACTOR, client, **registered)  # type: ignore[arg-type]
-    set_client(hall, builders.ACTOR, "disabled", enabled=False)
+        add_client(runtime, builders.ACTOR, client, **registered)  # type: ignore[arg-type]
+    set_client(runtime, builders.ACTOR, "disabled", enabled=False)
 
 
 def _fill(house: House) -> None:
-    batch = builders.batch(house.hall)
-    assert take(house.hall, batch, SAMPLE, builders.sample(SAMPLE)).outcome == "pass"
-    close_batch(house.hall, batch.id)
-    house.hall.clock.on(10)  # type: ignore[attr-defined]
-    document.rebuild(house.hall)
+    batch = builders.batch(house.runtime)
+    assert take(house.runtime, batch, SAMPLE, builders.sample(SAMPLE)).outcome == "pass"
+    close_batch(house.runtime, batch.id)
+    house.runtime.clock.on(10)  # type: ignore[attr-defined]
+    document.rebuild(house.runtime)
     read = dcmread(io.BytesIO(builders.sample(SAMPLE)), stop_before_pixels=True)
     house.study, house.series, house.instance = read.StudyInstanceUID, read.SeriesInstanceUID, read.SOPInstanceUID
     for kind in ("ImagingStudy", "Patient", "Consent", "Provenance", "Endpoint"):

@@ -24,7 +24,7 @@ FLOORS = {"settings": 0, "log": 0, "usecases": 1, "faults": 1, "web": 2, "dimse"
 """Inside `server`, from the bottom up; those on one floor don't import each other."""
 DOORS = {"web", "dimse", "worker"}
 
-EVERYBODY = {"hall", "access", "naming"}
+EVERYBODY = {"runtime", "governance", "access", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
     "explain": {"identify"},  # decided for the subject that a request of this client would have
@@ -77,7 +77,7 @@ AT_IMPORT = {
     "open",
     "connect",
     "Store",
-    "hall",
+    "runtime",
     "read_text",
     "read_bytes",
     "mkdir",
@@ -280,7 +280,7 @@ def test_the_table_of_calls_between_use_cases_lists_no_call_that_is_not_made() -
     assert {k: v for k, v in made.items() if v} == ALLOWED
 
 
-DEPOSIT = ("take", "keep", "admission", "receipts", "read_back", "parse", "batch", "hall")
+DEPOSIT = ("take", "keep", "admission", "receipts", "read_back", "parse", "batch", "runtime")
 """What a C-STORE walks through below its door: each may call what stands behind it, none is returned to from below."""
 
 
@@ -368,7 +368,7 @@ PLANTED = {
     "server/web/view.py": ("from flask import Response, g", "touches Flask's g"),
     "server/web/other_view.py": ("import flask\ndef f():\n    return flask.request", "touches Flask's request"),
     "server/web/third_view.py": ("from server.web.context import g", "touches Flask's g"),
-    "server/web/vouches.py": ("from server.usecases.hall import Caller\ndef f():\n    return Caller(None)", "makes a Caller"),
+    "server/web/vouches.py": ("from server.usecases.runtime import Caller\ndef f():\n    return Caller(None)", "makes a Caller"),
     "server/web/hasty.py": ("from server.usecases import deliver\ndef f():\n    deliver.Delivery()", "makes a Delivery"),
     "adapters/relative.py": ("from . import sql", "is relative"),
     "adapters/rooted.py": ("import adapters", "imports the package adapters"),

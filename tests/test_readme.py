@@ -52,7 +52,7 @@ def parameters() -> str:
 
 def routes() -> str:
     with tempfile.TemporaryDirectory() as folder:
-        house = builders.hall(Path(folder))
+        house = builders.runtime(Path(folder))
         app = create(house, Keys.load_or_make(Path(folder) / "keys.json"))
         house.store.close()
     rows = {}

@@ -27,7 +27,7 @@ from server.cli.progress import transfer_bar
 from server.cli.supervise import supervise, until_stopped
 from server.settings import Settings
 from server.usecases import document, report
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 RENEW_SECONDS = 200
@@ -48,14 +48,14 @@ def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str |
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "demo.json").unlink(missing_ok=True)
     os.environ |= {f"ACCORD_{k}": v for k, v in _environment(settings).items()}
-    hall = wiring.hall(settings)
-    first = demo_data.seed(hall)
-    files = demo_data.clients(hall, folder / "clients")
+    runtime = wiring.runtime(settings)
+    first = demo_data.seed(runtime)
+    files = demo_data.clients(runtime, folder / "clients")
     stopping = until_stopped()
     served = threading.Thread(target=supervise, args=(stopping,))
     served.start()
     try:
-        _demonstrate(hall, files, first=first or not (folder / "filled").exists(), stopping=stopping)
+        _demonstrate(runtime, files, first=first or not (folder / "filled").exists(), stopping=stopping)
     finally:
         stopping.set()
         served.join()
@@ -93,16 +93,16 @@ def _free(bind: str, port: int, door: str) -> int:
     raise OSError(f"No port from {port} to {port + 99} is free on {bind}.")
 
 
-def _demonstrate(hall: Hall, files: Mapping[str, Path], *, first: bool, stopping: threading.Event) -> None:
-    _wait(hall.settings, stopping)
+def _demonstrate(runtime: Runtime, files: Mapping[str, Path], *, first: bool, stopping: threading.Event) -> None:
+    _wait(runtime.settings, stopping)
     if first and not stopping.is_set():
-        _fill(hall, files)
+        _fill(runtime, files)
     if stopping.is_set():
         return
-    _write(hall, files)
-    print(said(hall, files))
+    _write(runtime, files)
+    print(said(runtime, files))
     while not stopping.wait(RENEW_SECONDS):
-        _write(hall, files)
+        _write(runtime, files)
 
 
 def _wait(settings: Settings, stopping: threading.Event) -> None:
@@ -118,15 +118,15 @@ def _wait(settings: Settings, stopping: threading.Event) -> None:
                 raise OSError("The doors did not open within a minute; see the messages above.") from None
 
 
-def _fill(hall: Hall, files: Mapping[str, Path]) -> None:
+def _fill(runtime: Runtime, files: Mapping[str, Path]) -> None:
     """Push the samples: through the DICOM door from the attested sender, over HTTP from the provider's client; release some."""
     sent, pushed = demo_data.attested_files(SAMPLES), demo_data.pushed_files(SAMPLES)
     with transfer_bar("DEMO images", sum(f.stat().st_size for f in (*sent, *pushed)), stays=False) as moved:
-        _send(hall.settings, sent, moved)
+        _send(runtime.settings, sent, moved)
         key = _push(files["provider"], pushed, moved)
-    demo_data.release_some(hall, key)
-    _until_documented(hall)
-    (hall.settings.data_dir.absolute() / "filled").write_text(key)
+    demo_data.release_some(runtime, key)
+    _until_documented(runtime)
+    (runtime.settings.data_dir.absolute() / "filled").write_text(key)
 
 
 def _push(client: Path, files: list[Path], moved: Callable[[int], None]) -> str:
@@ -137,10 +137,10 @@ def _push(client: Path, files: list[Path], moved: Callable[[int], None]) -> str:
     return key
 
 
-def _until_documented(hall: Hall, seconds: float = 15) -> None:
+def _until_documented(runtime: Runtime, seconds: float = 15) -> None:
     """Wait until the worker has made every study's document, so that what is printed works at once."""
     until = time.monotonic() + seconds
-    while document.is_pending(hall) and time.monotonic() < until:
+    while document.is_pending(runtime) and time.monotonic() < until:
         time.sleep(0.2)
 
 
@@ -161,9 +161,9 @@ def _send(settings: Settings, files: list[Path], moved: Callable[[int], None]) -
     association.release()
 
 
-def _write(hall: Hall, files: Mapping[str, Path]) -> None:
+def _write(runtime: Runtime, files: Mapping[str, Path]) -> None:
     """Write demo.json anew, with fresh tokens: whole or not at all, readable by its owner only."""
-    settings = hall.settings
+    settings = runtime.settings
     dimse = {"host": settings.bind, "port": settings.dimse_port, "called_ae": ATTESTED, "calling_ae": PACS}
     told = {
         "base_url": settings.base_url,
@@ -178,9 +178,9 @@ def _write(hall: Hall, files: Mapping[str, Path]) -> None:
     Path(draft).rename(data / "demo.json")
 
 
-def _pushed(hall: Hall, key: str) -> str:
+def _pushed(runtime: Runtime, key: str) -> str:
     """What became of the samples: a line for each outcome and rule, with a file of it."""
-    pushed = report.report(hall, None, key)
+    pushed = report.report(runtime, None, key)
     examples: dict[tuple[str, str], str] = {}
     for file in pushed.files:
         examples.setdefault((file.outcome, file.rule), file.name)
@@ -188,9 +188,9 @@ def _pushed(hall: Hall, key: str) -> str:
     return "\n".join(f"  {n:3} {OUTCOMES[o]:9} {short(rule)} ({examples[o, rule]})" for (o, rule), n in rows)
 
 
-def said(hall: Hall, files: Mapping[str, Path]) -> str:
+def said(runtime: Runtime, files: Mapping[str, Path]) -> str:
     """What to open, what became of the samples, and what to try."""
-    settings = hall.settings
+    settings = runtime.settings
     base, here = settings.base_url, os.path.relpath
     batch = (settings.data_dir.absolute() / "filled").read_text()
     accord = shutil.which("accord") or ".venv/bin/accord"
@@ -208,7 +208,7 @@ DEMO: everything here is invented or public test data. {NEVER_FOR_DIAGNOSIS}
   Scripts   {here(settings.data_dir)}/demo.json
 
 The samples, as they were pushed (batch {batch}); the operator has released some since:
-{_pushed(hall, batch)}
+{_pushed(runtime, batch)}
 
 Try, in another shell:
   # a PACS sends an image that is not in yet

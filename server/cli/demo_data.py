@@ -13,9 +13,9 @@ from server.usecases import release, report
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.client import add_client
 from server.usecases.dataset import add_dataset, set_dataset
-from server.usecases.hall import Hall
 from server.usecases.node import add_node
 from server.usecases.party import add_party, list_parties
+from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender
 from server.usecases.terms import publish_terms
 
@@ -52,26 +52,26 @@ CLIENTS = {
 """Name → (party, scopes, purposes, bound to the node)."""
 
 
-def seed(hall: Hall) -> bool:
+def seed(runtime: Runtime) -> bool:
     """Make the demo's governance unless it is there; whether it was made."""
-    if any(party.key == "demo-hospital" for party in list_parties(hall)):
+    if any(party.key == "demo-hospital" for party in list_parties(runtime)):
         return False
-    publish_terms(hall, ACTOR, TERMS, TEXT)
-    add_node(hall, ACTOR, "demo-node", kind="folder", hosting="central", url="demo-node", networks=["127.0.0.0/8", "::1/128"])
+    publish_terms(runtime, ACTOR, TERMS, TEXT)
+    add_node(runtime, ACTOR, "demo-node", kind="folder", hosting="central", url="demo-node", networks=["127.0.0.0/8", "::1/128"])
     parties = {"demo-hospital": "provider", "demo-university": "user", "demo-repository": "operator"}
     for key, role in parties.items():
-        add_party(hall, ACTOR, key, f"DEMO {key.removeprefix('demo-').title()}", role)
-    _agreement(hall, ATTESTED, "DEMO liver CT", actions=("query", "process", "export"), visibility="full")
-    _agreement(hall, OPEN, "DEMO prostate MR and more", actions=("query", "process"), visibility="full")
-    attest_sender(hall, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
+        add_party(runtime, ACTOR, key, f"DEMO {key.removeprefix('demo-').title()}", role)
+    _agreement(runtime, ATTESTED, "DEMO liver CT", actions=("query", "process", "export"), visibility="full")
+    _agreement(runtime, OPEN, "DEMO prostate MR and more", actions=("query", "process"), visibility="full")
+    attest_sender(runtime, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
     return True
 
 
-def _agreement(hall: Hall, alias: str, title: str, *, actions: tuple[str, ...], visibility: str) -> None:
+def _agreement(runtime: Runtime, alias: str, title: str, *, actions: tuple[str, ...], visibility: str) -> None:
     key = f"DSA-{alias}"
     start = datetime(2026, 1, 1, tzinfo=UTC)
     add_agreement(
-        hall,
+        runtime,
         ACTOR,
         key,
         provider="demo-hospital",
@@ -82,20 +82,20 @@ def _agreement(hall: Hall, alias: str, title: str, *, actions: tuple[str, ...], 
         visibility=visibility,
     )
     for verb in ("propose", "activate"):
-        move_agreement(hall, ACTOR, key, verb)
-    add_dataset(hall, ACTOR, alias, key, title, "DEMO: public test images of invented people.")
-    set_dataset(hall, ACTOR, alias, DETAILS | {"condition": CONDITIONS[alias], "keyword": "demo"})
+        move_agreement(runtime, ACTOR, key, verb)
+    add_dataset(runtime, ACTOR, alias, key, title, "DEMO: public test images of invented people.")
+    set_dataset(runtime, ACTOR, alias, DETAILS | {"condition": CONDITIONS[alias], "keyword": "demo"})
     for network in ("127.0.0.1/32", "::1/128"):
-        add_sender(hall, ACTOR, alias, PACS, network)
+        add_sender(runtime, ACTOR, alias, PACS, network)
 
 
-def clients(hall: Hall, folder: Path) -> dict[str, Path]:
+def clients(runtime: Runtime, folder: Path) -> dict[str, Path]:
     """Name → client file; made and registered the first time, its addresses set to where this start listens."""
     folder.mkdir(mode=0o700, exist_ok=True)
-    return {name: _client(hall, name, folder / f"{name}.client.json") for name in CLIENTS}
+    return {name: _client(runtime, name, folder / f"{name}.client.json") for name in CLIENTS}
 
 
-def _client(hall: Hall, name: str, path: Path) -> Path:
+def _client(runtime: Runtime, name: str, path: Path) -> Path:
     party, scopes, purposes, bound = CLIENTS[name]
     if path.exists():
         private = read_client(path).private_jwk
@@ -104,7 +104,7 @@ def _client(hall: Hall, name: str, path: Path) -> Path:
         private, public = new_client_key()
         node = "demo-node" if bound else None
         add_client(
-            hall,
+            runtime,
             ACTOR,
             f"demo-{name}",
             party=party,
@@ -116,16 +116,16 @@ def _client(hall: Hall, name: str, path: Path) -> Path:
             name=f"DEMO {name}",
         )
     purpose = purposes[0] if purposes else None
-    write_client(path, ClientFile(f"demo-{name}", f"{hall.settings.base_url}/oauth/token", " ".join(scopes), purpose, private))
+    write_client(path, ClientFile(f"demo-{name}", f"{runtime.settings.base_url}/oauth/token", " ".join(scopes), purpose, private))
     return path
 
 
-def release_some(hall: Hall, key: str) -> int:
+def release_some(runtime: Runtime, key: str) -> int:
     """Release what the demo's operator is content with, from the batch that was pushed."""
-    files = report.report(hall, None, key).files
+    files = report.report(runtime, None, key).files
     waiting = {file.name: file.sop_uid for file in files if file.outcome == Outcome.REVIEW and file.sop_uid}
     chosen = frozenset(uid for name, uid in waiting.items() if name.startswith(RELEASED))
-    return release.release(hall, ACTOR, key, chosen).objects if chosen else 0
+    return release.release(runtime, ACTOR, key, chosen).objects if chosen else 0
 
 
 def attested_files(samples: Path) -> list[Path]:

@@ -12,11 +12,11 @@ from server.usecases import federate, health, vet_node
 @with_settings
 def doctor(settings: Settings) -> int:
     """Say what is wrong with this Accord, and what a dataset lacks for the catalogue."""
-    hall = wiring.hall(settings, upgrade=False)
-    troubles = health.troubles(hall)
+    runtime = wiring.runtime(settings, upgrade=False)
+    troubles = health.troubles(runtime)
     lacking = [
         f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(properties)}."
-        for alias, properties in federate.incomplete(hall).items()
+        for alias, properties in federate.incomplete(runtime).items()
     ]
-    print("\n".join([*troubles, *lacking, *vet_node.review_nodes(hall)]) or "All is well.")
+    print("\n".join([*troubles, *lacking, *vet_node.review_nodes(runtime)]) or "All is well.")
     return 1 if troubles else 0

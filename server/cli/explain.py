@@ -20,7 +20,7 @@ def explain(settings: Settings, study: str, client: str, purpose: str | None, *,
 
     STUDY is a Study Instance UID.
     """
-    told = decisions.explain(wiring.hall(settings, upgrade=False), study, client, purpose=purpose, outside=outside)
+    told = decisions.explain(wiring.runtime(settings, upgrade=False), study, client, purpose=purpose, outside=outside)
     print(f"{study} is in dataset {told.dataset} of {told.provider}, on node {told.node} ({told.node_state}).")
     disabled = "" if told.enabled else " (disabled: gets no token)"
     print(f"{client} asks as {told.role}, for {told.purpose or 'no purpose'}{disabled}.")

@@ -17,7 +17,7 @@ def ledger() -> None:
 @with_settings
 def _verify(settings: Settings) -> int:
     """Recompute the whole ledger; name the first broken entry."""
-    checked = usecase.verify(wiring.hall(settings, upgrade=False))
+    checked = usecase.verify(wiring.runtime(settings, upgrade=False))
     if checked.broken:
         print(f"BROKEN after {checked.entries} good entries. {checked.broken}")
         return 1

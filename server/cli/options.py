@@ -12,7 +12,7 @@ import click
 from server import settings as configuration
 from server import wiring
 from server.settings import Settings
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 R = TypeVar("R")
 Command = Callable[..., R]
@@ -44,24 +44,24 @@ def with_settings(run: Callable[Concatenate[Settings, ...], R]) -> Command[R]:
     return configured
 
 
-def with_hall(run: Callable[Concatenate[Hall, ...], R]) -> Command[R]:
+def with_runtime(run: Callable[Concatenate[Runtime, ...], R]) -> Command[R]:
     """A command of an Accord: handed it, opened, its schema brought up to date."""
 
     @with_settings
     @wraps(run)
     def opened(settings: Settings, **given: Any) -> R:
-        return run(wiring.hall(settings), **given)
+        return run(wiring.runtime(settings), **given)
 
     return opened
 
 
-def as_operator(run: Callable[Concatenate[Hall, str, ...], R]) -> Command[R]:
+def as_operator(run: Callable[Concatenate[Runtime, str, ...], R]) -> Command[R]:
     """An act of the operator: handed the Accord, and who acts by the account that runs the command."""
 
-    @with_hall
+    @with_runtime
     @wraps(run)
-    def acting(hall: Hall, **given: Any) -> R:
-        return run(hall, f"operator:{getpass.getuser()}", **given)
+    def acting(runtime: Runtime, **given: Any) -> R:
+        return run(runtime, f"operator:{getpass.getuser()}", **given)
 
     return acting
 

@@ -11,11 +11,11 @@ import click
 from server import settings as configuration
 from server import wiring
 from server.cli import lifeline
-from server.cli.options import with_hall, with_settings
+from server.cli.options import with_runtime, with_settings
 from server.cli.supervise import PARENT, STOP_SECONDS, supervise, until_stopped
 from server.log import start_log
 from server.settings import Settings
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 if TYPE_CHECKING:  # only the web process loads it
     from flask import Flask
@@ -40,7 +40,7 @@ def web(settings: Settings) -> int:
     _begin(settings)
     if _taken(settings.bind, settings.port):  # Granian would share it, and each server get half of the other's requests
         return 1
-    wiring.hall(settings).store.close()  # the schema is there before the processes start
+    wiring.runtime(settings).store.close()  # the schema is there before the processes start
     threads = settings.streams + settings.uploads + settings.searches + settings.forms + 4
     Granian(
         "server.cli.processes:factory",
@@ -69,7 +69,7 @@ def factory() -> "Flask":
     lifeline.hold()
     settings = configuration.read()
     start_log(settings.log_level)
-    return create(wiring.hall(settings), Keys.load_or_make(settings.data_dir.absolute() / "keys.json"))
+    return create(wiring.runtime(settings), Keys.load_or_make(settings.data_dir.absolute() / "keys.json"))
 
 
 @click.command()
@@ -80,7 +80,7 @@ def dimse(settings: Settings) -> int:
 
     _begin(settings)
     stopping = until_stopped()
-    served = scp.serve(wiring.hall(settings), bind=settings.bind, port=settings.dimse_port)
+    served = scp.serve(wiring.runtime(settings), bind=settings.bind, port=settings.dimse_port)
     stopping.wait()
     served.stop()
     return 0
@@ -94,18 +94,18 @@ def worker(settings: Settings) -> int:
     from server.worker import loop
 
     _begin(settings)
-    hall = wiring.hall(settings)
-    for said in vet_node.suspend_unfit(hall, "operator:start"):
+    runtime = wiring.runtime(settings)
+    for said in vet_node.suspend_unfit(runtime, "operator:start"):
         log.error("node", extra={"said": said})
-    loop.run(hall, until_stopped())
+    loop.run(runtime, until_stopped())
     return 0
 
 
 @click.command()
-@with_hall
-def migrate(hall: Hall) -> None:
+@with_runtime
+def migrate(runtime: Runtime) -> None:
     """Bring the database to the newest schema."""
-    hall.store.close()
+    runtime.store.close()
 
 
 def busy(bind: str, port: int) -> bool:
@@ -134,7 +134,7 @@ def serve(settings: Settings) -> int:
     _begin(settings)
     if _taken(settings.bind, settings.port, settings.dimse_port):
         return 1
-    wiring.hall(settings).store.close()
+    wiring.runtime(settings).store.close()
     print(f"Accord: {settings.base_url} · DICOM {settings.bind}:{settings.dimse_port} · data {settings.data_dir}")
     supervise(until_stopped())
     return 0

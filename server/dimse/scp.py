@@ -21,7 +21,7 @@ from mappings.dicom.dimse import TRANSFER_SYNTAXES
 from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, Gathering
 from server.dimse.store import Deposit, admitted, stored
 from server.usecases.admission import MEGABYTE
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 _SPARE = 16  # connections beyond the limit that are told so; more are closed at once
 
@@ -56,7 +56,7 @@ def _join(associations: list[Any], until: float) -> None:
         association.join(max(0.0, until - time.monotonic()))
 
 
-def serve(hall: Hall, *, bind: str, port: int) -> Scp:
+def serve(runtime: Runtime, *, bind: str, port: int) -> Scp:
     """Listen on this address (port 0: a free one) until `stop()`. Raises OSError where the port is taken.
 
     pynetdicom's settings are the process's: this door has a process of its own.
@@ -64,9 +64,9 @@ def serve(hall: Hall, *, bind: str, port: int) -> Scp:
     _quiet()
     entity = AE("ACCORD")
     entity.maximum_pdu_size = MAXIMUM_PDU
-    entity.maximum_associations = hall.settings.associations
+    entity.maximum_associations = runtime.settings.associations
     entity.acse_timeout, entity.dimse_timeout, entity.network_timeout, entity.connection_timeout = 30, 60, 300, 10
-    return Scp(_Server(hall, entity, (bind, port)))
+    return Scp(_Server(runtime, entity, (bind, port)))
 
 
 def _quiet() -> None:
@@ -93,8 +93,8 @@ class _Handler(RequestHandler):
 
     def _create_association(self) -> DepositAssociation:
         server = self.server
-        limit = server.hall.settings.max_object_mb * MEGABYTE
-        association = DepositAssociation(self.ae, Deposit(server.hall), limit, server.gathering)
+        limit = server.runtime.settings.max_object_mb * MEGABYTE
+        association = DepositAssociation(self.ae, Deposit(server.runtime), limit, server.gathering)
         association._server = server  # noqa: SLF001 - as its parent does
         association.name = f"AcceptorThread@{self.client_address[1]}"  # by this name active_associations finds it
         association.set_socket(BoundedSocket(association, client_socket=self.request))
@@ -117,9 +117,9 @@ class _Server(ThreadedAssociationServer):
     request_queue_size = 128
     daemon_threads = True
 
-    def __init__(self, hall: Hall, entity: AE, address: tuple[str, int]) -> None:
-        self.hall = hall
-        self.gathering = Gathering(hall.settings.gathered_mb * MEGABYTE)
+    def __init__(self, runtime: Runtime, entity: AE, address: tuple[str, int]) -> None:
+        self.runtime = runtime
+        self.gathering = Gathering(runtime.settings.gathered_mb * MEGABYTE)
         super().__init__(entity, address, "ACCORD", contexts(), request_handler=_Handler)
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
@@ -131,7 +131,7 @@ class _Server(ThreadedAssociationServer):
 
     def verify_request(self, request: object, client_address: object) -> bool:  # noqa: ARG002
         """Whether there is a thread for one more; those just over the limit are rejected in DICOM (PS3.8 Table 9-21, 2/3/2)."""
-        return len(self.active_associations) < self.hall.settings.associations + _SPARE
+        return len(self.active_associations) < self.runtime.settings.associations + _SPARE
 
     def shutdown(self) -> None:
         """Stop listening."""

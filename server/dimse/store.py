@@ -19,8 +19,8 @@ from mappings.failures import Failure, Forbidden
 from server import faults
 from server.usecases.admission import check_room
 from server.usecases.batch import Batch, close_batch, open_batch, sender_origin
-from server.usecases.hall import Caller, Hall
 from server.usecases.identify import AeTitle, Rejection, identify
+from server.usecases.runtime import Caller, Runtime
 from server.usecases.take import refuse, take
 
 _LOG = logging.getLogger("accord.dimse")
@@ -33,8 +33,8 @@ _LATER = (2, 1, 1)
 class Deposit:
     """What one association brings. It belongs to the association's thread."""
 
-    def __init__(self, hall: Hall) -> None:
-        self.hall = hall
+    def __init__(self, runtime: Runtime) -> None:
+        self.runtime = runtime
         self.caller: Caller | None = None
         self.titles = AeTitle("", "", "")
         self.batch: Batch | None = None
@@ -44,7 +44,7 @@ class Deposit:
     def admit(self, titles: AeTitle) -> tuple[int, int, int] | None:
         """None where the sender is known, else (result, source, reason) of the rejection; transient where nobody could look."""
         try:
-            self.caller, self.titles = identify(self.hall, titles), titles
+            self.caller, self.titles = identify(self.runtime, titles), titles
         except Exception as error:  # noqa: BLE001 - a rejection must be sent whatever failed
             reason = _named(error)
             names = {"peer": titles.address, "calling": titles.calling, "called": titles.called}
@@ -70,27 +70,27 @@ class Deposit:
         self, sop_class: str, sop_instance: str, context: PresentationContextTuple, dataset: memoryview
     ) -> tuple[Status, str]:
         with dataset:
-            check_room(self.hall, len(dataset))
+            check_room(self.runtime, len(dataset))
             self._still_registered()
             batch = self._batch()
             syntax = context.transfer_syntax
             agrees = sop_class == context.abstract_syntax and dimse.agrees(dataset, syntax, sop_class, sop_instance)
             file = b"".join((file_meta(sop_class, sop_instance, syntax), dataset))
         name = f"{sop_instance}.dcm"
-        given = (self.hall, batch, name, memoryview(file))
+        given = (self.runtime, batch, name, memoryview(file))
         result = take(*given) if agrees else refuse(*given, Finding(Code.COMMAND_DISAGREES, ""))
         return status_for(result.rule, result.outcome), result.rule
 
     def _still_registered(self) -> None:
         """An association may be kept open for ever by echoes: who was removed meanwhile stores nothing more."""
-        if identify(self.hall, self.titles) != self.caller:
+        if identify(self.runtime, self.titles) != self.caller:
             raise Forbidden("sender-removed", "This sender may not store here any more.")
 
     def _batch(self) -> Batch:
         if self.batch is None:
             if self.caller is None:
                 raise RuntimeError("no sender was admitted")
-            self.batch = open_batch(self.hall, sender_origin(self.caller))
+            self.batch = open_batch(self.runtime, sender_origin(self.caller))
         return self.batch
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class Deposit:
         failure = None
         try:
             if self.batch is not None:
-                close_batch(self.hall, self.batch.id)
+                close_batch(self.runtime, self.batch.id)
         except Exception as error:  # noqa: BLE001 - the thread ends here
             failure = _named(error)
         if self.caller is not None:

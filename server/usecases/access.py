@@ -2,13 +2,13 @@
 
 from adapters.sql.access import Access
 from consent.conditions import Action
-from server.usecases.hall import Caller, Hall
+from server.usecases.runtime import Caller, Runtime
 
 TARGET_CHARACTERS = 1000
 
 
-def note_access(hall: Hall, caller: Caller, action: Action, target: str, status: int, count: int) -> None:
+def note_access(runtime: Runtime, caller: Caller, action: Action, target: str, status: int, count: int) -> None:
     """Note that `caller` was answered `status` with `count` rows on `target` (a reference, or a search as it was asked)."""
     asked = target[:TARGET_CHARACTERS].replace("\0", "")  # PostgreSQL takes no NUL, and one row must not spoil its group
     purpose = caller.purpose or ""
-    hall.accesses.note(Access(hall.clock(), caller.subject.id, str(action), purpose, asked, status, count, caller.request))
+    runtime.accesses.note(Access(runtime.clock(), caller.subject.id, str(action), purpose, asked, status, count, caller.request))

@@ -12,28 +12,28 @@ from consent.deposit import Code, Finding, Verdict
 from consent.policy import decide
 from mappings.failures import Busy, Full, TooLarge
 from server.usecases.batch import Origin
-from server.usecases.hall import Hall
 from server.usecases.parse import ParsedFile
+from server.usecases.runtime import Runtime
 
 MEGABYTE = 1_000_000
 
 
-def check_room(hall: Hall, size: int) -> None:
+def check_room(runtime: Runtime, size: int) -> None:
     """Raise Full where less than the configured space would be left, TooLarge past the size limit: before bytes are taken."""
-    if size > hall.settings.max_object_mb * MEGABYTE:
-        raise TooLarge("object-too-large", f"The object is larger than {hall.settings.max_object_mb} MB, the most taken here.")
-    free = shutil.disk_usage(hall.settings.data_dir).free
-    if free - 2 * size < hall.settings.min_free_mb * MEGABYTE:
+    if size > runtime.settings.max_object_mb * MEGABYTE:
+        raise TooLarge("object-too-large", f"The object is larger than {runtime.settings.max_object_mb} MB, the most taken here.")
+    free = shutil.disk_usage(runtime.settings.data_dir).free
+    if free - 2 * size < runtime.settings.min_free_mb * MEGABYTE:
         raise Full(
             "disk-nearly-full",
             "The repository is short of disk space and takes nothing now. Nothing was stored; try again later.",
         )
 
 
-def find_stop(hall: Hall, connection: Connection, origin: Origin) -> Code | None:
+def find_stop(runtime: Runtime, connection: Connection, origin: Origin) -> Code | None:
     """The rule by which nothing is taken for this dataset now."""
-    facts = hall.governance(connection).dataset(origin.dataset)
-    return deposit.stop(decide(origin.subject, Action.DEPOSIT, None, facts, hall.clock()))
+    facts = runtime.governance.current(connection).dataset(origin.dataset)
+    return deposit.stop(decide(origin.subject, Action.DEPOSIT, None, facts, runtime.clock()))
 
 
 def find_refusal(connection: Connection, dataset: int, instance: SopInstance, row: CustodyRow | None) -> Code | None:

@@ -16,15 +16,15 @@ from consent.agreement import AgreementAct, AgreementState, AgreementVersion, Si
 from consent.conditions import GRANTABLE, AccessClass, Action, Conditions, Purpose, Visibility
 from consent.entries import AgreementDrafted, AgreementMoved
 from mappings.failures import Conflict, Invalid, NotFound
-from server.usecases.hall import Hall
 from server.usecases.naming import check_new, check_words, require
+from server.usecases.runtime import Runtime
 
 EVERY_PURPOSE = tuple(str(p) for p in Purpose)
 _DRAFT = Standing(AgreementState.DRAFT)
 
 
 def add_agreement(
-    hall: Hall,
+    runtime: Runtime,
     actor: str,
     key: str,
     *,
@@ -40,12 +40,12 @@ def add_agreement(
     purposes: Sequence[str] = EVERY_PURPOSE,
 ) -> None:
     """Draft an agreement between a provider and the repository; nothing moves under it until it is active."""
-    now = hall.clock()
+    now = runtime.clock()
     conditions = _conditions(access_class, listed, actions, visibility, purposes)
     content = AgreementVersion(1, terms, node, starts or now, ends, conditions)
     if content.ends is not None and content.ends <= content.starts:
         raise Invalid("period-empty", "The agreement's period ends before it starts.", "ends")
-    with hall.store.write() as connection:
+    with runtime.store.write() as connection:
         check_new(agreements.find(connection, key), "agreement", key)
         party = require(parties.find_id(connection, provider), "party", provider)
         hosting = require(nodes.find(connection, node), "node", node)
@@ -83,10 +83,10 @@ def _drafted(row: AgreementRow, content: AgreementVersion) -> AgreementDrafted:
     )
 
 
-def move_agreement(hall: Hall, actor: str, key: str, verb: str, side: Side = Side.REPOSITORY) -> AgreementState:
+def move_agreement(runtime: Runtime, actor: str, key: str, verb: str, side: Side = Side.REPOSITORY) -> AgreementState:
     """Propose, activate, suspend, resume or terminate for one side: legal moves only, and a stop is lifted by who set it."""
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         row = require(agreements.find(connection, key), "agreement", key)
         if why := refusal(row.standing, verb, side):
             raise Conflict("agreement-move", f"An agreement {why}.", "agreement")
@@ -109,10 +109,10 @@ class CitedAgreement:
     acts: tuple[AgreementAct, ...]
 
 
-def read_agreement(hall: Hall, citation: str) -> CitedAgreement:
+def read_agreement(runtime: Runtime, citation: str) -> CitedAgreement:
     """An agreement by its key, with the content in force, or by `key@version` as ledger entries and decisions cite it."""
     key, version = read_citation(citation) or (citation, None)
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         row = require(agreements.find(connection, key), "agreement", key)
         return CitedAgreement(
             key, row.provider, row.standing, _content(connection, row, version), agreements.read_acts(connection, row)
@@ -126,8 +126,8 @@ def _content(connection: Connection, row: AgreementRow, version: int | None) -> 
     return content
 
 
-def list_agreements(hall: Hall) -> tuple[CitedAgreement, ...]:
+def list_agreements(runtime: Runtime) -> tuple[CitedAgreement, ...]:
     """Every agreement with the content in force, in the order they were drafted."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         keys = [row.key for row in agreements.read_all(connection)]
-    return tuple(read_agreement(hall, key) for key in keys)
+    return tuple(read_agreement(runtime, key) for key in keys)

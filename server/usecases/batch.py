@@ -9,7 +9,7 @@ from consent.entries import BatchClosed, BatchOpened, parted
 from consent.policy import SENTENCES
 from consent.subject import Subject
 from mappings.failures import Forbidden
-from server.usecases.hall import Caller, Hall
+from server.usecases.runtime import Caller, Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,15 +44,15 @@ def sender_origin(caller: Caller) -> Origin:
     return Origin("dimse", caller.subject, registration.dataset, alias, caller.address, aet, alias, registration.attested)
 
 
-def open_batch(hall: Hall, origin: Origin) -> Batch:
+def open_batch(runtime: Runtime, origin: Origin) -> Batch:
     """Open a batch, with its entry in the ledger."""
-    now, key = hall.clock(), secrets.token_hex(8)
-    with hall.store.write() as connection:
-        facts = hall.governance(connection).dataset(origin.dataset)
+    now, key = runtime.clock(), secrets.token_hex(8)
+    with runtime.store.write() as connection:
+        facts = runtime.governance.current(connection).dataset(origin.dataset)
         values = {"door": origin.door, "dataset": origin.dataset, "subject": origin.subject.id, "peer": origin.peer}
-        names = {"calling": origin.calling, "called": origin.called, "attested": origin.attested, "held_by": hall.holder}
+        names = {"calling": origin.calling, "called": origin.called, "attested": origin.attested, "held_by": runtime.holder}
         batch = batches.add(connection, now, key=key, **values, **names)
-        party = hall.governance(connection).parties[facts.provider]
+        party = runtime.governance.current(connection).parties[facts.provider]
         entry = BatchOpened(
             batch=key, dataset=origin.alias, provider=facts.provider, door=origin.door, calling=origin.calling or None
         )
@@ -60,14 +60,14 @@ def open_batch(hall: Hall, origin: Origin) -> Batch:
     return Batch(batch, key, origin)
 
 
-def close_batch(hall: Hall, batch: int) -> None:
+def close_batch(runtime: Runtime, batch: int) -> None:
     """Close a batch and write what it brought to the ledger; nothing happens where it is closed already."""
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         row = batches.by_id(connection, batch)
         if row is None or not batches.close(connection, batch, now):
             return
-        facts = hall.governance(connection).dataset(row.dataset)
+        facts = runtime.governance.current(connection).dataset(row.dataset)
         counts = batches.counts(connection, batch)
         outcomes = {o: sum(n for (outcome, _), n in counts.items() if outcome == o) for o in sorted({o for o, _ in counts})}
         parts = parted(batches.studies(connection, batch))

@@ -12,12 +12,12 @@ from adapters.sql.ledger import About, record
 from consent.conditions import Purpose
 from consent.entries import ClientAdded, ClientSet
 from mappings import smart
-from server.usecases.hall import Hall
 from server.usecases.naming import check_new, check_words, require
+from server.usecases.runtime import Runtime
 
 
 def add_client(
-    hall: Hall,
+    runtime: Runtime,
     actor: str,
     client_id: str,
     *,
@@ -31,9 +31,9 @@ def add_client(
 ) -> None:
     """Register an OAuth client by its public keys; bound to a node, it is inside that node's compute networks."""
     registered = check_words(purposes, [str(p) for p in Purpose], "purpose")
-    keys, now = registered_jwks(jwks), hall.clock()
+    keys, now = registered_jwks(jwks), runtime.clock()
     smart.parse(" ".join(scopes))
-    with hall.store.write() as connection:
+    with runtime.store.write() as connection:
         check_new(clients.find(connection, client_id), "client", client_id)
         owner = require(parties.find_id(connection, party), "party", party)
         clients.add(
@@ -52,17 +52,17 @@ def add_client(
         record(connection, added, now, actor, About(owner))
 
 
-def set_client(hall: Hall, actor: str, client_id: str, *, enabled: bool | None = None, terms: str | None = None) -> None:
+def set_client(runtime: Runtime, actor: str, client_id: str, *, enabled: bool | None = None, terms: str | None = None) -> None:
     """Enable or disable a client, or record the terms version it accepted."""
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         row = require(clients.find(connection, client_id), "client", client_id)
         accepted = require(terms_rows.find_id(connection, terms), "terms", terms) if terms is not None else None
         clients.change(connection, row.id, now, enabled=enabled, terms=accepted)
         record(connection, ClientSet(client=client_id, enabled=enabled, terms=terms), now, actor, About())
 
 
-def list_clients(hall: Hall) -> tuple[ClientRow, ...]:
+def list_clients(runtime: Runtime) -> tuple[ClientRow, ...]:
     """Every client, with its public keys."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return clients.read_all(connection)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from adapters.sql import custody
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,7 @@ class Held:
     size: int
 
 
-def count_held(hall: Hall) -> Held:
+def count_held(runtime: Runtime) -> Held:
     """Count what is held on all nodes; what waits for review is not."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return Held(*custody.held_bytes(connection))

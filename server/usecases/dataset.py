@@ -12,8 +12,8 @@ from adapters.sql.ledger import About, record
 from consent.entries import DatasetAdded, DatasetDescribed
 from mappings.dcat import wrong
 from mappings.failures import Invalid
-from server.usecases.hall import Hall
 from server.usecases.naming import check_new, require
+from server.usecases.runtime import Runtime
 
 ALIAS = re.compile(r"[A-Z0-9_-]{1,16}")
 """An alias is also a called AE title (PS3.5 6.2: at most 16 characters)."""
@@ -25,23 +25,23 @@ def require_dataset(connection: Connection, alias: str) -> tuple[DatasetRow, Abo
     return row, About(row.party, row.id)
 
 
-def add_dataset(hall: Hall, actor: str, alias: str, agreement: str, title: str, description: str = "") -> None:
+def add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title: str, description: str = "") -> None:
     """Open a dataset under an agreement; its alias is also the called AE title."""
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         check_new(datasets.find(connection, alias), "dataset", alias, ALIAS)
         under = require(agreements.find(connection, agreement), "agreement", agreement)
         dataset = datasets.add(connection, now, alias=alias, agreement=under.id, title=title, description=description)
         record(connection, DatasetAdded(dataset=alias, agreement=agreement), now, actor, About(under.party, dataset))
 
 
-def set_dataset(hall: Hall, actor: str, alias: str, details: Mapping[str, str]) -> None:
+def set_dataset(runtime: Runtime, actor: str, alias: str, details: Mapping[str, str]) -> None:
     """Set what the catalogue needs and the index can't give; an empty value clears one. Raises Invalid for what it can't say."""
     for key, value in details.items():
         if key not in ("title", "description") and value and (why := wrong(key, value)):
             raise Invalid("details", why, key)
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         row, about = require_dataset(connection, alias)
         texts = {"title": row.title, "description": row.description}
         texts |= {key: details[key] for key in texts if key in details}
@@ -50,7 +50,7 @@ def set_dataset(hall: Hall, actor: str, alias: str, details: Mapping[str, str]) 
         record(connection, DatasetDescribed(dataset=alias, details=details), now, actor, about)
 
 
-def list_datasets(hall: Hall) -> tuple[DatasetRow, ...]:
+def list_datasets(runtime: Runtime) -> tuple[DatasetRow, ...]:
     """Every dataset's own description."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return datasets.read_all(connection)

@@ -24,7 +24,7 @@ from consent.policy import Decision, VisibleDatasets, decide
 from consent.subject import Role, Subject
 from mappings.failures import Failure, Forbidden, Gone, NotFound
 from mappings.query import AllOf, Level, OneOf, Page, Query
-from server.usecases.hall import Caller, Hall
+from server.usecases.runtime import Caller, Runtime
 
 CHUNK = 512 * 1024
 MOST = 1_000_000
@@ -71,34 +71,36 @@ class Delivery(Generic[Form]):
     A later object raises Gone where anything was stopped or withdrawn meanwhile, and its chunks what its node raises.
     """
 
-    def __init__(self, hall: Hall, use: Use, form: Form) -> None:
-        _record(hall, use)
+    def __init__(self, runtime: Runtime, use: Use, form: Form) -> None:
+        _record(runtime, use)
         self.objects, self.form = use.objects, form
-        files = _files(hall, use)
+        files = _files(runtime, use)
         self._files = chain([next(files)], files)
 
     def __iter__(self) -> Iterator[File]:
         return self._files
 
 
-def deliver(hall: Hall, caller: Caller, wanted: Wanted, choose: Callable[[Sequence[StoredInstance]], Form]) -> Delivery[Form]:
+def deliver(
+    runtime: Runtime, caller: Caller, wanted: Wanted, choose: Callable[[Sequence[StoredInstance]], Form]
+) -> Delivery[Form]:
     """The objects asked for, their use recorded: processing by a client inside, export by any other.
 
     `choose` says in which form they go; what it raises is no use, and recorded as none. Raises NotFound or Forbidden.
     """
-    use = grant(hall, caller, wanted, action_of(caller.subject))
-    return Delivery(hall, use, choose(use.objects))
+    use = grant(runtime, caller, wanted, action_of(caller.subject))
+    return Delivery(runtime, use, choose(use.objects))
 
 
-def deliver_made(hall: Hall, caller: Caller, wanted: Wanted, action: Action, make: Callable[[memoryview], bytes]) -> bytes:
+def deliver_made(runtime: Runtime, caller: Caller, wanted: Wanted, action: Action, make: Callable[[memoryview], bytes]) -> bytes:
     """What `make` makes of an instance's file, handed over once its use is recorded; what `make` refuses is no use.
 
     Raises NotFound, Forbidden, what the node raises, and what `make` raises.
     """
-    use = grant(hall, caller, wanted, action)
-    with _open(hall, use, use.objects[0]) as source:
+    use = grant(runtime, caller, wanted, action)
+    with _open(runtime, use, use.objects[0]) as source:
         made = make(memoryview(source.read()))
-    _record(hall, use)
+    _record(runtime, use)
     return made
 
 
@@ -107,80 +109,86 @@ def action_of(subject: Subject) -> Action:
     return Action.PROCESS if subject.role is Role.INSIDE else Action.EXPORT
 
 
-def grant(hall: Hall, caller: Caller, wanted: Wanted, action: Action) -> Use:
+def grant(runtime: Runtime, caller: Caller, wanted: Wanted, action: Action) -> Use:
     """Locate and decide. Raises NotFound or Forbidden."""
-    with hall.store.read() as connection:
-        facts, decision = decide_study(hall, connection, caller, action, wanted.study)
+    with runtime.store.read() as connection:
+        facts, decision = decide_study(runtime, connection, caller, action, wanted.study)
         visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)
-        objects = instances.locate(connection, wanted.query, visible, hall.clock())
+        objects = instances.locate(connection, wanted.query, visible, runtime.clock())
     if not objects:
         raise NotFound("instance-unknown", "There is no such series or instance here, or none for you.")
     return Use(caller, action, wanted, facts, decision, objects)
 
 
-def decide_study(hall: Hall, connection: Connection, caller: Caller, action: Action, study: str) -> tuple[Facts, Decision]:
+def decide_study(runtime: Runtime, connection: Connection, caller: Caller, action: Action, study: str) -> tuple[Facts, Decision]:
     """The decision on a study's dataset. Raises NotFound where the caller may not know it, Forbidden where it may not have it."""
     dataset = instances.dataset_of(connection, study)
-    facts = next((f for f in hall.governance(connection).facts if f.dataset == dataset), None)
     unknown = NotFound("study-unknown", "There is no such study here, or none for you.")
-    if facts is None:
+    if dataset is None:
         raise unknown
-    now = hall.clock()
+    facts = runtime.governance.current(connection).dataset(dataset)
+    now = runtime.clock()
     decision = decide(caller.subject, action, caller.purpose, facts, now)
     if decision.allowed:
         return facts, decision
     if not decide(caller.subject, Action.DISCOVER, caller.purpose, facts, now).allowed:
         raise unknown
-    raise Forbidden(decision.rule, f"{decision.sentence} Questions: {hall.settings.contact}.")
+    raise Forbidden(decision.rule, f"{decision.sentence} Questions: {runtime.settings.contact}.")
 
 
-def _record(hall: Hall, use: Use, status: int = 200) -> None:
+def _record(runtime: Runtime, use: Use, status: int = 200) -> None:
     """Commit the record of a use: durable when this returns."""
     caller, facts, decision = use.caller, use.facts, use.decision
     count = len(use.objects)
     row = Access(
-        hall.clock(), caller.subject.id, str(use.action), caller.purpose or "", use.wanted.target, status, count, caller.request
+        runtime.clock(),
+        caller.subject.id,
+        str(use.action),
+        caller.purpose or "",
+        use.wanted.target,
+        status,
+        count,
+        caller.request,
     )
-    with hall.store.write() as connection:
+    with runtime.store.write() as connection:
         if use.action is Action.PREVIEW:
             access.preview(connection, row)
             return
-        about = About(hall.governance(connection).parties[facts.provider], facts.dataset)
+        about = About(runtime.governance.current(connection).parties[facts.provider], facts.dataset)
         access.use(connection, row, use.wanted.study, about, Under(facts.alias, decision.agreement, decision.terms))
 
 
-def _files(hall: Hall, use: Use) -> Iterator[File]:
+def _files(runtime: Runtime, use: Use) -> Iterator[File]:
     for located in use.objects:
-        with _recording_breaks(hall, use):
-            source = _open(hall, use, located)
+        with _recording_breaks(runtime, use):
+            source = _open(runtime, use, located)
         with source:
-            yield located, _chunks(hall, use, source)
+            yield located, _chunks(runtime, use, source)
 
 
-def _chunks(hall: Hall, use: Use, source: BinaryIO) -> Iterator[bytes]:
-    with _recording_breaks(hall, use):
+def _chunks(runtime: Runtime, use: Use, source: BinaryIO) -> Iterator[bytes]:
+    with _recording_breaks(runtime, use):
         while chunk := source.read(CHUNK):
             yield chunk
 
 
 @contextmanager
-def _recording_breaks(hall: Hall, use: Use) -> Iterator[None]:
+def _recording_breaks(runtime: Runtime, use: Use) -> Iterator[None]:
     """Record what breaks off, and raise it on, so that the reader sees a short body."""
     try:
         yield
     except Failure:
-        _record(hall, use, status=500)
+        _record(runtime, use, status=500)
         raise
 
 
-def _open(hall: Hall, use: Use, located: StoredInstance) -> BinaryIO:
+def _open(runtime: Runtime, use: Use, located: StoredInstance) -> BinaryIO:
     """An object's file, its use decided anew. Raises Gone where anything was stopped or withdrawn since the yes."""
-    with hall.store.read() as connection:
-        known = hall.governance(connection)
-        facts = next((f for f in known.facts if f.dataset == use.facts.dataset), None)
-        if facts is None or not decide(use.caller.subject, use.action, use.caller.purpose, facts, hall.clock()).allowed:
+    with runtime.store.read() as connection:
+        facts = runtime.governance.current(connection).dataset(use.facts.dataset)
+        if not decide(use.caller.subject, use.action, use.caller.purpose, facts, runtime.clock()).allowed:
             raise Gone("access-stopped", "The agreement or its node was stopped while this was being sent.")
         if not custody.holds(connection, located.custody):
             raise Gone("study-withdrawn", "The study was withdrawn while this was being sent.")
-        node = hall.node(connection, located.node)
+        node = runtime.node(connection, located.node)
     return node.open(located.place)

@@ -8,33 +8,33 @@ from datetime import timedelta
 
 from adapters.sql import index
 from mappings.fhir.imaging_study import document
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 QUIET = timedelta(seconds=1.5)
 FRESH = timedelta(seconds=7)
 
 
-def rebuild(hall: Hall) -> int:
+def rebuild(runtime: Runtime) -> int:
     """Rebuild what is due; returns how many documents were made."""
-    now = hall.clock()
-    with hall.store.read() as connection:
+    now = runtime.clock()
+    with runtime.store.read() as connection:
         due = index.dirty(connection, now - QUIET, now - FRESH, now + FRESH)
-    return sum(_rebuild(hall, key) for key in due)
+    return sum(_rebuild(runtime, key) for key in due)
 
 
-def is_pending(hall: Hall) -> bool:
+def is_pending(runtime: Runtime) -> bool:
     """Whether a study waits for its document, due or not."""
-    now = hall.clock()
-    with hall.store.read() as connection:
+    now = runtime.clock()
+    with runtime.store.read() as connection:
         return bool(index.dirty(connection, now, now, now))
 
 
-def _rebuild(hall: Hall, key: int) -> bool:
-    with hall.store.read() as connection:
+def _rebuild(runtime: Runtime, key: int) -> bool:
+    with runtime.store.read() as connection:
         read = index.study(connection, key)
     if read is None:
         return False
     study, touched = read
     made = document(study)
-    with hall.store.write(durable=False) as connection:
-        return index.keep_document(connection, key, made, touched, hall.clock())
+    with runtime.store.write(durable=False) as connection:
+        return index.keep_document(connection, key, made, touched, runtime.clock())

@@ -9,9 +9,9 @@ from consent.node import NodeState
 from consent.policy import Decision, decide
 from consent.subject import Role
 from mappings.failures import NotFound
-from server.usecases.hall import Hall
 from server.usecases.identify import subject
 from server.usecases.naming import require
+from server.usecases.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,19 +31,21 @@ class Explanation:
     decisions: tuple[tuple[Action, Decision], ...]
 
 
-def explain(hall: Hall, study_uid: str, client_id: str, *, purpose: str | None = None, outside: bool = False) -> Explanation:
+def explain(
+    runtime: Runtime, study_uid: str, client_id: str, *, purpose: str | None = None, outside: bool = False
+) -> Explanation:
     """Explain, for the purpose given or the first of the client's own; nothing is recorded. Raises NotFound.
 
     A client bound to a node asks from inside its compute networks, unless `outside`.
     """
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         client = require(clients.find(connection, client_id), "client", client_id)
         dataset = instances.dataset_of(connection, study_uid)
         if dataset is None:
             raise NotFound("study-unknown", "This study is not in the index.")
-        facts = hall.governance(connection).dataset(dataset)
+        facts = runtime.governance.current(connection).dataset(dataset)
     asker = subject(client, inside=client.node is not None and not outside)
     purpose = purpose or next(iter(sorted(client.purposes)), None)
-    decisions = tuple((action, decide(asker, action, purpose, facts, hall.clock())) for action in Action)
+    decisions = tuple((action, decide(asker, action, purpose, facts, runtime.clock())) for action in Action)
     place = facts.alias, facts.provider, facts.node, facts.node_state
     return Explanation(*place, asker.role, purpose, client.enabled, decisions)

@@ -13,13 +13,13 @@ from mappings.dcat import Listing, missing
 from mappings.eucaim import Collection, collection_id, read_ast, to_reply
 from mappings.query import Level, Query
 from server.usecases.access import note_access
-from server.usecases.hall import Caller, Hall
 from server.usecases.identify import Nobody, identify
+from server.usecases.runtime import Caller, Runtime
 
 log = logging.getLogger("accord.federation")
 
 
-def answer(hall: Hall, caller: Caller, ast: object) -> dict[str, object]:
+def answer(runtime: Runtime, caller: Caller, ast: object) -> dict[str, object]:
     """EUCAIM's reply to one AST, for the federation as caller: safe counts by listed dataset. Raises Invalid for what is no AST.
 
     A dataset with fewer matching subjects than `min_subjects` is left out; what the AST names and nobody knows is logged.
@@ -27,13 +27,13 @@ def answer(hall: Hall, caller: Caller, ast: object) -> dict[str, object]:
     query, unknown = read_ast(ast)
     if unknown:
         log.warning("matched nothing", extra={"unknown": unknown})
-    with hall.store.read() as connection:
-        visible, minimum = hall.visible_datasets(connection, caller, Action.DISCOVER), hall.settings.min_subjects
-        counted = tallies(connection, query, visible, hall.clock(), minimum)
+    with runtime.store.read() as connection:
+        visible, minimum = runtime.visible_datasets(connection, caller, Action.DISCOVER), runtime.settings.min_subjects
+        counted = tallies(connection, query, visible, runtime.clock(), minimum)
         rows = {row.id: row for row in datasets.read_all(connection)}
     told = [_collection(rows[t.dataset], t, minimum) for t in counted]
     collections = [collection for collection in told if collection is not None]
-    note_access(hall, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections))
+    note_access(runtime, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections))
     return to_reply(collections)
 
 
@@ -47,35 +47,35 @@ def _collection(row: DatasetRow, tally: Tally, minimum: int) -> Collection | Non
     return Collection(name, row.title, row.description, studies, subjects, *ages, *words)
 
 
-def catalogue(hall: Hall, caller: Caller) -> list[Listing]:
+def catalogue(runtime: Runtime, caller: Caller) -> list[Listing]:
     """The listed datasets whose mandatory properties can all be given: the same for every caller."""
-    complete = [listing for listing in _listings(hall) if not missing(listing)]
-    note_access(hall, caller, Action.DISCOVER, "catalogue", 200, len(complete))
+    complete = [listing for listing in _listings(runtime) if not missing(listing)]
+    note_access(runtime, caller, Action.DISCOVER, "catalogue", 200, len(complete))
     return complete
 
 
-def incomplete(hall: Hall) -> dict[str, list[str]]:
+def incomplete(runtime: Runtime) -> dict[str, list[str]]:
     """Alias → the mandatory properties a listed dataset lacks, which keep it out of the catalogue: for the operator."""
-    return {listing.alias: lacking for listing in _listings(hall) if (lacking := missing(listing))}
+    return {listing.alias: lacking for listing in _listings(runtime) if (lacking := missing(listing))}
 
 
-def _listings(hall: Hall) -> list[Listing]:
-    with hall.store.read() as connection:
-        visible = hall.visible_datasets(connection, identify(hall, Nobody()), Action.DISCOVER)
+def _listings(runtime: Runtime) -> list[Listing]:
+    with runtime.store.read() as connection:
+        visible = runtime.visible_datasets(connection, identify(runtime, Nobody()), Action.DISCOVER)
         counted = {
-            t.dataset: t for t in tallies(connection, Query(Level.STUDY), visible, hall.clock(), hall.settings.min_subjects)
+            t.dataset: t for t in tallies(connection, Query(Level.STUDY), visible, runtime.clock(), runtime.settings.min_subjects)
         }
-        facts = {f.dataset: f for f in hall.governance(connection).facts}
+        facts = {f.dataset: f for f in runtime.governance.current(connection).facts}
         rows = [row for row in datasets.read_all(connection) if row.id in visible.datasets]
-    return [_listing(hall, row, facts[row.id], counted.get(row.id, _none(row.id))) for row in rows]
+    return [_listing(runtime, row, facts[row.id], counted.get(row.id, _none(row.id))) for row in rows]
 
 
 def _none(dataset: int) -> Tally:
     return Tally(dataset, 0, 0, None, None, (), (), (), ())
 
 
-def _listing(hall: Hall, row: DatasetRow, facts: Facts, tally: Tally) -> Listing:
-    minimum = hall.settings.min_subjects
+def _listing(runtime: Runtime, row: DatasetRow, facts: Facts, tally: Tally) -> Listing:
+    minimum = runtime.settings.min_subjects
     return Listing(
         alias=row.alias,
         title=row.title,

@@ -8,7 +8,7 @@ from consent.node import NodeState
 from consent.subject import Role
 from mappings.failures import Failure
 from server.usecases.admission import MEGABYTE
-from server.usecases.hall import Caller, Hall
+from server.usecases.runtime import Caller, Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,57 +19,57 @@ class Ready:
     said: dict[str, object]
 
 
-def troubles(hall: Hall) -> list[str]:
+def troubles(runtime: Runtime) -> list[str]:
     """What is wrong now, in sentences for the operator; empty when nothing is."""
-    if not hall.store.answers():
+    if not runtime.store.answers():
         return ["The database does not answer."]
-    current = migrate.current(hall.store) == migrate.newest()
+    current = migrate.current(runtime.store) == migrate.newest()
     schema = [] if current else ["The schema is not this release's: run `accord migrate`."]
-    return [*schema, *_written(hall), *_disk(hall), *_nodes(hall)]
+    return [*schema, *_written(runtime), *_disk(runtime), *_nodes(runtime)]
 
 
-def _written(hall: Hall) -> list[str]:
+def _written(runtime: Runtime) -> list[str]:
     """Whether a row can be changed now: a full or read-only disk under the database still answers questions."""
     try:
-        with hall.store.write(durable=False) as connection:
+        with runtime.store.write(durable=False) as connection:
             governance.check_writable(connection)
     except Failure as failure:
         return [f"The ledger can't be written. {failure}"]
     return []
 
 
-def _disk(hall: Hall) -> list[str]:
-    free = shutil.disk_usage(hall.settings.data_dir).free // MEGABYTE
-    enough = free >= hall.settings.min_free_mb
+def _disk(runtime: Runtime) -> list[str]:
+    free = shutil.disk_usage(runtime.settings.data_dir).free // MEGABYTE
+    enough = free >= runtime.settings.min_free_mb
     return (
         []
         if enough
-        else [f"Only {free} MB are free on the data directory's disk; below {hall.settings.min_free_mb} MB nothing is taken."]
+        else [f"Only {free} MB are free on the data directory's disk; below {runtime.settings.min_free_mb} MB nothing is taken."]
     )
 
 
-def _nodes(hall: Hall) -> list[str]:
-    with hall.store.read() as connection:
-        rows = hall.governance(connection).nodes.values()
-    return [trouble for row in rows if row.state is NodeState.LINKED for trouble in _node(hall, row.id)]
+def _nodes(runtime: Runtime) -> list[str]:
+    with runtime.store.read() as connection:
+        rows = runtime.governance.current(connection).nodes.values()
+    return [trouble for row in rows if row.state is NodeState.LINKED for trouble in _node(runtime, row.id)]
 
 
-def _node(hall: Hall, key: int) -> list[str]:
+def _node(runtime: Runtime, key: int) -> list[str]:
     try:
-        with hall.store.read() as connection:
-            node = hall.node(connection, key)
+        with runtime.store.read() as connection:
+            node = runtime.node(connection, key)
         health, free = node.check(), node.free_bytes()
     except (Failure, OSError) as failure:
         return [str(failure)]
     if not health.ok:
         return [health.sentence]
-    short = free is not None and free < hall.settings.min_free_mb * MEGABYTE
+    short = free is not None and free < runtime.settings.min_free_mb * MEGABYTE
     return [f"Only {(free or 0) // MEGABYTE} MB are free on the disk of node {node.name}."] if short else []
 
 
-def ready(hall: Hall, caller: Caller) -> Ready:
+def ready(runtime: Runtime, caller: Caller) -> Ready:
     """The status for anybody, the detail for the operator."""
-    found = troubles(hall)
+    found = troubles(runtime)
     said: dict[str, object] = {"status": "not ready" if found else "ready"}
     if caller.subject.role is Role.OPERATOR:
         said["troubles"] = found

@@ -20,7 +20,8 @@ from consent.node import NodeState
 from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
 from mappings.failures import NotFound, Unauthenticated
 from mappings.network import lies_in, read_address
-from server.usecases.hall import Caller, Hall, Known, Registration
+from server.usecases.governance import GovernanceSnapshot
+from server.usecases.runtime import Caller, Registration, Runtime
 
 ROLES = {"provider": Role.PROVIDER, "operator": Role.OPERATOR, "user": Role.USER, "repository": Role.USER}
 """The role of a client whose organisation has this one, outside of any node's compute network."""
@@ -65,7 +66,7 @@ class Rejection(StrEnum):
     UNKNOWN_CALLING = "unknown-calling"
 
 
-def identify(hall: Hall, credential: Credential, request: str = "", *, keys: Keys | None = None) -> Caller:
+def identify(runtime: Runtime, credential: Credential, request: str = "", *, keys: Keys | None = None) -> Caller:
     """The caller that this credential proves. `keys` sign the access tokens; a door that takes no tokens needs none.
 
     Raises Unauthenticated, by a `Rejection` for AE titles; NotFound for a shared secret where none is configured.
@@ -74,35 +75,35 @@ def identify(hall: Hall, credential: Credential, request: str = "", *, keys: Key
         case Nobody():
             return Caller(ANONYMOUS, request=request)
         case BearerToken():
-            return _client(hall, credential, request, keys)
+            return _client(runtime, credential, request, keys)
         case SharedSecret():
-            return _federation(hall, credential, request)
+            return _federation(runtime, credential, request)
         case AeTitle():
-            return _sender(hall, credential, request)
+            return _sender(runtime, credential, request)
 
 
-def _client(hall: Hall, token: BearerToken, request: str, keys: Keys | None) -> Caller:
+def _client(runtime: Runtime, token: BearerToken, request: str, keys: Keys | None) -> Caller:
     if keys is None:
         raise Unauthenticated("token-invalid", "No access tokens are taken here.")
-    claims = keys.read(token.text, hall.settings.base_url, hall.clock())
-    with hall.store.read() as connection:
-        known = hall.governance(connection)
-        row = _client_row(connection, known, claims["client_id"])
-    inside = row.node is not None and _is_linked(known, row.node) and lies_in(token.address, row.networks)
+    claims = keys.read(token.text, runtime.settings.base_url, runtime.clock())
+    with runtime.store.read() as connection:
+        governance = runtime.governance.current(connection)
+        row = _client_row(connection, governance, claims["client_id"])
+    inside = row.node is not None and _is_linked(governance, row.node) and lies_in(token.address, row.networks)
     scopes = tuple(claims["scope"].split())
-    return Caller(subject(row, inside=inside), claims.get("purpose"), scopes, request, token.address, known=known)
+    return Caller(subject(row, inside=inside), claims.get("purpose"), scopes, request, token.address, governance=governance)
 
 
-def _client_row(connection: Connection, known: Known, client_id: str) -> ClientRow:
+def _client_row(connection: Connection, governance: GovernanceSnapshot, client_id: str) -> ClientRow:
     """The client as it is registered; kept with the governance that it was read after, so it is never older than that."""
-    row = known.clients.get(client_id)
+    row = governance.clients.get(client_id)
     if row is None:
-        row = known.clients[client_id] = require_enabled(clients.find(connection, client_id))
+        row = governance.clients[client_id] = require_enabled(clients.find(connection, client_id))
     return row
 
 
-def _federation(hall: Hall, secret: SharedSecret, request: str) -> Caller:
-    expected = hall.settings.federation_secret.encode()
+def _federation(runtime: Runtime, secret: SharedSecret, request: str) -> Caller:
+    expected = runtime.settings.federation_secret.encode()
     if not expected:
         raise NotFound("federation-off", "This repository takes no part in federated search.")
     if not hmac.compare_digest(secret.header, expected):
@@ -110,25 +111,25 @@ def _federation(hall: Hall, secret: SharedSecret, request: str) -> Caller:
     return Caller(FEDERATION, request=request)
 
 
-def _sender(hall: Hall, titles: AeTitle, request: str) -> Caller:
+def _sender(runtime: Runtime, titles: AeTitle, request: str) -> Caller:
     address = str(read_address(titles.address) or titles.address)
-    with hall.store.read() as connection:
-        known = hall.governance(connection)
-        if all(facts.alias != titles.called for facts in known.facts):
+    with runtime.store.read() as connection:
+        governance = runtime.governance.current(connection)
+        if all(facts.alias != titles.called for facts in governance.facts):
             raise Unauthenticated(Rejection.UNKNOWN_CALLED, "No dataset has this AE title.")
         row = senders.find(connection, titles.called, titles.calling, address)
     if row is None:
         raise Unauthenticated(Rejection.UNKNOWN_CALLING, "No sender of this dataset has this AE title and address.")
     registration = Registration(row.dataset, row.alias, row.aet, row.attested)
     sender = Subject(f"sender:{row.id}", Role.SENDER, row.party)
-    return Caller(sender, request=request, address=address, registration=registration, known=known)
+    return Caller(sender, request=request, address=address, registration=registration, governance=governance)
 
 
-def active(hall: Hall, keys: Keys, token: str) -> Claims | None:
+def active(runtime: Runtime, keys: Keys, token: str) -> Claims | None:
     """The claims of a token that would be let in now (RFC 7662's *active*), or None."""
     try:
-        claims = keys.read(token, hall.settings.base_url, hall.clock())
-        with hall.store.read() as connection:
+        claims = keys.read(token, runtime.settings.base_url, runtime.clock())
+        with runtime.store.read() as connection:
             require_enabled(clients.find(connection, claims["client_id"]))
     except Unauthenticated:
         return None
@@ -150,5 +151,6 @@ def subject(row: ClientRow, *, inside: bool) -> Subject:
     return Subject(row.client_id, role, row.party, row.approved, row.terms, frozenset(map(Purpose, row.purposes)))
 
 
-def _is_linked(known: Known, name: str) -> bool:
-    return any(node.name == name and node.state is NodeState.LINKED for node in known.nodes.values())
+def _is_linked(governance: GovernanceSnapshot, name: str) -> bool:
+    node = governance.node_called(name)
+    return node is not None and node.state is NodeState.LINKED

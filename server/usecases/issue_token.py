@@ -16,8 +16,8 @@ from consent.policy import SENTENCES, purpose_refusal
 from consent.subject import Role, Subject
 from mappings import smart
 from mappings.failures import Forbidden, Invalid, Unauthenticated
-from server.usecases.hall import Hall
 from server.usecases.identify import require_enabled, subject
+from server.usecases.runtime import Runtime
 
 LONGEST_SECONDS = 300
 """SMART backend services: an access token lives for five minutes at most."""
@@ -33,41 +33,41 @@ class Issued:
     seconds: int
 
 
-def authenticate(hall: Hall, assertion: str, audiences: tuple[str, ...]) -> ClientRow:
+def authenticate(runtime: Runtime, assertion: str, audiences: tuple[str, ...]) -> ClientRow:
     """The client that made this assertion (RFC 7523), which is used up by it. Raises Unauthenticated."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         row = require_enabled(clients.find(connection, asserted_client(assertion)))
-    now = hall.clock()
+    now = runtime.clock()
     claims = read_assertion(assertion, row.client_id, row.jwks, audiences, now)
-    with hall.store.write() as connection:  # after the signature: nobody can use up another's jti
+    with runtime.store.write() as connection:  # after the signature: nobody can use up another's jti
         expires = datetime.fromtimestamp(claims["exp"], UTC)
         if not clients.use_assertion(connection, row.client_id, claims["jti"], expires, now):
             raise Unauthenticated("assertion-replayed", "This client assertion was used before. Make a new one for each request.")
     return row
 
 
-def issue(hall: Hall, keys: Keys, row: ClientRow, scope: str | None, purpose: str | None) -> Issued:
+def issue(runtime: Runtime, keys: Keys, row: ClientRow, scope: str | None, purpose: str | None) -> Issued:
     """A token for this client, for these scopes and this purpose. Raises Forbidden, and Invalid for what the request asks."""
     asker = subject(row, inside=False)
-    _entitled(hall, asker)
+    _entitled(runtime, asker)
     _purposeful(asker, purpose)
     scopes = " ".join(smart.granted(scope, row.scopes))
-    seconds = min(hall.settings.token_seconds, LONGEST_SECONDS)
-    return Issued(keys.mint(_claims(hall, row, scopes, purpose, seconds)), scopes, purpose, seconds)
+    seconds = min(runtime.settings.token_seconds, LONGEST_SECONDS)
+    return Issued(keys.mint(_claims(runtime, row, scopes, purpose, seconds)), scopes, purpose, seconds)
 
 
-def _entitled(hall: Hall, asker: Subject) -> None:
+def _entitled(runtime: Runtime, asker: Subject) -> None:
     if asker.role is Role.USER and not asker.approved:
         raise Forbidden("not-approved", SENTENCES["not-approved"])
     if asker.role is not Role.OPERATOR and asker.terms is None:
-        raise Forbidden("terms-not-accepted", _terms_sentence(hall))
+        raise Forbidden("terms-not-accepted", _terms_sentence(runtime))
 
 
-def _terms_sentence(hall: Hall) -> str:
-    with hall.store.read() as connection:
+def _terms_sentence(runtime: Runtime) -> str:
+    with runtime.store.read() as connection:
         published = terms.read_all(connection)
     version = published[-1].version if published else "not published yet"
-    return f"{SENTENCES['terms-not-accepted']} In force: {version}. Read and accept it with {hall.settings.contact}."
+    return f"{SENTENCES['terms-not-accepted']} In force: {version}. Read and accept it with {runtime.settings.contact}."
 
 
 def _purposeful(asker: Subject, purpose: str | None) -> None:
@@ -81,8 +81,8 @@ def _purposeful(asker: Subject, purpose: str | None) -> None:
         raise (Forbidden if rule == "purpose-not-registered" else Invalid)(rule, SENTENCES[rule], "purpose")
 
 
-def _claims(hall: Hall, row: ClientRow, scopes: str, purpose: str | None, seconds: int) -> dict[str, object]:
-    issuer, issued = hall.settings.base_url, int(hall.clock().timestamp())
+def _claims(runtime: Runtime, row: ClientRow, scopes: str, purpose: str | None, seconds: int) -> dict[str, object]:
+    issuer, issued = runtime.settings.base_url, int(runtime.clock().timestamp())
     claims = {"iss": issuer, "sub": row.client_id, "client_id": row.client_id, "aud": issuer, "scope": scopes}
     times = {"iat": issued, "exp": issued + seconds, "jti": secrets.token_urlsafe(16)}
     return claims | times | ({"purpose": purpose} if purpose else {})

@@ -1,7 +1,7 @@
 """Keeping a file by the three steps that `consent/custody.py` tells: claim, store, settle.
 
 A new object and one that supersedes what waits in review are kept here; a release from quarantine and a recovery after a crash
-end in the same `settle`. `Hall.reached` is told of each point at which a process may die.
+end in the same `settle`. `Runtime.reached` is told of each point at which a process may die.
 """
 
 from dataclasses import dataclass
@@ -18,10 +18,10 @@ from consent.deposit import Outcome
 from mappings.failures import Busy, Conflict, Failure, Full, NotFound, Unavailable
 from server.usecases import receipts
 from server.usecases.admission import busy, find_refusal, find_stop
-from server.usecases.hall import Hall
 from server.usecases.parse import ParsedFile
 from server.usecases.read_back import node_of
 from server.usecases.receipts import JudgedFile
+from server.usecases.runtime import Runtime
 
 
 class Changed(Exception):
@@ -50,45 +50,43 @@ class TargetNode:
 # --- a new object
 
 
-def keep(hall: Hall, judged: JudgedFile, row: CustodyRow | None) -> None:
+def keep(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     """Claim, store, settle; `row` is the claim that the same file takes over. Raises Changed, and what `take` raises."""
-    target = target_node(hall, judged)
+    target = target_node(runtime, judged)
     if row is not None and row.quarantined is not target.quarantined:
         raise busy()  # the other door judged it otherwise: its lease first
-    claim = _claim(hall, judged, target, row)
-    hall.reached("claimed")
+    claim = _claim(runtime, judged, target, row)
+    runtime.reached("claimed")
     try:
         _store(target.node, judged.parsed)
     except Failure:
-        give_up(hall, claim)
+        give_up(runtime, claim)
         raise
-    hall.reached("stored")
+    runtime.reached("stored")
     try:
-        with hall.store.write() as connection:
-            settle(hall, connection, claim, judged, target)
-            receipts.write(hall, connection, judged)
-            hall.reached("settling")
+        with runtime.store.write() as connection:
+            settle(runtime, connection, claim, judged, target)
+            receipts.write(runtime, connection, judged)
+            runtime.reached("settling")
     except index.StudyElsewhere:
-        abandon(hall, claim)
+        abandon(runtime, claim)
         raise Changed from None
-    hall.reached("settled")
+    runtime.reached("settled")
 
 
-def target_node(hall: Hall, judged: JudgedFile) -> TargetNode:
+def target_node(runtime: Runtime, judged: JudgedFile) -> TargetNode:
     """Where a file so judged belongs."""
-    with hall.store.read() as connection:
-        governance = hall.governance(connection)
-    name = governance.dataset(judged.batch.origin.dataset).node
-    row = next(n for n in governance.nodes.values() if n.name == name)
+    with runtime.store.read() as connection:
+        row = runtime.governance.current(connection).host(judged.batch.origin.dataset)
     quarantined = judged.verdict.outcome is Outcome.REVIEW
-    return TargetNode(hall.quarantine if quarantined else hall.node_of(row), row.id, quarantined)
+    return TargetNode(runtime.quarantine if quarantined else runtime.node_of(row), row.id, quarantined)
 
 
-def _claim(hall: Hall, judged: JudgedFile, target: TargetNode, row: CustodyRow | None) -> int:
-    instance, batch, now = judged.parsed.instance, judged.batch, hall.clock()
-    lease = custody.lease_for(hall.holder, instance.size, now, hall.settings.lease_seconds)
+def _claim(runtime: Runtime, judged: JudgedFile, target: TargetNode, row: CustodyRow | None) -> int:
+    instance, batch, now = judged.parsed.instance, judged.batch, runtime.clock()
+    lease = custody.lease_for(runtime.holder, instance.size, now, runtime.settings.lease_seconds)
     try:
-        with hall.store.write(durable=False) as connection:
+        with runtime.store.write(durable=False) as connection:
             custody.lock_study(connection, instance.study_uid)
             if find_refusal(connection, batch.origin.dataset, instance, row):
                 raise Changed
@@ -122,19 +120,19 @@ def _unstored(failure: Failure) -> Failure:
     return Unavailable("node-unavailable", "The node did not confirm the object. Nothing was stored; try again.")
 
 
-def settle(hall: Hall, connection: Connection, claim: int, judged: JudgedFile, target: TargetNode) -> None:
+def settle(runtime: Runtime, connection: Connection, claim: int, judged: JudgedFile, target: TargetNode) -> None:
     """Settle our claim and index what is held, in the caller's durable transaction: a stop or a block binds here too.
 
     Raises Changed where it is not ours any more or may not be kept, and `index.StudyElsewhere`.
     """
-    origin, parsed, now = judged.batch.origin, judged.parsed, hall.clock()
-    if find_blocks(connection, origin.dataset, parsed.instance).blocked or find_stop(hall, connection, origin):
+    origin, parsed, now = judged.batch.origin, judged.parsed, runtime.clock()
+    if find_blocks(connection, origin.dataset, parsed.instance).blocked or find_stop(runtime, connection, origin):
         raise Changed
-    if not custody.move(connection, target.settling, claim, now, holder=hall.holder):
+    if not custody.move(connection, target.settling, claim, now, holder=runtime.holder):
         raise Changed
     if target.quarantined:
         return
-    governance = hall.governance(connection)
+    governance = runtime.governance.current(connection)
     provider = governance.dataset(origin.dataset).provider
     index.add(
         connection,
@@ -148,46 +146,46 @@ def settle(hall: Hall, connection: Connection, claim: int, judged: JudgedFile, t
     )
 
 
-def give_up(hall: Hall, claim: int) -> None:
+def give_up(runtime: Runtime, claim: int) -> None:
     """The node did not say yes: the worker asks it what became of the object, and forgets the row if it has nothing."""
-    with hall.store.write(durable=False) as connection:
-        custody.end_lease(connection, claim, hall.holder, hall.clock())
+    with runtime.store.write(durable=False) as connection:
+        custody.end_lease(connection, claim, runtime.holder, runtime.clock())
 
 
-def abandon(hall: Hall, claim: int) -> None:
+def abandon(runtime: Runtime, claim: int) -> None:
     """What may not be kept, and nobody was told yes of, goes with its bytes, unless another door has it meanwhile."""
-    with hall.store.write() as connection:
-        custody.move(connection, Move.ABANDON, claim, hall.clock(), holder=hall.holder)
+    with runtime.store.write() as connection:
+        custody.move(connection, Move.ABANDON, claim, runtime.clock(), holder=runtime.holder)
 
 
 # --- what is in our care already
 
 
-def supersede(hall: Hall, judged: JudgedFile, row: CustodyRow) -> None:
+def supersede(runtime: Runtime, judged: JudgedFile, row: CustodyRow) -> None:
     """A corrected resend takes the place of an object in review: its bytes are safe first, then both rows move at once."""
-    target, instance, now = target_node(hall, judged), judged.parsed.instance, hall.clock()
+    target, instance, now = target_node(runtime, judged), judged.parsed.instance, runtime.clock()
     placement = target.placement(judged)
-    with hall.store.write(durable=False) as connection:
+    with runtime.store.write(durable=False) as connection:
         if not custody.cancel_deletion(connection, instance, placement, now):
             raise busy()
     _store(target.node, judged.parsed)
-    with hall.store.write() as connection:
+    with runtime.store.write() as connection:
         custody.lock_study(connection, instance.study_uid)
         if not custody.move(connection, Move.SUPERSEDE, row.id, now):
             raise Changed
         if find_refusal(connection, judged.batch.origin.dataset, instance, None):
             raise Changed
-        claim = custody.claim(connection, instance, placement, judged.verdict.rule, Lease(hall.holder, now), now)
-        settle(hall, connection, claim, judged, target)
-        receipts.write(hall, connection, judged)
+        claim = custody.claim(connection, instance, placement, judged.verdict.rule, Lease(runtime.holder, now), now)
+        settle(runtime, connection, claim, judged, target)
+        receipts.write(runtime, connection, judged)
 
 
-def restore_lost(hall: Hall, row: CustodyRow, parsed: ParsedFile) -> None:
+def restore_lost(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> None:
     """Put back what the node has lost (a disk restored from yesterday), before a sender hears that it is here.
 
     Raises Unavailable where this is not the lost file to the byte. A node that does not answer now has lost nothing.
     """
-    node = node_of(hall, row)
+    node = node_of(runtime, row)
     try:
         node.open(row.place).close()
     except Unavailable:
@@ -195,7 +193,7 @@ def restore_lost(hall: Hall, row: CustodyRow, parsed: ParsedFile) -> None:
     except NotFound:
         if row.instance.file_digest != parsed.instance.file_digest:
             raise Unavailable("node-lacks", "The node has lost its copy, and this one differs. The operator is told.") from None
-        with hall.store.write() as connection:
+        with runtime.store.write() as connection:
             custody.lock_study(connection, row.instance.study_uid)  # a purge waits for this, and deletes what is put back
             if custody.in_care(connection, row.instance.sop_uid) != row:
                 raise Changed from None

@@ -14,35 +14,35 @@ from adapters.sql.ledger import LedgerRow
 from consent import merkle
 from consent.commitment import leaf_hash
 from consent.entries import BatchClosed, NodeAdded, UseClosed, targets_of
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 CHECKPOINT_EVERY = timedelta(seconds=10)
 
 
-def sequence(hall: Hall) -> int:
+def sequence(runtime: Runtime) -> int:
     """Give waiting leaves the next positions; returns how many. Only the worker does this, one at a time."""
-    with hall.store.write(durable=False) as connection:
+    with runtime.store.write(durable=False) as connection:
         return rows.sequence(connection)
 
 
-def close_windows(hall: Hall) -> int:
+def close_windows(runtime: Runtime) -> int:
     """Close the windows of use that have ended, each with the digest of its access rows."""
-    with hall.store.read() as connection:
-        windows = access.ended(connection, hall.clock())
+    with runtime.store.read() as connection:
+        windows = access.ended(connection, runtime.clock())
     for window in windows:
-        with hall.store.write() as connection:
-            access.close_window(connection, window, hall.clock())
+        with runtime.store.write() as connection:
+            access.close_window(connection, window, runtime.clock())
     return len(windows)
 
 
-def checkpoint(hall: Hall) -> int:
+def checkpoint(runtime: Runtime) -> int:
     """Integrate what is sequenced into the tree and keep its root, at intervals; returns the tree's size."""
-    now = hall.clock()
-    with hall.store.read() as connection:
+    now = runtime.clock()
+    with runtime.store.read() as connection:
         size, _, _, at = rows.newest_checkpoint(connection)
     if at is not None and abs(now - at) < CHECKPOINT_EVERY:  # a clock that was ahead for a while must not stop the roots
         return size
-    with hall.store.write() as connection:
+    with runtime.store.write() as connection:
         return rows.integrate(connection, now)
 
 
@@ -56,9 +56,9 @@ class Verification:
     broken: str | None
 
 
-def verify(hall: Hall) -> Verification:
+def verify(runtime: Runtime) -> Verification:
     """Compute every leaf, position, target and root again, and what entries commit to; stop at the first that differs."""
-    with hall.store.snapshot() as connection:
+    with runtime.store.snapshot() as connection:
         roots = dict(rows.checkpoints(connection))
         counted = erased = 0
         frontier: tuple[bytes, ...] = ()

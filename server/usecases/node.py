@@ -9,14 +9,14 @@ from adapters.sql.node import NodeRow
 from consent.entries import NodeAdded, NodeMoved
 from consent.node import MOVES, Hosting
 from mappings.failures import Invalid
-from server.usecases.hall import Hall
 from server.usecases.naming import check_new, check_words, require
+from server.usecases.runtime import Runtime
 
 NODE_KINDS = ("folder", "orthanc")
 
 
 def add_node(
-    hall: Hall,
+    runtime: Runtime,
     actor: str,
     name: str,
     *,
@@ -30,8 +30,8 @@ def add_node(
     """Add a node where pixels rest. Its secret stays in its file; `networks` are its compute clients' addresses (CIDRs)."""
     check_words([kind], NODE_KINDS, "kind")
     check_words([hosting], [str(h) for h in Hosting], "hosting")
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         check_new(nodes.find(connection, name), "node", name)
         cidrs = [read_network(network) for network in networks]
         reached = {"url": url, "secret_file": secret_file, "networks": cidrs, "allow": allow}
@@ -49,16 +49,16 @@ def read_network(text: str) -> str:
         ) from None
 
 
-def move_node(hall: Hall, actor: str, name: str, verb: str) -> None:
+def move_node(runtime: Runtime, actor: str, name: str, verb: str) -> None:
     """Link, suspend or unlink a node; from the next statement on."""
-    now, state = hall.clock(), MOVES[verb]
-    with hall.store.write() as connection:
+    now, state = runtime.clock(), MOVES[verb]
+    with runtime.store.write() as connection:
         row = require(nodes.find(connection, name), "node", name)
         nodes.move(connection, row.id, verb, state, actor, now)
         record(connection, NodeMoved(verb=verb, node=name, state=str(state)), now, actor, About())
 
 
-def list_nodes(hall: Hall) -> tuple[NodeRow, ...]:
+def list_nodes(runtime: Runtime) -> tuple[NodeRow, ...]:
     """Every node."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return nodes.read_all(connection)

@@ -5,23 +5,23 @@ from adapters.sql.ledger import About, record
 from consent.entries import PartyAdded
 from consent.party import REPOSITORY, ROLES, Party
 from mappings.failures import Conflict
-from server.usecases.hall import Hall
 from server.usecases.naming import check_new, check_words
+from server.usecases.runtime import Runtime
 
 
-def add_party(hall: Hall, actor: str, key: str, name: str, role: str, *, approved: bool = True) -> None:
+def add_party(runtime: Runtime, actor: str, key: str, name: str, role: str, *, approved: bool = True) -> None:
     """Register an organisation: a provider, an approved user, another repository, or the operator's own."""
     check_words([role], ROLES, "role")
     if key == REPOSITORY:
         raise Conflict("party-reserved", f"{REPOSITORY} is the repository itself; choose another key.", "party")
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         check_new(parties.find_id(connection, key), "party", key)
         party = parties.add(connection, now, key=key, name=name, role=role, approved=approved)
         record(connection, PartyAdded(party=key, role=role, approved=approved), now, actor, About(party))
 
 
-def list_parties(hall: Hall) -> tuple[Party, ...]:
+def list_parties(runtime: Runtime) -> tuple[Party, ...]:
     """Every organisation."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return parties.read_all(connection)

@@ -9,24 +9,24 @@ from consent.entries import PermitAdded, PermitRevoked
 from consent.permit import Permit
 from mappings.failures import NotFound
 from server.usecases.dataset import require_dataset
-from server.usecases.hall import Hall
 from server.usecases.naming import require
+from server.usecases.runtime import Runtime
 
 
-def add_permit(hall: Hall, actor: str, alias: str, party: str, ends: datetime | None = None) -> None:
+def add_permit(runtime: Runtime, actor: str, alias: str, party: str, ends: datetime | None = None) -> None:
     """Permit an organisation the use of a dataset shared under conditions."""
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         dataset, about = require_dataset(connection, alias)
         holder = require(parties.find_id(connection, party), "party", party)
         permits.add(connection, now, dataset=dataset.id, party=holder, ends=ends)
         record(connection, PermitAdded(dataset=alias, party=party, ends=ends), now, actor, about)
 
 
-def revoke_permit(hall: Hall, actor: str, alias: str, party: str) -> None:
+def revoke_permit(runtime: Runtime, actor: str, alias: str, party: str) -> None:
     """Take every permit of an organisation for a dataset back."""
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         dataset, about = require_dataset(connection, alias)
         holder = require(parties.find_id(connection, party), "party", party)
         if not permits.revoke(connection, now, dataset=dataset.id, party=holder):
@@ -34,7 +34,7 @@ def revoke_permit(hall: Hall, actor: str, alias: str, party: str) -> None:
         record(connection, PermitRevoked(dataset=alias, party=party), now, actor, about)
 
 
-def list_permits(hall: Hall) -> tuple[tuple[str, Permit, datetime | None], ...]:
+def list_permits(runtime: Runtime) -> tuple[tuple[str, Permit, datetime | None], ...]:
     """(alias, permit, when it was revoked) for every permit."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return permits.read_all(connection)

@@ -13,10 +13,10 @@ from mappings.failures import Conflict, Forbidden, NotFound
 from server.usecases import receipts
 from server.usecases.admission import find_stop
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
-from server.usecases.hall import Caller, Hall
+from server.usecases.runtime import Caller, Runtime
 
 
-def origin(hall: Hall, caller: Caller, alias: str | None, door: str, peer: str) -> Origin:
+def origin(runtime: Runtime, caller: Caller, alias: str | None, door: str, peer: str) -> Origin:
     """Where this provider's files are bound for: the dataset called `alias`, or the only one it may fill now.
 
     Raises Forbidden for who is no provider, NotFound for a dataset that is not the caller's own, Conflict where it takes nothing
@@ -24,9 +24,9 @@ def origin(hall: Hall, caller: Caller, alias: str | None, door: str, peer: str) 
     """
     if caller.subject.role is not Role.PROVIDER:
         raise Forbidden("role", SENTENCES["role"])
-    with hall.store.read() as connection:
-        facts = [f for f in hall.governance(connection).facts if f.provider == caller.subject.party]
-    own = {f.alias: (f, decide(caller.subject, Action.DEPOSIT, None, f, hall.clock())) for f in facts}
+    with runtime.store.read() as connection:
+        facts = [f for f in runtime.governance.current(connection).facts if f.provider == caller.subject.party]
+    own = {f.alias: (f, decide(caller.subject, Action.DEPOSIT, None, f, runtime.clock())) for f in facts}
     chosen = _only(own) if alias is None else own.get(alias)
     if chosen is None:
         raise NotFound("dataset-unknown", "You have no dataset of this name.", "dataset")
@@ -43,17 +43,17 @@ def _only(own: Mapping[str, tuple[Facts, Decision]]) -> tuple[Facts, Decision] |
     return next(iter(candidates.values()), None)
 
 
-def open_push(hall: Hall, caller: Caller, alias: str | None, peer: str) -> Batch:
+def open_push(runtime: Runtime, caller: Caller, alias: str | None, peer: str) -> Batch:
     """Open a batch for a dataset of the caller's own; failures are `origin`'s."""
-    return open_batch(hall, origin(hall, caller, alias, "push", peer))
+    return open_batch(runtime, origin(runtime, caller, alias, "push", peer))
 
 
-def ongoing(hall: Hall, caller: Caller, key: str) -> Batch:
+def ongoing(runtime: Runtime, caller: Caller, key: str) -> Batch:
     """The caller's open push called `key`. Raises NotFound where it is no push of the caller's own, Conflict where it is closed.
 
     Only a push may be filled over HTTP: an association's batch carries what was attested for its sender, and nobody else's files.
     """
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return _ongoing(connection, caller, key)
 
 
@@ -67,29 +67,29 @@ def _ongoing(connection: Connection, caller: Caller, key: str) -> Batch:
     return Batch(row.id, row.key, source)
 
 
-def known(hall: Hall, caller: Caller, key: str, files: Mapping[str, bytes]) -> set[str]:
+def known(runtime: Runtime, caller: Caller, key: str, files: Mapping[str, bytes]) -> set[str]:
     """Of these files (name → SHA-256), the names that need not be sent, since the batch has a receipt for each.
 
     What the dataset has in care already gets its receipt here, as `known`; so asking again changes nothing, and a sender that was
     cut off asks, sends the rest, and every file is told of once.
     """
-    with hall.store.write() as connection:
+    with runtime.store.write() as connection:
         batch = _ongoing(connection, caller, key)
         names = batches.presented(connection, batch.id, list(files))
         rest = {name: digest for name, digest in files.items() if name not in names}
-        if find_stop(hall, connection, batch.origin):  # nothing is taken: each file is to be sent and told so
+        if find_stop(runtime, connection, batch.origin):  # nothing is taken: each file is to be sent and told so
             return names
         held = custody.by_file_digest(connection, batch.origin.dataset, list(rest.values()))
         for name, digest in rest.items():
             if digest in held:
-                receipts.write_known(hall, connection, batch, name, held[digest])
+                receipts.write_known(runtime, connection, batch, name, held[digest])
                 names.add(name)
     return names
 
 
-def close_push(hall: Hall, caller: Caller, key: str) -> None:
+def close_push(runtime: Runtime, caller: Caller, key: str) -> None:
     """Close a batch of the caller's own; nothing happens where it is closed already. Raises NotFound."""
     try:
-        close_batch(hall, ongoing(hall, caller, key).id)
+        close_batch(runtime, ongoing(runtime, caller, key).id)
     except Conflict:
         return

@@ -31,7 +31,7 @@ from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import meta_of
 from mappings.query import Condition, Level, Page, Query
 from server.usecases.access import note_access
-from server.usecases.hall import Caller, Hall
+from server.usecases.runtime import Caller, Runtime
 
 COUNTED = 1000
 """Totals up to here are told unasked; larger ones when the caller asks for an accurate total."""
@@ -42,22 +42,22 @@ Rows = list[tuple[int, Any]]
 
 @dataclass(frozen=True, slots=True)
 class _Asking:
-    """One request at work: hall, connection and caller."""
+    """One request at work: runtime, connection and caller."""
 
-    hall: Hall
+    runtime: Runtime
     connection: Connection
     caller: Caller
     visible: dict[Action, VisibleDatasets] = field(default_factory=dict)
 
     def visible_datasets(self, action: Action = Action.QUERY) -> VisibleDatasets:
         if action not in self.visible:
-            self.visible[action] = self.hall.visible_datasets(self.connection, self.caller, action)
+            self.visible[action] = self.runtime.visible_datasets(self.connection, self.caller, action)
         return self.visible[action]
 
     def scope(self) -> DirectoryScope:
-        subject, settings = self.caller.subject, self.hall.settings
+        subject, settings = self.caller.subject, self.runtime.settings
         return DirectoryScope(
-            now=self.hall.clock(),
+            now=self.runtime.clock(),
             subject=subject.id,
             party=subject.party,
             provider=subject.party if subject.role is Role.PROVIDER else None,
@@ -80,7 +80,7 @@ class Source:
 
 def _indexed(level: Level, page: Callable[[_Asking, Query], Rows]) -> Source:
     def counted(asking: _Asking, where: Condition, ceiling: int | None) -> int:
-        return search.count(asking.connection, Query(level, where), asking.visible_datasets(), asking.hall.clock(), ceiling)
+        return search.count(asking.connection, Query(level, where), asking.visible_datasets(), asking.runtime.clock(), ceiling)
 
     def paged(asking: _Asking, where: Condition, limit: int, after: int) -> Rows:
         return page(asking, Query(level, where, Page(limit, after=after)))
@@ -90,7 +90,7 @@ def _indexed(level: Level, page: Callable[[_Asking, Query], Rows]) -> Source:
 
 def _studies(asking: _Asking, query: Query) -> Rows:
     """Studies in chunks, until the page has its rows or its bytes."""
-    visible, now, rows, size, left = asking.visible_datasets(), asking.hall.clock(), Rows(), 0, query.page.limit
+    visible, now, rows, size, left = asking.visible_datasets(), asking.runtime.clock(), Rows(), 0, query.page.limit
     while left > 0 and size < bundle.PAGE_BYTES:
         wanted = min(left, CHUNK)
         page = Page(wanted, after=rows[-1][0] if rows else query.page.after)
@@ -102,7 +102,7 @@ def _studies(asking: _Asking, query: Query) -> Rows:
 
 
 def _patients(asking: _Asking, query: Query) -> Rows:
-    return list(search.patients(asking.connection, query, asking.visible_datasets(), asking.hall.clock()))
+    return list(search.patients(asking.connection, query, asking.visible_datasets(), asking.runtime.clock()))
 
 
 def _described(source: DirectorySource[Any]) -> Source:
@@ -131,22 +131,22 @@ def source_of(resource: str) -> Source:
     return SOURCES[RESOURCES[resource].source]
 
 
-def search_resources(hall: Hall, caller: Caller, resource: str, arguments: Arguments, *, lenient: bool = False) -> bytes:
+def search_resources(runtime: Runtime, caller: Caller, resource: str, arguments: Arguments, *, lenient: bool = False) -> bytes:
     """A searchset Bundle's JSON. Raises Invalid, naming the parameter that can't be read."""
-    asked = read_search(resource, arguments, hall.settings.base_url, caller.subject.id, lenient=lenient)
+    asked = read_search(resource, arguments, runtime.settings.base_url, caller.subject.id, lenient=lenient)
     source = source_of(resource)
-    with hall.store.read() as connection:
-        asking = _Asking(hall, connection, caller)
+    with runtime.store.read() as connection:
+        asking = _Asking(runtime, connection, caller)
         rows = [] if asked.only_total else source.page(asking, asked.where, asked.count + 1, asked.after)
         total = _total(asking, source, asked, rows)
-    answer, given = bundle.page(asked, hall.settings.base_url, _written(RESOURCES[resource], rows, hall), total)
-    note_access(hall, caller, source.action, relative_link(asked), 200, given)
+    answer, given = bundle.page(asked, runtime.settings.base_url, _written(RESOURCES[resource], rows, runtime), total)
+    note_access(runtime, caller, source.action, relative_link(asked), 200, given)
     return answer
 
 
-def _written(resource: Resource, rows: Rows, hall: Hall) -> list[tuple[int, bytes]]:
+def _written(resource: Resource, rows: Rows, runtime: Runtime) -> list[tuple[int, bytes]]:
     """The rows as resources; what comes as finished bytes is passed on."""
-    write, base = resource.writer, hall.settings.base_url
+    write, base = resource.writer, runtime.settings.base_url
     return rows if write is None else [(key, write(noun, base)) for key, noun in rows]
 
 
@@ -171,20 +171,20 @@ class Served:
     modified: datetime | None
 
 
-def read_resource(hall: Hall, caller: Caller, resource: str, identity: str) -> Served:
+def read_resource(runtime: Runtime, caller: Caller, resource: str, identity: str) -> Served:
     """One resource by its id. Raises NotFound, hidden or absent alike.
 
     It is recorded as told, also where a door says no more than that it is as it was.
     """
     row, source = RESOURCES[resource], source_of(resource)
-    with hall.store.read() as connection:
-        nouns = source.page(_Asking(hall, connection, caller), row.identity(identity), 1, 0)
-    rows = _written(row, nouns, hall)
+    with runtime.store.read() as connection:
+        nouns = source.page(_Asking(runtime, connection, caller), row.identity(identity), 1, 0)
+    rows = _written(row, nouns, runtime)
     target = f"{resource}/{identity[:64]}"
     if not rows:
-        note_access(hall, caller, source.action, target, 404, 0)
+        note_access(runtime, caller, source.action, target, 404, 0)
         raise NotFound("not-found", f"There is no such {resource} here, or none that you may see.")
-    note_access(hall, caller, source.action, target, 200, 1)
+    note_access(runtime, caller, source.action, target, 200, 1)
     return _served(rows[0][1])
 
 
@@ -194,7 +194,7 @@ def _served(document: bytes) -> Served:
     return Served(document, version or sha256(document).hexdigest()[:16], modified)
 
 
-def metadata(hall: Hall, caller: Caller, version: str) -> bytes:
+def metadata(runtime: Runtime, caller: Caller, version: str) -> bytes:
     """The CapabilityStatement's JSON of this software `version`."""
-    note_access(hall, caller, Action.DISCOVER, "metadata", 200, 1)
-    return capability(hall.settings.base_url, hall.settings.repository, version)
+    note_access(runtime, caller, Action.DISCOVER, "metadata", 200, 1)
+    return capability(runtime.settings.base_url, runtime.settings.repository, version)

@@ -7,27 +7,27 @@ from hashlib import sha256
 from adapters.nodes.port import Node
 from adapters.sql.custody import CustodyRow
 from mappings.failures import Unavailable
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 IN_MEMORY = 32_000_000
 CHUNK = 1 << 20
 
 
-def node_of(hall: Hall, row: CustodyRow) -> Node:
+def node_of(runtime: Runtime, row: CustodyRow) -> Node:
     """The node an object rests on: its agreement's, or the quarantine."""
     if row.quarantined:
-        return hall.quarantine
-    with hall.store.read() as connection:
-        return hall.node(connection, row.node)
+        return runtime.quarantine
+    with runtime.store.read() as connection:
+        return runtime.node(connection, row.node)
 
 
-def read_back(hall: Hall, row: CustodyRow) -> memoryview:
+def read_back(runtime: Runtime, row: CustodyRow) -> memoryview:
     """The object's file, checked against its digest. Raises NotFound or Unavailable."""
-    with node_of(hall, row).open(row.place) as source:
+    with node_of(runtime, row).open(row.place) as source:
         if row.instance.size <= IN_MEMORY:
             file = memoryview(source.read())
         else:
-            with tempfile.TemporaryFile(dir=hall.settings.data_dir) as spool:
+            with tempfile.TemporaryFile(dir=runtime.settings.data_dir) as spool:
                 while chunk := source.read(CHUNK):
                     spool.write(chunk)
                 spool.flush()

@@ -11,8 +11,8 @@ from consent import deposit
 from consent.deposit import Code, Finding, Outcome, Verdict
 from mappings.report import Receipt
 from server.usecases.batch import Batch
-from server.usecases.hall import Hall
 from server.usecases.parse import ParsedFile
+from server.usecases.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,29 +37,29 @@ class DepositResult:
     study_uid: str | None = None
 
 
-def write(hall: Hall, connection: Connection, judged: JudgedFile) -> None:
+def write(runtime: Runtime, connection: Connection, judged: JudgedFile) -> None:
     """Write the receipt of a file. Raises Conflict where its batch was closed meanwhile."""
-    _write(hall, connection, judged.batch, judged.parsed.name, judged.parsed.instance, judged.verdict)
+    _write(runtime, connection, judged.batch, judged.parsed.name, judged.parsed.instance, judged.verdict)
 
 
-def write_known(hall: Hall, connection: Connection, batch: Batch, name: str, instance: SopInstance) -> None:
+def write_known(runtime: Runtime, connection: Connection, batch: Batch, name: str, instance: SopInstance) -> None:
     """Write the receipt of a file that need not be sent. Raises Conflict where the batch was closed meanwhile."""
     verdict = deposit.verdict(declared=False, attested=False, findings=[Finding(Code.KNOWN, "")])
-    _write(hall, connection, batch, name, instance, verdict)
+    _write(runtime, connection, batch, name, instance, verdict)
 
 
 def write_refusal(
-    hall: Hall, connection: Connection, batch: Batch, name: str, file: memoryview, finding: Finding
+    runtime: Runtime, connection: Connection, batch: Batch, name: str, file: memoryview, finding: Finding
 ) -> DepositResult:
     """Write the receipt of a file that nobody judged, under the rule of this finding. Raises Conflict as `write`."""
-    facts = (str(Outcome.REJECT), finding.rule, ((finding.rule, finding.where),), hall.clock())
+    facts = (str(Outcome.REJECT), finding.rule, ((finding.rule, finding.where),), runtime.clock())
     batches.add_receipt(connection, batch.id, Receipt(name, None, None, len(file), *facts, sha256(file).digest()))
     return DepositResult(Outcome.REJECT, finding.rule, deposit.sentence(finding.rule), deposit.short(finding.rule))
 
 
-def _write(hall: Hall, connection: Connection, batch: Batch, name: str, instance: SopInstance, verdict: Verdict) -> None:
+def _write(runtime: Runtime, connection: Connection, batch: Batch, name: str, instance: SopInstance, verdict: Verdict) -> None:
     findings = tuple((finding.rule, finding.where) for finding in (*verdict.findings, *verdict.warnings))
-    facts = (str(verdict.outcome), verdict.rule, findings, hall.clock())
+    facts = (str(verdict.outcome), verdict.rule, findings, runtime.clock())
     receipt = Receipt(name, instance.study_uid, instance.sop_uid, instance.size, *facts, instance.digest)
     batches.add_receipt(connection, batch.id, receipt)
 

@@ -17,11 +17,11 @@ from mappings.failures import Conflict, Failure, NotFound
 from server.usecases import receipts
 from server.usecases.admission import find_stop
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
-from server.usecases.hall import Hall
 from server.usecases.keep import Changed, settle, target_node
 from server.usecases.parse import parse_file
 from server.usecases.read_back import read_back
 from server.usecases.receipts import JudgedFile
+from server.usecases.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Decided:
     batch: str
 
 
-def _batch(hall: Hall, key: str) -> tuple[BatchRow, list[CustodyRow]]:
-    with hall.store.read() as connection:
+def _batch(runtime: Runtime, key: str) -> tuple[BatchRow, list[CustodyRow]]:
+    with runtime.store.read() as connection:
         row = batches.by_key(connection, key)
         if row is None:
             raise NotFound("batch-unknown", "There is no batch with this key.", "batch")
@@ -43,75 +43,75 @@ def _batch(hall: Hall, key: str) -> tuple[BatchRow, list[CustodyRow]]:
     return row, waiting
 
 
-def release(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
+def release(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
     """Release what waits in a batch, or the named objects of it: to its node and into the index, under a batch of its own."""
-    row, waiting = _batch(hall, key)
+    row, waiting = _batch(runtime, key)
     chosen = [w for w in waiting if not sop_uids or w.instance.sop_uid in sop_uids]
     subject = Subject(actor, Role.SENDER, row.provider)
-    batch = open_batch(hall, Origin("release", subject, row.dataset, row.alias, "", row.key, "", row.attested))
+    batch = open_batch(runtime, Origin("release", subject, row.dataset, row.alias, "", row.key, "", row.attested))
     try:
         for each in chosen:
-            _release(hall, batch, each)
+            _release(runtime, batch, each)
     finally:
-        close_batch(hall, batch.id)
-    with hall.store.write() as connection:
-        _record(hall, connection, actor, "release", row, len(chosen))
+        close_batch(runtime, batch.id)
+    with runtime.store.write() as connection:
+        _record(runtime, connection, actor, "release", row, len(chosen))
     return Decided(len(chosen), batch.key)
 
 
 _STAYS = "The object stays in review: its agreement or node takes nothing now, or its study is not free."
 
 
-def _release(hall: Hall, batch: Batch, row: CustodyRow) -> None:
-    parsed = parse_file(row.name, read_back(hall, row), hall.placeholders)
-    _keep_released(hall, JudgedFile(batch, parsed, Verdict(Outcome.PASS, Code.RELEASED, parsed.seen.findings, ())), row)
+def _release(runtime: Runtime, batch: Batch, row: CustodyRow) -> None:
+    parsed = parse_file(row.name, read_back(runtime, row), runtime.placeholders)
+    _keep_released(runtime, JudgedFile(batch, parsed, Verdict(Outcome.PASS, Code.RELEASED, parsed.seen.findings, ())), row)
 
 
-def _keep_released(hall: Hall, judged: JudgedFile, row: CustodyRow) -> None:
+def _keep_released(runtime: Runtime, judged: JudgedFile, row: CustodyRow) -> None:
     """Review → receiving → held. Until it has settled the quarantine keeps the bytes, so a release cut off is a review again."""
-    target, node_file = target_node(hall, judged), judged.parsed.node_file
-    _begin_release(hall, judged.batch, row)
-    hall.reached("releasing")
+    target, node_file = target_node(runtime, judged), judged.parsed.node_file
+    _begin_release(runtime, judged.batch, row)
+    runtime.reached("releasing")
     try:
         place = target.node.store(node_file, judged.parsed.file)
-        with hall.store.write() as connection:
-            settle(hall, connection, row.id, judged, target)
+        with runtime.store.write() as connection:
+            settle(runtime, connection, row.id, judged, target)
             custody.relocate(connection, row.id, place, judged.verdict.rule)
-            receipts.write(hall, connection, judged)
+            receipts.write(runtime, connection, judged)
     except (Failure, Changed, index.StudyElsewhere) as stopped:
-        with hall.store.write() as connection:
-            back = custody.move(connection, Move.SETTLE_REVIEW, row.id, hall.clock(), holder=hall.holder)
+        with runtime.store.write() as connection:
+            back = custody.move(connection, Move.SETTLE_REVIEW, row.id, runtime.clock(), holder=runtime.holder)
         if back:  # else it is settled after all, or another door has it: then the node's copy is not ours to delete
             with suppress(Failure):
                 target.node.delete(target.node.place_of(node_file))
         raise Conflict("release-stopped", _STAYS) from stopped
-    hall.quarantine.delete(row.place)
+    runtime.quarantine.delete(row.place)
 
 
-def _begin_release(hall: Hall, batch: Batch, row: CustodyRow) -> None:
-    now = hall.clock()
-    lease = custody.lease_for(hall.holder, row.instance.size, now, hall.settings.lease_seconds)
-    with hall.store.write(durable=False) as connection:
-        if find_stop(hall, connection, batch.origin):
+def _begin_release(runtime: Runtime, batch: Batch, row: CustodyRow) -> None:
+    now = runtime.clock()
+    lease = custody.lease_for(runtime.holder, row.instance.size, now, runtime.settings.lease_seconds)
+    with runtime.store.write(durable=False) as connection:
+        if find_stop(runtime, connection, batch.origin):
             raise Conflict("release-stopped", _STAYS)  # before a byte goes to a node that may be unlinked
         if not custody.move(connection, Move.RELEASE, row.id, now, lease=lease):
             raise Conflict("object-moved", "Somebody else has decided about this object meanwhile.")
 
 
-def refuse(hall: Hall, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
+def refuse(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
     """Refuse what waits in a batch: its bytes go, and the same content is rejected by name until the block is lifted."""
-    row, waiting = _batch(hall, key)
+    row, waiting = _batch(runtime, key)
     chosen = [w for w in waiting if not sop_uids or w.instance.sop_uid in sop_uids]
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         for each in chosen:
             if custody.move(connection, Move.REFUSE, each.id, now):
                 named = {"sop_uid": each.instance.sop_uid, "digest": each.instance.digest}
                 blocks.add(connection, row.dataset, State.REFUSED, now, **named)
-        _record(hall, connection, actor, "refuse", row, len(chosen))
+        _record(runtime, connection, actor, "refuse", row, len(chosen))
     return Decided(len(chosen), row.key)
 
 
-def _record(hall: Hall, connection: Connection, actor: str, verb: str, row: BatchRow, objects: int) -> None:
+def _record(runtime: Runtime, connection: Connection, actor: str, verb: str, row: BatchRow, objects: int) -> None:
     entry = BatchDecided(verb=verb, batch=row.key, dataset=row.alias, objects=objects)
-    record(connection, entry, hall.clock(), actor, About(row.party, row.dataset, row.id))
+    record(connection, entry, runtime.clock(), actor, About(row.party, row.dataset, row.id))

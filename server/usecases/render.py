@@ -7,7 +7,7 @@ from consent.conditions import Action
 from mappings.dicom.part10 import Unreadable, plain, read_part10
 from mappings.failures import NotAcceptable
 from server.usecases.deliver import Wanted, deliver_made
-from server.usecases.hall import Caller, Hall
+from server.usecases.runtime import Caller, Runtime
 
 PREVIEW_SIDE = 512
 VIEW_SIDE = 4096
@@ -30,12 +30,12 @@ class Picture:
         return Action.PREVIEW if small and self.media_type == "image/jpeg" and self.window is None else Action.VIEW
 
 
-def render(hall: Hall, caller: Caller, wanted: Wanted, picture: Picture) -> bytes:
+def render(runtime: Runtime, caller: Caller, wanted: Wanted, picture: Picture) -> bytes:
     """The picture's bytes, recorded before they leave; a picture that can't be made is no use.
 
     Raises NotFound, Forbidden, NotAcceptable.
     """
-    return deliver_made(hall, caller, wanted, picture.action, partial(_draw, picture))
+    return deliver_made(runtime, caller, wanted, picture.action, partial(_draw, picture))
 
 
 def _draw(picture: Picture, file: memoryview) -> bytes:

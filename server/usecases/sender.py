@@ -8,18 +8,18 @@ from adapters.sql.sender import SenderRow
 from consent.entries import SenderAdded, SenderAttested, SenderRemoved
 from mappings.failures import Conflict, Invalid, NotFound
 from server.usecases.dataset import require_dataset
-from server.usecases.hall import Hall
 from server.usecases.node import read_network
+from server.usecases.runtime import Runtime
 
 
-def add_sender(hall: Hall, actor: str, alias: str, aet: str, network: str) -> None:
+def add_sender(runtime: Runtime, actor: str, alias: str, aet: str, network: str) -> None:
     """Register a calling AE title from a network as a sender, for this dataset only."""
     if not 1 <= len(aet) <= 16 or not aet.isascii() or "\\" in aet or not aet.strip() == aet:
         raise Invalid(
             "aet-illegal", "An AE title has 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2).", "aet"
         )
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         dataset, about = require_dataset(connection, alias)
         cidr = read_network(network)
         if any(sender.network == cidr for sender in senders.registered(connection, alias, aet)):
@@ -28,20 +28,20 @@ def add_sender(hall: Hall, actor: str, alias: str, aet: str, network: str) -> No
         record(connection, SenderAdded(dataset=alias, aet=aet, network=cidr), now, actor, about)
 
 
-def attest_sender(hall: Hall, actor: str, alias: str, aet: str, person: str, on: str) -> None:
+def attest_sender(runtime: Runtime, actor: str, alias: str, aet: str, person: str, on: str) -> None:
     """Record that a responsible person attested on a date: what this sender sends is de-identified."""
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         for sender in _registered(connection, alias, aet):
             senders.attest(connection, sender, now, person=person, on=on)
         attested = SenderAttested(dataset=alias, aet=aet, attested_by=person, attested_on=on)
         record(connection, attested, now, actor, require_dataset(connection, alias)[1])
 
 
-def remove_sender(hall: Hall, actor: str, alias: str, aet: str) -> None:
+def remove_sender(runtime: Runtime, actor: str, alias: str, aet: str) -> None:
     """Take a sender's registration away: its next object, and its next association, are rejected."""
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         for sender in _registered(connection, alias, aet):
             senders.remove(connection, sender, now)
         record(connection, SenderRemoved(dataset=alias, aet=aet), now, actor, require_dataset(connection, alias)[1])
@@ -54,7 +54,7 @@ def _registered(connection: Connection, alias: str, aet: str) -> tuple[SenderRow
     return registered
 
 
-def list_senders(hall: Hall) -> tuple[SenderRow, ...]:
+def list_senders(runtime: Runtime) -> tuple[SenderRow, ...]:
     """Every sender, removed ones too."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return senders.read_all(connection)

@@ -17,80 +17,80 @@ from mappings.failures import Failure, Unavailable
 from server.usecases import keep, receipts
 from server.usecases.admission import busy, check_room, find_refusal, find_stop, judge
 from server.usecases.batch import Batch
-from server.usecases.hall import Hall
 from server.usecases.keep import Changed
 from server.usecases.parse import ParsedFile, parse_file
 from server.usecases.read_back import read_back
 from server.usecases.receipts import DepositResult, JudgedFile
+from server.usecases.runtime import Runtime
 
 TRIES = 4
 
 
-def take(hall: Hall, batch: Batch, name: str, file: memoryview) -> DepositResult:
+def take(runtime: Runtime, batch: Batch, name: str, file: memoryview) -> DepositResult:
     """Read, judge and keep one file. Raises Full, TooLarge, Busy or Unavailable where it can't be kept now: nothing is then."""
-    check_room(hall, len(file))
+    check_room(runtime, len(file))
     try:
-        parsed = parse_file(name, file, hall.placeholders)
+        parsed = parse_file(name, file, runtime.placeholders)
     except Unreadable as bad:
-        return refuse(hall, batch, name, file, Finding(bad.rule, bad.where or ""))
+        return refuse(runtime, batch, name, file, Finding(bad.rule, bad.where or ""))
     for attempt in range(TRIES):
         try:
-            return _attempt(hall, batch, parsed)
+            return _attempt(runtime, batch, parsed)
         except Changed:
             time.sleep(secrets.randbelow(100 << attempt) / 1000)  # two doors with the same bytes would take the claim in turns
     raise busy()
 
 
-def refuse(hall: Hall, batch: Batch, name: str, file: memoryview, finding: Finding) -> DepositResult:
+def refuse(runtime: Runtime, batch: Batch, name: str, file: memoryview, finding: Finding) -> DepositResult:
     """Refuse a file unjudged; a stopped agreement is said first: it takes nothing, whatever it is."""
-    with hall.store.write() as connection:
-        rule = find_stop(hall, connection, batch.origin) or finding.rule
-        return receipts.write_refusal(hall, connection, batch, name, file, Finding(rule, finding.where))
+    with runtime.store.write() as connection:
+        rule = find_stop(runtime, connection, batch.origin) or finding.rule
+        return receipts.write_refusal(runtime, connection, batch, name, file, Finding(rule, finding.where))
 
 
-def _attempt(hall: Hall, batch: Batch, parsed: ParsedFile) -> DepositResult:
+def _attempt(runtime: Runtime, batch: Batch, parsed: ParsedFile) -> DepositResult:
     origin, instance = batch.origin, parsed.instance
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         row = custody.in_care(connection, instance.sop_uid)
-        code = find_stop(hall, connection, origin) or find_refusal(connection, origin.dataset, instance, row)
+        code = find_stop(runtime, connection, origin) or find_refusal(connection, origin.dataset, instance, row)
     if code is None and row is not None:
-        code = _compare(hall, row, parsed)
+        code = _compare(runtime, row, parsed)
     judged = JudgedFile(batch, parsed, judge(parsed, code, attested=origin.attested))
-    _act(hall, judged, row)
+    _act(runtime, judged, row)
     return receipts.result_of(judged)
 
 
-def _act(hall: Hall, judged: JudgedFile, row: CustodyRow | None) -> None:
+def _act(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     """Do as the verdict says."""
     outcome = judged.verdict.outcome
     if outcome is Outcome.DUPLICATE and row is not None:
-        keep.restore_lost(hall, row, judged.parsed)
+        keep.restore_lost(runtime, row, judged.parsed)
     if outcome in (Outcome.DUPLICATE, Outcome.REJECT):
-        with hall.store.write() as connection:
-            receipts.write(hall, connection, judged)
+        with runtime.store.write() as connection:
+            receipts.write(runtime, connection, judged)
     elif row is not None and row.state is State.REVIEW:
-        keep.supersede(hall, judged, row)
+        keep.supersede(runtime, judged, row)
     else:
-        keep.keep(hall, judged, row)
+        keep.keep(runtime, judged, row)
 
 
-def _compare(hall: Hall, row: CustodyRow, parsed: ParsedFile) -> Code | None:
+def _compare(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> Code | None:
     """What the object in our care makes of this one; None where it may take the row's place (superseding, or taking over)."""
     if row.state is State.RECEIVING:
         if row.instance.file_digest == parsed.instance.file_digest:  # to the byte: the row's place and digest must stay true
             return None
-        if row.lease is None or hall.clock().timestamp() * 1e6 < row.lease:
+        if row.lease is None or runtime.clock().timestamp() * 1e6 < row.lease:
             raise busy()
         raise Changed
-    if row.instance.digest == parsed.instance.digest or _same_content(hall, row, parsed):
+    if row.instance.digest == parsed.instance.digest or _same_content(runtime, row, parsed):
         return Code.KNOWN
     return Code.CONTENT_CONFLICT if row.state is State.HELD else None
 
 
-def _same_content(hall: Hall, row: CustodyRow, parsed: ParsedFile) -> bool:
+def _same_content(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> bool:
     """Whether the object in our care, read back, has the same elements and values (senders re-encode)."""
     try:
-        part10 = read_part10(read_back(hall, row))
+        part10 = read_part10(read_back(runtime, row))
         theirs = content_digest(plain(part10.dataset, part10.transfer_syntax), part10.transfer_syntax)
     except Failure as failure:
         raise Unavailable(

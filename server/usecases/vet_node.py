@@ -6,27 +6,27 @@ from adapters.sql import node as nodes
 from adapters.sql.node import NodeRow
 from consent.node import NodeState
 from mappings.failures import Failure, Invalid
-from server.usecases.hall import Hall
 from server.usecases.naming import require
 from server.usecases.node import list_nodes, move_node
+from server.usecases.runtime import Runtime
 
 FIXED = "1.13.0"
 """The Orthanc release that fixed what is publicly known of its parsers (CVE-2026-5437 to 5445, CVE-2026-10528)."""
 
 
-def vet_added(hall: Hall, actor: str, name: str) -> None:
+def vet_added(runtime: Runtime, actor: str, name: str) -> None:
     """Look at a node that was just added. Raises Invalid with every reason why it may not be used; it is suspended then."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         row = require(nodes.find(connection, name), "node", name)
-    if reasons := find_refusals(hall, row):
-        move_node(hall, actor, name, "suspend")
+    if reasons := find_refusals(runtime, row):
+        move_node(runtime, actor, name, "suspend")
         raise Invalid("node-refused", "The node was added but suspended: " + " ".join(reasons))
 
 
-def find_refusals(hall: Hall, row: NodeRow) -> list[str]:
+def find_refusals(runtime: Runtime, row: NodeRow) -> list[str]:
     """Why a node may not be used: what its probe found and `--allow` does not name, or a version below the configured one."""
-    node = hall.node_of(row)
-    least, version = hall.settings.node_min_version, node.check().version
+    node = runtime.node_of(row)
+    least, version = runtime.settings.node_min_version, node.check().version
     old = bool(least) and row.kind == "orthanc" and _numbers(version) < _numbers(least)
     return [*node.probe(), *([f"version: it is {version}, below ACCORD_NODE_MIN_VERSION ({least})."] if old else [])]
 
@@ -42,35 +42,35 @@ def find_warning(row: NodeRow, version: str) -> str | None:
     return f"Node {row.name} is Orthanc {version}, without the security fixes up to {FIXED}: let nothing but Accord reach it."
 
 
-def review_nodes(hall: Hall) -> list[str]:
+def review_nodes(runtime: Runtime) -> list[str]:
     """What the operator should know of the linked nodes: why one should not be used, then whose release is old."""
-    linked = _linked(hall)
-    refused = [f"Node {row.name}: {reason}" for row in linked for reason in _answered(hall, row)]
-    warned = (find_warning(row, hall.node_of(row).check().version) for row in linked)
+    linked = _linked(runtime)
+    refused = [f"Node {row.name}: {reason}" for row in linked for reason in _answered(runtime, row)]
+    warned = (find_warning(row, runtime.node_of(row).check().version) for row in linked)
     return [*refused, *(warning for warning in warned if warning)]
 
 
-def _linked(hall: Hall) -> list[NodeRow]:
-    return [row for row in list_nodes(hall) if row.state is NodeState.LINKED]
+def _linked(runtime: Runtime) -> list[NodeRow]:
+    return [row for row in list_nodes(runtime) if row.state is NodeState.LINKED]
 
 
-def _answered(hall: Hall, row: NodeRow) -> list[str]:
+def _answered(runtime: Runtime, row: NodeRow) -> list[str]:
     try:
-        return find_refusals(hall, row)
+        return find_refusals(runtime, row)
     except Failure:
         return []  # it does not answer, as `health.troubles` has said
 
 
-def suspend_unfit(hall: Hall, actor: str) -> list[str]:
+def suspend_unfit(runtime: Runtime, actor: str) -> list[str]:
     """At start: suspend every linked node that may not be used; what was found. One that does not answer stays linked."""
-    return [sentence for row in _linked(hall) for sentence in _suspend_unfit(hall, actor, row)]
+    return [sentence for row in _linked(runtime) for sentence in _suspend_unfit(runtime, actor, row)]
 
 
-def _suspend_unfit(hall: Hall, actor: str, row: NodeRow) -> list[str]:
+def _suspend_unfit(runtime: Runtime, actor: str, row: NodeRow) -> list[str]:
     try:
-        reasons = find_refusals(hall, row)
+        reasons = find_refusals(runtime, row)
     except (Failure, OSError) as failure:
         return [f"Node {row.name} could not be looked at: {failure}"]
     if reasons:
-        move_node(hall, actor, row.name, "suspend")
+        move_node(runtime, actor, row.name, "suspend")
     return [f"Node {row.name} is suspended: {reason}" for reason in reasons]

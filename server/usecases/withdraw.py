@@ -6,13 +6,13 @@ from consent.custody import WITHDRAWALS, State
 from consent.entries import BlockLifted, StudyWithdrawn
 from mappings.failures import NotFound
 from server.usecases.dataset import require_dataset
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 
-def withdraw_study(hall: Hall, actor: str, study_uid: str, *, replace: bool = False) -> int:
+def withdraw_study(runtime: Runtime, actor: str, study_uid: str, *, replace: bool = False) -> int:
     """Take a study out at once; its bytes are purged after. Unless a replacement is to come it is blocked. Returns objects."""
-    now = hall.clock()
-    with hall.store.write() as connection:
+    now = runtime.clock()
+    with runtime.store.write() as connection:
         custody.lock_study(connection, study_uid)
         objects = custody.of_study(connection, study_uid)
         if not objects:
@@ -23,17 +23,17 @@ def withdraw_study(hall: Hall, actor: str, study_uid: str, *, replace: bool = Fa
             custody.move(connection, WITHDRAWALS[row.state], row.id, now)
         if not replace:
             blocks.add(connection, dataset, State.WITHDRAWN, now, study_uid=study_uid)
-        alias = hall.governance(connection).dataset(dataset).alias
+        alias = runtime.governance.current(connection).dataset(dataset).alias
         entry = StudyWithdrawn(study=study_uid, dataset=alias, objects=len(objects), replace=replace)
         record(connection, entry, now, actor, require_dataset(connection, alias)[1])
     return len(objects)
 
 
-def lift_block(hall: Hall, actor: str, uid: str) -> int:
+def lift_block(runtime: Runtime, actor: str, uid: str) -> int:
     """Let what was withdrawn or refused under this UID come again; returns how many blocks were lifted."""
-    with hall.store.write() as connection:
-        lifted = blocks.lift(connection, uid, hall.clock())
+    with runtime.store.write() as connection:
+        lifted = blocks.lift(connection, uid, runtime.clock())
         if not lifted:
             raise NotFound("block-unknown", "No block in force names this UID.", "block")
-        record(connection, BlockLifted(uid=uid, blocks=lifted), hall.clock(), actor, About())
+        record(connection, BlockLifted(uid=uid, blocks=lifted), runtime.clock(), actor, About())
     return lifted

@@ -10,8 +10,8 @@ from functools import partial
 from flask import Flask, Response, g, request
 
 from adapters.identity import Keys
-from server.usecases.hall import Hall
 from server.usecases.identify import identify
+from server.usecases.runtime import Runtime
 from server.web import batches, catalogue, context, dicomweb, errors, federation, fhir, oauth, operations, terms
 from server.web.bulkheads import Bulkhead, bulkheads_of
 
@@ -19,13 +19,13 @@ log = logging.getLogger("accord.web")
 MAX_BODY = 2_000_000
 
 
-def create(hall: Hall, keys: Keys) -> Flask:
+def create(runtime: Runtime, keys: Keys) -> Flask:
     """The application of one process."""
     app = Flask("accord", static_folder=None)
     app.config.update(MAX_FORM_MEMORY_SIZE=MAX_BODY, MAX_FORM_PARTS=100)
-    context.install(app, hall, partial(identify, hall, keys=keys), bulkheads_of(hall.settings))
+    context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     rooms = (dicomweb, fhir, federation, catalogue, batches, terms, operations)
-    errors.install(app, oauth.door(hall, keys), *(module.door() for module in rooms))
+    errors.install(app, oauth.door(runtime, keys), *(module.door() for module in rooms))
     app.before_request(_limit)
     app.after_request(_finish)
     return app

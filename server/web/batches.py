@@ -18,7 +18,7 @@ from mappings.report import BatchReport, summary, to_csv, to_json, to_text
 from server.usecases import push
 from server.usecases.report import listed, report
 from server.web.bulkheads import Bulkhead
-from server.web.context import answered, caller, hall, peer, request, serves, staying
+from server.web.context import answered, caller, peer, request, runtime, serves, staying
 from server.web.errors import Door, problem
 
 SCOPE = "ImagingStudy.c"
@@ -55,34 +55,34 @@ def open_one() -> Response:
     alias = _body().get("dataset")
     if alias is not None and not isinstance(alias, str):
         raise Invalid("dataset-unreadable", "dataset is the alias of a dataset.", "dataset")
-    made = push.open_push(hall(), caller(), alias, peer())
-    return answered(json.dumps(_said(report(hall(), caller(), made.key))), 201, Location=_url(made.key))
+    made = push.open_push(runtime(), caller(), alias, peer())
+    return answered(json.dumps(_said(report(runtime(), caller(), made.key))), 201, Location=_url(made.key))
 
 
 def close(key: str) -> Response:
     """200 and what the batch brought, also where it was closed before; 404 for another's."""
     if _body() != {"status": "closed"}:
         raise Invalid("status-unknown", 'The only change to a batch is {"status": "closed"}.', "status")
-    push.close_push(hall(), caller(), key)
-    return answered(json.dumps(_said(report(hall(), caller(), key))))
+    push.close_push(runtime(), caller(), key)
+    return answered(json.dumps(_said(report(runtime(), caller(), key))))
 
 
 def known(key: str) -> Response:
     """200 and the names that need not be sent, of at most 1000 files {name, digest}; 404 for another's batch, 409 if closed."""
-    names = push.known(hall(), caller(), key, _files(_body().get("files")))
+    names = push.known(runtime(), caller(), key, _files(_body().get("files")))
     return answered(json.dumps({"known": sorted(names)}))
 
 
 def newest() -> Response:
     """The caller's newest batches, at most 100."""
-    return answered(json.dumps({"batches": [_said(r) for r in listed(hall(), caller())]}))
+    return answered(json.dumps({"batches": [_said(r) for r in listed(runtime(), caller())]}))
 
 
 def read(key: str) -> Response:
     """The report in the form that `?format=` or `Accept` asks for, written out before it is sent: one cut short looks whole."""
     form = _form()
     media_type, write = FORMS[form]
-    told = report(hall(), caller(), key)
+    told = report(runtime(), caller(), key)
     with staying() as leave:
         file, size = _spooled(write(told))
         response = answered(iter(lambda: file.read(CHUNK), b""), media_type=media_type, Content_Length=str(size))
@@ -95,7 +95,7 @@ def read(key: str) -> Response:
 
 def _spooled(pieces: Iterator[str]) -> tuple[IO[bytes], int]:
     """The pieces in UTF-8, in memory while they are few, and their bytes."""
-    file = SpooledTemporaryFile(IN_MEMORY, dir=str(hall().settings.data_dir))  # noqa: SIM115 - closed with the response
+    file = SpooledTemporaryFile(IN_MEMORY, dir=str(runtime().settings.data_dir))  # noqa: SIM115 - closed with the response
     try:
         for piece in pieces:
             file.write(piece.encode())
@@ -121,7 +121,7 @@ def _said(told: BatchReport) -> dict[str, object]:
 
 
 def _url(key: str) -> str:
-    return f"{hall().settings.base_url}/api/batches/{key}"
+    return f"{runtime().settings.base_url}/api/batches/{key}"
 
 
 def _body() -> dict[str, Any]:

@@ -13,7 +13,7 @@ from mappings import dcat
 from mappings.failures import NotFound
 from mappings.negotiation import by_name, choose
 from server.usecases import federate
-from server.web.context import answered, caller, conditional, hall, request, serves
+from server.web.context import answered, caller, conditional, request, runtime, serves
 from server.web.errors import Door, problem
 
 
@@ -42,8 +42,8 @@ def one_dataset(alias: str) -> Response:
 
 
 def _catalogue() -> dcat.Catalogue:
-    settings = hall().settings
-    listings = tuple(federate.catalogue(hall(), caller()))
+    settings = runtime().settings
+    listings = tuple(federate.catalogue(runtime(), caller()))
     return dcat.Catalogue(f"{settings.base_url}/catalogue", settings.repository, settings.contact, listings)
 
 

@@ -20,8 +20,8 @@ from consent.conditions import Action
 from consent.subject import ANONYMOUS
 from mappings.failures import Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
 from mappings.smart import allows
-from server.usecases.hall import Caller, Hall
 from server.usecases.identify import BearerToken, Credential, Nobody, SharedSecret
+from server.usecases.runtime import Caller, Runtime
 from server.web.bulkheads import Bulkhead, Bulkheads
 from server.web.proxies import TrustedProxies
 
@@ -97,15 +97,15 @@ def declared_here() -> Declared | None:
 class _Installed:
     """What one application serves its requests with."""
 
-    hall: Hall
+    runtime: Runtime
     identify: Identify
     bulkheads: Bulkheads
     proxies: TrustedProxies
 
 
-def install(app: Flask, hall: Hall, identify: Identify, bulkheads: Bulkheads) -> None:
-    """Make every request of this app find its hall, its bulkhead and its caller."""
-    app.extensions["accord"] = _Installed(hall, identify, bulkheads, TrustedProxies(hall.settings.trusted_proxies))
+def install(app: Flask, runtime: Runtime, identify: Identify, bulkheads: Bulkheads) -> None:
+    """Make every request of this app find its runtime, its bulkhead and its caller."""
+    app.extensions["accord"] = _Installed(runtime, identify, bulkheads, TrustedProxies(runtime.settings.trusted_proxies))
     app.before_request(_begin)
     app.teardown_request(_end)
 
@@ -143,9 +143,9 @@ def _installed() -> _Installed:
     return installed
 
 
-def hall() -> Hall:
-    """The hall of this process."""
-    return _installed().hall
+def runtime() -> Runtime:
+    """The runtime of this process."""
+    return _installed().runtime
 
 
 def caller() -> Caller:

@@ -32,7 +32,7 @@ from server.usecases.receipts import DepositResult
 from server.usecases.render import Picture
 from server.usecases.take import take
 from server.web.bulkheads import Bulkhead
-from server.web.context import answered, caller, hall, peer, request, serves, staying
+from server.web.context import answered, caller, peer, request, runtime, serves, staying
 from server.web.errors import Door, problem
 from server.web.spool import Spool
 
@@ -92,14 +92,14 @@ def instances(study: str | None = None, series: str | None = None) -> Response:
 def _found(level: Level, study: str | None = None, series: str | None = None) -> Response:
     media_type = choose_json(_accept())
     query, warnings = read_query(level, request.args.items(multi=True), study, series)
-    response = _objects(search.fragments(hall(), caller(), query), media_type)
+    response = _objects(search.fragments(runtime(), caller(), query), media_type)
     for warning in warnings[:10]:
-        response.headers.add("Warning", f'299 {hall().settings.base_url} "{warning}"')
+        response.headers.add("Warning", f'299 {runtime().settings.base_url} "{warning}"')
     return response
 
 
 def _objects(objects: list[bytes], media_type: str) -> Response:
-    base = f"{hall().settings.base_url}{ROOT}".encode()
+    base = f"{runtime().settings.base_url}{ROOT}".encode()
     return answered(b"[" + b",".join(objects).replace(BASE.encode(), base) + b"]", media_type=media_type)
 
 
@@ -120,12 +120,12 @@ def _retrieve_routes(routes: Door) -> None:
 def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
     """The full DICOM JSON of every instance, bulk data by reference."""
     media_type = choose_json(_accept())
-    return _objects(search.metadata(hall(), caller(), Wanted(study, series, instance)), media_type)
+    return _objects(search.metadata(runtime(), caller(), Wanted(study, series, instance)), media_type)
 
 
 def objects(study: str, series: str | None = None, instance: str | None = None) -> Response:
     """The stored files, streamed with their exact length. Processing for a client inside, export for any other."""
-    delivery = deliver(hall(), caller(), Wanted(study, series, instance), _choose)
+    delivery = deliver(runtime(), caller(), Wanted(study, series, instance), _choose)
     single = not delivery.form.multipart and len(delivery.objects) == 1
     with staying() as leave:
         response = _single(delivery) if single else _multipart(delivery)
@@ -158,7 +158,7 @@ def _multipart(delivery: Delivery[Choice]) -> Response:
 
 
 def _part(o: StoredInstance) -> tuple[str, int, str]:
-    location = f"{hall().settings.base_url}{ROOT}/studies/{o.study_uid}/series/{o.series_uid}/instances/{o.sop_uid}"
+    location = f"{runtime().settings.base_url}{ROOT}/studies/{o.study_uid}/series/{o.series_uid}/instances/{o.sop_uid}"
     return dicom_part(o.transfer_syntax), o.size, location
 
 
@@ -174,7 +174,7 @@ def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response
     """One frame as a picture. Small JPEGs are previews; larger ones, PNG and a window of one's own need the right to view."""
     media_type = choose_rendered(_accept())
     picture = Picture(frame, media_type, _side(request.args.get("viewport")), _window(request.args.get("window")), _quality())
-    return answered(render.render(hall(), caller(), Wanted(study, series, instance), picture), media_type=media_type)
+    return answered(render.render(runtime(), caller(), Wanted(study, series, instance), picture), media_type=media_type)
 
 
 def _side(viewport: str | None) -> int | None:
@@ -216,27 +216,29 @@ def store() -> Response:
         raise UnsupportedMedia(
             "content-encoding", "Compressed bodies are not taken: send the objects as they are.", "Content-Encoding"
         )
-    check_room(hall(), 0)
+    check_room(runtime(), 0)
     named = request.args.get("batch")
     if named:
-        batch = push.ongoing(hall(), caller(), named)
+        batch = push.ongoing(runtime(), caller(), named)
     else:
-        batch = open_batch(hall(), push.origin(hall(), caller(), request.args.get("dataset"), "stow", peer()))
+        batch = open_batch(runtime(), push.origin(runtime(), caller(), request.args.get("dataset"), "stow", peer()))
     try:
         taken = _take_all(batch)
     finally:
         if not named:
-            close_batch(hall(), batch.id)
+            close_batch(runtime(), batch.id)
     return _stored(taken, batch, media_type)
 
 
 def _take_all(batch: Batch) -> list[DepositResult]:
     taken: list[DepositResult] = []
-    limit, folder = hall().settings.max_object_mb * MEGABYTE, hall().settings.data_dir
+    limit, folder = runtime().settings.max_object_mb * MEGABYTE, runtime().settings.data_dir
 
     def open_part(headers: PartHeaders) -> Spool:
         name = unquote(headers.location or "").replace("\0", "")[:LONGEST_NAME] or f"part {headers.number}"
-        return Spool(folder, limit, lambda file: taken.append(take(hall(), batch, name, file)), lambda: check_room(hall(), 0))
+        return Spool(
+            folder, limit, lambda file: taken.append(take(runtime(), batch, name, file)), lambda: check_room(runtime(), 0)
+        )
 
     media = read_media_type(request.headers.get("Content-Type", ""))
     if media is not None and media.name == "application/dicom":
@@ -250,6 +252,10 @@ def _take_all(batch: Batch) -> list[DepositResult]:
     return taken
 
 
+def _take_one(batch: Batch, name: str, taken: list[DepositResult], file: memoryview) -> None:
+    taken.append(take(runtime(), batch, name, file))
+
+
 def _feed(write: Callable[[bytes], None]) -> None:
     while data := request.stream.read(READ):
         write(data)
@@ -257,7 +263,7 @@ def _feed(write: Callable[[bytes], None]) -> None:
 
 def _stored(taken: list[DepositResult], batch: Batch, media_type: str) -> Response:
     """The Store Instances Response (Table 10.5.3-1): 200 all stored, 202 some not or held for review, 409 none."""
-    base = f"{hall().settings.base_url}{ROOT}"
+    base = f"{runtime().settings.base_url}{ROOT}"
     failed = [t for t in taken if t.outcome is Outcome.REJECT]
     told: dict[str, dict[str, Any]] = {
         "00081190": {"vr": "UR", "Value": [f"{base}/studies"]},
@@ -268,7 +274,7 @@ def _stored(taken: list[DepositResult], batch: Batch, media_type: str) -> Respon
     kept = {tag: element for tag, element in told.items() if element["Value"]}
     partly = bool(failed) or any(t.outcome is Outcome.REVIEW for t in taken)
     status = 409 if len(failed) == len(taken) else 202 if partly else 200
-    report = f"{hall().settings.base_url}/api/batches/{batch.key}"
+    report = f"{runtime().settings.base_url}/api/batches/{batch.key}"
     return answered(json.dumps(kept).encode(), status, media_type, Link=f'<{report}>; rel="describedby"')
 
 

@@ -24,9 +24,9 @@ from consent.conditions import Action, Purpose
 from consent.subject import Role
 from mappings.failures import Invalid, Unauthenticated
 from mappings.smart import SUPPORTED
-from server.usecases.hall import Hall
 from server.usecases.identify import ROLES, active
 from server.usecases.issue_token import authenticate, issue
+from server.usecases.runtime import Runtime
 from server.web import errors
 from server.web.context import answered, form, serves
 from server.web.errors import Door
@@ -38,11 +38,11 @@ ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 TOKEN, INTROSPECT, JWKS = "/oauth/token", "/oauth/introspect", "/oauth/jwks"
 
 
-def door(hall: Hall, keys: Keys) -> Door:
+def door(runtime: Runtime, keys: Keys) -> Door:
     """The routes of OAuth and of SMART's discovery."""
     routes = Door("oauth", errors.oauth)
-    server = _Server(hall, keys)
-    base = hall.settings.base_url
+    server = _Server(runtime, keys)
+    base = runtime.settings.base_url
 
     @serves(routes, TOKEN, Action.DISCOVER, anonymous=True, methods=("POST",))
     def token() -> Response:
@@ -137,7 +137,7 @@ class _ClientCredentials(ClientCredentialsGrant):
 
     def create_token_response(self) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         fields = self.request.form
-        issued = issue(self.server.hall, self.server.keys, self.client.row, fields.get("scope"), fields.get("purpose"))
+        issued = issue(self.server.runtime, self.server.keys, self.client.row, fields.get("scope"), fields.get("purpose"))
         body: dict[str, object] = {"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.seconds}
         body["scope"] = issued.scope
         return 200, body | ({"purpose": issued.purpose} if issued.purpose else {}), self.TOKEN_RESPONSE_HEADER
@@ -146,14 +146,14 @@ class _ClientCredentials(ClientCredentialsGrant):
 class _Server(AuthorizationServer):
     """Authlib's server with one grant and one way for clients to prove themselves."""
 
-    def __init__(self, hall: Hall, keys: Keys) -> None:
+    def __init__(self, runtime: Runtime, keys: Keys) -> None:
         super().__init__()
-        self.hall, self.keys = hall, keys
+        self.runtime, self.keys = runtime, keys
         self.register_client_auth_method(METHOD, self._proven)
         self.register_grant(_ClientCredentials)
 
     def create_oauth2_request(self, _request: object) -> _Request:
-        return _Request(self.hall.settings.base_url + TOKEN, form(MOST_BYTES))
+        return _Request(self.runtime.settings.base_url + TOKEN, form(MOST_BYTES))
 
     def answer(self, work: Callable[[], Any]) -> Response:
         """The response `work` makes, or Authlib's own refusal; a failure of ours goes on, to be told in this door's dialect."""
@@ -168,7 +168,7 @@ class _Server(AuthorizationServer):
         """RFC 7662: a client may ask about its own tokens, the operator about all; any other token is *inactive*."""
         request = self.create_oauth2_request(None)
         asker = self._proven(None, request).row
-        claims = active(self.hall, self.keys, request.form.get("token", ""))
+        claims = active(self.runtime, self.keys, request.form.get("token", ""))
         mine = claims is not None and (claims["client_id"] == asker.client_id or ROLES[asker.role] is Role.OPERATOR)
         body = {"active": True, "token_type": "Bearer", **claims} if claims and mine else {"active": False}
         return 200, body, ClientCredentialsGrant.TOKEN_RESPONSE_HEADER
@@ -179,7 +179,7 @@ class _Server(AuthorizationServer):
         assertion = fields.get("client_assertion", "")
         if fields.get("client_assertion_type") != ASSERTION_TYPE or not assertion:
             raise Unauthenticated("assertion-missing", f"Send a client_assertion, and client_assertion_type={ASSERTION_TYPE}.")
-        row = authenticate(self.hall, assertion, (request.uri, self.hall.settings.base_url))
+        row = authenticate(self.runtime, assertion, (request.uri, self.runtime.settings.base_url))
         if fields.get("client_id", row.client_id) != row.client_id:
             raise Unauthenticated("assertion-invalid", "client_id is not the client of the assertion.")
         return _Client(row)

@@ -6,7 +6,7 @@ from flask import Response
 
 from consent.conditions import Action
 from server.usecases import health
-from server.web.context import answered, caller, hall, serves
+from server.web.context import answered, caller, runtime, serves
 from server.web.errors import Door, problem
 
 
@@ -20,7 +20,7 @@ def door() -> Door:
 
     @serves(routes, "/health/ready", Action.DISCOVER, anonymous=True)
     def ready() -> Response:
-        found = health.ready(hall(), caller())
+        found = health.ready(runtime(), caller())
         return answered(json.dumps(found.said).encode(), 200 if found.ok else 503)
 
     return routes

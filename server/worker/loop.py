@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from mappings.failures import Failure
 from server.usecases import document, ledger, reconcile
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 log = logging.getLogger("accord.worker")
 BACKOFF = 5.0
@@ -19,7 +19,7 @@ class Chore:
 
     name: str
     seconds: float
-    run: Callable[[Hall], int]
+    run: Callable[[Runtime], int]
 
 
 def chores() -> list[Chore]:
@@ -35,23 +35,23 @@ def chores() -> list[Chore]:
     ]
 
 
-def run(hall: Hall, stopping: threading.Event) -> None:
+def run(runtime: Runtime, stopping: threading.Event) -> None:
     """Work until told to stop; then order what waits once more. A chore whose node hangs keeps nobody but itself waiting."""
     for chore in chores():
-        threading.Thread(target=_repeat, args=(hall, chore, stopping), name=chore.name, daemon=True).start()
+        threading.Thread(target=_repeat, args=(runtime, chore, stopping), name=chore.name, daemon=True).start()
     stopping.wait()
-    _do(hall, chores()[0])
+    _do(runtime, chores()[0])
 
 
-def _repeat(hall: Hall, chore: Chore, stopping: threading.Event) -> None:
+def _repeat(runtime: Runtime, chore: Chore, stopping: threading.Event) -> None:
     pause = 0.0
     while not stopping.wait(pause):
-        pause = _do(hall, chore)
+        pause = _do(runtime, chore)
 
 
-def _do(hall: Hall, chore: Chore) -> float:
+def _do(runtime: Runtime, chore: Chore) -> float:
     try:
-        done = chore.run(hall)
+        done = chore.run(runtime)
     except Failure as failure:
         log.error("chore failed", extra={"chore": chore.name, "code": failure.code, "said": str(failure)})  # noqa: TRY400 - typed
         return BACKOFF

@@ -34,14 +34,14 @@ class House(httpx.BaseTransport):
     """An Accord behind a wire that can be cut: `before` may answer or break instead, `after` may break."""
 
     def __init__(self, folder: Path) -> None:
-        self.hall = builders.hall(folder)
-        builders.seed(self.hall)
+        self.runtime = builders.runtime(folder)
+        builders.seed(self.runtime)
         key, jwks = new_client_key()
         scopes = ["system/ImagingStudy.crs"]
-        add_client(self.hall, builders.ACTOR, "pusher", party="hospital-a", jwks=jwks, scopes=scopes, terms=builders.TERMS)
-        base = self.hall.settings.base_url
+        add_client(self.runtime, builders.ACTOR, "pusher", party="hospital-a", jwks=jwks, scopes=scopes, terms=builders.TERMS)
+        base = self.runtime.settings.base_url
         self.client = ClientFile("pusher", base + TOKEN, scopes[0], None, key)
-        self.wire = httpx.WSGITransport(app.create(self.hall, Keys.load_or_make(folder / "signing.json")))
+        self.wire = httpx.WSGITransport(app.create(self.runtime, Keys.load_or_make(folder / "signing.json")))
         self.paths: list[str] = []
         self.pauses: list[float] = []
         self.before: Callable[[httpx.Request], httpx.Response | None] = lambda _request: None
@@ -57,14 +57,14 @@ class House(httpx.BaseTransport):
         return AccordClient(self.client, transport=self, pause=self.pauses.append)
 
     def report(self, key: str) -> list[tuple[str, str, str]]:
-        return [(f.name, f.outcome, f.rule) for f in report.report(self.hall, None, key).files]
+        return [(f.name, f.outcome, f.rule) for f in report.report(self.runtime, None, key).files]
 
 
 @pytest.fixture
 def house(tmp_path):
     built = House(tmp_path)
     yield built
-    built.hall.store.close()
+    built.runtime.store.close()
 
 
 @pytest.fixture
@@ -163,7 +163,7 @@ def test_failures_are_the_servers_own_by_code_and_sentence(house, client):
     with pytest.raises(NotFound) as missing:
         client.open_batch("NOWHERE")
     assert (missing.value.code, missing.value.sentence) == ("dataset-unknown", "You have no dataset of this name.")
-    move_agreement(house.hall, builders.ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(house.runtime, builders.ACTOR, "DSA-LUNG", "suspend")
     with pytest.raises(Conflict) as stopped:
         client.open_batch()
     assert stopped.value.code == "agreement-not-active"
@@ -183,7 +183,7 @@ def test_a_batch_closed_by_somebody_else_ends_the_push(client):
 
 
 def test_a_disabled_client_is_refused_by_name(house, client):
-    set_client(house.hall, builders.ACTOR, "pusher", enabled=False)
+    set_client(house.runtime, builders.ACTOR, "pusher", enabled=False)
     with pytest.raises(Unauthenticated) as refused:
         client.open_batch()
     assert refused.value.code == "client-disabled"

@@ -21,7 +21,7 @@ from server.usecases.party import add_party
 from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.sender import add_sender, attest_sender, remove_sender
 from server.usecases.terms import publish_terms
-from tests.builders import ACTOR, Clock, hall, seed
+from tests.builders import ACTOR, Clock, runtime, seed
 
 PUBLIC = {"keys": [ECKey.generate_key("P-384", {"kid": "k"}).as_dict(private=False)]}
 START = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -29,7 +29,7 @@ START = datetime(2026, 11, 21, 12, tzinfo=UTC)
 
 @pytest.fixture
 def built(tmp_path, database):
-    opened = hall(tmp_path, url=database, clock=Clock())
+    opened = runtime(tmp_path, url=database, clock=Clock())
     seed(opened)
     yield opened
     opened.accesses.close()
@@ -85,10 +85,10 @@ def test_every_act_moves_the_counter(built):
 
 def test_facts_are_kept_while_the_counter_stands_and_read_again_when_it_moves(built):
     with built.store.read() as connection:
-        first = built.governance(connection)
-        assert built.governance(connection) is first
+        first = built.governance.current(connection)
+        assert built.governance.current(connection) is first
         move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
-        assert built.governance(connection).facts[0].state is AgreementState.SUSPENDED
+        assert built.governance.current(connection).facts[0].state is AgreementState.SUSPENDED
 
 
 def test_a_permit_is_among_the_facts_until_it_is_revoked(built):

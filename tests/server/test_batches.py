@@ -15,7 +15,7 @@ from mappings.failures import NotFound
 from server.usecases import ledger, push, report
 from server.usecases.agreement import move_agreement
 from server.usecases.dataset import add_dataset
-from server.usecases.hall import Caller
+from server.usecases.runtime import Caller
 from server.usecases.take import take
 from server.web import batches, context, errors
 from server.web.bulkheads import Bulkhead, Bulkheads
@@ -36,12 +36,12 @@ CALLERS = {
 
 
 class Door:
-    """The blueprint in an app of its own, on a hall with LUNG of hospital-a."""
+    """The blueprint in an app of its own, on a runtime with LUNG of hospital-a."""
 
-    def __init__(self, hall) -> None:
-        self.hall = hall
+    def __init__(self, runtime) -> None:
+        self.runtime = runtime
         app = Flask(__name__)
-        context.install(app, hall, lambda token, _request: CALLERS[token.text], Bulkheads(dict.fromkeys(Bulkhead, 1)))
+        context.install(app, runtime, lambda token, _request: CALLERS[token.text], Bulkheads(dict.fromkeys(Bulkhead, 1)))
         errors.install(app, batches.door())
         self.client = app.test_client()
 
@@ -55,9 +55,9 @@ class Door:
         return answer.json["id"]
 
     def take(self, key, *names) -> None:
-        batch = push.ongoing(self.hall, CALLERS["provider"], key)
+        batch = push.ongoing(self.runtime, CALLERS["provider"], key)
         for name in names:
-            take(self.hall, batch, name, builders.sample(name))
+            take(self.runtime, batch, name, builders.sample(name))
 
     def known(self, key, **digests):
         return self.ask("POST", f"/api/batches/{key}/known", {"files": [{"name": n, "digest": d} for n, d in digests.items()]})
@@ -69,24 +69,26 @@ def digest(sample: str) -> str:
 
 @pytest.fixture
 def door(tmp_path):
-    hall = builders.hall(tmp_path, clock=builders.Clock())
-    builders.seed(hall)
-    yield Door(hall)
-    hall.store.close()
+    runtime = builders.runtime(tmp_path, clock=builders.Clock())
+    builders.seed(runtime)
+    yield Door(runtime)
+    runtime.store.close()
 
 
 def test_a_provider_opens_a_batch_for_its_only_dataset_without_naming_it(door):
     answer = door.ask("POST", "/api/batches", {})
     assert answer.status_code == 201
     assert (answer.json["dataset"], answer.json["status"], answer.json["files"]) == ("LUNG", "open", 0)
-    assert answer.json["report"] == answer.headers["Location"] == f"{door.hall.settings.base_url}/api/batches/{answer.json['id']}"
-    with door.hall.store.read() as connection:
+    assert (
+        answer.json["report"] == answer.headers["Location"] == f"{door.runtime.settings.base_url}/api/batches/{answer.json['id']}"
+    )
+    with door.runtime.store.read() as connection:
         row = rows.by_key(connection, answer.json["id"])
     assert (row.door, row.peer, row.attested) == ("push", "127.0.0.1", False)
 
 
 def test_with_two_datasets_open_the_batch_must_name_one(door):
-    add_dataset(door.hall, builders.ACTOR, "BREAST", "DSA-LUNG", "Second", "Made for a test.")
+    add_dataset(door.runtime, builders.ACTOR, "BREAST", "DSA-LUNG", "Second", "Made for a test.")
     answer = door.ask("POST", "/api/batches", {})
     assert (answer.status_code, json.loads(answer.data)["title"]) == (409, "dataset-ambiguous")
     assert "BREAST, LUNG" in json.loads(answer.data)["detail"]
@@ -95,7 +97,7 @@ def test_with_two_datasets_open_the_batch_must_name_one(door):
 
 @pytest.mark.parametrize("body", [{}, {"dataset": "LUNG"}])
 def test_a_suspended_agreement_is_said_when_the_batch_is_opened(door, body):
-    move_agreement(door.hall, builders.ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(door.runtime, builders.ACTOR, "DSA-LUNG", "suspend")
     answer = door.ask("POST", "/api/batches", body)
     assert (answer.status_code, json.loads(answer.data)["detail"]) == (409, SENTENCES["agreement-not-active"])
 
@@ -103,7 +105,7 @@ def test_a_suspended_agreement_is_said_when_the_batch_is_opened(door, body):
 @pytest.mark.parametrize(("by", "status"), [("user", 403), ("inside", 403), ("operator", 403), ("unscoped", 403), ("other", 404)])
 def test_only_the_datasets_own_provider_with_the_scope_opens_a_batch(door, by, status):
     assert door.ask("POST", "/api/batches", {"dataset": "LUNG"}, by=by).status_code == status
-    with door.hall.store.read() as connection:
+    with door.runtime.store.read() as connection:
         assert rows.listed(connection, None) == []
 
 
@@ -139,7 +141,7 @@ def test_what_is_in_care_is_known_and_gets_its_receipt_once(door):
     for _ in range(2):
         answer = door.known(key, one=digest(TAKEN), two=digest(WAITS), three=digest(REFUSED))
         assert answer.json == {"known": ["one", "two"]}
-    told = report.report(door.hall, None, key)
+    told = report.report(door.runtime, None, key)
     assert dict(told.counts) == {("duplicate", "known"): 2}
     held = next(iter(told.files))
     assert (held.name, held.size) == ("one", len(builders.sample(TAKEN)))
@@ -150,12 +152,12 @@ def test_a_file_this_batch_was_told_of_need_not_be_sent_again_though_it_was_refu
     key = door.open()
     door.take(key, REFUSED)
     assert door.known(key, **{REFUSED: digest(REFUSED)}).json == {"known": [REFUSED]}
-    assert dict(report.report(door.hall, None, key).counts) == {("reject", "birth-date"): 1}
+    assert dict(report.report(door.runtime, None, key).counts) == {("reject", "birth-date"): 1}
 
 
 def test_what_another_provider_holds_is_not_known(door):
     door.take(door.open(), TAKEN)
-    builders.seed(door.hall, alias="BREAST", provider="hospital-b")
+    builders.seed(door.runtime, alias="BREAST", provider="hospital-b")
     key = door.ask("POST", "/api/batches", {}, by="other").json["id"]
     asked = {"files": [{"name": "a", "digest": digest(TAKEN)}]}
     assert door.ask("POST", f"/api/batches/{key}/known", asked, by="other").json == {"known": []}
@@ -164,7 +166,7 @@ def test_what_another_provider_holds_is_not_known(door):
 def test_nothing_is_known_while_the_dataset_takes_nothing(door):
     door.take(door.open(), TAKEN)
     key = door.open()
-    move_agreement(door.hall, builders.ACTOR, "DSA-LUNG", "suspend")
+    move_agreement(door.runtime, builders.ACTOR, "DSA-LUNG", "suspend")
     assert door.known(key, one=digest(TAKEN)).json == {"known": []}
 
 
@@ -247,7 +249,7 @@ def test_provider_and_operator_read_the_report(door, by):
 
 
 def test_the_newest_batches_are_listed_to_their_provider_and_the_operator_only(door):
-    builders.seed(door.hall, alias="BREAST", provider="hospital-b")
+    builders.seed(door.runtime, alias="BREAST", provider="hospital-b")
     mine, theirs = door.open(), door.ask("POST", "/api/batches", {}, by="other").json["id"]
     keys = {
         by: [b["id"] for b in door.ask("GET", "/api/batches", by=by).json["batches"]] for by in ("provider", "other", "operator")
@@ -276,16 +278,16 @@ def test_a_closed_batch_with_known_files_verifies_in_the_ledger(door):
     key = door.open()
     door.known(key, one=digest(TAKEN))
     door.ask("PATCH", f"/api/batches/{key}", {"status": "closed"})
-    ledger.sequence(door.hall)
-    assert ledger.verify(door.hall).broken is None
+    ledger.sequence(door.runtime)
+    assert ledger.verify(door.runtime).broken is None
 
 
 @pytest.mark.parametrize("door_of", ["dimse", "stow", "release", "recovery"])
 def test_an_open_batch_of_another_door_is_neither_filled_nor_closed_over_http(door, door_of):
-    attested = builders.batch(door.hall, attested=True, door=door_of)
+    attested = builders.batch(door.runtime, attested=True, door=door_of)
     assert door.ask("PATCH", f"/api/batches/{attested.key}", {"status": "closed"}).status_code == 404
     assert door.known(attested.key, a=digest(TAKEN)).status_code == 404
     with pytest.raises(NotFound):  # what `?batch=` of a STOW request asks
-        push.ongoing(door.hall, CALLERS["provider"], attested.key)
-    with door.hall.store.read() as connection:
+        push.ongoing(door.runtime, CALLERS["provider"], attested.key)
+    with door.runtime.store.read() as connection:
         assert rows.by_key(connection, attested.key).closed is None

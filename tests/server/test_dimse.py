@@ -1,4 +1,4 @@
-"""The DICOM network door, through real associations: dcmtk's clients and pynetdicom as SCU, on a private hall."""
+"""The DICOM network door, through real associations: dcmtk's clients and pynetdicom as SCU, on a private runtime."""
 
 import dataclasses
 import json
@@ -23,8 +23,8 @@ from mappings.dicom.dimse import TRANSFER_SYNTAXES
 from mappings.failures import Busy, Full, Unavailable
 from server.dimse import associations, scp, store
 from server.usecases.agreement import move_agreement
-from server.usecases.hall import Hall
 from server.usecases.node import move_node
+from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, remove_sender
 from tests import builders
 from tests.servers import find
@@ -41,18 +41,18 @@ Answer = subprocess.CompletedProcess[str]
 
 @dataclasses.dataclass
 class Door:
-    """A running door and its hall."""
+    """A running door and its runtime."""
 
-    hall: Hall
+    runtime: Runtime
     scp: scp.Scp
     wires: list[socket.socket] = dataclasses.field(default_factory=list)
 
     def batches(self) -> list[batches.BatchRow]:
-        with self.hall.store.read() as connection:
+        with self.runtime.store.read() as connection:
             return batches.listed(connection, None)
 
     def receipts(self) -> list[tuple[str, str]]:
-        with self.hall.store.read() as connection:
+        with self.runtime.store.read() as connection:
             return [(r.outcome, r.rule) for b in self.batches() for r in batches.receipts(connection, b.id)]
 
     def run(self, program: str, *arguments: str, called: str = "LUNG", calling: str = "STORESCU") -> Answer:
@@ -87,10 +87,10 @@ def open_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
     opened: list[Door] = []
 
     def door(*, attested: bool = False, **settings: object) -> Door:
-        hall = builders.hall(tmp_path, **settings)
-        builders.seed(hall, attested=attested)
-        add_sender(hall, builders.ACTOR, "LUNG", "FAR", "192.0.2.0/24")
-        opened.append(Door(hall, scp.serve(hall, bind="127.0.0.1", port=0)))
+        runtime = builders.runtime(tmp_path, **settings)
+        builders.seed(runtime, attested=attested)
+        add_sender(runtime, builders.ACTOR, "LUNG", "FAR", "192.0.2.0/24")
+        opened.append(Door(runtime, scp.serve(runtime, bind="127.0.0.1", port=0)))
         return opened[-1]
 
     yield door
@@ -98,8 +98,8 @@ def open_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         each.scp.stop(0.2)
         for wire in each.wires:
             wire.close()  # pynetdicom as SCU leaves some to the garbage collector
-        each.hall.accesses.close()
-        each.hall.store.close()
+        each.runtime.accesses.close()
+        each.runtime.store.close()
 
 
 @pytest.fixture
@@ -190,8 +190,8 @@ def test_the_same_object_again_is_a_success(door: Door) -> None:
 
 
 STOPS = {
-    "suspend": lambda hall: move_agreement(hall, builders.ACTOR, "DSA-LUNG", "suspend"),
-    "unlink": lambda hall: move_node(hall, builders.ACTOR, "central", "unlink"),
+    "suspend": lambda runtime: move_agreement(runtime, builders.ACTOR, "DSA-LUNG", "suspend"),
+    "unlink": lambda runtime: move_node(runtime, builders.ACTOR, "central", "unlink"),
 }
 
 
@@ -203,7 +203,7 @@ STOPS = {
     ],
 )
 def test_a_stop_answers_each_store_with_not_authorised(door: Door, stop: str, comment: str) -> None:
-    STOPS[stop](door.hall)
+    STOPS[stop](door.runtime)
     association = door.associate()
     answers = [association.send_c_store(sample()) for _ in range(2)]
     association.release()
@@ -213,7 +213,7 @@ def test_a_stop_answers_each_store_with_not_authorised(door: Door, stop: str, co
 def test_a_stop_in_the_middle_of_an_association_binds_the_next_store(door: Door) -> None:
     association = door.associate()
     before = association.send_c_store(sample()).Status
-    STOPS["suspend"](door.hall)
+    STOPS["suspend"](door.runtime)
     after = sample()
     after.SOPInstanceUID = after.file_meta.MediaStorageSOPInstanceUID = UID("1.2.3.4")
     assert (before, association.send_c_store(after).Status) == (0x0000, 0x0124)
@@ -224,7 +224,7 @@ def test_the_bytes_kept_are_the_bytes_sent(open_door: Callable[..., Door]) -> No
     door = open_door(attested=True)
     assert door.run("storescu", "-xs", str(SAMPLES / "ct/syntaxes/ctimage_jpeg_lossless_sv1.dcm")).returncode == 0
     assert door.closed()
-    kept = [p for p in (door.hall.settings.data_dir).rglob("objects/*/*") if p.is_file()]
+    kept = [p for p in (door.runtime.settings.data_dir).rglob("objects/*/*") if p.is_file()]
     sent = dcmread(SAMPLES / "ct/syntaxes/ctimage_jpeg_lossless_sv1.dcm")
     found = dcmread(kept[0])
     assert len(kept) == 1
@@ -294,7 +294,7 @@ def test_a_full_disk_is_said_before_a_batch_opens(open_door: Callable[..., Door]
 def test_a_batch_closes_once_when_the_sender_aborts(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
     closings = []
     really = store.close_batch
-    monkeypatch.setattr(store, "close_batch", lambda hall, batch: closings.append(batch) or really(hall, batch))
+    monkeypatch.setattr(store, "close_batch", lambda runtime, batch: closings.append(batch) or really(runtime, batch))
     association = door.associate()
     association.send_c_store(sample())
     association.abort()
@@ -469,7 +469,7 @@ def test_the_log_tells_each_store_by_its_batch_and_never_a_patient(door: Door, c
 def test_a_sender_that_is_removed_stores_nothing_more_in_an_association_it_has_open(door: Door) -> None:
     association = door.associate()
     assert association.send_c_store(sample()).Status == 0
-    remove_sender(door.hall, builders.ACTOR, "LUNG", "STORESCU")
+    remove_sender(door.runtime, builders.ACTOR, "LUNG", "STORESCU")
     assert association.send_c_store(sample()).Status == 0x0124
     association.release()
 

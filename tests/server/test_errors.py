@@ -29,7 +29,7 @@ def house(tmp_path_factory) -> House:
     folder = tmp_path_factory.mktemp("house")
     made = build(folder, Keys.load_or_make(folder / "keys.json"))
     yield made
-    made.hall.store.close()
+    made.runtime.store.close()
 
 
 def test_every_blueprint_declares_its_dialect(house):
@@ -55,9 +55,9 @@ def test_a_refusal_speaks_the_dialect_of_its_door(house, method, path, media_typ
 def test_what_is_no_matter_of_oauth_is_told_as_everywhere(house):
     told = errors.oauth(Busy("busy", "Full."), faults.fault(Busy("busy", "Full.")), "r1")
     assert (told.status, told.media_type) == (503, "application/problem+json")
-    made = app.create(house.hall, house.keys)
+    made = app.create(house.runtime, house.keys)
     places = made.extensions["accord"].bulkheads
-    for _ in range(house.hall.settings.forms):
+    for _ in range(house.runtime.settings.forms):
         places.enter(Bulkhead.FORM)
     response = made.test_client().post("/oauth/token")
     assert (response.status_code, response.headers["Retry-After"], response.json["title"]) == (503, "5", "busy")

@@ -1,4 +1,4 @@
-"""The FHIR door on a private hall: what a caller sees is what a store of only the permitted rows would answer."""
+"""The FHIR door on a private runtime: what a caller sees is what a store of only the permitted rows would answer."""
 
 from datetime import timedelta
 from types import SimpleNamespace
@@ -25,11 +25,11 @@ from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import close_batch
 from server.usecases.dataset import add_dataset
 from server.usecases.document import rebuild
-from server.usecases.hall import Caller
 from server.usecases.identify import Nobody
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit
 from server.usecases.read import SOURCES, read_resource, search_resources
+from server.usecases.runtime import Caller
 from server.usecases.take import take
 from server.web import context, errors, fhir
 from server.web.bulkheads import Bulkhead, Bulkheads
@@ -49,14 +49,14 @@ CALLERS = {
 }
 
 
-def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, version=1):
+def plant(runtime, alias, provider, number, *, modality="CT", sex="F", day=1, version=1):
     """One indexed study with its document, as its door and the worker leave it."""
-    uid, at = f"1.2.826.0.1.{sum(map(ord, alias))}.{number}", hall.clock() + timedelta(seconds=number)
+    uid, at = f"1.2.826.0.1.{sum(map(ord, alias))}.{number}", runtime.clock() + timedelta(seconds=number)
     person = f"P{number // 2}"
     key = patient_key(provider, person)
     series = Series(f"{uid}.1", modality, (Instance(f"{uid}.1.1", CT, 1),), 1, body_part="CHEST")
     study = Study(study_key(uid), uid, key, alias, version, at, (series,), f"202001{day:02}", accession_number=f"ACC{number}")
-    with hall.store.write() as connection:
+    with runtime.store.write() as connection:
         dataset = datasets.find(connection, alias).id
         party = parties.find_id(connection, provider)
         patient = connection.execute(select(t.patient.c.id).where(t.patient.c.key == key)).scalar_one_or_none()
@@ -106,23 +106,23 @@ def plant(hall, alias, provider, number, *, modality="CT", sex="F", day=1, versi
     return study
 
 
-def recorded(hall, alias, provider, actor, entry):
-    with hall.store.write() as connection:
+def recorded(runtime, alias, provider, actor, entry):
+    with runtime.store.write() as connection:
         about = About(parties.find_id(connection, provider), datasets.find(connection, alias).id)
-        return record(connection, entry, hall.clock(), actor, about)
+        return record(connection, entry, runtime.clock(), actor, about)
 
 
-def deposit(hall, alias, provider, studies):
+def deposit(runtime, alias, provider, studies):
     batch = {"batch": "b", "door": "stow", "files": len(studies), "outcomes": {}, "part": 1, "parts": 1, "digest": ""}
     under = {"dataset": alias, "agreement": f"DSA-{alias}@1", "terms": "1.0.0"}
     entry = BatchClosed(**batch, **under, provider=provider, studies=tuple(s.uid for s in studies))
-    return recorded(hall, alias, provider, "uploader", entry)
+    return recorded(runtime, alias, provider, "uploader", entry)
 
 
-def use(hall, alias, provider, study, actor, purpose="AITRAIN"):
+def use(runtime, alias, provider, study, actor, purpose="AITRAIN"):
     under = {"dataset": alias, "agreement": f"DSA-{alias}@1", "terms": "1.0.0"}
     entry = UseOpened(study=study.uid, action="process", purpose=purpose, window=1, **under)
-    return recorded(hall, alias, provider, actor, entry)
+    return recorded(runtime, alias, provider, actor, entry)
 
 
 DATASETS = {
@@ -132,33 +132,35 @@ DATASETS = {
 }
 
 
-def furnish(hall, aliases=tuple(DATASETS), per_dataset=6):
+def furnish(runtime, aliases=tuple(DATASETS), per_dataset=6):
     """Datasets with studies and a deposit each; the last one's agreement is suspended."""
     for number, name in enumerate(("university", "clinic", "repository-office")):
-        add_party(hall, builders.ACTOR, name, name.title(), ("user", "user", "operator")[number])
+        add_party(runtime, builders.ACTOR, name, name.title(), ("user", "user", "operator")[number])
     planted = {}
     for alias in aliases:
         provider, values = DATASETS[alias]
-        with hall.store.read() as connection:
+        with runtime.store.read() as connection:
             known = parties.find_id(connection, provider)
-        seed(hall, alias, provider, known=known is not None, **values)
+        seed(runtime, alias, provider, known=known is not None, **values)
         shapes = [("CT", "F", 1), ("MR", "M", 2), ("PT", "F", 3)]
         planted[alias] = [
-            plant(hall, alias, provider, n, modality=m, sex=s, day=d) for n in range(per_dataset) for m, s, d in [shapes[n % 3]]
+            plant(runtime, alias, provider, n, modality=m, sex=s, day=d)
+            for n in range(per_dataset)
+            for m, s, d in [shapes[n % 3]]
         ]
-        deposit(hall, alias, provider, planted[alias])
+        deposit(runtime, alias, provider, planted[alias])
     if "WAIT_1" in aliases:
-        add_permit(hall, builders.ACTOR, "WAIT_1", "clinic")
+        add_permit(runtime, builders.ACTOR, "WAIT_1", "clinic")
     if "STOPPED" in aliases:
-        move_agreement(hall, builders.ACTOR, "DSA-STOPPED", "suspend")
+        move_agreement(runtime, builders.ACTOR, "DSA-STOPPED", "suspend")
     return planted
 
 
-def seed(hall, alias, provider, *, known, **values):
+def seed(runtime, alias, provider, *, known, **values):
     if not known:
-        builders.seed(hall, alias=alias, provider=provider, **values)
+        builders.seed(runtime, alias=alias, provider=provider, **values)
         return
-    key, start = f"DSA-{alias}", hall.clock() - timedelta(days=1)
+    key, start = f"DSA-{alias}", runtime.clock() - timedelta(days=1)
     terms = {
         "provider": provider,
         "node": "central",
@@ -167,32 +169,32 @@ def seed(hall, alias, provider, *, known, **values):
         "actions": ("query",),
         "visibility": "full",
     }
-    add_agreement(hall, builders.ACTOR, key, **(terms | values))
-    move_agreement(hall, builders.ACTOR, key, "propose")
-    move_agreement(hall, builders.ACTOR, key, "activate")
-    add_dataset(hall, builders.ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
+    add_agreement(runtime, builders.ACTOR, key, **(terms | values))
+    move_agreement(runtime, builders.ACTOR, key, "propose")
+    move_agreement(runtime, builders.ACTOR, key, "activate")
+    add_dataset(runtime, builders.ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def hall(request, tmp_path):
+def runtime(request, tmp_path):
     url = request.getfixturevalue("postgresql")() if request.param == "postgresql" else ""
-    made = builders.hall(tmp_path, url=url, clock=builders.Clock(), contact="data@example.org")
+    made = builders.runtime(tmp_path, url=url, clock=builders.Clock(), contact="data@example.org")
     yield made
     made.accesses.close()
     made.store.close()
 
 
 @pytest.fixture
-def furnished(hall):
-    return SimpleNamespace(hall=hall, planted=furnish(hall))
+def furnished(runtime):
+    return SimpleNamespace(runtime=runtime, planted=furnish(runtime))
 
 
-def found(hall, who, resource, **arguments):
-    return bundle(hall, who, resource, [(k.replace("__", ":"), v) for k, v in arguments.items()])
+def found(runtime, who, resource, **arguments):
+    return bundle(runtime, who, resource, [(k.replace("__", ":"), v) for k, v in arguments.items()])
 
 
-def bundle(hall, who, resource, arguments=(), **more):
-    return held(search_resources(hall, CALLERS[who], resource, list(arguments), **more))
+def bundle(runtime, who, resource, arguments=(), **more):
+    return held(search_resources(runtime, CALLERS[who], resource, list(arguments), **more))
 
 
 def resources(answer):
@@ -203,15 +205,15 @@ def ids(answer):
     return [r["id"] for r in resources(answer)]
 
 
-def paged(hall, who, resource, arguments):
+def paged(runtime, who, resource, arguments):
     """Every id, page by page, as a client that follows next links."""
-    answer, seen, pages = bundle(hall, who, resource, arguments), [], 0
+    answer, seen, pages = bundle(runtime, who, resource, arguments), [], 0
     while True:
         seen, pages = seen + ids(answer), pages + 1
         following = [link["url"] for link in answer["link"] if link["relation"] == "next"]
         if not following:
             return seen, pages
-        answer = bundle(hall, who, resource, parse_qsl(urlsplit(following[0]).query))
+        answer = bundle(runtime, who, resource, parse_qsl(urlsplit(following[0]).query))
 
 
 VISIBLE = {
@@ -240,56 +242,56 @@ QUESTIONS = [
 
 @pytest.mark.parametrize("who", CALLERS)
 def test_a_caller_sees_what_a_store_of_only_the_permitted_rows_would_answer(furnished, who, tmp_path):
-    alone = builders.hall(tmp_path / "alone", clock=builders.Clock())
+    alone = builders.runtime(tmp_path / "alone", clock=builders.Clock())
     furnish(alone, tuple(a for a in DATASETS if a in VISIBLE[who]))
     for resource, arguments in QUESTIONS:
         whole = bundle(alone, "operator", resource, arguments)
-        answer = bundle(furnished.hall, who, resource, arguments)
+        answer = bundle(furnished.runtime, who, resource, arguments)
         assert (sorted(ids(answer)), answer["total"]) == (sorted(ids(whole)), whole["total"]), (resource, arguments)
     for resource in ("ImagingStudy", "Patient"):
-        mine, pages = paged(furnished.hall, who, resource, [("_count", "2")])
+        mine, pages = paged(furnished.runtime, who, resource, [("_count", "2")])
         theirs, expected = paged(alone, "operator", resource, [("_count", "2")])
         assert (sorted(mine), pages) == (sorted(theirs), expected)
     alone.accesses.close()
     alone.store.close()
 
 
-def test_a_client_follows_next_links_over_many_pages_without_gap_or_double(hall):
-    builders.seed(hall, alias="OPEN")
-    planted = [plant(hall, "OPEN", "hospital-a", n).key for n in range(130)]
-    assert paged(hall, "user", "ImagingStudy", [("_count", "7")]) == (planted, 19)
-    assert paged(hall, "user", "ImagingStudy", [("modality", "CT")]) == (planted, 3)
-    people, pages = paged(hall, "user", "Patient", [("_count", "10")])
+def test_a_client_follows_next_links_over_many_pages_without_gap_or_double(runtime):
+    builders.seed(runtime, alias="OPEN")
+    planted = [plant(runtime, "OPEN", "hospital-a", n).key for n in range(130)]
+    assert paged(runtime, "user", "ImagingStudy", [("_count", "7")]) == (planted, 19)
+    assert paged(runtime, "user", "ImagingStudy", [("modality", "CT")]) == (planted, 3)
+    people, pages = paged(runtime, "user", "Patient", [("_count", "10")])
     assert (len(people), len(set(people)), pages) == (65, 65, 7)
-    page = found(hall, "user", "ImagingStudy", _count="7")
+    page = found(runtime, "user", "ImagingStudy", _count="7")
     assert page["total"] == 130
-    assert "total" not in found(hall, "user", "ImagingStudy", _total="none")
-    assert found(hall, "user", "ImagingStudy", _summary="count") == {
+    assert "total" not in found(runtime, "user", "ImagingStudy", _total="none")
+    assert found(runtime, "user", "ImagingStudy", _summary="count") == {
         "resourceType": "Bundle",
         "type": "searchset",
         "total": 130,
-        "link": [{"relation": "self", "url": f"{hall.settings.base_url}/fhir/R4/ImagingStudy?_summary=count&_count=50"}],
+        "link": [{"relation": "self", "url": f"{runtime.settings.base_url}/fhir/R4/ImagingStudy?_summary=count&_count=50"}],
     }
 
 
-def test_a_page_ends_at_its_bytes_and_the_next_link_goes_on(hall, monkeypatch):
-    builders.seed(hall, alias="OPEN")
-    planted = [plant(hall, "OPEN", "hospital-a", n).key for n in range(9)]
+def test_a_page_ends_at_its_bytes_and_the_next_link_goes_on(runtime, monkeypatch):
+    builders.seed(runtime, alias="OPEN")
+    planted = [plant(runtime, "OPEN", "hospital-a", n).key for n in range(9)]
     monkeypatch.setattr("mappings.fhir.bundle.PAGE_BYTES", 2000)
     for chunk in (2, 3, 101):
         monkeypatch.setattr("server.usecases.read.CHUNK", chunk)
-        seen, pages = paged(hall, "user", "ImagingStudy", [])
+        seen, pages = paged(runtime, "user", "ImagingStudy", [])
         assert seen == planted
         assert 2 < pages < 10
 
 
-def test_a_next_link_after_a_suspension_is_empty(hall):
-    builders.seed(hall, alias="OPEN")
+def test_a_next_link_after_a_suspension_is_empty(runtime):
+    builders.seed(runtime, alias="OPEN")
     for n in range(6):
-        plant(hall, "OPEN", "hospital-a", n)
-    page = found(hall, "user", "ImagingStudy", _count="4")
-    move_agreement(hall, builders.ACTOR, "DSA-OPEN", "suspend")
-    following = bundle(hall, "user", "ImagingStudy", parse_qsl(urlsplit(page["link"][1]["url"]).query))
+        plant(runtime, "OPEN", "hospital-a", n)
+    page = found(runtime, "user", "ImagingStudy", _count="4")
+    move_agreement(runtime, builders.ACTOR, "DSA-OPEN", "suspend")
+    following = bundle(runtime, "user", "ImagingStudy", parse_qsl(urlsplit(page["link"][1]["url"]).query))
     assert (ids(following), "total" in following) == ([], False)
 
 
@@ -310,50 +312,50 @@ def test_every_declared_parameter_is_answered(furnished):
     }
     for resource, p in [(r.name, p) for r in RESOURCES.values() for p in r.parameters.values()]:
         value = values.get(p.name) or values.get(p.type) or "x"
-        assert bundle(furnished.hall, "operator", resource, [(p.name, value)])["type"] == "searchset", p
+        assert bundle(furnished.runtime, "operator", resource, [(p.name, value)])["type"] == "searchset", p
 
 
-def consents(hall, who, **arguments):
-    return [(c["id"], c["status"]) for c in resources(found(hall, who, "Consent", **arguments))]
+def consents(runtime, who, **arguments):
+    return [(c["id"], c["status"]) for c in resources(found(runtime, who, "Consent", **arguments))]
 
 
 def test_agreements_are_seen_on_discoverable_datasets_and_by_their_own_provider_when_stopped(furnished):
     both = [("DSA-OPEN", "active"), ("DSA-WAIT.1", "active")]
-    assert consents(furnished.hall, "user") == both
-    assert consents(furnished.hall, "provider-a") == [("DSA-OPEN", "active"), ("DSA-STOPPED", "inactive")]
-    assert consents(furnished.hall, "provider-b") == [("DSA-WAIT.1", "active")]
-    assert consents(furnished.hall, "operator") == [*both, ("DSA-STOPPED", "inactive")]
-    assert consents(furnished.hall, "unapproved") == []
-    assert consents(furnished.hall, "operator", status="inactive") == [("DSA-STOPPED", "inactive")]
-    assert consents(furnished.hall, "operator", status__not="inactive") == both
-    assert consents(furnished.hall, "user", consentor="Organization/hospital-b") == both[1:]
-    assert consents(furnished.hall, "user", organization="Organization/repository") == both
-    base = furnished.hall.settings.base_url
-    assert consents(furnished.hall, "user", identifier=f"{base}/agreements|DSA-WAIT_1") == both[1:]
-    assert found(furnished.hall, "user", "Consent")["total"] == 2
-    assert found(furnished.hall, "user", "Consent", _count="1")["link"][1]["relation"] == "next"
+    assert consents(furnished.runtime, "user") == both
+    assert consents(furnished.runtime, "provider-a") == [("DSA-OPEN", "active"), ("DSA-STOPPED", "inactive")]
+    assert consents(furnished.runtime, "provider-b") == [("DSA-WAIT.1", "active")]
+    assert consents(furnished.runtime, "operator") == [*both, ("DSA-STOPPED", "inactive")]
+    assert consents(furnished.runtime, "unapproved") == []
+    assert consents(furnished.runtime, "operator", status="inactive") == [("DSA-STOPPED", "inactive")]
+    assert consents(furnished.runtime, "operator", status__not="inactive") == both
+    assert consents(furnished.runtime, "user", consentor="Organization/hospital-b") == both[1:]
+    assert consents(furnished.runtime, "user", organization="Organization/repository") == both
+    base = furnished.runtime.settings.base_url
+    assert consents(furnished.runtime, "user", identifier=f"{base}/agreements|DSA-WAIT_1") == both[1:]
+    assert found(furnished.runtime, "user", "Consent")["total"] == 2
+    assert found(furnished.runtime, "user", "Consent", _count="1")["link"][1]["relation"] == "next"
 
 
 def test_endpoints_show_datasets_by_alias_and_their_state(furnished):
     def shown(who, **arguments):
-        return [(e["id"], e["status"]) for e in resources(found(furnished.hall, who, "Endpoint", **arguments))]
+        return [(e["id"], e["status"]) for e in resources(found(furnished.runtime, who, "Endpoint", **arguments))]
 
     assert shown("user") == [("OPEN", "active"), ("WAIT.1", "active")]
     assert shown("provider-a") == [("OPEN", "active"), ("STOPPED", "suspended")]
     assert shown("operator", status="suspended") == [("STOPPED", "suspended")]
     assert shown("user", _id="WAIT.1") == [("WAIT.1", "active")]
     assert shown("user", _lastUpdated="lt2020") == []
-    assert all(e["address"].endswith("/dicom-web") for e in resources(found(furnished.hall, "operator", "Endpoint")))
+    assert all(e["address"].endswith("/dicom-web") for e in resources(found(furnished.runtime, "operator", "Endpoint")))
 
 
 def test_organisations_are_the_repository_its_providers_and_one_s_own(furnished):
-    assert ids(found(furnished.hall, "user", "Organization")) == ["repository", "university", "hospital-a", "hospital-b"]
-    assert "clinic" in ids(found(furnished.hall, "operator", "Organization"))
-    reached = [o["id"] for o in resources(found(furnished.hall, "operator", "Organization")) if "telecom" in o]
+    assert ids(found(furnished.runtime, "user", "Organization")) == ["repository", "university", "hospital-a", "hospital-b"]
+    assert "clinic" in ids(found(furnished.runtime, "operator", "Organization"))
+    reached = [o["id"] for o in resources(found(furnished.runtime, "operator", "Organization")) if "telecom" in o]
     assert reached == ["repository"]
-    assert ids(found(furnished.hall, "user", "Organization", name="HOSPITAL-B")) == ["hospital-b"]
-    assert ids(found(furnished.hall, "user", "Organization", name="accord")) == ["repository"]
-    assert ids(found(furnished.hall, "user", "Organization", name="clin")) == []
+    assert ids(found(furnished.runtime, "user", "Organization", name="HOSPITAL-B")) == ["hospital-b"]
+    assert ids(found(furnished.runtime, "user", "Organization", name="accord")) == ["repository"]
+    assert ids(found(furnished.runtime, "user", "Organization", name="clin")) == []
 
 
 def kinds(answer):
@@ -361,28 +363,28 @@ def kinds(answer):
 
 
 def test_a_deposit_is_seen_as_its_dataset_a_use_by_its_actor_and_governance_by_its_provider(furnished):
-    hall, (study, *_) = furnished.hall, furnished.planted["OPEN"]
-    use(hall, "OPEN", "hospital-a", study, "holder")
-    with hall.store.write() as connection:
+    runtime, (study, *_) = furnished.runtime, furnished.planted["OPEN"]
+    use(runtime, "OPEN", "hospital-a", study, "holder")
+    with runtime.store.write() as connection:
         sequence(connection)
-    assert kinds(found(hall, "user", "Provenance")) == ["batch.closed"] * 2
-    assert kinds(found(hall, "holder", "Provenance")) == ["batch.closed"] * 2 + ["use.opened"]
-    own = kinds(found(hall, "provider-a", "Provenance", _count="100"))
+    assert kinds(found(runtime, "user", "Provenance")) == ["batch.closed"] * 2
+    assert kinds(found(runtime, "holder", "Provenance")) == ["batch.closed"] * 2 + ["use.opened"]
+    own = kinds(found(runtime, "provider-a", "Provenance", _count="100"))
     assert own.count("batch.closed") == 1
     assert own.count("use.opened") == 1
     assert "govern.agreement.suspend" in own
     assert "govern.node.add" not in own
-    assert "govern.node.add" in kinds(found(hall, "operator", "Provenance", _count="100"))
-    assert "use.opened" not in kinds(found(hall, "provider-b", "Provenance", _count="100"))
-    assert kinds(found(hall, "unapproved", "Provenance")) == []
+    assert "govern.node.add" in kinds(found(runtime, "operator", "Provenance", _count="100"))
+    assert "use.opened" not in kinds(found(runtime, "provider-b", "Provenance", _count="100"))
+    assert kinds(found(runtime, "unapproved", "Provenance")) == []
 
 
 def test_provenance_is_found_by_its_targets_and_by_those_only_who_may_see_them(furnished):
-    hall, (study, *_), (waiting, *_) = furnished.hall, furnished.planted["OPEN"], furnished.planted["WAIT_1"]
-    use(hall, "OPEN", "hospital-a", study, "holder")
+    runtime, (study, *_), (waiting, *_) = furnished.runtime, furnished.planted["OPEN"], furnished.planted["WAIT_1"]
+    use(runtime, "OPEN", "hospital-a", study, "holder")
 
     def targeting(who, target):
-        return kinds(found(hall, who, "Provenance", target=target))
+        return kinds(found(runtime, who, "Provenance", target=target))
 
     assert targeting("holder", f"ImagingStudy/{study.key}") == ["batch.closed", "use.opened"]
     assert targeting("user", f"ImagingStudy/{study.key}") == ["batch.closed"]
@@ -397,14 +399,14 @@ def test_provenance_is_found_by_its_targets_and_by_those_only_who_may_see_them(f
 
 def test_a_deposit_is_found_by_every_study_it_brought_however_many(furnished, monkeypatch):
     monkeypatch.setattr(entries, "STUDIES_IN_A_BODY", 2)
-    hall, studies = furnished.hall, furnished.planted["OPEN"]
-    batch = builders.batch(hall, "OPEN")
+    runtime, studies = furnished.runtime, furnished.planted["OPEN"]
+    batch = builders.batch(runtime, "OPEN")
     receipt = {"batch": batch.id, "name": "f", "size": 1, "outcome": "pass", "rule": "declared", "findings": "[]", "at": 0}
-    with hall.store.write() as connection:
+    with runtime.store.write() as connection:
         connection.execute(t.receipt.insert(), [receipt | {"study_uid": study.uid} for study in studies])
-    close_batch(hall, batch.id)
+    close_batch(runtime, batch.id)
     for study in studies:
-        deposits = resources(found(hall, "user", "Provenance", target=f"ImagingStudy/{study.key}"))
+        deposits = resources(found(runtime, "user", "Provenance", target=f"ImagingStudy/{study.key}"))
         named = [[target["reference"] for target in deposit["target"]] for deposit in deposits]
         assert [len(targets) for targets in named] == [1 + len(studies), 3]
         assert all(f"ImagingStudy/{study.key}" in targets for targets in named)
@@ -412,34 +414,34 @@ def test_a_deposit_is_found_by_every_study_it_brought_however_many(furnished, mo
 
 def test_what_provenance_is_found_by_is_what_it_says(furnished):
     """For every target an operator reads, the search by that target finds that entry: the SQL and the rendering agree."""
-    told = resources(found(furnished.hall, "operator", "Provenance", _count="200"))
+    told = resources(found(furnished.runtime, "operator", "Provenance", _count="200"))
     assert len(told) > 15
     for entry in told:
         for target in entry["target"]:
             if "reference" in target:
                 assert entry["id"] in ids(
-                    found(furnished.hall, "operator", "Provenance", target=target["reference"], _count="200")
+                    found(furnished.runtime, "operator", "Provenance", target=target["reference"], _count="200")
                 )
     for reference in {target["reference"] for e in told for target in e["target"] if "reference" in target}:
-        for entry in resources(found(furnished.hall, "operator", "Provenance", target=reference, _count="200")):
+        for entry in resources(found(furnished.runtime, "operator", "Provenance", target=reference, _count="200")):
             assert reference in [target.get("reference") for target in entry["target"]]
 
 
 def test_an_erased_entry_is_no_longer_told(furnished):
-    entry = deposit(furnished.hall, "OPEN", "hospital-a", [])
-    assert ids(found(furnished.hall, "user", "Provenance", _id=str(entry))) == [str(entry)]
-    with furnished.hall.store.write() as connection:
+    entry = deposit(furnished.runtime, "OPEN", "hospital-a", [])
+    assert ids(found(furnished.runtime, "user", "Provenance", _id=str(entry))) == [str(entry)]
+    with furnished.runtime.store.write() as connection:
         connection.execute(t.ledger_body.delete().where(t.ledger_body.c.id == entry))
-    assert ids(found(furnished.hall, "user", "Provenance", _id=str(entry))) == []
+    assert ids(found(furnished.runtime, "user", "Provenance", _id=str(entry))) == []
 
 
 def test_references_of_what_a_caller_sees_are_served_to_it(furnished):
     for who in ("user", "holder", "provider-a", "operator"):
         for resource in ("ImagingStudy", "Consent", "Endpoint"):
-            for answer in resources(found(furnished.hall, who, resource, _count="100")):
+            for answer in resources(found(furnished.runtime, who, resource, _count="100")):
                 for target in references(answer):
                     kind, _, key = target.partition("/")
-                    assert read_resource(furnished.hall, CALLERS[who], kind, key).body, (who, target)
+                    assert read_resource(furnished.runtime, CALLERS[who], kind, key).body, (who, target)
 
 
 def references(value):
@@ -449,30 +451,30 @@ def references(value):
     return [r for v in value for r in references(v)] if isinstance(value, list) else []
 
 
-def test_real_objects_are_served_as_valid_studies_once_their_documents_are_built(hall):
-    builders.seed(hall, alias="OPEN", attested=True)
-    batch = builders.batch(hall, "OPEN", attested=True)
+def test_real_objects_are_served_as_valid_studies_once_their_documents_are_built(runtime):
+    builders.seed(runtime, alias="OPEN", attested=True)
+    batch = builders.batch(runtime, "OPEN", attested=True)
     files = [f for f in sorted(builders.DICOM.rglob("*.dcm")) if f.stat().st_size < 2_000_000]
-    outcomes = [str(take(hall, batch, f.name, memoryview(f.read_bytes())).outcome) for f in files]
+    outcomes = [str(take(runtime, batch, f.name, memoryview(f.read_bytes())).outcome) for f in files]
     assert outcomes.count("pass") > 3
-    assert ids(found(hall, "user", "ImagingStudy")) == []
-    hall.clock.on(10)
-    while rebuild(hall):
+    assert ids(found(runtime, "user", "ImagingStudy")) == []
+    runtime.clock.on(10)
+    while rebuild(runtime):
         pass
-    studies = resources(found(hall, "user", "ImagingStudy"))
+    studies = resources(found(runtime, "user", "ImagingStudy"))
     assert sum(s["numberOfInstances"] for s in studies) == outcomes.count("pass")
-    assert len(ids(found(hall, "user", "Patient"))) == len({s["subject"]["reference"] for s in studies})
+    assert len(ids(found(runtime, "user", "Patient"))) == len({s["subject"]["reference"] for s in studies})
 
 
 def test_every_answer_is_recorded(furnished):
-    hall = furnished.hall
-    found(hall, "user", "ImagingStudy", modality="CT")
+    runtime = furnished.runtime
+    found(runtime, "user", "ImagingStudy", modality="CT")
     key = furnished.planted["OPEN"][0].key
-    read_resource(hall, CALLERS["user"], "ImagingStudy", key)
+    read_resource(runtime, CALLERS["user"], "ImagingStudy", key)
     with pytest.raises(failures.NotFound):
-        read_resource(hall, CALLERS["user"], "ImagingStudy", furnished.planted["WAIT_1"][0].key)
-    hall.accesses.flush()
-    with hall.store.read() as connection:
+        read_resource(runtime, CALLERS["user"], "ImagingStudy", furnished.planted["WAIT_1"][0].key)
+    runtime.accesses.flush()
+    with runtime.store.read() as connection:
         rows = connection.execute(select(t.access).order_by(t.access.c.id)).all()
     assert [(r.subject, r.action, r.status, r.count) for r in rows] == [
         ("user", "query", 200, 2),
@@ -486,7 +488,7 @@ def test_every_answer_is_recorded(furnished):
 # --- over HTTP
 
 
-def door(hall, scopes=("system/*.cruds",)):
+def door(runtime, scopes=("system/*.cruds",)):
     """A Flask app with the FHIR blueprint; the bearer token is the caller's name."""
     app = Flask("test", static_folder=None)
 
@@ -495,7 +497,7 @@ def door(hall, scopes=("system/*.cruds",)):
             return Caller(ANONYMOUS, request=request)
         return Caller(CALLERS[credential.text].subject, CALLERS[credential.text].purpose, scopes, request)
 
-    context.install(app, hall, identify, Bulkheads(dict.fromkeys(Bulkhead, 4)))
+    context.install(app, runtime, identify, Bulkheads(dict.fromkeys(Bulkhead, 4)))
     errors.install(app, fhir.door())
     return app.test_client()
 
@@ -506,7 +508,7 @@ def get(client, path, **headers):
 
 
 def test_metadata_is_open_and_everything_else_is_not(furnished):
-    client = door(furnished.hall)
+    client = door(furnished.runtime)
     answer = client.get("/fhir/R4/metadata")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, FHIR)
     statement = held(answer.data)
@@ -518,7 +520,7 @@ def test_metadata_is_open_and_everything_else_is_not(furnished):
 
 
 def test_a_read_has_its_tag_and_date_and_is_not_sent_twice(furnished):
-    client, key = door(furnished.hall), furnished.planted["OPEN"][1].key
+    client, key = door(furnished.runtime), furnished.planted["OPEN"][1].key
     first = get(client, f"ImagingStudy/{key}")
     assert (first.status_code, first.headers["Content-Type"], first.headers["ETag"]) == (200, FHIR, 'W/"1"')
     assert first.headers["Last-Modified"] == "Sun, 22 Nov 2026 12:00:01 GMT"
@@ -537,7 +539,7 @@ def test_a_read_has_its_tag_and_date_and_is_not_sent_twice(furnished):
 
 
 def test_hidden_absent_and_unknown_look_alike(furnished):
-    client = door(furnished.hall)
+    client = door(furnished.runtime)
     hidden = get(client, f"ImagingStudy/{furnished.planted['WAIT_1'][0].key}")
     absent = get(client, f"ImagingStudy/{'0' * 32}")
     assert (hidden.status_code, hidden.data) == (absent.status_code, absent.data) == (404, hidden.data)
@@ -547,7 +549,7 @@ def test_hidden_absent_and_unknown_look_alike(furnished):
 
 
 def test_a_search_may_be_posted_as_a_form_and_answers_the_same(furnished):
-    client = door(furnished.hall)
+    client = door(furnished.runtime)
     posted = client.post(
         "/fhir/R4/ImagingStudy/_search?modality=CT", data={"started": "2020-01-01"}, headers={"Authorization": "Bearer user"}
     )
@@ -558,7 +560,7 @@ def test_a_search_may_be_posted_as_a_form_and_answers_the_same(furnished):
 
 
 def test_unknown_parameters_are_refused_by_name_or_ignored_with_a_warning(furnished):
-    client = door(furnished.hall)
+    client = door(furnished.runtime)
     strict = get(client, "ImagingStudy?colour=red")
     assert strict.status_code == 400
     assert held(strict.data)["issue"][0]["expression"] == ["colour"]
@@ -592,29 +594,29 @@ def test_unknown_parameters_are_refused_by_name_or_ignored_with_a_warning(furnis
         ("metadata", "application/fhir+xml", 406),
     ],
 )
-def test_json_is_what_there_is(hall, path, accept, status):
-    builders.seed(hall)
-    answer = get(door(hall), path, Accept=accept)
+def test_json_is_what_there_is(runtime, path, accept, status):
+    builders.seed(runtime)
+    answer = get(door(runtime), path, Accept=accept)
     assert (answer.status_code, answer.headers["Content-Type"]) == (status, FHIR)
     held(answer.data)
 
 
 def test_other_verbs_are_not_allowed(furnished):
-    client = door(furnished.hall)
+    client = door(furnished.runtime)
     for method, path in (("post", "ImagingStudy"), ("put", "Patient/x"), ("delete", "Consent/x"), ("patch", "Endpoint/x")):
         answer = client.open(f"/fhir/R4/{path}", method=method.upper(), headers={"Authorization": "Bearer user"})
         assert (answer.status_code, held(answer.data)["issue"][0]["code"]) == (405, "not-supported")
 
 
 def test_a_token_needs_the_scope_of_the_type_and_letter(furnished):
-    client = door(furnished.hall, ("system/ImagingStudy.s",))
+    client = door(furnished.runtime, ("system/ImagingStudy.s",))
     assert get(client, "ImagingStudy").status_code == 200
     for path in (f"ImagingStudy/{furnished.planted['OPEN'][0].key}", "Patient", "Consent"):
         assert get(client, path).status_code == 403
 
 
-def test_every_route_declares_what_it_does(hall):
-    app = door(hall).application
+def test_every_route_declares_what_it_does(runtime):
+    app = door(runtime).application
     for rule in app.url_map.iter_rules():
         found_here = context.declared(app, rule.endpoint)
         assert found_here.action in (Action.QUERY, Action.DISCOVER)

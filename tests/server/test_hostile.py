@@ -30,7 +30,7 @@ NAMED = "identified/mr_p01_s01.dcm"
 def house(tmp_path_factory) -> Iterator[House]:
     made = build(tmp_path_factory.mktemp("house"), Keys.load_or_make(tmp_path_factory.mktemp("keys") / "keys.json"))
     yield made
-    made.hall.store.close()
+    made.runtime.store.close()
 
 
 def checked(response, status: int, *, dialect: str = "application/problem+json"):
@@ -91,7 +91,7 @@ def test_what_came_whole_before_a_body_broke_off_is_told_of(house):
 
 
 def count(house: House) -> int:
-    with house.hall.store.read() as connection:
+    with house.runtime.store.read() as connection:
         return sum(len(batches.receipts(connection, b.id)) for b in batches.listed(connection, None, 1000))
 
 
@@ -249,7 +249,7 @@ def test_the_host_header_is_in_no_url(house):
         assert b"evil.example" not in response.data, path
         assert "evil.example" not in str(response.headers), path
     made = house.ask("POST", "/api/batches", PROVIDER, json={"dataset": "LUNG"}, headers=headers)
-    assert made.headers["Location"].startswith(house.hall.settings.base_url)
+    assert made.headers["Location"].startswith(house.runtime.settings.base_url)
 
 
 @pytest.mark.parametrize(
@@ -298,7 +298,7 @@ def test_an_error_of_ours_says_a_reference_and_nothing_else(house, monkeypatch, 
 def test_a_stalled_upload_holds_its_own_place_and_no_search(tmp_path, monkeypatch):
     """More senders than the upload room has places stop in the middle: the next is told to come again, and searches go on."""
     house = build(tmp_path, Keys.load_or_make(tmp_path / "keys.json"))
-    small = replace(house.hall, settings=structs.replace(house.hall.settings, uploads=2))
+    small = replace(house.runtime, settings=structs.replace(house.runtime.settings, uploads=2))
     server = make_server("127.0.0.1", 0, app.create(small, house.keys), threaded=True)
     server.daemon_threads = True
     threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -321,7 +321,7 @@ def test_a_stalled_upload_holds_its_own_place_and_no_search(tmp_path, monkeypatc
             each.close()
         server.shutdown()
         server.server_close()
-        house.hall.store.close()
+        house.runtime.store.close()
 
 
 def asked(port: int, method: str, path: str, token: str) -> tuple[int, str]:

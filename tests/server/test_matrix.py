@@ -131,7 +131,7 @@ def house(tmp_path_factory, signing) -> Iterator[House]:
     """One house for the walk: nothing in it stops anything."""
     made = build(tmp_path_factory.mktemp("house"), signing)
     yield made
-    made.hall.store.close()
+    made.runtime.store.close()
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def fresh(tmp_path, signing) -> Iterator[House]:
     """A house of one's own, to stop things in."""
     made = build(tmp_path, signing)
     yield made
-    made.hall.store.close()
+    made.runtime.store.close()
 
 
 def routes(app: Flask) -> dict[str, str]:
@@ -244,7 +244,7 @@ def test_every_closed_route_asks_for_a_scope(house):
 
 
 def test_a_route_that_declares_nothing_is_seen_and_closed(house):
-    planted = web.create(house.hall, house.keys)
+    planted = web.create(house.runtime, house.keys)
     planted.add_url_rule("/planted", view_func=lambda: "open sesame", endpoint="planted")
     assert undeclared(planted) == ["GET /planted"]
     assert "GET /planted" not in ROUTES
@@ -268,7 +268,7 @@ def test_a_disabled_client_gets_401_everywhere(house, route):
 
 def test_disabling_a_client_binds_its_next_request(fresh):
     assert fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).status_code == 200
-    set_client(fresh.hall, builders.ACTOR, "researcher", enabled=False)
+    set_client(fresh.runtime, builders.ACTOR, "researcher", enabled=False)
     assert fresh.ask("GET", "/dicom-web/studies", CALLERS["user"]).json["title"] == "client-disabled"
 
 
@@ -309,7 +309,7 @@ def test_what_the_provider_did_not_agree_to_is_403_and_what_it_does_not_list_sta
             assert response.status_code == 200, route
         else:
             assert response.status_code == 403, route
-    house.hall.store.close()
+    house.runtime.store.close()
 
 
 def test_visibility_preview_gives_a_small_jpeg_and_nothing_more(tmp_path, signing):
@@ -317,7 +317,7 @@ def test_visibility_preview_gives_a_small_jpeg_and_nothing_more(tmp_path, signin
     rendered = f"/dicom-web/studies/{house.study}/series/{house.series}/instances/{house.instance}/rendered"
     asked = {"": 200, "?viewport=512,512": 200, "?viewport=513,513": 403, "?window=40,400,linear": 403, "?accept=image/png": 403}
     assert {q: house.ask("GET", rendered + q, CALLERS["user"]).status_code for q in asked} == asked
-    house.hall.store.close()
+    house.runtime.store.close()
 
 
 def test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over(tmp_path, signing):
@@ -331,22 +331,22 @@ def test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over(tmp_pa
         return response.status_code, response.json["title"] if response.status_code == 403 else ""
 
     assert ask() == (403, "permit-needed")
-    clock = house.hall.clock
-    add_permit(house.hall, builders.ACTOR, "LUNG", "university", ends=clock().replace(hour=13))
+    clock = house.runtime.clock
+    add_permit(house.runtime, builders.ACTOR, "LUNG", "university", ends=clock().replace(hour=13))
     assert ask() == (200, "")
     clock.on(3600)
     assert ask() == (403, "permit-needed")
-    add_permit(house.hall, builders.ACTOR, "LUNG", "university")
+    add_permit(house.runtime, builders.ACTOR, "LUNG", "university")
     assert ask() == (200, "")
-    revoke_permit(house.hall, builders.ACTOR, "LUNG", "university")
+    revoke_permit(house.runtime, builders.ACTOR, "LUNG", "university")
     assert ask() == (403, "permit-needed")
-    house.hall.store.close()
+    house.runtime.store.close()
 
 
 def test_a_403_says_whom_to_ask(house):
     response = house.ask("GET", f"/dicom-web/studies/{house.study}", CALLERS["operator"])
     assert response.json["detail"].startswith(SENTENCES["role"])
-    assert house.hall.settings.contact in response.json["detail"]
+    assert house.runtime.settings.contact in response.json["detail"]
 
 
 def test_hidden_and_absent_look_alike(house):
@@ -357,11 +357,11 @@ def test_hidden_and_absent_look_alike(house):
 
 
 def _move(verb: str):
-    return lambda house: move_agreement(house.hall, builders.ACTOR, "DSA-LUNG", verb)
+    return lambda house: move_agreement(house.runtime, builders.ACTOR, "DSA-LUNG", verb)
 
 
 def _node(verb: str):
-    return lambda house: move_node(house.hall, builders.ACTOR, "central", verb)
+    return lambda house: move_node(house.runtime, builders.ACTOR, "central", verb)
 
 
 STOPS = {
@@ -369,7 +369,7 @@ STOPS = {
     "the agreement is terminated": _move("terminate"),
     "the node is suspended": _node("suspend"),
     "the node is unlinked": _node("unlink"),
-    "the study is withdrawn": lambda house: withdraw.withdraw_study(house.hall, builders.ACTOR, house.study),
+    "the study is withdrawn": lambda house: withdraw.withdraw_study(house.runtime, builders.ACTOR, house.study),
 }
 
 
@@ -411,18 +411,18 @@ def test_outside_its_period_an_agreement_gives_nothing(tmp_path, signing):
     clock = builders.Clock()
     house = build(tmp_path, signing, ends=clock.at.replace(hour=13))
     assert len(house.ask("GET", "/dicom-web/studies", CALLERS["user"]).json) == 1
-    house.hall.clock.on(3600)
+    house.runtime.clock.on(3600)
     assert house.ask("GET", "/dicom-web/studies", CALLERS["user"]).json == []
     assert house.ask("GET", f"/dicom-web/studies/{house.study}", CALLERS["provider"]).status_code == 404
-    house.hall.store.close()
+    house.runtime.store.close()
 
 
 def test_without_a_secret_there_is_no_federated_search(fresh):
     assert (
         answer(fresh, "POST /api/datasets/eucaimSearch", replace(CALLERS["federation"], header=SECRET + "!")).status_code == 401
     )
-    closed = replace(fresh.hall, settings=structs.replace(fresh.hall.settings, federation_secret=""))
-    off = replace(fresh, hall=closed, flask=web.create(closed, fresh.keys))
+    closed = replace(fresh.runtime, settings=structs.replace(fresh.runtime.settings, federation_secret=""))
+    off = replace(fresh, runtime=closed, flask=web.create(closed, fresh.keys))
     assert answer(off, "POST /api/datasets/eucaimSearch", CALLERS["federation"]).status_code == 404
 
 
@@ -436,7 +436,7 @@ def test_what_can_not_be_recorded_gives_no_byte_at_any_door(fresh, monkeypatch):
         return response.status_code, response.mimetype
 
     assert [ask(route, form, "provider") for route, form in asked] == [(200, form) for _, form in asked]
-    write = fresh.hall.store.write
+    write = fresh.runtime.store.write
 
     @contextmanager
     def fails(*, durable=True):
@@ -445,7 +445,7 @@ def test_what_can_not_be_recorded_gives_no_byte_at_any_door(fresh, monkeypatch):
             if durable:
                 raise Full("storage-full", "The disk is full.")
 
-    monkeypatch.setattr(fresh.hall.store, "write", fails)
+    monkeypatch.setattr(fresh.runtime.store, "write", fails)
     for name in ("user", "inside", "provider"):
         assert {ask(route, form, name) for route, form in asked} == {(507, "application/problem+json")}
 
@@ -458,7 +458,7 @@ def test_readiness_is_for_all_and_its_detail_for_the_operator(house):
 
 def test_a_process_whose_bulkheads_are_all_full_still_says_that_it_lives(fresh):
     bulkheads = fresh.flask.extensions["accord"].bulkheads
-    for _ in range(fresh.hall.settings.searches):
+    for _ in range(fresh.runtime.settings.searches):
         bulkheads.enter(Bulkhead.SEARCH)
     client = fresh.flask.test_client()
     assert client.get("/catalogue").status_code == 503

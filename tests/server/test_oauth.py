@@ -24,11 +24,11 @@ from consent.subject import Role
 from mappings.failures import Unauthenticated, Unavailable
 from server.cli.tokens import fetch
 from server.usecases.client import add_client, set_client
-from server.usecases.hall import Hall
 from server.usecases.identify import BearerToken, identify
 from server.usecases.issue_token import authenticate
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
+from server.usecases.runtime import Runtime
 from server.web import context, errors, oauth
 from server.web.bulkheads import Bulkhead, Bulkheads
 from server.web.proxies import TrustedProxies
@@ -47,7 +47,7 @@ INSIDE, OUTSIDE, PROXY = "10.1.2.3", "192.0.2.7", "10.9.0.1"
 class House:
     """An Accord with its OAuth door and one route that says who called, and what is needed to speak with it."""
 
-    hall: Hall
+    runtime: Runtime
     keys: Keys
     clock: builders.Clock
     app: Flask
@@ -85,10 +85,10 @@ class House:
         return self.app.test_client().get("/who", headers=headers, environ_base={"REMOTE_ADDR": address})
 
 
-def _app(hall: Hall, keys: Keys) -> Flask:
+def _app(runtime: Runtime, keys: Keys) -> Flask:
     app = Flask(__name__)
-    context.install(app, hall, partial(identify, hall, keys=keys), Bulkheads(dict.fromkeys(Bulkhead, 8)))
-    errors.install(app, oauth.door(hall, keys))
+    context.install(app, runtime, partial(identify, runtime, keys=keys), Bulkheads(dict.fromkeys(Bulkhead, 8)))
+    errors.install(app, oauth.door(runtime, keys))
 
     @context.serves(app, "/who", Action.QUERY, scope="ImagingStudy.s")  # type: ignore[arg-type] - an app adds routes as a blueprint does
     def who():
@@ -98,7 +98,7 @@ def _app(hall: Hall, keys: Keys) -> Flask:
     return app
 
 
-def _clients(hall: Hall) -> None:
+def _clients(runtime: Runtime) -> None:
     """A researcher, one that computes at node `central`, a repository, a provider, an operator, and two that lack something."""
     for key, role, approved in (
         ("university", "user", True),
@@ -106,8 +106,10 @@ def _clients(hall: Hall) -> None:
         ("other", "repository", True),
         ("us", "operator", True),
     ):
-        add_party(hall, builders.ACTOR, key, key, role, approved=approved)
-    add_node(hall, builders.ACTOR, "edge", kind="folder", hosting="federated", url="edge", networks=["10.1.0.0/16", "fd00::/8"])
+        add_party(runtime, builders.ACTOR, key, key, role, approved=approved)
+    add_node(
+        runtime, builders.ACTOR, "edge", kind="folder", hosting="federated", url="edge", networks=["10.1.0.0/16", "fd00::/8"]
+    )
     common = {"jwks": JWKS, "scopes": ["system/ImagingStudy.rs", "system/Patient.read"], "terms": builders.TERMS}
     users = common | {"purposes": ["AIRESEARCH", "AITRAIN"]}
     for client_id, more in {
@@ -120,7 +122,7 @@ def _clients(hall: Hall) -> None:
         "provider-unread": common | {"party": "hospital-a", "terms": None},
         "operator": common | {"party": "us", "terms": None},
     }.items():
-        add_client(hall, builders.ACTOR, client_id, **more)
+        add_client(runtime, builders.ACTOR, client_id, **more)
 
 
 @pytest.fixture(scope="module")
@@ -131,11 +133,11 @@ def keys(tmp_path_factory) -> Keys:
 @pytest.fixture
 def house(tmp_path, keys) -> House:
     clock = builders.Clock()
-    hall = builders.hall(tmp_path, clock=clock, token_seconds=900, trusted_proxies="10.9.0.0/24, ::1")
-    builders.seed(hall)
-    _clients(hall)
-    yield House(hall, keys, clock, _app(hall, keys))
-    hall.store.close()
+    runtime = builders.runtime(tmp_path, clock=clock, token_seconds=900, trusted_proxies="10.9.0.0/24, ::1")
+    builders.seed(runtime)
+    _clients(runtime)
+    yield House(runtime, keys, clock, _app(runtime, keys))
+    runtime.store.close()
 
 
 def refused(answer) -> tuple[int, str, str]:
@@ -222,11 +224,11 @@ def test_an_assertion_used_at_the_same_time_is_good_once(house):
 
 
 def test_an_assertion_used_at_the_same_time_is_good_once_on_postgresql(tmp_path, keys, postgresql):
-    hall = builders.hall(tmp_path, url=postgresql(), clock=builders.Clock())
-    builders.seed(hall)
-    _clients(hall)
-    _good_once(House(hall, keys, hall.clock, _app(hall, keys)))
-    hall.store.close()
+    runtime = builders.runtime(tmp_path, url=postgresql(), clock=builders.Clock())
+    builders.seed(runtime)
+    _clients(runtime)
+    _good_once(House(runtime, keys, runtime.clock, _app(runtime, keys)))
+    runtime.store.close()
 
 
 def _good_once(house: House) -> None:
@@ -235,7 +237,7 @@ def _good_once(house: House) -> None:
     def use(_: int) -> str:
         together.wait()
         try:
-            return authenticate(house.hall, made, (URL, BASE)).client_id
+            return authenticate(house.runtime, made, (URL, BASE)).client_id
         except Unauthenticated as failure:
             return failure.code
 
@@ -261,7 +263,7 @@ def test_a_used_assertion_is_forgotten_only_when_it_has_expired(house):
 def test_a_disabled_client_gets_no_token_and_its_token_opens_nothing_more(house):
     token = house.token()
     assert house.who(token).status_code == 200
-    set_client(house.hall, builders.ACTOR, "researcher", enabled=False)
+    set_client(house.runtime, builders.ACTOR, "researcher", enabled=False)
     answer = house.who(token)
     assert (answer.status_code, answer.json["title"]) == (401, "client-disabled")
     assert refused(house.post()) == (401, "invalid_client", "client-disabled")
@@ -278,7 +280,7 @@ def test_who_is_not_approved_or_did_not_accept_the_terms_gets_no_token(house, cl
 def test_a_refusal_for_terms_says_which_version_and_whom_to_ask(house):
     said = house.post(made=house.assertion("unread")).json["error_description"]
     assert builders.TERMS in said
-    assert house.hall.settings.contact in said
+    assert house.runtime.settings.contact in said
 
 
 @pytest.mark.parametrize(
@@ -334,9 +336,9 @@ def test_parameters_in_the_url_are_not_read(house):
 
 
 def test_no_token_is_given_over_clear_http_to_the_world(tmp_path, keys):
-    hall = builders.hall(tmp_path, public_url="http://accord.example")
-    answer = _app(hall, keys).test_client().post("/oauth/token", data={"grant_type": "client_credentials"})
-    hall.store.close()
+    runtime = builders.runtime(tmp_path, public_url="http://accord.example")
+    answer = _app(runtime, keys).test_client().post("/oauth/token", data={"grant_type": "client_credentials"})
+    runtime.store.close()
     assert (answer.status_code, answer.json["error"]) == (400, "insecure_transport")
 
 
@@ -431,17 +433,17 @@ def test_only_a_nodes_own_client_calling_from_its_network_is_inside(house, clien
 def test_a_client_of_a_node_that_is_not_linked_is_not_inside(house):
     token = house.token("compute")
     assert house.who(token, INSIDE).json["role"] == Role.INSIDE
-    move_node(house.hall, builders.ACTOR, "edge", "suspend")
+    move_node(house.runtime, builders.ACTOR, "edge", "suspend")
     assert house.who(token, INSIDE).json["role"] == Role.USER
 
 
 def test_what_governance_says_of_a_client_binds_its_next_request(house):
     token = BearerToken(house.token(), OUTSIDE)
-    assert identify(house.hall, token, keys=house.keys).subject.approved
-    with house.hall.store.write() as connection:
+    assert identify(house.runtime, token, keys=house.keys).subject.approved
+    with house.runtime.store.write() as connection:
         party = parties.find_id(connection, "university")
         governance.update_row(connection, t.party, party, house.clock(), approved=False)
-    assert not identify(house.hall, token, keys=house.keys).subject.approved
+    assert not identify(house.runtime, token, keys=house.keys).subject.approved
 
 
 @pytest.mark.parametrize(
@@ -489,7 +491,7 @@ def test_a_client_is_told_of_its_own_tokens_and_the_operator_of_all(house):
 
 def test_a_token_that_would_not_be_let_in_is_inactive(house):
     token = house.token("compute")
-    set_client(house.hall, builders.ACTOR, "compute", enabled=False)
+    set_client(house.runtime, builders.ACTOR, "compute", enabled=False)
     for text in (token, "nonsense", ""):
         assert house.post("/oauth/introspect", house.assertion("operator"), token=text).json == {"active": False}
 
@@ -506,12 +508,12 @@ def test_introspection_needs_proof_of_the_client(house):
 def client_file(tmp_path, keys, free_port) -> Path:
     """The file of a client of an Accord that listens."""
     base = f"http://127.0.0.1:{free_port}"
-    hall = builders.hall(tmp_path, public_url=base)
-    builders.seed(hall)
-    add_party(hall, builders.ACTOR, "university", "University", "user")
+    runtime = builders.runtime(tmp_path, public_url=base)
+    builders.seed(runtime)
+    add_party(runtime, builders.ACTOR, "university", "University", "user")
     private, public = new_client_key()
     add_client(
-        hall,
+        runtime,
         builders.ACTOR,
         "c1",
         party="university",
@@ -521,14 +523,14 @@ def client_file(tmp_path, keys, free_port) -> Path:
         terms=builders.TERMS,
     )
     write_client(tmp_path / "c1.json", ClientFile("c1", base + "/oauth/token", "system/*.rs", "AITRAIN", private))
-    server = make_server("127.0.0.1", free_port, _app(hall, keys), threaded=True)
+    server = make_server("127.0.0.1", free_port, _app(runtime, keys), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
     yield tmp_path / "c1.json"
     server.shutdown()
     thread.join()
     server.server_close()
-    hall.store.close()
+    runtime.store.close()
 
 
 def test_a_client_file_is_all_it_takes_to_get_a_token(client_file, keys):

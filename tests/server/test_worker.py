@@ -8,8 +8,8 @@ from tests.running import eventually
 
 def test_a_chore_that_hangs_on_its_node_keeps_no_other_waiting(monkeypatch) -> None:
     hangs, done, stopping = threading.Event(), threading.Event(), threading.Event()
-    hung = loop.Chore("recover", 1, lambda _hall: int(hangs.wait(30)))
-    other = loop.Chore("rebuild", 0.01, lambda _hall: done.set() or 0)
+    hung = loop.Chore("recover", 1, lambda _runtime: int(hangs.wait(30)))
+    other = loop.Chore("rebuild", 0.01, lambda _runtime: done.set() or 0)
     monkeypatch.setattr(loop, "chores", lambda: [other, hung])
     worker = threading.Thread(target=loop.run, args=(None, stopping))
     worker.start()

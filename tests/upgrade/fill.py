@@ -27,10 +27,10 @@ from server.usecases.batch import Batch, close_batch
 from server.usecases.client import add_client, set_client
 from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.deliver import Wanted, deliver_made
-from server.usecases.hall import Hall
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit, revoke_permit
+from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender, remove_sender
 from server.usecases.take import take
 from server.usecases.terms import publish_terms
@@ -77,47 +77,47 @@ class Cut(BaseException):
     """The process ends here."""
 
 
-def live(hall: Hall, clock: Clock, jwks: dict[str, object]) -> None:
+def live(runtime: Runtime, clock: Clock, jwks: dict[str, object]) -> None:
     """Live for an hour and a half, and stop in the middle of it."""
-    govern(hall, jwks)
+    govern(runtime, jwks)
     clock.on(3600)
-    deposit(hall, clock)
-    decide(hall, clock)
-    use(hall, clock)
-    keep(hall, clock)
-    leave_behind(hall, clock)
+    deposit(runtime, clock)
+    decide(runtime, clock)
+    use(runtime, clock)
+    keep(runtime, clock)
+    leave_behind(runtime, clock)
 
 
-def govern(hall: Hall, jwks: dict[str, object]) -> None:
+def govern(runtime: Runtime, jwks: dict[str, object]) -> None:
     """Terms, nodes, organisations, agreements, datasets, senders, clients, permits."""
-    publish_terms(hall, ACTOR, "1.0.0", b"Never for diagnosis.\n")
-    publish_terms(hall, ACTOR, "1.1.0", "Never for diagnosis, jamás.\n".encode())
-    add_node(hall, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8", "::1/128"])
-    add_node(hall, ACTOR, "regional", kind="folder", hosting="federated", url="regional", allow=["anonymous", "plain"])
+    publish_terms(runtime, ACTOR, "1.0.0", b"Never for diagnosis.\n")
+    publish_terms(runtime, ACTOR, "1.1.0", "Never for diagnosis, jamás.\n".encode())
+    add_node(runtime, ACTOR, "central", kind="folder", hosting="central", url="central", networks=["127.0.0.0/8", "::1/128"])
+    add_node(runtime, ACTOR, "regional", kind="folder", hosting="federated", url="regional", allow=["anonymous", "plain"])
     orthanc = {"kind": "orthanc", "hosting": "federated", "url": "http://127.0.0.1:8042", "secret_file": "/run/secrets/orthanc"}
-    add_node(hall, ACTOR, "orthanc", **orthanc)
-    move_node(hall, ACTOR, "orthanc", "unlink")
+    add_node(runtime, ACTOR, "orthanc", **orthanc)
+    move_node(runtime, ACTOR, "orthanc", "unlink")
     for key, role in PARTIES.items():
-        add_party(hall, ACTOR, key, key.replace("-", " ").title(), role, approved=key != "startup")
+        add_party(runtime, ACTOR, key, key.replace("-", " ").title(), role, approved=key != "startup")
     for alias, (provider, node, terms, moves) in AGREEMENTS.items():
         links = {"provider": provider, "node": node, "terms": terms, "starts": START}
-        add_agreement(hall, ACTOR, f"DSA-{alias}", **links, **{"visibility": "full"} | CONDITIONS.get(alias, {}))
-        add_dataset(hall, ACTOR, alias, f"DSA-{alias}", f"Dataset {alias}", "Frozen.")
+        add_agreement(runtime, ACTOR, f"DSA-{alias}", **links, **{"visibility": "full"} | CONDITIONS.get(alias, {}))
+        add_dataset(runtime, ACTOR, alias, f"DSA-{alias}", f"Dataset {alias}", "Frozen.")
         for verb in moves:
-            move_agreement(hall, ACTOR, f"DSA-{alias}", verb)
-    set_dataset(hall, ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "frozen"})
-    add_sender(hall, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")
-    attest_sender(hall, ACTOR, "LUNG", "STORESCU", "Dr. Attest", "2026-09-30")
-    add_sender(hall, ACTOR, "LUNG", "OLDPACS", "10.1.0.0/16")
-    remove_sender(hall, ACTOR, "LUNG", "OLDPACS")
-    add_sender(hall, ACTOR, "BREAST", "MAMMO", "::1/128")
+            move_agreement(runtime, ACTOR, f"DSA-{alias}", verb)
+    set_dataset(runtime, ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "frozen"})
+    add_sender(runtime, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")
+    attest_sender(runtime, ACTOR, "LUNG", "STORESCU", "Dr. Attest", "2026-09-30")
+    add_sender(runtime, ACTOR, "LUNG", "OLDPACS", "10.1.0.0/16")
+    remove_sender(runtime, ACTOR, "LUNG", "OLDPACS")
+    add_sender(runtime, ACTOR, "BREAST", "MAMMO", "::1/128")
     for client, (party, node, purposes, terms) in CLIENTS.items():
         links = {"party": party, "node": node, "terms": terms}
-        add_client(hall, ACTOR, client, **links, purposes=purposes, scopes=EVERY, jwks=jwks)
-    set_client(hall, ACTOR, "former", enabled=False)
-    add_permit(hall, ACTOR, "BREAST", "university", datetime(2027, 6, 1, tzinfo=UTC))
-    add_permit(hall, ACTOR, "BREAST", "elsewhere")
-    revoke_permit(hall, ACTOR, "BREAST", "elsewhere")
+        add_client(runtime, ACTOR, client, **links, purposes=purposes, scopes=EVERY, jwks=jwks)
+    set_client(runtime, ACTOR, "former", enabled=False)
+    add_permit(runtime, ACTOR, "BREAST", "university", datetime(2027, 6, 1, tzinfo=UTC))
+    add_permit(runtime, ACTOR, "BREAST", "elsewhere")
+    revoke_permit(runtime, ACTOR, "BREAST", "elsewhere")
 
 
 PARTIES = {
@@ -130,17 +130,17 @@ PARTIES = {
 }
 
 
-def opened(hall: Hall, alias: str, door: str) -> Batch:
+def opened(runtime: Runtime, alias: str, door: str) -> Batch:
     """A batch of the dataset's provider."""
-    return builders.batch(hall, alias, provider=AGREEMENTS[alias][0], door=door)
+    return builders.batch(runtime, alias, provider=AGREEMENTS[alias][0], door=door)
 
 
-def take_all(hall: Hall, batch: Batch, *files: tuple[str, memoryview, str]) -> None:
+def take_all(runtime: Runtime, batch: Batch, *files: tuple[str, memoryview, str]) -> None:
     """Take named files, each of which must come out as said."""
     for name, file, outcome in files:
-        taken = take(hall, batch, name, file)
+        taken = take(runtime, batch, name, file)
         assert f"{taken.outcome} {taken.rule}" == outcome, (name, taken)
-        hall.clock.on(1)
+        runtime.clock.on(1)
 
 
 def dicom(name: str, outcome: str) -> tuple[str, memoryview, str]:
@@ -155,70 +155,72 @@ def small(uid: str, outcome: str = "pass declared", **elements: object) -> tuple
     return f"{uid}.dcm", made(uid, study=study, series=series, **elements), outcome
 
 
-def deposit(hall: Hall, clock: Clock) -> None:
+def deposit(runtime: Runtime, clock: Clock) -> None:
     """Every door, every outcome, every dataset that takes something."""
-    association = builders.association(hall)
-    take_all(hall, association, *(dicom(f"ct/liver/{n}.dcm", "pass attested") for n in ("01", "02")))
-    take_all(hall, association, dicom("seg/liver_seg.dcm", "pass attested"), dicom("mr/emri_small.dcm", "pass declared"))
-    take_all(hall, association, dicom("mr/emri_small.dcm", "duplicate known"), dicom("charset/chrFren.dcm", "review person-name"))
-    take_all(hall, association, dicom("malformed/no_meta.dcm", "reject not-dicom"))
-    close_batch(hall, association.id)
-    request = opened(hall, "LUNG", "stow")
+    association = builders.association(runtime)
+    take_all(runtime, association, *(dicom(f"ct/liver/{n}.dcm", "pass attested") for n in ("01", "02")))
+    take_all(runtime, association, dicom("seg/liver_seg.dcm", "pass attested"), dicom("mr/emri_small.dcm", "pass declared"))
+    take_all(
+        runtime, association, dicom("mr/emri_small.dcm", "duplicate known"), dicom("charset/chrFren.dcm", "review person-name")
+    )
+    take_all(runtime, association, dicom("malformed/no_meta.dcm", "reject not-dicom"))
+    close_batch(runtime, association.id)
+    request = opened(runtime, "LUNG", "stow")
     words = {"StudyDescription": "Überblick", "PatientSex": "F", "PatientAge": "061Y", "PatientName": "P1", "SeriesNumber": 1}
-    take_all(hall, request, *(small(f"1.2.3.1.{n}", InstanceNumber=n, **words) for n in (1, 2)))
-    take_all(hall, request, small("1.2.3.1.1", "reject content-conflict", InstanceNumber=9, **words))
-    take_all(hall, request, dicom("charset/chrGreek.dcm", "reject person-name"))
-    take_all(hall, request, *(small(f"1.2.{study}.1.1") for study in (20, 21, 22)))
-    close_batch(hall, request.id)
+    take_all(runtime, request, *(small(f"1.2.3.1.{n}", InstanceNumber=n, **words) for n in (1, 2)))
+    take_all(runtime, request, small("1.2.3.1.1", "reject content-conflict", InstanceNumber=9, **words))
+    take_all(runtime, request, dicom("charset/chrGreek.dcm", "reject person-name"))
+    take_all(runtime, request, *(small(f"1.2.{study}.1.1") for study in (20, 21, 22)))
+    close_batch(runtime, request.id)
     clock.on(10)
-    document.rebuild(hall)
-    again = opened(hall, "LUNG", "stow")
-    take_all(hall, again, small("1.2.3.2.1", Modality="PT", BodyPartExamined="CHEST", **words | {"SeriesNumber": 2}))
-    close_batch(hall, again.id)
+    document.rebuild(runtime)
+    again = opened(runtime, "LUNG", "stow")
+    take_all(runtime, again, small("1.2.3.2.1", Modality="PT", BodyPartExamined="CHEST", **words | {"SeriesNumber": 2}))
+    close_batch(runtime, again.id)
     for alias, uid in (("QUIET", "1.2.6.1.1"), ("FAR", "1.2.7.1.1"), ("PAUSED", "1.2.8.1.1"), ("OVER", "1.2.9.1.1")):
-        push = opened(hall, alias, "push")
-        take_all(hall, push, small(uid, Modality="CT", PatientID=f"P-{alias}", PatientName=f"P-{alias}"))
-        close_batch(hall, push.id)
-    breast = opened(hall, "BREAST", "push")
-    take_all(hall, breast, *(small(f"1.2.5.1.{n}", Modality="MG", PatientID="P5", PatientName="P5") for n in (1, 2)))
-    close_batch(hall, breast.id)
+        push = opened(runtime, alias, "push")
+        take_all(runtime, push, small(uid, Modality="CT", PatientID=f"P-{alias}", PatientName=f"P-{alias}"))
+        close_batch(runtime, push.id)
+    breast = opened(runtime, "BREAST", "push")
+    take_all(runtime, breast, *(small(f"1.2.5.1.{n}", Modality="MG", PatientID="P5", PatientName="P5") for n in (1, 2)))
+    close_batch(runtime, breast.id)
     clock.on(10)
-    document.rebuild(hall)
+    document.rebuild(runtime)
 
 
-def decide(hall: Hall, clock: Clock) -> None:
+def decide(runtime: Runtime, clock: Clock) -> None:
     """What waits is released, refused, corrected or waits on; studies are withdrawn; blocks are lifted; a crash is worked off."""
-    push = opened(hall, "LUNG", "push")
-    take_all(hall, push, *(small(f"1.2.{study}.1.1", "review institution", **WAITS) for study in (10, 11, 23, 24, 25)))
-    take_all(hall, push, small("1.2.25.1.1", "review institution", InstitutionName="Corrected"))
-    close_batch(hall, push.id)
-    release.release(hall, ACTOR, push.key, frozenset({"1.2.10.1.1"}))
-    release.refuse(hall, ACTOR, push.key, frozenset({"1.2.23.1.1"}))
+    push = opened(runtime, "LUNG", "push")
+    take_all(runtime, push, *(small(f"1.2.{study}.1.1", "review institution", **WAITS) for study in (10, 11, 23, 24, 25)))
+    take_all(runtime, push, small("1.2.25.1.1", "review institution", InstitutionName="Corrected"))
+    close_batch(runtime, push.id)
+    release.release(runtime, ACTOR, push.key, frozenset({"1.2.10.1.1"}))
+    release.refuse(runtime, ACTOR, push.key, frozenset({"1.2.23.1.1"}))
     for study in ("1.2.20", "1.2.21"):
-        withdraw.withdraw_study(hall, ACTOR, study)
-    reconcile.purge(hall)
-    withdraw.lift_block(hall, ACTOR, "1.2.21")
-    crash(hall, "1.2.26.1.1", "stored")
+        withdraw.withdraw_study(runtime, ACTOR, study)
+    reconcile.purge(runtime)
+    withdraw.lift_block(runtime, ACTOR, "1.2.21")
+    crash(runtime, "1.2.26.1.1", "stored")
     clock.on(700)
-    reconcile.recover(hall)
-    document.rebuild(hall)
+    reconcile.recover(runtime)
+    document.rebuild(runtime)
 
 
-def crash(hall: Hall, uid: str, point: str) -> None:
+def crash(runtime: Runtime, uid: str, point: str) -> None:
     """A process that ends at this point of custody; its batch is closed when the sender has gone."""
 
     def reached(name: str) -> None:
         if name == point:
             raise Cut
 
-    batch = opened(hall, "LUNG", "push")
+    batch = opened(runtime, "LUNG", "push")
     try:
-        take(replace(hall, reached=reached), batch, *small(uid)[:2])
+        take(replace(runtime, reached=reached), batch, *small(uid)[:2])
     except Cut:
-        close_batch(hall, batch.id)
+        close_batch(runtime, batch.id)
 
 
-def use(hall: Hall, clock: Clock) -> None:
+def use(runtime: Runtime, clock: Clock) -> None:
     """Searches, a preview, and windows of use that are over."""
     for client, study, action in (
         ("researcher", STUDY, Action.EXPORT),
@@ -226,67 +228,67 @@ def use(hall: Hall, clock: Clock) -> None:
         ("pacs-a", STUDY, Action.VIEW),
         ("researcher", "1.2.5", Action.PREVIEW),
     ):
-        retrieved(hall, client, study, action)
-    FACTS["studies"](hall)
-    FACTS["organisations"](hall)
-    hall.accesses.flush()
+        retrieved(runtime, client, study, action)
+    FACTS["studies"](runtime)
+    FACTS["organisations"](runtime)
+    runtime.accesses.flush()
     clock.on(700)
-    ledger.close_windows(hall)
-    with hall.store.write() as connection:
-        clients.use_assertion(connection, "researcher", "assertion-1", datetime(2027, 1, 1, tzinfo=UTC), hall.clock())
+    ledger.close_windows(runtime)
+    with runtime.store.write() as connection:
+        clients.use_assertion(connection, "researcher", "assertion-1", datetime(2027, 1, 1, tzinfo=UTC), runtime.clock())
 
 
-def retrieved(hall: Hall, client: str, study: str, action: Action) -> None:
+def retrieved(runtime: Runtime, client: str, study: str, action: Action) -> None:
     """A use, recorded before its first byte."""
-    asking = caller(hall, client, inside=client == "compute")
-    deliver_made(hall, asking, Wanted(study), action, bytes)
+    asking = caller(runtime, client, inside=client == "compute")
+    deliver_made(runtime, asking, Wanted(study), action, bytes)
 
 
-def keep(hall: Hall, clock: Clock) -> None:
+def keep(runtime: Runtime, clock: Clock) -> None:
     """Two roots, and one body that may no longer be read."""
-    ledger.sequence(hall)
-    ledger.checkpoint(hall)
-    with hall.store.write() as connection:
+    ledger.sequence(runtime)
+    ledger.checkpoint(runtime)
+    with runtime.store.write() as connection:
         erased = next(e.id for e in rows.read_rows(connection) if b'"party":"startup","role"' in (e.body or b""))
         connection.execute(t.ledger_body.delete().where(t.ledger_body.c.id == erased))
-    set_client(hall, ACTOR, "researcher", terms="1.1.0")
+    set_client(runtime, ACTOR, "researcher", terms="1.1.0")
     clock.on(60)
-    ledger.sequence(hall)
-    ledger.checkpoint(hall)
+    ledger.sequence(runtime)
+    ledger.checkpoint(runtime)
 
 
-def leave_behind(hall: Hall, clock: Clock) -> None:
+def leave_behind(runtime: Runtime, clock: Clock) -> None:
     """What the next release finds unfinished: claims, purges, an open batch, an open window, a study without its document."""
-    waiting = reports_of(hall, "1.2.24.1.1")
-    release.refuse(hall, ACTOR, waiting, frozenset({"1.2.24.1.1"}))
-    withdraw.withdraw_study(hall, ACTOR, "1.2.22")
-    crash(hall, "1.2.30.1.1", "stored")
-    crash(hall, "1.2.31.1.1", "claimed")
-    left = opened(hall, "LUNG", "push")
-    take_all(hall, left, small("1.2.40.1.1"), small("1.2.41.1.1", "review institution", **WAITS))
-    retrieved(hall, "compute", STUDY, Action.PROCESS)
-    move_agreement(hall, ACTOR, "DSA-PAUSED", "suspend")
-    move_agreement(hall, ACTOR, "DSA-OVER", "terminate")
-    move_node(hall, ACTOR, "regional", "suspend")
+    waiting = reports_of(runtime, "1.2.24.1.1")
+    release.refuse(runtime, ACTOR, waiting, frozenset({"1.2.24.1.1"}))
+    withdraw.withdraw_study(runtime, ACTOR, "1.2.22")
+    crash(runtime, "1.2.30.1.1", "stored")
+    crash(runtime, "1.2.31.1.1", "claimed")
+    left = opened(runtime, "LUNG", "push")
+    take_all(runtime, left, small("1.2.40.1.1"), small("1.2.41.1.1", "review institution", **WAITS))
+    retrieved(runtime, "compute", STUDY, Action.PROCESS)
+    move_agreement(runtime, ACTOR, "DSA-PAUSED", "suspend")
+    move_agreement(runtime, ACTOR, "DSA-OVER", "terminate")
+    move_node(runtime, ACTOR, "regional", "suspend")
     clock.on(240)
 
 
-def reports_of(hall: Hall, uid: str) -> str:
+def reports_of(runtime: Runtime, uid: str) -> str:
     """The key of the batch that brought this object."""
-    return next(key for key, told in FACTS["reports"](hall).items() if any(f[1] == uid for f in told[-1]))
+    return next(key for key, told in FACTS["reports"](runtime).items() if any(f[1] == uid for f in told[-1]))
 
 
 def fill(folder: Path, url: str, jwks: dict[str, object]) -> dict[str, object]:
-    """Freeze a hall on this database, whose keys come in the same order on every one; what it tells of itself."""
+    """Freeze a runtime on this database, whose keys come in the same order on every one; what it tells of itself."""
     number, clock = count(), Clock(START)
-    hall = replace(builders.hall(folder, url=url, clock=clock), holder="frozen:1:0")
+    runtime = replace(builders.runtime(folder, url=url, clock=clock), holder="frozen:1:0")
     with patch.object(secrets, "token_hex", lambda size: sha256(b"%d" % next(number)).hexdigest()[: 2 * size]):
-        live(hall, clock, jwks)
-    hall.accesses.close()
-    samples = freeze(hall, HERE / str(migrate.newest()))
-    told = {"at": clock.at.isoformat(), "samples": samples, "facts": {name: fact(hall) for name, fact in FACTS.items()}}
-    hall.accesses.close()
-    hall.store.close()
+        live(runtime, clock, jwks)
+    runtime.accesses.close()
+    samples = freeze(runtime, HERE / str(migrate.newest()))
+    told = {"at": clock.at.isoformat(), "samples": samples, "facts": {name: fact(runtime) for name, fact in FACTS.items()}}
+    runtime.accesses.close()
+    runtime.store.close()
     return told
 
 

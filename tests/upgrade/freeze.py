@@ -20,7 +20,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 import psycopg
 from sqlalchemy import make_url
 
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 from tests import servers
 from tests.builders import DICOM
 
@@ -28,14 +28,14 @@ NOT_SQL = re.compile(r"^(--.*|\\.*)?\n", re.MULTILINE)
 """Comments, and what only psql understands."""
 
 
-def freeze(hall: Hall, target: Path) -> dict[str, str]:
+def freeze(runtime: Runtime, target: Path) -> dict[str, str]:
     """Write the database and the files; which of these are samples instead (path in the data directory → sample)."""
-    if hall.store.is_sqlite:
-        target.with_suffix(".sqlite.gz").write_bytes(gzip.compress(_sqlite(hall.settings.data_dir / "accord.db"), mtime=0))
+    if runtime.store.is_sqlite:
+        target.with_suffix(".sqlite.gz").write_bytes(gzip.compress(_sqlite(runtime.settings.data_dir / "accord.db"), mtime=0))
     else:
-        statements = _statements(hall.settings.sqlalchemy_url)
+        statements = _statements(runtime.settings.sqlalchemy_url)
         target.with_suffix(".postgresql.sql.gz").write_bytes(gzip.compress(statements.encode(), mtime=0))
-    return _freeze_files(hall.settings.data_dir, target.with_suffix(".files.zip"))
+    return _freeze_files(runtime.settings.data_dir, target.with_suffix(".files.zip"))
 
 
 def _sqlite(source: Path) -> bytes:

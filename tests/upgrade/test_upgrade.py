@@ -39,16 +39,16 @@ def frozen(request):
 
 @pytest.fixture
 def world(frozen, database, tmp_path):
-    """A hall of this release on a frozen world, at the moment when that was frozen."""
+    """A runtime of this release on a frozen world, at the moment when that was frozen."""
     thaw(frozen, database, tmp_path / "data")
-    hall = builders.hall(tmp_path, url=database, clock=builders.Clock(datetime.fromisoformat(told(frozen)["at"])))
-    yield hall
-    hall.accesses.close()
-    hall.store.close()
+    runtime = builders.runtime(tmp_path, url=database, clock=builders.Clock(datetime.fromisoformat(told(frozen)["at"])))
+    yield runtime
+    runtime.accesses.close()
+    runtime.store.close()
 
 
-def states(hall):
-    with hall.store.read() as connection:
+def states(runtime):
+    with runtime.store.read() as connection:
         c = t.custody.c
         return {row.sop_uid: row.state for row in connection.execute(select(c.sop_uid, c.state).order_by(c.id))}
 
@@ -102,17 +102,17 @@ def test_its_objects_are_given_out_to_the_byte(world):
     assert ledger.verify(world).broken is None
 
 
-def study_of(hall, uid):
+def study_of(runtime, uid):
     """What QIDO tells of a study, and its FHIR document."""
     asked = Query(Level.STUDY, EVERYTHING, Page())
-    fragments = [json.loads(f.replace(b"\1", b"")) for f in search.fragments(hall, caller(hall, "researcher"), asked)]
+    fragments = [json.loads(f.replace(b"\1", b"")) for f in search.fragments(runtime, caller(runtime, "researcher"), asked)]
     fragment = next(f for f in fragments if f["0020000D"]["Value"] == [uid])
-    served = read.read_resource(hall, caller(hall, "researcher"), "ImagingStudy", study_key(uid))
+    served = read.read_resource(runtime, caller(runtime, "researcher"), "ImagingStudy", study_key(uid))
     return fragment, json.loads(served.body)
 
 
-def form_of(hall, uid):
-    with hall.store.read() as connection:
+def form_of(runtime, uid):
+    with runtime.store.read() as connection:
         return connection.execute(select(t.study.c.form).where(t.study.c.study_uid == uid)).scalar_one()
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import func, select
 
 from adapters.sql import tables as t
 from server.usecases import ledger
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 from tests import builders
 
 
@@ -21,45 +21,45 @@ def clock() -> builders.Clock:
 
 
 @pytest.fixture
-def built(tmp_path: Path, clock: builders.Clock) -> Iterator[Hall]:
-    """A seeded hall on SQLite."""
-    hall = builders.hall(tmp_path, clock=clock)
-    builders.seed(hall)
-    yield hall
-    leave(hall)
+def built(tmp_path: Path, clock: builders.Clock) -> Iterator[Runtime]:
+    """A seeded runtime on SQLite."""
+    runtime = builders.runtime(tmp_path, clock=clock)
+    builders.seed(runtime)
+    yield runtime
+    leave(runtime)
 
 
 @pytest.fixture
-def anywhere(tmp_path: Path, clock: builders.Clock, database: str) -> Iterator[Hall]:
-    """A seeded hall on each of the two databases."""
-    hall = builders.hall(tmp_path, url=database, clock=clock)
-    builders.seed(hall)
-    yield hall
-    leave(hall)
+def anywhere(tmp_path: Path, clock: builders.Clock, database: str) -> Iterator[Runtime]:
+    """A seeded runtime on each of the two databases."""
+    runtime = builders.runtime(tmp_path, url=database, clock=clock)
+    builders.seed(runtime)
+    yield runtime
+    leave(runtime)
 
 
 @pytest.fixture
-def doors(anywhere: Hall, tmp_path: Path, clock: builders.Clock, database: str) -> Iterator[tuple[Hall, Hall]]:
+def doors(anywhere: Runtime, tmp_path: Path, clock: builders.Clock, database: str) -> Iterator[tuple[Runtime, Runtime]]:
     """Two processes' halls on one database and data directory."""
-    other = builders.hall(tmp_path, url=database, clock=clock)
+    other = builders.runtime(tmp_path, url=database, clock=clock)
     yield anywhere, other
     leave(other)
 
 
-def leave(hall: Hall) -> None:
-    hall.accesses.close()
-    hall.store.close()
+def leave(runtime: Runtime) -> None:
+    runtime.accesses.close()
+    runtime.store.close()
 
 
 @pytest.fixture
-def dies(tmp_path: Path, clock: builders.Clock) -> Callable[[Hall, str, Callable[[Hall], object]], None]:
-    """Call it with a hall, a named point and something to do: a process of its own does it and dies there, as by kill -9."""
+def dies(tmp_path: Path, clock: builders.Clock) -> Callable[[Runtime, str, Callable[[Runtime], object]], None]:
+    """Call it with a runtime, a named point and something to do: a process of its own does it and dies there, as by kill -9."""
 
-    def run(hall: Hall, point: str, work: Callable[[Hall], object]) -> None:
+    def run(runtime: Runtime, point: str, work: Callable[[Runtime], object]) -> None:
         child = os.fork()
         if not child:
             try:
-                own = builders.hall(tmp_path, url=hall.settings.database_url, clock=clock)
+                own = builders.runtime(tmp_path, url=runtime.settings.database_url, clock=clock)
                 work(replace(own, reached=lambda reached: os._exit(9) if reached == point else None))
             finally:
                 os._exit(1)  # it was to die before this
@@ -69,27 +69,27 @@ def dies(tmp_path: Path, clock: builders.Clock) -> Callable[[Hall, str, Callable
 
 
 @pytest.fixture
-def sound() -> Callable[[Hall], None]:
+def sound() -> Callable[[Runtime], None]:
     """Call it: nothing indexed is absent from its node, nothing is kept twice or for nobody, counts and ledger are exact."""
     return _sound
 
 
-def _sound(hall: Hall) -> None:
-    with hall.store.read() as connection:
+def _sound(runtime: Runtime) -> None:
+    with runtime.store.read() as connection:
         held = connection.execute(select(t.custody).where(t.custody.c.state == "held")).all()
         review = connection.execute(select(t.custody).where(t.custody.c.state == "review")).all()
         passing = connection.execute(select(t.custody).where(t.custody.c.state.in_(["receiving", "withdrawn", "refusing"]))).all()
         indexed = connection.execute(select(t.instance.c.custody, t.instance.c.sop_uid)).all()
         counted = select(t.study.c.instances, func.count(t.instance.c.id)).join(t.instance, t.instance.c.study == t.study.c.id)
         assert all(a == b for a, b in connection.execute(counted.group_by(t.study.c.id, t.study.c.instances)))
-        nodes = {row.id: hall.node(connection, row.id) for row in hall.governance(connection).nodes.values()}
+        nodes = {row.id: runtime.node(connection, row.id) for row in runtime.governance.current(connection).nodes.values()}
         assert sorted(indexed) == sorted((row.id, row.sop_uid) for row in held)
         assert passing == []
         for row in (*held, *review):
-            node = hall.quarantine if row.quarantined else nodes[row.node]
+            node = runtime.quarantine if row.quarantined else nodes[row.node]
             with node.open(row.place) as source:
                 assert sha256(source.read()).digest() == row.file_digest
     assert sorted(p for node in nodes.values() for p in node.places()) == sorted({row.place for row in held})
-    assert sorted(hall.quarantine.places()) == sorted({row.place for row in review})
-    ledger.sequence(hall)
-    assert ledger.verify(hall).broken is None
+    assert sorted(runtime.quarantine.places()) == sorted({row.place for row in review})
+    ledger.sequence(runtime)
+    assert ledger.verify(runtime).broken is None

@@ -63,11 +63,11 @@ def test_a_stop_between_claim_and_settle_binds_too(built, sound, clock):
 
 
 def test_an_expired_agreement_takes_nothing(tmp_path, clock):
-    hall = builders.hall(tmp_path, clock=clock)
-    builders.seed(hall, ends=clock().replace(day=23))
+    runtime = builders.runtime(tmp_path, clock=clock)
+    builders.seed(runtime, ends=clock().replace(day=23))
     clock.on(86_400)
-    assert deposit(hall, made()) == ("reject", "agreement-expired")
-    hall.store.close()
+    assert deposit(runtime, made()) == ("reject", "agreement-expired")
+    runtime.store.close()
 
 
 def test_a_closed_batch_takes_nothing_more(built, sound, clock):

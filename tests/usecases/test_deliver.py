@@ -14,9 +14,9 @@ from consent.subject import ANONYMOUS, Role
 from mappings.failures import Forbidden, Full, Gone, NotAcceptable, NotFound, Unavailable
 from server.usecases import render, search, withdraw
 from server.usecases.deliver import Wanted, action_of, deliver, deliver_made, grant
-from server.usecases.hall import Caller
 from server.usecases.node import move_node
 from server.usecases.render import Picture
+from server.usecases.runtime import Caller
 from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
@@ -28,31 +28,31 @@ USER, INSIDE, PROVIDER, OPERATOR = (builders.caller(r) for r in (Role.USER, Role
 
 @pytest.fixture
 def shared(tmp_path, clock):
-    """Makes a hall under an agreement of these conditions, with one study of two images."""
+    """Makes a runtime under an agreement of these conditions, with one study of two images."""
     made_halls = []
 
     def make(**agreement):
-        hall = builders.hall(tmp_path, clock=clock)
-        builders.seed(hall, **agreement)
-        batch = builders.batch(hall)
+        runtime = builders.runtime(tmp_path, clock=clock)
+        builders.seed(runtime, **agreement)
+        batch = builders.batch(runtime)
         for n in (1, 2):
-            take(hall, batch, "a", made(f"1.2.3.1.{n}"))
-        made_halls.append(hall)
-        return hall
+            take(runtime, batch, "a", made(f"1.2.3.1.{n}"))
+        made_halls.append(runtime)
+        return runtime
 
     yield make
-    for hall in made_halls:
-        hall.accesses.close()
-        hall.store.close()
+    for runtime in made_halls:
+        runtime.accesses.close()
+        runtime.store.close()
 
 
-def accesses(hall):
-    with hall.store.read() as connection:
+def accesses(runtime):
+    with runtime.store.read() as connection:
         return [(r.action, r.status, r.count) for r in connection.execute(select(t.access).order_by(t.access.c.id))]
 
 
-def kinds(hall):
-    with hall.store.read() as connection:
+def kinds(runtime):
+    with runtime.store.read() as connection:
         found = select(t.ledger_body.c.kind).where(t.ledger_body.c.kind.startswith("use.")).order_by(t.ledger_body.c.id)
         return list(connection.execute(found).scalars())
 
@@ -67,10 +67,10 @@ def kinds(hall):
     ],
 )
 def test_what_a_caller_may_not_know_of_is_not_found(shared, who, agreement):
-    hall = shared(**agreement)
+    runtime = shared(**agreement)
     for wanted in (STUDY, Wanted("9.9")):
         with pytest.raises(NotFound) as found:
-            grant(hall, who, wanted, Action.EXPORT)
+            grant(runtime, who, wanted, Action.EXPORT)
         assert found.value.sentence == "There is no such study here, or none for you."
 
 
@@ -86,20 +86,20 @@ def test_what_a_caller_may_not_know_of_is_not_found(shared, who, agreement):
     ],
 )
 def test_what_a_caller_knows_of_and_may_not_have_is_forbidden_by_a_named_rule_and_says_whom_to_ask(shared, who, action, rule):
-    hall = shared()
+    runtime = shared()
     with pytest.raises(Forbidden) as refused:
-        grant(hall, who, STUDY, action)
+        grant(runtime, who, STUDY, action)
     assert refused.value.code == rule
     assert SENTENCES[rule] in refused.value.sentence
-    assert hall.settings.contact in refused.value.sentence
+    assert runtime.settings.contact in refused.value.sentence
 
 
 def test_what_is_quarantined_is_not_found_even_by_its_provider(shared):
-    hall = shared()
-    take(hall, builders.batch(hall), "a", made("1.2.9.1.1", study="1.2.9", InstitutionName="Hospital"))
+    runtime = shared()
+    take(runtime, builders.batch(runtime), "a", made("1.2.9.1.1", study="1.2.9", InstitutionName="Hospital"))
     for who in (PROVIDER, USER, OPERATOR):
         with pytest.raises(NotFound):
-            search.metadata(hall, who, Wanted("1.2.9"))
+            search.metadata(runtime, who, Wanted("1.2.9"))
 
 
 @pytest.mark.parametrize(
@@ -116,9 +116,9 @@ def test_bytes_are_processed_inside_and_exported_elsewhere():
 
 @pytest.mark.parametrize(("who", "action"), [(INSIDE, Action.PROCESS), (PROVIDER, Action.EXPORT)])
 def test_what_leaves_is_recorded_first_and_is_what_came(shared, who, action):
-    hall = shared()
-    delivery = deliver(hall, who, STUDY, len)
-    assert (accesses(hall), kinds(hall)) == ([(str(action), 200, 2)], ["use.opened"])
+    runtime = shared()
+    delivery = deliver(runtime, who, STUDY, len)
+    assert (accesses(runtime), kinds(runtime)) == ([(str(action), 200, 2)], ["use.opened"])
     assert delivery.form == 2
     sent = [b"".join(chunks) for _, chunks in delivery]
     assert sent == [bytes(made(f"1.2.3.1.{n}")) for n in (1, 2)]
@@ -126,22 +126,22 @@ def test_what_leaves_is_recorded_first_and_is_what_came(shared, who, action):
 
 
 def test_a_use_is_recorded_with_agreement_and_terms(shared):
-    hall = shared()
-    deliver(hall, INSIDE, STUDY, len)
-    with hall.store.read() as connection:
+    runtime = shared()
+    deliver(runtime, INSIDE, STUDY, len)
+    with runtime.store.read() as connection:
         body = connection.execute(select(t.ledger_body.c.body).where(t.ledger_body.c.kind == "use.opened")).scalar_one()
     assert b'"agreement":"DSA-LUNG@1"' in body
     assert b'"terms":"1.0.0"' in body
 
 
 def test_a_stream_that_breaks_is_recorded_too(shared):
-    hall = shared()
-    sending = iter(deliver(hall, INSIDE, STUDY, len))
+    runtime = shared()
+    sending = iter(deliver(runtime, INSIDE, STUDY, len))
     b"".join(next(sending)[1])
-    move_node(hall, ACTOR, "central", "unlink")
+    move_node(runtime, ACTOR, "central", "unlink")
     with pytest.raises(Exception, match="stopped"):
         next(sending)
-    assert accesses(hall) == [("process", 200, 2), ("process", 500, 2)]
+    assert accesses(runtime) == [("process", 200, 2), ("process", 500, 2)]
 
 
 class Cut(BytesIO):
@@ -154,44 +154,44 @@ class Cut(BytesIO):
 
 
 def test_an_object_that_breaks_in_its_middle_is_recorded_too(shared, monkeypatch):
-    hall = shared()
+    runtime = shared()
     monkeypatch.setattr(FolderNode, "open", lambda *_: Cut(bytes(99)))
-    delivery = deliver(hall, INSIDE, STUDY, len)
+    delivery = deliver(runtime, INSIDE, STUDY, len)
     _, chunks = next(iter(delivery))
     assert len(next(chunks)) == 10
     with pytest.raises(Unavailable):
         next(chunks)
-    assert accesses(hall) == [("process", 200, 2), ("process", 500, 2)]
+    assert accesses(runtime) == [("process", 200, 2), ("process", 500, 2)]
 
 
 def test_a_node_that_is_down_says_so_before_an_answer_begins(shared, monkeypatch):
-    hall = shared()
+    runtime = shared()
 
     def down(*_):
         raise Unavailable("node-unavailable", "-")
 
     monkeypatch.setattr(FolderNode, "open", down)
     with pytest.raises(Unavailable):
-        deliver(hall, INSIDE, STUDY, len)
-    assert accesses(hall) == [("process", 200, 2), ("process", 500, 2)]
+        deliver(runtime, INSIDE, STUDY, len)
+    assert accesses(runtime) == [("process", 200, 2), ("process", 500, 2)]
 
 
 def test_a_form_that_can_not_be_made_is_no_use(shared):
     def refuse(_objects):
         raise NotAcceptable("not-acceptable", "-")
 
-    hall = shared()
+    runtime = shared()
     with pytest.raises(NotAcceptable):
-        deliver(hall, INSIDE, STUDY, refuse)
-    assert (accesses(hall), kinds(hall)) == ([], [])
+        deliver(runtime, INSIDE, STUDY, refuse)
+    assert (accesses(runtime), kinds(runtime)) == ([], [])
 
 
 @pytest.fixture
 def unrecorded(shared, monkeypatch):
-    """A hall whose every durable commit fails, and the files that its node has opened."""
+    """A runtime whose every durable commit fails, and the files that its node has opened."""
     opened = []
-    hall = shared()
-    really, write = FolderNode.open, hall.store.write
+    runtime = shared()
+    really, write = FolderNode.open, runtime.store.write
 
     @contextmanager
     def fails(*, durable=True):
@@ -200,33 +200,33 @@ def unrecorded(shared, monkeypatch):
             if durable:
                 raise Full("storage-full", "-")
 
-    monkeypatch.setattr(hall.store, "write", fails)
+    monkeypatch.setattr(runtime.store, "write", fails)
     monkeypatch.setattr(FolderNode, "open", lambda self, place: opened.append(place) or really(self, place))
-    return hall, opened
+    return runtime, opened
 
 
 def test_without_a_committed_record_there_is_no_delivery_and_no_file_is_opened(unrecorded):
-    hall, opened = unrecorded
+    runtime, opened = unrecorded
     with pytest.raises(Full):
-        deliver(hall, INSIDE, STUDY, len)
-    assert (opened, accesses(hall)) == ([], [])
+        deliver(runtime, INSIDE, STUDY, len)
+    assert (opened, accesses(runtime)) == ([], [])
 
 
 def test_without_a_committed_record_no_picture_is_handed_over(unrecorded):
-    hall, _ = unrecorded
+    runtime, _ = unrecorded
     for picture in (Picture(), Picture(media_type="image/png")):
         with pytest.raises(Full):
-            render.render(hall, USER, IMAGE, picture)
+            render.render(runtime, USER, IMAGE, picture)
     with pytest.raises(Full):
-        deliver_made(hall, PROVIDER, IMAGE, Action.EXPORT, bytes)
-    assert accesses(hall) == []
+        deliver_made(runtime, PROVIDER, IMAGE, Action.EXPORT, bytes)
+    assert accesses(runtime) == []
 
 
 def test_metadata_needs_query_and_is_noted(shared):
-    hall = shared()
-    assert len(search.metadata(hall, USER, STUDY)) == 2
-    hall.accesses.flush()
-    assert accesses(hall) == [("query", 200, 2)]
+    runtime = shared()
+    assert len(search.metadata(runtime, USER, STUDY)) == 2
+    runtime.accesses.flush()
+    assert accesses(runtime) == [("query", 200, 2)]
 
 
 # --- pictures
@@ -255,44 +255,44 @@ def test_a_small_jpeg_in_its_own_window_is_a_preview_and_anything_else_a_view(pi
     ],
 )
 def test_pictures_are_seen_as_visibility_says(shared, visibility, seen, rule):
-    hall = shared(visibility=visibility)
+    runtime = shared(visibility=visibility)
     for picture in (Picture(), Picture(media_type="image/png")):
         if picture in seen:
-            assert render.render(hall, USER, IMAGE, picture)
+            assert render.render(runtime, USER, IMAGE, picture)
         else:
             with pytest.raises(Forbidden) as refused:
-                render.render(hall, USER, IMAGE, picture)
+                render.render(runtime, USER, IMAGE, picture)
             assert refused.value.code == rule
 
 
 def test_a_preview_is_an_access_row_and_a_view_a_ledger_entry_too(shared):
-    hall = shared()
-    assert render.render(hall, USER, IMAGE, Picture())[:2] == b"\xff\xd8"
-    assert (accesses(hall), kinds(hall)) == ([("preview", 200, 1)], [])
-    assert render.render(hall, USER, IMAGE, Picture(media_type="image/png"))[:4] == b"\x89PNG"
-    assert (accesses(hall)[1:], kinds(hall)) == ([("view", 200, 1)], ["use.opened"])
+    runtime = shared()
+    assert render.render(runtime, USER, IMAGE, Picture())[:2] == b"\xff\xd8"
+    assert (accesses(runtime), kinds(runtime)) == ([("preview", 200, 1)], [])
+    assert render.render(runtime, USER, IMAGE, Picture(media_type="image/png"))[:4] == b"\x89PNG"
+    assert (accesses(runtime)[1:], kinds(runtime)) == ([("view", 200, 1)], ["use.opened"])
 
 
 def test_a_frame_that_is_not_there_is_no_picture_and_no_use(shared):
-    hall = shared()
+    runtime = shared()
     with pytest.raises((NotAcceptable, NotFound)):
-        render.render(hall, USER, IMAGE, Picture(frame=2))
-    assert (accesses(hall), kinds(hall)) == ([], [])
+        render.render(runtime, USER, IMAGE, Picture(frame=2))
+    assert (accesses(runtime), kinds(runtime)) == ([], [])
 
 
 def test_what_a_node_has_changed_is_never_taken_for_the_object(shared, clock):
     """Comparing reads the held copy back: bytes that are not its own are the node's trouble, not the sender's."""
-    hall = shared()
-    with hall.store.write() as connection:
+    runtime = shared()
+    with runtime.store.write() as connection:
         connection.execute(update(t.custody).where(t.custody.c.sop_uid == "1.2.3.1.1").values(file_digest=b"other"))
     with pytest.raises(Unavailable):
-        take(hall, builders.batch(hall), "a", made(StudyDate="20210101"))
+        take(runtime, builders.batch(runtime), "a", made(StudyDate="20210101"))
 
 
 def test_a_study_withdrawn_while_it_is_sent_stops_between_its_objects(shared):
-    hall = shared()
-    sent = iter(deliver(hall, INSIDE, STUDY, len))
+    runtime = shared()
+    sent = iter(deliver(runtime, INSIDE, STUDY, len))
     b"".join(next(sent)[1])
-    withdraw.withdraw_study(hall, ACTOR, "1.2.3")
+    withdraw.withdraw_study(runtime, ACTOR, "1.2.3")
     with pytest.raises(Gone, match="withdrawn"):
         next(sent)

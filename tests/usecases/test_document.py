@@ -14,24 +14,24 @@ from tests import builders
 from tests.builders import made
 
 
-def associate(hall, number):
+def associate(runtime, number):
     """One association that brings one image of the one study."""
-    batch = builders.batch(hall)
-    assert str(take(hall, batch, "a", made(f"1.2.3.1.{number}")).outcome) == "pass"
-    close_batch(hall, batch.id)
+    batch = builders.batch(runtime)
+    assert str(take(runtime, batch, "a", made(f"1.2.3.1.{number}")).outcome) == "pass"
+    close_batch(runtime, batch.id)
 
 
-def documents(hall):
+def documents(runtime):
     """Study UID → its document, None before the first."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return {r.study_uid: r.document and json.loads(r.document) for r in connection.execute(select(t.study))}
 
 
 class Worker:
     """Rebuilds every half second, as the worker does, and counts."""
 
-    def __init__(self, hall, clock):
-        self.hall, self.clock, self.rebuilds, self.oldest, self.beat = hall, clock, 0, 0.0, 0.0
+    def __init__(self, runtime, clock):
+        self.runtime, self.clock, self.rebuilds, self.oldest, self.beat = runtime, clock, 0, 0.0, 0.0
 
     def work(self, seconds):
         """Let this time pass."""
@@ -42,10 +42,10 @@ class Worker:
             if self.beat >= 0.5 - 1e-9:
                 self.beat = 0.0
                 self.oldest = max(self.oldest, self._waiting())
-                self.rebuilds += document.rebuild(self.hall)
+                self.rebuilds += document.rebuild(self.runtime)
 
     def _waiting(self):
-        with self.hall.store.read() as connection:
+        with self.runtime.store.read() as connection:
             since = connection.execute(select(t.study.c.dirty_since).where(t.study.c.dirty_since.is_not(None))).scalar()
         return 0.0 if since is None else self.clock().timestamp() - since / 1e6
 

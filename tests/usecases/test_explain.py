@@ -23,7 +23,7 @@ def allowed(told) -> set[Action]:
 
 
 def test_it_says_where_the_study_lies_who_asks_and_what_for(home):
-    told = explain(home.hall, home.study, "researcher")
+    told = explain(home.runtime, home.study, "researcher")
     assert (told.dataset, told.provider, told.node, told.node_state) == ("LUNG", "hospital-a", "central", NodeState.LINKED)
     assert (told.role, told.purpose, told.enabled) == (Role.USER, "AIRESEARCH", True)
     assert [action for action, _ in told.decisions] == list(Action)
@@ -31,22 +31,22 @@ def test_it_says_where_the_study_lies_who_asks_and_what_for(home):
 
 
 def test_pixels_are_for_a_client_inside_its_node_unless_it_asks_from_outside(home):
-    inside, outside = (explain(home.hall, home.study, "compute", outside=outside) for outside in (False, True))
+    inside, outside = (explain(home.runtime, home.study, "compute", outside=outside) for outside in (False, True))
     assert (inside.role, outside.role) == (Role.INSIDE, Role.USER)
     assert allowed(inside) - allowed(outside) == {Action.PROCESS}
 
 
 def test_another_purpose_is_another_decision(home):
-    told = explain(home.hall, home.study, "researcher", purpose="TREAT")
+    told = explain(home.runtime, home.study, "researcher", purpose="TREAT")
     assert told.purpose == "TREAT"
     assert Action.QUERY not in allowed(told)
 
 
 def test_a_disabled_client_is_told_apart(home):
-    assert not explain(home.hall, home.study, "disabled").enabled
+    assert not explain(home.runtime, home.study, "disabled").enabled
 
 
 @pytest.mark.parametrize(("study", "client"), [(None, "nobody"), ("1.2.3", "researcher")])
 def test_what_is_not_known_is_not_explained(home, study, client):
     with pytest.raises(NotFound):
-        explain(home.hall, study or home.study, client)
+        explain(home.runtime, study or home.study, client)

@@ -38,41 +38,41 @@ def next_release(monkeypatch):
     return begin
 
 
-def add_instance(hall, number, **elements):
-    taken = take(hall, builders.batch(hall), "a", made(f"1.2.3.1.{number}", **WORDS | elements))
+def add_instance(runtime, number, **elements):
+    taken = take(runtime, builders.batch(runtime), "a", made(f"1.2.3.1.{number}", **WORDS | elements))
     assert str(taken.outcome) == "pass"
 
 
-def headers(hall):
+def headers(runtime):
     """Series UID → its header as it is kept."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return {r.series_uid: json.loads(r.header) for r in connection.execute(select(t.series))}
 
 
-def forms(hall):
+def forms(runtime):
     """Study UID → its form."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         return dict(connection.execute(select(t.study.c.study_uid, t.study.c.form)).all())
 
 
-def rebuilt(hall, clock):
+def rebuilt(runtime, clock):
     """The study's document, made again, and the series' fragments."""
     clock.on(10)
-    assert document.rebuild(hall) == 1
-    with hall.store.read() as connection:
+    assert document.rebuild(runtime) == 1
+    with runtime.store.read() as connection:
         told = json.loads(connection.execute(select(t.study.c.document)).scalar_one())
         return told, [r.fragment for r in connection.execute(select(t.series.c.fragment).order_by(t.series.c.id))]
 
 
-def grown(hall, clock, begin):
+def grown(runtime, clock, begin):
     """Two images of a series by one release, the third and another series by the next."""
-    add_instance(hall, 1)
-    add_instance(hall, 2)
-    before, (fragment,) = rebuilt(hall, clock)
+    add_instance(runtime, 1)
+    add_instance(runtime, 2)
+    before, (fragment,) = rebuilt(runtime, clock)
     begin()
-    add_instance(hall, 3)
-    add_instance(hall, 4, SeriesInstanceUID="1.2.3.2")
-    after, fragments = rebuilt(hall, clock)
+    add_instance(runtime, 3)
+    add_instance(runtime, 4, SeriesInstanceUID="1.2.3.2")
+    after, fragments = rebuilt(runtime, clock)
     assert fragments[0] == fragment.replace(b'"Value":[2]', b'"Value":[3]') != fragment
     assert [s["numberOfInstances"] for s in after["series"]] == [3, 1]
     assert {**after["series"][0], "instance": [], "numberOfInstances": 0} == {

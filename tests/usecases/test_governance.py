@@ -18,11 +18,11 @@ from server.usecases.agreement import add_agreement, move_agreement, read_agreem
 from server.usecases.client import set_client
 from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.deliver import Wanted, deliver, grant
-from server.usecases.hall import Caller
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.render import Picture
+from server.usecases.runtime import Caller
 from server.usecases.sender import add_sender, attest_sender, remove_sender
 from server.usecases.take import take
 from server.usecases.terms import publish_terms
@@ -72,8 +72,8 @@ REFUSALS = [
 ]
 
 
-def state(hall):
-    with hall.store.read() as connection:
+def state(runtime):
+    with runtime.store.read() as connection:
         leaves = connection.execute(select(func.count()).select_from(t.ledger_leaf)).scalar_one()
         return governance.counter(connection), leaves
 
@@ -143,28 +143,33 @@ USER = builders.caller()
 
 @pytest.fixture
 def shared(tmp_path, clock):
-    """A hall whose agreement permits everything, with one study of two images."""
-    hall = builders.hall(tmp_path, clock=clock)
-    builders.seed(hall, **EVERYTHING)
-    batch = builders.batch(hall)
+    """A runtime whose agreement permits everything, with one study of two images."""
+    runtime = builders.runtime(tmp_path, clock=clock)
+    builders.seed(runtime, **EVERYTHING)
+    batch = builders.batch(runtime)
     for n in (1, 2):
-        take(hall, batch, "a", made(f"1.2.3.1.{n}"))
+        take(runtime, batch, "a", made(f"1.2.3.1.{n}"))
     clock.on(30)
-    assert document.rebuild(hall) == 1
-    yield hall
-    hall.accesses.close()
-    hall.store.close()
+    assert document.rebuild(runtime) == 1
+    yield runtime
+    runtime.accesses.close()
+    runtime.store.close()
 
 
-def documents(hall):
-    with hall.store.read() as connection:
-        return rows.documents(connection, Query(Level.STUDY), hall.visible_datasets(connection, USER, Action.QUERY), hall.clock())
+def documents(runtime):
+    with runtime.store.read() as connection:
+        return rows.documents(
+            connection, Query(Level.STUDY), runtime.visible_datasets(connection, USER, Action.QUERY), runtime.clock()
+        )
 
 
-def tallies(hall):
-    with hall.store.read() as connection:
+def tallies(runtime):
+    with runtime.store.read() as connection:
         return federated.tallies(
-            connection, Query(Level.STUDY), hall.visible_datasets(connection, Caller(FEDERATION), Action.DISCOVER), hall.clock()
+            connection,
+            Query(Level.STUDY),
+            runtime.visible_datasets(connection, Caller(FEDERATION), Action.DISCOVER),
+            runtime.clock(),
         )
 
 
@@ -180,12 +185,12 @@ ASKED = {
 }
 
 
-def answered(hall):
+def answered(runtime):
     """What each question is answered with now: True for something, False for nothing or not found."""
     found = {}
     for name, ask in ASKED.items():
         try:
-            found[name] = bool(ask(hall))
+            found[name] = bool(ask(runtime))
         except NotFound:
             found[name] = False
     return found
@@ -223,7 +228,7 @@ def test_a_stop_binds_the_next_statement_everywhere_and_so_does_its_end(shared, 
 
 
 def test_a_stop_reaches_another_process_that_keeps_facts(shared, tmp_path, clock):
-    other = builders.hall(tmp_path, clock=clock)
+    other = builders.runtime(tmp_path, clock=clock)
     assert answered(other) == dict.fromkeys(ASKED, True)
     move_agreement(shared, ACTOR, "DSA-LUNG", "suspend")
     assert answered(other) == dict.fromkeys(ASKED, False)
@@ -232,32 +237,32 @@ def test_a_stop_reaches_another_process_that_keeps_facts(shared, tmp_path, clock
 
 
 def test_an_agreement_that_ends_stops_by_itself(tmp_path, clock):
-    hall = builders.hall(tmp_path, clock=clock)
-    builders.seed(hall, ends=clock().replace(day=23), **EVERYTHING)
-    take(hall, builders.batch(hall), "a", made())
-    assert len(search.fragments(hall, USER, Query(Level.STUDY))) == 1
+    runtime = builders.runtime(tmp_path, clock=clock)
+    builders.seed(runtime, ends=clock().replace(day=23), **EVERYTHING)
+    take(runtime, builders.batch(runtime), "a", made())
+    assert len(search.fragments(runtime, USER, Query(Level.STUDY))) == 1
     clock.on(86_400)
-    assert search.fragments(hall, USER, Query(Level.STUDY)) == []
-    hall.accesses.close()
-    hall.store.close()
+    assert search.fragments(runtime, USER, Query(Level.STUDY)) == []
+    runtime.accesses.close()
+    runtime.store.close()
 
 
 def test_a_revoked_permit_binds_the_next_statement(tmp_path, clock):
-    hall = builders.hall(tmp_path, clock=clock)
-    builders.seed(hall, access_class="conditional", **EVERYTHING)
-    add_party(hall, ACTOR, "university", "U", "user")
-    take(hall, builders.batch(hall), "a", made())
+    runtime = builders.runtime(tmp_path, clock=clock)
+    builders.seed(runtime, access_class="conditional", **EVERYTHING)
+    add_party(runtime, ACTOR, "university", "U", "user")
+    take(runtime, builders.batch(runtime), "a", made())
     seen = []
     for act in (
         lambda: None,
-        lambda: add_permit(hall, ACTOR, "LUNG", "university"),
-        lambda: revoke_permit(hall, ACTOR, "LUNG", "university"),
+        lambda: add_permit(runtime, ACTOR, "LUNG", "university"),
+        lambda: revoke_permit(runtime, ACTOR, "LUNG", "university"),
     ):
         act()
-        seen.append(len(search.fragments(hall, USER, Query(Level.STUDY))))
+        seen.append(len(search.fragments(runtime, USER, Query(Level.STUDY))))
     assert seen == [0, 1, 0]
-    hall.accesses.close()
-    hall.store.close()
+    runtime.accesses.close()
+    runtime.store.close()
 
 
 @pytest.mark.parametrize("name", [n for n in STOPS if n != "withdraw"])

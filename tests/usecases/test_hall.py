@@ -18,9 +18,9 @@ class Overtaken(list):
 
 def test_a_slower_thread_does_not_hand_its_old_facts_to_one_that_read_the_stop(built):
     with built.store.read() as connection:
-        before = built.governance(connection)
+        before = built.governance.current(connection)
         move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
-        place = Overtaken([built.governance(connection)])
+        place = Overtaken([built.governance.current(connection)])
         place.slower = before
         (facts,) = replace(built, known=place).governance(connection).facts
     assert facts.state is AgreementState.SUSPENDED

@@ -8,8 +8,8 @@ from msgspec import structs
 from consent.subject import ANONYMOUS, FEDERATION, Role
 from mappings.failures import Forbidden, NotFound, Unauthenticated
 from server.usecases.batch import sender_origin
-from server.usecases.hall import Registration
 from server.usecases.identify import AeTitle, BearerToken, Nobody, Rejection, SharedSecret, identify
+from server.usecases.runtime import Registration
 from server.usecases.sender import attest_sender, remove_sender
 from tests import builders
 
@@ -62,11 +62,11 @@ def test_an_origin_is_its_senders(built):
 def test_a_shared_secret_proves_the_federation_where_one_is_configured(built):
     with pytest.raises(NotFound):
         identify(built, SharedSecret(b""))
-    hall = replace(built, settings=structs.replace(built.settings, federation_secret="Bearer of é"))
-    assert identify(hall, SharedSecret("Bearer of é".encode())).subject is FEDERATION
+    runtime = replace(built, settings=structs.replace(built.settings, federation_secret="Bearer of é"))
+    assert identify(runtime, SharedSecret("Bearer of é".encode())).subject is FEDERATION
     for header in (b"", b"Bearer of e", b"Bearer"):
         with pytest.raises(Unauthenticated):
-            identify(hall, SharedSecret(header))
+            identify(runtime, SharedSecret(header))
 
 
 def test_a_door_without_keys_takes_no_token(built):

@@ -59,7 +59,7 @@ def test_a_process_that_dies_at_a_named_point_loses_and_doubles_nothing(anywhere
     told = ("review", "institution") if waits else ("pass", "declared")
     batch = builders.batch(anywhere)
     assert deposit(anywhere, files[0], batch) == told
-    dies(anywhere, point, lambda hall: take(hall, batch, "b", files[1]))
+    dies(anywhere, point, lambda runtime: take(runtime, batch, "b", files[1]))
     assert reconcile.recover(anywhere) == 0, "its lease has not ended"
     clock.on(120)
     reconcile.recover(anywhere)
@@ -76,7 +76,7 @@ def test_a_process_that_dies_at_a_named_point_loses_and_doubles_nothing(anywhere
 @pytest.mark.parametrize("point", ["claimed", "stored", "settling"])
 def test_the_same_content_takes_a_dead_claim_over_at_once(built, dies, sound, point):
     batch = builders.batch(built)
-    dies(built, point, lambda hall: take(hall, batch, "a", made()))
+    dies(built, point, lambda runtime: take(runtime, batch, "a", made()))
     assert deposit(built, made(), batch) == ("pass", "declared")
     assert counts(built, batch) == {("pass", "declared"): 1}
     sound(built)
@@ -86,7 +86,7 @@ def test_the_same_content_takes_a_dead_claim_over_at_once(built, dies, sound, po
 def test_another_file_of_the_same_data_set_waits_for_a_dead_claims_lease(built, dies, sound, clock, point):
     """The claim names the first file's place and digest: what is settled under it must be that very file."""
     batch = builders.batch(built)
-    dies(built, point, lambda hall: take(hall, batch, "a", made()))
+    dies(built, point, lambda runtime: take(runtime, batch, "a", made()))
     with pytest.raises(Busy):
         take(built, batch, "a", with_other_meta(made()))
     clock.on(120)
@@ -97,7 +97,7 @@ def test_another_file_of_the_same_data_set_waits_for_a_dead_claims_lease(built, 
 
 def test_other_content_is_told_to_retry_until_the_lease_ends(built, dies, sound, clock):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
+    dies(built, "stored", lambda runtime: take(runtime, batch, "a", made()))
     with pytest.raises(Busy):
         take(built, batch, "b", made(StudyDate="20210101"))
     clock.on(120)
@@ -108,7 +108,7 @@ def test_other_content_is_told_to_retry_until_the_lease_ends(built, dies, sound,
 
 def test_what_a_dead_process_stored_under_an_agreement_that_is_stopped_goes(built, dies, sound, clock):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
+    dies(built, "stored", lambda runtime: take(runtime, batch, "a", made()))
     move_agreement(built, ACTOR, "DSA-LUNG", "terminate")
     clock.on(120)
     reconcile.recover(built)
@@ -119,7 +119,7 @@ def test_what_a_dead_process_stored_under_an_agreement_that_is_stopped_goes(buil
 
 def test_the_batch_of_a_dead_process_is_closed_when_it_has_been_quiet(built, dies, sound, clock):
     batch = builders.batch(built)
-    dies(built, "settled", lambda hall: take(hall, batch, "a", made()))
+    dies(built, "settled", lambda runtime: take(runtime, batch, "a", made()))
     assert reconcile.close_quiet(built) == 0
     clock.on(601)
     assert reconcile.close_quiet(built) == 1
@@ -159,7 +159,7 @@ def test_different_bytes_for_one_uid_in_one_dataset_one_wins_and_the_other_is_to
     batch = builders.batch(doors[0])
     for n in range(6):
         files = made(f"1.2.3.1.{n}"), made(f"1.2.3.1.{n}", StudyDate="20210101")
-        said = race(*(lambda h=hall, f=file: deposit(h, f, batch) for hall, file in zip(doors, files, strict=True)))
+        said = race(*(lambda h=runtime, f=file: deposit(h, f, batch) for runtime, file in zip(doors, files, strict=True)))
         assert Counter(said)["pass", "declared"] == 1, said
         assert {s[1] for s in said} <= {"declared", "content-conflict", "object-busy"}
     sound(doors[0])
@@ -168,7 +168,7 @@ def test_different_bytes_for_one_uid_in_one_dataset_one_wins_and_the_other_is_to
 def test_the_same_bytes_at_two_doors_are_taken_once_and_everyone_hears_yes(doors, sound):
     batch = builders.batch(doors[0])
     for n in range(4):
-        said = race(*(lambda h=hall, n=n: deposit(h, made(f"1.2.3.1.{n}"), batch) for hall in doors))
+        said = race(*(lambda h=runtime, n=n: deposit(h, made(f"1.2.3.1.{n}"), batch) for runtime in doors))
         assert set(said) <= {("pass", "declared"), ("duplicate", "known")}
         assert ("pass", "declared") in said
     sound(doors[0])

@@ -21,22 +21,22 @@ from tests.builders import ACTOR, made
 INSIDE, STUDY = builders.caller(Role.INSIDE), Wanted("1.2.3")
 
 
-def lived(hall, clock):
-    """A hall in which something of every kind has happened: governance, a batch, a use, and kept roots."""
-    batch = builders.batch(hall)
+def lived(runtime, clock):
+    """A runtime in which something of every kind has happened: governance, a batch, a use, and kept roots."""
+    batch = builders.batch(runtime)
     for n in (1, 2):
-        take(hall, batch, "a", made(f"1.2.3.1.{n}"))
-    close_batch(hall, batch.id)
+        take(runtime, batch, "a", made(f"1.2.3.1.{n}"))
+    close_batch(runtime, batch.id)
     for _ in range(2):
-        deliver(hall, INSIDE, STUDY, len)
-    ledger.sequence(hall)
-    ledger.checkpoint(hall)
+        deliver(runtime, INSIDE, STUDY, len)
+    ledger.sequence(runtime)
+    ledger.checkpoint(runtime)
     clock.on(700)
-    assert ledger.close_windows(hall) == 1
-    move_agreement(hall, ACTOR, "DSA-LUNG", "suspend")
-    ledger.sequence(hall)
-    ledger.checkpoint(hall)
-    return hall
+    assert ledger.close_windows(runtime) == 1
+    move_agreement(runtime, ACTOR, "DSA-LUNG", "suspend")
+    ledger.sequence(runtime)
+    ledger.checkpoint(runtime)
+    return runtime
 
 
 @pytest.fixture
@@ -44,16 +44,16 @@ def life(built, clock):
     return lived(built, clock)
 
 
-def entry(hall, kind):
+def entry(runtime, kind):
     """The newest entry of this kind."""
-    with hall.store.read() as connection:
+    with runtime.store.read() as connection:
         found = select(t.ledger_leaf.c.id, t.ledger_leaf.c.position).join(t.ledger_body, t.ledger_body.c.id == t.ledger_leaf.c.id)
         return connection.execute(found.where(t.ledger_body.c.kind == kind).order_by(t.ledger_leaf.c.id.desc()).limit(1)).one()
 
 
-def tamper(hall, *statements, **values):
+def tamper(runtime, *statements, **values):
     """What whoever owns the database file can do, guards or not."""
-    with hall.store.write() as connection:
+    with runtime.store.write() as connection:
         for guard in ("ledger_leaf_kept", "ledger_leaf_fixed", "checkpoint_kept", "checkpoint_fixed"):
             connection.execute(text(f"DROP TRIGGER {guard}"))
         for statement in statements:
@@ -68,9 +68,9 @@ def test_a_ledger_nobody_touched_is_whole_on_both_databases(anywhere, clock):
 
 
 def test_an_empty_ledger_is_whole(tmp_path):
-    hall = builders.hall(tmp_path)
-    assert ledger.verify(hall) == ledger.Verification(0, 0, 0, None)
-    hall.store.close()
+    runtime = builders.runtime(tmp_path)
+    assert ledger.verify(runtime) == ledger.Verification(0, 0, 0, None)
+    runtime.store.close()
 
 
 @pytest.mark.parametrize(

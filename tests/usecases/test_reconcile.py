@@ -14,12 +14,12 @@ from tests import builders
 from tests.builders import ACTOR, made
 
 
-def offer(hall, file, batch=None):
-    return take(hall, batch or builders.batch(hall), "a", file).rule
+def offer(runtime, file, batch=None):
+    return take(runtime, batch or builders.batch(runtime), "a", file).rule
 
 
-def states(hall):
-    with hall.store.read() as connection:
+def states(runtime):
+    with runtime.store.read() as connection:
         return sorted(connection.execute(select(t.custody.c.state)).scalars())
 
 
@@ -38,8 +38,8 @@ class Deaf:
         return getattr(self._node, name)
 
 
-def deaf(hall):
-    return replace(hall, node_of=lambda row: Deaf(hall.node_of(row)))
+def deaf(runtime):
+    return replace(runtime, node_of=lambda row: Deaf(runtime.node_of(row)))
 
 
 def test_withdrawn_bytes_are_asked_for_again_until_the_node_answers(built, sound, clock):
@@ -56,7 +56,7 @@ def test_withdrawn_bytes_are_asked_for_again_until_the_node_answers(built, sound
 
 def test_a_claim_is_not_forgotten_while_its_node_does_not_answer(built, dies, sound, clock):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
+    dies(built, "stored", lambda runtime: take(runtime, batch, "a", made()))
     clock.on(120)
     assert reconcile.recover(deaf(built)) == 0
     assert states(built) == ["receiving"]
@@ -67,7 +67,7 @@ def test_a_claim_is_not_forgotten_while_its_node_does_not_answer(built, dies, so
 
 def test_recovery_under_a_closed_batch_has_a_batch_of_its_own(built, dies, sound, clock):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
+    dies(built, "stored", lambda runtime: take(runtime, batch, "a", made()))
     clock.on(601)
     assert reconcile.close_quiet(built) == 1
     assert reconcile.recover(built) == 1
@@ -121,14 +121,14 @@ def test_a_purge_never_takes_the_bytes_of_what_came_back_meanwhile(built, sound,
 def test_a_claim_that_can_not_be_resolved_does_not_keep_the_others_waiting(built, dies, clock, monkeypatch):
     batch = builders.batch(built)
     for n in (1, 2):
-        dies(built, "stored", lambda hall, n=n: take(hall, batch, "a", made(f"1.2.3.1.{n}")))
+        dies(built, "stored", lambda runtime, n=n: take(runtime, batch, "a", made(f"1.2.3.1.{n}")))
     clock.on(120)
     settle = reconcile._settle
 
-    def refused(hall, batch, parsed, row):
+    def refused(runtime, batch, parsed, row):
         if parsed.instance.sop_uid == "1.2.3.1.1":
             raise Invalid("value-unkeepable", "-")
-        settle(hall, batch, parsed, row)
+        settle(runtime, batch, parsed, row)
 
     monkeypatch.setattr(reconcile, "_settle", refused)
     assert reconcile.recover(built) == 1
@@ -137,13 +137,13 @@ def test_a_claim_that_can_not_be_resolved_does_not_keep_the_others_waiting(built
 
 def test_what_a_resend_has_settled_meanwhile_is_never_discarded_by_recovery(built, dies, sound, clock, monkeypatch):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
+    dies(built, "stored", lambda runtime: take(runtime, batch, "a", made()))
     clock.on(120)
     settle, heard = reconcile._settle, []
 
-    def overtaken(hall, *rest):
-        heard.append(take(replace(hall, holder="another door"), builders.batch(hall), "b", made()).outcome)
-        settle(hall, *rest)
+    def overtaken(runtime, *rest):
+        heard.append(take(replace(runtime, holder="another door"), builders.batch(runtime), "b", made()).outcome)
+        settle(runtime, *rest)
 
     monkeypatch.setattr(reconcile, "_settle", overtaken)
     reconcile.recover(built)
@@ -154,7 +154,7 @@ def test_what_a_resend_has_settled_meanwhile_is_never_discarded_by_recovery(buil
 
 def test_what_recovery_may_not_keep_goes_with_its_bytes(built, dies, sound, clock):
     batch = builders.batch(built)
-    dies(built, "stored", lambda hall: take(hall, batch, "a", made()))
+    dies(built, "stored", lambda runtime: take(runtime, batch, "a", made()))
     clock.on(120)
     move_agreement(built, ACTOR, "DSA-LUNG", "suspend")
     reconcile.recover(built)

@@ -29,13 +29,13 @@ def waiting(anywhere):
     return batch
 
 
-def states(hall):
-    with hall.store.read() as connection:
+def states(runtime):
+    with runtime.store.read() as connection:
         return {row.sop_uid: row.state for row in connection.execute(select(t.custody.c.sop_uid, t.custody.c.state))}
 
 
-def entries(hall, kind):
-    with hall.store.read() as connection:
+def entries(runtime, kind):
+    with runtime.store.read() as connection:
         return connection.execute(select(t.ledger_body.c.id).where(t.ledger_body.c.kind == kind)).all()
 
 
@@ -109,7 +109,7 @@ def test_a_stop_while_an_object_is_being_released_leaves_it_in_review_and_nothin
 
 
 def test_a_release_cut_off_is_a_review_again_and_can_be_made_again(anywhere, waiting, dies, sound, clock):
-    dies(anywhere, "releasing", lambda hall: release.release(hall, ACTOR, waiting.key))
+    dies(anywhere, "releasing", lambda runtime: release.release(runtime, ACTOR, waiting.key))
     assert sorted(states(anywhere).values()) == ["receiving", "review", "review"]
     clock.on(120)
     assert reconcile.recover(anywhere) == 1

@@ -20,18 +20,18 @@ ORACLE = sorted(csv.DictReader((SAMPLES / "expected.csv").read_text().splitlines
 
 @pytest.fixture(scope="module")
 def pushed(tmp_path_factory):
-    """Every sample pushed in sorted order into one new dataset, twice: a hall and the outcomes of both times."""
-    hall = builders.hall(tmp_path_factory.mktemp("oracle"), clock=builders.Clock())
-    builders.seed(hall)
+    """Every sample pushed in sorted order into one new dataset, twice: a runtime and the outcomes of both times."""
+    runtime = builders.runtime(tmp_path_factory.mktemp("oracle"), clock=builders.Clock())
+    builders.seed(runtime)
     times = []
     for _ in range(2):
-        batch = builders.batch(hall)
-        times.append({row["file"]: take(hall, batch, row["file"], builders.sample(row["file"])) for row in ORACLE})
-        close_batch(hall, batch.id)
-        reconcile.purge(hall)
-    yield hall, times
-    hall.accesses.close()
-    hall.store.close()
+        batch = builders.batch(runtime)
+        times.append({row["file"]: take(runtime, batch, row["file"], builders.sample(row["file"])) for row in ORACLE})
+        close_batch(runtime, batch.id)
+        reconcile.purge(runtime)
+    yield runtime, times
+    runtime.accesses.close()
+    runtime.store.close()
 
 
 def test_every_sample_becomes_what_the_oracle_says(pushed):

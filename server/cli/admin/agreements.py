@@ -8,10 +8,10 @@ import click
 
 from consent.agreement import MOVES, Side
 from consent.conditions import AccessClass, Purpose, Visibility
-from server.cli.options import as_operator, date, with_hall, words
+from server.cli.options import as_operator, date, with_runtime, words
 from server.cli.table import print_rows
 from server.usecases.agreement import CitedAgreement, add_agreement, list_agreements, move_agreement, read_agreement
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 from server.usecases.terms import list_terms, publish_terms
 
 
@@ -24,16 +24,16 @@ def terms() -> None:
 @click.argument("file", type=Path)
 @click.option("--version", required=True, metavar="MAJOR.MINOR.PATCH")
 @as_operator
-def _add_terms(hall: Hall, actor: str, file: Path, version: str) -> None:
+def _add_terms(runtime: Runtime, actor: str, file: Path, version: str) -> None:
     """Publish a version of the terms, once and for ever."""
-    print(f"{version} sha256:{publish_terms(hall, actor, version, file.read_bytes())}")
+    print(f"{version} sha256:{publish_terms(runtime, actor, version, file.read_bytes())}")
 
 
 @terms.command("list")
-@with_hall
-def _list_terms(hall: Hall) -> None:
+@with_runtime
+def _list_terms(runtime: Runtime) -> None:
     """Every published version."""
-    print_rows(("version", "sha256"), ((t.version, t.sha256) for t in list_terms(hall)))
+    print_rows(("version", "sha256"), ((t.version, t.sha256) for t in list_terms(runtime)))
 
 
 @click.group()
@@ -57,7 +57,7 @@ def agreement() -> None:
 )
 @as_operator
 def _add_agreement(
-    hall: Hall,
+    runtime: Runtime,
     actor: str,
     key: str,
     starts: datetime | None,
@@ -70,14 +70,14 @@ def _add_agreement(
 ) -> None:
     """Draft an agreement; nothing moves under it until it is active."""
     listed = not unlisted
-    add_agreement(hall, actor, key, starts=starts, ends=ends, listed=listed, actions=actions, purposes=purposes, **named)
+    add_agreement(runtime, actor, key, starts=starts, ends=ends, listed=listed, actions=actions, purposes=purposes, **named)
 
 
 @agreement.command("list")
-@with_hall
-def _list_agreements(hall: Hall) -> None:
+@with_runtime
+def _list_agreements(runtime: Runtime) -> None:
     """Every agreement with the content in force."""
-    print_rows(("agreement", "version", "state", "class", "visibility", "actions"), map(_row, list_agreements(hall)))
+    print_rows(("agreement", "version", "state", "class", "visibility", "actions"), map(_row, list_agreements(runtime)))
 
 
 def _row(cited: CitedAgreement) -> tuple[object, ...]:
@@ -88,10 +88,10 @@ def _row(cited: CitedAgreement) -> tuple[object, ...]:
 
 @agreement.command("show")
 @click.argument("citation", metavar="KEY[@VERSION]")
-@with_hall
-def _show_agreement(hall: Hall, citation: str) -> None:
+@with_runtime
+def _show_agreement(runtime: Runtime, citation: str) -> None:
     """An agreement as it stands, a version's content and every act on it."""
-    print("\n".join(_lines(read_agreement(hall, citation))))
+    print("\n".join(_lines(read_agreement(runtime, citation))))
 
 
 def _lines(cited: CitedAgreement) -> Iterator[str]:
@@ -119,8 +119,8 @@ def _add_verb(verb: str) -> None:
         help="whose act it is; a stop is lifted by who set it",
     )
     @as_operator
-    def move(hall: Hall, actor: str, key: str, side: str) -> None:
-        print(f"{key}: {move_agreement(hall, actor, key, verb, Side(side))}")
+    def move(runtime: Runtime, actor: str, key: str, side: str) -> None:
+        print(f"{key}: {move_agreement(runtime, actor, key, verb, Side(side))}")
 
 
 for _verb in MOVES:

@@ -5,11 +5,11 @@ import sys
 import click
 
 from mappings import report as forms
-from server.cli.options import as_operator, with_hall
+from server.cli.options import as_operator, with_runtime
 from server.cli.table import print_rows
 from server.usecases import release, report, withdraw
 from server.usecases.custody import count_held
-from server.usecases.hall import Hall
+from server.usecases.runtime import Runtime
 
 
 @click.group()
@@ -21,9 +21,9 @@ def study() -> None:
 @click.argument("uid")
 @click.option("--replace", is_flag=True, help="leave no block: a replacement is to come")
 @as_operator
-def _withdraw_study(hall: Hall, actor: str, uid: str, *, replace: bool) -> None:
+def _withdraw_study(runtime: Runtime, actor: str, uid: str, *, replace: bool) -> None:
     """Take a study out at once and let it not come again."""
-    print(f"{withdraw.withdraw_study(hall, actor, uid, replace=replace)} objects withdrawn")
+    print(f"{withdraw.withdraw_study(runtime, actor, uid, replace=replace)} objects withdrawn")
 
 
 @click.group()
@@ -34,9 +34,9 @@ def block() -> None:
 @block.command("lift")
 @click.argument("uid")
 @as_operator
-def _lift_block(hall: Hall, actor: str, uid: str) -> None:
+def _lift_block(runtime: Runtime, actor: str, uid: str) -> None:
     """Let what was withdrawn or refused come again."""
-    print(f"{withdraw.lift_block(hall, actor, uid)} blocks lifted")
+    print(f"{withdraw.lift_block(runtime, actor, uid)} blocks lifted")
 
 
 @click.group()
@@ -45,12 +45,12 @@ def batch() -> None:
 
 
 @batch.command("list")
-@with_hall
-def _list_batches(hall: Hall) -> None:
+@with_runtime
+def _list_batches(runtime: Runtime) -> None:
     """The newest batches, at most a hundred."""
     rows = (
         (b.key, b.alias, b.door, f"{b.opened:%Y-%m-%d %H:%M}", "closed" if b.closed else "open")
-        for b in report.listed(hall, None)
+        for b in report.listed(runtime, None)
     )
     print_rows(("batch", "dataset", "door", "opened", "state"), rows)
 
@@ -58,11 +58,11 @@ def _list_batches(hall: Hall) -> None:
 @batch.command("show")
 @click.argument("batch")
 @click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
-@with_hall
-def _show_batch(hall: Hall, batch: str, form: str) -> None:
+@with_runtime
+def _show_batch(runtime: Runtime, batch: str, form: str) -> None:
     """What became of each file of a batch."""
     write = {"text": forms.to_text, "json": forms.to_json, "csv": forms.to_csv}[form]
-    sys.stdout.writelines(write(report.report(hall, None, batch)))
+    sys.stdout.writelines(write(report.report(runtime, None, batch)))
     print()
 
 
@@ -70,9 +70,9 @@ def _show_batch(hall: Hall, batch: str, form: str) -> None:
 @click.argument("batch")
 @click.argument("uids", nargs=-1, metavar="[SOP_UID]...")
 @as_operator
-def _release_batch(hall: Hall, actor: str, batch: str, uids: tuple[str, ...]) -> None:
+def _release_batch(runtime: Runtime, actor: str, batch: str, uids: tuple[str, ...]) -> None:
     """Release what waits in a batch, or only these objects of it."""
-    done = release.release(hall, actor, batch, frozenset(uids))
+    done = release.release(runtime, actor, batch, frozenset(uids))
     print(f"{done.objects} released, under batch {done.batch}")
 
 
@@ -80,9 +80,9 @@ def _release_batch(hall: Hall, actor: str, batch: str, uids: tuple[str, ...]) ->
 @click.argument("batch")
 @click.argument("uids", nargs=-1, metavar="[SOP_UID]...")
 @as_operator
-def _refuse_batch(hall: Hall, actor: str, batch: str, uids: tuple[str, ...]) -> None:
+def _refuse_batch(runtime: Runtime, actor: str, batch: str, uids: tuple[str, ...]) -> None:
     """Refuse what waits in a batch, or only these objects of it."""
-    print(f"{release.refuse(hall, actor, batch, frozenset(uids)).objects} refused")
+    print(f"{release.refuse(runtime, actor, batch, frozenset(uids)).objects} refused")
 
 
 @click.group()
@@ -91,8 +91,8 @@ def custody() -> None:
 
 
 @custody.command("show")
-@with_hall
-def _show_custody(hall: Hall) -> None:
+@with_runtime
+def _show_custody(runtime: Runtime) -> None:
     """Count what is held."""
-    held = count_held(hall)
+    held = count_held(runtime)
     print(f"{held.objects} objects, {held.size} bytes held")

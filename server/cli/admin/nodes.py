@@ -3,11 +3,11 @@
 import click
 
 from consent.node import MOVES, Hosting
-from server.cli.options import as_operator, with_hall, words
+from server.cli.options import as_operator, with_runtime, words
 from server.cli.table import print_rows
 from server.usecases import reconcile
-from server.usecases.hall import Hall
 from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node
+from server.usecases.runtime import Runtime
 from server.usecases.vet_node import vet_added
 
 
@@ -26,7 +26,7 @@ def node() -> None:
 @click.option("--allow", type=words, metavar="WORDS", default="", help="refusals to overlook: anonymous transcoding overwrite")
 @as_operator
 def _add_node(
-    hall: Hall,
+    runtime: Runtime,
     actor: str,
     name: str,
     kind: str,
@@ -38,16 +38,16 @@ def _add_node(
 ) -> None:
     """Add a node and link it, unless it may not be used."""
     cited = {"kind": kind, "hosting": hosting, "url": url or name}
-    add_node(hall, actor, name, **cited, secret_file=secret_file, networks=networks, allow=allow)
-    vet_added(hall, actor, name)
+    add_node(runtime, actor, name, **cited, secret_file=secret_file, networks=networks, allow=allow)
+    vet_added(runtime, actor, name)
 
 
 def _add_verb(verb: str) -> None:
     @node.command(verb, help=f"{verb.title()} a node, from the next statement on.")
     @click.argument("name")
     @as_operator
-    def move(hall: Hall, actor: str, name: str) -> None:
-        move_node(hall, actor, name, verb)
+    def move(runtime: Runtime, actor: str, name: str) -> None:
+        move_node(runtime, actor, name, verb)
 
 
 for _verb in MOVES:
@@ -56,18 +56,18 @@ for _verb in MOVES:
 
 @node.command("compare")
 @click.argument("name")
-@with_hall
-def _compare_node(hall: Hall, name: str) -> None:
+@with_runtime
+def _compare_node(runtime: Runtime, name: str) -> None:
     """Compare what a node holds with what is in custody there."""
-    compared = reconcile.compare(hall, name)
+    compared = reconcile.compare(runtime, name)
     unknown = [f"unknown to custody: {place}" for place in compared.unknown]
     missing = [f"missing on the node: {uid}" for uid in compared.missing]
     print("\n".join([*unknown, *missing]) or "Custody and the node agree.")
 
 
 @node.command("list")
-@with_hall
-def _list_nodes(hall: Hall) -> None:
+@with_runtime
+def _list_nodes(runtime: Runtime) -> None:
     """Every node."""
-    rows = ((n.name, n.kind, n.hosting, n.state, n.url) for n in list_nodes(hall))
+    rows = ((n.name, n.kind, n.hosting, n.state, n.url) for n in list_nodes(runtime))
     print_rows(("node", "kind", "hosting", "state", "url"), rows)

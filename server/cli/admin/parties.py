@@ -8,12 +8,12 @@ import click
 
 from adapters.identity import ClientFile, new_client_key, registered_jwks, write_client
 from consent.party import ROLES
-from server.cli.options import as_operator, date, with_hall, words
+from server.cli.options import as_operator, date, with_runtime, words
 from server.cli.table import print_rows
 from server.usecases.client import add_client, list_clients, set_client
-from server.usecases.hall import Hall
 from server.usecases.party import add_party, list_parties
 from server.usecases.permit import add_permit, list_permits, revoke_permit
+from server.usecases.runtime import Runtime
 
 
 @click.group()
@@ -27,16 +27,16 @@ def party() -> None:
 @click.option("--role", required=True, type=click.Choice(ROLES))
 @click.option("--unapproved", is_flag=True, help="it may use nothing until it is approved")
 @as_operator
-def _add_party(hall: Hall, actor: str, key: str, name: str, role: str, *, unapproved: bool) -> None:
+def _add_party(runtime: Runtime, actor: str, key: str, name: str, role: str, *, unapproved: bool) -> None:
     """Register an organisation."""
-    add_party(hall, actor, key, name, role, approved=not unapproved)
+    add_party(runtime, actor, key, name, role, approved=not unapproved)
 
 
 @party.command("list")
-@with_hall
-def _list_parties(hall: Hall) -> None:
+@with_runtime
+def _list_parties(runtime: Runtime) -> None:
     """Every organisation."""
-    print_rows(("party", "role", "approved", "name"), ((p.key, p.role, p.approved, p.name) for p in list_parties(hall)))
+    print_rows(("party", "role", "approved", "name"), ((p.key, p.role, p.approved, p.name) for p in list_parties(runtime)))
 
 
 @click.group()
@@ -56,7 +56,7 @@ def client() -> None:
 @click.option("--write", type=Path, metavar="FILE", help="where to write the client file of a made key pair")
 @as_operator
 def _add_client(
-    hall: Hall,
+    runtime: Runtime,
     actor: str,
     client_id: str,
     jwks: Path | None,
@@ -67,10 +67,10 @@ def _add_client(
 ) -> None:
     """Register a client of an organisation."""
     private, public = (None, registered_jwks(json.loads(jwks.read_text()))) if jwks else new_client_key()
-    add_client(hall, actor, client_id, jwks=public, scopes=scopes, purposes=purposes, **registered)
+    add_client(runtime, actor, client_id, jwks=public, scopes=scopes, purposes=purposes, **registered)
     if private is not None:
         path = write or Path(f"{client_id}.client.json")
-        token_url, purpose = f"{hall.settings.base_url}/oauth/token", next(iter(purposes), None)
+        token_url, purpose = f"{runtime.settings.base_url}/oauth/token", next(iter(purposes), None)
         write_client(path, ClientFile(client_id, token_url, " ".join(scopes), purpose, private))
         print(f"client file: {path} (keep it secret)")
 
@@ -79,32 +79,32 @@ def _add_client(
 @click.argument("client_id")
 @click.option("--terms", required=True, help="the terms version it accepted")
 @as_operator
-def _set_client(hall: Hall, actor: str, client_id: str, terms: str) -> None:
+def _set_client(runtime: Runtime, actor: str, client_id: str, terms: str) -> None:
     """Record that a client accepted a version of the terms."""
-    set_client(hall, actor, client_id, terms=terms)
+    set_client(runtime, actor, client_id, terms=terms)
 
 
 @client.command("disable")
 @click.argument("client_id")
 @as_operator
-def _disable_client(hall: Hall, actor: str, client_id: str) -> None:
+def _disable_client(runtime: Runtime, actor: str, client_id: str) -> None:
     """Give a client nothing from its next request on."""
-    set_client(hall, actor, client_id, enabled=False)
+    set_client(runtime, actor, client_id, enabled=False)
 
 
 @client.command("enable")
 @click.argument("client_id")
 @as_operator
-def _enable_client(hall: Hall, actor: str, client_id: str) -> None:
+def _enable_client(runtime: Runtime, actor: str, client_id: str) -> None:
     """Let a client in again."""
-    set_client(hall, actor, client_id, enabled=True)
+    set_client(runtime, actor, client_id, enabled=True)
 
 
 @client.command("list")
-@with_hall
-def _list_clients(hall: Hall) -> None:
+@with_runtime
+def _list_clients(runtime: Runtime) -> None:
     """Every client."""
-    rows = ((c.client_id, c.enabled, " ".join(sorted(c.purposes)), " ".join(c.scopes)) for c in list_clients(hall))
+    rows = ((c.client_id, c.enabled, " ".join(sorted(c.purposes)), " ".join(c.scopes)) for c in list_clients(runtime))
     print_rows(("client", "enabled", "purposes", "scopes"), rows)
 
 
@@ -118,23 +118,23 @@ def permit() -> None:
 @click.option("--party", required=True)
 @click.option("--ends", type=date, metavar="DATE")
 @as_operator
-def _add_permit(hall: Hall, actor: str, dataset: str, party: str, ends: datetime | None) -> None:
+def _add_permit(runtime: Runtime, actor: str, dataset: str, party: str, ends: datetime | None) -> None:
     """Permit an organisation the use of a dataset."""
-    add_permit(hall, actor, dataset, party, ends)
+    add_permit(runtime, actor, dataset, party, ends)
 
 
 @permit.command("revoke")
 @click.argument("dataset")
 @click.option("--party", required=True)
 @as_operator
-def _revoke_permit(hall: Hall, actor: str, dataset: str, party: str) -> None:
+def _revoke_permit(runtime: Runtime, actor: str, dataset: str, party: str) -> None:
     """Take an organisation's permits for a dataset back."""
-    revoke_permit(hall, actor, dataset, party)
+    revoke_permit(runtime, actor, dataset, party)
 
 
 @permit.command("list")
-@with_hall
-def _list_permits(hall: Hall) -> None:
+@with_runtime
+def _list_permits(runtime: Runtime) -> None:
     """Every permit."""
-    rows = ((alias, p.party, p.starts, p.ends, revoked) for alias, p, revoked in list_permits(hall))
+    rows = ((alias, p.party, p.starts, p.ends, revoked) for alias, p, revoked in list_permits(runtime))
     print_rows(("dataset", "party", "starts", "ends", "revoked"), rows)

@@ -3,7 +3,7 @@
 import msgspec
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
-from mappings.fhir.resources import R4, Resource, served
+from mappings.fhir.resources import R4, Resource, served_in
 
 FHIR_VERSION = "4.0.1"
 PUBLISHED = "2026-11-22"
@@ -36,7 +36,7 @@ def capability(base: str, repository: str, version: str) -> bytes:
                 "mode": "server",
                 "documentation": _DOCUMENTATION,
                 "security": _security(base),
-                "resource": [_resource(row) for row in served(R4)],
+                "resource": [_resource(row) for row in served_in(R4)],
             }
         ],
     }

@@ -200,6 +200,6 @@ _ROWS = (
 RESOURCES: dict[str, Resource] = {row.name: row for row in _ROWS}
 
 
-def served(version: str) -> tuple[Resource, ...]:
+def served_in(version: str) -> tuple[Resource, ...]:
     """The types that are served in a version of FHIR (as the MIME parameter `fhirVersion` says it: "4.0")."""
     return tuple(row for row in RESOURCES.values() if version in row.versions)

@@ -7,7 +7,7 @@ from typing import Any
 from consent.conditions import Action
 from mappings.failures import UnsupportedMedia
 from mappings.fhir.accept import FHIR_JSON, check_accept
-from mappings.fhir.resources import R4, served
+from mappings.fhir.resources import R4, served_in
 from server.usecases.read import metadata, read_resource, search_resources, source_of
 from server.web.context import answered, caller, conditional, request, runtime, serves
 from server.web.errors import Door, operation_outcome
@@ -19,7 +19,7 @@ def door() -> Door:
     """Every route of the FHIR face, each with its action and scope."""
     routes = Door("fhir", operation_outcome, root="/fhir/", url_prefix="/fhir/R4")
     serves(routes, "/metadata", Action.DISCOVER, anonymous=True)(_metadata)
-    for resource in [row.name for row in served(R4)]:
+    for resource in [row.name for row in served_in(R4)]:
         for rule, method, letter, view in (
             (f"/{resource}", "GET", "s", _search(resource)),
             (f"/{resource}/_search", "POST", "s", _search_by_form(resource)),

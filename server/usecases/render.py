@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from consent.conditions import Action
-from mappings.dicom.part10 import Unreadable, plain, read_part10
+from mappings.dicom.part10 import Unreadable, read_part10
 from mappings.failures import NotAcceptable
 from server.usecases.deliver import Wanted, deliver_made
 from server.usecases.runtime import Caller, Runtime
@@ -44,7 +44,7 @@ def _draw(picture: Picture, file: memoryview) -> bytes:
     try:
         part10 = read_part10(file)
         return pictures.render(
-            plain(part10.dataset, part10.transfer_syntax),
+            part10.dataset,
             part10.transfer_syntax,
             picture.frame,
             media_type=picture.media_type,

@@ -96,7 +96,7 @@ def by_store(accord: Accord, files: list[Offer]) -> dict[str, Receipt]:
 def newest(runtime: Runtime) -> int:
     """The newest batch's id."""
     with runtime.store.read() as connection:
-        return max((row.id for row in batches.listed(connection, None, 1)), default=0)
+        return max((row.id for row in batches.recent(connection, None, 1)), default=0)
 
 
 def receipts(runtime: Runtime, batch: int) -> list[Receipt]:

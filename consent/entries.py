@@ -429,7 +429,7 @@ def _targets(member: str, value: str | Iterable[str]) -> Iterator[Target]:
     yield from (Target(named, key) for key in ([value] if isinstance(value, str) else value))
 
 
-def parted(studies: Sequence[str]) -> list[tuple[str, ...]]:
+def study_parts(studies: Sequence[str]) -> list[tuple[str, ...]]:
     """Studies as the parts of a closed batch name them; one empty part where there are none."""
     starts = range(0, max(len(studies), 1), STUDIES_IN_A_BODY)
     return [tuple(studies[start : start + STUDIES_IN_A_BODY]) for start in starts]

@@ -80,12 +80,12 @@ QIDO_KEYS: dict[str, str] = {k: f.name for f in FIELDS.values() if f.keyword for
 """QIDO-RS attribute, as keyword or tag → field."""
 
 
-def folded(text: str) -> str:
+def fold(text: str) -> str:
     """Text as it is matched: without accents, case, or doubled blanks."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(plain.casefold().split())
 
 
-def folded_name(text: str) -> str:
+def fold_name(text: str) -> str:
     """A person's name as it is matched: its component groups folded, without the empty components that end them (PS3.5 6.2.1)."""
-    return "=".join(folded(group).rstrip("^ ") for group in text.split("="))
+    return "=".join(fold(group).rstrip("^ ") for group in text.split("="))

@@ -28,7 +28,7 @@ class OneOf:
 
 @dataclass(frozen=True, slots=True)
 class Like:
-    """The field's text matches a pattern of `*` and `?`, both folded; see `mappings.fields.folded`."""
+    """The field's text matches a pattern of `*` and `?`, both folded; see `mappings.fields.fold`."""
 
     field: str
     pattern: str

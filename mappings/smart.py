@@ -55,7 +55,7 @@ def allows(scopes: Sequence[str], needed: str) -> bool:
     return bool(letters) and set(letters) <= set(held)
 
 
-def granted(requested: str | None, registered: Iterable[str]) -> tuple[str, ...]:
+def grant_scopes(requested: str | None, registered: Iterable[str]) -> tuple[str, ...]:
     """What a client gets: what is requested *and* registered (RFC 6749 section 3.3); nothing requested means all registered.
 
     Raises Invalid (`where` is `scope`) for a scope that can't be served and where nothing is left.

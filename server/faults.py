@@ -44,7 +44,7 @@ def fault(error: BaseException) -> Fault:
     return TABLE.get(type(error), UNKNOWN) if isinstance(error, f.Failure) else UNKNOWN
 
 
-def said(error: BaseException, reference: str) -> f.Failure:
+def failure_of(error: BaseException, reference: str) -> f.Failure:
     """The failure a caller may read: itself, or for a fault of ours a sentence with the reference under which it is logged."""
     if isinstance(error, f.Failure):
         return error

@@ -57,7 +57,7 @@ def routes() -> str:
         house.store.close()
     rows = {}
     for rule in app.url_map.iter_rules():
-        said = context.declared(app, rule.endpoint)
+        said = context.declaration(app, rule.endpoint)
         verbs = " ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
         path = re.sub(r"/(Consent|Endpoint|ImagingStudy|Organization|Patient|Provenance)\b", "/{type}", rule.rule)
         kind = f"{said.action}" if path == rule.rule else "query for ImagingStudy and Patient, else discover"

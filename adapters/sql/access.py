@@ -163,7 +163,7 @@ class Window:
     party: int
 
 
-def ended(connection: Connection, now: datetime, grace: int = 20) -> list[Window]:
+def ended_windows(connection: Connection, now: datetime, grace: int = 20) -> list[Window]:
     """Open windows whose five minutes ended more than `grace` seconds ago."""
     before = int(now.timestamp() - grace) // SLOT_SECONDS
     rows = (

@@ -69,7 +69,7 @@ def by_id(connection: Connection, batch: int) -> BatchRow | None:
     return None if row is None else _batch(row)
 
 
-def listed(connection: Connection, provider: str | None, limit: int = 100) -> list[BatchRow]:
+def recent(connection: Connection, provider: str | None, limit: int = 100) -> list[BatchRow]:
     """The newest batches, of one provider or of all."""
     newest = _BATCHES.order_by(_b.id.desc()).limit(limit)
     return [_batch(r) for r in connection.execute(newest if provider is None else newest.where(t.party.c.key == provider))]

@@ -19,7 +19,7 @@ from adapters.sql import tables as t
 from adapters.sql.store import insert_of, insert_one, moment, stamp
 from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
 from mappings.dicom.header import Header
-from mappings.fields import folded, folded_name
+from mappings.fields import fold, fold_name
 from mappings.study import Instance, Series, Study, patient_key, study_key
 
 _s, _e, _i = t.study.c, t.series.c, t.instance.c
@@ -146,7 +146,7 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
         "dataset": dataset,
         "patient": patient,
         "patient_id": header.patient_id or "",
-        "patient_name": folded_name(header.patient_name or ""),
+        "patient_name": fold_name(header.patient_name or ""),
         "patient_sex": header.patient_sex or "",
         "patient_birth_date": header.patient_birth_date or "",
         "age": header.age_years,
@@ -154,8 +154,8 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
         "study_time": header.study_time or "",
         "accession_number": header.accession_number or "",
         "study_id": header.study_id or "",
-        "description": folded(header.study_description or ""),
-        "referring": folded_name(header.referring_physician_name or ""),
+        "description": fold(header.study_description or ""),
+        "referring": fold_name(header.referring_physician_name or ""),
         "header": _stored(header),
         "modalities": "",
         "sop_classes": "",
@@ -184,9 +184,9 @@ def _series_values(header: Header, study: int) -> dict[str, object]:
         "series_uid": header.series_instance_uid,
         "modality": header.modality or "",
         "body_part": header.body_part_examined or "",
-        "manufacturer": folded(header.manufacturer or ""),
+        "manufacturer": fold(header.manufacturer or ""),
         "number": header.series_number,
-        "description": folded(header.series_description or ""),
+        "description": fold(header.series_description or ""),
         "header": _stored(header),
         "instances": 1,
         "fragment": series_fragment(header, instances=1).encode(),

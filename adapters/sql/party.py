@@ -13,7 +13,7 @@ from adapters.sql.directory import DirectoryScope, DirectorySource, Fields
 from adapters.sql.store import moment
 from consent.party import REPOSITORY, Party
 from consent.subject import Role
-from mappings.fields import Kind, folded
+from mappings.fields import Kind, fold
 from mappings.query import Like
 
 _p = t.party.c
@@ -65,7 +65,7 @@ def _named(connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnE
     """Names are matched folded, which SQL can't do; organisations are few."""
     pattern = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in leaf.pattern) if isinstance(leaf, Like) else ""
     named = connection.execute(_organisations(scope).with_only_columns(_o.id, _o.name))
-    return _o.id.in_([key for key, name in named if re.fullmatch(pattern, folded(name), re.DOTALL)])
+    return _o.id.in_([key for key, name in named if re.fullmatch(pattern, fold(name), re.DOTALL)])
 
 
 def _fields(connection: Connection, scope: DirectoryScope) -> Fields:

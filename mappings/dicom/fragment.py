@@ -12,7 +12,7 @@ from json.encoder import encode_basestring as quoted
 from mappings.dicom.charsets import CHARSET
 from mappings.dicom.elements import BIG_ENDIAN, ITEM, ITEM_END, PIXELS, TRAILING_PADDING, Event, Scope
 from mappings.dicom.header import Header
-from mappings.dicom.json_value import json_name, json_value, listed
+from mappings.dicom.json_value import json_array, json_name, json_value
 
 MAX_INLINE = 4096
 BASE = "\x01"  # where the public base URL goes when a fragment is served: a control character no JSON string holds unescaped
@@ -193,10 +193,10 @@ def _object(members: Iterable[tuple[int, str, Sequence[str | int | None]]]) -> s
 
 def _members(vr: str, values: Sequence[str | int | None]) -> str:
     if vr == "PN":
-        return listed([json_name(str(value)) for value in values if value])
+        return json_array([json_name(str(value)) for value in values if value])
     if vr == "UR":  # ours alone here: a base and legal UIDs, nothing to escape
-        return listed([f'"{value}"' for value in values])
-    return listed([str(value) if isinstance(value, int) else quoted(value) for value in values if value not in (None, "")])
+        return json_array([f'"{value}"' for value in values])
+    return json_array([str(value) if isinstance(value, int) else quoted(value) for value in values if value not in (None, "")])
 
 
 def _zone(header: Header) -> tuple[tuple[int, str, tuple[str]], ...]:

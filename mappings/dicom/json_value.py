@@ -28,7 +28,7 @@ def json_value(vr: str, value: bytes, encodings: Encodings, order: str) -> str:
     return _WRITE.get(vr, _binary)(vr, value, encodings, order)
 
 
-def listed(values: list[str]) -> str:
+def json_array(values: list[str]) -> str:
     """The Value member of these, with its leading comma, or nothing where there is none."""
     if values == ["null"] or not values:
         return ""
@@ -44,25 +44,25 @@ def json_name(text: str) -> str:
 
 def _text(vr: str, value: bytes, encodings: Encodings, _order: str) -> str:
     text = decode(value, vr, encodings).rstrip(" \0")
-    return listed([quoted(text)]) if text else ""
+    return json_array([quoted(text)]) if text else ""
 
 
 def _strings(vr: str, value: bytes, encodings: Encodings, _order: str) -> str:
-    return listed([quoted(text) if text else "null" for text in _split(value, vr, encodings)])
+    return json_array([quoted(text) if text else "null" for text in _split(value, vr, encodings)])
 
 
 def _names(vr: str, value: bytes, encodings: Encodings, _order: str) -> str:
-    return listed([json_name(text) for text in _split(value, vr, encodings)])
+    return json_array([json_name(text) for text in _split(value, vr, encodings)])
 
 
 def _decimals(vr: str, value: bytes, encodings: Encodings, order: str) -> str:
     if _PLAIN_DECIMALS.fullmatch(plain := value.rstrip(b" ")):
-        return listed(plain.decode("ascii").split("\\"))
+        return json_array(plain.decode("ascii").split("\\"))
     return _as_numbers(vr, value, encodings, order)
 
 
 def _as_numbers(vr: str, value: bytes, encodings: Encodings, _order: str) -> str:
-    return listed([_number(text) for text in _split(value, vr, encodings)])
+    return json_array([_number(text) for text in _split(value, vr, encodings)])
 
 
 def _split(value: bytes, vr: str, encodings: Encodings) -> list[str]:
@@ -91,14 +91,14 @@ def _numbers(code: str) -> _Write:
     def write(_vr: str, value: bytes, _encodings: Encodings, order: str) -> str:
         count = len(value) // size
         numbers = struct.unpack_from(f"{order}{count}{code}", value)
-        return listed([repr(number) if isfinite(number) else "null" for number in numbers])
+        return json_array([repr(number) if isfinite(number) else "null" for number in numbers])
 
     return write
 
 
 def _tags(_vr: str, value: bytes, _encodings: Encodings, order: str) -> str:
     pairs = struct.iter_unpack(order + "HH", value[: len(value) // 4 * 4])
-    return listed([f'"{group:04X}{element:04X}"' for group, element in pairs])
+    return json_array([f'"{group:04X}{element:04X}"' for group, element in pairs])
 
 
 def _binary(vr: str, value: bytes, _encodings: Encodings, order: str) -> str:

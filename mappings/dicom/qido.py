@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 from mappings.dicom.header import legal_uid
 from mappings.failures import Invalid
-from mappings.fields import FIELDS, QIDO_KEYS, Kind, folded
+from mappings.fields import FIELDS, QIDO_KEYS, Kind, fold
 from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Page, Query
 
 LIMIT = 1000
@@ -121,13 +121,13 @@ def _codes(field: str, name: str, value: str) -> Condition:
 
 
 def _text(field: str, _name: str, value: str) -> Condition:
-    text = folded(value)
+    text = fold(value)
     return Like(field, text) if _wild(text) else OneOf(field, (text,))
 
 
 def _person(field: str, _name: str, value: str) -> Condition:
     """A name without wildcards is a whole component group, the first of several too (PS3.4 §C.2.2.2.1)."""
-    text = folded(value).rstrip("=^")
+    text = fold(value).rstrip("=^")
     return Like(field, text) if text.endswith("*") else AnyOf((Like(field, text), Like(field, f"{text}=*")))
 
 

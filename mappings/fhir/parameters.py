@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from mappings.failures import Invalid
 from mappings.fhir import moments
 from mappings.fhir.systems import keys_of
-from mappings.fields import folded
+from mappings.fields import fold
 from mappings.query import NOTHING, AnyOf, Condition, Like, OneOf
 
 Match = Callable[[str], Condition]
@@ -134,6 +134,4 @@ def moment(name: str, text: str, asked: str) -> Parameter:
 
 def string(name: str, text: str, asked: str) -> Parameter:
     """The start of a text, whatever its case and accents; our patterns' own wildcards stand for any one character."""
-    return Parameter(
-        name, "string", text, lambda value, _base: Like(asked, re.sub(r"[*?]", "?", folded(_unescaped(value))) + "*")
-    )
+    return Parameter(name, "string", text, lambda value, _base: Like(asked, re.sub(r"[*?]", "?", fold(_unescaped(value))) + "*"))

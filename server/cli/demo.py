@@ -100,7 +100,7 @@ def _demonstrate(runtime: Runtime, files: Mapping[str, Path], *, first: bool, st
     if stopping.is_set():
         return
     _write(runtime, files)
-    print(said(runtime, files))
+    print(summary(runtime, files))
     while not stopping.wait(RENEW_SECONDS):
         _write(runtime, files)
 
@@ -188,7 +188,7 @@ def _pushed(runtime: Runtime, key: str) -> str:
     return "\n".join(f"  {n:3} {OUTCOMES[o]:9} {short(rule)} ({examples[o, rule]})" for (o, rule), n in rows)
 
 
-def said(runtime: Runtime, files: Mapping[str, Path]) -> str:
+def summary(runtime: Runtime, files: Mapping[str, Path]) -> str:
     """What to open, what became of the samples, and what to try."""
     settings = runtime.settings
     base, here = settings.base_url, os.path.relpath

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from adapters.sql import batches
 from adapters.sql.ledger import About, record
-from consent.entries import BatchClosed, BatchOpened, parted
+from consent.entries import BatchClosed, BatchOpened, study_parts
 from consent.policy import SENTENCES
 from consent.subject import Subject
 from mappings.failures import Forbidden
@@ -70,7 +70,7 @@ def close_batch(runtime: Runtime, batch: int) -> None:
         facts = runtime.governance.current(connection).dataset(row.dataset)
         counts = batches.counts(connection, batch)
         outcomes = {o: sum(n for (outcome, _), n in counts.items() if outcome == o) for o in sorted({o for o, _ in counts})}
-        parts = parted(batches.studies(connection, batch))
+        parts = study_parts(batches.studies(connection, batch))
         digest = batches.digest(connection, batch).hex()
         for part, studies in enumerate(parts, 1):
             entry = BatchClosed(

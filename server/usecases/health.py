@@ -13,10 +13,10 @@ from server.usecases.runtime import Caller, Runtime
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Ready or not; `said` is the answer, with detail only where the caller may read it."""
+    """Ready or not; `document` is the answer, with detail only where the caller may read it."""
 
     ok: bool
-    said: dict[str, object]
+    document: dict[str, object]
 
 
 def troubles(runtime: Runtime) -> list[str]:
@@ -70,7 +70,7 @@ def _node(runtime: Runtime, key: int) -> list[str]:
 def ready(runtime: Runtime, caller: Caller) -> Ready:
     """The status for anybody, the detail for the operator."""
     found = troubles(runtime)
-    said: dict[str, object] = {"status": "not ready" if found else "ready"}
+    document: dict[str, object] = {"status": "not ready" if found else "ready"}
     if caller.subject.role is Role.OPERATOR:
-        said["troubles"] = found
-    return Ready(not found, said)
+        document["troubles"] = found
+    return Ready(not found, document)

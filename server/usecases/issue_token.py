@@ -51,7 +51,7 @@ def issue(runtime: Runtime, keys: Keys, row: ClientRow, scope: str | None, purpo
     asker = subject(row, inside=False)
     _entitled(runtime, asker)
     _purposeful(asker, purpose)
-    scopes = " ".join(smart.granted(scope, row.scopes))
+    scopes = " ".join(smart.grant_scopes(scope, row.scopes))
     seconds = min(runtime.settings.token_seconds, LONGEST_SECONDS)
     return Issued(keys.mint(_claims(runtime, row, scopes, purpose, seconds)), scopes, purpose, seconds)
 

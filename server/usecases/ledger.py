@@ -28,7 +28,7 @@ def sequence(runtime: Runtime) -> int:
 def close_windows(runtime: Runtime) -> int:
     """Close the windows of use that have ended, each with the digest of its access rows."""
     with runtime.store.read() as connection:
-        windows = access.ended(connection, runtime.clock())
+        windows = access.ended_windows(connection, runtime.clock())
     for window in windows:
         with runtime.store.write() as connection:
             access.close_window(connection, window, runtime.clock())

@@ -31,13 +31,13 @@ def report(runtime: Runtime, caller: Caller | None, key: str) -> BatchReport:
     return told
 
 
-def listed(runtime: Runtime, caller: Caller | None) -> list[BatchReport]:
+def reports(runtime: Runtime, caller: Caller | None) -> list[BatchReport]:
     """The newest batches a caller may read, at most 100, each without its files. Raises Forbidden where it may read none ever."""
     if caller is not None and caller.subject.role not in (Role.PROVIDER, Role.OPERATOR):
         raise Forbidden("role", SENTENCES["role"])
     own = caller.subject.party if caller is not None and caller.subject.role is Role.PROVIDER else None
     with runtime.store.read() as connection:
-        rows = batches.listed(connection, own, LISTED)
+        rows = batches.recent(connection, own, LISTED)
     return [_report(runtime, row) for row in rows]
 
 

@@ -50,7 +50,7 @@ def _finish(response: Response) -> Response:
 
 def _log(response: Response) -> None:
     caller = g.get("caller")
-    said = {
+    fields = {
         "request": g.get("request_id"),
         "method": request.method,
         "route": str(request.url_rule) if request.url_rule else None,
@@ -58,4 +58,4 @@ def _log(response: Response) -> None:
         "ms": round((time.monotonic() - g.get("started", time.monotonic())) * 1000, 1),
         "subject": caller.subject.id if caller else None,
     }
-    log.info("request", extra=said)
+    log.info("request", extra=fields)

@@ -16,9 +16,9 @@ from mappings.failures import Invalid
 from mappings.negotiation import by_name, choose
 from mappings.report import BatchReport, summary, to_csv, to_json, to_text
 from server.usecases import push
-from server.usecases.report import listed, report
+from server.usecases.report import report, reports
 from server.web.bulkheads import Bulkhead
-from server.web.context import answered, caller, peer, request, runtime, serves, staying
+from server.web.context import caller, peer, request, respond, runtime, serves, staying
 from server.web.errors import Door, problem
 
 SCOPE = "ImagingStudy.c"
@@ -56,7 +56,7 @@ def open_one() -> Response:
     if alias is not None and not isinstance(alias, str):
         raise Invalid("dataset-unreadable", "dataset is the alias of a dataset.", "dataset")
     made = push.open_push(runtime(), caller(), alias, peer())
-    return answered(json.dumps(_said(report(runtime(), caller(), made.key))), 201, Location=_url(made.key))
+    return respond(json.dumps(_summary(report(runtime(), caller(), made.key))), 201, Location=_url(made.key))
 
 
 def close(key: str) -> Response:
@@ -64,18 +64,18 @@ def close(key: str) -> Response:
     if _body() != {"status": "closed"}:
         raise Invalid("status-unknown", 'The only change to a batch is {"status": "closed"}.', "status")
     push.close_push(runtime(), caller(), key)
-    return answered(json.dumps(_said(report(runtime(), caller(), key))))
+    return respond(json.dumps(_summary(report(runtime(), caller(), key))))
 
 
 def known(key: str) -> Response:
     """200 and the names that need not be sent, of at most 1000 files {name, digest}; 404 for another's batch, 409 if closed."""
     names = push.known(runtime(), caller(), key, _files(_body().get("files")))
-    return answered(json.dumps({"known": sorted(names)}))
+    return respond(json.dumps({"known": sorted(names)}))
 
 
 def newest() -> Response:
     """The caller's newest batches, at most 100."""
-    return answered(json.dumps({"batches": [_said(r) for r in listed(runtime(), caller())]}))
+    return respond(json.dumps({"batches": [_summary(r) for r in reports(runtime(), caller())]}))
 
 
 def read(key: str) -> Response:
@@ -85,7 +85,7 @@ def read(key: str) -> Response:
     told = report(runtime(), caller(), key)
     with staying() as leave:
         file, size = _spooled(write(told))
-        response = answered(iter(lambda: file.read(CHUNK), b""), media_type=media_type, Content_Length=str(size))
+        response = respond(iter(lambda: file.read(CHUNK), b""), media_type=media_type, Content_Length=str(size))
         response.call_on_close(file.close)
         response.call_on_close(leave)
     if form == "csv":
@@ -116,7 +116,7 @@ def _form() -> str:
     return forms[choose(request.headers.get("Accept", ""), by_name(*forms), f"A report is served as: {', '.join(forms)}.")]
 
 
-def _said(told: BatchReport) -> dict[str, object]:
+def _summary(told: BatchReport) -> dict[str, object]:
     return {**summary(told), "status": "closed" if told.closed else "open", "report": _url(told.key)}
 
 
@@ -126,22 +126,22 @@ def _url(key: str) -> str:
 
 def _body() -> dict[str, Any]:
     try:
-        said = request.get_json(silent=True)
+        document = request.get_json(silent=True)
     except RecursionError:
-        said = None
-    if not isinstance(said, dict):
+        document = None
+    if not isinstance(document, dict):
         raise Invalid("not-json", "The body must be a JSON object, sent as application/json.")
-    return said
+    return document
 
 
-def _files(said: object) -> dict[str, bytes]:
-    if not isinstance(said, list) or len(said) > MOST_FILES:
+def _files(document: object) -> dict[str, bytes]:
+    if not isinstance(document, list) or len(document) > MOST_FILES:
         raise Invalid("files-unreadable", f"files is a list of at most {MOST_FILES} objects with name and digest.", "files")
-    return dict(map(_file, said))
+    return dict(map(_file, document))
 
 
-def _file(said: object) -> tuple[str, bytes]:
-    name, digest = (said.get("name"), said.get("digest")) if isinstance(said, dict) else (None, None)
+def _file(document: object) -> tuple[str, bytes]:
+    name, digest = (document.get("name"), document.get("digest")) if isinstance(document, dict) else (None, None)
     if not _is_name(name) or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         raise Invalid("file-unreadable", f"A file has a name (at most {MOST_NAME} bytes) and a digest (SHA-256 in hex).", "files")
     return name, bytes.fromhex(digest)

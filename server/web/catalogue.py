@@ -13,7 +13,7 @@ from mappings import dcat
 from mappings.failures import NotFound
 from mappings.negotiation import by_name, choose
 from server.usecases import federate
-from server.web.context import answered, caller, conditional, request, runtime, serves
+from server.web.context import caller, conditional, request, respond, runtime, serves
 from server.web.errors import Door, problem
 
 
@@ -54,4 +54,4 @@ def _accepted() -> str:
 
 def _rendered(statements: Iterable[dcat.Statement], media_type: str) -> Response:
     body = dcat.serialised(statements, media_type)
-    return conditional(answered(body, media_type=media_type, Vary="Accept"), sha256(body).hexdigest())
+    return conditional(respond(body, media_type=media_type, Vary="Accept"), sha256(body).hexdigest())

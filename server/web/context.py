@@ -82,7 +82,7 @@ def serves(
     return add
 
 
-def declared(app: Flask, endpoint: str | None) -> Declared | None:
+def declaration(app: Flask, endpoint: str | None) -> Declared | None:
     """What the route of this endpoint declares."""
     view: Any = app.view_functions.get(endpoint or "")
     return getattr(view, "declared", None)
@@ -90,7 +90,7 @@ def declared(app: Flask, endpoint: str | None) -> Declared | None:
 
 def declared_here() -> Declared | None:
     """What the route of this request declares."""
-    return declared(current_app, request.endpoint)
+    return declaration(current_app, request.endpoint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def _begin() -> None:
     endpoint = request.endpoint
     if endpoint is None:
         return
-    route = declared(current_app, endpoint)
+    route = declaration(current_app, endpoint)
     if route is None:
         raise Forbidden("undeclared", "This route declares no action, so it is closed.")
     if route.bulkhead is not None:
@@ -194,7 +194,7 @@ def staying() -> Iterator[Callable[[], None]]:
         raise
 
 
-def answered(body: Any, status: int = 200, media_type: str = "application/json", **headers: str) -> Response:
+def respond(body: Any, status: int = 200, media_type: str = "application/json", **headers: str) -> Response:
     """A response whose Content-Type is exactly `media_type` (clients compare it), never sniffed, never stored."""
     response = Response(body, status)
     response.headers["Content-Type"] = media_type

@@ -32,7 +32,7 @@ from server.usecases.receipts import DepositResult
 from server.usecases.render import Picture
 from server.usecases.take import take
 from server.web.bulkheads import Bulkhead
-from server.web.context import answered, caller, peer, request, runtime, serves, staying
+from server.web.context import caller, peer, request, respond, runtime, serves, staying
 from server.web.errors import Door, problem
 from server.web.spool import Spool
 
@@ -100,7 +100,7 @@ def _found(level: Level, study: str | None = None, series: str | None = None) ->
 
 def _objects(objects: list[bytes], media_type: str) -> Response:
     base = f"{runtime().settings.base_url}{ROOT}".encode()
-    return answered(b"[" + b",".join(objects).replace(BASE.encode(), base) + b"]", media_type=media_type)
+    return respond(b"[" + b",".join(objects).replace(BASE.encode(), base) + b"]", media_type=media_type)
 
 
 def _accept() -> str:
@@ -140,7 +140,7 @@ def _choose(stored: Sequence[StoredInstance]) -> Choice:
 def _single(delivery: Delivery[Choice]) -> Response:
     only = delivery.objects[0]
     body = (chunk for _, chunks in delivery for chunk in chunks)
-    return answered(body, media_type=dicom_part(only.transfer_syntax), Content_Length=str(only.size))
+    return respond(body, media_type=dicom_part(only.transfer_syntax), Content_Length=str(only.size))
 
 
 def _multipart(delivery: Delivery[Choice]) -> Response:
@@ -154,7 +154,7 @@ def _multipart(delivery: Delivery[Choice]) -> Response:
             yield from chunks
         yield written.tail()
 
-    return answered(body(), media_type=written.content_type(), Content_Length=str(length))
+    return respond(body(), media_type=written.content_type(), Content_Length=str(length))
 
 
 def _part(o: StoredInstance) -> tuple[str, int, str]:
@@ -174,7 +174,7 @@ def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response
     """One frame as a picture. Small JPEGs are previews; larger ones, PNG and a window of one's own need the right to view."""
     media_type = choose_rendered(_accept())
     picture = Picture(frame, media_type, _side(request.args.get("viewport")), _window(request.args.get("window")), _quality())
-    return answered(render.render(runtime(), caller(), Wanted(study, series, instance), picture), media_type=media_type)
+    return respond(render.render(runtime(), caller(), Wanted(study, series, instance), picture), media_type=media_type)
 
 
 def _side(viewport: str | None) -> int | None:
@@ -275,7 +275,7 @@ def _stored(taken: list[DepositResult], batch: Batch, media_type: str) -> Respon
     partly = bool(failed) or any(t.outcome is Outcome.REVIEW for t in taken)
     status = 409 if len(failed) == len(taken) else 202 if partly else 200
     report = f"{runtime().settings.base_url}/api/batches/{batch.key}"
-    return answered(json.dumps(kept).encode(), status, media_type, Link=f'<{report}>; rel="describedby"')
+    return respond(json.dumps(kept).encode(), status, media_type, Link=f'<{report}>; rel="describedby"')
 
 
 def _named(t: DepositResult) -> dict[str, object]:

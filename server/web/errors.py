@@ -16,7 +16,7 @@ from mappings.failures import Failure
 from mappings.fhir.outcome import outcome
 from server import faults
 from server.faults import Fault
-from server.web.context import answered, request, request_id
+from server.web.context import request, request_id, respond
 
 log = logging.getLogger("accord.web")
 
@@ -123,9 +123,9 @@ def _failed(error: Exception, dialect: Dialect) -> Response:
     fault = faults.fault(error)
     if fault is faults.UNKNOWN:
         log.error("unexpected", exc_info=error, extra={"request": reference})
-    failure = faults.said(error, reference)
+    failure = faults.failure_of(error, reference)
     told = dialect(failure, fault, reference)
-    response = answered(told.body, told.status, told.media_type)
+    response = respond(told.body, told.status, told.media_type)
     response.headers.update(told.headers)
     if allowed:  # RFC 9110 section 15.5.6: a 405 says which methods there are
         response.headers["Allow"] = ", ".join(sorted(allowed))

@@ -12,7 +12,7 @@ from consent.conditions import Action
 from mappings.eucaim import encoded
 from mappings.failures import Invalid, TooLarge
 from server.usecases.federate import answer
-from server.web.context import answered, caller, request, runtime, serves, shared_secret
+from server.web.context import caller, request, respond, runtime, serves, shared_secret
 from server.web.errors import Door, eucaim
 
 PATH = "/api/datasets/eucaimSearch"
@@ -29,7 +29,7 @@ def door() -> Door:
 
 def eucaim_search() -> Response:
     """404 without a configured secret, 401 with another one, 400 for what is no JSON, 413 over 1 MB, 422 for what is no AST."""
-    return answered(encoded(answer(runtime(), caller(), _ast(_question()))))
+    return respond(encoded(answer(runtime(), caller(), _ast(_question()))))
 
 
 def _ast(question: object) -> object:

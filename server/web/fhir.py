@@ -9,7 +9,7 @@ from mappings.failures import UnsupportedMedia
 from mappings.fhir.accept import FHIR_JSON, check_accept
 from mappings.fhir.resources import R4, served_in
 from server.usecases.read import metadata, read_resource, search_resources, source_of
-from server.web.context import answered, caller, conditional, request, runtime, serves
+from server.web.context import caller, conditional, request, respond, runtime, serves
 from server.web.errors import Door, operation_outcome
 
 _FORM = "application/x-www-form-urlencoded"
@@ -31,7 +31,7 @@ def door() -> Door:
 
 def _metadata() -> Any:
     _acceptable()
-    return answered(metadata(runtime(), caller(), version("accord")), media_type=FHIR_JSON)
+    return respond(metadata(runtime(), caller(), version("accord")), media_type=FHIR_JSON)
 
 
 def _search(resource: str) -> Callable[[], Any]:
@@ -56,14 +56,14 @@ def _found(resource: str, arguments: list[tuple[str, str]]) -> Any:
     _acceptable()
     asked = [(name, value) for name, value in arguments if name != "_format"]
     lenient = "handling=lenient" in request.headers.get("Prefer", "").replace(" ", "")
-    return answered(search_resources(runtime(), caller(), resource, asked, lenient=lenient), media_type=FHIR_JSON)
+    return respond(search_resources(runtime(), caller(), resource, asked, lenient=lenient), media_type=FHIR_JSON)
 
 
 def _read(resource: str) -> Callable[[str], Any]:
     def view(identity: str) -> Any:
         _acceptable()
         resource_read = read_resource(runtime(), caller(), resource, identity)
-        response = conditional(answered(resource_read.body, media_type=FHIR_JSON), resource_read.etag, weak=True)
+        response = conditional(respond(resource_read.body, media_type=FHIR_JSON), resource_read.etag, weak=True)
         response.last_modified = resource_read.modified  # said, and not compared: an agreement's end comes with the clock
         return response
 

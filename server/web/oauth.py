@@ -28,7 +28,7 @@ from server.usecases.identify import ROLES, active
 from server.usecases.issue_token import authenticate, issue
 from server.usecases.runtime import Runtime
 from server.web import errors
-from server.web.context import answered, form, serves
+from server.web.context import form, respond, serves
 from server.web.errors import Door
 
 MOST_BYTES = 32 * 1024
@@ -54,15 +54,15 @@ def door(runtime: Runtime, keys: Keys) -> Door:
 
     @serves(routes, JWKS, Action.DISCOVER, anonymous=True)
     def jwks() -> Response:
-        return answered(json.dumps(keys.public()), Cache_Control="public, max-age=300")
+        return respond(json.dumps(keys.public()), Cache_Control="public, max-age=300")
 
     @serves(routes, "/.well-known/oauth-authorization-server", Action.DISCOVER, anonymous=True)
     def authorization_server() -> Response:
-        return answered(json.dumps(_metadata(base)))
+        return respond(json.dumps(_metadata(base)))
 
     @serves(routes, "/fhir/R4/.well-known/smart-configuration", Action.DISCOVER, anonymous=True)
     def smart_configuration() -> Response:
-        return answered(json.dumps(_metadata(base) | _SMART))
+        return respond(json.dumps(_metadata(base) | _SMART))
 
     return routes
 

@@ -6,7 +6,7 @@ from flask import Response
 
 from consent.conditions import Action
 from server.usecases import health
-from server.web.context import answered, caller, runtime, serves
+from server.web.context import caller, respond, runtime, serves
 from server.web.errors import Door, problem
 
 
@@ -16,11 +16,11 @@ def door() -> Door:
 
     @serves(routes, "/health/live", Action.DISCOVER, anonymous=True, waits=False)
     def live() -> Response:
-        return answered(b'{"status":"alive"}')
+        return respond(b'{"status":"alive"}')
 
     @serves(routes, "/health/ready", Action.DISCOVER, anonymous=True)
     def ready() -> Response:
         found = health.ready(runtime(), caller())
-        return answered(json.dumps(found.said).encode(), 200 if found.ok else 503)
+        return respond(json.dumps(found.document).encode(), 200 if found.ok else 503)
 
     return routes

@@ -4,7 +4,7 @@ from flask import Response
 
 from consent.conditions import Action
 from server.usecases.terms import read_terms
-from server.web.context import answered, conditional, runtime, serves
+from server.web.context import conditional, respond, runtime, serves
 from server.web.errors import Door, problem
 
 
@@ -19,5 +19,5 @@ def door() -> Door:
 def read(version: str | None = None) -> Response:
     """The text as it was published, its SHA-256 as ETag."""
     terms = read_terms(runtime(), version)
-    response = answered(terms.text, media_type="text/plain; charset=utf-8", Content_Location=f"/terms/{terms.version}")
+    response = respond(terms.text, media_type="text/plain; charset=utf-8", Content_Location=f"/terms/{terms.version}")
     return conditional(response, terms.sha256)

@@ -16,7 +16,7 @@ from consent.entries import (
     PartyAdded,
     Target,
     TargetType,
-    parted,
+    study_parts,
     targets_of,
 )
 
@@ -126,7 +126,7 @@ def test_a_study_named_twice_is_one_target():
 @pytest.mark.parametrize(("studies", "sizes"), [(0, [0]), (1, [1]), (500, [500]), (501, [500, 1]), (1500, [500, 500, 500])])
 def test_studies_are_told_in_parts_and_none_is_left_out(studies, sizes):
     uids = [f"1.2.{n}" for n in range(studies)]
-    parts = parted(uids)
+    parts = study_parts(uids)
     assert [len(part) for part in parts] == sizes
     assert [uid for part in parts for uid in part] == uids
     assert STUDIES_IN_A_BODY * 66 < 65_535

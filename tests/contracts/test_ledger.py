@@ -245,10 +245,10 @@ def test_a_window_ends_after_its_five_minutes_and_a_grace_and_closes_once(govern
     use(governed, said())
     end = NOW + timedelta(seconds=300)
     with governed.write() as connection:
-        assert access.ended(connection, end + timedelta(seconds=19)) == []
-        (window,) = access.ended(connection, end + timedelta(seconds=20))
+        assert access.ended_windows(connection, end + timedelta(seconds=19)) == []
+        (window,) = access.ended_windows(connection, end + timedelta(seconds=20))
         access.close_window(connection, window, end)
-        assert access.ended(connection, end + timedelta(seconds=3600)) == []
+        assert access.ended_windows(connection, end + timedelta(seconds=3600)) == []
         access.close_window(connection, window, end)
     assert kinds(governed) == ["use.opened", "use.closed"]
 

@@ -24,7 +24,7 @@ from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.policy import VisibleDatasets, decide, stopped, visible_datasets
 from consent.subject import Role
-from mappings.fields import FIELDS, Kind, folded
+from mappings.fields import FIELDS, Kind, fold
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Level, Like, Not, OneOf, Page, Query
 from tests.builders import agreement_rows, subject
 
@@ -589,7 +589,7 @@ DIRECTORIES = {
         ORGANISATIONS,
         {
             "party": (Kind.CODE, lambda p: p.key),
-            "name": (Kind.TEXT, lambda p: folded(p.name)),
+            "name": (Kind.TEXT, lambda p: fold(p.name)),
             "updated": (Kind.MOMENT, lambda p: stamp(p.updated) if p.updated else 0),
         },
     ),

@@ -3,7 +3,7 @@
 import pytest
 
 from mappings.failures import Invalid
-from mappings.smart import MOST_CHARACTERS, SUPPORTED, allows, granted, parse
+from mappings.smart import MOST_CHARACTERS, SUPPORTED, allows, grant_scopes, parse
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,13 @@ def test_scopes_allow_only_the_letters_they_hold_on_their_type(scopes, needed, y
     ],
 )
 def test_what_is_granted_is_asked_and_registered(asked, registered, got):
-    assert granted(asked, registered) == got
+    assert grant_scopes(asked, registered) == got
 
 
 @pytest.mark.parametrize("registered", [["system/Patient.rs"], ["system/ImagingStudy.c"], []])
 def test_asking_only_for_what_is_not_registered_is_refused(registered):
     with pytest.raises(Invalid) as refused:
-        granted("system/ImagingStudy.rs", registered)
+        grant_scopes("system/ImagingStudy.rs", registered)
     assert refused.value.code == "scope-not-registered"
 
 

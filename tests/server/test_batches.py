@@ -106,7 +106,7 @@ def test_a_suspended_agreement_is_said_when_the_batch_is_opened(door, body):
 def test_only_the_datasets_own_provider_with_the_scope_opens_a_batch(door, by, status):
     assert door.ask("POST", "/api/batches", {"dataset": "LUNG"}, by=by).status_code == status
     with door.runtime.store.read() as connection:
-        assert rows.listed(connection, None) == []
+        assert rows.recent(connection, None) == []
 
 
 def told(answer):

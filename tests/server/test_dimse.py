@@ -49,7 +49,7 @@ class Door:
 
     def batches(self) -> list[batches.BatchRow]:
         with self.runtime.store.read() as connection:
-            return batches.listed(connection, None)
+            return batches.recent(connection, None)
 
     def receipts(self) -> list[tuple[str, str]]:
         with self.runtime.store.read() as connection:

@@ -37,7 +37,7 @@ def test_a_dimse_status_tells_nothing_of_its_cause(failure, status):
 
 
 def test_what_is_ours_is_told_by_its_reference_only():
-    said = faults.said(KeyError("Doe^John"), "7F3K")
+    said = faults.failure_of(KeyError("Doe^John"), "7F3K")
     told = json.loads(faults.problem(said, 500, "7F3K"))
     assert "7F3K" in told["detail"]
     assert "Doe" not in json.dumps(told)

@@ -618,7 +618,7 @@ def test_a_token_needs_the_scope_of_the_type_and_letter(furnished):
 def test_every_route_declares_what_it_does(runtime):
     app = door(runtime).application
     for rule in app.url_map.iter_rules():
-        found_here = context.declared(app, rule.endpoint)
+        found_here = context.declaration(app, rule.endpoint)
         assert found_here.action in (Action.QUERY, Action.DISCOVER)
         assert found_here.open == rule.rule.endswith("/metadata")
         assert found_here.open or found_here.scope.split(".")[0] in rule.rule

@@ -149,7 +149,7 @@ def routes(app: Flask) -> dict[str, str]:
 
 
 def undeclared(app: Flask) -> list[str]:
-    return [route for route, endpoint in routes(app).items() if context.declared(app, endpoint) is None]
+    return [route for route, endpoint in routes(app).items() if context.declaration(app, endpoint) is None]
 
 
 def path_of(house: House, route: str) -> str:
@@ -234,12 +234,12 @@ def test_every_route_has_a_row_and_every_row_a_route(house):
 
 def test_every_route_declares_the_action_of_its_row(house):
     assert undeclared(house.flask) == []
-    said = {route: context.declared(house.flask, endpoint).action for route, endpoint in routes(house.flask).items()}
+    said = {route: context.declaration(house.flask, endpoint).action for route, endpoint in routes(house.flask).items()}
     assert said == {route: row.action for route, row in ROUTES.items()}
 
 
 def test_every_closed_route_asks_for_a_scope(house):
-    declarations = {route: context.declared(house.flask, endpoint) for route, endpoint in routes(house.flask).items()}
+    declarations = {route: context.declaration(house.flask, endpoint) for route, endpoint in routes(house.flask).items()}
     assert [route for route, d in declarations.items() if not d.open and d.scope is None] == []
 
 

@@ -566,7 +566,7 @@ def test_bodies_that_do_not_come_hold_no_search(house):
 
 
 def test_a_route_that_takes_a_body_takes_no_place_of_a_search(house):
-    places = {rule.endpoint: context.declared(house.app, rule.endpoint) for rule in house.app.url_map.iter_rules()}
+    places = {rule.endpoint: context.declaration(house.app, rule.endpoint) for rule in house.app.url_map.iter_rules()}
     taking = [rule.endpoint for rule in house.app.url_map.iter_rules() if rule.methods & {"POST", "PUT", "PATCH"}]
     assert taking
     assert all(places[endpoint].bulkhead is Bulkhead.FORM for endpoint in taking)

@@ -150,7 +150,7 @@ def metadata(runtime: Runtime) -> list[list[object]]:
 
 def reports(runtime: Runtime) -> dict[str, Any]:
     """Every batch's report, file by file."""
-    told = [report.report(runtime, None, r.key) for r in report.listed(runtime, None)]
+    told = [report.report(runtime, None, r.key) for r in report.reports(runtime, None)]
     return {r.key: [r.door, r.alias, r.provider, r.closed is not None, r.waiting, _files(r)] for r in told}
 
 

@@ -162,7 +162,7 @@ def test_what_is_known_blocked_or_of_another_dataset_is_as_before(world):
 
 
 def test_a_batch_that_waits_is_released(world):
-    key = next(r.key for r in report.listed(world, None) if r.waiting == 2)
+    key = next(r.key for r in report.reports(world, None) if r.waiting == 2)
     assert release.release(world, ACTOR, key, frozenset({"1.2.11.1.1"})).objects == 1
     assert states(world)["1.2.11.1.1"] == "held"
     assert report.report(world, None, key).waiting == 1

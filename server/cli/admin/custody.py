@@ -50,7 +50,7 @@ def _list_batches(runtime: Runtime) -> None:
     """The newest batches, at most a hundred."""
     rows = (
         (b.key, b.alias, b.door, f"{b.opened:%Y-%m-%d %H:%M}", "closed" if b.closed else "open")
-        for b in report.listed(runtime, None)
+        for b in report.reports(runtime, None)
     )
     print_rows(("batch", "dataset", "door", "opened", "state"), rows)
 

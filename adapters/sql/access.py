@@ -125,29 +125,36 @@ def preview(connection: Connection, access: Access) -> None:
 
 def use(connection: Connection, access: Access, study_uid: str, about: About, under: Under) -> None:
     """Write a use's row; the first in its window opens the window's ledger entry. In the caller's durable transaction."""
-    slot = int(access.at.timestamp()) // SLOT_SECONDS
-    key = {"subject": access.subject, "study_uid": study_uid, "action": access.action, "purpose": access.purpose, "slot": slot}
-    opening = (
-        insert_of(connection)(t.window)
-        .values(**key, dataset=about.dataset, closed=False)
-        .on_conflict_do_nothing()
-        .returning(_w.id)
-    )
-    window = connection.execute(opening).scalar_one_or_none()
-    if window is None:
-        window = connection.execute(select(_w.id).filter_by(**key)).scalar_one()
-    else:
+    named = {"subject": access.subject, "study_uid": study_uid, "action": access.action, "purpose": access.purpose}
+    window, opened = _window(connection, about.dataset, int(access.at.timestamp()) // SLOT_SECONDS, **named)
+    if opened:
         entry = UseOpened(
             study=study_uid,
             action=access.action,
             purpose=access.purpose,
-            window=int(window),
+            window=window,
             dataset=under.dataset,
             agreement=under.agreement,
             terms=under.terms,
         )
         record(connection, entry, access.at, access.subject, about)
     connection.execute(insert(t.access).values(**_values(access, window)))
+
+
+def _window(connection: Connection, dataset: int | None, slot: int, **named: str) -> tuple[int, bool]:
+    """(id, whether it was opened now) of the window that takes this use.
+
+    It is the slot's, or the next that is not closed: after a clock stepped back, the digest of a closed one is not touched.
+    Its row is held in share mode, so that a close waits for the use that is being written.
+    """
+    values = {**named, "slot": slot, "dataset": dataset, "closed": False}
+    opening = insert_of(connection)(t.window).values(**values).on_conflict_do_nothing().returning(_w.id)
+    window = connection.execute(opening).scalar_one_or_none()
+    if window is not None:
+        return int(window), True
+    joined = select(_w.id, _w.closed).filter_by(**named, slot=slot).with_for_update(read=True)
+    row = connection.execute(joined).one()
+    return _window(connection, dataset, slot + 1, **named) if row.closed else (int(row.id), False)
 
 
 @dataclass(frozen=True, slots=True)

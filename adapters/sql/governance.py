@@ -49,8 +49,8 @@ def touch(connection: Connection) -> None:
     connection.execute(update(t.governance).values(counter=t.governance.c.counter + 1))
 
 
-def check_writable(connection: Connection) -> None:
-    """Write the governance row as it is: raises Full or Unavailable where nothing can be written."""
+def lock(connection: Connection) -> None:
+    """Hold the governance row until the transaction ends, written as it is: raises Full or Unavailable where nothing can be."""
     connection.execute(update(t.governance).values(counter=t.governance.c.counter))
 
 

@@ -32,6 +32,11 @@ def _within(rows: Sequence[tuple[int, bytes]]) -> Sequence[tuple[int, bytes]]:
     return rows
 
 
+def fits(rows: Sequence[tuple[int, bytes]]) -> bool:
+    """Whether the rows fit a page's bytes."""
+    return sum(len(document) for _, document in rows) < PAGE_BYTES
+
+
 def searchset(
     documents: Iterable[bytes],
     resource_base: str,

@@ -45,7 +45,7 @@ def add_agreement(
     content = AgreementVersion(1, terms, node, starts or now, ends, conditions)
     if content.ends is not None and content.ends <= content.starts:
         raise Invalid("period-empty", "The agreement's period ends before it starts.", "ends")
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         check_new(agreements.find(connection, key), "agreement", key)
         party = require(parties.find_id(connection, provider), "party", provider)
         hosting = require(nodes.find(connection, node), "node", node)
@@ -86,7 +86,7 @@ def _drafted(row: AgreementRow, content: AgreementVersion) -> AgreementDrafted:
 def move_agreement(runtime: Runtime, actor: str, key: str, verb: str, side: Side = Side.REPOSITORY) -> AgreementState:
     """Propose, activate, suspend, resume or terminate for one side: legal moves only, and a stop is lifted by who set it."""
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         row = require(agreements.find(connection, key), "agreement", key)
         if why := refusal(row.standing, verb, side):
             raise Conflict("agreement-move", f"An agreement {why}.", "agreement")

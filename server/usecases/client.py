@@ -33,7 +33,7 @@ def add_client(
     registered = check_words(purposes, [str(p) for p in Purpose], "purpose")
     keys, now = registered_jwks(jwks), runtime.clock()
     smart.parse(" ".join(scopes))
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         check_new(clients.find(connection, client_id), "client", client_id)
         owner = require(parties.find_id(connection, party), "party", party)
         clients.add(
@@ -55,7 +55,7 @@ def add_client(
 def set_client(runtime: Runtime, actor: str, client_id: str, *, enabled: bool | None = None, terms: str | None = None) -> None:
     """Enable or disable a client, or record the terms version it accepted."""
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         row = require(clients.find(connection, client_id), "client", client_id)
         accepted = require(terms_rows.find_id(connection, terms), "terms", terms) if terms is not None else None
         clients.change(connection, row.id, now, enabled=enabled, terms=accepted)

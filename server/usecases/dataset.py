@@ -28,7 +28,7 @@ def require_dataset(connection: Connection, alias: str) -> tuple[DatasetRow, Abo
 def add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title: str, description: str = "") -> None:
     """Open a dataset under an agreement; its alias is also the called AE title."""
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         check_new(datasets.find(connection, alias), "dataset", alias, ALIAS)
         under = require(agreements.find(connection, agreement), "agreement", agreement)
         dataset = datasets.add(connection, now, alias=alias, agreement=under.id, title=title, description=description)
@@ -41,7 +41,7 @@ def set_dataset(runtime: Runtime, actor: str, alias: str, details: Mapping[str, 
         if key not in ("title", "description") and value and (why := wrong(key, value)):
             raise Invalid("details", why, key)
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         row, about = require_dataset(connection, alias)
         texts = {"title": row.title, "description": row.description}
         texts |= {key: details[key] for key in texts if key in details}

@@ -32,7 +32,7 @@ def _written(runtime: Runtime) -> list[str]:
     """Whether a row can be changed now: a full or read-only disk under the database still answers questions."""
     try:
         with runtime.store.write(durable=False) as connection:
-            governance.check_writable(connection)
+            governance.lock(connection)
     except Failure as failure:
         return [f"The ledger can't be written. {failure}"]
     return []

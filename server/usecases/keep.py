@@ -126,6 +126,7 @@ def settle(runtime: Runtime, connection: Connection, claim: int, judged: JudgedF
     Raises Changed where it is not ours any more or may not be kept, and `index.StudyElsewhere`.
     """
     origin, parsed, now = judged.batch.origin, judged.parsed, runtime.clock()
+    custody.lock_study(connection, parsed.instance.study_uid)  # a withdrawal under way is over, and its block is seen
     if find_blocks(connection, origin.dataset, parsed.instance).blocked or find_stop(runtime, connection, origin):
         raise Changed
     if not custody.move(connection, target.settling, claim, now, holder=runtime.holder):

@@ -31,7 +31,7 @@ def add_node(
     check_words([kind], NODE_KINDS, "kind")
     check_words([hosting], [str(h) for h in Hosting], "hosting")
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         check_new(nodes.find(connection, name), "node", name)
         cidrs = [read_network(network) for network in networks]
         reached = {"url": url, "secret_file": secret_file, "networks": cidrs, "allow": allow}
@@ -52,7 +52,7 @@ def read_network(text: str) -> str:
 def move_node(runtime: Runtime, actor: str, name: str, verb: str) -> None:
     """Link, suspend or unlink a node; from the next statement on."""
     now, state = runtime.clock(), MOVES[verb]
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         row = require(nodes.find(connection, name), "node", name)
         nodes.move(connection, row.id, verb, state, actor, now)
         record(connection, NodeMoved(verb=verb, node=name, state=str(state)), now, actor, About())

@@ -15,7 +15,7 @@ def add_party(runtime: Runtime, actor: str, key: str, name: str, role: str, *, a
     if key == REPOSITORY:
         raise Conflict("party-reserved", f"{REPOSITORY} is the repository itself; choose another key.", "party")
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         check_new(parties.find_id(connection, key), "party", key)
         party = parties.add(connection, now, key=key, name=name, role=role, approved=approved)
         record(connection, PartyAdded(party=key, role=role, approved=approved), now, actor, About(party))

@@ -16,7 +16,7 @@ from server.usecases.runtime import Runtime
 def add_permit(runtime: Runtime, actor: str, alias: str, party: str, ends: datetime | None = None) -> None:
     """Permit an organisation the use of a dataset shared under conditions."""
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         dataset, about = require_dataset(connection, alias)
         holder = require(parties.find_id(connection, party), "party", party)
         permits.add(connection, now, dataset=dataset.id, party=holder, ends=ends)
@@ -26,7 +26,7 @@ def add_permit(runtime: Runtime, actor: str, alias: str, party: str, ends: datet
 def revoke_permit(runtime: Runtime, actor: str, alias: str, party: str) -> None:
     """Take every permit of an organisation for a dataset back."""
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         dataset, about = require_dataset(connection, alias)
         holder = require(parties.find_id(connection, party), "party", party)
         if not permits.revoke(connection, now, dataset=dataset.id, party=holder):

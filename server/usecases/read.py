@@ -138,8 +138,9 @@ def search_resources(runtime: Runtime, caller: Caller, resource: str, arguments:
     with runtime.store.read() as connection:
         asking = _Asking(runtime, connection, caller)
         rows = [] if asked.only_total else source.page(asking, asked.where, asked.count + 1, asked.after)
-        total = _total(asking, source, asked, rows)
-    answer, given = bundle.page(asked, runtime.settings.base_url, _written(RESOURCES[resource], rows, runtime), total)
+        written = _written(RESOURCES[resource], rows, runtime)
+        total = _total(asking, source, asked, written)
+    answer, given = bundle.page(asked, runtime.settings.base_url, written, total)
     note_access(runtime, caller, source.action, relative_link(asked), 200, given)
     return answer
 
@@ -156,7 +157,7 @@ def _total(asking: _Asking, source: Source, asked: Asked, rows: Rows) -> int | N
         return source.count(asking, asked.where, None)
     if asked.total == "none" or asked.after:
         return None
-    if len(rows) <= asked.count:
+    if len(rows) <= asked.count and bundle.fits(rows):  # nothing was cut off
         return len(rows)
     counted = source.count(asking, asked.where, COUNTED + 1)
     return counted if counted <= COUNTED else None

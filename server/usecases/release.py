@@ -46,17 +46,27 @@ def _batch(runtime: Runtime, key: str) -> tuple[BatchRow, list[CustodyRow]]:
 def release(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
     """Release what waits in a batch, or the named objects of it: to its node and into the index, under a batch of its own."""
     row, waiting = _batch(runtime, key)
-    chosen = [w for w in waiting if not sop_uids or w.instance.sop_uid in sop_uids]
+    chosen = _choose(waiting, sop_uids)
     subject = Subject(actor, Role.SENDER, row.provider)
     batch = open_batch(runtime, Origin("release", subject, row.dataset, row.alias, "", row.key, "", row.attested))
+    released = 0
     try:
         for each in chosen:
             _release(runtime, batch, each)
+            released += 1
     finally:
         close_batch(runtime, batch.id)
-    with runtime.store.write() as connection:
-        _record(runtime, connection, actor, "release", row, len(chosen))
-    return Decided(len(chosen), batch.key)
+        if released:  # what was released before one stopped is released
+            with runtime.store.write() as connection:
+                _record(runtime, connection, actor, "release", row, released)
+    return Decided(released, batch.key)
+
+
+def _choose(waiting: list[CustodyRow], sop_uids: frozenset[str]) -> list[CustodyRow]:
+    missing = sop_uids - {w.instance.sop_uid for w in waiting}
+    if missing:
+        raise NotFound("object-unknown", f"No object {min(missing)} of this batch waits for review.", "object")
+    return [w for w in waiting if not sop_uids or w.instance.sop_uid in sop_uids]
 
 
 _STAYS = "The object stays in review: its agreement or node takes nothing now, or its study is not free."
@@ -101,15 +111,15 @@ def _begin_release(runtime: Runtime, batch: Batch, row: CustodyRow) -> None:
 def refuse(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
     """Refuse what waits in a batch: its bytes go, and the same content is rejected by name until the block is lifted."""
     row, waiting = _batch(runtime, key)
-    chosen = [w for w in waiting if not sop_uids or w.instance.sop_uid in sop_uids]
-    now = runtime.clock()
+    chosen, now = _choose(waiting, sop_uids), runtime.clock()
     with runtime.store.write() as connection:
-        for each in chosen:
-            if custody.move(connection, Move.REFUSE, each.id, now):
-                named = {"sop_uid": each.instance.sop_uid, "digest": each.instance.digest}
-                blocks.add(connection, row.dataset, State.REFUSED, now, **named)
-        _record(runtime, connection, actor, "refuse", row, len(chosen))
-    return Decided(len(chosen), row.key)
+        refused = [each.instance for each in chosen if custody.move(connection, Move.REFUSE, each.id, now)]
+        if not refused:
+            raise Conflict("object-moved", "Somebody else has decided about this meanwhile.")
+        for instance in refused:
+            blocks.add(connection, row.dataset, State.REFUSED, now, sop_uid=instance.sop_uid, digest=instance.digest)
+        _record(runtime, connection, actor, "refuse", row, len(refused))
+    return Decided(len(refused), row.key)
 
 
 def _record(runtime: Runtime, connection: Connection, actor: str, verb: str, row: BatchRow, objects: int) -> None:

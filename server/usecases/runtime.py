@@ -1,12 +1,14 @@
 """What every use case is handed: the open database, the nodes, the clock and the caller, as values made by `server.wiring`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import Connection
 
 from adapters.nodes.port import Node
+from adapters.sql import governance as governance_rows
 from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
 from adapters.sql.store import Store
@@ -58,6 +60,13 @@ class Runtime:
     placeholders: frozenset[str]
     reached: Callable[[str], None] = lambda _point: None  # tests stop the process at a named point of custody
     governance: GovernanceCache = field(default_factory=GovernanceCache)
+
+    @contextmanager
+    def governance_act(self) -> Iterator[Connection]:
+        """A governance act's durable transaction: one act at a time, so what it reads is true until it is kept."""
+        with self.store.write() as connection:
+            governance_rows.lock(connection)
+            yield connection
 
     def visible_datasets(self, connection: Connection, caller: Caller, action: Action) -> VisibleDatasets:
         """The datasets on which this caller may do this now."""

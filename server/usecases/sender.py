@@ -19,7 +19,7 @@ def add_sender(runtime: Runtime, actor: str, alias: str, aet: str, network: str)
             "aet-illegal", "An AE title has 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2).", "aet"
         )
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         dataset, about = require_dataset(connection, alias)
         cidr = read_network(network)
         if any(sender.network == cidr for sender in senders.registered(connection, alias, aet)):
@@ -31,7 +31,7 @@ def add_sender(runtime: Runtime, actor: str, alias: str, aet: str, network: str)
 def attest_sender(runtime: Runtime, actor: str, alias: str, aet: str, person: str, on: str) -> None:
     """Record that a responsible person attested on a date: what this sender sends is de-identified."""
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         for sender in _registered(connection, alias, aet):
             senders.attest(connection, sender, now, person=person, on=on)
         attested = SenderAttested(dataset=alias, aet=aet, attested_by=person, attested_on=on)
@@ -41,7 +41,7 @@ def attest_sender(runtime: Runtime, actor: str, alias: str, aet: str, person: st
 def remove_sender(runtime: Runtime, actor: str, alias: str, aet: str) -> None:
     """Take a sender's registration away: its next object, and its next association, are rejected."""
     now = runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         for sender in _registered(connection, alias, aet):
             senders.remove(connection, sender, now)
         record(connection, SenderRemoved(dataset=alias, aet=aet), now, actor, require_dataset(connection, alias)[1])

@@ -13,7 +13,7 @@ def publish_terms(runtime: Runtime, actor: str, version: str, text: bytes) -> st
     if not is_version(version):
         raise Invalid("terms-version", "A terms version is MAJOR.MINOR.PATCH.", "version")
     terms, now = Terms(version, terms_hash(text), text), runtime.clock()
-    with runtime.store.write() as connection:
+    with runtime.governance_act() as connection:
         if versions.find_id(connection, version) is not None:
             raise Conflict("terms-immutable", f"Terms {version} are published; publish changes under a new version.", "version")
         versions.add(connection, now, terms)

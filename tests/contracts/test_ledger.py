@@ -253,6 +253,21 @@ def test_a_window_ends_after_its_five_minutes_and_a_grace_and_closes_once(govern
     assert kinds(governed) == ["use.opened", "use.closed"]
 
 
+def test_a_use_after_the_clock_stepped_back_leaves_the_closed_window_as_it_is(governed):
+    use(governed, said())
+    with governed.write() as connection:
+        (window,) = access.ended_windows(connection, NOW + timedelta(seconds=330))
+        access.close_window(connection, window, NOW)
+        closed = access.tally(connection, window.id)
+    use(governed, said(NOW + timedelta(seconds=1)))
+    use(governed, said(NOW + timedelta(seconds=2)))
+    assert kinds(governed) == ["use.opened", "use.closed", "use.opened"]
+    with governed.read() as connection:
+        assert access.tally(connection, window.id) == closed
+        (other,) = connection.execute(select(t.window.c.id).where(t.window.c.id != window.id)).scalars()
+        assert access.tally(connection, other)[0] == 2
+
+
 def test_what_is_noted_is_written_within_a_moment_and_at_the_close(store):
     noted = Accesses(store)
     noted.note(said())

@@ -283,6 +283,7 @@ def test_a_page_ends_at_its_bytes_and_the_next_link_goes_on(runtime, monkeypatch
         seen, pages = paged(runtime, "user", "ImagingStudy", [])
         assert seen == planted
         assert 2 < pages < 10
+        assert found(runtime, "user", "ImagingStudy")["total"] == 9
 
 
 def test_a_next_link_after_a_suspension_is_empty(runtime):

@@ -1,5 +1,7 @@
 """Governance by the operator's verbs: refusals first, each act with its entry, and every stop binding the next statement."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 from sqlalchemy import func, select
 
@@ -274,6 +276,17 @@ def test_what_is_being_sent_ends_at_the_next_object(shared, name):
     STOPS[name][0](shared)
     with pytest.raises(Gone):
         next(sending)
+
+
+def test_acts_on_one_agreement_come_one_after_another(anywhere):
+    move_agreement(anywhere, ACTOR, "DSA-LUNG", "suspend")
+    with ThreadPoolExecutor(1) as pool:
+        with anywhere.governance_act():
+            resumed = pool.submit(move_agreement, anywhere, ACTOR, "DSA-LUNG", "resume")
+            with pytest.raises(TimeoutError):
+                resumed.result(timeout=0.3)
+        resumed.result(timeout=20)
+    assert read_agreement(anywhere, "DSA-LUNG").standing.state is AgreementState.ACTIVE
 
 
 def test_a_withdrawn_study_that_is_being_sent_ends_with_its_bytes(shared):

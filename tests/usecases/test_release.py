@@ -65,6 +65,29 @@ def test_only_the_named_objects_are_released(anywhere, waiting, sound):
     sound(anywhere)
 
 
+@pytest.mark.parametrize("decide", [release.release, release.refuse])
+def test_a_named_object_that_does_not_wait_stops_the_decision_before_it_begins(anywhere, waiting, decide):
+    with pytest.raises(NotFound, match=r"1\.2\.9"):
+        decide(anywhere, ACTOR, waiting.key, frozenset({"1.2.3.1.1", "1.2.9"}))
+    assert set(states(anywhere).values()) == {"review"}
+    assert not entries(anywhere, "govern.batch.release") + entries(anywhere, "govern.batch.refuse")
+
+
+def test_what_was_released_before_another_stopped_is_recorded(anywhere, waiting, monkeypatch):
+    keep_released = release._keep_released
+
+    def stops_at_the_second(runtime, judged, row):
+        if row.instance.sop_uid == "1.2.3.1.2":
+            raise Conflict("release-stopped", "It stays.")
+        keep_released(runtime, judged, row)
+
+    monkeypatch.setattr(release, "_keep_released", stops_at_the_second)
+    with pytest.raises(Conflict):
+        release.release(anywhere, ACTOR, waiting.key)
+    assert states(anywhere)["1.2.3.1.1"] == "held"
+    assert len(entries(anywhere, "govern.batch.release")) == 1
+
+
 def test_refused_objects_go_with_their_bytes_and_are_recorded_with_their_blocks(anywhere, waiting, sound):
     assert release.refuse(anywhere, ACTOR, waiting.key).objects == 3
     assert set(states(anywhere).values()) == {"refusing"}

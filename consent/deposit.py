@@ -370,12 +370,12 @@ _ROW: Mapping[str, int] = MappingProxyType({rule.code: row for row, rule in enum
 
 
 def sentence(rule: str) -> str:
-    """What happened, because of which rule, and what to do; KeyError for a code that is in neither table."""
+    """What happened, because of which rule, and what to do; KeyError for a code that has no rule."""
     return BY_CODE[rule].sentence
 
 
 def short(rule: str) -> str:
-    """The same in at most 64 characters, for (0000,0902) Error Comment; KeyError for a code that is in neither table."""
+    """The same in at most 64 characters, for (0000,0902) Error Comment; KeyError for a code that has no rule."""
     return BY_CODE[rule].short
 
 

@@ -54,7 +54,7 @@ class Entry:
 
     @property
     def kind(self) -> str:
-        """What the entry is about; a governance act is `govern.<noun>.<verb>`."""
+        """Which kind of transaction it tells of; a governance act is `govern.<noun>.<verb>`."""
         return self.KIND
 
     def body(self, at: datetime, actor: str) -> dict[str, object]:

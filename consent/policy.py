@@ -1,10 +1,10 @@
 """Decides whether this subject may do this with that dataset, for this purpose, now.
 
-Deny overrides; what nobody decided is denied. `decide` walks gates that nobody overrides (the agreement, its period, its node),
-then the caller's own (role, approval, terms), then the closed lists (purpose, permit, action). It returns a value that says
-which rule spoke and under which agreement and terms; it raises nothing and asks nobody. `visible_datasets` asks it for
-every dataset and gives the ids that one SQL statement may look at: consent narrows a question, and no answer is filtered
-afterwards.
+Deny overrides; what nobody decided is denied. `decide` asks first whether the caller's role reaches this at all, or only its own,
+then the gates that nobody overrides (the agreement, its period, its node), then a user's own (approval, terms), then the closed
+lists (purpose, permit, action). It returns a value that says which rule spoke and under which agreement and terms; it raises
+nothing and asks nobody. `visible_datasets` asks it for every dataset and gives the ids that one SQL statement may look at:
+consent narrows a question, and no answer is filtered afterwards.
 """
 
 from collections.abc import Iterable

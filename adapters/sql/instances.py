@@ -15,7 +15,7 @@ from mappings.query import Query
 
 @dataclass(frozen=True, slots=True)
 class StoredInstance:
-    """One held instance a caller may reach: what it is, where it rests, and its metadata fragment."""
+    """One held instance a caller may reach: what it is and where it rests."""
 
     custody: int
     study_uid: str

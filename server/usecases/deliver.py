@@ -1,4 +1,4 @@
-"""Letting objects out: located among what the caller may see, decided, recorded durably, and only then opened.
+"""Letting objects out: decided for their study, located, recorded durably, and only then opened.
 
 What a caller may not know of is not found; what it may know of but not have is forbidden, by a named rule. Every door that gives
 bytes calls `deliver` (the files) or `deliver_made` (what was made of one), and none can order it wrongly: it gets no byte before
@@ -110,7 +110,7 @@ def action_of(subject: Subject) -> Action:
 
 
 def grant(runtime: Runtime, caller: Caller, wanted: Wanted, action: Action) -> Use:
-    """Locate and decide. Raises NotFound or Forbidden."""
+    """Decide on the study, and locate what is wanted of it. Raises NotFound or Forbidden."""
     with runtime.store.read() as connection:
         facts, decision = decide_study(runtime, connection, caller, action, wanted.study)
         visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)

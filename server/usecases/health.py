@@ -1,4 +1,4 @@
-"""Whether this Accord can do its work now: the database, the ledger, the disk, the quarantine and every linked node."""
+"""Whether this Accord can do its work now: the database, the ledger, the disk and every linked node."""
 
 import shutil
 from dataclasses import dataclass

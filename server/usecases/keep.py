@@ -58,7 +58,7 @@ def keep(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     claim = _claim(runtime, judged, target, row)
     runtime.reached("claimed")
     try:
-        _store(target.node, judged.parsed)
+        place = _store(target.node, judged.parsed)
     except Failure:
         give_up(runtime, claim)
         raise
@@ -66,6 +66,8 @@ def keep(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     try:
         with runtime.store.write() as connection:
             settle(runtime, connection, claim, judged, target)
+            if place != target.node.place_of(judged.parsed.node_file):  # what the node said counts, not what was expected
+                custody.relocate(connection, claim, place, judged.verdict.rule)
             receipts.write(runtime, connection, judged)
             runtime.reached("settling")
     except index.StudyElsewhere:
@@ -102,9 +104,9 @@ def _claim(runtime: Runtime, judged: JudgedFile, target: TargetNode, row: Custod
         raise Changed from None
 
 
-def _store(node: Node, parsed: ParsedFile) -> None:
+def _store(node: Node, parsed: ParsedFile) -> str:
     try:
-        node.store(parsed.node_file, parsed.file)
+        return node.store(parsed.node_file, parsed.file)
     except Failure as failure:
         raise _unstored(failure) from failure
 

@@ -5,7 +5,9 @@ from dataclasses import replace
 from threading import Barrier, Thread
 
 import pytest
+from sqlalchemy import select
 
+from adapters.sql import tables as t
 from mappings.failures import Busy, Full, Unavailable
 from server.usecases import reconcile
 from server.usecases.agreement import move_agreement
@@ -39,6 +41,17 @@ def test_a_node_that_does_not_answer_leaves_nothing_behind(built, sound):
     sound(built)
     assert deposit(built, made(), batch) == ("pass", "declared")
     assert counts(built, batch) == {("pass", "declared"): 1}
+
+
+def test_where_the_node_says_an_object_rests_is_where_it_is_found(built):
+    class Elsewhere(Broken):
+        def store(self, item, content):
+            return "elsewhere/" + self._node.store(item, content)
+
+    odd = replace(built, node_of=lambda row: Elsewhere(built.node_of(row), None))
+    assert str(take(odd, builders.batch(odd), "a", made()).outcome) == "pass"
+    with built.store.read() as connection:
+        assert connection.execute(select(t.custody.c.place)).scalar_one().startswith("elsewhere/")
 
 
 def test_a_node_that_is_full_says_so(built):

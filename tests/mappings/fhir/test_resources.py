@@ -11,6 +11,7 @@ from pydicom.sr.coding import Code
 from consent.agreement import Agreement, AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
 from consent.dataset import DatasetEndpoint
+from consent.entries import TargetType
 from consent.party import Party
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from consent.provenance import narrowed, read_entry
@@ -22,9 +23,10 @@ from mappings.fhir.endpoint import endpoint
 from mappings.fhir.organization import organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
-from mappings.fhir.provenance import provenance
+from mappings.fhir.provenance import REFERENCES, provenance
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.systems import BODY_PART, LEAF_HASH, LEAF_INDEX, SNOMED
+from mappings.smart import SUPPORTED
 from mappings.study import Instance, Patient, Series, Study, patient_key, study_key
 from tests.mappings.fhir.rules import held
 
@@ -221,6 +223,15 @@ def test_the_capability_statement_is_the_table_and_says_what_nothing_here_is_for
     assert found["fhirVersion"] == "4.0.1"
     assert found["description"] == NEVER_FOR_DIAGNOSIS
     assert NEVER_FOR_DIAGNOSIS in found["rest"][0]["documentation"]
+
+
+def test_everything_an_entry_may_be_about_has_its_reference():
+    assert set(REFERENCES) == set(TargetType)
+
+
+def test_every_type_that_is_read_has_its_scope_in_the_discovery_documents():
+    read = {scope.removeprefix("system/").split(".")[0] for scope in SUPPORTED}
+    assert read == {row.name for row in RESOURCES.values()} | {"*"}
 
 
 def test_an_outcome_says_what_and_where():

@@ -1,15 +1,16 @@
 """Describes listed datasets as EUCAIM DCAT-AP v2.0 (on HealthDCAT-AP and DCAT-AP 3), for harvesters.
 
 A `Listing` becomes statements, and statements become Turtle or JSON-LD; the RDF library is only loaded when that happens.
-Every resource has an IRI, so that the same datasets give the same Turtle. Every coded IRI says its type and scheme, because the
+Every resource has an IRI, so that the same datasets give the same bytes. Every coded IRI says its type and scheme, because the
 profile's validators look there. What the index can't give comes from a dataset's details, whose closed list is `DETAILS`.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from consent.conditions import Action
 from consent.policy import NEVER_FOR_DIAGNOSIS
@@ -512,9 +513,16 @@ FORMATS = {"text/turtle": "turtle", "application/ld+json": "json-ld"}
 
 
 def serialised(statements: Iterable[Statement], media_type: str) -> bytes:
-    """The statements in one of FORMATS, UTF-8; the same statements always give the same Turtle."""
+    """The statements in one of FORMATS, UTF-8; the same statements always give the same bytes, in every process."""
     text = _graph(statements).serialize(format=FORMATS[media_type], encoding="utf-8")
-    return bytes(text)
+    return bytes(text) if media_type == "text/turtle" else json.dumps(_in_order(json.loads(text)), indent=2).encode()
+
+
+def _in_order(node: Any) -> Any:
+    """JSON-LD whose arrays are sorted: all of ours are sets (JSON-LD 1.1 section 1.4), and the library's order is its hashes'."""
+    if isinstance(node, dict):
+        return {key: _in_order(value) for key, value in sorted(node.items())}
+    return sorted(map(_in_order, node), key=json.dumps) if isinstance(node, list) else node
 
 
 def _expanded(name: str) -> str:

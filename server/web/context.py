@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g
@@ -204,7 +205,12 @@ def respond(body: Any, status: int = 200, media_type: str = "application/json", 
 
 
 def conditional(response: Response, etag: str, *, weak: bool = False) -> Response:
-    """The response under this entity tag; 304 without its body where the request holds that already (RFC 9110 section 13)."""
+    """The response under this entity tag; without its body 304 where the request holds that, 412 where it wants another.
+
+    RFC 9110 section 13. Werkzeug leaves out a 304's body, not a 412's.
+    """
     response.set_etag(etag, weak=weak)
     response.make_conditional(request)
+    if response.status_code == HTTPStatus.PRECONDITION_FAILED:
+        response.data = b""
     return response

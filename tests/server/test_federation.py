@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
+from hashlib import sha256
 from io import BytesIO
 
 import pytest
@@ -397,6 +398,22 @@ def test_the_catalogue_is_served_as_the_caller_accepts(runtime, accept, status, 
     answer = get(runtime, Accept=accept)
     assert answer.status_code == status
     assert media_type is None or answer.content_type == media_type
+
+
+@pytest.mark.parametrize("path", [CATALOGUE, f"{CATALOGUE}/datasets/LUNG"])
+@pytest.mark.parametrize("media_type", ["text/turtle", "application/ld+json"])
+def test_a_harvester_is_not_sent_what_it_has(runtime, path, media_type):
+    described(runtime)
+    first = get(runtime, path, Accept=media_type)
+    tag = first.headers["ETag"]
+    assert (first.status_code, tag) == (200, f'"{sha256(first.data).hexdigest()}"')
+    runtime.clock.on(86400)
+    again = get(runtime, path, Accept=media_type, **{"If-None-Match": tag})
+    assert (again.status_code, again.data, again.headers["ETag"], again.headers["Vary"]) == (304, b"", tag, "Accept")
+    other = "text/turtle" if media_type != "text/turtle" else "application/ld+json"
+    assert get(runtime, path, Accept=other, **{"If-None-Match": tag}).status_code == 200
+    set_dataset(runtime, builders.ACTOR, "LUNG", {"provenance": "Collected once more."})
+    assert get(runtime, path, Accept=media_type, **{"If-None-Match": tag}).status_code == 200
 
 
 def test_a_harvest_is_recorded(runtime):

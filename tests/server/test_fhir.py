@@ -539,6 +539,29 @@ def test_a_read_has_its_tag_and_date_and_is_not_sent_twice(furnished):
         assert get(client, path, If_None_Match=tag).status_code == 304
 
 
+def test_a_read_is_conditional_by_its_tag_and_never_by_its_date(furnished):
+    """What a caller may see in a Provenance changes with its rights, and its date does not."""
+    client, path = door(furnished.runtime), f"ImagingStudy/{furnished.planted['OPEN'][1].key}"
+    first = get(client, path)
+    tag, date = first.headers["ETag"], first.headers["Last-Modified"]
+    assert get(client, path, If_Modified_Since=date).data == first.data
+    assert get(client, path, If_None_Match='W/"0"', If_Modified_Since=date).data == first.data
+    for tags in (tag, '"1"', f'"x", {tag}', "*"):
+        assert get(client, path, If_None_Match=tags).status_code == 304
+    wanted = get(client, path, If_Match='"2"')
+    assert (wanted.status_code, wanted.data) == (412, b"")
+
+
+def test_what_a_caller_holds_already_is_recorded_as_read(furnished):
+    client, path = door(furnished.runtime), f"ImagingStudy/{furnished.planted['OPEN'][1].key}"
+    tag = get(client, path).headers["ETag"]
+    assert get(client, path, If_None_Match=tag).status_code == 304
+    furnished.runtime.accesses.flush()
+    with furnished.runtime.store.read() as connection:
+        rows = connection.execute(select(t.access).order_by(t.access.c.id)).all()
+    assert [(r.target, r.status, r.count) for r in rows[-2:]] == [(path, 200, 1)] * 2
+
+
 def test_hidden_absent_and_unknown_look_alike(furnished):
     client = door(furnished.runtime)
     hidden = get(client, f"ImagingStudy/{furnished.planted['WAIT_1'][0].key}")

@@ -267,6 +267,17 @@ def test_no_process_of_a_server_loads_what_draws_tables_and_bars(tmp_path, monke
     assert "rich" not in packages
 
 
+@pytest.mark.parametrize("process", ["factory()", "dimse.main([])", "worker.main([])"])
+def test_a_process_whose_parent_died_while_it_started_ends_too(tmp_path, process):
+    """Nobody is left who could stop it, and a web process would share its port with the next server's."""
+    with subprocess.Popen([sys.executable, "-c", ""]) as gone:
+        pass
+    environment = {**os.environ, "ACCORD_PARENT_PID": str(gone.pid), "ACCORD_DATA_DIR": str(tmp_path / "data")}
+    environment |= {"ACCORD_DIMSE_PORT": str(free_port()), "ACCORD_MIN_FREE_MB": "0"}
+    code = f"import time; from server.cli.processes import *; {process}; time.sleep(60)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=TOP, env=environment, timeout=30, check=False).returncode == 1
+
+
 def on_a_terminal(command: list[str], **environment: str) -> str:
     """What a command writes to a terminal of 100 columns."""
     ours, its = pty.openpty()

@@ -13,7 +13,7 @@ from server.usecases import federate, health, vet_node
 def doctor(settings: Settings) -> int:
     """Say what is wrong with this Accord, and what a dataset lacks for the catalogue."""
     runtime = wiring.runtime(settings, upgrade=False)
-    troubles = health.troubles(runtime)
+    troubles = health.find_troubles(runtime)
     lacking = [
         f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(properties)}."
         for alias, properties in federate.incomplete(runtime).items()

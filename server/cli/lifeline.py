@@ -7,10 +7,9 @@ import time
 SECONDS = 0.3
 
 
-def hold(parent: int | None = None) -> None:
-    """End this process soon after its parent (the one given, or the present one) is gone."""
-    waited = parent or os.getppid()
-    threading.Thread(target=_watch, args=(waited,), name="lifeline", daemon=True).start()
+def hold(parent: int) -> None:
+    """End this process soon after its parent is gone. The parent says who it is: it may be gone before its child can ask."""
+    threading.Thread(target=_watch, args=(parent,), name="lifeline", daemon=True).start()
 
 
 def _watch(parent: int) -> None:

@@ -41,6 +41,7 @@ def web(settings: Settings) -> int:
     if _taken(settings.bind, settings.port):  # Granian would share it, and each server get half of the other's requests
         return 1
     wiring.runtime(settings).store.close()  # the schema is there before the processes start
+    os.environ[PARENT] = str(os.getpid())  # to the processes that Granian starts
     threads = settings.streams + settings.uploads + settings.searches + settings.forms + 4
     Granian(
         "server.cli.processes:factory",
@@ -66,9 +67,8 @@ def factory() -> "Flask":
     from adapters.identity import Keys
     from server.web.app import create
 
-    lifeline.hold()
     settings = configuration.read()
-    start_log(settings.log_level)
+    _begin(settings)
     return create(wiring.runtime(settings), Keys.load_or_make(settings.data_dir.absolute() / "keys.json"))
 
 
@@ -95,8 +95,8 @@ def worker(settings: Settings) -> int:
 
     _begin(settings)
     runtime = wiring.runtime(settings)
-    for said in vet_node.suspend_unfit(runtime, "operator:start"):
-        log.error("node", extra={"said": said})
+    for refusal in vet_node.suspend_unfit(runtime, "operator:start"):
+        log.error("node", extra={"refusal": refusal})
     loop.run(runtime, until_stopped())
     return 0
 

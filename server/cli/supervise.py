@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 log = logging.getLogger("accord.serve")
 RESTART_SECONDS = (0.5, 1, 2, 5, 10)
 STOP_SECONDS = 15
+"""What a process under way is given to end; web kills those of its own that take longer."""
+KILL_SECONDS = STOP_SECONDS + 5
+"""After which a child that has not ended is killed: later than web kills its own, or they would outlive it."""
 PARENT = "ACCORD_PARENT_PID"
 
 
@@ -71,7 +74,7 @@ def stop(children: list[Child]) -> None:
     for child in children:
         if child.process and child.process.poll() is None:
             child.process.terminate()
-    until = time.monotonic() + STOP_SECONDS
+    until = time.monotonic() + KILL_SECONDS
     for child in children:
         if child.process:
             try:

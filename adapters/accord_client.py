@@ -139,7 +139,7 @@ class AccordClient:
         with closing(self._called("GET", f"/api/batches/{key}?format={form}")) as answer:
             into.writelines(answer.iter_bytes(CHUNK))
 
-    def known(self, key: str, files: Mapping[str, str]) -> set[str]:
+    def acknowledged(self, key: str, files: Mapping[str, str]) -> set[str]:
         """Of at most 1000 files (name → SHA-256 in hex), the names that need not be sent: the batch has their receipts."""
         asked = {"files": [{"name": name, "digest": digest} for name, digest in files.items()]}
         return set(self._ask("POST", f"/api/batches/{key}/known", asked)["known"])
@@ -155,7 +155,7 @@ class AccordClient:
                 self._bring(key, request, digests, moved)
 
     def _unknown(self, key: str, files: Sequence[Offered], digests: Mapping[str, str], moved: _Moved) -> list[Offered]:
-        needless = self.known(key, {f.name: digests[f.name] for f in files})
+        needless = self.acknowledged(key, {f.name: digests[f.name] for f in files})
         moved(sum(f.size for f in files if f.name in needless))
         return [f for f in files if f.name not in needless]
 

@@ -96,16 +96,16 @@ def read(environment: Mapping[str, str] | None = None, **overrides: object) -> S
     `ACCORD_NAME_FILE` names a file that holds it, as containers are given secrets; raises OSError where that can't be read.
     """
     given = os.environ if environment is None else environment
-    known = described()
-    names = known.keys() | OTHER_NAMES
+    fields = described()
+    names = fields.keys() | OTHER_NAMES
     if unknown := sorted(k for k in given if k.startswith("ACCORD_") and k.removesuffix("_FILE") not in names):
         raise ValueError(f"There is no setting called {', '.join(unknown)}.")
-    values: dict[str, object] = {field.name: text for name, field in known.items() if (text := _text(given, name)) is not None}
+    values: dict[str, object] = {field.name: text for name, field in fields.items() if (text := _text(given, name)) is not None}
     values |= {name: value for name, value in overrides.items() if value is not None}
     try:
         return msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except ValidationError as error:
-        raise ValueError(_sentence(error, known)) from None
+        raise ValueError(_sentence(error, fields)) from None
 
 
 def bounds(field: Field) -> tuple[int, int] | None:
@@ -121,8 +121,8 @@ def _text(given: Mapping[str, str], name: str) -> str | None:
     return given.get(name) if file is None else Path(file).read_text().strip()
 
 
-def _sentence(error: ValidationError, known: Mapping[str, Field]) -> str:
+def _sentence(error: ValidationError, fields: Mapping[str, Field]) -> str:
     """Which setting, and what it must be; never what it was, which may be a secret."""
     name = "ACCORD_" + str(error).rpartition("$.")[2].rstrip("`").upper()
-    limits = bounds(known[name])
+    limits = bounds(fields[name])
     return f"{name} must be " + (f"a whole number from {limits[0]} to {limits[1]}." if limits else "a text.")

@@ -54,7 +54,17 @@ class Under:
 
 
 def _values(access: Access, window: int | None = None) -> dict[str, object]:
-    return {name: getattr(access, name) for name in Access.__slots__ if name != "at"} | {"at": stamp(access.at), "window": window}
+    return {
+        "at": stamp(access.at),
+        "subject": access.subject,
+        "action": access.action,
+        "purpose": access.purpose,
+        "target": access.target,
+        "status": access.status,
+        "count": access.count,
+        "request": access.request,
+        "window": window,
+    }
 
 
 class Accesses:

@@ -134,8 +134,8 @@ def _parts(
 
 def _only_depth(condition: Condition, rows: Searchable) -> int | None:
     """The one depth a condition speaks of; None where it speaks of several or none, or of what is not there: of no row at all."""
-    found = frozenset() if _denies(condition) else depths(condition, rows)
-    return next(iter(found)) if len(found) == 1 else None
+    spoken = frozenset() if _denies(condition) else depths(condition, rows)
+    return next(iter(spoken)) if len(spoken) == 1 else None
 
 
 def _denies(condition: Condition) -> bool:
@@ -155,5 +155,5 @@ def _compared(asked: Column, leaf: Leaf) -> ColumnElement[bool]:
 def _text(asked: Column, pattern: str) -> ColumnElement[bool]:
     """`*` and `?` as LIKE (PS3.4 C.2.2.2.4); a name matches from its start or that of a component group."""
     like = "".join(f"{ESCAPE}{c}" if c in f"%_{ESCAPE}" else {"*": "%", "?": "_"}.get(c, c) for c in pattern)
-    found = asked.column.like(like, escape=ESCAPE)
-    return or_(found, asked.column.like(f"%={like}", escape=ESCAPE)) if asked.kind is Kind.NAME else found
+    matches = asked.column.like(like, escape=ESCAPE)
+    return or_(matches, asked.column.like(f"%={like}", escape=ESCAPE)) if asked.kind is Kind.NAME else matches

@@ -75,8 +75,8 @@ def _dated(table: Table, now: datetime, values: dict[str, object]) -> dict[str, 
 
 def find_id(connection: Connection, name: ColumnElement[str], value: str) -> int | None:
     """The id of the row whose `name` (a unique column) is this."""
-    found: int | None = connection.execute(select(name.table.c.id).where(name == value)).scalar_one_or_none()
-    return found
+    key: int | None = connection.execute(select(name.table.c.id).where(name == value)).scalar_one_or_none()
+    return key
 
 
 def end_of(ends: int | None) -> datetime | None:

@@ -215,7 +215,7 @@ class Observer:
                 self._names[key] = Finding(rule, where(tag, scope.path))
 
     def _room(self, rule: str) -> bool:
-        return sum(1 for kept, _ in self._names if kept == rule) <= MAX_PER_RULE
+        return sum(1 for named, _ in self._names if named == rule) <= MAX_PER_RULE
 
     def _add(self, rule: str, tag: int, scope: Scope) -> None:
         findings = self._found.setdefault(rule, [])

@@ -100,7 +100,7 @@ def _inflate(stream: "zlib._Decompress", source: bytes) -> bytes:
 
 def _file_meta(file: memoryview) -> tuple[dict[int, bytes], int]:
     """Group 2 by element number, and where it ends; by its tags, not by its group length, which real files get wrong."""
-    found: dict[int, bytes] = {}
+    elements: dict[int, bytes] = {}
     position = 132
     while position + 8 <= len(file):
         group, element, vr, length = _HEAD(file, position)
@@ -114,10 +114,10 @@ def _file_meta(file: memoryview) -> tuple[dict[int, bytes], int]:
         position = start + length
         if position > len(file) or position > MAX_META:
             raise Unreadable("not-dicom", "its file meta is cut short or too long", f"(0002,{element:04X})")
-        found[element] = bytes(file[start:position])
-    if not found:
+        elements[element] = bytes(file[start:position])
+    if not elements:
         raise Unreadable("not-dicom", "it has no file meta information")
-    return found, position
+    return elements, position
 
 
 def _uid(value: bytes) -> str:

@@ -19,7 +19,7 @@ class Ready:
     document: dict[str, object]
 
 
-def troubles(runtime: Runtime) -> list[str]:
+def find_troubles(runtime: Runtime) -> list[str]:
     """What is wrong now, in sentences for the operator; empty when nothing is."""
     if not runtime.store.answers():
         return ["The database does not answer."]
@@ -67,10 +67,10 @@ def _node(runtime: Runtime, key: int) -> list[str]:
     return [f"Only {(free or 0) // MEGABYTE} MB are free on the disk of node {node.name}."] if short else []
 
 
-def ready(runtime: Runtime, caller: Caller) -> Ready:
+def check_readiness(runtime: Runtime, caller: Caller) -> Ready:
     """The status for anybody, the detail for the operator."""
-    found = troubles(runtime)
-    document: dict[str, object] = {"status": "not ready" if found else "ready"}
+    troubles = find_troubles(runtime)
+    document: dict[str, object] = {"status": "not ready" if troubles else "ready"}
     if caller.subject.role is Role.OPERATOR:
-        document["troubles"] = found
-    return Ready(not found, document)
+        document["troubles"] = troubles
+    return Ready(not troubles, document)

@@ -67,7 +67,7 @@ def _ongoing(connection: Connection, caller: Caller, key: str) -> Batch:
     return Batch(row.id, row.key, source)
 
 
-def known(runtime: Runtime, caller: Caller, key: str, files: Mapping[str, bytes]) -> set[str]:
+def acknowledge_held(runtime: Runtime, caller: Caller, key: str, files: Mapping[str, bytes]) -> set[str]:
     """Of these files (name → SHA-256), the names that need not be sent, since the batch has a receipt for each.
 
     What the dataset has in care already gets its receipt here, as `known`; so asking again changes nothing, and a sender that was

@@ -58,7 +58,7 @@ def _answered(runtime: Runtime, row: NodeRow) -> list[str]:
     try:
         return find_refusals(runtime, row)
     except Failure:
-        return []  # it does not answer, as `health.troubles` has said
+        return []  # it does not answer, as `health.find_troubles` has said
 
 
 def suspend_unfit(runtime: Runtime, actor: str) -> list[str]:

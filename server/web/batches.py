@@ -44,7 +44,7 @@ def door() -> Door:
     one = "/api/batches/<key>"
     serves(routes, "/api/batches", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(open_one)
     serves(routes, one, Action.DEPOSIT, scope=SCOPE, methods=("PATCH",))(close)
-    serves(routes, f"{one}/known", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(known)
+    serves(routes, f"{one}/known", Action.DEPOSIT, scope=SCOPE, methods=("POST",))(acknowledge_held)
     serves(routes, "/api/batches", Action.DISCOVER, scope=SCOPE)(newest)
     serves(routes, one, Action.DISCOVER, scope=SCOPE, bulkhead=Bulkhead.STREAM)(read)
     return routes
@@ -67,9 +67,9 @@ def close(key: str) -> Response:
     return respond(json.dumps(_summary(report(runtime(), caller(), key))))
 
 
-def known(key: str) -> Response:
+def acknowledge_held(key: str) -> Response:
     """200 and the names that need not be sent, of at most 1000 files {name, digest}; 404 for another's batch, 409 if closed."""
-    names = push.known(runtime(), caller(), key, _files(_body().get("files")))
+    names = push.acknowledge_held(runtime(), caller(), key, _files(_body().get("files")))
     return respond(json.dumps({"known": sorted(names)}))
 
 

@@ -271,11 +271,11 @@ def _stored(taken: list[DepositResult], batch: Batch, media_type: str) -> Respon
         "00081198": {"vr": "SQ", "Value": [_failed(t) for t in failed if t.sop_uid]},
         "0008119A": {"vr": "SQ", "Value": [_failed(t) for t in failed if not t.sop_uid]},
     }
-    kept = {tag: element for tag, element in told.items() if element["Value"]}
+    filled = {tag: element for tag, element in told.items() if element["Value"]}
     partly = bool(failed) or any(t.outcome is Outcome.REVIEW for t in taken)
     status = 409 if len(failed) == len(taken) else 202 if partly else 200
     report = f"{runtime().settings.base_url}/api/batches/{batch.key}"
-    return respond(json.dumps(kept).encode(), status, media_type, Link=f'<{report}>; rel="describedby"')
+    return respond(json.dumps(filled).encode(), status, media_type, Link=f'<{report}>; rel="describedby"')
 
 
 def _named(t: DepositResult) -> dict[str, object]:

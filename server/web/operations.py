@@ -20,7 +20,7 @@ def door() -> Door:
 
     @serves(routes, "/health/ready", Action.DISCOVER, anonymous=True)
     def ready() -> Response:
-        found = health.ready(runtime(), caller())
-        return respond(json.dumps(found.document).encode(), 200 if found.ok else 503)
+        readiness = health.check_readiness(runtime(), caller())
+        return respond(json.dumps(readiness.document).encode(), 200 if readiness.ok else 503)
 
     return routes

@@ -227,7 +227,7 @@ def test_any_name_reaches_the_report_as_it_is(house, client, tmp_path, name):
     key = client.open_batch()
     client.send(key, [Offered(name, file, 8)])
     assert house.report(key) == [(name, "reject", "not-dicom")]
-    assert client.known(key, {name: "0" * 64}) == {name}
+    assert client.acknowledged(key, {name: "0" * 64}) == {name}
 
 
 def test_a_report_is_written_in_the_form_that_is_asked_for(client):

@@ -51,14 +51,14 @@ SERIES = ("CT", "LUNG", "SIEMENS")
 
 @pytest.fixture
 def made(tmp_path) -> Iterator[Callable[..., Runtime]]:
-    halls: list[Runtime] = []
+    runtimes: list[Runtime] = []
 
     def make(**settings: object) -> Runtime:
-        halls.append(builders.runtime(tmp_path, clock=builders.Clock(), **({"federation_secret": SECRET} | settings)))
-        return halls[-1]
+        runtimes.append(builders.runtime(tmp_path, clock=builders.Clock(), **({"federation_secret": SECRET} | settings)))
+        return runtimes[-1]
 
     yield make
-    for built in halls:
+    for built in runtimes:
         built.accesses.close()
         built.store.close()
 

@@ -1,4 +1,4 @@
-"""Halls for use cases, and what must be true of every one of them when the dust has settled."""
+"""Runtimes for use cases, and what must be true of every one of them when the dust has settled."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ def anywhere(tmp_path: Path, clock: builders.Clock, database: str) -> Iterator[R
 
 @pytest.fixture
 def doors(anywhere: Runtime, tmp_path: Path, clock: builders.Clock, database: str) -> Iterator[tuple[Runtime, Runtime]]:
-    """Two processes' halls on one database and data directory."""
+    """Two processes' runtimes on one database and data directory."""
     other = builders.runtime(tmp_path, url=database, clock=clock)
     yield anywhere, other
     leave(other)

@@ -54,8 +54,8 @@ def _usable(center: float, width: float, function: str) -> bool:
     return isfinite(center) and isfinite(width) and width >= least and width > 0 and _function(function) in _FUNCTIONS
 
 
-def _function(said: str) -> str:
-    return said.upper().replace("-", "_")
+def _function(code: str) -> str:
+    return code.upper().replace("-", "_")
 
 
 def _windowed(values: Array, center: float, width: float, function: str) -> Array:
@@ -107,8 +107,8 @@ def _table(source: FrameAttributes, lut: Lut) -> Array:
 
 
 def _entry(values: Array, lut: Lut, entries: Array) -> Array:
-    found: Array = entries[np.clip(np.rint(values).astype(np.int64) - lut.first, 0, len(entries) - 1)]
-    return found
+    looked_up: Array = entries[np.clip(np.rint(values).astype(np.int64) - lut.first, 0, len(entries) - 1)]
+    return looked_up
 
 
 def _eight(light: Array) -> Array:

@@ -50,7 +50,7 @@ def main() -> None:
             "document": _first(runtime, t.study.c.id),
         }
         (home / "keys.json").write_text(json.dumps(keys))
-        runtime.store.close()
+        runtime.close()
         accord = stack.enter_context(world.accord(chosen, "web"))
         plain = stack.enter_context(_bare(home, chosen))
         orthanc = stack.enter_context(servers.orthanc_server())

@@ -34,7 +34,7 @@ def main() -> None:
         runtime = world.governed(chosen, [ALIAS])
         studies.fill(runtime, args.studies)
         size = _deposited(runtime)
-        runtime.store.close()
+        runtime.close()
         with world.accord(chosen, "web") as pid:
             found = _rounds(args.rounds, args.seconds, chosen, pid, size)
     rows = [

@@ -195,7 +195,7 @@ def test_a_client_file_is_written_once_and_for_its_owner_only(accord, tmp_path):
 
 def test_explain_names_the_rule_the_agreement_and_the_terms(accord, tmp_path):
     made = house.build(tmp_path, Keys.load_or_make(tmp_path / "keys.json"))
-    made.runtime.store.close()
+    made.runtime.close()
     status, said = accord(f"explain {made.study} --as researcher")
     assert status == 0
     first, second, *decisions, last = said.splitlines()

@@ -54,7 +54,7 @@ def routes() -> str:
     with tempfile.TemporaryDirectory() as folder:
         house = builders.runtime(Path(folder))
         app = create(house, Keys.load_or_make(Path(folder) / "keys.json"))
-        house.store.close()
+        house.close()
     rows = {}
     for rule in app.url_map.iter_rules():
         said = context.declaration(app, rule.endpoint)

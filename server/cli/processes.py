@@ -40,7 +40,7 @@ def web(settings: Settings) -> int:
     _begin(settings)
     if _taken(settings.bind, settings.port):  # Granian would share it, and each server get half of the other's requests
         return 1
-    wiring.runtime(settings).store.close()  # the schema is there before the processes start
+    wiring.runtime(settings).close()  # the schema is there before the processes start
     os.environ[PARENT] = str(os.getpid())  # to the processes that Granian starts
     threads = settings.streams + settings.uploads + settings.searches + settings.forms + 4
     Granian(
@@ -105,7 +105,7 @@ def worker(settings: Settings) -> int:
 @with_runtime
 def migrate(runtime: Runtime) -> None:
     """Bring the database to the newest schema."""
-    runtime.store.close()
+    runtime.close()
 
 
 def busy(bind: str, port: int) -> bool:
@@ -134,7 +134,7 @@ def serve(settings: Settings) -> int:
     _begin(settings)
     if _taken(settings.bind, settings.port, settings.dimse_port):
         return 1
-    wiring.runtime(settings).store.close()
+    wiring.runtime(settings).close()
     print(f"Accord: {settings.base_url} · DICOM {settings.bind}:{settings.dimse_port} · data {settings.data_dir}")
     supervise(until_stopped())
     return 0

@@ -76,3 +76,8 @@ class Runtime:
     def node(self, connection: Connection, key: int) -> Node:
         """The node with this id, opened."""
         return self.node_of(self.governance.current(connection).node(key))
+
+    def close(self) -> None:
+        """Write what waits of the record of access, then let the database go."""
+        self.accesses.close()
+        self.store.close()

@@ -64,7 +64,7 @@ class House(httpx.BaseTransport):
 def house(tmp_path):
     built = House(tmp_path)
     yield built
-    built.runtime.store.close()
+    built.runtime.close()
 
 
 @pytest.fixture

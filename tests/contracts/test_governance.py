@@ -32,8 +32,7 @@ def built(tmp_path, database):
     opened = runtime(tmp_path, url=database, clock=Clock())
     seed(opened)
     yield opened
-    opened.accesses.close()
-    opened.store.close()
+    opened.close()
 
 
 def facts(built):

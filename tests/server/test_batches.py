@@ -72,7 +72,7 @@ def door(tmp_path):
     runtime = builders.runtime(tmp_path, clock=builders.Clock())
     builders.seed(runtime)
     yield Door(runtime)
-    runtime.store.close()
+    runtime.close()
 
 
 def test_a_provider_opens_a_batch_for_its_only_dataset_without_naming_it(door):

@@ -98,8 +98,7 @@ def open_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Calla
         each.scp.stop(0.2)
         for wire in each.wires:
             wire.close()  # pynetdicom as SCU leaves some to the garbage collector
-        each.runtime.accesses.close()
-        each.runtime.store.close()
+        each.runtime.close()
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def house(tmp_path_factory) -> House:
     folder = tmp_path_factory.mktemp("house")
     made = build(folder, Keys.load_or_make(folder / "keys.json"))
     yield made
-    made.runtime.store.close()
+    made.runtime.close()
 
 
 def test_every_blueprint_declares_its_dialect(house):

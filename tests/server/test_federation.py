@@ -59,8 +59,7 @@ def made(tmp_path) -> Iterator[Callable[..., Runtime]]:
 
     yield make
     for built in runtimes:
-        built.accesses.close()
-        built.store.close()
+        built.close()
 
 
 @pytest.fixture

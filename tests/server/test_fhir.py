@@ -180,8 +180,7 @@ def runtime(request, tmp_path):
     url = request.getfixturevalue("postgresql")() if request.param == "postgresql" else ""
     made = builders.runtime(tmp_path, url=url, clock=builders.Clock(), contact="data@example.org")
     yield made
-    made.accesses.close()
-    made.store.close()
+    made.close()
 
 
 @pytest.fixture
@@ -252,8 +251,7 @@ def test_a_caller_sees_what_a_store_of_only_the_permitted_rows_would_answer(furn
         mine, pages = paged(furnished.runtime, who, resource, [("_count", "2")])
         theirs, expected = paged(alone, "operator", resource, [("_count", "2")])
         assert (sorted(mine), pages) == (sorted(theirs), expected)
-    alone.accesses.close()
-    alone.store.close()
+    alone.close()
 
 
 def test_a_client_follows_next_links_over_many_pages_without_gap_or_double(runtime):

@@ -30,7 +30,7 @@ NAMED = "identified/mr_p01_s01.dcm"
 def house(tmp_path_factory) -> Iterator[House]:
     made = build(tmp_path_factory.mktemp("house"), Keys.load_or_make(tmp_path_factory.mktemp("keys") / "keys.json"))
     yield made
-    made.runtime.store.close()
+    made.runtime.close()
 
 
 def checked(response, status: int, *, dialect: str = "application/problem+json"):
@@ -321,7 +321,7 @@ def test_a_stalled_upload_holds_its_own_place_and_no_search(tmp_path, monkeypatc
             each.close()
         server.shutdown()
         server.server_close()
-        house.runtime.store.close()
+        house.runtime.close()
 
 
 def asked(port: int, method: str, path: str, token: str) -> tuple[int, str]:

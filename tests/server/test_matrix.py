@@ -131,7 +131,7 @@ def house(tmp_path_factory, signing) -> Iterator[House]:
     """One house for the walk: nothing in it stops anything."""
     made = build(tmp_path_factory.mktemp("house"), signing)
     yield made
-    made.runtime.store.close()
+    made.runtime.close()
 
 
 @pytest.fixture
@@ -139,7 +139,7 @@ def fresh(tmp_path, signing) -> Iterator[House]:
     """A house of one's own, to stop things in."""
     made = build(tmp_path, signing)
     yield made
-    made.runtime.store.close()
+    made.runtime.close()
 
 
 def routes(app: Flask) -> dict[str, str]:
@@ -309,7 +309,7 @@ def test_what_the_provider_did_not_agree_to_is_403_and_what_it_does_not_list_sta
             assert response.status_code == 200, route
         else:
             assert response.status_code == 403, route
-    house.runtime.store.close()
+    house.runtime.close()
 
 
 def test_visibility_preview_gives_a_small_jpeg_and_nothing_more(tmp_path, signing):
@@ -317,7 +317,7 @@ def test_visibility_preview_gives_a_small_jpeg_and_nothing_more(tmp_path, signin
     rendered = f"/dicom-web/studies/{house.study}/series/{house.series}/instances/{house.instance}/rendered"
     asked = {"": 200, "?viewport=512,512": 200, "?viewport=513,513": 403, "?window=40,400,linear": 403, "?accept=image/png": 403}
     assert {q: house.ask("GET", rendered + q, CALLERS["user"]).status_code for q in asked} == asked
-    house.runtime.store.close()
+    house.runtime.close()
 
 
 def test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over(tmp_path, signing):
@@ -340,7 +340,7 @@ def test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over(tmp_pa
     assert ask() == (200, "")
     revoke_permit(house.runtime, builders.ACTOR, "LUNG", "university")
     assert ask() == (403, "permit-needed")
-    house.runtime.store.close()
+    house.runtime.close()
 
 
 def test_a_403_says_whom_to_ask(house):
@@ -414,7 +414,7 @@ def test_outside_its_period_an_agreement_gives_nothing(tmp_path, signing):
     house.runtime.clock.on(3600)
     assert house.ask("GET", "/dicom-web/studies", CALLERS["user"]).json == []
     assert house.ask("GET", f"/dicom-web/studies/{house.study}", CALLERS["provider"]).status_code == 404
-    house.runtime.store.close()
+    house.runtime.close()
 
 
 def test_without_a_secret_there_is_no_federated_search(fresh):

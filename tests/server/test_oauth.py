@@ -137,7 +137,7 @@ def house(tmp_path, keys) -> House:
     builders.seed(runtime)
     _clients(runtime)
     yield House(runtime, keys, clock, _app(runtime, keys))
-    runtime.store.close()
+    runtime.close()
 
 
 def refused(answer) -> tuple[int, str, str]:
@@ -228,7 +228,7 @@ def test_an_assertion_used_at_the_same_time_is_good_once_on_postgresql(tmp_path,
     builders.seed(runtime)
     _clients(runtime)
     _good_once(House(runtime, keys, runtime.clock, _app(runtime, keys)))
-    runtime.store.close()
+    runtime.close()
 
 
 def _good_once(house: House) -> None:
@@ -338,7 +338,7 @@ def test_parameters_in_the_url_are_not_read(house):
 def test_no_token_is_given_over_clear_http_to_the_world(tmp_path, keys):
     runtime = builders.runtime(tmp_path, public_url="http://accord.example")
     answer = _app(runtime, keys).test_client().post("/oauth/token", data={"grant_type": "client_credentials"})
-    runtime.store.close()
+    runtime.close()
     assert (answer.status_code, answer.json["error"]) == (400, "insecure_transport")
 
 
@@ -530,7 +530,7 @@ def client_file(tmp_path, keys, free_port) -> Path:
     server.shutdown()
     thread.join()
     server.server_close()
-    runtime.store.close()
+    runtime.close()
 
 
 def test_a_client_file_is_all_it_takes_to_get_a_token(client_file, keys):

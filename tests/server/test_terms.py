@@ -18,8 +18,7 @@ def client(tmp_path):
     publish_terms(runtime, builders.ACTOR, "1.0.0", OLD)
     publish_terms(runtime, builders.ACTOR, "1.1.0", NEW)
     yield create(runtime, Keys.load_or_make(tmp_path / "keys.json")).test_client()
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
 
 
 @pytest.mark.parametrize(("path", "version", "text"), [("/terms", "1.1.0", NEW), ("/terms/1.0.0", "1.0.0", OLD)])

@@ -56,8 +56,7 @@ def test_who_comes_with_another_file_meta_waits_until_the_dead_door_s_claim_is_r
         kept = custody.in_care(connection, read_part10(first).media_sop_instance)
     assert kept is not None
     assert read_back(runtime, kept) == {"claimed": second, "stored": first}[point]
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
 
 
 def test_a_recovered_file_is_told_of_under_the_name_it_was_presented_by_and_once(tmp_path: Path) -> None:
@@ -72,8 +71,7 @@ def test_a_recovered_file_is_told_of_under_the_name_it_was_presented_by_and_once
     with runtime.store.read() as connection:
         assert [(r.name, r.outcome) for r in batches.receipts(connection, batch.id)] == [("a/first.dcm", "pass")]
         assert batches.presented(connection, batch.id, ["a/first.dcm"]) == {"a/first.dcm"}
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
 
 
 def test_who_comes_with_the_very_same_file_takes_over_at_once(tmp_path: Path) -> None:
@@ -83,5 +81,4 @@ def test_who_comes_with_the_very_same_file_takes_over_at_once(tmp_path: Path) ->
     with pytest.raises(Killed):
         take(dying_at(runtime, "claimed"), batch, "first", file)
     assert take(runtime, batch, "second", file).rule == "declared"
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()

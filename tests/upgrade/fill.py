@@ -287,8 +287,7 @@ def fill(folder: Path, url: str, jwks: dict[str, object]) -> dict[str, object]:
     runtime.accesses.close()
     samples = freeze(runtime, HERE / str(migrate.newest()))
     told = {"at": clock.at.isoformat(), "samples": samples, "facts": {name: fact(runtime) for name, fact in FACTS.items()}}
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
     return told
 
 

@@ -43,8 +43,7 @@ def world(frozen, database, tmp_path):
     thaw(frozen, database, tmp_path / "data")
     runtime = builders.runtime(tmp_path, url=database, clock=builders.Clock(datetime.fromisoformat(told(frozen)["at"])))
     yield runtime
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
 
 
 def states(runtime):

@@ -47,8 +47,7 @@ def doors(anywhere: Runtime, tmp_path: Path, clock: builders.Clock, database: st
 
 
 def leave(runtime: Runtime) -> None:
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
 
 
 @pytest.fixture

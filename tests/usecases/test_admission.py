@@ -67,7 +67,7 @@ def test_an_expired_agreement_takes_nothing(tmp_path, clock):
     builders.seed(runtime, ends=clock().replace(day=23))
     clock.on(86_400)
     assert deposit(runtime, made()) == ("reject", "agreement-expired")
-    runtime.store.close()
+    runtime.close()
 
 
 def test_a_closed_batch_takes_nothing_more(built, sound, clock):

@@ -42,8 +42,7 @@ def shared(tmp_path, clock):
 
     yield make
     for runtime in made_halls:
-        runtime.accesses.close()
-        runtime.store.close()
+        runtime.close()
 
 
 def accesses(runtime):

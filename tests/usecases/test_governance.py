@@ -154,8 +154,7 @@ def shared(tmp_path, clock):
     clock.on(30)
     assert document.rebuild(runtime) == 1
     yield runtime
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
 
 
 def documents(runtime):
@@ -234,8 +233,7 @@ def test_a_stop_reaches_another_process_that_keeps_facts(shared, tmp_path, clock
     assert answered(other) == dict.fromkeys(ASKED, True)
     move_agreement(shared, ACTOR, "DSA-LUNG", "suspend")
     assert answered(other) == dict.fromkeys(ASKED, False)
-    other.accesses.close()
-    other.store.close()
+    other.close()
 
 
 def test_an_agreement_that_ends_stops_by_itself(tmp_path, clock):
@@ -245,8 +243,7 @@ def test_an_agreement_that_ends_stops_by_itself(tmp_path, clock):
     assert len(search.fragments(runtime, USER, Query(Level.STUDY))) == 1
     clock.on(86_400)
     assert search.fragments(runtime, USER, Query(Level.STUDY)) == []
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
 
 
 def test_a_revoked_permit_binds_the_next_statement(tmp_path, clock):
@@ -263,8 +260,7 @@ def test_a_revoked_permit_binds_the_next_statement(tmp_path, clock):
         act()
         seen.append(len(search.fragments(runtime, USER, Query(Level.STUDY))))
     assert seen == [0, 1, 0]
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
 
 
 @pytest.mark.parametrize("name", [n for n in STOPS if n != "withdraw"])

@@ -70,7 +70,7 @@ def test_a_ledger_nobody_touched_is_whole_on_both_databases(anywhere, clock):
 def test_an_empty_ledger_is_whole(tmp_path):
     runtime = builders.runtime(tmp_path)
     assert ledger.verify(runtime) == ledger.Verification(0, 0, 0, None)
-    runtime.store.close()
+    runtime.close()
 
 
 @pytest.mark.parametrize(

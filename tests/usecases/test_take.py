@@ -30,8 +30,7 @@ def pushed(tmp_path_factory):
         close_batch(runtime, batch.id)
         reconcile.purge(runtime)
     yield runtime, times
-    runtime.accesses.close()
-    runtime.store.close()
+    runtime.close()
 
 
 def test_every_sample_becomes_what_the_oracle_says(pushed):

@@ -44,10 +44,19 @@ def searchset(
     total: int | None,
     warnings: Iterable[bytes] = (),
 ) -> bytes:
-    """The Bundle's JSON: matches in order under `resource_base` (…/fhir/R4/Type), links as (relation, url), then warnings."""
-    start = f'{{"fullUrl":"{resource_base}/'.encode()
-    entries = [start + identity(d).encode() + b'","resource":' + d + b',"search":{"mode":"match"}}' for d in documents]
-    entries += [b'{"resource":' + w + b',"search":{"mode":"outcome"}}' for w in warnings]
+    """The Bundle's JSON: matches in order under `resource_base` (…/fhir/R4/Type), links as (relation, url), then warnings.
+
+    Every document is copied once, by the one join at the end.
+    """
+    start = f',{{"fullUrl":"{resource_base}/'.encode()
+    entries: list[bytes] = []
+    for document in documents:
+        entries += (start, identity(document), b'","resource":', document, b',"search":{"mode":"match"}}')
+    for warning in warnings:
+        entries += (b',{"resource":', warning, b',"search":{"mode":"outcome"}}')
     head: dict[str, object] = {"resourceType": "Bundle", "type": "searchset"} | ({} if total is None else {"total": total})
     opened = msgspec.json.encode(head | {"link": [{"relation": r, "url": u} for r, u in links]})[:-1]
-    return opened + (b',"entry":[' + b",".join(entries) + b"]}" if entries else b"}")
+    if not entries:
+        return opened + b"}"
+    entries[0] = entries[0].removeprefix(b",")
+    return b"".join((opened, b',"entry":[', *entries, b"]}"))

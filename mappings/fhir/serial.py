@@ -19,10 +19,10 @@ def told(**members: object) -> dict[str, object]:
     return {name: value for name, value in members.items() if value not in (None, "", [], {})}
 
 
-def identity(served: bytes) -> str:
+def identity(served: bytes) -> bytes:
     """The id of a resource that `document` wrote, without parsing it."""
     start = served.index(b'"id":"', 0, 64) + 6
-    return served[start : served.index(b'"', start)].decode()
+    return served[start : served.index(b'"', start)]
 
 
 def instant(at: datetime) -> str:

@@ -139,7 +139,7 @@ def process(command: Sequence[object], log: Path, ready: Callable[[], bool], **e
 
 
 @contextlib.contextmanager
-def accord(chosen: Settings, command: str) -> Iterator[int]:
+def accord(chosen: Settings, command: str, **more: str) -> Iterator[int]:
     """`accord web` or `accord serve` as it is started anywhere; yields the process whose children do the work."""
     told = {
         "data_dir": chosen.data_dir,
@@ -147,7 +147,7 @@ def accord(chosen: Settings, command: str) -> Iterator[int]:
         "port": chosen.port,
         "dimse_port": chosen.dimse_port,
     }
-    environment = {f"ACCORD_{name.upper()}": str(value) for name, value in told.items()}
+    environment = {f"ACCORD_{name.upper()}": str(value) for name, value in told.items()} | more
     arguments = [sys.executable, "-m", "server.cli.main", command]
     ready = partial(listening, [chosen.port] if command == "web" else [chosen.port, chosen.dimse_port])
     with process(arguments, chosen.data_dir / f"{command}.log", ready, **environment) as pid:

@@ -53,6 +53,10 @@ class TooLarge(Failure):
     """The request is bigger than a stated limit."""
 
 
+class TooBroad(Failure):
+    """The question was read and begun, and takes more than its time; a narrower one is answered."""
+
+
 class MethodNotAllowed(Failure):
     """The path exists, the verb does not."""
 

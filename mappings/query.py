@@ -8,6 +8,13 @@ the same series.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from mappings.failures import Invalid
+
+MOST_VALUES = 4096
+"""Values, patterns and ranges in one question: ten FHIR parameters of two hundred dates, each told as two ranges."""
+MOST_DEEP = 900
+"""How deep a question may nest as SQL, where a list of alternatives nests once for each: SQLite bears a thousand."""
+
 
 class Level(StrEnum):
     """What is asked for. Patients, studies, series and instances nest in that order."""
@@ -86,3 +93,38 @@ class Query:
     where: Condition = EVERYTHING
     page: Page = field(default_factory=Page)
     aliases: frozenset[str] | None = None
+
+
+def size(condition: Condition) -> int:
+    """The values, patterns and ranges that a condition names."""
+    if isinstance(condition, AllOf | AnyOf):
+        return sum(map(size, condition.parts))
+    return size(condition.part) if isinstance(condition, Not) else len(condition.values) if isinstance(condition, OneOf) else 1
+
+
+def check_size(condition: Condition) -> None:
+    """Raises Invalid (`too-many`) where a question, in whatever dialect, names more or nests deeper than any may.
+
+    This bounds what a question weighs, not what answering it takes: that has a deadline of its own.
+    """
+    check_values(size(condition))
+    if _deep(condition) > MOST_DEEP:
+        raise _too_many("too many alternatives")
+
+
+def check_values(named: int) -> None:
+    """The same, for a reader who counts them before it reads them."""
+    if named > MOST_VALUES:
+        raise _too_many(f"{named} values, patterns and ranges where {MOST_VALUES} are the most")
+
+
+def _too_many(what: str) -> Invalid:
+    return Invalid("too-many", f"This search names too much at once: {what}. Ask in parts.")
+
+
+def _deep(condition: Condition) -> int:
+    """A parser nests `a OR b OR c` to the left; a pattern is at most two such alternatives, a range three conditions."""
+    if isinstance(condition, AllOf | AnyOf):
+        widths = (2 if isinstance(part, Like) else 1 for part in condition.parts)
+        return sum(widths) + max(map(_deep, condition.parts), default=0)
+    return 2 + _deep(condition.part) if isinstance(condition, Not) else 3

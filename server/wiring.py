@@ -25,11 +25,16 @@ def now() -> datetime:
     return datetime.now(UTC)
 
 
-def runtime(settings: Settings, *, clock: Callable[[], datetime] = now, upgrade: bool = True) -> Runtime:
-    """An Accord over the settings' database and data directory (0700, made when missing), its schema brought up to date."""
+def runtime(
+    settings: Settings, *, clock: Callable[[], datetime] = now, upgrade: bool = True, read_seconds: float | None = None
+) -> Runtime:
+    """An Accord over the settings' database and data directory (0700, made when missing), its schema brought up to date.
+
+    `read_seconds` bounds every reading of the database, for a process in which strangers ask.
+    """
     data = settings.data_dir.absolute()
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    store = Store(settings.sqlalchemy_url)
+    store = Store(settings.sqlalchemy_url, read_seconds=read_seconds)
     wait_for(store)
     if upgrade:
         migrate.upgrade(store)

@@ -11,15 +11,16 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause, and_, exists, false, func, or_, true
+from sqlalchemy import ColumnElement, Connection, FromClause, Result, Select, and_, exists, false, func, or_, select, true
 from sqlalchemy import not_ as sql_not
 
 from mappings.fields import Kind
-from mappings.query import EVERYTHING, AllOf, AnyOf, Between, Condition, Like, Not, OneOf
+from mappings.query import EVERYTHING, AllOf, AnyOf, Between, Condition, Like, Not, OneOf, check_size, size
 
 Leaf = OneOf | Like | Between
 Asking = Callable[[Leaf], ColumnElement[bool]]
 ESCAPE = "\\"
+_KEPT_SIZE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,33 @@ class Searchable:
         return asked.depth if isinstance(asked, Column) else 0
 
 
-def compile_condition(condition: Condition, rows: Searchable, depth: int = 0) -> ColumnElement[bool]:
-    """A condition as SQL inside a statement whose rows stand at `depth`."""
-    return _compiled(_simplified(condition), rows, depth)
+def narrow(statement: Select[Any], condition: Condition, rows: Searchable, depth: int = 0) -> Select[Any]:
+    """The statement, whose rows stand at `depth`, with a condition added. Raises Invalid (`too-many`) for too large a one."""
+    simple = _simplified(condition)
+    check_size(simple)
+    narrowed = statement.where(_compiled(simple, rows, depth))
+    return narrowed if is_kept(simple) else narrowed.execution_options(**_UNKEPT)
+
+
+def is_kept(condition: Condition) -> bool:
+    """Whether statements with this condition are kept for the next time: one of two thousand ranges takes eleven megabytes."""
+    return size(condition) <= _KEPT_SIZE
+
+
+def counting(rows: Select[Any], ceiling: int | None = None) -> Select[Any]:
+    """How many rows a statement has; at most `ceiling` of them are counted."""
+    counted = select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())
+    return counted.execution_options(**rows.get_execution_options())
+
+
+def execute(connection: Connection, narrowed: Select[Any], parameters: Mapping[str, object] | None = None) -> Result[Any]:
+    """What a narrowed statement answers; the compiled form of one that is not kept is forgotten as well."""
+    if narrowed.get_execution_options().get("accord_kept", True):
+        return connection.execute(narrowed, parameters)
+    return connection.execute(narrowed, parameters, execution_options={"compiled_cache": None})
+
+
+_UNKEPT = {"accord_kept": False}
 
 
 def depths(condition: Condition, rows: Searchable) -> frozenset[int]:

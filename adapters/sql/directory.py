@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Select, false, func, select, true
+from sqlalchemy import ColumnElement, Connection, Select, false, true
 
 from adapters.sql import tables as t
-from adapters.sql.criteria import Asking, Column, Searchable, compile_condition
+from adapters.sql.criteria import Asking, Column, Searchable, counting, execute, narrow
 from mappings.query import Condition
 
 Noun = TypeVar("Noun")
@@ -53,7 +53,7 @@ def page(
 ) -> list[tuple[int, Noun]]:
     """One keyset page of (row id, noun) in the order the rows were made."""
     rows = _narrowed(connection, source, where, scope).where(source.key > after).order_by(source.key).limit(limit)
-    return [(row[0], source.noun(connection, row, scope)) for row in connection.execute(rows).all()]
+    return [(row[0], source.noun(connection, row, scope)) for row in execute(connection, rows).all()]
 
 
 def count(
@@ -61,12 +61,11 @@ def count(
 ) -> int:
     """How many match; at most `ceiling` are counted."""
     rows = _narrowed(connection, source, where, scope).with_only_columns(source.key)
-    counted = select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())
-    return int(connection.execute(counted).scalar_one())
+    return int(execute(connection, counting(rows, ceiling)).scalar_one())
 
 
 def _narrowed(connection: Connection, source: DirectorySource[Any], where: Condition, scope: DirectoryScope) -> Select[Any]:
-    return source.rows(scope).where(compile_condition(where, Searchable(source.fields(connection, scope))))
+    return narrow(source.rows(scope), where, Searchable(source.fields(connection, scope)))
 
 
 def own(scope: DirectoryScope) -> ColumnElement[bool]:

@@ -11,8 +11,9 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Result, Select, bindparam, select
 
+from adapters.sql import criteria
 from adapters.sql import tables as t
-from adapters.sql.criteria import Below, Column, Searchable, compile_condition, depths
+from adapters.sql.criteria import Below, Column, Searchable, depths, narrow
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import stamp
 from consent.policy import VisibleDatasets
@@ -75,9 +76,9 @@ def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) ->
         rows = rows.join(t.instance, t.instance.c.series == t.series.c.id)
     if query.level is Level.PATIENT or 0 in depths(query.where, IMAGES):
         rows = rows.join(t.patient, t.study.c.patient == t.patient.c.id)
-    return rows.where(compile_condition(query.where, IMAGES, max(_DEPTH[query.level], 1)))
+    return narrow(rows, query.where, IMAGES, max(_DEPTH[query.level], 1))
 
 
 def execute(connection: Connection, rows: Select[Any], now: datetime, **page: int | None) -> Result[*tuple[Any, ...]]:
     """What a statement answers now; `page` are its other parameters."""
-    return connection.execute(rows, {"at": stamp(now), **page})
+    return criteria.execute(connection, rows, {"at": stamp(now), **page})

@@ -3,14 +3,16 @@
 Answers are finished fragments; nothing is built row by row, and a page asked again is a kept statement.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, wraps
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam
 
 from adapters.sql import tables as t
+from adapters.sql.criteria import counting, is_kept
 from adapters.sql.images import TABLES, execute, statement
 from adapters.sql.store import moment
 from consent.policy import VisibleDatasets
@@ -21,6 +23,19 @@ _AFTER, _LIMIT, _OFFSET = (bindparam(name, type_=BigInteger) for name in ("after
 _ANY = Page()
 _KEPT = 512
 """Statements kept, by question, datasets and shape of page; what varies from page to page is a parameter."""
+_Making = Callable[..., Select[Any]]
+
+
+def _kept(make: _Making) -> _Making:
+    """The maker of statements with its statements kept, but for those of large questions."""
+    again = lru_cache(maxsize=_KEPT)(make)
+
+    @wraps(make)
+    def statement_of(query: Query, *shape: Any) -> Select[Any]:
+        return (again if is_kept(query.where) else make)(query, *shape)
+
+    return statement_of
+
 
 _FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Any, ...]]] = {
     Level.STUDY: (t.study.c.fragment, (t.study.c.study_date.desc(), t.study.c.id.desc())),
@@ -36,7 +51,7 @@ def fragments(connection: Connection, query: Query, visible: VisibleDatasets, no
     return [row[0] for row in page.all()]  # all at once: row by row costs half as much again
 
 
-@lru_cache(maxsize=_KEPT)
+@_kept
 def _fragments(query: Query, visible: VisibleDatasets) -> Select[Any]:
     column, order = _FRAGMENTS[query.level]
     return statement(query, [column], visible).order_by(*order).limit(_LIMIT).offset(_OFFSET)
@@ -49,7 +64,7 @@ def documents(connection: Connection, query: Query, visible: VisibleDatasets, no
     return [(row[0], row[1]) for row in page.all()]
 
 
-@lru_cache(maxsize=_KEPT)
+@_kept
 def _documents(query: Query, visible: VisibleDatasets) -> Select[Any]:
     rows = statement(query, [t.study.c.id, t.study.c.document], visible)
     return rows.where(t.study.c.document.is_not(None), t.study.c.id > _AFTER).order_by(t.study.c.id).limit(_LIMIT)
@@ -61,7 +76,7 @@ def count(connection: Connection, query: Query, visible: VisibleDatasets, now: d
     return int(execute(connection, rows, now).scalar_one())
 
 
-@lru_cache(maxsize=_KEPT)
+@_kept
 def _count(query: Query, visible: VisibleDatasets, ceiling: int | None) -> Select[Any]:
     target = t.study.c.patient if query.level is Level.PATIENT else TABLES[query.level].c.id
     rows = statement(query, [target], visible)
@@ -69,7 +84,7 @@ def _count(query: Query, visible: VisibleDatasets, ceiling: int | None) -> Selec
         rows = rows.distinct()
     if query.level is Level.STUDY:
         rows = rows.where(t.study.c.document.is_not(None))
-    return select(func.count()).select_from((rows.limit(ceiling) if ceiling else rows).subquery())
+    return counting(rows, ceiling)
 
 
 def patients(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[int, Patient]]:

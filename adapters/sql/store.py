@@ -3,24 +3,30 @@
 SQLite (WAL) and PostgreSQL run the same statements. A writing transaction takes SQLite's one write lock when it begins, so that
 it never fails half-way because another process wrote first. `durable=False` is for what need not survive a crash (a claim, a
 search's access rows): the commit is ordered but not flushed.
+
+Where strangers ask, reading ends at a deadline whether or not they still wait: PostgreSQL by its `statement_timeout`, SQLite by
+its progress handler. What a process does of its own accord (a job, a verb of the operator's) takes the time it needs.
 """
 
 import logging
+import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, insert, make_url, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, false, func, insert, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mappings.failures import Full, Invalid, Unavailable
+from mappings.failures import Full, Invalid, TooBroad, Unavailable
 
 log = logging.getLogger("accord.store")
 
 LOCK_SECONDS = 20
+_INSTRUCTIONS = 20_000
+"""Of SQLite's virtual machine between two looks at the clock: about a millisecond's."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -36,28 +42,39 @@ def moment(at: int) -> datetime:
 
 
 class Store:
-    """An open database. One for each process; connections are pooled and belong to one thread at a time."""
+    """An open database. One for each process; connections are pooled and belong to one thread at a time.
 
-    def __init__(self, url: str, *, connections: int = 40) -> None:
+    `read_seconds`: how long reading may take in this process, unless it says otherwise; None: as long as it does.
+    """
+
+    def __init__(self, url: str, *, connections: int = 40, read_seconds: float | None = None) -> None:
         self.engine = _engine(url, connections)
+        self.read_seconds = read_seconds
         self.is_sqlite = self.engine.dialect.name == "sqlite"
+        self._limit = _limit_sqlite if self.is_sqlite else _limit_postgresql
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT") if not self.is_sqlite else self.engine
         self._writing = self.engine.execution_options(accord_write="durable")
         self._ordered = self.engine.execution_options(accord_write="ordered")
         self._altering = self.engine.execution_options(accord_write="altering")
 
-    def read(self) -> "Reading":
-        """A connection that only reads, each statement on the newest commits."""
-        return Reading(self._reading)
+    def read(self, seconds: float | None = None) -> "Reading":
+        """A connection that only reads, each statement on the newest commits.
+
+        Raises TooBroad after this process's `read_seconds`, or after as many as are said here where it has such a limit.
+        """
+        limit = self.read_seconds and (seconds or self.read_seconds)
+        return Reading(self._reading, self._limit, limit)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
         """A connection whose statements all see one moment, for what is checked as a whole."""
         with _translated(), self.engine.connect() as connection:
             if self.is_sqlite:
+                _limit_sqlite(connection, None)
                 connection.exec_driver_sql("BEGIN")
             else:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+                connection.execute(_UNLIMITED)
             yield connection
             connection.rollback()
 
@@ -66,7 +83,7 @@ class Store:
         """A transaction: committed when the block ends, rolled back when it raises. Raises Full or Unavailable."""
         with _translated(), (self._writing if durable else self._ordered).begin() as connection:
             if not self.is_sqlite:
-                connection.execute(text("SET LOCAL lock_timeout = '20s'"))
+                connection.execute(_UNLIMITED)
                 if not durable:
                     connection.execute(text("SET LOCAL synchronous_commit = off"))
             yield connection
@@ -79,6 +96,8 @@ class Store:
         (its documentation, "Making Other Kinds Of Table Schema Changes"); they are checked as a whole before it ends.
         """
         with _translated(), self._altering.begin() as connection:
+            if not self.is_sqlite:
+                connection.execute(_UNLIMITED)
             yield connection
             if self.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise RuntimeError("the migration left a reference to a row that is not there")
@@ -100,14 +119,15 @@ class Store:
 class Reading:
     """`with store.read() as connection`: as small as it can be, since every request does it twice."""
 
-    __slots__ = ("_connection", "_engine")
+    __slots__ = ("_connection", "_engine", "_limit", "_seconds")
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, limit: "Limit", seconds: float | None) -> None:
+        self._engine, self._limit, self._seconds = engine, limit, seconds
 
     def __enter__(self) -> Connection:
         try:
             self._connection = self._engine.connect()
+            self._limit(self._connection, self._seconds)
         except exc.SQLAlchemyError as error:
             raise _translation(error) from error
         return self._connection
@@ -116,6 +136,31 @@ class Reading:
         self._connection.close()
         if isinstance(error, exc.SQLAlchemyError) and (failure := _translation(error)) is not error:
             raise failure from error
+
+
+Limit = Callable[[Connection, float | None], None]
+"""Lets a connection read for so many seconds from now. It keeps its limit: whoever uses it next says its own."""
+
+
+def _limit_sqlite(connection: Connection, seconds: float | None) -> None:
+    """The deadline is for all statements together."""
+    driver: Any = connection.connection.driver_connection
+    if seconds is None:
+        driver.set_progress_handler(None, 0)
+    else:
+        clock, until = time.monotonic, time.monotonic() + seconds
+        driver.set_progress_handler(lambda: clock() > until, _INSTRUCTIONS)
+
+
+def _limit_postgresql(connection: Connection, seconds: float | None) -> None:
+    """The deadline is for each statement; said to the server only where it differs from what was said last."""
+    milliseconds = int((seconds or 0) * 1000)
+    if connection.info.get(_SAID, 0) != milliseconds:
+        connection.execute(select(func.set_config("statement_timeout", str(milliseconds), false())))
+        connection.info[_SAID] = milliseconds
+
+
+_SAID = "statement_timeout"
 
 
 def insert_one(connection: Connection, table: Table, **values: object) -> int:
@@ -131,6 +176,10 @@ def _adding(table: Table) -> Any:
 def insert_of(connection: Connection) -> Any:
     """The INSERT of this connection's dialect, which knows ON CONFLICT."""
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
+
+
+_UNLIMITED = text("SELECT set_config('lock_timeout', '20s', true), set_config('statement_timeout', '0', true)")
+"""PostgreSQL's limits within one transaction: it may wait for a lock this long, and run as long as it does."""
 
 
 def _engine(url: str, connections: int) -> Engine:
@@ -174,6 +223,7 @@ def _sqlite_begin(connection: Connection) -> None:
     mode = connection.get_execution_options().get("accord_write")
     if mode is None:
         return  # reads run without a transaction: each statement sees the newest commit
+    _limit_sqlite(connection, None)
     if mode == "altering":
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
     connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if mode == 'ordered' else 'FULL'}")
@@ -196,6 +246,8 @@ def _translation(error: exc.SQLAlchemyError) -> Exception:
         return Invalid("value-unkeepable", "A value holds a character or number that can't be kept, such as NUL.")
     if isinstance(error, _OURS) or not isinstance(error, exc.DatabaseError | exc.InterfaceError | exc.TimeoutError):
         return error
+    if _is_over_time(error):
+        return TooBroad("too-broad", "This asks for more than can be found in the time that a question has. Narrow it.")
     log.error("database", extra={"cause": cause(error)})
     if any(word in cause(error).lower() for word in ("full", "no space", "disk i/o")):
         return Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.")
@@ -203,6 +255,12 @@ def _translation(error: exc.SQLAlchemyError) -> Exception:
 
 
 _OURS = (exc.IntegrityError, exc.ProgrammingError, exc.InternalError)
+
+
+def _is_over_time(error: exc.SQLAlchemyError) -> bool:
+    """Whether this is SQLite's interrupt or PostgreSQL's `query_canceled`, which nothing but our deadlines causes."""
+    driver = getattr(error, "orig", None)
+    return getattr(driver, "sqlstate", None) == "57014" or getattr(driver, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
 
 def cause(error: BaseException) -> str:

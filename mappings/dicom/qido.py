@@ -21,7 +21,6 @@ MAX_OFFSET = 10_000_000
 MAX_KEYS = 64
 MAX_TEXT = 256
 MAX_LIST = 32_768
-MAX_VALUES = 500
 
 # Patient's name under the keyword some viewers ask with, (0040,A123) (Slim's study list).
 _ALIASES = MappingProxyType({"PersonName": "patient_name", "0040A123": "patient_name"})
@@ -48,20 +47,12 @@ def read_query(
     path = (("study_uid", study_uid), ("series_uid", series_uid))
     asked, ignored = _keys(level, given)
     conditions = [*(OneOf(field, (uid,)) for field, uid in path if uid is not None), *_matched(asked)]
-    if sum(map(_patterns, conditions)) > MAX_VALUES:  # each is a term of its own, and SQLite bears a thousand of them
-        raise Invalid("qido-too-many-patterns", f"A search may have {MAX_VALUES} values with wildcards.")
     page, warnings = _page(dict(given), LIMIT if study_uid is None else LIMIT_WITHIN_STUDY)
     if dict(given).get("fuzzymatching", "false").lower() == "true":
         warnings.append(NOT_FUZZY)
     if ignored:
         warnings.append(f"These attributes can't be matched and were ignored: {', '.join(ignored)}.")
     return Query(level, AllOf(tuple(conditions)), page), warnings
-
-
-def _patterns(condition: Condition) -> int:
-    if isinstance(condition, AllOf | AnyOf):
-        return sum(map(_patterns, condition.parts))
-    return _patterns(condition.part) if isinstance(condition, Not) else 1
 
 
 def _keys(level: Level, given: list[tuple[str, str]]) -> tuple[dict[str, list[tuple[str, str]]], list[str]]:
@@ -170,8 +161,8 @@ def _wild(value: str) -> bool:
 
 def _split(separator: str, name: str, value: str) -> tuple[str, ...]:
     values = tuple(dict.fromkeys(v.strip() for v in re.split(separator, value) if v.strip()))
-    if not values or len(values) > MAX_VALUES:
-        raise Invalid("qido-list", f"This attribute takes one to {MAX_VALUES} values.", name)
+    if not values:
+        raise Invalid("qido-list", "This attribute takes one or several values.", name)
     return values
 
 

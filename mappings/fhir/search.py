@@ -15,14 +15,13 @@ from urllib.parse import quote
 from mappings.failures import Invalid
 from mappings.fhir.parameters import Parameter
 from mappings.fhir.resources import RESOURCES
-from mappings.query import AllOf, AnyOf, Condition, Not
+from mappings.query import AllOf, AnyOf, Condition, Not, check_values
 
 RESULT_PARAMETERS = ("_count", "_total", "_format", "_summary")
 """Parameters that shape the answer, the same for every resource."""
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MAX_ARGUMENTS = 40
-MAX_VALUES = 200
 MAX_VALUE = 4000
 CURSOR = "_cursor"
 _SPLIT = re.compile(r"(?<!\\),")
@@ -51,6 +50,7 @@ def read(resource: str, arguments: Arguments, base: str, reader: str, *, lenient
     """Read a search; `base`: the server's public address, `reader`: whom cursors are bound to. Raises Invalid, saying where."""
     if len(arguments) > MAX_ARGUMENTS or any(len(value) > MAX_VALUE for _, value in arguments):
         raise Invalid("too-many", f"A search takes at most {MAX_ARGUMENTS} arguments of at most {MAX_VALUE} characters.")
+    check_values(sum(value.count(",") + 1 for _, value in arguments))
     if any("\0" in value for _, value in arguments):
         raise Invalid("value", "A search value has no NUL character.")
     parameters = RESOURCES[resource].parameters
@@ -95,8 +95,8 @@ def _count(value: str | None) -> int:
 def _argument(parameter: Parameter, spelled: str, value: str, base: str) -> Condition:
     modifier = spelled.partition(":")[2]
     values = [_ for _ in _SPLIT.split(value) if _]
-    if not values or len(values) > MAX_VALUES:
-        raise Invalid("value", f"{parameter.name} takes from 1 to {MAX_VALUES} values.", parameter.name)
+    if not values:
+        raise Invalid("value", f"{parameter.name} takes one or several values.", parameter.name)
     if modifier == "not" and parameter.type == "token":
         return Not(AnyOf(tuple(parameter.read(v, base) for v in values)))
     if modifier and modifier not in parameter.targets:

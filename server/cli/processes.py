@@ -21,6 +21,8 @@ if TYPE_CHECKING:  # only the web process loads it
     from flask import Flask
 
 log = logging.getLogger("accord.serve")
+READ_SECONDS = 3
+"""How long a stranger's question may take, in each web process."""
 
 
 def _begin(settings: Settings) -> None:
@@ -69,7 +71,8 @@ def factory() -> "Flask":
 
     settings = configuration.read()
     _begin(settings)
-    return create(wiring.runtime(settings), Keys.load_or_make(settings.data_dir.absolute() / "keys.json"))
+    keys = Keys.load_or_make(settings.data_dir.absolute() / "keys.json")
+    return create(wiring.runtime(settings, read_seconds=READ_SECONDS), keys)
 
 
 @click.command()

@@ -17,6 +17,8 @@ from server.usecases.identify import Nobody, identify
 from server.usecases.runtime import Caller, Runtime
 
 log = logging.getLogger("accord.federation")
+COUNT_SECONDS = 10
+"""Counting takes longer than finding, and the federation waits longer."""
 
 
 def answer(runtime: Runtime, caller: Caller, ast: object) -> dict[str, object]:
@@ -27,7 +29,7 @@ def answer(runtime: Runtime, caller: Caller, ast: object) -> dict[str, object]:
     query, unknown = read_ast(ast)
     if unknown:
         log.warning("matched nothing", extra={"unknown": unknown})
-    with runtime.store.read() as connection:
+    with runtime.store.read(COUNT_SECONDS) as connection:
         visible, minimum = runtime.visible_datasets(connection, caller, Action.DISCOVER), runtime.settings.min_subjects
         counted = tallies(connection, query, visible, runtime.clock(), minimum)
         rows = {row.id: row for row in datasets.read_all(connection)}
@@ -60,7 +62,7 @@ def incomplete(runtime: Runtime) -> dict[str, list[str]]:
 
 
 def _listings(runtime: Runtime) -> list[Listing]:
-    with runtime.store.read() as connection:
+    with runtime.store.read(COUNT_SECONDS) as connection:
         visible = runtime.visible_datasets(connection, identify(runtime, Nobody()), Action.DISCOVER)
         counted = {
             t.dataset: t for t in tallies(connection, Query(Level.STUDY), visible, runtime.clock(), runtime.settings.min_subjects)

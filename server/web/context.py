@@ -5,7 +5,6 @@ test walks the URL map. The caller is identified once for each request, by the c
 """
 
 import secrets
-import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +22,7 @@ from mappings.failures import Forbidden, TooLarge, Unauthenticated, UnsupportedM
 from mappings.smart import allows
 from server.usecases.identify import BearerToken, Credential, Nobody, SharedSecret
 from server.usecases.runtime import Caller, Runtime
-from server.web.bulkheads import Bulkhead, Bulkheads
+from server.web.bulkheads import Bulkhead, Bulkheads, Place
 from server.web.proxies import TrustedProxies
 
 View = Callable[..., Any]
@@ -119,15 +118,18 @@ def _begin() -> None:
     route = declaration(current_app, endpoint)
     if route is None:
         raise Forbidden("undeclared", "This route declares no action, so it is closed.")
-    if route.bulkhead is not None:
-        _installed().bulkheads.enter(route.bulkhead)
-        g.bulkhead = route.bulkhead
+    if route.bulkhead is None:
+        g.caller = _caller(route)
+        return
+    g.place = _installed().bulkheads.enter(route.bulkhead)
     g.caller = _caller(route)
+    if g.caller.subject is not ANONYMOUS:
+        g.place.hold_for(g.caller.subject.id)
 
 
 def _end(_error: BaseException | None) -> None:
-    if (bulkhead := g.pop("bulkhead", None)) is not None:
-        _installed().bulkheads.leave(bulkhead)
+    if (place := g.pop("place", None)) is not None:
+        place.leave()
 
 
 def _caller(route: Declared) -> Caller:
@@ -180,18 +182,11 @@ def form(most: int) -> MultiDict[str, str]:
 @contextmanager
 def staying() -> Iterator[Callable[[], None]]:
     """Keep the request's place while its body streams: call what is yielded when the stream has ended."""
-    bulkheads, bulkhead = _installed().bulkheads, g.pop("bulkhead")
-    left = threading.Event()
-
-    def leave() -> None:
-        if not left.is_set():
-            left.set()
-            bulkheads.leave(bulkhead)
-
+    place: Place = g.pop("place")
     try:
-        yield leave
+        yield place.leave
     except BaseException:
-        leave()
+        place.leave()
         raise
 
 

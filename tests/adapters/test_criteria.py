@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from adapters.sql import tables as t
-from adapters.sql.criteria import compile_condition
+from adapters.sql.criteria import narrow
 from adapters.sql.images import IMAGES
 from mappings.fhir import search
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Like, Not, OneOf
@@ -17,12 +17,12 @@ SOP = OneOf("sop_class", ("1.2.3",))
 
 
 def sql(condition, depth=STUDIES) -> str:
-    return str(select(t.study.c.id).where(compile_condition(condition, IMAGES, depth)))
+    return str(narrow(select(t.study.c.id), condition, IMAGES, depth))
 
 
 def values(condition) -> list[list[str | int]]:
     """What each IN is asked."""
-    bound = select(t.study.c.id).where(compile_condition(condition, IMAGES, STUDIES)).compile().params
+    bound = narrow(select(t.study.c.id), condition, IMAGES, STUDIES).compile().params
     return [v for v in bound.values() if isinstance(v, list)]
 
 

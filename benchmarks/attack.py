@@ -1,0 +1,171 @@
+"""What a hostile client can cost: the dearest questions that are accepted, through the real doors of a full index.
+
+    python -m benchmarks.attack [--studies 100000] [--postgresql]
+
+Each question is asked alone, with how long it took and how it was answered. Then one client asks the dearest of them on sixteen
+connections, over and over, while another client's plain searches are timed beside what they take when nothing else is asked.
+"""
+
+import argparse
+import contextlib
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import quote, urlencode
+
+from tqdm import tqdm
+
+from benchmarks import studies, world
+from server.settings import Settings
+
+ALIASES = ("LUNG", "LIVER", "BREAST", "PROSTATE", "BRAIN")
+SECRET = "attack-secret"  # noqa: S105 - of a server that lives for one run
+CONNECTIONS = 16
+PATIENCE_SECONDS = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One request: a GET of `path`, or a POST of `body`."""
+
+    name: str
+    path: str
+    body: bytes | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def main() -> None:
+    """Measure and print."""
+    args = world.options(__doc__ or "")
+    print(f"# Attack\n\n{world.machine()}\n")
+    with world.folder() as home, world.database(postgresql=args.postgresql) as url:
+        chosen = world.settings(home, url)
+        runtime = world.governed(chosen, ALIASES)
+        studies.fill(runtime, args.studies)
+        runtime.close()
+        with world.accord(chosen, "web", ACCORD_FEDERATION_SECRET=SECRET) as pid:
+            took = _alone(chosen)
+            _beside(args, chosen, pid, max(took, key=lambda name: took[name]))
+    world.say(
+        f"{args.studies} studies in {len(ALIASES)} datasets on {world.database_name(args)}, default settings. Bound by the",
+        "deadline of a web process's reading (3 s; 10 s for the federation's counts) and by the cores that the questions share.",
+    )
+
+
+# --- the questions
+
+
+def questions() -> Iterator[Question]:
+    """The dearest of each dialect, within its own limits and the common one."""
+    yield _fhir("39 x 100 modality:not", [("modality:not", _words(100, n)) for n in range(39)])
+    yield _fhir("38 x 100 bodysite:not, a total", [("bodysite:not", _words(100, n)) for n in range(38)] + _TOTAL)
+    yield _fhir("10 x 200 dates, none of them", [("_lastUpdated", ",".join(f"ne{n + 1000}" for n in range(200)))] * 10)
+    yield _qido("60 patterns of a series' description", [("SeriesDescription", f"*{n}?*{n}*") for n in range(60)])
+    yield _qido("400 patterns of a modality", [("Modality", "\\".join(f"*{n}?" for n in range(400)))])
+    yield _qido("every text of a study, none found", [(key, "*a?b*c?d*") for key in _TEXTS] + [("offset", "9000000")])
+    yield _eucaim("248 makers, none of them", {"operand": "AND", "children": [_leaf(_MAKER, "birnlex_12833")] * 248})
+    yield _eucaim("60 bars of three", {"operand": "OR", "children": [_bar(n) for n in range(60)]})
+
+
+_TOTAL = [("_total", "accurate")]
+_TEXTS = ("PatientName", "StudyDescription", "ReferringPhysicianName", "SeriesDescription", "Manufacturer", "PatientID")
+_MAKER, _MODALITY, _AGE = "C25392", "RID10311", "SNOMEDCT423493009"
+
+
+def _words(count: int, start: int) -> str:
+    return ",".join(f"Z{start}Z{n}" for n in range(count))
+
+
+def _fhir(name: str, arguments: list[tuple[str, str]]) -> Question:
+    kind = {"Content-Type": "application/x-www-form-urlencoded"}
+    return Question(f"FHIR: {name}", "/fhir/R4/ImagingStudy/_search", urlencode(arguments).encode(), kind)
+
+
+def _qido(name: str, arguments: list[tuple[str, str]]) -> Question:
+    return Question(f"QIDO: {name}", f"/dicom-web/studies?{urlencode(arguments, quote_via=quote)}")
+
+
+def _leaf(key: str, value: object) -> dict[str, object]:
+    return {"key": key, "type": "NOT_EQUALS", "value": value}
+
+
+def _bar(number: int) -> dict[str, object]:
+    leaves = [_leaf(_AGE, number), _leaf(_MODALITY, "RID10312"), _leaf(_MAKER, "birnlex_12833")]
+    return {"operand": "AND", "children": leaves}
+
+
+def _eucaim(name: str, ast: object) -> Question:
+    told = {"Content-Type": "application/json", "Authorization": SECRET}
+    return Question(f"EUCAIM: {name}", "/api/datasets/eucaimSearch", json.dumps({"ast": ast}).encode(), told)
+
+
+# --- asking
+
+
+def _ask(chosen: Settings, question: Question, token: dict[str, str]) -> str:
+    """How it was answered: status, and the code of a failure."""
+    request = urllib.request.Request(chosen.base_url + question.path, question.body, token | question.headers)  # noqa: S310
+    try:
+        with urllib.request.urlopen(request, timeout=PATIENCE_SECONDS) as answer:  # noqa: S310 - our own server
+            answer.read()
+            return str(answer.status)
+    except urllib.error.HTTPError as refused:
+        said = json.loads(refused.read() or b"{}")
+        return f"{refused.code} {said.get('title') or said.get('issue', [{}])[0].get('code', '')}"
+
+
+def _alone(chosen: Settings) -> dict[str, float]:
+    """Seconds of each question, asked alone; printed."""
+    took, rows = {}, []
+    for question in tqdm(list(questions()), desc="questions", leave=False):
+        token, began = world.bearer(chosen), time.perf_counter()
+        answered = _ask(chosen, question, token)
+        took[question.name] = time.perf_counter() - began
+        rows.append((question.name, f"{took[question.name]:.2f}", answered))
+    world.table(("asked alone", "seconds", "answered"), rows)
+    print(f"- slowest of the questions: {max(took.values()):.2f} s\n")
+    return took
+
+
+def _beside(args: argparse.Namespace, chosen: Settings, pid: int, dearest: str) -> None:
+    """A plain search of another client, alone and beside the dearest question on many connections of one."""
+    question = next(q for q in questions() if q.name == dearest)
+    url = f"{chosen.base_url}/dicom-web/studies?limit=100"
+    drive: Callable[[], world.Figures] = lambda: world.drive(url, world.bearer(chosen, "inside"), 1, args.seconds, (pid,))  # noqa: E731
+    idle = drive()
+    answers: Counter[str] = Counter()
+    with _asking(chosen, question, answers):
+        busy = drive()
+    rows = [(name, f"{f.rate:.1f}", f"{f.p50:.2f}", f"{f.p99:.2f}") for name, f in (("idle", idle), ("beside it", busy))]
+    world.table((f"a plain search beside {CONNECTIONS} x {dearest}", "answers/s", "p50 ms", "p99 ms"), rows)
+    print(f"- the dearest question was answered: {dict(answers)}\n")
+
+
+@contextlib.contextmanager
+def _asking(chosen: Settings, question: Question, answers: Counter[str]) -> Iterator[None]:
+    """The question over and over on every connection, until the block ends."""
+    token, ended = world.bearer(chosen), threading.Event()
+
+    def ask() -> None:
+        while not ended.is_set():
+            answers[_ask(chosen, question, token)] += 1
+
+    threads = [threading.Thread(target=ask) for _ in range(CONNECTIONS)]
+    for thread in threads:
+        thread.start()
+    time.sleep(1)
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in threads:
+            thread.join()
+
+
+if __name__ == "__main__":
+    main()

@@ -11,7 +11,9 @@ from enum import StrEnum
 from mappings.failures import Invalid
 
 MOST_VALUES = 4096
-"""Values, patterns and ranges in one question: ten FHIR parameters of two hundred dates, each told as two ranges."""
+"""Values in one question, over all its conditions: one list of them is one look-up each."""
+MOST_CONDITIONS = 500
+"""Conditions in one question: a pattern, a range, or the values of one field. Each costs as much again as the question."""
 MOST_DEEP = 900
 """How deep a question may nest as SQL, where a list of alternatives nests once for each: SQLite bears a thousand."""
 
@@ -95,11 +97,22 @@ class Query:
     aliases: frozenset[str] | None = None
 
 
-def size(condition: Condition) -> int:
-    """The values, patterns and ranges that a condition names."""
+@dataclass(frozen=True, slots=True)
+class Size:
+    """What a condition weighs: the patterns, ranges and lists of values in it, and the values of those lists."""
+
+    conditions: int
+    values: int
+
+
+def size(condition: Condition) -> Size:
+    """What a condition weighs."""
     if isinstance(condition, AllOf | AnyOf):
-        return sum(map(size, condition.parts))
-    return size(condition.part) if isinstance(condition, Not) else len(condition.values) if isinstance(condition, OneOf) else 1
+        parts = [size(part) for part in condition.parts]
+        return Size(sum(part.conditions for part in parts), sum(part.values for part in parts))
+    if isinstance(condition, Not):
+        return size(condition.part)
+    return Size(1, len(condition.values) if isinstance(condition, OneOf) else 0)
 
 
 def check_size(condition: Condition) -> None:
@@ -107,15 +120,18 @@ def check_size(condition: Condition) -> None:
 
     This bounds what a question weighs, not what answering it takes: that has a deadline of its own.
     """
-    check_values(size(condition))
+    weighed = size(condition)
+    check_values(weighed.values)
+    if weighed.conditions > MOST_CONDITIONS:
+        raise _too_many(f"{weighed.conditions} patterns, ranges and fields where {MOST_CONDITIONS} are the most")
     if _deep(condition) > MOST_DEEP:
-        raise _too_many("too many alternatives")
+        raise _too_many("too many alternatives within each other")
 
 
 def check_values(named: int) -> None:
-    """The same, for a reader who counts them before it reads them."""
+    """The same for values, by a reader who counts them before it reads them."""
     if named > MOST_VALUES:
-        raise _too_many(f"{named} values, patterns and ranges where {MOST_VALUES} are the most")
+        raise _too_many(f"{named} values where {MOST_VALUES} are the most")
 
 
 def _too_many(what: str) -> Invalid:

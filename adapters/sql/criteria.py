@@ -67,7 +67,8 @@ def narrow(statement: Select[Any], condition: Condition, rows: Searchable, depth
 
 def is_kept(condition: Condition) -> bool:
     """Whether statements with this condition are kept for the next time: one of two thousand ranges takes eleven megabytes."""
-    return size(condition) <= _KEPT_SIZE
+    weighed = size(condition)
+    return weighed.conditions + weighed.values <= _KEPT_SIZE
 
 
 def counting(rows: Select[Any], ceiling: int | None = None) -> Select[Any]:
@@ -97,11 +98,11 @@ def depths(condition: Condition, rows: Searchable) -> frozenset[int]:
 
 
 def _simplified(condition: Condition) -> Condition:
-    """Alternatives within alternatives as one list, values of one field as one `OneOf`, and no part that says nothing."""
+    """Alternatives within alternatives as one list, values of one field as one `OneOf`, no part that says nothing, none twice."""
     if isinstance(condition, Not):
         return Not(_simplified(condition.part))
     if isinstance(condition, AllOf):
-        parts = tuple(part for part in map(_simplified, condition.parts) if part != EVERYTHING)
+        parts = tuple(dict.fromkeys(part for part in map(_simplified, condition.parts) if part != EVERYTHING))
         return parts[0] if len(parts) == 1 else AllOf(parts)
     if isinstance(condition, AnyOf):
         alternatives = _merged(_alternatives(condition.parts))
@@ -116,12 +117,12 @@ def _alternatives(parts: Iterable[Condition]) -> Iterator[Condition]:
 
 def _merged(alternatives: Iterable[Condition]) -> tuple[Condition, ...]:
     values: dict[str, dict[str | int, None]] = {}  # an ordered set
-    others = []
+    others: dict[Condition, None] = {}
     for part in alternatives:
         if isinstance(part, OneOf):
             values.setdefault(part.field, {}).update(dict.fromkeys(part.values))
         else:
-            others.append(part)
+            others[part] = None
     return (*(OneOf(name, tuple(asked)) for name, asked in values.items()), *others)
 
 

@@ -4,8 +4,9 @@ SQLite (WAL) and PostgreSQL run the same statements. A writing transaction takes
 it never fails half-way because another process wrote first. `durable=False` is for what need not survive a crash (a claim, a
 search's access rows): the commit is ordered but not flushed.
 
-Where strangers ask, reading ends at a deadline whether or not they still wait: PostgreSQL by its `statement_timeout`, SQLite by
-its progress handler. What a process does of its own accord (a job, a verb of the operator's) takes the time it needs.
+Where strangers ask, reading ends at a deadline whether or not they still wait, all its statements together: PostgreSQL by its
+`statement_timeout`, SQLite by its progress handler. What a process does of its own accord (a job, a verb of the operator's)
+takes the time it needs.
 """
 
 import logging
@@ -17,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, false, func, insert, make_url, select, text
+from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, insert, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mappings.failures import Full, Invalid, TooBroad, Unavailable
@@ -70,11 +71,11 @@ class Store:
         """A connection whose statements all see one moment, for what is checked as a whole."""
         with _translated(), self.engine.connect() as connection:
             if self.is_sqlite:
-                _limit_sqlite(connection, None)
+                self._limit(connection, None)
                 connection.exec_driver_sql("BEGIN")
             else:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                connection.execute(_UNLIMITED)
+                _unlimit(connection)
             yield connection
             connection.rollback()
 
@@ -83,7 +84,7 @@ class Store:
         """A transaction: committed when the block ends, rolled back when it raises. Raises Full or Unavailable."""
         with _translated(), (self._writing if durable else self._ordered).begin() as connection:
             if not self.is_sqlite:
-                connection.execute(_UNLIMITED)
+                _unlimit(connection)
                 if not durable:
                     connection.execute(text("SET LOCAL synchronous_commit = off"))
             yield connection
@@ -97,7 +98,7 @@ class Store:
         """
         with _translated(), self._altering.begin() as connection:
             if not self.is_sqlite:
-                connection.execute(_UNLIMITED)
+                _unlimit(connection)
             yield connection
             if self.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise RuntimeError("the migration left a reference to a row that is not there")
@@ -143,7 +144,6 @@ Limit = Callable[[Connection, float | None], None]
 
 
 def _limit_sqlite(connection: Connection, seconds: float | None) -> None:
-    """The deadline is for all statements together."""
     driver: Any = connection.connection.driver_connection
     if seconds is None:
         driver.set_progress_handler(None, 0)
@@ -153,14 +153,33 @@ def _limit_sqlite(connection: Connection, seconds: float | None) -> None:
 
 
 def _limit_postgresql(connection: Connection, seconds: float | None) -> None:
-    """The deadline is for each statement; said to the server only where it differs from what was said last."""
-    milliseconds = int((seconds or 0) * 1000)
-    if connection.info.get(_SAID, 0) != milliseconds:
-        connection.execute(select(func.set_config("statement_timeout", str(milliseconds), false())))
-        connection.info[_SAID] = milliseconds
+    info, wanted = connection.info, 0 if seconds is None else _milliseconds(seconds)
+    info[_UNTIL] = None
+    if info.setdefault(_TIMEOUT, 0) != wanted:
+        connection.exec_driver_sql(f"SET {_TIMEOUT} = {wanted}")
+        info[_TIMEOUT] = wanted
+    info[_UNTIL] = None if seconds is None else time.monotonic() + seconds
 
 
-_SAID = "statement_timeout"
+_UNTIL, _TIMEOUT = "until", "statement_timeout"
+_STALE_SECONDS = 0.2
+
+
+def _postgresql_execute(connection: Connection, cursor: Any, *_statement: object) -> None:
+    """What is left of a reading's time is said before a later statement of it, where an earlier one took some of it."""
+    until = connection.info.get(_UNTIL)
+    if until is None:
+        return
+    left = until - time.monotonic()
+    if left <= 0:
+        raise _too_broad()
+    if connection.info[_TIMEOUT] > _milliseconds(left + _STALE_SECONDS):
+        cursor.execute(f"SET {_TIMEOUT} = {_milliseconds(left)}")
+        connection.info[_TIMEOUT] = _milliseconds(left)
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, int(seconds * 1000))  # 0 would be no limit
 
 
 def insert_one(connection: Connection, table: Table, **values: object) -> int:
@@ -178,8 +197,13 @@ def insert_of(connection: Connection) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
 
 
+def _unlimit(connection: Connection) -> None:
+    """Let this PostgreSQL transaction take the time it needs, but for waiting for a lock."""
+    connection.info[_UNTIL] = None
+    connection.execute(_UNLIMITED)
+
+
 _UNLIMITED = text("SELECT set_config('lock_timeout', '20s', true), set_config('statement_timeout', '0', true)")
-"""PostgreSQL's limits within one transaction: it may wait for a lock this long, and run as long as it does."""
 
 
 def _engine(url: str, connections: int) -> Engine:
@@ -192,7 +216,9 @@ def _engine(url: str, connections: int) -> Engine:
     if parsed.get_backend_name() != "postgresql":
         raise ValueError("ACCORD_DATABASE_URL names neither sqlite nor postgresql.")
     parsed = parsed.set(drivername="postgresql+psycopg")
-    return create_engine(parsed, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=_PATIENCE)
+    engine = create_engine(parsed, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=_PATIENCE)
+    event.listen(engine, "before_cursor_execute", _postgresql_execute)
+    return engine
 
 
 _PATIENCE = {
@@ -247,7 +273,7 @@ def _translation(error: exc.SQLAlchemyError) -> Exception:
     if isinstance(error, _OURS) or not isinstance(error, exc.DatabaseError | exc.InterfaceError | exc.TimeoutError):
         return error
     if _is_over_time(error):
-        return TooBroad("too-broad", "This asks for more than can be found in the time that a question has. Narrow it.")
+        return _too_broad()
     log.error("database", extra={"cause": cause(error)})
     if any(word in cause(error).lower() for word in ("full", "no space", "disk i/o")):
         return Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.")
@@ -255,6 +281,10 @@ def _translation(error: exc.SQLAlchemyError) -> Exception:
 
 
 _OURS = (exc.IntegrityError, exc.ProgrammingError, exc.InternalError)
+
+
+def _too_broad() -> TooBroad:
+    return TooBroad("too-broad", "This asks for more than can be found in the time that a question has. Narrow it.")
 
 
 def _is_over_time(error: exc.SQLAlchemyError) -> bool:

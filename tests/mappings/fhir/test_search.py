@@ -157,7 +157,6 @@ def test_an_instant_is_compared_to_the_microsecond(prefix, value):
         ("ImagingStudy", "started", "٢٠٢٠", "started"),
         ("ImagingStudy", "modality", "", "modality"),
         ("ImagingStudy", "modality", "x|", "modality"),
-        ("ImagingStudy", "modality", ",".join(["CT"] * 201), "modality"),
         ("ImagingStudy", "modality:in", "CT", "modality:in"),
         ("ImagingStudy", "patient", "Device/1", "patient"),
         ("ImagingStudy", "patient:Device", "1", "patient:Device"),

@@ -3,16 +3,11 @@
 SQLite (WAL) and PostgreSQL run the same statements. A writing transaction takes SQLite's one write lock when it begins, so that
 it never fails half-way because another process wrote first. `durable=False` is for what need not survive a crash (a claim, a
 search's access rows): the commit is ordered but not flushed.
-
-Where strangers ask, reading ends at a deadline whether or not they still wait, all its statements together: PostgreSQL by its
-`statement_timeout`, SQLite by its progress handler. What a process does of its own accord (a job, a verb of the operator's)
-takes the time it needs.
 """
 
 import logging
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -21,13 +16,12 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, insert, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mappings.failures import Full, Invalid, TooBroad, Unavailable
+from adapters.sql import deadline
+from mappings.failures import Full, Invalid, Unavailable
 
 log = logging.getLogger("accord.store")
 
 LOCK_SECONDS = 20
-_INSTRUCTIONS = 20_000
-"""Of SQLite's virtual machine between two looks at the clock: about a millisecond's."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 
@@ -52,7 +46,7 @@ class Store:
         self.engine = _engine(url, connections)
         self.read_seconds = read_seconds
         self.is_sqlite = self.engine.dialect.name == "sqlite"
-        self._limit = _limit_sqlite if self.is_sqlite else _limit_postgresql
+        self._limit = deadline.limit_sqlite if self.is_sqlite else deadline.limit_postgresql
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT") if not self.is_sqlite else self.engine
         self._writing = self.engine.execution_options(accord_write="durable")
         self._ordered = self.engine.execution_options(accord_write="ordered")
@@ -75,7 +69,7 @@ class Store:
                 connection.exec_driver_sql("BEGIN")
             else:
                 connection.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
-                _unlimit(connection)
+                deadline.unlimit(connection)
             yield connection
             connection.rollback()
 
@@ -84,7 +78,7 @@ class Store:
         """A transaction: committed when the block ends, rolled back when it raises. Raises Full or Unavailable."""
         with _translated(), (self._writing if durable else self._ordered).begin() as connection:
             if not self.is_sqlite:
-                _unlimit(connection)
+                deadline.unlimit(connection)
                 if not durable:
                     connection.execute(text("SET LOCAL synchronous_commit = off"))
             yield connection
@@ -98,7 +92,7 @@ class Store:
         """
         with _translated(), self._altering.begin() as connection:
             if not self.is_sqlite:
-                _unlimit(connection)
+                deadline.unlimit(connection)
             yield connection
             if self.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise RuntimeError("the migration left a reference to a row that is not there")
@@ -122,64 +116,29 @@ class Reading:
 
     __slots__ = ("_connection", "_engine", "_limit", "_seconds")
 
-    def __init__(self, engine: Engine, limit: "Limit", seconds: float | None) -> None:
+    def __init__(self, engine: Engine, limit: deadline.Limit, seconds: float | None) -> None:
         self._engine, self._limit, self._seconds = engine, limit, seconds
 
     def __enter__(self) -> Connection:
         try:
-            self._connection = self._engine.connect()
-            self._limit(self._connection, self._seconds)
+            self._connection = self._limited()
         except exc.SQLAlchemyError as error:
             raise _translation(error) from error
         return self._connection
+
+    def _limited(self) -> Connection:
+        connection = self._engine.connect()
+        try:
+            self._limit(connection, self._seconds)
+        except exc.SQLAlchemyError:
+            connection.close()
+            raise
+        return connection
 
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         self._connection.close()
         if isinstance(error, exc.SQLAlchemyError) and (failure := _translation(error)) is not error:
             raise failure from error
-
-
-Limit = Callable[[Connection, float | None], None]
-"""Lets a connection read for so many seconds from now. It keeps its limit: whoever uses it next says its own."""
-
-
-def _limit_sqlite(connection: Connection, seconds: float | None) -> None:
-    driver: Any = connection.connection.driver_connection
-    if seconds is None:
-        driver.set_progress_handler(None, 0)
-    else:
-        clock, until = time.monotonic, time.monotonic() + seconds
-        driver.set_progress_handler(lambda: clock() > until, _INSTRUCTIONS)
-
-
-def _limit_postgresql(connection: Connection, seconds: float | None) -> None:
-    info, wanted = connection.info, 0 if seconds is None else _milliseconds(seconds)
-    info[_UNTIL] = None
-    if info.setdefault(_TIMEOUT, 0) != wanted:
-        connection.exec_driver_sql(f"SET {_TIMEOUT} = {wanted}")
-        info[_TIMEOUT] = wanted
-    info[_UNTIL] = None if seconds is None else time.monotonic() + seconds
-
-
-_UNTIL, _TIMEOUT = "until", "statement_timeout"
-_STALE_SECONDS = 0.2
-
-
-def _postgresql_execute(connection: Connection, cursor: Any, *_statement: object) -> None:
-    """What is left of a reading's time is said before a later statement of it, where an earlier one took some of it."""
-    until = connection.info.get(_UNTIL)
-    if until is None:
-        return
-    left = until - time.monotonic()
-    if left <= 0:
-        raise _too_broad()
-    if connection.info[_TIMEOUT] > _milliseconds(left + _STALE_SECONDS):
-        cursor.execute(f"SET {_TIMEOUT} = {_milliseconds(left)}")
-        connection.info[_TIMEOUT] = _milliseconds(left)
-
-
-def _milliseconds(seconds: float) -> int:
-    return max(1, int(seconds * 1000))  # 0 would be no limit
 
 
 def insert_one(connection: Connection, table: Table, **values: object) -> int:
@@ -197,15 +156,6 @@ def insert_of(connection: Connection) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
 
 
-def _unlimit(connection: Connection) -> None:
-    """Let this PostgreSQL transaction take the time it needs, but for waiting for a lock."""
-    connection.info[_UNTIL] = None
-    connection.execute(_UNLIMITED)
-
-
-_UNLIMITED = text("SELECT set_config('lock_timeout', '20s', true), set_config('statement_timeout', '0', true)")
-
-
 def _engine(url: str, connections: int) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -217,7 +167,7 @@ def _engine(url: str, connections: int) -> Engine:
         raise ValueError("ACCORD_DATABASE_URL names neither sqlite nor postgresql.")
     parsed = parsed.set(drivername="postgresql+psycopg")
     engine = create_engine(parsed, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=_PATIENCE)
-    event.listen(engine, "before_cursor_execute", _postgresql_execute)
+    event.listen(engine, "before_cursor_execute", deadline.remind_postgresql)
     return engine
 
 
@@ -249,7 +199,7 @@ def _sqlite_begin(connection: Connection) -> None:
     mode = connection.get_execution_options().get("accord_write")
     if mode is None:
         return  # reads run without a transaction: each statement sees the newest commit
-    _limit_sqlite(connection, None)
+    deadline.limit_sqlite(connection, None)
     if mode == "altering":
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
     connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if mode == 'ordered' else 'FULL'}")
@@ -272,8 +222,8 @@ def _translation(error: exc.SQLAlchemyError) -> Exception:
         return Invalid("value-unkeepable", "A value holds a character or number that can't be kept, such as NUL.")
     if isinstance(error, _OURS) or not isinstance(error, exc.DatabaseError | exc.InterfaceError | exc.TimeoutError):
         return error
-    if _is_over_time(error):
-        return _too_broad()
+    if deadline.is_over(error):
+        return deadline.too_broad()
     log.error("database", extra={"cause": cause(error)})
     if any(word in cause(error).lower() for word in ("full", "no space", "disk i/o")):
         return Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.")
@@ -281,16 +231,6 @@ def _translation(error: exc.SQLAlchemyError) -> Exception:
 
 
 _OURS = (exc.IntegrityError, exc.ProgrammingError, exc.InternalError)
-
-
-def _too_broad() -> TooBroad:
-    return TooBroad("too-broad", "This asks for more than can be found in the time that a question has. Narrow it.")
-
-
-def _is_over_time(error: exc.SQLAlchemyError) -> bool:
-    """Whether this is SQLite's interrupt or PostgreSQL's `query_canceled`, which nothing but our deadlines causes."""
-    driver = getattr(error, "orig", None)
-    return getattr(driver, "sqlstate", None) == "57014" or getattr(driver, "sqlite_errorcode", None) == sqlite3.SQLITE_INTERRUPT
 
 
 def cause(error: BaseException) -> str:

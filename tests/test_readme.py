@@ -59,7 +59,7 @@ def routes() -> str:
     for rule in app.url_map.iter_rules():
         said = context.declaration(app, rule.endpoint)
         verbs = " ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
-        path = re.sub(r"/(Consent|Endpoint|ImagingStudy|Organization|Patient|Provenance)\b", "/{type}", rule.rule)
+        path = re.sub(rf"/({'|'.join(RESOURCES)})\b", "/{type}", rule.rule)
         kind = f"{said.action}" if path == rule.rule else "query for ImagingStudy and Patient, else discover"
         scope = "open" if said.open else f"`system/{said.scope}`" if path == rule.rule else "`system/{type}.r` or `.s`"
         rows[verbs, path.replace("<int:", "{").replace("<", "{").replace(">", "}")] = (kind, scope)

@@ -17,6 +17,7 @@ from consent.conditions import Action
 from consent.policy import MATRIX, SENTENCES, Reach
 from consent.subject import Role
 from mappings.failures import Full
+from mappings.fhir.resources import RESOURCES
 from server.usecases import withdraw
 from server.usecases.agreement import move_agreement
 from server.usecases.client import set_client
@@ -100,7 +101,7 @@ for _name, _action in (
     ("Endpoint", A.DISCOVER),
     ("Organization", A.DISCOVER),
 ):
-    _kind = Kind.DIRECTORY if _name == "Organization" else Kind.ROWS
+    _kind = Kind.DIRECTORY if RESOURCES[_name].source == "organisations" else Kind.ROWS
     ROUTES |= {
         f"GET /fhir/R4/{_name}": Row(_action, _kind, resource=_name),
         f"POST /fhir/R4/{_name}/_search": Row(_action, _kind, resource=_name),

@@ -17,6 +17,7 @@ from tests.builders import made
 
 REMOVED = {"samples_per_pixel", "photometric_interpretation"}
 ADDED = {"protocol_name": (0x00181030, "LO")}
+FIRST = index.FORM
 WORDS = {"SeriesDescription": "axial", "Laterality": "L", "ProtocolName": "T1"}
 
 
@@ -107,7 +108,7 @@ def test_a_header_says_its_form(anywhere, next_release):
     add_instance(anywhere, 1)
     next_release()
     add_instance(anywhere, 2, SeriesInstanceUID="1.2.3.2")
-    assert {uid: h["v"] for uid, h in headers(anywhere).items()} == {"1.2.3.1": 1, "1.2.3.2": 2}
+    assert {uid: h["v"] for uid, h in headers(anywhere).items()} == {"1.2.3.1": FIRST, "1.2.3.2": FIRST + 1}
 
 
 def test_a_study_says_the_lowest_form_of_what_is_kept_of_it(anywhere, next_release, monkeypatch):
@@ -116,7 +117,7 @@ def test_a_study_says_the_lowest_form_of_what_is_kept_of_it(anywhere, next_relea
     add_instance(anywhere, 2)
     for study in ("1.2.4", "1.2.5"):
         add_instance(anywhere, study, SOPInstanceUID=f"{study}.1", StudyInstanceUID=study, SeriesInstanceUID=f"{study}.1")
-    assert forms(anywhere) == {"1.2.3": 1, "1.2.4": 2, "1.2.5": 2}
+    assert forms(anywhere) == {"1.2.3": FIRST, "1.2.4": FIRST + 1, "1.2.5": FIRST + 1}
     monkeypatch.undo()
     add_instance(anywhere, "5.2", SOPInstanceUID="1.2.5.2", StudyInstanceUID="1.2.5", SeriesInstanceUID="1.2.5.1")
-    assert forms(anywhere) == {"1.2.3": 1, "1.2.4": 2, "1.2.5": 1}
+    assert forms(anywhere) == {"1.2.3": FIRST, "1.2.4": FIRST + 1, "1.2.5": FIRST}

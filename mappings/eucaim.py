@@ -12,7 +12,7 @@ from math import ceil, floor, isfinite
 from typing import Any
 
 from mappings.failures import Invalid
-from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query
+from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query, check_values
 
 MAX_DEPTH = 16  # the explorer sends four levels
 MAX_NODES = 250
@@ -113,6 +113,7 @@ def _coded(name: str, table: Mapping[str, tuple[str, ...]], among: Callable[[str
         if kind not in ("EQUALS", "NOT_EQUALS", "IN", "CONTAINS"):
             return reading.nothing("type", kind)
         codes: Sequence[object] = value if isinstance(value, list) and kind == "IN" else (value,)
+        check_values(len(codes))
         words: dict[str, None] = {}
         for code in codes:
             if isinstance(code, str) and code in table:

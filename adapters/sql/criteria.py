@@ -21,6 +21,8 @@ Leaf = OneOf | Like | Between
 Asking = Callable[[Leaf], ColumnElement[bool]]
 ESCAPE = "\\"
 _KEPT_SIZE = 100
+"""Conditions and values together."""
+_UNKEPT = {"accord_kept": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +84,6 @@ def execute(connection: Connection, narrowed: Select[Any], parameters: Mapping[s
     if narrowed.get_execution_options().get("accord_kept", True):
         return connection.execute(narrowed, parameters)
     return connection.execute(narrowed, parameters, execution_options={"compiled_cache": None})
-
-
-_UNKEPT = {"accord_kept": False}
 
 
 def depths(condition: Condition, rows: Searchable) -> frozenset[int]:

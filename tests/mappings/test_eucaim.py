@@ -8,7 +8,7 @@ import pytest
 from mappings.eucaim import BODY_PARTS, CRITERIA, MAX_NODES, Collection, collection_id, encoded, read_ast, to_reply
 from mappings.failures import Invalid
 from mappings.fields import FIELDS
-from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf
+from mappings.query import EVERYTHING, MOST_VALUES, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf
 
 SEX, AGE, MODALITY, PART, MAKER = "SNOMEDCT263495000", "SNOMEDCT423493009", "RID10311", "SNOMEDCT123037004", "C25392"
 
@@ -51,6 +51,12 @@ def test_depth_and_nodes_are_bounded():
         with pytest.raises(Invalid) as failure:
             read_ast(ast)
         assert failure.value.code == "ast-too-large"
+
+
+def test_a_list_has_as_many_values_as_any_question():
+    with pytest.raises(Invalid) as failure:
+        read_ast(leaf(MODALITY, "IN", ["RID10312"] * (MOST_VALUES + 1)))
+    assert failure.value.code == "too-many"
 
 
 @pytest.mark.parametrize(

@@ -13,12 +13,13 @@ from flask import Flask
 from msgspec import structs
 
 from adapters.identity import Keys
+from adapters.sql import deadline
 from consent.conditions import Action
 from consent.policy import MATRIX, SENTENCES, Reach
 from consent.subject import Role
 from mappings.failures import Full
 from mappings.fhir.resources import RESOURCES
-from server.usecases import withdraw
+from server.usecases import federate, withdraw
 from server.usecases.agreement import move_agreement
 from server.usecases.client import set_client
 from server.usecases.node import move_node
@@ -464,3 +465,28 @@ def test_a_process_whose_bulkheads_are_all_full_still_says_that_it_lives(fresh):
     client = fresh.flask.test_client()
     assert client.get("/catalogue").status_code == 503
     assert client.get("/health/live").status_code == 200
+
+
+def test_one_client_that_holds_its_share_of_the_searches_leaves_the_others_theirs(fresh):
+    bulkheads, user, provider = fresh.flask.extensions["accord"].bulkheads, CALLERS["user"], CALLERS["provider"]
+    assert fresh.ask("GET", "/dicom-web/studies", user).status_code == 200
+    for _ in range(fresh.runtime.settings.searches * 3 // 4):
+        bulkheads.enter(Bulkhead.SEARCH).hold_for(user.client)
+    refused = fresh.ask("GET", "/dicom-web/studies", user)
+    assert (refused.status_code, refused.json["title"]) == (503, "busy-share")
+    for _ in range(fresh.runtime.settings.searches):  # whoever is refused keeps no place
+        assert fresh.ask("GET", "/dicom-web/studies", user).status_code == 503
+    assert fresh.ask("GET", "/dicom-web/studies", provider).status_code == 200
+
+
+def test_what_takes_too_long_is_told_so_in_each_dialect(fresh, monkeypatch):
+    user = CALLERS["user"]
+    monkeypatch.setattr(deadline, "_INSTRUCTIONS", 1)
+    monkeypatch.setattr(fresh.runtime.store, "read_seconds", 1e-9)
+    monkeypatch.setattr(federate, "COUNT_SECONDS", 1e-9)
+    studies = fresh.ask("GET", "/dicom-web/studies", user)
+    assert (studies.status_code, studies.json["title"]) == (413, "too-broad")
+    bundle = fresh.ask("GET", "/fhir/R4/ImagingStudy", user)
+    assert (bundle.status_code, bundle.json["issue"][0]["code"]) == (413, "too-costly")
+    counts = fresh.ask("POST", "/api/datasets/eucaimSearch", CALLERS["federation"], **BODIES["POST /api/datasets/eucaimSearch"])
+    assert (counts.status_code, counts.json["title"]) == (413, "too-broad")

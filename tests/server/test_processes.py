@@ -5,6 +5,9 @@ import socket
 import subprocess
 from pathlib import Path
 
+import pytest
+
+from server.cli import processes
 from tests.running import COMMAND, TOP
 
 
@@ -26,3 +29,11 @@ def test_what_a_command_makes_is_for_its_owner_only(tmp_path: Path) -> None:
     ours = {k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")}
     subprocess.run([*COMMAND, "migrate", "--data", str(tmp_path)], env=ours, cwd=TOP, check=True, umask=0o022)
     assert (tmp_path / "accord.db").stat().st_mode & 0o077 == 0
+
+
+def test_reading_in_a_web_process_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "_begin", lambda _settings: None)  # its log is for a process of its own
+    monkeypatch.setenv("ACCORD_DATA_DIR", str(tmp_path))
+    runtime = processes.factory().extensions["accord"].runtime
+    assert runtime.store.read_seconds == processes.READ_SECONDS == 3
+    runtime.close()

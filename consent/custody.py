@@ -24,6 +24,9 @@ other content for one that is held (a conflict).
 *Deletion* begins at the row: it moves, and binds every reader at once; its bytes go afterwards, under a lease, and stay where
 the same file has come again.
 
+*Damage* is no state: what a node has lost or changed stays in our care, and nobody is given it. The same file, sent again or
+found in a backup, is put back in its place. What is withdrawn while it is put back is deleted once more.
+
 The rules:
 
 1. All that changes a state stands in MOVES. No other file names a state or a move by a word of its own.
@@ -63,6 +66,8 @@ class Move(Enum):
     WITHDRAW = auto()
     PURGE_WITHDRAWN = auto()
     PURGE_REFUSED = auto()
+    RETURN_WITHDRAWN = auto()
+    RETURN_REFUSED = auto()
 
 
 class Step(NamedTuple):
@@ -85,6 +90,8 @@ MOVES = MappingProxyType(
         Move.WITHDRAW: Step(State.HELD, State.WITHDRAWN),
         Move.PURGE_WITHDRAWN: Step(State.WITHDRAWN, State.PURGED),  # its bytes are deleted, or wanted by another row
         Move.PURGE_REFUSED: Step(State.REFUSING, State.REFUSED),
+        Move.RETURN_WITHDRAWN: Step(State.PURGED, State.WITHDRAWN),  # its bytes were put back when it had just been withdrawn
+        Move.RETURN_REFUSED: Step(State.REFUSED, State.REFUSING),
     }
 )
 """The whole machine."""
@@ -94,11 +101,13 @@ def _in_order(states: set[State]) -> tuple[State, ...]:
     return tuple(state for state in State if state in states)
 
 
-FINAL = _in_order(set(State) - {step.origin for step in MOVES.values()})
-"""From here nothing moves any more; the row stays, so that it can be said what became of the object."""
+FINAL = (State.PURGED, State.REFUSED)
+"""From here nothing moves but bytes that came back too late; the row stays, so that it can be said what became of the object."""
 PURGES = MappingProxyType({step.origin: move for move, step in MOVES.items() if step.origin and step.target in FINAL})
 """State whose bytes are to be deleted → the move that says they are."""
 AWAITING_DELETION = _in_order(set(PURGES))
+RETURNS = MappingProxyType({step.origin: move for move, step in MOVES.items() if step.origin in FINAL})
+"""Final state → the move by which its bytes are to be deleted once more."""
 IN_CARE = _in_order(set(State) - {*AWAITING_DELETION, *FINAL})
 """Of these there is one row for each SOP Instance UID."""
 AT_REST = tuple(state for state in IN_CARE if state is not State.RECEIVING)

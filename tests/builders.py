@@ -147,7 +147,8 @@ def made(sop_uid: str = "1.2.3.1.1", *, study: str = "1.2.3", series: str = "", 
             setattr(dataset, keyword, value)
     dataset.file_meta = FileMetaDataset()
     dataset.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    dataset["PixelData"].VR = "OB"
+    if "PixelData" in dataset:
+        dataset["PixelData"].VR = "OB"
     file = BytesIO()
     dataset.save_as(file, enforce_file_format=True)
     return memoryview(file.getvalue())

@@ -37,8 +37,10 @@ ALLOWED = {
     "federate": {"identify"},  # what is listed is what anybody may see
     "render": {"deliver"},  # a picture is granted and recorded as bytes are
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
-    "take": {"admission", "parse", "batch", "keep", "read_back", "receipts"},  # a file is read, judged, kept and told of
-    "keep": {"admission", "parse", "read_back", "receipts"},  # a stop binds when it settles, with its receipt
+    "deliver": {"read_back"},  # what leaves is believed by its digest
+    "take": {"admission", "parse", "batch", "keep", "mend", "read_back", "receipts"},  # a file is read, judged, kept and told of
+    "mend": {"keep", "parse", "read_back"},  # what is put back is stored as it was kept
+    "keep": {"admission", "parse", "receipts"},  # a stop binds when it settles, with its receipt
     "admission": {"parse", "batch"},  # what is judged, and where it comes from
     "receipts": {"parse", "batch"},  # the same
     "push": {"admission", "batch", "receipts"},  # a provider's client opens, fills and closes a batch
@@ -280,7 +282,7 @@ def test_the_table_of_calls_between_use_cases_lists_no_call_that_is_not_made() -
     assert {k: v for k, v in made.items() if v} == ALLOWED
 
 
-DEPOSIT = ("take", "keep", "admission", "receipts", "read_back", "parse", "batch", "runtime")
+DEPOSIT = ("take", "mend", "keep", "admission", "receipts", "read_back", "parse", "batch", "runtime")
 """What a C-STORE walks through below its door: each may call what stands behind it, none is returned to from below."""
 
 

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Delete, Update, and_, bindparam, delete, exis
 
 from adapters.sql import tables as t
 from adapters.sql.store import insert_one, stamp
-from consent.custody import AT_REST, AWAITING_DELETION, IN_CARE, MOVES, PURGES, Move, State
+from consent.custody import AT_REST, AWAITING_DELETION, IN_CARE, MOVES, PURGES, RETURNS, Move, State
 
 _c = t.custody.c
 
@@ -58,8 +58,23 @@ class Lease:
 
 
 @dataclass(frozen=True, slots=True)
+class Copy:
+    """A file at rest: its custody row, where it lies, and what it must be: its size in bytes and its SHA-256."""
+
+    custody: int
+    node: int
+    quarantined: bool
+    place: str
+    size: int
+    digest: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class CustodyRow:
-    """One custody row. `holder` and `lease` (a stamp) are None while nobody is at work on it."""
+    """One custody row. `holder` and `lease` (a stamp) are None while nobody is at work on it.
+
+    `damaged`, a stamp: since when its copy is known not to be what came.
+    """
 
     id: int
     instance: SopInstance
@@ -73,13 +88,19 @@ class CustodyRow:
     rule: str
     holder: str | None
     lease: int | None
+    damaged: int | None = None
+
+    @property
+    def copy(self) -> Copy:
+        """What reading it back needs."""
+        return Copy(self.id, self.node, self.quarantined, self.place, self.instance.size, self.instance.file_digest)
 
 
 def _row(r: Any) -> CustodyRow:
     named = (r.sop_uid, r.series_uid, r.study_uid, r.patient_id)
     instance = SopInstance(*named, r.digest, r.file_digest, r.size, r.dataset_start, r.transfer_syntax)
     placed = (r.dataset, r.node, r.batch, State(r.state), r.quarantined, r.place, r.name)
-    return CustodyRow(r.id, instance, *placed, r.rule, r.holder, r.lease)
+    return CustodyRow(r.id, instance, *placed, r.rule, r.holder, r.lease, r.damaged)
 
 
 # --- moving
@@ -176,6 +197,37 @@ def relocate(connection: Connection, row: int, place: str, rule: str) -> None:
     connection.execute(update(t.custody).where(_c.id == row).values(quarantined=False, place=place, rule=rule))
 
 
+# --- damage: a copy that is not what came
+
+
+def mark_damaged(connection: Connection, row: int, now: datetime) -> bool:
+    """Say that a copy at rest is not what came; False where that is known, or it rests no more."""
+    sound = and_(_c.id == row, _c.state.in_(AT_REST), _c.damaged.is_(None))
+    return connection.execute(update(t.custody).where(sound).values(damaged=stamp(now))).rowcount == 1
+
+
+def begin_mending(connection: Connection, row: CustodyRow, now: datetime) -> int | None:
+    """Be the one who mends a damaged copy, until another begins; the stamp to end with, or None where another has begun."""
+    mine = max(stamp(now), (row.damaged or 0) + 1)
+    as_read = and_(_c.id == row.id, _c.state == row.state, _c.damaged == row.damaged)
+    return mine if connection.execute(update(t.custody).where(as_read).values(damaged=mine)).rowcount == 1 else None
+
+
+def mended(connection: Connection, row: int, damaged: int | None) -> bool:
+    """Say that a copy is what came, unless anything was found or begun since it was read as `damaged`, or it rests no more."""
+    same = _c.damaged.is_(None) if damaged is None else _c.damaged == damaged
+    as_read = and_(_c.id == row, _c.state.in_(AT_REST), same)
+    return connection.execute(update(t.custody).where(as_read).values(damaged=None)).rowcount == 1
+
+
+def delete_again(connection: Connection, row: int, now: datetime) -> None:
+    """Have bytes deleted that were put back when their row had left our care, whoever is deleting them now."""
+    for by in RETURNS.values():
+        move(connection, by, row, now)
+    begun = and_(_c.id == row, _c.state.in_(AWAITING_DELETION))
+    connection.execute(update(t.custody).where(begun).values(holder=None, lease=None))
+
+
 # --- reading
 
 _UNDER_UID = select(t.custody).where(_c.sop_uid == bindparam("uid"), _c.state.in_(IN_CARE))
@@ -234,8 +286,9 @@ def of_study(connection: Connection, study_uid: str) -> list[CustodyRow]:
 
 
 def by_file_digest(connection: Connection, dataset: int, digests: Sequence[bytes]) -> dict[bytes, SopInstance]:
-    """Those of these files that this dataset has in care already (held or in review), by their SHA-256."""
-    same = select(t.custody).where(_c.dataset == dataset, _c.file_digest.in_(digests), _c.state.in_(AT_REST))
+    """Those of these files that this dataset has in care already (held or in review) and sound, by their SHA-256."""
+    known = and_(_c.state.in_(AT_REST), _c.damaged.is_(None))
+    same = select(t.custody).where(_c.dataset == dataset, _c.file_digest.in_(digests), known)
     return {r.file_digest: _row(r).instance for r in connection.execute(same)}
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Select, select
 
 from adapters.sql import tables as t
+from adapters.sql.custody import Copy
 from adapters.sql.images import execute, statement
 from consent.custody import State
 from consent.policy import VisibleDatasets
@@ -29,6 +30,12 @@ class StoredInstance:
     file_digest: bytes
     node: int
     place: str
+    damaged: int | None
+
+    @property
+    def copy(self) -> Copy:
+        """What reading it back needs."""
+        return Copy(self.custody, self.node, False, self.place, self.size, self.file_digest)
 
 
 _COLUMNS = (
@@ -44,6 +51,7 @@ _COLUMNS = (
     t.custody.c.file_digest,
     t.custody.c.node,
     t.custody.c.place,
+    t.custody.c.damaged,
 )
 
 

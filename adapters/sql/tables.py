@@ -243,6 +243,7 @@ custody = Table(
     Column("holder", String(64)),
     Column("lease", Time),
     Column("at", Time, nullable=False),
+    Column("damaged", Time),  # since when its copy is known not to be what came; None: nothing is known against it
     Index("ix_custody_dataset_digest", "dataset", "file_digest"),
     Index("ix_custody_study", "study_uid"),
     Index("ix_custody_batch", "batch"),
@@ -252,6 +253,15 @@ _IN_CARE = custody.c.state.in_(IN_CARE)
 Index("uq_custody_in_care", custody.c.sop_uid, unique=True, sqlite_where=_IN_CARE, postgresql_where=_IN_CARE)
 _UNFINISHED = custody.c.state.in_(UNFINISHED)
 Index("ix_custody_passing", custody.c.lease, sqlite_where=_UNFINISHED, postgresql_where=_UNFINISHED)
+_DAMAGED = custody.c.damaged.is_not(None)
+Index("ix_custody_damaged", custody.c.node, sqlite_where=_DAMAGED, postgresql_where=_DAMAGED)
+part_digests = Table(  # of held objects of more than one block: see `mappings.digests`
+    "part_digests",
+    metadata,
+    Column("custody", Key, ForeignKey("custody.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("blocks", LargeBinary, nullable=False),
+    Column("frames", LargeBinary, nullable=False),
+)
 block = Table(
     "block",
     metadata,

@@ -16,17 +16,18 @@ from sqlalchemy import Connection
 
 from adapters.sql import access, custody, instances
 from adapters.sql.access import Access, Under
+from adapters.sql.custody import Copy
 from adapters.sql.instances import StoredInstance
 from adapters.sql.ledger import About
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.policy import Decision, VisibleDatasets, decide
 from consent.subject import Role, Subject
-from mappings.failures import Failure, Forbidden, Gone, NotFound
+from mappings.failures import Failure, Forbidden, Gone, NotFound, Unavailable
 from mappings.query import AllOf, Level, OneOf, Page, Query
+from server.usecases.read_back import damaged, node_of, read_back, stream
 from server.usecases.runtime import Caller, Runtime
 
-CHUNK = 512 * 1024
 MOST = 1_000_000
 Form = TypeVar("Form")
 File = tuple[StoredInstance, Iterator[bytes]]
@@ -98,8 +99,8 @@ def deliver_made(runtime: Runtime, caller: Caller, wanted: Wanted, action: Actio
     Raises NotFound, Forbidden, what the node raises, and what `make` raises.
     """
     use = grant(runtime, caller, wanted, action)
-    with _open(runtime, use, use.objects[0]) as source:
-        made = make(memoryview(source.read()))
+    _check(runtime, use, use.objects[0])
+    made = make(read_back(runtime, use.objects[0].copy))
     _record(runtime, use)
     return made
 
@@ -117,7 +118,17 @@ def grant(runtime: Runtime, caller: Caller, wanted: Wanted, action: Action) -> U
         objects = instances.locate(connection, wanted.query, visible, runtime.clock())
     if not objects:
         raise NotFound("instance-unknown", "There is no such series or instance here, or none for you.")
+    _refuse_damaged(objects)
     return Use(caller, action, wanted, facts, decision, objects)
+
+
+def _refuse_damaged(objects: Sequence[StoredInstance]) -> None:
+    """Nobody is given a damaged object, nor a study that lacks one and does not say so."""
+    count = sum(o.damaged is not None for o in objects)
+    if count == len(objects):
+        raise damaged()
+    if count:
+        raise Unavailable("object-damaged", f"{count} of these objects can't be had until they are mended. Ask for the others.")
 
 
 def decide_study(runtime: Runtime, connection: Connection, caller: Caller, action: Action, study: str) -> tuple[Facts, Decision]:
@@ -161,15 +172,15 @@ def _record(runtime: Runtime, use: Use, status: int = 200) -> None:
 def _files(runtime: Runtime, use: Use) -> Iterator[File]:
     for located in use.objects:
         with _recording_breaks(runtime, use):
-            source = _open(runtime, use, located)
+            _check(runtime, use, located)
+            source = node_of(runtime, located.copy).open(located.place)
         with source:
-            yield located, _chunks(runtime, use, source)
+            yield located, _chunks(runtime, use, located.copy, source)
 
 
-def _chunks(runtime: Runtime, use: Use, source: BinaryIO) -> Iterator[bytes]:
+def _chunks(runtime: Runtime, use: Use, copy: Copy, source: BinaryIO) -> Iterator[bytes]:
     with _recording_breaks(runtime, use):
-        while chunk := source.read(CHUNK):
-            yield chunk
+        yield from stream(runtime, copy, source)
 
 
 @contextmanager
@@ -182,13 +193,11 @@ def _recording_breaks(runtime: Runtime, use: Use) -> Iterator[None]:
         raise
 
 
-def _open(runtime: Runtime, use: Use, located: StoredInstance) -> BinaryIO:
-    """An object's file, its use decided anew. Raises Gone where anything was stopped or withdrawn since the yes."""
+def _check(runtime: Runtime, use: Use, located: StoredInstance) -> None:
+    """Decide on an object's use anew. Raises Gone where anything was stopped or withdrawn since the yes."""
     with runtime.store.read() as connection:
         facts = runtime.governance.current(connection).dataset(use.facts.dataset)
         if not decide(use.caller.subject, use.action, use.caller.purpose, facts, runtime.clock()).allowed:
             raise Gone("access-stopped", "The agreement or its node was stopped while this was being sent.")
         if not custody.holds(connection, located.custody):
             raise Gone("study-withdrawn", "The study was withdrawn while this was being sent.")
-        node = runtime.node(connection, located.node)
-    return node.open(located.place)

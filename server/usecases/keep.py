@@ -10,16 +10,15 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from adapters.nodes.port import Node
-from adapters.sql import custody, index
+from adapters.sql import custody, index, part_digests
 from adapters.sql.blocks import find_blocks
 from adapters.sql.custody import CustodyRow, Lease, Placement
 from consent.custody import Move
 from consent.deposit import Outcome
-from mappings.failures import Busy, Conflict, Failure, Full, NotFound, Unavailable
+from mappings.failures import Busy, Conflict, Failure, Full, Unavailable
 from server.usecases import receipts
 from server.usecases.admission import busy, find_refusal, find_stop
 from server.usecases.parse import ParsedFile
-from server.usecases.read_back import node_of
 from server.usecases.receipts import JudgedFile
 from server.usecases.runtime import Runtime
 
@@ -58,7 +57,7 @@ def keep(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     claim = _claim(runtime, judged, target, row)
     runtime.reached("claimed")
     try:
-        place = _store(target.node, judged.parsed)
+        place = store(target.node, judged.parsed)
     except Failure:
         give_up(runtime, claim)
         raise
@@ -104,7 +103,8 @@ def _claim(runtime: Runtime, judged: JudgedFile, target: TargetNode, row: Custod
         raise Changed from None
 
 
-def _store(node: Node, parsed: ParsedFile) -> str:
+def store(node: Node, parsed: ParsedFile) -> str:
+    """Have a node keep a file; its place. Raises Unavailable, Full or Busy."""
     try:
         return node.store(parsed.node_file, parsed.file)
     except Failure as failure:
@@ -147,6 +147,7 @@ def settle(runtime: Runtime, connection: Connection, claim: int, judged: JudgedF
         custody=claim,
         now=now,
     )
+    part_digests.keep(connection, claim, parsed.parts)
 
 
 def give_up(runtime: Runtime, claim: int) -> None:
@@ -171,7 +172,7 @@ def supersede(runtime: Runtime, judged: JudgedFile, row: CustodyRow) -> None:
     with runtime.store.write(durable=False) as connection:
         if not custody.cancel_deletion(connection, instance, placement, now):
             raise busy()
-    _store(target.node, judged.parsed)
+    store(target.node, judged.parsed)
     with runtime.store.write() as connection:
         custody.lock_study(connection, instance.study_uid)
         if not custody.move(connection, Move.SUPERSEDE, row.id, now):
@@ -181,23 +182,3 @@ def supersede(runtime: Runtime, judged: JudgedFile, row: CustodyRow) -> None:
         claim = custody.claim(connection, instance, placement, judged.verdict.rule, Lease(runtime.holder, now), now)
         settle(runtime, connection, claim, judged, target)
         receipts.write(runtime, connection, judged)
-
-
-def restore_lost(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> None:
-    """Put back what the node has lost (a disk restored from yesterday), before a sender hears that it is here.
-
-    Raises Unavailable where this is not the lost file to the byte. A node that does not answer now has lost nothing.
-    """
-    node = node_of(runtime, row)
-    try:
-        node.open(row.place).close()
-    except Unavailable:
-        return
-    except NotFound:
-        if row.instance.file_digest != parsed.instance.file_digest:
-            raise Unavailable("node-lacks", "The node has lost its copy, and this one differs. The operator is told.") from None
-        with runtime.store.write() as connection:
-            custody.lock_study(connection, row.instance.study_uid)  # a purge waits for this, and deletes what is put back
-            if custody.in_care(connection, row.instance.sop_uid) != row:
-                raise Changed from None
-            _store(node, parsed)

@@ -1,5 +1,6 @@
 """Reading what arrives: a file becomes its parts, what the index keeps of it, and what it says of its de-identification."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
@@ -7,14 +8,16 @@ from adapters.nodes.port import NodeFile
 from adapters.sql.custody import SopInstance
 from mappings.dicom.deidentification import Observations
 from mappings.dicom.fragment import BASE, BULK
+from mappings.dicom.frame_spans import Span
 from mappings.dicom.header import Header
 from mappings.dicom.instance import read_instance
 from mappings.dicom.part10 import Part10, plain, read_part10
+from mappings.digests import PartDigests, digest_parts
 
 
 @dataclass(frozen=True, slots=True)
 class ParsedFile:
-    """One file read: its parts, what the index keeps of it, and what it says of its de-identification."""
+    """One file read: its parts and their digests, what the index keeps of it, and what it says of its de-identification."""
 
     name: str
     file: memoryview
@@ -24,6 +27,7 @@ class ParsedFile:
     metadata: bytes
     seen: Observations
     instance: SopInstance
+    parts: PartDigests | None
 
     @property
     def node_file(self) -> NodeFile:
@@ -51,7 +55,14 @@ def parse_file(name: str, file: memoryview, placeholders: frozenset[str]) -> Par
         transfer_syntax=part10.transfer_syntax,
     )
     metadata = facts.fragment.replace(BULK.encode(), bulk_base(header).encode())
-    return ParsedFile(name, file, part10, dataset, header, metadata, facts.observations, instance)
+    parts = _digest_parts(file, part10, dataset, facts.frames)
+    return ParsedFile(name, file, part10, dataset, header, metadata, facts.observations, instance, parts)
+
+
+def _digest_parts(file: memoryview, part10: Part10, dataset: memoryview, frames: Sequence[Span]) -> PartDigests | None:
+    """The digests of a file's parts; the frames of a data set that was inflated lie nowhere in the file."""
+    lie = frames if dataset is part10.dataset else []
+    return digest_parts(file, [(part10.dataset_start + frame.start, frame.length) for frame in lie])
 
 
 def bulk_base(header: Header) -> str:

@@ -1,19 +1,36 @@
-"""Reading back what custody holds, wherever it rests: whole into memory or, when large, into a mapped temporary file."""
+"""Reading back what custody holds, wherever it rests: nothing that a node gives is believed but by its digest.
 
+A file is read whole, as a stream whose last chunk is held back until all of it has its digest, or in part: then the blocks or the
+frame that were asked for have theirs. A copy that is found to be another is said to be damaged in its row, and given to nobody
+until it is mended.
+"""
+
+import logging
 import mmap
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from hashlib import sha256
+from typing import BinaryIO
 
 from adapters.nodes.port import Node
-from adapters.sql.custody import CustodyRow
+from adapters.sql import custody, part_digests
+from adapters.sql.custody import Copy, CustodyRow
+from mappings.digests import BLOCK, are_blocks
 from mappings.failures import Unavailable
 from server.usecases.runtime import Runtime
 
+log = logging.getLogger("accord.read_back")
+
 IN_MEMORY = 32_000_000
-CHUNK = 1 << 20
+CHUNK = 512 * 1024
 
 
-def node_of(runtime: Runtime, row: CustodyRow) -> Node:
+class _Mismatch(Exception):
+    """What a node gave is not what it was given."""
+
+
+def node_of(runtime: Runtime, row: CustodyRow | Copy) -> Node:
     """The node an object rests on: its agreement's, or the quarantine."""
     if row.quarantined:
         return runtime.quarantine
@@ -21,17 +38,84 @@ def node_of(runtime: Runtime, row: CustodyRow) -> Node:
         return runtime.node(connection, row.node)
 
 
-def read_back(runtime: Runtime, row: CustodyRow) -> memoryview:
-    """The object's file, checked against its digest. Raises NotFound or Unavailable."""
-    with node_of(runtime, row).open(row.place) as source:
-        if row.instance.size <= IN_MEMORY:
-            file = memoryview(source.read())
-        else:
-            with tempfile.TemporaryFile(dir=runtime.settings.data_dir) as spool:
-                while chunk := source.read(CHUNK):
-                    spool.write(chunk)
-                spool.flush()
-                file = memoryview(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ))
-    if sha256(file).digest() != row.instance.file_digest:
-        raise Unavailable("node-changed-object", "What the node gave back is not what it was given. The operator is told.")
-    return file
+def damaged() -> Unavailable:
+    """What is said of an object whose copy is not what came."""
+    return Unavailable("object-damaged", "Its stored copy is damaged, so it is given to nobody until it is mended.")
+
+
+def stream(runtime: Runtime, copy: Copy, source: BinaryIO) -> Iterator[bytes]:
+    """A file's chunks from its open `source`, the last one once all of them have its digest. Raises Unavailable."""
+    with _telling(runtime, copy):
+        yield from _believed(copy, source)
+
+
+def read_back(runtime: Runtime, copy: Copy) -> memoryview:
+    """A whole file, in memory or, when large, in a mapped temporary file. Raises NotFound or Unavailable."""
+    with node_of(runtime, copy).open(copy.place) as source:
+        chunks = stream(runtime, copy, source)
+        if copy.size <= IN_MEMORY:
+            return memoryview(b"".join(chunks))
+        with tempfile.TemporaryFile(dir=runtime.settings.data_dir) as spool:
+            spool.writelines(chunks)
+            spool.flush()
+            return memoryview(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def read_part(runtime: Runtime, copy: Copy, start: int, length: int) -> memoryview:
+    """Bytes `start` to `start + length` of a file, cut at its end. Raises NotFound or Unavailable."""
+    first, stop = start // BLOCK, min(start + length, copy.size)
+    count = -(-stop // BLOCK) - first
+    with runtime.store.read() as connection:
+        kept = part_digests.of_blocks(connection, copy.custody, first, count)
+    if kept is None:  # of one block, or held since before they were kept
+        return read_back(runtime, copy)[start:stop]
+    begin = first * BLOCK
+    blocks = _range(runtime, copy, begin, min(count * BLOCK, copy.size - begin))
+    with _telling(runtime, copy):
+        if not are_blocks(blocks, kept):
+            raise _Mismatch
+    return blocks[start - begin : stop - begin]
+
+
+def read_frame(runtime: Runtime, copy: Copy, frame: int) -> memoryview | None:
+    """A frame's bytes, from 1, fragments with their items' heads; None where it is not known where they lie."""
+    with runtime.store.read() as connection:
+        kept = part_digests.of_frame(connection, copy.custody, frame)
+    if kept is None:
+        return None
+    content = _range(runtime, copy, kept.start, kept.length)
+    with _telling(runtime, copy):
+        if sha256(content).digest() != kept.digest:
+            raise _Mismatch
+    return content
+
+
+def _range(runtime: Runtime, copy: Copy, start: int, length: int) -> memoryview:
+    with node_of(runtime, copy).open(copy.place, start, length) as source:
+        return memoryview(source.read(length))
+
+
+def _believed(copy: Copy, source: BinaryIO) -> Iterator[bytes]:
+    hashed, left, kept = sha256(), copy.size, b""
+    while chunk := source.read(min(CHUNK, left + 1)):
+        if kept:
+            yield kept
+        hashed.update(chunk)
+        left, kept = left - len(chunk), chunk
+        if left < 0:
+            break
+    if left or hashed.digest() != copy.digest:
+        raise _Mismatch
+    yield kept
+
+
+@contextmanager
+def _telling(runtime: Runtime, copy: Copy) -> Iterator[None]:
+    """Say in its row that a copy is damaged, and to who reads that it can't be had."""
+    try:
+        yield
+    except _Mismatch:
+        with runtime.store.write() as connection:
+            custody.mark_damaged(connection, copy.custody, runtime.clock())
+        log.error("object damaged", extra={"custody": copy.custody, "node": copy.node})  # noqa: TRY400 - no trace of ours
+        raise damaged() from None

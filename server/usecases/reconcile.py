@@ -4,7 +4,7 @@ import logging
 from dataclasses import dataclass
 from datetime import timedelta
 
-from adapters.sql import batches, custody, index
+from adapters.sql import batches, custody, index, part_digests
 from adapters.sql.custody import CustodyRow, Lease
 from consent.custody import PURGES, Move
 from consent.deposit import Outcome, Verdict
@@ -48,7 +48,7 @@ def _recover(runtime: Runtime, row: CustodyRow, silent: set[tuple[int, bool]]) -
         if not custody.take_over(connection, row, lease, row.batch, row.name):
             return False
     try:
-        parsed = parse_file(row.name, read_back(runtime, row), runtime.placeholders)
+        parsed = parse_file(row.name, read_back(runtime, row.copy), runtime.placeholders)
     except NotFound:
         _forget(runtime, row.id)
         return True
@@ -121,6 +121,7 @@ def _purge(runtime: Runtime, row: CustodyRow) -> bool:
     except Failure:
         return False
     with runtime.store.write() as connection:
+        part_digests.forget(connection, row.id)
         return custody.move(connection, PURGES[row.state], row.id, runtime.clock(), holder=runtime.holder)
 
 

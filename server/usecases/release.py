@@ -73,7 +73,7 @@ _STAYS = "The object stays in review: its agreement or node takes nothing now, o
 
 
 def _release(runtime: Runtime, batch: Batch, row: CustodyRow) -> None:
-    parsed = parse_file(row.name, read_back(runtime, row), runtime.placeholders)
+    parsed = parse_file(row.name, read_back(runtime, row.copy), runtime.placeholders)
     _keep_released(runtime, JudgedFile(batch, parsed, Verdict(Outcome.PASS, Code.RELEASED, parsed.seen.findings, ())), row)
 
 

@@ -18,6 +18,7 @@ from server.usecases import keep, receipts
 from server.usecases.admission import busy, check_room, find_refusal, find_stop, judge
 from server.usecases.batch import Batch
 from server.usecases.keep import Changed
+from server.usecases.mend import mend
 from server.usecases.parse import ParsedFile, parse_file
 from server.usecases.read_back import read_back
 from server.usecases.receipts import DepositResult, JudgedFile
@@ -64,7 +65,7 @@ def _act(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     """Do as the verdict says."""
     outcome = judged.verdict.outcome
     if outcome is Outcome.DUPLICATE and row is not None:
-        keep.restore_lost(runtime, row, judged.parsed)
+        mend(runtime, row, judged.parsed)
     if outcome in (Outcome.DUPLICATE, Outcome.REJECT):
         with runtime.store.write() as connection:
             receipts.write(runtime, connection, judged)
@@ -90,7 +91,7 @@ def _compare(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> Code | No
 def _same_content(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> bool:
     """Whether the object in our care, read back, has the same elements and values (senders re-encode)."""
     try:
-        part10 = read_part10(read_back(runtime, row))
+        part10 = read_part10(read_back(runtime, row.copy))
         theirs = content_digest(plain(part10.dataset, part10.transfer_syntax), part10.transfer_syntax)
     except Failure as failure:
         raise Unavailable(

@@ -2,7 +2,19 @@
 
 import pytest
 
-from consent.custody import AT_REST, AWAITING_DELETION, FINAL, IN_CARE, MOVES, PURGES, UNFINISHED, WITHDRAWALS, Move, State
+from consent.custody import (
+    AT_REST,
+    AWAITING_DELETION,
+    FINAL,
+    IN_CARE,
+    MOVES,
+    PURGES,
+    RETURNS,
+    UNFINISHED,
+    WITHDRAWALS,
+    Move,
+    State,
+)
 
 CARE = {State.RECEIVING, State.HELD, State.REVIEW}
 
@@ -41,8 +53,8 @@ def test_every_state_is_reached_and_comes_to_an_end(state):
 
 
 @pytest.mark.parametrize("state", FINAL)
-def test_nothing_comes_back_from_an_end(state):
-    assert after(state) == set()
+def test_nothing_comes_back_from_an_end_but_to_be_deleted_once_more(state):
+    assert after(state) == {MOVES[RETURNS[state]].target} <= set(AWAITING_DELETION)
 
 
 def test_bytes_are_deleted_between_care_and_the_end_and_never_while_in_care():

@@ -55,7 +55,7 @@ def test_who_comes_with_another_file_meta_waits_until_the_dead_door_s_claim_is_r
     with runtime.store.read() as connection:
         kept = custody.in_care(connection, read_part10(first).media_sop_instance)
     assert kept is not None
-    assert read_back(runtime, kept) == {"claimed": second, "stored": first}[point]
+    assert read_back(runtime, kept.copy) == {"claimed": second, "stored": first}[point]
     runtime.close()
 
 

@@ -15,7 +15,7 @@ from server.usecases.take import take
 from tests import builders
 from tests.builders import made
 
-REMOVED = {"samples_per_pixel", "photometric_interpretation"}
+REMOVED = {"issuer_of_patient_id"}
 ADDED = {"protocol_name": (0x00181030, "LO")}
 FIRST = index.FORM
 WORDS = {"SeriesDescription": "axial", "Laterality": "L", "ProtocolName": "T1"}
@@ -23,7 +23,7 @@ WORDS = {"SeriesDescription": "axial", "Laterality": "L", "ProtocolName": "T1"}
 
 @pytest.fixture
 def next_release(monkeypatch):
-    """Call it: from then on this is a release whose headers have one field more and two fewer."""
+    """Call it: from then on this is a release whose headers have one field more and another fewer."""
 
     def begin():
         kept = [(f.name, f.type, f) for f in fields(Header) if f.name not in REMOVED]

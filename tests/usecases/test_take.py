@@ -6,10 +6,8 @@ from collections import Counter
 import pytest
 
 from consent.deposit import Outcome
-from mappings.failures import Unavailable
 from server.usecases import reconcile
 from server.usecases.batch import close_batch
-from server.usecases.read_back import node_of, read_back
 from server.usecases.take import take
 from tests import builders
 from tests.builders import SAMPLES, made
@@ -135,23 +133,3 @@ def test_a_value_that_no_column_holds_is_kept_on_each_database(anywhere, sound, 
     taken = take(anywhere, builders.batch(anywhere), "a", made(**element))
     assert taken.outcome is Outcome.PASS
     sound(anywhere)
-
-
-def test_a_resend_puts_back_what_the_node_has_lost_and_is_no_yes_to_nothing(built):
-    file = made()
-    deposit(built, file)
-    lost = in_care(built)
-    node_of(built, lost).delete(lost.place)
-    assert deposit(built, file) == ("duplicate", "known")
-    assert read_back(built, lost) == file
-
-
-def test_a_copy_that_differs_is_not_known_while_the_held_one_is_lost(built):
-    file = made()
-    deposit(built, file)
-    lost = in_care(built)
-    node_of(built, lost).delete(lost.place)
-    other = bytearray(file)
-    other[0] = 1  # the preamble: the same data set in another file
-    with pytest.raises(Unavailable):
-        deposit(built, memoryview(bytes(other)))

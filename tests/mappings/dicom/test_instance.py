@@ -11,6 +11,7 @@ from mappings.dicom import instance
 from mappings.dicom.deidentification import Observations, observations_of
 from mappings.dicom.elements import walk
 from mappings.dicom.fragment import fragment_of
+from mappings.dicom.frame_spans import FrameFinder
 from mappings.dicom.header import Header, header_of
 from mappings.dicom.instance import Instance, read_instance
 from mappings.dicom.part10 import Unreadable, plain, read_part10
@@ -81,7 +82,14 @@ def test_each_reader_alone_makes_the_same(name):
         header_of(dataset, syntax, events),
         fragment_of(dataset, syntax, iter(events)),
         observations_of(dataset, iter(events), placeholders=PLACEHOLDERS, preamble_zero=zero),
+        frames_of(dataset, header_of(dataset, syntax, events), events),
     )
+
+
+def frames_of(dataset, header, events):
+    finder = FrameFinder(dataset)
+    finder.read(events)
+    return finder.finish(header)
 
 
 def test_a_data_set_is_walked_once(monkeypatch):

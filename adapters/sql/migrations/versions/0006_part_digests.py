@@ -1,0 +1,23 @@
+"""Digests of an object's parts, to be filled when it is next read whole; and since when a copy is known to be damaged."""
+
+import sqlalchemy as sa
+from alembic import op
+
+KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Add the column, its index and the table."""
+    op.add_column("custody", sa.Column("damaged", sa.BigInteger()))
+    damaged = sa.text("damaged IS NOT NULL")
+    op.create_index("ix_custody_damaged", "custody", ["node"], sqlite_where=damaged, postgresql_where=damaged)
+    op.create_table(
+        "part_digests",
+        sa.Column("custody", KEY, autoincrement=False, nullable=False),
+        sa.Column("blocks", sa.LargeBinary(), nullable=False),
+        sa.Column("frames", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(["custody"], ["custody.id"], name="fk_part_digests_custody", ondelete="CASCADE"),
+        sa.PrimaryKeyConstraint("custody", name="pk_part_digests"),
+    )

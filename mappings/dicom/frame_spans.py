@@ -1,0 +1,104 @@
+"""Says where each frame of a data set lies, so that one can be read alone (PS3.5 §8.1.1 native, §A.4 encapsulated).
+
+A frame that can't be told from its neighbours without decoding is not guessed: then nothing is said of any.
+"""
+
+import struct
+from collections.abc import Iterable
+from itertools import pairwise
+from types import MappingProxyType
+from typing import NamedTuple
+
+from mappings.dicom.elements import BIG_ENDIAN, IMPLICIT, PIXELS, Event
+from mappings.dicom.header import Header
+
+NATIVE = frozenset({IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN})
+_EXTENDED_OFFSETS = 0x7FE00001
+_FLOAT_BITS = MappingProxyType({0x7FE00008: 32, 0x7FE00009: 64})
+_UNDEFINED = b"\xff\xff\xff\xff"
+_LENGTH = struct.Struct("<4xI").unpack_from
+_ITEM = 8  # bytes of an item's tag and length
+
+
+class Span(NamedTuple):
+    """`length` bytes from `start`: a native frame's pixels, or the items of an encapsulated one, its fragments in them."""
+
+    start: int
+    length: int
+
+
+class FrameFinder:
+    """One data set's frames being found, for a walk that others read too."""
+
+    __slots__ = ("_data", "_found", "_offsets")
+
+    def __init__(self, dataset: memoryview) -> None:
+        self._data = dataset
+        self._found: tuple[int, int, int] | None = None
+        self._offsets = b""
+
+    def read(self, events: Iterable[Event]) -> None:
+        """Take the next events of the walk, in order."""
+        for tag, _, start, stop, _, scope in events:
+            if tag >= _EXTENDED_OFFSETS and not scope.path:
+                if tag == _EXTENDED_OFFSETS:
+                    self._offsets = bytes(self._data[start:stop])
+                elif tag in PIXELS:
+                    self._found = tag, start, stop
+
+    def finish(self, header: Header) -> list[Span]:
+        """The frames in their order, by offsets into the data set; none where they can't be told apart."""
+        if self._found is None:
+            return []
+        tag, start, stop = self._found
+        frames = max(header.number_of_frames or 1, 1)
+        if header.transfer_syntax in NATIVE:
+            return _native(start, stop, frames, _frame_bits(header, tag))
+        if bytes(self._data[start - 4 : start]) != _UNDEFINED:  # its own length: a compressed syntax has none (PS3.5 §A.4)
+            return []
+        return _encapsulated(self._data, start, stop, frames, self._offsets)
+
+
+def _frame_bits(header: Header, tag: int) -> int:
+    """Bits of one native frame; 0 where the object does not say them."""
+    samples = (header.samples_per_pixel or 1) * (header.rows or 0) * (header.columns or 0)
+    if header.photometric_interpretation == "YBR_FULL_422":  # two pixels share their chrominance (PS3.3 §C.7.6.3.1.2)
+        samples = samples * 2 // 3
+    return samples * (_FLOAT_BITS.get(tag) or header.bits_allocated or 0)
+
+
+def _native(start: int, stop: int, frames: int, bits: int) -> list[Span]:
+    """Frames of equal length, one after the other; none where they share a byte or do not fill what is there."""
+    length = bits // 8
+    if bits % 8 or not length or (stop - start) - length * frames not in (0, 1):  # a value is made even
+        return []
+    return [Span(start + number * length, length) for number in range(frames)]
+
+
+def _encapsulated(data: memoryview, start: int, stop: int, frames: int, extended: bytes) -> list[Span]:
+    """A frame of all fragments, frames of a fragment each, or frames that an offset table tells; else none."""
+    table, *fragments = _items(data, start, stop) or [stop]
+    if frames in (1, len(fragments)):
+        begins = fragments[:: max(len(fragments), 1) if frames == 1 else 1]
+    else:
+        offsets = _offsets(bytes(data[table + _ITEM : fragments[0]]) if fragments else b"", extended, frames)
+        begins = [fragments[0] + offset for offset in offsets]
+        if begins[:1] != fragments[:1] or not set(begins) <= set(fragments) or begins != sorted(set(begins)):
+            return []
+    return [Span(begin, end - begin) for begin, end in pairwise([*begins, stop])]
+
+
+def _items(data: memoryview, start: int, stop: int) -> list[int]:
+    """Where each item begins, the basic offset table's first; the walk has seen that they follow one another."""
+    begins = []
+    while start < stop:
+        begins.append(start)
+        start += _ITEM + _LENGTH(data, start)[0]
+    return begins
+
+
+def _offsets(basic: bytes, extended: bytes, frames: int) -> tuple[int, ...]:
+    """The offset table that has an entry for each frame, from the first fragment (PS3.3 §C.7.6.3.1.8, PS3.5 §A.4)."""
+    if len(extended) == 8 * frames:
+        return struct.unpack(f"<{frames}Q", extended)
+    return struct.unpack(f"<{frames}I", basic) if len(basic) == 4 * frames else ()

@@ -1,0 +1,60 @@
+"""Mending: what a node has lost or changed is put back from the very same file, sent again or found in a backup."""
+
+from adapters.nodes.port import Node
+from adapters.sql import custody
+from adapters.sql.custody import CustodyRow
+from mappings.failures import NotFound, Unavailable
+from server.usecases.keep import Changed, store
+from server.usecases.parse import ParsedFile
+from server.usecases.read_back import node_of
+from server.usecases.runtime import Runtime
+
+
+def mend(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> bool:
+    """Put an object's file back where its copy is lost or damaged; False where nothing is known against it.
+
+    A node that does not answer now has lost nothing. Raises Unavailable where this is not the object's file to the byte, Changed
+    where another mends it or it has left our care, and what `store` raises.
+    """
+    node = node_of(runtime, row)
+    if row.damaged is None and not _is_lost(node, row.place):
+        return False
+    if row.instance.file_digest != parsed.instance.file_digest:
+        raise Unavailable("object-damaged", "The stored copy is lost or damaged, and this one differs. The operator is told.")
+    began = _begin(runtime, row)
+    if began is not None:
+        node.delete(row.place)  # it keeps what lies there, whatever comes
+    store(node, parsed)
+    _end(runtime, row, began)
+    return True
+
+
+def _is_lost(node: Node, place: str) -> bool:
+    try:
+        node.open(place).close()
+    except Unavailable:
+        return False
+    except NotFound:
+        return True
+    return False
+
+
+def _begin(runtime: Runtime, row: CustodyRow) -> int | None:
+    """Take a damaged copy on: who has read it meanwhile must not delete what is put back."""
+    if row.damaged is None:
+        return None
+    with runtime.store.write() as connection:
+        began = custody.begin_mending(connection, row, runtime.clock())
+    if began is None:
+        raise Changed
+    return began
+
+
+def _end(runtime: Runtime, row: CustodyRow, began: int | None) -> None:
+    """Give the object out again; what was withdrawn or refused meanwhile is deleted once more."""
+    with runtime.store.write() as connection:
+        custody.lock_study(connection, row.instance.study_uid)
+        if custody.mended(connection, row.id, began):
+            return
+        custody.delete_again(connection, row.id, runtime.clock())
+    raise Changed

@@ -129,6 +129,7 @@ LINES = (
     ("permit revoke LUNG --party university", ""),
     ("batch list", ""),
     ("custody show", "0 objects, 0 bytes held"),
+    ("job list", ""),
     ("agreement terminate DSA", "DSA: terminated"),
 )
 REFUSED = (
@@ -148,6 +149,7 @@ REFUSED = (
     ("batch show abc", "There is no batch with this key"),
     ("batch release abc", "There is no batch with this key"),
     ("batch refuse abc", "There is no batch with this key"),
+    ("job cancel 1", "No job 1 waits or runs."),
     ("agreement add D --provider a --node b --terms 1.0.0 --starts tomorrow", "a date is YYYY-MM-DD"),
 )
 """Lines that can't be done, and a piece of the sentence that says why."""

@@ -445,3 +445,27 @@ checkpoint = Table(
     Column("frontier", LargeBinary, nullable=False),
     Column("at", Time, nullable=False),
 )
+
+# Work that no other row's state asks for.
+job = Table(
+    "job",
+    metadata,
+    _key(),
+    Column("kind", String(32), nullable=False),
+    Column("subject", String(128), nullable=False),  # what it is about: a dataset, a node
+    Column("state", String(16), nullable=False),  # an `adapters.sql.jobs.JobState`
+    Column("due", Time, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("holder", String(64)),
+    Column("lease", Time),
+    Column("cancelled", Boolean, nullable=False),  # asked for; the job ends at its next heartbeat
+    Column("done", BigInteger, nullable=False),
+    Column("total", BigInteger),
+    Column("outcome", Text, nullable=False),  # a sentence, without any value of a patient's
+    Column("at", Time, nullable=False),  # when it came into this state
+    Index("ix_job_kind", "kind", "subject"),
+)
+_WAITS = job.c.state == "waiting"
+Index("uq_job_waiting", job.c.kind, job.c.subject, unique=True, sqlite_where=_WAITS, postgresql_where=_WAITS)
+_OPEN = job.c.state.in_(["waiting", "running"])
+Index("ix_job_open", job.c.kind, job.c.due, sqlite_where=_OPEN, postgresql_where=_OPEN)

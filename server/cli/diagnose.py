@@ -5,7 +5,7 @@ import click
 from server import wiring
 from server.cli.options import with_settings
 from server.settings import Settings
-from server.usecases import federate, health, vet_node
+from server.usecases import federate, health, job, vet_node
 
 
 @click.command()
@@ -13,7 +13,10 @@ from server.usecases import federate, health, vet_node
 def doctor(settings: Settings) -> int:
     """Say what is wrong with this Accord, and what a dataset lacks for the catalogue."""
     runtime = wiring.runtime(settings, upgrade=False)
-    troubles = health.find_troubles(runtime)
+    if hindrance := health.find_hindrance(runtime):
+        print(hindrance)
+        return 1
+    troubles = [*health.find_troubles(runtime), *job.find_troubles(runtime)]
     lacking = [
         f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(properties)}."
         for alias, properties in federate.incomplete(runtime).items()

@@ -21,11 +21,17 @@ class Ready:
 
 def find_troubles(runtime: Runtime) -> list[str]:
     """What is wrong now, in sentences for the operator; empty when nothing is."""
+    if hindrance := find_hindrance(runtime):
+        return [hindrance]
+    return [*_written(runtime), *_disk(runtime), *_nodes(runtime)]
+
+
+def find_hindrance(runtime: Runtime) -> str | None:
+    """What keeps anything else from being asked: a database that does not answer, or whose tables are not this release's."""
     if not runtime.store.answers():
-        return ["The database does not answer."]
+        return "The database does not answer."
     current = migrate.current(runtime.store) == migrate.newest()
-    schema = [] if current else ["The schema is not this release's: run `accord migrate`."]
-    return [*schema, *_written(runtime), *_disk(runtime), *_nodes(runtime)]
+    return None if current else "The schema is not this release's: run `accord migrate`."
 
 
 def _written(runtime: Runtime) -> list[str]:

@@ -1,16 +1,24 @@
-"""The worker: chores, each in a thread of its own and at its own pace, none of which stops the others when it fails or hangs."""
+"""The worker: chores and kinds of jobs, each in a thread of its own and at its own pace, none of which stops the others.
+
+A chore is a state of rows that exist anyway (a lease that ended, a study that changed); a job is a row of its own.
+"""
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from mappings.failures import Failure
 from server.usecases import document, ledger, reconcile
 from server.usecases.runtime import Runtime
+from server.worker.jobs import KINDS, work_off
 
 log = logging.getLogger("accord.worker")
 BACKOFF = 5.0
+LEAVE_SECONDS = 5
+"""What a job under way is given to put itself back when the worker is stopped."""
 
 
 @dataclass(slots=True)
@@ -23,7 +31,7 @@ class Chore:
 
 
 def chores() -> list[Chore]:
-    """What there is to do."""
+    """What there is to do by the state of rows."""
     return [
         Chore("sequence", 0.5, ledger.sequence),
         Chore("rebuild", 0.5, document.rebuild),
@@ -35,12 +43,27 @@ def chores() -> list[Chore]:
     ]
 
 
+def jobs(leaving: threading.Event) -> list[Chore]:
+    """A chore for each kind of job: to do what is due of it."""
+    return [Chore(f"job {name}", 0.5, partial(work_off, name=name, kind=kind, leaving=leaving)) for name, kind in KINDS.items()]
+
+
 def run(runtime: Runtime, stopping: threading.Event) -> None:
     """Work until told to stop; then order what waits once more. A chore whose node hangs keeps nobody but itself waiting."""
-    for chore in chores():
-        threading.Thread(target=_repeat, args=(runtime, chore, stopping), name=chore.name, daemon=True).start()
+    _start(runtime, chores(), stopping)
+    working = _start(runtime, jobs(stopping), stopping)
     stopping.wait()
     _do(runtime, chores()[0])
+    until = time.monotonic() + LEAVE_SECONDS
+    for thread in working:
+        thread.join(max(0, until - time.monotonic()))
+
+
+def _start(runtime: Runtime, repeated: list[Chore], stopping: threading.Event) -> list[threading.Thread]:
+    threads = [threading.Thread(target=_repeat, args=(runtime, c, stopping), name=c.name, daemon=True) for c in repeated]
+    for thread in threads:
+        thread.start()
+    return threads
 
 
 def _repeat(runtime: Runtime, chore: Chore, stopping: threading.Event) -> None:

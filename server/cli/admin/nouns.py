@@ -5,8 +5,9 @@ import click
 from server.cli.admin.agreements import agreement, terms
 from server.cli.admin.custody import batch, block, custody, study
 from server.cli.admin.datasets import dataset, sender
+from server.cli.admin.jobs import job
 from server.cli.admin.nodes import node
 from server.cli.admin.parties import client, party, permit
 
-NOUNS = party, node, terms, agreement, dataset, sender, client, permit, study, block, batch, custody
+NOUNS = party, node, terms, agreement, dataset, sender, client, permit, study, block, batch, custody, job
 admin = click.Group("admin", commands=NOUNS, help="What the operator does.")

@@ -1,0 +1,15 @@
+"""The kinds of jobs that a worker does, each in a thread of its own, so that no kind waits for another."""
+
+import threading
+from functools import partial
+
+from server.usecases.job import Kind, do_next
+from server.usecases.runtime import Runtime
+
+KINDS: dict[str, Kind] = {}
+"""Kind → what it does."""
+
+
+def work_off(runtime: Runtime, name: str, kind: Kind, leaving: threading.Event) -> int:
+    """Do what is due of a kind, one after another; returns how many."""
+    return sum(iter(partial(do_next, runtime, name, kind, leaving), False))

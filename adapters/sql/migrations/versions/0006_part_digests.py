@@ -4,8 +4,8 @@ import sqlalchemy as sa
 from alembic import op
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:

@@ -12,6 +12,7 @@ from msgspec.inspect import Field, IntType, Metadata, StructType, type_info
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 Megabytes = Annotated[int, Meta(ge=1, le=1_000_000)]
+Days = Annotated[int, Meta(ge=1, le=3650)]
 Seconds = Annotated[int, Meta(ge=1, le=1_000_000)]
 
 
@@ -63,6 +64,10 @@ class Settings(msgspec.Struct, frozen=True):
         Seconds, Meta(description="How long a claim on an object lasts before others may ask what became of it.")
     ] = 60
     quiet_seconds: Annotated[Seconds, Meta(description="Quiet time after which an open batch is closed.")] = 600
+    presence_days: Annotated[
+        Days, Meta(description="Days within which it is looked whether each object is on its node and has its size.")
+    ] = 7
+    digest_days: Annotated[Days, Meta(description="Days within which each object is read and held against its digest.")] = 90
     token_seconds: Annotated[int, Meta(ge=1, le=300, description="Life of an access token; at most 300.")] = 300
     node_min_version: Annotated[
         str, Meta(description="Orthanc version below which a node is refused; empty: `doctor` warns below 1.13.0.")

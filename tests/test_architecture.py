@@ -37,6 +37,7 @@ ALLOWED = {
     "federate": {"identify"},  # what is listed is what anybody may see
     "render": {"deliver"},  # a picture is granted and recorded as bytes are
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
+    "compare": {"job", "parse", "read_back"},  # a job's work; what is read is held against its digest
     "deliver": {"read_back"},  # what leaves is believed by its digest
     "take": {"admission", "parse", "batch", "keep", "mend", "read_back", "receipts"},  # a file is read, judged, kept and told of
     "mend": {"keep", "parse", "read_back"},  # what is put back is stored as it was kept

@@ -18,7 +18,7 @@ def test_no_secret_has_a_default() -> None:
 
 
 def test_each_setting_is_read_from_its_name_as_its_default_is_typed() -> None:
-    changed = {"int": "7", "str": "other", "PosixPath": "other"}
+    changed = {"int": "9", "str": "other", "PosixPath": "other"}
     read = settings.read({name: changed[type(field.default).__name__] for name, field in described().items()})
     for field in described().values():
         value = getattr(read, field.name)

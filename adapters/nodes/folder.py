@@ -64,6 +64,14 @@ class FolderNode:
         end = size if length is None else min(size, start + length)
         return io.BufferedReader(_Range(descriptor, start, end), _BUFFER)
 
+    def size(self, place: str) -> int:
+        """See `Node.size`."""
+        with self._door():
+            try:
+                return self._path(place).stat().st_size
+            except FileNotFoundError as error:
+                raise self._not_there() from error
+
     def delete(self, place: str) -> None:
         """See `Node.delete`."""
         path = self._path(place)

@@ -83,6 +83,14 @@ class OrthancNode:
         skip = 0 if answer.headers.get("Content-Range", "").startswith(f"bytes {start}-") else start
         return io.BufferedReader(_Body(answer, skip, length, self._broke_off()), _BUFFER)
 
+    def size(self, place: str) -> int:
+        """See `Node.size`: asked of the file, of which one byte is wanted; what `…/size` says was written down at its storing."""
+        with contextlib.closing(self._call("get", self._file(place), headers={"Range": "bytes=0-0"}, stream=True)) as answer:
+            said = answer.headers.get("Content-Range", answer.headers.get("Content-Length", "")).rpartition("/")[2]
+        if not said.isdecimal():
+            raise _not_orthanc()
+        return int(said)
+
     def delete(self, place: str) -> None:
         """See `Node.delete`."""
         with contextlib.suppress(NotFound):

@@ -66,6 +66,10 @@ class Node(Protocol):
         """
         ...
 
+    def size(self, place: str) -> int:
+        """Bytes of the file that rests there, without reading it. Raises `NotFound` and `Unavailable`."""
+        ...
+
     def delete(self, place: str) -> None:
         """Forget the file, as durably as it was stored; what is not there is deleted already."""
         ...

@@ -292,6 +292,31 @@ def by_file_digest(connection: Connection, dataset: int, digests: Sequence[bytes
     return {r.file_digest: _row(r).instance for r in connection.execute(same)}
 
 
+def at_rest(connection: Connection, node: int, after: int, limit: int) -> list[CustodyRow]:
+    """What rests on a node, and in the quarantine on its way there, by row from the first after this one."""
+    there = and_(_c.node == node, _c.state.in_(AT_REST), _c.id > after)
+    return [_row(r) for r in connection.execute(select(t.custody).where(there).order_by(_c.id).limit(limit))]
+
+
+def count_at_rest(connection: Connection, node: int) -> tuple[int, int]:
+    """(objects, bytes) of the same."""
+    there = and_(_c.node == node, _c.state.in_(AT_REST))
+    row = connection.execute(select(func.count(), func.coalesce(func.sum(_c.size), 0)).where(there)).one()
+    return int(row[0]), int(row[1])
+
+
+def damaged(connection: Connection, node: int) -> list[CustodyRow]:
+    """The objects at rest on a node, or on their way there, whose copies are known to be lost or changed."""
+    known = and_(_c.node == node, _c.damaged.is_not(None), _c.state.in_(AT_REST))
+    return [_row(r) for r in connection.execute(select(t.custody).where(known).order_by(_c.id))]
+
+
+def count_damaged(connection: Connection) -> dict[int, int]:
+    """Node → how many copies that are bound for it or rest there are known to be lost or changed."""
+    known = select(_c.node, func.count()).where(_c.damaged.is_not(None), _c.state.in_(AT_REST)).group_by(_c.node)
+    return {int(node): int(count) for node, count in connection.execute(known)}
+
+
 def places(connection: Connection, node: int) -> dict[str, str]:
     """Place → SOP Instance UID of everything that rests on a node, or is on its way there or about to go."""
     there = and_(_c.node == node, _c.quarantined.is_(False), _c.state.in_([*IN_CARE, *AWAITING_DELETION]))

@@ -17,6 +17,11 @@ def keep(connection: Connection, custody: int, parts: PartDigests | None) -> Non
         connection.execute(insert(t.part_digests).values(custody=custody, blocks=parts.blocks, frames=parts.frames))
 
 
+def are_kept(connection: Connection, custody: int) -> bool:
+    """Whether an object's are kept; those of one block never are."""
+    return connection.execute(select(_p.custody).where(_p.custody == custody)).first() is not None
+
+
 def forget(connection: Connection, custody: int) -> None:
     """Keep nothing of an object whose bytes are deleted."""
     connection.execute(delete(t.part_digests).where(_p.custody == custody))

@@ -5,7 +5,7 @@ import click
 from server import wiring
 from server.cli.options import with_settings
 from server.settings import Settings
-from server.usecases import federate, health, job, vet_node
+from server.usecases import compare, federate, health, job, vet_node
 
 
 @click.command()
@@ -21,5 +21,5 @@ def doctor(settings: Settings) -> int:
         f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(properties)}."
         for alias, properties in federate.incomplete(runtime).items()
     ]
-    print("\n".join([*troubles, *lacking, *vet_node.review_nodes(runtime)]) or "All is well.")
+    print("\n".join([*troubles, *compare.find_damage(runtime), *lacking, *vet_node.review_nodes(runtime)]) or "All is well.")
     return 1 if troubles else 0

@@ -13,6 +13,7 @@ from adapters.sql import jobs
 from adapters.sql.custody import Lease
 from adapters.sql.jobs import JobRow, JobState
 from mappings.failures import Conflict, Failure
+from server.settings import Settings
 from server.usecases.runtime import Runtime
 
 log = logging.getLogger("accord.job")
@@ -36,7 +37,7 @@ class Kind:
 
     run: Callable[[Runtime, "Work"], str]
     attempts: int = 5
-    period: timedelta | None = None
+    period: Callable[[Settings], timedelta] | None = None
 
 
 class Work:
@@ -127,7 +128,7 @@ def _end(runtime: Runtime, job: JobRow, kind: Kind, state: JobState, outcome: st
     with runtime.store.write() as connection:
         ended = jobs.end(connection, job, state, outcome, now)
         if ended and kind.period is not None:
-            jobs.enqueue(connection, job.kind, job.subject, now, now + kind.period)
+            jobs.enqueue(connection, job.kind, job.subject, now, now + kind.period(runtime.settings))
     told = {"job": job.id, "kind": job.kind, "subject": job.subject, "state": str(state), "outcome": outcome}
     log.info("job", extra=told | {"ours": ended})
 

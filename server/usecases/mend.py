@@ -1,11 +1,16 @@
 """Mending: what a node has lost or changed is put back from the very same file, sent again or found in a backup."""
 
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+
 from adapters.nodes.port import Node
 from adapters.sql import custody
 from adapters.sql.custody import CustodyRow
 from mappings.failures import NotFound, Unavailable
 from server.usecases.keep import Changed, store
-from server.usecases.parse import ParsedFile
+from server.usecases.naming import require
+from server.usecases.parse import ParsedFile, parse_file
 from server.usecases.read_back import node_of
 from server.usecases.runtime import Runtime
 
@@ -27,6 +32,24 @@ def mend(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> bool:
     store(node, parsed)
     _end(runtime, row, began)
     return True
+
+
+def mend_from(runtime: Runtime, name: str, files: Iterable[Path], looked: Callable[[Path], None]) -> list[str]:
+    """Mend what is damaged on a node by those of these files that are the very same; the objects (UIDs) that still are.
+
+    `looked` is told of each file that has been compared. Raises NotFound, Unavailable, and OSError where a file can't be read.
+    """
+    with runtime.store.read() as connection:
+        node = require(runtime.governance.current(connection).node_called(name), "node", name)
+        wanted = {row.instance.file_digest: row for row in custody.damaged(connection, node.id)}
+    sizes = {row.instance.size for row in wanted.values()}
+    for path in files:
+        if path.stat().st_size in sizes:
+            file = memoryview(path.read_bytes())
+            if row := wanted.pop(sha256(file).digest(), None):
+                mend(runtime, row, parse_file(row.name, file, runtime.placeholders))
+        looked(path)
+    return sorted(row.instance.sop_uid for row in wanted.values())
 
 
 def _is_lost(node: Node, place: str) -> bool:

@@ -3,6 +3,7 @@
 import ipaddress
 from collections.abc import Sequence
 
+from adapters.sql import jobs
 from adapters.sql import node as nodes
 from adapters.sql.ledger import About, record
 from adapters.sql.node import NodeRow
@@ -13,6 +14,8 @@ from server.usecases.naming import check_new, check_words, require
 from server.usecases.runtime import Runtime
 
 NODE_KINDS = ("folder", "orthanc")
+LOOKS = ("presence", "digests")
+"""The kinds of jobs that compare a node with custody, again and again from when it is added."""
 
 
 def add_node(
@@ -36,6 +39,8 @@ def add_node(
         cidrs = [read_network(network) for network in networks]
         reached = {"url": url, "secret_file": secret_file, "networks": cidrs, "allow": allow}
         nodes.add(connection, now, actor, name=name, kind=kind, hosting=Hosting(hosting), **reached)  # type: ignore[arg-type]
+        for look in LOOKS:
+            jobs.enqueue(connection, look, name, now)
         record(connection, NodeAdded(node=name, node_kind=kind, hosting=hosting, allow=" ".join(allow)), now, actor, About())
 
 

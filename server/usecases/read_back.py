@@ -8,6 +8,7 @@ until it is mended.
 import logging
 import mmap
 import tempfile
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -59,6 +60,16 @@ def read_back(runtime: Runtime, copy: Copy) -> memoryview:
             spool.writelines(chunks)
             spool.flush()
             return memoryview(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def is_sound(runtime: Runtime, copy: Copy) -> bool:
+    """Whether a file, read through, is what came. Raises NotFound, and Unavailable where its node breaks off."""
+    with node_of(runtime, copy).open(copy.place) as source:
+        try:
+            deque(_believed(copy, source), maxlen=0)
+        except _Mismatch:
+            return False
+    return True
 
 
 def read_part(runtime: Runtime, copy: Copy, start: int, length: int) -> memoryview:

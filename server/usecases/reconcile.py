@@ -1,7 +1,6 @@
 """Putting right what a crash, a lost node or a quiet sender left behind: expired claims, bytes to delete, batches to close."""
 
 import logging
-from dataclasses import dataclass
 from datetime import timedelta
 
 from adapters.sql import batches, custody, index, part_digests
@@ -123,28 +122,6 @@ def _purge(runtime: Runtime, row: CustodyRow) -> bool:
     with runtime.store.write() as connection:
         part_digests.forget(connection, row.id)
         return custody.move(connection, PURGES[row.state], row.id, runtime.clock(), holder=runtime.holder)
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A node against custody: objects it holds that custody does not know there, and held ones (SOP Instance UIDs) it lacks."""
-
-    unknown: tuple[str, ...]
-    missing: tuple[str, ...]
-
-
-def compare(runtime: Runtime, name: str) -> Compared:
-    """Compare what a node holds with what custody says rests there; changes nothing. Raises NotFound, Unavailable."""
-    with runtime.store.read() as connection:
-        row = runtime.governance.current(connection).node_called(name)
-        if row is None:
-            raise NotFound("node-unknown", f"There is no node called {name}.", "node")
-        held = custody.places(connection, row.id)
-    there = set(runtime.node_of(row).places())
-    unknown = tuple(sorted(there - held.keys()))
-    with runtime.store.read() as connection:  # what settled while the node was asked is no stranger
-        held |= custody.places(connection, row.id)
-    return Compared(tuple(p for p in unknown if p not in held), tuple(sorted(uid for p, uid in held.items() if p not in there)))
 
 
 def close_quiet(runtime: Runtime) -> int:

@@ -1,12 +1,17 @@
 """The kinds of jobs that a worker does, each in a thread of its own, so that no kind waits for another."""
 
 import threading
+from datetime import timedelta
 from functools import partial
 
+from server.usecases import compare
 from server.usecases.job import Kind, do_next
 from server.usecases.runtime import Runtime
 
-KINDS: dict[str, Kind] = {}
+KINDS: dict[str, Kind] = {
+    "presence": Kind(compare.look_at_presence, period=lambda settings: timedelta(days=settings.presence_days)),
+    "digests": Kind(compare.look_at_digests, period=lambda settings: timedelta(days=settings.digest_days)),
+}
 """Kind → what it does."""
 
 

@@ -2,17 +2,19 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from threading import Barrier, Thread
 
 import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapters.sql import blocks, custody, governance, migrate
+from adapters.sql import blocks, custody, governance, migrate, part_digests
 from adapters.sql import tables as t
 from adapters.sql.custody import Lease, Placement, SopInstance
 from adapters.sql.store import Store, stamp
-from consent.custody import AWAITING_DELETION, IN_CARE, MOVES, PURGES, Move, State
+from consent.custody import AT_REST, AWAITING_DELETION, FINAL, IN_CARE, MOVES, PURGES, Move, State
+from mappings.digests import BLOCK, digest_parts
 from tests.builders import agreement_rows
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -323,3 +325,96 @@ def test_a_snapshot_sees_one_moment(store):
         assert custody.in_care(connection, SEEN.sop_uid) is None
         rest(store)
         assert custody.in_care(connection, SEEN.sop_uid) is None
+
+
+# --- damage
+
+
+def mark(store, key):
+    with store.write() as connection:
+        return custody.mark_damaged(connection, key, NOW)
+
+
+@pytest.mark.parametrize("state", State)
+def test_only_what_rests_is_damaged_and_is_so_once(store, state):
+    key = put(store, state)
+    assert mark(store, key) is (state in AT_REST)
+    assert not mark(store, key)
+    assert (row_of(store, key).damaged is not None) is (state in AT_REST)
+
+
+def test_of_those_who_read_it_as_damaged_one_mends(store):
+    key = rest(store)
+    mark(store, key)
+    row = row_of(store, key)
+    with store.write() as connection:
+        mine = custody.begin_mending(connection, row, NOW)
+        assert mine is not None
+        assert custody.begin_mending(connection, row, NOW) is None
+        assert not custody.mended(connection, key, row.damaged), "it is read anew"
+        assert custody.mended(connection, key, mine)
+        assert not custody.mended(connection, key, mine)
+    assert row_of(store, key).damaged is None
+
+
+def test_what_was_read_as_sound_is_so_until_damage_is_found(store):
+    key = rest(store)
+    with store.write() as connection:
+        assert custody.mended(connection, key, None)
+        custody.mark_damaged(connection, key, NOW)
+        assert not custody.mended(connection, key, None)
+
+
+@pytest.mark.parametrize("state", [*AWAITING_DELETION, *FINAL])
+@pytest.mark.parametrize("holder", [None, "purger"])
+def test_bytes_that_came_back_are_deleted_once_more_whoever_is_deleting(store, state, holder):
+    key = put(store, state, holder=None if state in FINAL else holder)
+    with store.write() as connection:
+        custody.delete_again(connection, key, NOW)
+    row = row_of(store, key)
+    assert row.state in AWAITING_DELETION
+    assert (row.holder, row.lease) == (None, None)
+    assert not move(store, PURGES[row.state], key, holder="purger"), "who began before them ends nothing"
+
+
+@pytest.mark.parametrize("state", IN_CARE)
+def test_what_is_in_care_is_not_deleted_because_it_was_put_back(store, state):
+    key = put(store, state)
+    with store.write() as connection:
+        custody.delete_again(connection, key, NOW)
+    assert row_of(store, key).state is state
+
+
+def test_what_is_damaged_is_listed_and_counted_by_its_node_and_not_known_to_who_asks_what_to_send(store):
+    key = rest(store)
+    with store.read() as connection:
+        assert (custody.count_damaged(connection), custody.damaged(connection, 1)) == ({}, [])
+        assert custody.count_at_rest(connection, 1) == (1, 10)
+        assert [row.id for row in custody.at_rest(connection, 1, 0, 9)] == [key]
+        assert custody.at_rest(connection, 1, key, 9) == []
+    mark(store, key)
+    with store.read() as connection:
+        assert custody.count_damaged(connection) == {1: 1}
+        assert [row.id for row in custody.damaged(connection, 1)] == [key]
+        assert custody.by_file_digest(connection, 1, [b"file"]) == {}
+
+
+# --- digests of parts
+
+
+def test_digests_of_parts_are_read_one_by_one_and_forgotten(store):
+    key = rest(store)
+    file = memoryview(bytes(range(256)) * (3 * BLOCK // 256))
+    parts = digest_parts(file, [(5, 10), (15, 20)])
+    with store.write() as connection:
+        part_digests.keep(connection, key, None)
+        assert not part_digests.are_kept(connection, key)
+        assert part_digests.of_blocks(connection, key, 0, 1) is None
+        for _ in range(2):
+            part_digests.keep(connection, key, parts)
+        assert part_digests.are_kept(connection, key)
+        assert part_digests.of_blocks(connection, key, 1, 2) == parts.blocks[32:96]
+        assert part_digests.of_frame(connection, key, 2) == (15, 20, sha256(file[15:35]).digest())
+        assert part_digests.of_frame(connection, key, 3) is None
+        part_digests.forget(connection, key)
+        assert not part_digests.are_kept(connection, key)

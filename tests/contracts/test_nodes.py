@@ -127,6 +127,12 @@ class TestEveryNode:
             stream.read(10)
         assert get(node, place) == content
 
+    def test_says_the_size_of_a_file(self, node):
+        item, content = a_file()
+        assert node.size(put(node, item, content)) == len(content)
+        with pytest.raises(NotFound):
+            node.size(NOBODY if isinstance(node, FolderNode) else NO_INSTANCE)
+
     def test_forgets_what_is_deleted_and_deletes_twice(self, node):
         place = put(node, *a_file())
         node.delete(place)

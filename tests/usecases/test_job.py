@@ -14,8 +14,25 @@ from adapters.sql.jobs import JobState
 from mappings.failures import Conflict, Unavailable
 from server.usecases import job
 from server.usecases.job import Kind, Stopped, Work, cancel_job, do_next, list_jobs
+from tests import builders
 
 STAYS = threading.Event()
+
+
+@pytest.fixture
+def built(tmp_path, clock):
+    """A runtime without a dataset, for which no job waits of itself."""
+    runtime = builders.runtime(tmp_path, clock=clock)
+    yield runtime
+    runtime.close()
+
+
+@pytest.fixture
+def anywhere(tmp_path, clock, database):
+    """The same, on each of the two databases."""
+    runtime = builders.runtime(tmp_path, url=database, clock=clock)
+    yield runtime
+    runtime.close()
 
 
 def ask(runtime, subject="LUNG"):
@@ -92,7 +109,7 @@ def test_a_periodic_job_comes_again_whatever_became_of_it(built, clock):
     ask(built)
     day = timedelta(days=1)
     for run in (lambda _runtime, _work: "Looked.", silent):
-        done(built, run, attempts=1, period=day)
+        done(built, run, attempts=1, period=lambda _settings: day)
         waits = next(row for row in list_jobs(built) if row.state is JobState.WAITING)
         assert waits.due == clock() + day
         clock.on(day.total_seconds())

@@ -1,11 +1,14 @@
 """Nodes: where pixels rest."""
 
+from pathlib import Path
+
 import click
 
 from consent.node import MOVES, Hosting
 from server.cli.options import as_operator, with_runtime, words
+from server.cli.progress import transfer_bar
 from server.cli.table import print_rows
-from server.usecases import reconcile
+from server.usecases import compare, mend
 from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node
 from server.usecases.runtime import Runtime
 from server.usecases.vet_node import vet_added
@@ -56,13 +59,30 @@ for _verb in MOVES:
 
 @node.command("compare")
 @click.argument("name")
+@click.option("--digests", is_flag=True, help="read every object and hold it against its digest")
 @with_runtime
-def _compare_node(runtime: Runtime, name: str) -> None:
-    """Compare what a node holds with what is in custody there."""
-    compared = reconcile.compare(runtime, name)
+def _compare_node(runtime: Runtime, name: str, *, digests: bool) -> int:
+    """Compare what a node holds with what is in custody there; ends with 1 where they differ."""
+    with transfer_bar(f"node {name}", compare.at_rest(runtime, name)[1]) as moved:
+        compared = compare.compare(runtime, name, lambda row: moved(row.instance.size), digests=digests)
     unknown = [f"unknown to custody: {place}" for place in compared.unknown]
-    missing = [f"missing on the node: {uid}" for uid in compared.missing]
-    print("\n".join([*unknown, *missing]) or "Custody and the node agree.")
+    missing = [f"missing on the node: {uid}" for uid in compared.lost]
+    changed = [f"changed on the node: {uid}" for uid in compared.changed]
+    print("\n".join([*unknown, *missing, *changed]) or "Custody and the node agree.")
+    return 1 if unknown or missing or changed else 0
+
+
+@node.command("mend")
+@click.argument("name")
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@with_runtime
+def _mend_node(runtime: Runtime, name: str, folder: Path) -> int:
+    """Put back what the node has lost or changed, from the very same files in a folder, such as a backup."""
+    files = {path: path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
+    with transfer_bar(f"{len(files)} files", sum(files.values())) as moved:
+        wanting = mend.mend_from(runtime, name, files, lambda path: moved(files[path]))
+    print("\n".join(f"not in the folder: {uid}" for uid in wanting) or "Nothing is lost or changed that a look has found.")
+    return 1 if wanting else 0
 
 
 @node.command("list")

@@ -103,9 +103,16 @@ def _check_token(claims: Claims, issuer: str, now: float) -> None:
 
 
 def asserted_client(assertion: str) -> str:
-    """The client an assertion speaks of, not proven yet. Raises Unauthenticated `assertion-invalid`."""
+    """The client an assertion speaks of, not proven yet.
+
+    Raises Unauthenticated `assertion-invalid`, and Invalid `assertion-unreadable` where it holds what is no text.
+    """
     try:
-        return str(_object(_parts(assertion)[1])["sub"])
+        claims = _object(_parts(assertion)[1])
+        json.dumps(claims, ensure_ascii=False).encode()
+        return str(claims["sub"])
+    except UnicodeEncodeError:  # no database takes it either
+        raise Invalid("assertion-unreadable", "The client assertion holds half a surrogate pair.", "client_assertion") from None
     except (ValueError, KeyError):
         raise _refused("The client assertion is no JSON Web Token whose sub is the client_id.") from None
 

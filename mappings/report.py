@@ -1,7 +1,7 @@
 """A batch's report: what was presented at a door and what became of it, as JSON, as CSV and in words for a data manager.
 
 It names files as they were presented, identifiers and places in a file, never a value of one. A file's name may itself hold a
-patient's name: a report is for the provider of the files and the operator, and no line of it is logged. Each form is written
+patient's name: only the provider of the files is told it, and no line of it is logged. Each form is written
 piece by piece, so a batch may have any number of files.
 """
 

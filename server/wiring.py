@@ -16,6 +16,7 @@ from adapters.sql import migrate
 from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
 from adapters.sql.store import Store, wait_for
+from mappings.failures import Unavailable
 from server.settings import Settings
 from server.usecases.runtime import Runtime
 
@@ -33,7 +34,7 @@ def runtime(
     `read_seconds` bounds every reading of the database, for a process in which strangers ask.
     """
     data = settings.data_dir.absolute()
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _keep_private(data)
     store = Store(settings.sqlalchemy_url, read_seconds=read_seconds)
     wait_for(store)
     if upgrade:
@@ -48,6 +49,17 @@ def runtime(
         holder=f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}",
         placeholders=placeholders(),
     )
+
+
+def _keep_private(data: Path) -> None:
+    """Make the data directory for its owner alone, also one that is there. Raises Unavailable where that can't be."""
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if not data.stat().st_mode & 0o077:
+        return
+    try:
+        data.chmod(0o700)
+    except OSError as error:
+        raise Unavailable("data-dir-open", f"Others can read {data}, and its mode can't be changed: {error.strerror}.") from error
 
 
 class Nodes:

@@ -1,7 +1,6 @@
 """A folder as node: content-addressed files on a local disk. It is the default node, and the quarantine."""
 
 import contextlib
-import errno
 import io
 import os
 import re
@@ -11,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from adapters.disk import NO_ROOM
 from adapters.nodes.port import Health, NodeFile
 from mappings.failures import Failure, Full, NotFound, Unavailable
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _BUFFER = 256 * 1024
 _LEFTOVER_SECONDS = 3600
 """A temporary file this old belongs to no living store."""
@@ -148,7 +147,7 @@ class FolderNode:
             raise self._translated(error) from error
 
     def _translated(self, error: OSError) -> Failure:
-        if error.errno in _NO_ROOM:
+        if error.errno in NO_ROOM:
             return Full("node-full", f"Node {self.name} has no room left.")
         return Unavailable("node-unavailable", f"The folder of node {self.name} can't be used: {error.strerror}.")
 

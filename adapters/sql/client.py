@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, insert, select
@@ -105,9 +105,13 @@ def _row(row: Any) -> ClientRow:
     )
 
 
+REMEMBERED = timedelta(minutes=10)
+"""How long a used assertion is known after its end: a clock that steps back so far makes none fresh again."""
+
+
 def use_assertion(connection: Connection, issuer: str, jti: str, expires: datetime, now: datetime) -> bool:
-    """Use an assertion up; False where it was used before. Expired ones are forgotten on the way."""
-    connection.execute(t.replay.delete().where(t.replay.c.expires < stamp(now)))
+    """Use an assertion up; False where it was used before. Those that ended a while ago are forgotten on the way."""
+    connection.execute(t.replay.delete().where(t.replay.c.expires < stamp(now - REMEMBERED)))
     try:
         with connection.begin_nested():  # the primary key decides between two at once
             connection.execute(insert(t.replay).values(issuer=issuer, jti=jti, expires=stamp(expires)))

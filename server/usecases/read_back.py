@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import BinaryIO
 
+from adapters.disk import filling
 from adapters.nodes.port import Node
 from adapters.sql import custody, part_digests
 from adapters.sql.custody import Copy, CustodyRow
@@ -56,7 +57,7 @@ def read_back(runtime: Runtime, copy: Copy) -> memoryview:
         chunks = stream(runtime, copy, source)
         if copy.size <= IN_MEMORY:
             return memoryview(b"".join(chunks))
-        with tempfile.TemporaryFile(dir=runtime.settings.data_dir) as spool:
+        with filling(), tempfile.TemporaryFile(dir=runtime.settings.data_dir) as spool:
             spool.writelines(chunks)
             spool.flush()
             return memoryview(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ))

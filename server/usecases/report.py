@@ -1,6 +1,8 @@
-"""What became of a batch, told to its provider and the operator; to anyone else there is no such batch."""
+"""What became of a batch, told to its provider and, without the files' names, the operator; to others there is no such batch."""
 
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import count
 
 from adapters.sql import batches, custody
 from adapters.sql.batches import BatchRow
@@ -25,7 +27,7 @@ def report(runtime: Runtime, caller: Caller | None, key: str) -> BatchReport:
         row = batches.by_key(connection, key)
     if row is None or not _may_read(caller, row.provider):
         raise NotFound("batch-unknown", "There is no batch with this key.", "batch")
-    told = _report(runtime, row)
+    told = _report(runtime, row, named=caller is not None and caller.subject.role is Role.PROVIDER)
     if caller is not None:
         note_access(runtime, caller, Action.DISCOVER, f"batch/{row.key}", 200, sum(told.counts.values()))
     return told
@@ -38,7 +40,7 @@ def reports(runtime: Runtime, caller: Caller | None) -> list[BatchReport]:
     own = caller.subject.party if caller is not None and caller.subject.role is Role.PROVIDER else None
     with runtime.store.read() as connection:
         rows = batches.recent(connection, own, LISTED)
-    return [_report(runtime, row) for row in rows]
+    return [_report(runtime, row, named=own is not None) for row in rows]
 
 
 def _may_read(caller: Caller | None, provider: str) -> bool:
@@ -47,24 +49,29 @@ def _may_read(caller: Caller | None, provider: str) -> bool:
     return caller.subject.role is Role.PROVIDER and caller.subject.party == provider
 
 
-def _report(runtime: Runtime, row: BatchRow) -> BatchReport:
+def _report(runtime: Runtime, row: BatchRow, *, named: bool) -> BatchReport:
     with runtime.store.read() as connection:
         counts, waiting = batches.counts(connection, row.id), custody.waiting(connection, row.id)
     return BatchReport(
-        row.key, row.door, row.alias, row.provider, row.opened, row.closed, counts, waiting, _Files(runtime, row.id)
+        row.key, row.door, row.alias, row.provider, row.opened, row.closed, counts, waiting, _Files(runtime, row.id, named)
     )
 
 
 class _Files:
-    """A batch's receipts, each reading anew; no connection is held while one is written out."""
+    """A batch's receipts, each reading anew; no connection is held while one is written out.
 
-    def __init__(self, runtime: Runtime, batch: int) -> None:
-        self._runtime, self._batch = runtime, batch
+    A file is `named` to its own organisation alone, since a name may be a patient's; to others it has a number.
+    """
+
+    def __init__(self, runtime: Runtime, batch: int, named: bool) -> None:
+        self._runtime, self._batch, self._named = runtime, batch, named
 
     def __iter__(self) -> Iterator[Receipt]:
-        after = 0
+        after, number = 0, count(1)
         while page := self._page(after):
-            yield from (receipt for _, receipt in page)
+            for _, receipt in page:
+                numbered = f"file {next(number)}"
+                yield receipt if self._named else replace(receipt, name=numbered)
             after = page[-1][0]
 
     def _page(self, after: int) -> list[tuple[int, Receipt]]:

@@ -22,6 +22,7 @@ MAX_BODY = 2_000_000
 def create(runtime: Runtime, keys: Keys) -> Flask:
     """The application of one process."""
     app = Flask("accord", static_folder=None)
+    app.url_map.merge_slashes = False  # or a path with two is answered by a redirect to whatever Host the request names
     app.config.update(MAX_FORM_MEMORY_SIZE=MAX_BODY, MAX_FORM_PARTS=100)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     rooms = (dicomweb, fhir, federation, catalogue, batches, terms, operations)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
+from adapters.disk import filling
 from mappings.failures import TooLarge
 
 IN_MEMORY = 16_000_000
@@ -26,12 +27,16 @@ class Spool:
         self._size = 0
 
     def write(self, data: memoryview | bytes, /) -> None:
-        """Take the next bytes."""
+        """Take the next bytes. Raises Full where the disk has no room for them."""
         before, self._size = self._size, self._size + len(data)
         if self._size > self._limit:
             raise TooLarge("object-too-large", f"An object is larger than {self._limit // 1_000_000} MB, the most taken here.")
         if self._size > IN_MEMORY and (self._file is None or before // STEP != self._size // STEP):
             self._room()
+        with filling():
+            self._put(data)
+
+    def _put(self, data: memoryview | bytes) -> None:
         if self._file is None and self._size > IN_MEMORY:
             self._file = tempfile.TemporaryFile(dir=self._folder)  # noqa: SIM115 - closed below, or with the process
             self._file.write(self._memory)
@@ -47,5 +52,6 @@ class Spool:
             self._done(memoryview(self._memory).toreadonly())
             return
         with self._file:
-            self._file.flush()
+            with filling():
+                self._file.flush()
             self._done(memoryview(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)))

@@ -141,7 +141,7 @@ def test_what_is_in_care_is_known_and_gets_its_receipt_once(door):
     for _ in range(2):
         answer = door.known(key, one=digest(TAKEN), two=digest(WAITS), three=digest(REFUSED))
         assert answer.json == {"known": ["one", "two"]}
-    told = report.report(door.runtime, None, key)
+    told = report.report(door.runtime, builders.caller(Role.PROVIDER), key)
     assert dict(told.counts) == {("duplicate", "known"): 2}
     held = next(iter(told.files))
     assert (held.name, held.size) == ("one", len(builders.sample(TAKEN)))
@@ -237,15 +237,15 @@ def test_provider_and_operator_read_the_report(door, by):
     key = door.open()
     door.take(key, WAITS, REFUSED, "malformed/not_a_dicom_file.txt")
     said = door.ask("GET", f"/api/batches/{key}", by=by).json
-    assert [(f["file"], f["outcome"], f["rule"]) for f in said["receipts"]] == [
-        (WAITS, "review", "not-declared"),
-        (REFUSED, "reject", "birth-date"),
-        ("malformed/not_a_dicom_file.txt", "reject", "not-dicom"),
-    ]
+    files = (WAITS, REFUSED, "malformed/not_a_dicom_file.txt") if by == "provider" else ("file 1", "file 2", "file 3")
+    verdicts = (("review", "not-declared"), ("reject", "birth-date"), ("reject", "not-dicom"))
+    assert [(f["file"], (f["outcome"], f["rule"])) for f in said["receipts"]] == list(zip(files, verdicts, strict=True))
     assert said["waiting"] == 1
     table = list(csv.DictReader(io.StringIO(door.ask("GET", f"/api/batches/{key}?format=csv", by=by).text, newline="")))
     assert [r["rule"] for r in table] == ["not-declared", "birth-date", "not-dicom"]
-    assert NEVER_FOR_DIAGNOSIS in door.ask("GET", f"/api/batches/{key}?format=text", by=by).text
+    text = door.ask("GET", f"/api/batches/{key}?format=text", by=by).text
+    assert NEVER_FOR_DIAGNOSIS in text
+    assert ("not_a_dicom_file" in text) is ("not_a_dicom_file" in f"{table}") is (by == "provider"), "a name may be a patient's"
 
 
 def test_the_newest_batches_are_listed_to_their_provider_and_the_operator_only(door):

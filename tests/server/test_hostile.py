@@ -252,6 +252,14 @@ def test_the_host_header_is_in_no_url(house):
     assert made.headers["Location"].startswith(house.runtime.settings.base_url)
 
 
+@pytest.mark.parametrize("path", ["//fhir/R4/metadata", "/fhir//R4/metadata", "//evil.example/", "/fhir/R4/metadata/"])
+def test_a_path_with_slashes_too_many_is_not_there_and_leads_nowhere(house, path):
+    answer = house.flask.test_client().get(path, base_url="http://evil.example", headers={"Host": "evil.example"})
+    assert answer.status_code == 404
+    assert "Location" not in answer.headers
+    assert b"evil" not in answer.data
+
+
 @pytest.mark.parametrize(
     "name", ["a%0d%0aX-Evil: 1", "%00", "../../../etc/passwd", "%FF%FE", "x" * 4000, "<script>", "%E2%80%AE"]
 )

@@ -213,6 +213,13 @@ def test_a_client_id_that_is_not_the_assertions_is_refused(house):
     assert refused(house.post(client_id="compute")) == (401, "invalid_client", "assertion-invalid")
 
 
+@pytest.mark.parametrize("claim", ["sub", "jti"])
+def test_half_a_surrogate_pair_is_no_text(house, claim):
+    claims = json.dumps(house.claims("researcher") | {claim: "\ud800"}).encode()
+    made = jws.serialize_compact({"alg": "ES384", "kid": EC.kid, "typ": "JWT"}, claims, EC, ["ES384"])
+    assert refused(house.post(made=made)) == (400, "invalid_request", "assertion-unreadable")
+
+
 def test_an_assertion_is_good_once(house):
     made = house.assertion()
     assert house.post(made=made).status_code == 200

@@ -14,6 +14,7 @@ from adapters.sql import client as client_rows
 from adapters.sql import tables as t
 from consent.conditions import Action
 from consent.policy import decide
+from consent.subject import Role, Subject
 from mappings.dicom.fragment import BASE
 from mappings.query import EVERYTHING, Level, Page, Query
 from mappings.study import study_key
@@ -149,8 +150,9 @@ def metadata(runtime: Runtime) -> list[list[object]]:
 
 
 def reports(runtime: Runtime) -> dict[str, Any]:
-    """Every batch's report, file by file."""
-    told = [report.report(runtime, None, r.key) for r in report.reports(runtime, None)]
+    """Every batch's report, file by file, as its provider reads it."""
+    listed = report.reports(runtime, None)
+    told = [report.report(runtime, Caller(Subject("told", Role.PROVIDER, r.provider)), r.key) for r in listed]
     return {r.key: [r.door, r.alias, r.provider, r.closed is not None, r.waiting, _files(r)] for r in told}
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from typing import BinaryIO
 
-from adapters.nodes.port import Node
+from adapters.nodes.port import OTHER_SIZE, Node
 from adapters.sql import custody, part_digests
 from adapters.sql.custody import Copy, CustodyRow
 from mappings.digests import BLOCK, are_blocks
@@ -44,6 +44,12 @@ def damaged() -> Unavailable:
     return Unavailable("object-damaged", "Its stored copy is damaged, so it is given to nobody until it is mended.")
 
 
+def open_copy(runtime: Runtime, copy: Copy, start: int = 0, length: int | None = None) -> BinaryIO:
+    """A file on its node, or a range of it, of the size that custody says. Raises NotFound or Unavailable."""
+    with _telling(runtime, copy):
+        return node_of(runtime, copy).open(copy.place, copy.size, start, length)
+
+
 def stream(runtime: Runtime, copy: Copy, source: BinaryIO) -> Iterator[bytes]:
     """A file's chunks from its open `source`, the last one once all of them have its digest. Raises Unavailable."""
     with _telling(runtime, copy):
@@ -52,7 +58,7 @@ def stream(runtime: Runtime, copy: Copy, source: BinaryIO) -> Iterator[bytes]:
 
 def read_back(runtime: Runtime, copy: Copy) -> memoryview:
     """A whole file, in memory or, when large, in a mapped temporary file. Raises NotFound or Unavailable."""
-    with node_of(runtime, copy).open(copy.place) as source:
+    with open_copy(runtime, copy) as source:
         chunks = stream(runtime, copy, source)
         if copy.size <= IN_MEMORY:
             return memoryview(b"".join(chunks))
@@ -102,7 +108,7 @@ def read_frame(runtime: Runtime, copy: Copy, frame: int) -> memoryview | None:
 
 
 def _range(runtime: Runtime, copy: Copy, start: int, length: int) -> memoryview:
-    with node_of(runtime, copy).open(copy.place, start, length) as source:
+    with _telling(runtime, copy), open_copy(runtime, copy, start, length) as source:
         return memoryview(source.read(length))
 
 
@@ -125,7 +131,9 @@ def _telling(runtime: Runtime, copy: Copy) -> Iterator[None]:
     """Say in its row that a copy is damaged, and to who reads that it can't be had."""
     try:
         yield
-    except _Mismatch:
+    except (_Mismatch, Unavailable) as why:
+        if isinstance(why, Unavailable) and why.code != OTHER_SIZE:
+            raise
         with runtime.store.write() as connection:
             custody.mark_damaged(connection, copy.custody, runtime.clock())
         log.error("object damaged", extra={"custody": copy.custody, "node": copy.node})  # noqa: TRY400 - no trace of ours

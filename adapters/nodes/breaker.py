@@ -15,11 +15,11 @@ from mappings.failures import Failure
 
 FAILURES = 3
 """Calls in a row that the node did not answer, after which it is left alone."""
-REST_SECONDS = 10.0
+REST_SECONDS = 5.0
 
 
 class BreakerNode:
-    """`Node` round `node`: while it rests every call raises Unavailable at once, but for one after each `REST_SECONDS`.
+    """`Node` round `node`: while it rests every call raises Unavailable at once, but for one at a time after `REST_SECONDS`.
 
     Only silence counts: what a node refuses or answers wrongly costs nobody time. Of this process alone.
     """
@@ -27,7 +27,7 @@ class BreakerNode:
     def __init__(self, node: Node, clock: Callable[[], float] = time.monotonic) -> None:
         self.name = node.name
         self._node, self._clock = node, clock
-        self._failures, self._next = 0, 0.0
+        self._failures, self._rests_until, self._tried = 0, 0.0, False
         self._lock = threading.Lock()
 
     def store(self, file: NodeFile, content: memoryview) -> str:
@@ -58,7 +58,7 @@ class BreakerNode:
         """See `Node.check`. Asks a resting node too: it is quick, and after its yes the next call is let through."""
         health = self._node.check()
         if health.ok:
-            self._next = 0.0  # not more: one that tells its version may still keep every object waiting
+            self._rests_until = 0.0  # not more: one that tells its version may still keep every object waiting
         return health
 
     def probe(self) -> list[str]:
@@ -69,23 +69,29 @@ class BreakerNode:
     @contextmanager
     def _guarded(self) -> Iterator[None]:
         """Refuse a call while the node rests, and keep what became of one that is let through."""
-        self._enter()
+        tries = self._enter()
         try:
             yield
         except Failure as failure:
             self._count(waited_in_vain=failure.code == silent(self.name).code)
             raise
-        self._count(waited_in_vain=False)
+        else:
+            self._count(waited_in_vain=False)
+        finally:
+            if tries:
+                self._tried = False
 
-    def _enter(self) -> None:
+    def _enter(self) -> bool:
+        """Whether this call is the one that tries a node that has rested. Raises Unavailable while it rests, or another tries."""
         with self._lock:
             if self._failures < FAILURES:
-                return
-            if self._clock() < self._next:
+                return False
+            if self._tried or self._clock() < self._rests_until:
                 raise silent(self.name)
-            self._next = self._clock() + REST_SECONDS  # this one tries; the others wait for what it meets
+            self._tried = True
+            return True
 
     def _count(self, *, waited_in_vain: bool) -> None:
         with self._lock:
             self._failures = self._failures + 1 if waited_in_vain else 0
-            self._next = self._clock() + REST_SECONDS
+            self._rests_until = self._clock() + REST_SECONDS

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from adapters.nodes.port import Health, silent
 
 BRIEF_SECONDS = 0.2
-FRESH_SECONDS = 10.0
+FRESH_SECONDS = 1.0
 
 
 class Watch:

@@ -15,7 +15,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from http import HTTPStatus
 from typing import Any, BinaryIO, cast
 
@@ -91,10 +91,10 @@ class OrthancNode:
             return io.BytesIO()
         headers = {} if (start, end) == (0, size) else {"Range": f"bytes={start}-{end - 1}"}
         answer = self._call("get", self._file(place), self._for_object(size), headers=headers, stream=True)
-        ranged = answer.status_code == HTTPStatus.PARTIAL_CONTENT
-        if not _fits(answer.headers, size, start, end, ranged=ranged):
+        if misfit := self._misfit(answer, size, start, end):
             answer.close()
-            raise other_size(self.name)
+            raise misfit
+        ranged = answer.status_code == HTTPStatus.PARTIAL_CONTENT
         body = _Body(answer, self.name, 0 if ranged else start, end - start, ends=ranged or end == size)
         return io.BufferedReader(body, _BUFFER)
 
@@ -220,6 +220,16 @@ class OrthancNode:
             raise NotFound("node-lacks", f"Node {self.name} does not hold this object.")
         return place
 
+    def _misfit(self, answer: requests.Response, size: int, start: int, end: int) -> Unavailable | None:
+        """Why an answer's head is not that of the object and range asked for (RFC 9110 14.4); a page is no fault of the object."""
+        headers, ranged = answer.headers, answer.status_code == HTTPStatus.PARTIAL_CONTENT
+        if headers.get("Content-Type", "").startswith(("text/", "application/json")):
+            return _not_orthanc()
+        told = headers.get("Content-Range") in {f"bytes {start}-{end - 1}/{total}" for total in (size, "*")}
+        length = str(end - start if ranged else size)
+        fits = (told or not ranged) and headers.get("Content-Length", length) == length
+        return None if fits else other_size(self.name)
+
     def _session(self) -> "_Session":
         if not hasattr(self._thread, "session"):
             self._thread.session = _Session(self._url, self._refuse, *self._credentials)
@@ -323,13 +333,6 @@ class _Body(io.RawIOBase):
     def close(self) -> None:
         self._answer.close()
         super().close()
-
-
-def _fits(headers: Mapping[str, str], size: int, start: int, end: int, *, ranged: bool) -> bool:
-    """Whether an answer's head speaks of the object and range that it was asked for (RFC 9110 14.4)."""
-    told = headers.get("Content-Range") in {f"bytes {start}-{end - 1}/{total}" for total in (size, "*")}
-    length = end - start if ranged else size
-    return (told or not ranged) and headers.get("Content-Length", str(length)) == str(length)
 
 
 def _json(answer: requests.Response) -> object:

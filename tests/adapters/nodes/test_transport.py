@@ -169,6 +169,21 @@ def test_a_node_that_takes_no_bytes_does_not_answer():
     assert code(deaf, lambda node: node.store(FILE, memoryview(content)), PATIENCE) == "node-unavailable"
 
 
+def test_a_node_that_takes_bytes_slowly_but_steadily_is_waited_for():
+    content = bytes(128) + b"DICM" + bytes(16 << 20)
+
+    def takes(connection: socket.socket) -> None:
+        missing = len(content) - len(hear(connection).partition(b"\r\n\r\n")[2])
+        while missing:
+            time.sleep(0.03)
+            missing -= len(connection.recv(min(missing, 1 << 19)))
+        connection.sendall(whole(KEPT))
+        says(whole(hashlib.md5(content, usedforsecurity=False).hexdigest().encode()))(connection)
+
+    with fake(takes) as url:
+        assert node(url, 0.3).store(FILE, memoryview(content)) == PLACE
+
+
 def test_a_node_that_accepts_no_connection_does_not_answer():
     with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
         address = listener.getsockname()
@@ -267,6 +282,12 @@ def test_an_endless_object_in_small_chunks_ends_too():
 )
 def test_an_object_of_another_size_is_no_object(answer):
     assert code(says(answer), lambda node: read(node, 100)) == "node-other-size"
+
+
+@pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json"])
+def test_a_page_in_place_of_an_object_is_not_the_objects_fault(kind):
+    answer = whole(b"<html>It works!", OK + f"Content-Type: {kind}\r\n".encode())
+    assert code(says(answer), lambda node: read(node, 100)) == "node-not-orthanc"
 
 
 @pytest.mark.parametrize("said", ["bytes 11-30/100", "bytes 10-29/101", "bytes 10-29", "garbage", None])

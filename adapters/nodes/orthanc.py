@@ -221,7 +221,7 @@ class OrthancNode:
         return place
 
     def _misfit(self, answer: requests.Response, size: int, start: int, end: int) -> Unavailable | None:
-        """Why an answer's head is not that of the object and range asked for (RFC 9110 14.4); a page is no fault of the object."""
+        """Why an answer is not of the object and range asked for (RFC 9110 14.4); where it is a page, no object is at fault."""
         headers, ranged = answer.headers, answer.status_code == HTTPStatus.PARTIAL_CONTENT
         if headers.get("Content-Type", "").startswith(("text/", "application/json")):
             return _not_orthanc()

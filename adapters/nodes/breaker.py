@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from adapters.nodes.port import Health, Node, NodeFile, silent
+from adapters.nodes.port import SILENT, Health, Node, NodeFile, silent
 from mappings.failures import Failure
 
 FAILURES = 3
@@ -44,6 +44,11 @@ class BreakerNode:
         with self._guarded():
             return self._node.open(place, size, start, length)
 
+    def size(self, place: str) -> int:
+        """See `Node.size`."""
+        with self._guarded():
+            return self._node.size(place)
+
     def delete(self, place: str) -> None:
         """See `Node.delete`."""
         with self._guarded():
@@ -73,7 +78,7 @@ class BreakerNode:
         try:
             yield
         except Failure as failure:
-            self._count(waited_in_vain=failure.code == silent(self.name).code)
+            self._count(waited_in_vain=failure.code == SILENT)
             raise
         else:
             self._count(waited_in_vain=False)

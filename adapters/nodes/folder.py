@@ -152,7 +152,7 @@ class FolderNode:
     def _translated(self, error: OSError) -> Failure:
         if error.errno in _NO_ROOM:
             return Full("node-full", f"Node {self.name} has no room left.")
-        return Unavailable("node-unavailable", f"The folder of node {self.name} can't be used: {error.strerror}.")
+        return Unavailable("node-failed", f"The folder of node {self.name} can't be used: {error.strerror}.")
 
 
 class _Range(io.RawIOBase):

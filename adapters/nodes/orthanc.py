@@ -25,7 +25,7 @@ from orthanc_api_client import OrthancApiClient, exceptions
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from adapters.nodes.port import OTHER_SIZE, Health, NodeFile, other_size, silent
+from adapters.nodes.port import OTHER_SIZE, SILENT, Health, NodeFile, other_size, silent
 from adapters.nodes.transport import Allowance, Transport, allowed
 from mappings.failures import Busy, Conflict, Failure, Full, Invalid, NotFound, Unavailable
 
@@ -91,16 +91,19 @@ class OrthancNode:
             return io.BytesIO()
         headers = {} if (start, end) == (0, size) else {"Range": f"bytes={start}-{end - 1}"}
         answer = self._call("get", self._file(place), self._for_object(size), headers=headers, stream=True)
-        if misfit := self._misfit(answer, size, start, end):
+        try:
+            _refuse_page(answer)
+            ranged = self._is_ranged(answer, size, start, end)
+        except Unavailable:
             answer.close()
-            raise misfit
-        ranged = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+            raise
         body = _Body(answer, self.name, 0 if ranged else start, end - start, ends=ranged or end == size)
         return io.BufferedReader(body, _BUFFER)
 
     def size(self, place: str) -> int:
         """See `Node.size`: asked of the file, of which one byte is wanted; what `…/size` says was written down at its storing."""
         with contextlib.closing(self._call("get", self._file(place), headers={"Range": "bytes=0-0"}, stream=True)) as answer:
+            _refuse_page(answer)
             said = answer.headers.get("Content-Range", answer.headers.get("Content-Length", "")).rpartition("/")[2]
         if not said.isdecimal():
             raise _not_orthanc()
@@ -186,7 +189,7 @@ class OrthancNode:
         try:
             self._call("get", "system", self._quick(), session=_Session(self._url, self._refuse))
         except Failure as failure:
-            if failure.code == silent(self.name).code:  # silence proves nothing
+            if failure.code == SILENT:  # silence proves nothing
                 raise
             return False
         return True
@@ -220,15 +223,14 @@ class OrthancNode:
             raise NotFound("node-lacks", f"Node {self.name} does not hold this object.")
         return place
 
-    def _misfit(self, answer: requests.Response, size: int, start: int, end: int) -> Unavailable | None:
-        """Why an answer is not of the object and range asked for (RFC 9110 14.4); where it is a page, no object is at fault."""
-        headers, ranged = answer.headers, answer.status_code == HTTPStatus.PARTIAL_CONTENT
-        if headers.get("Content-Type", "").startswith(("text/", "application/json")):
-            return _not_orthanc()
-        told = headers.get("Content-Range") in {f"bytes {start}-{end - 1}/{total}" for total in (size, "*")}
+    def _is_ranged(self, answer: requests.Response, size: int, start: int, end: int) -> bool:
+        """Whether the range was sent (RFC 9110 14.4), else the whole. Raises Unavailable where it is neither, by its head."""
+        ranged = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+        told = answer.headers.get("Content-Range") in {f"bytes {start}-{end - 1}/{total}" for total in (size, "*")}
         length = str(end - start if ranged else size)
-        fits = (told or not ranged) and headers.get("Content-Length", length) == length
-        return None if fits else other_size(self.name)
+        if (ranged and not told) or answer.headers.get("Content-Length", length) != length:
+            raise other_size(self.name)
+        return ranged
 
     def _session(self) -> "_Session":
         if not hasattr(self._thread, "session"):
@@ -333,6 +335,12 @@ class _Body(io.RawIOBase):
     def close(self) -> None:
         self._answer.close()
         super().close()
+
+
+def _refuse_page(answer: requests.Response) -> None:
+    """Raise Unavailable for a page in an object's place, a proxy's: no object is at fault."""
+    if answer.headers.get("Content-Type", "").startswith(("text/", "application/json")):
+        raise _not_orthanc()
 
 
 def _json(answer: requests.Response) -> object:

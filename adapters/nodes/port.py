@@ -95,12 +95,12 @@ class Node(Protocol):
         ...
 
 
+SILENT, OTHER_SIZE = "node-unavailable", "node-other-size"
+
+
 def silent(node: str) -> Unavailable:
     """The failure of a node that does not answer, whatever it is asked."""
-    return Unavailable("node-unavailable", f"Node {node} does not answer.")
-
-
-OTHER_SIZE = "node-other-size"
+    return Unavailable(SILENT, f"Node {node} does not answer.")
 
 
 def other_size(node: str) -> Unavailable:

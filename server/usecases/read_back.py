@@ -70,11 +70,11 @@ def read_back(runtime: Runtime, copy: Copy) -> memoryview:
 
 def is_sound(runtime: Runtime, copy: Copy) -> bool:
     """Whether a file, read through, is what came. Raises NotFound, and Unavailable where its node breaks off."""
-    with node_of(runtime, copy).open(copy.place) as source:
-        try:
+    try:
+        with _sized(), node_of(runtime, copy).open(copy.place, copy.size) as source:
             deque(_believed(copy, source), maxlen=0)
-        except _Mismatch:
-            return False
+    except _Mismatch:
+        return False
     return True
 
 
@@ -127,13 +127,23 @@ def _believed(copy: Copy, source: BinaryIO) -> Iterator[bytes]:
 
 
 @contextmanager
+def _sized() -> Iterator[None]:
+    """Let a file of another size than custody says be no match."""
+    try:
+        yield
+    except Unavailable as failure:
+        if failure.code == OTHER_SIZE:
+            raise _Mismatch from failure
+        raise
+
+
+@contextmanager
 def _telling(runtime: Runtime, copy: Copy) -> Iterator[None]:
     """Say in its row that a copy is damaged, and to who reads that it can't be had."""
     try:
-        yield
-    except (_Mismatch, Unavailable) as why:
-        if isinstance(why, Unavailable) and why.code != OTHER_SIZE:
-            raise
+        with _sized():
+            yield
+    except _Mismatch:
         with runtime.store.write() as connection:
             custody.mark_damaged(connection, copy.custody, runtime.clock())
         log.error("object damaged", extra={"custody": copy.custody, "node": copy.node})  # noqa: TRY400 - no trace of ours

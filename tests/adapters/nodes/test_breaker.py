@@ -46,6 +46,7 @@ class Hands:
 CALLS: dict[str, Callable[[BreakerNode], object]] = {
     "store": lambda node: node.store(FILE, memoryview(b"")),
     "open": lambda node: node.open("a", 10),
+    "size": lambda node: node.size("a"),
     "delete": lambda node: node.delete("a"),
     "places": lambda node: list(node.places()),
     "probe": lambda node: node.probe(),

@@ -112,6 +112,7 @@ CALLS: dict[str, Callable[[Node], object]] = {
     "store": lambda node: node.store(FILE, memoryview(CONTENT)),
     "open": lambda node: read(node, 100),
     "range": lambda node: read(node, 100, 10, 20),
+    "size": lambda node: node.size(PLACE),
     "delete": lambda node: node.delete(PLACE),
     "places": lambda node: list(node.places()),
     "probe": lambda node: node.probe(),
@@ -287,7 +288,8 @@ def test_an_object_of_another_size_is_no_object(answer):
 @pytest.mark.parametrize("kind", ["text/html; charset=utf-8", "application/json"])
 def test_a_page_in_place_of_an_object_is_not_the_objects_fault(kind):
     answer = whole(b"<html>It works!", OK + f"Content-Type: {kind}\r\n".encode())
-    assert code(says(answer), lambda node: read(node, 100)) == "node-not-orthanc"
+    for call in (CALLS["open"], CALLS["size"]):
+        assert code(says(answer), call) == "node-not-orthanc"
 
 
 @pytest.mark.parametrize("said", ["bytes 11-30/100", "bytes 10-29/101", "bytes 10-29", "garbage", None])

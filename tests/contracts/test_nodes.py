@@ -250,6 +250,7 @@ class TestFolder:
         with pytest.raises(Unavailable) as caught:
             put(folder, *a_file())
         assert str(tmp_path) not in caught.value.sentence
+        assert caught.value.code == "node-failed", "it was told at once, so it is not a node that does not answer"
 
     def test_seeks_within_a_range(self, folder):
         item, content = a_file()

@@ -146,7 +146,7 @@ def _check_bytes(runtime: Runtime, rows: Sequence[object]) -> None:
         with runtime.store.read() as connection:
             node = runtime.quarantine if row.quarantined else runtime.node(connection, row.node)
         try:
-            with node.open(row.place) as file:
+            with node.open(row.place, row.size) as file:
                 same = sha256(file.read()).digest() == row.file_digest
         except Failure as failure:
             raise Wrong(f"{row.sop_uid} is {row.state}, but its node says: {failure}") from failure

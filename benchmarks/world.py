@@ -98,17 +98,24 @@ def governed(chosen: Settings, aliases: Sequence[str]) -> Runtime:
         builders.seed(runtime, alias=alias, provider=f"hospital-{alias.lower()}", attested=True)
     add_party(runtime, builders.ACTOR, "university", "University", "user")
     for name, node in (("researcher", None), ("inside", "central")):
-        _client(runtime, name, node)
+        client(runtime, name, node)
     return runtime
 
 
-def _client(runtime: Runtime, name: str, node: str | None) -> None:
+def client(
+    runtime: Runtime,
+    name: str,
+    node: str | None = None,
+    party: str = "university",
+    scope: str = "system/*.rs",
+    purpose: str = "AIRESEARCH",
+) -> None:
+    """A client of this party, whose tokens `bearer` gets; `purpose` "" for who claims none."""
     private, public = new_client_key()
-    scopes, purposes = ["system/*.rs"], ["AIRESEARCH"]
-    links = {"party": "university", "node": node, "terms": builders.TERMS}
-    add_client(runtime, builders.ACTOR, name, jwks=public, scopes=scopes, purposes=purposes, **links)
+    links = {"party": party, "node": node, "terms": builders.TERMS}
+    add_client(runtime, builders.ACTOR, name, jwks=public, scopes=[scope], purposes=purpose.split(), **links)
     endpoint = f"{runtime.settings.base_url}/oauth/token"
-    write_client(_file(runtime.settings, name), ClientFile(name, endpoint, scopes[0], purposes[0], private))
+    write_client(_file(runtime.settings, name), ClientFile(name, endpoint, scope, purpose or None, private))
 
 
 def _file(chosen: Settings, name: str) -> Path:
@@ -180,6 +187,18 @@ def cpu(*roots: int) -> float:
             parents[int(path.parent.name)] = int(fields[1])
             spent[int(path.parent.name)] = sum(map(int, fields[11:15])) / _TICKS
     return sum(seconds for pid, seconds in spent.items() if _below(pid, roots, parents))
+
+
+def memory(root: int) -> int:
+    """Bytes that this process and all below it hold in memory now."""
+    parents: dict[int, int] = {}
+    held: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            fields = path.read_text().rpartition(")")[2].split()
+            parents[int(path.parent.name)] = int(fields[1])
+            held[int(path.parent.name)] = int(fields[21]) * os.sysconf("SC_PAGE_SIZE")
+    return sum(size for pid, size in held.items() if _below(pid, [root], parents))
 
 
 def _below(pid: int, roots: Sequence[int], parents: Mapping[int, int]) -> bool:

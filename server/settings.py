@@ -43,8 +43,9 @@ class Settings(msgspec.Struct, frozen=True):
         str, Meta(description="What `Authorization` must be, exactly, on `eucaimSearch`; empty: 404.")
     ] = ""
     web_workers: Annotated[Count, Meta(description="HTTP processes.")] = 2
-    streams: Annotated[Count, Meta(description="Byte streams served at once by each HTTP process; more: 503.")] = 24
-    uploads: Annotated[Count, Meta(description="Uploads taken at once by each HTTP process; more: 503.")] = 6
+    streams: Annotated[Count, Meta(description="Byte streams served at once by each HTTP process; more: 503.")] = 32
+    uploads: Annotated[Count, Meta(description="Uploads taken at once by each HTTP process; more: 503.")] = 8
+    renders: Annotated[Count, Meta(description="Pictures made at once by each HTTP process; more: 503.")] = 8
     searches: Annotated[
         Count, Meta(description="Searches and everything else answered at once by each HTTP process; more: 503.")
     ] = 12
@@ -69,6 +70,9 @@ class Settings(msgspec.Struct, frozen=True):
     ] = 7
     digest_days: Annotated[Days, Meta(description="Days within which each object is read and held against its digest.")] = 90
     token_seconds: Annotated[int, Meta(ge=1, le=300, description="Life of an access token; at most 300.")] = 300
+    node_seconds: Annotated[
+        Seconds, Meta(description="How long a node may keep a call waiting, at a time for an object's bytes, else in all.")
+    ] = 20
     node_min_version: Annotated[
         str, Meta(description="Orthanc version below which a node is refused; empty: `doctor` warns below 1.13.0.")
     ] = ""

@@ -3,12 +3,12 @@
 import os
 import secrets
 import socket
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
+from adapters.nodes.breaker import BreakerNode
 from adapters.nodes.folder import FolderNode
 from adapters.nodes.orthanc import OrthancNode
 from adapters.nodes.port import Node
@@ -42,7 +42,7 @@ def runtime(
     return Runtime(
         settings=settings,
         store=store,
-        node_of=Nodes(data),
+        node_of=Nodes(data, settings.node_seconds),
         quarantine=FolderNode("quarantine", data / "quarantine"),
         accesses=Accesses(store),
         clock=clock,
@@ -63,26 +63,28 @@ def _keep_private(data: Path) -> None:
 
 
 class Nodes:
-    """Opens nodes by their rows, each once; an embedded folder with a relative URL lies in the data directory."""
+    """Opens nodes by their rows and keeps them, each behind its breaker.
 
-    def __init__(self, data: Path) -> None:
-        self._data = data
+    An embedded folder with a relative URL lies in the data directory. `patience` is in seconds, as `OrthancNode` has it.
+    """
+
+    def __init__(self, data: Path, patience: float) -> None:
+        self._data, self._patience = data, patience
         self._opened: dict[tuple[str, str, str, str | None, frozenset[str]], Node] = {}
-        self._lock = threading.Lock()
 
     def __call__(self, row: NodeRow) -> Node:
         """The node this row describes."""
         key = (row.kind, row.name, row.url, row.secret_file, row.allow)
-        with self._lock:
-            if key not in self._opened:
-                self._opened[key] = self._open(row)
-            return self._opened[key]
+        node = self._opened.get(key)
+        if node is None:  # opened without a lock: a folder whose disk hangs must not keep who wants another node waiting
+            node = self._opened.setdefault(key, BreakerNode(self._open(row)))
+        return node
 
     def _open(self, row: NodeRow) -> Node:
         if row.kind == "folder":
             return FolderNode(row.name, self._data / row.url)
         user, _, password = Path(row.secret_file or os.devnull).read_text().strip().partition(":")
-        return OrthancNode(row.name, row.url, user, password, allow=row.allow)
+        return OrthancNode(row.name, row.url, user, password, allow=row.allow, patience=self._patience)
 
 
 def placeholders() -> frozenset[str]:

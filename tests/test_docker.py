@@ -215,5 +215,5 @@ def test_the_orthanc_of_the_compose_file_is_a_node_that_nothing_is_said_against(
         assert node.probe() == []
         sample = builders.sample("ct/lung_lctsc_ct01.dcm")
         place = node.store(parse_file("ct01.dcm", sample, frozenset()).node_file, sample)
-        with node.open(place) as stored:
+        with node.open(place, len(sample)) as stored:
             assert stored.read() == sample

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adapters.disk import NO_ROOM
-from adapters.nodes.port import Health, NodeFile
+from adapters.nodes.port import Health, NodeFile, other_size
 from mappings.failures import Failure, Full, NotFound, Unavailable
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -52,14 +52,16 @@ class FolderNode:
         """See `Node.place_of`: the file's SHA-256 in hexadecimal."""
         return file.digest.hex()
 
-    def open(self, place: str, start: int = 0, length: int | None = None) -> BinaryIO:
+    def open(self, place: str, size: int, start: int = 0, length: int | None = None) -> BinaryIO:
         """See `Node.open`. Here the stream can also seek within its range."""
         with self._door():
             try:
                 descriptor = os.open(self._path(place), os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError as error:
                 raise self._not_there() from error
-            size = os.fstat(descriptor).st_size
+            if os.fstat(descriptor).st_size != size:
+                os.close(descriptor)
+                raise other_size(self.name)
         end = size if length is None else min(size, start + length)
         return io.BufferedReader(_Range(descriptor, start, end), _BUFFER)
 
@@ -86,20 +88,20 @@ class FolderNode:
                 yield from _names(self._objects / first)
 
     def check(self) -> Health:
-        """See `Node.check`."""
-        if self._incoming.is_dir() and os.access(self._incoming, os.W_OK | os.X_OK):
-            return Health(ok=True, sentence=f"The folder of node {self.name} can be written to.", version="folder")
-        return Health(ok=False, sentence=f"The folder of node {self.name} is missing or can't be written to.", version="folder")
+        """See `Node.check`. Its room is what an ordinary user may still fill."""
+        try:
+            writable, room = os.access(self._incoming, os.W_OK | os.X_OK), os.statvfs(self._objects)
+        except OSError:
+            writable = False
+        if not writable:
+            sentence = f"The folder of node {self.name} is missing or can't be written to."
+            return Health(ok=False, sentence=sentence, version="folder")
+        sentence = f"The folder of node {self.name} can be written to."
+        return Health(ok=True, sentence=sentence, version="folder", free=room.f_bavail * room.f_frsize)
 
     def probe(self) -> list[str]:
         """See `Node.probe`: only the owner reaches the files and nothing changes bytes, so there is nothing to refuse."""
         return []
-
-    def free_bytes(self) -> int | None:
-        """See `Node.free_bytes`: what an ordinary user may still fill."""
-        with self._door():
-            room = os.statvfs(self._objects)
-        return room.f_bavail * room.f_frsize
 
     def _path(self, place: str) -> Path:
         if not _DIGEST.fullmatch(place):  # a place is a name of ours: anything else could leave the folder
@@ -149,7 +151,7 @@ class FolderNode:
     def _translated(self, error: OSError) -> Failure:
         if error.errno in NO_ROOM:
             return Full("node-full", f"Node {self.name} has no room left.")
-        return Unavailable("node-unavailable", f"The folder of node {self.name} can't be used: {error.strerror}.")
+        return Unavailable("node-failed", f"The folder of node {self.name} can't be used: {error.strerror}.")
 
 
 class _Range(io.RawIOBase):

@@ -11,10 +11,12 @@ from a power cut only as far as the operating system has flushed it: a site that
 import contextlib
 import hashlib
 import io
+import json
 import re
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from http import HTTPStatus
 from typing import Any, BinaryIO, cast
 
 import requests
@@ -22,15 +24,20 @@ import urllib3
 from orthanc_api_client import OrthancApiClient, exceptions
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
-from requests.adapters import HTTPAdapter, Retry
 
-from adapters.nodes.port import Health, NodeFile
+from adapters.nodes.port import OTHER_SIZE, SILENT, Health, NodeFile, other_size, silent
+from adapters.nodes.transport import Allowance, Transport, allowed
 from mappings.failures import Busy, Conflict, Failure, Full, Invalid, NotFound, Unavailable
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
-_QUICK = (3.0, 5.0)
-_SLOW = (5.0, 60.0)
-"""Time-outs in seconds: to connect, and between two bytes of the answer."""
+_VERSION = re.compile(r"[\w.+-]{1,40}", re.ASCII)
+_UNKEPT = {"Failure", "FilteredOut"}
+_CONNECT_SECONDS = 3.0
+_QUICK_SECONDS = 5.0
+"""How long a node may take for what a person or a load balancer waits for."""
+_SLOWEST, _BUSY = 1_000_000, 20_000_000
+"""Bytes a second that a node has to manage beyond its patience: in all, and at a time (it may read all before it speaks)."""
+_JSON = 1 << 20
 _BUFFER = 256 * 1024
 _PAGE = 1000
 _PROBE_ROOT = 0x0ACC04D0_0DE0_4000_8000 << 48
@@ -46,10 +53,15 @@ Accord: each object is still compared with what was sent, and refused where it d
 
 
 class OrthancNode:
-    """`Node` on the Orthanc at `url`, with credentials. A place is Orthanc's own identifier of the instance."""
+    """`Node` on the Orthanc at `url`, with credentials. A place is Orthanc's own identifier of the instance.
 
-    def __init__(self, name: str, url: str, user: str, password: str, allow: frozenset[str] = frozenset()) -> None:
-        self.name = name
+    `patience` is how many seconds the node may keep a call waiting: at a time for an object's bytes, in all for anything else.
+    """
+
+    def __init__(
+        self, name: str, url: str, user: str, password: str, allow: frozenset[str] = frozenset(), patience: float = 20
+    ) -> None:
+        self.name, self._patience = name, patience
         self._url = url.rstrip("/") + "/"
         self._credentials = (user, password)
         self._allow = allow
@@ -62,7 +74,7 @@ class OrthancNode:
         if "overwrite" in self._allow:
             self._refuse_other(self.place_of(file), content)
         status, place = self._upload(content)
-        if self._digest(place) != _md5(content):
+        if not self._holds(place, content):
             raise self._altered(status, place)
         return place
 
@@ -72,20 +84,26 @@ class OrthancNode:
         digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         return "-".join(digest[at : at + 8] for at in range(0, 40, 8))
 
-    def open(self, place: str, start: int = 0, length: int | None = None) -> BinaryIO:
+    def open(self, place: str, size: int, start: int = 0, length: int | None = None) -> BinaryIO:
         """See `Node.open`. Asks for the range; where the node sends everything (before 1.12.5), skips to it."""
-        last = "" if length is None else start + length - 1
-        whole = start == 0 and length is None
-        headers = {} if whole else {"Range": f"bytes={start}-{last}"}
-        if length == 0:
+        end = size if length is None else min(size, start + length)
+        if start >= end:
             return io.BytesIO()
-        answer = self._call("get", self._file(place), headers=headers, stream=True)
-        skip = 0 if answer.headers.get("Content-Range", "").startswith(f"bytes {start}-") else start
-        return io.BufferedReader(_Body(answer, skip, length, self._broke_off()), _BUFFER)
+        headers = {} if (start, end) == (0, size) else {"Range": f"bytes={start}-{end - 1}"}
+        answer = self._call("get", self._file(place), self._for_object(size), headers=headers, stream=True)
+        try:
+            _refuse_page(answer)
+            ranged = self._is_ranged(answer, size, start, end)
+        except Unavailable:
+            answer.close()
+            raise
+        body = _Body(answer, self.name, 0 if ranged else start, end - start, ends=ranged or end == size)
+        return io.BufferedReader(body, _BUFFER)
 
     def size(self, place: str) -> int:
         """See `Node.size`: asked of the file, of which one byte is wanted; what `…/size` says was written down at its storing."""
         with contextlib.closing(self._call("get", self._file(place), headers={"Range": "bytes=0-0"}, stream=True)) as answer:
+            _refuse_page(answer)
             said = answer.headers.get("Content-Range", answer.headers.get("Content-Length", "")).rpartition("/")[2]
         if not said.isdecimal():
             raise _not_orthanc()
@@ -100,14 +118,14 @@ class OrthancNode:
         """See `Node.places`: all instances, by pages."""
         since, page = 0, [""]
         while page:
-            page = self._call("get", "instances", params={"since": since, "limit": _PAGE}).json()
+            page = _page(self._call("get", "instances", params={"since": since, "limit": _PAGE}))
             yield from page
             since += len(page)
 
     def check(self) -> Health:
-        """See `Node.check`."""
+        """See `Node.check`. Orthanc tells what it uses, never what is left."""
         try:
-            version = str(self._system()["Version"])
+            version = self._system()["Version"]
         except Failure as failure:
             return Health(ok=False, sentence=failure.sentence, version="")
         return Health(ok=True, sentence=f"Node {self.name} answers.", version=f"Orthanc {version}")
@@ -121,13 +139,9 @@ class OrthancNode:
             names.add("anonymous")
         return [f"{name}: {sentence}" for name, sentence in REFUSALS.items() if name in names - self._allow]
 
-    def free_bytes(self) -> int | None:
-        """See `Node.free_bytes`: Orthanc tells what it uses, never what is left."""
-        return None
-
     def _refuse_other(self, place: str, content: memoryview) -> None:
         with contextlib.suppress(NotFound):
-            if self._digest(place) != _md5(content):
+            if not self._holds(place, content):
                 raise self._holds_other()
 
     def _altered(self, status: str, place: str) -> Failure:
@@ -139,37 +153,45 @@ class OrthancNode:
     def _holds_other(self) -> Conflict:
         return Conflict("node-holds-other", f"Node {self.name} holds other content under this SOP Instance UID.")
 
-    def _broke_off(self) -> Unavailable:
-        return Unavailable("node-broke-off", f"Node {self.name} broke off in the middle of an object.")
-
     def _upload(self, content: memoryview | bytes) -> tuple[str, str]:
         """Orthanc's status (`Success` or `AlreadyStored`) and the place; all statuses come with HTTP 200."""
-        answer = _json_object(self._call("post", "instances", data=content))
+        answer = _json_object(self._call("post", "instances", self._for_object(len(content)), data=content))
         status, place = str(answer.get("Status")), str(answer.get("ID"))
         if status not in {"Success", "AlreadyStored"}:
-            raise Unavailable("node-refused", f"Node {self.name} did not keep the object (status {status}).")
+            named = f" (status {status})" if status in _UNKEPT else ""
+            raise Unavailable("node-refused", f"Node {self.name} did not keep the object{named}.")
         return status, place
 
-    def _digest(self, place: str) -> str:
+    def _holds(self, place: str, content: memoryview) -> bool:
+        """Whether the stored file is this one: by its MD5 and, where Orthanc keeps none, its size."""
+        try:
+            return self._digest(place, len(content)) == _md5(content)
+        except Unavailable as failure:
+            if failure.code == OTHER_SIZE:
+                return False
+            raise
+
+    def _digest(self, place: str, size: int) -> str:
         """The MD5 of the stored file in hexadecimal: as Orthanc keeps it, else (`StoreMD5ForAttachments` false) read back."""
         with contextlib.suppress(NotFound):
-            return self._call("get", f"instances/{self._known(place)}/attachments/dicom/md5").text
-        with self.open(place) as stored:
+            return self._call("get", f"instances/{self._known(place)}/attachments/dicom/md5").content.decode("ascii", "replace")
+        with self.open(place, size) as stored:
             return hashlib.file_digest(cast("io.BufferedIOBase", stored), _new_md5).hexdigest()
 
     def _system(self) -> dict[str, Any]:
-        system = _json_object(self._call("get", "system", timeout=_QUICK))
-        if "Version" not in system:
+        system = _json_object(self._call("get", "system", self._quick()))
+        version = system.get("Version")
+        if not isinstance(version, str) or not _VERSION.fullmatch(version):
             raise _not_orthanc()
         return system
 
     def _answers_anybody(self) -> bool:
         try:
-            _Session(self._url).get("system", timeout=_QUICK, allow_redirects=False)
-        except exceptions.HttpError:
+            self._call("get", "system", self._quick(), session=_Session(self._url, self._refuse))
+        except Failure as failure:
+            if failure.code == SILENT:  # silence proves nothing
+                raise
             return False
-        except exceptions.OrthancApiException as error:  # silence proves nothing
-            raise self._silent() from error
         return True
 
     def _tried(self) -> set[str]:
@@ -181,12 +203,12 @@ class OrthancNode:
         place = ""
         try:
             place = self._upload(implicit)[1]
-            first = self._digest(place)
+            first = self._digest(place, len(implicit))
             self._upload(explicit)
-            second = self._digest(place)
+            second = self._digest(place, len(implicit))
             self.delete(place)
             self._upload(explicit)
-            alone = self._digest(place)
+            alone = self._digest(place, len(explicit))
         finally:
             if place:
                 self.delete(place)
@@ -201,27 +223,55 @@ class OrthancNode:
             raise NotFound("node-lacks", f"Node {self.name} does not hold this object.")
         return place
 
+    def _is_ranged(self, answer: requests.Response, size: int, start: int, end: int) -> bool:
+        """Whether the range was sent (RFC 9110 14.4), else the whole. Raises Unavailable where it is neither, by its head."""
+        ranged = answer.status_code == HTTPStatus.PARTIAL_CONTENT
+        told = answer.headers.get("Content-Range") in {f"bytes {start}-{end - 1}/{total}" for total in (size, "*")}
+        length = str(end - start if ranged else size)
+        if (ranged and not told) or answer.headers.get("Content-Length", length) != length:
+            raise other_size(self.name)
+        return ranged
+
     def _session(self) -> "_Session":
         if not hasattr(self._thread, "session"):
-            self._thread.session = _Session(self._url, *self._credentials)
+            self._thread.session = _Session(self._url, self._refuse, *self._credentials)
         session: _Session = self._thread.session
         return session
 
-    def _call(self, verb: str, path: str, **options: Any) -> requests.Response:
-        """One call, with time-outs, and every foreign error translated."""
-        call = getattr(self._session(), verb)
+    def _quick(self) -> Allowance:
+        return self._for_json(min(_QUICK_SECONDS, self._patience))
+
+    def _for_json(self, seconds: float) -> Allowance:
+        return Allowance(self.name, seconds=seconds, silence=seconds, most=_JSON)
+
+    def _for_object(self, size: int) -> Allowance:
+        """To send or take an object: twice its size and as much as for JSON, for headers and chunks."""
+        seconds, silence = self._patience + size / _SLOWEST, self._patience + size / _BUSY
+        return Allowance(self.name, seconds=seconds, silence=silence, most=2 * size + _JSON)
+
+    def _call(
+        self, verb: str, path: str, allowance: Allowance | None = None, session: "_Session | None" = None, **options: Any
+    ) -> requests.Response:
+        """One call, within its allowance (by default that of JSON), and every foreign error translated."""
+        call = getattr(session or self._session(), verb)
         try:
-            answer: requests.Response | None = call(path, **{"timeout": _SLOW, "allow_redirects": False} | options)
-        except exceptions.HttpError as error:
-            raise self._translated(error.http_status_code) from error
-        except (exceptions.OrthancApiException, requests.RequestException) as error:
-            raise self._silent() from error
+            with allowed(allowance or self._for_json(self._patience)):
+                connect = min(_CONNECT_SECONDS, self._patience)
+                answer: requests.Response | None = call(path, timeout=connect, allow_redirects=False, **options)
+        except (exceptions.OrthancApiException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
+            raise silent(self.name) from error
         if answer is None:  # how the client library drops the errors it has no class for
-            raise self._silent()
+            raise silent(self.name)
         return answer
 
-    def _silent(self) -> Unavailable:
-        return Unavailable("node-unavailable", f"Node {self.name} does not answer.")
+    def _refuse(self, answer: requests.Response, **_: object) -> None:
+        """Refuse an answer that is none before the library reads it: it would read a refusal whole, and unpack what is packed."""
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            answer.close()
+            raise _not_orthanc()
+        if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
+            answer.close()
+            raise self._translated(answer.status_code)
 
     def _translated(self, status: int | None) -> Failure:
         match status:
@@ -239,41 +289,47 @@ class OrthancNode:
 
 
 class _Session(OrthancApiClient):
-    """The client library's session, for one thread: no compression, no proxies of the environment, a second try only."""
+    """The client library's session, for one thread: over our transport, no compression, no proxies of the environment."""
 
-    def __init__(self, url: str, user: str | None = None, password: str | None = None) -> None:
+    def __init__(self, url: str, refuse: Callable[..., None], user: str | None = None, password: str | None = None) -> None:
         super().__init__(url, user, password, headers={"Accept-Encoding": "identity"})
         self._http_session.trust_env = False
-        # Orthanc ends a kept connection after a second; the library's own three retries would multiply every time-out by four.
-        once = Retry(total=1, allowed_methods=None, status=0, redirect=0, backoff_factor=0)
-        self._http_session.mount(url, HTTPAdapter(max_retries=once))
-        self._http_session.hooks["response"].append(_read_refusal)
+        self._http_session.mount(url, Transport())
+        self._http_session.hooks["response"].append(refuse)
 
 
 class _Body(io.RawIOBase):
-    """The body of an answer from byte `skip`, at most `length` bytes, that fails loudly when the node breaks off."""
+    """An answer's body: `length` bytes from byte `skip` on. Fails when the node breaks off or, where it `ends`, goes on."""
 
-    def __init__(self, answer: requests.Response, skip: int, length: int | None, broke_off: Unavailable) -> None:
-        self._answer, self._skip, self._left, self._broke_off = answer, skip, length, broke_off
+    def __init__(self, answer: requests.Response, node: str, skip: int, length: int, *, ends: bool) -> None:
+        self._answer, self._node, self._skip, self._left, self._ends = answer, node, skip, length, ends
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # io calls it with a memoryview
         while self._skip:
-            skipped = self._read(min(self._skip, _BUFFER))
-            self._skip = self._skip - len(skipped) if skipped else 0
-        data = self._read(len(buffer) if self._left is None else min(len(buffer), self._left))
-        if self._left is not None:
-            self._left -= len(data)
+            self._skip -= len(self._some(min(self._skip, _BUFFER)))
+        if not self._left:
+            return 0
+        data = self._some(min(len(buffer), self._left))
+        self._left -= len(data)
+        if self._ends and not self._left and self._read(1):
+            raise other_size(self._node)
         buffer[: len(data)] = data
         return len(data)
+
+    def _some(self, most: int) -> bytes:
+        data = self._read(most)
+        if not data:
+            raise other_size(self._node)
+        return data
 
     def _read(self, most: int) -> bytes:
         try:
             data: bytes = self._answer.raw.read(most, decode_content=False)
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise self._broke_off from error
+            raise Unavailable("node-broke-off", f"Node {self._node} broke off in the middle of an object.") from error
         return data
 
     def close(self) -> None:
@@ -281,20 +337,33 @@ class _Body(io.RawIOBase):
         super().close()
 
 
-def _read_refusal(answer: requests.Response, **_: object) -> None:
-    """Read an error's body, which the library leaves on a streamed answer: else each one would hold a connection."""
-    if not answer.ok:
-        answer.content  # noqa: B018 - reading is what it does
+def _refuse_page(answer: requests.Response) -> None:
+    """Raise Unavailable for a page in an object's place, a proxy's: no object is at fault."""
+    if answer.headers.get("Content-Type", "").startswith(("text/", "application/json")):
+        raise _not_orthanc()
+
+
+def _json(answer: requests.Response) -> object:
+    try:
+        value: object = json.loads(answer.content)
+    except (ValueError, RecursionError):
+        raise _not_orthanc() from None
+    return value
 
 
 def _json_object(answer: requests.Response) -> dict[str, Any]:
-    try:
-        value: object = answer.json()
-    except requests.RequestException:
-        value = None
+    value = _json(answer)
     if not isinstance(value, dict):  # a ZIP is answered with an array
         raise _not_orthanc()
     return value
+
+
+def _page(answer: requests.Response) -> list[str]:
+    """A page of identifiers."""
+    page = _json(answer)
+    if not isinstance(page, list) or len(page) > _PAGE or not all(isinstance(one, str) and _ID.fullmatch(one) for one in page):
+        raise _not_orthanc()
+    return page
 
 
 def _not_orthanc() -> Unavailable:
@@ -303,7 +372,7 @@ def _not_orthanc() -> Unavailable:
 
 def _told(system: dict[str, Any]) -> set[str]:
     """What `/system` says: OverwriteInstances a boolean, since 1.13 maybe "Never" or when; IngestTranscoding a syntax or ""."""
-    overwrites = system["OverwriteInstances"] not in {False, "Never"}
+    overwrites = system["OverwriteInstances"] not in (False, "Never")
     return {name for name, is_so in (("overwrite", overwrites), ("transcoding", bool(system["IngestTranscoding"]))) if is_so}
 
 

@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
+from mappings.failures import Unavailable
+
 
 @dataclass(frozen=True, slots=True)
 class NodeFile:
@@ -23,11 +25,12 @@ class NodeFile:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """How a node is right now: a yes or no, a sentence for the operator, and the version it says it has."""
+    """How a node is: a yes or no, a sentence for the operator, the version it says it has; bytes of room where it can tell."""
 
     ok: bool
     sentence: str
     version: str
+    free: int | None = None
 
 
 class Node(Protocol):
@@ -35,8 +38,9 @@ class Node(Protocol):
 
     A `place` is the node's own name for one stored file: opaque, free of patient values, kept in custody. Bytes are never
     edited: what `open` gives is what `store` was given. Nothing of the node's own error types passes this door: a node that
-    can't be reached, is slow beyond its time-out or refuses the credentials raises `Unavailable`, one without room `Full`.
-    Every call may be made again; the node itself tries at most twice, and only where an answer failed to come.
+    can't be reached, keeps us waiting too long, refuses the credentials or answers other than it was asked raises `Unavailable`,
+    one without room `Full`. Every call may be made again; the node itself tries at most twice, and only where a connection ended
+    without an answer.
     """
 
     name: str
@@ -58,11 +62,12 @@ class Node(Protocol):
         """
         ...
 
-    def open(self, place: str, start: int = 0, length: int | None = None) -> BinaryIO:
-        """The file from byte `start` (within the file), `length` bytes or to its end; a longer range stops at the end.
+    def open(self, place: str, size: int, start: int = 0, length: int | None = None) -> BinaryIO:
+        """The file of `size` bytes from byte `start` (within it), `length` bytes or to its end; a longer range stops at the end.
 
-        Read forward only, and close it. Raises `NotFound`; reading raises `Unavailable` when the node breaks off, so a short
-        read is never taken for the end.
+        Read forward only, and close it. Raises `NotFound`. `size` is what custody says: no more is read of anything, and a file
+        of another size is `Unavailable`, here where that shows already, else when the difference is met. So is a node that breaks
+        off: a short read is never taken for the end.
         """
         ...
 
@@ -79,7 +84,7 @@ class Node(Protocol):
         ...
 
     def check(self) -> Health:
-        """Whether the node can be used now. Quick, without side effects; answers instead of raising."""
+        """Whether the node can be used now, and its room. Quick, without side effects; answers instead of raising."""
         ...
 
     def probe(self) -> list[str]:
@@ -89,6 +94,15 @@ class Node(Protocol):
         """
         ...
 
-    def free_bytes(self) -> int | None:
-        """Room left in bytes, or None where the node can't tell."""
-        ...
+
+SILENT, OTHER_SIZE = "node-unavailable", "node-other-size"
+
+
+def silent(node: str) -> Unavailable:
+    """The failure of a node that does not answer, whatever it is asked."""
+    return Unavailable(SILENT, f"Node {node} does not answer.")
+
+
+def other_size(node: str) -> Unavailable:
+    """The failure of a node that gives more or less of an object than custody says there is."""
+    return Unavailable(OTHER_SIZE, f"Node {node} gives another number of bytes than it was given.")

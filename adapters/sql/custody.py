@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Update, and_, bindparam, delete, exists, func, or_, select, text, update
+from sqlalchemy import Connection, Delete, Select, Update, and_, bindparam, delete, exists, func, or_, select, text, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import insert_one, stamp
@@ -252,15 +252,22 @@ def holds(connection: Connection, key: int) -> bool:
 
 
 def expired(connection: Connection, now: datetime, limit: int = 100) -> list[CustodyRow]:
-    """Claims whose lease has ended."""
-    late = select(t.custody).where(_c.state == State.RECEIVING, _c.lease <= stamp(now)).order_by(_c.lease).limit(limit)
+    """Claims whose lease has ended, at most `limit` of each node."""
+    late = _some_of_each_node(_c.lease, limit, _c.state == State.RECEIVING, _c.lease <= stamp(now))
     return [_row(r) for r in connection.execute(late)]
 
 
 def awaiting_deletion(connection: Connection, now: datetime, limit: int = 100) -> list[CustodyRow]:
-    """Rows whose bytes are to be deleted where they rest and nobody is deleting now: withdrawn, refused or superseded."""
-    free = select(t.custody).where(_c.state.in_(AWAITING_DELETION), _FREE).order_by(_c.id).limit(limit)
+    """Rows whose bytes are to be deleted where they rest and nobody is deleting now (withdrawn, refused, superseded); so too."""
+    free = _some_of_each_node(_c.id, limit, _c.state.in_(AWAITING_DELETION), _FREE)
     return [_row(r) for r in connection.execute(free, {"now": stamp(now)})]
+
+
+def _some_of_each_node(first: Any, limit: int, *conditions: Any) -> Select[Any]:
+    """The first rows of each node and of the quarantine, so that one that does not answer hides nobody else's."""
+    turn = func.row_number().over(partition_by=(_c.node, _c.quarantined), order_by=first)
+    ranked = select(_c.id, turn.label("turn")).where(*conditions).subquery()
+    return select(t.custody).join(ranked, ranked.c.id == _c.id).where(ranked.c.turn <= limit).order_by(first)
 
 
 def place_in_use(connection: Connection, row: CustodyRow) -> bool:

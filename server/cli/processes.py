@@ -44,7 +44,7 @@ def web(settings: Settings) -> int:
         return 1
     wiring.runtime(settings).close()  # the schema is there before the processes start
     os.environ[PARENT] = str(os.getpid())  # to the processes that Granian starts
-    threads = settings.streams + settings.uploads + settings.searches + settings.forms + 4
+    threads = settings.streams + settings.uploads + settings.renders + settings.searches + settings.forms + 4
     Granian(
         "server.cli.processes:factory",
         address=settings.bind,

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from adapters.nodes.port import SILENT
 from adapters.sql import custody, part_digests
 from adapters.sql.custody import CustodyRow
 from adapters.sql.node import NodeRow
@@ -138,8 +139,8 @@ def _look_at(runtime: Runtime, row: CustodyRow, *, digests: bool) -> Finding:
         sound = _read(runtime, row) if digests else node.size(row.place) == row.instance.size
     except NotFound:
         return Finding.LOST
-    except Unavailable:
-        if node.check().ok:  # an Orthanc fails where its file is gone
+    except Unavailable as failure:
+        if failure.code != SILENT and node.check().ok:  # an Orthanc fails where its file is gone
             return Finding.LOST
         raise
     return Finding.SOUND if sound else Finding.CHANGED

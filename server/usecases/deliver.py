@@ -25,7 +25,7 @@ from consent.policy import Decision, VisibleDatasets, decide
 from consent.subject import Role, Subject
 from mappings.failures import Failure, Forbidden, Gone, NotFound, Unavailable
 from mappings.query import AllOf, Level, OneOf, Page, Query
-from server.usecases.read_back import damaged, node_of, read_back, stream
+from server.usecases.read_back import damaged, open_copy, read_back, stream
 from server.usecases.runtime import Caller, Runtime
 
 MOST = 1_000_000
@@ -173,7 +173,7 @@ def _files(runtime: Runtime, use: Use) -> Iterator[File]:
     for located in use.objects:
         with _recording_breaks(runtime, use):
             _check(runtime, use, located)
-            source = node_of(runtime, located.copy).open(located.place)
+            source = open_copy(runtime, located.copy)
         with source:
             yield located, _chunks(runtime, use, located.copy, source)
 

@@ -2,12 +2,16 @@
 
 import shutil
 from dataclasses import dataclass
+from functools import partial
 
+from adapters.nodes.port import Health
+from adapters.nodes.watch import Watch
 from adapters.sql import governance, migrate
 from consent.node import NodeState
 from consent.subject import Role
 from mappings.failures import Failure
 from server.usecases.admission import MEGABYTE
+from server.usecases.node import ask_node
 from server.usecases.runtime import Caller, Runtime
 
 
@@ -19,11 +23,14 @@ class Ready:
     document: dict[str, object]
 
 
-def find_troubles(runtime: Runtime) -> list[str]:
-    """What is wrong now, in sentences for the operator; empty when nothing is."""
+def find_troubles(runtime: Runtime, watch: Watch | None = None) -> list[str]:
+    """What is wrong now, in sentences for the operator; empty when nothing is.
+
+    A node is asked and waited for; with a `watch`, it is as that knows it, and nobody waits.
+    """
     if hindrance := find_hindrance(runtime):
         return [hindrance]
-    return [*_written(runtime), *_disk(runtime), *_nodes(runtime)]
+    return [*_written(runtime), *_disk(runtime), *_nodes(runtime, watch)]
 
 
 def find_hindrance(runtime: Runtime) -> str | None:
@@ -54,28 +61,25 @@ def _disk(runtime: Runtime) -> list[str]:
     )
 
 
-def _nodes(runtime: Runtime) -> list[str]:
+def _nodes(runtime: Runtime, watch: Watch | None) -> list[str]:
     with runtime.store.read() as connection:
-        rows = runtime.governance.current(connection).nodes.values()
-    return [trouble for row in rows if row.state is NodeState.LINKED for trouble in _node(runtime, row.id)]
+        rows = [row for row in runtime.governance.current(connection).nodes.values() if row.state is NodeState.LINKED]
+    asked = ((row.name, partial(ask_node, runtime, row)) for row in rows)
+    healths = ((name, watch.look(name, ask) if watch else ask()) for name, ask in asked)
+    return [trouble for name, health in healths if (trouble := _trouble(runtime, name, health))]
 
 
-def _node(runtime: Runtime, key: int) -> list[str]:
-    try:
-        with runtime.store.read() as connection:
-            node = runtime.node(connection, key)
-        health, free = node.check(), node.free_bytes()
-    except (Failure, OSError) as failure:
-        return [str(failure)]
+def _trouble(runtime: Runtime, name: str, health: Health) -> str | None:
     if not health.ok:
-        return [health.sentence]
-    short = free is not None and free < runtime.settings.min_free_mb * MEGABYTE
-    return [f"Only {(free or 0) // MEGABYTE} MB are free on the disk of node {node.name}."] if short else []
+        return health.sentence
+    if health.free is not None and health.free < runtime.settings.min_free_mb * MEGABYTE:
+        return f"Only {health.free // MEGABYTE} MB are free on the disk of node {name}."
+    return None
 
 
-def check_readiness(runtime: Runtime, caller: Caller) -> Ready:
-    """The status for anybody, the detail for the operator."""
-    troubles = find_troubles(runtime)
+def check_readiness(runtime: Runtime, caller: Caller, watch: Watch) -> Ready:
+    """The status for anybody, the detail for the operator. No node is waited for."""
+    troubles = find_troubles(runtime, watch)
     document: dict[str, object] = {"status": "not ready" if troubles else "ready"}
     if caller.subject.role is Role.OPERATOR:
         document["troubles"] = troubles

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from adapters.nodes.port import Node
 from adapters.sql import custody
-from adapters.sql.custody import CustodyRow
+from adapters.sql.custody import Copy, CustodyRow
 from mappings.failures import NotFound, Unavailable
 from server.usecases.keep import Changed, store
 from server.usecases.naming import require
@@ -22,7 +22,7 @@ def mend(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> bool:
     where another mends it or it has left our care, and what `store` raises.
     """
     node = node_of(runtime, row)
-    if row.damaged is None and not _is_lost(node, row.place):
+    if row.damaged is None and not _is_lost(node, row.copy):
         return False
     if row.instance.file_digest != parsed.instance.file_digest:
         raise Unavailable("object-damaged", "The stored copy is lost or damaged, and this one differs. The operator is told.")
@@ -52,9 +52,9 @@ def mend_from(runtime: Runtime, name: str, files: Iterable[Path], looked: Callab
     return sorted(row.instance.sop_uid for row in wanted.values())
 
 
-def _is_lost(node: Node, place: str) -> bool:
+def _is_lost(node: Node, copy: Copy) -> bool:
     try:
-        node.open(place).close()
+        node.open(copy.place, copy.size).close()
     except Unavailable:
         return False
     except NotFound:

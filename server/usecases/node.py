@@ -3,13 +3,14 @@
 import ipaddress
 from collections.abc import Sequence
 
+from adapters.nodes.port import Health
 from adapters.sql import jobs
 from adapters.sql import node as nodes
 from adapters.sql.ledger import About, record
 from adapters.sql.node import NodeRow
 from consent.entries import NodeAdded, NodeMoved
 from consent.node import MOVES, Hosting
-from mappings.failures import Invalid
+from mappings.failures import Failure, Invalid
 from server.usecases.naming import check_new, check_words, require
 from server.usecases.runtime import Runtime
 
@@ -61,6 +62,14 @@ def move_node(runtime: Runtime, actor: str, name: str, verb: str) -> None:
         row = require(nodes.find(connection, name), "node", name)
         nodes.move(connection, row.id, verb, state, actor, now)
         record(connection, NodeMoved(verb=verb, node=name, state=str(state)), now, actor, About())
+
+
+def ask_node(runtime: Runtime, row: NodeRow) -> Health:
+    """How a node is; one that can't even be opened (its secret is gone) is not well."""
+    try:
+        return runtime.node_of(row).check()
+    except (Failure, OSError) as why:
+        return Health(ok=False, sentence=f"Node {row.name} can't be used: {why}", version="")
 
 
 def list_nodes(runtime: Runtime) -> tuple[NodeRow, ...]:

@@ -15,7 +15,7 @@ from hashlib import sha256
 from typing import BinaryIO
 
 from adapters.disk import filling
-from adapters.nodes.port import Node
+from adapters.nodes.port import OTHER_SIZE, Node
 from adapters.sql import custody, part_digests
 from adapters.sql.custody import Copy, CustodyRow
 from mappings.digests import BLOCK, are_blocks
@@ -45,6 +45,12 @@ def damaged() -> Unavailable:
     return Unavailable("object-damaged", "Its stored copy is damaged, so it is given to nobody until it is mended.")
 
 
+def open_copy(runtime: Runtime, copy: Copy, start: int = 0, length: int | None = None) -> BinaryIO:
+    """A file on its node, or a range of it, of the size that custody says. Raises NotFound or Unavailable."""
+    with _telling(runtime, copy):
+        return node_of(runtime, copy).open(copy.place, copy.size, start, length)
+
+
 def stream(runtime: Runtime, copy: Copy, source: BinaryIO) -> Iterator[bytes]:
     """A file's chunks from its open `source`, the last one once all of them have its digest. Raises Unavailable."""
     with _telling(runtime, copy):
@@ -53,7 +59,7 @@ def stream(runtime: Runtime, copy: Copy, source: BinaryIO) -> Iterator[bytes]:
 
 def read_back(runtime: Runtime, copy: Copy) -> memoryview:
     """A whole file, in memory or, when large, in a mapped temporary file. Raises NotFound or Unavailable."""
-    with node_of(runtime, copy).open(copy.place) as source:
+    with open_copy(runtime, copy) as source:
         chunks = stream(runtime, copy, source)
         if copy.size <= IN_MEMORY:
             return memoryview(b"".join(chunks))
@@ -65,11 +71,11 @@ def read_back(runtime: Runtime, copy: Copy) -> memoryview:
 
 def is_sound(runtime: Runtime, copy: Copy) -> bool:
     """Whether a file, read through, is what came. Raises NotFound, and Unavailable where its node breaks off."""
-    with node_of(runtime, copy).open(copy.place) as source:
-        try:
+    try:
+        with _sized(), node_of(runtime, copy).open(copy.place, copy.size) as source:
             deque(_believed(copy, source), maxlen=0)
-        except _Mismatch:
-            return False
+    except _Mismatch:
+        return False
     return True
 
 
@@ -103,7 +109,7 @@ def read_frame(runtime: Runtime, copy: Copy, frame: int) -> memoryview | None:
 
 
 def _range(runtime: Runtime, copy: Copy, start: int, length: int) -> memoryview:
-    with node_of(runtime, copy).open(copy.place, start, length) as source:
+    with _telling(runtime, copy), open_copy(runtime, copy, start, length) as source:
         return memoryview(source.read(length))
 
 
@@ -122,10 +128,22 @@ def _believed(copy: Copy, source: BinaryIO) -> Iterator[bytes]:
 
 
 @contextmanager
+def _sized() -> Iterator[None]:
+    """Let a file of another size than custody says be no match."""
+    try:
+        yield
+    except Unavailable as failure:
+        if failure.code == OTHER_SIZE:
+            raise _Mismatch from failure
+        raise
+
+
+@contextmanager
 def _telling(runtime: Runtime, copy: Copy) -> Iterator[None]:
     """Say in its row that a copy is damaged, and to who reads that it can't be had."""
     try:
-        yield
+        with _sized():
+            yield
     except _Mismatch:
         with runtime.store.write() as connection:
             custody.mark_damaged(connection, copy.custody, runtime.clock())

@@ -103,10 +103,14 @@ def purge(runtime: Runtime) -> int:
     """Delete the bytes of what was withdrawn, refused or superseded; a node that does not answer is asked again later."""
     with runtime.store.read() as connection:
         rows = custody.awaiting_deletion(connection, runtime.clock())
-    return sum(_purge(runtime, row) for row in rows)
+    silent: set[tuple[int, bool]] = set()
+    return sum(_purge(runtime, row, silent) for row in rows)
 
 
-def _purge(runtime: Runtime, row: CustodyRow) -> bool:
+def _purge(runtime: Runtime, row: CustodyRow, silent: set[tuple[int, bool]]) -> bool:
+    """Delete one object's bytes, unless its node has been silent in this round."""
+    if (row.node, row.quarantined) in silent:
+        return False
     now = runtime.clock()
     with runtime.store.write() as connection:
         custody.lock_study(connection, row.instance.study_uid)
@@ -118,6 +122,7 @@ def _purge(runtime: Runtime, row: CustodyRow) -> bool:
         if not shared:  # the same bytes have come again and rest there
             node_of(runtime, row).delete(row.place)
     except Failure:
+        silent.add((row.node, row.quarantined))
         return False
     with runtime.store.write() as connection:
         part_digests.forget(connection, row.id)

@@ -7,7 +7,7 @@ from adapters.sql.node import NodeRow
 from consent.node import NodeState
 from mappings.failures import Failure, Invalid
 from server.usecases.naming import require
-from server.usecases.node import list_nodes, move_node
+from server.usecases.node import ask_node, list_nodes, move_node
 from server.usecases.runtime import Runtime
 
 FIXED = "1.13.0"
@@ -44,9 +44,10 @@ def find_warning(row: NodeRow, version: str) -> str | None:
 
 def review_nodes(runtime: Runtime) -> list[str]:
     """What the operator should know of the linked nodes: why one should not be used, then whose release is old."""
-    linked = _linked(runtime)
-    refused = [f"Node {row.name}: {reason}" for row in linked for reason in _answered(runtime, row)]
-    warned = (find_warning(row, runtime.node_of(row).check().version) for row in linked)
+    asked = [(row, ask_node(runtime, row)) for row in _linked(runtime)]
+    answering = [(row, health.version) for row, health in asked if health.ok]  # of the others `health.find_troubles` has said
+    refused = [f"Node {row.name}: {reason}" for row, _ in answering for reason in _answered(runtime, row)]
+    warned = (find_warning(row, version) for row, version in answering)
     return [*refused, *(warning for warning in warned if warning)]
 
 
@@ -58,7 +59,7 @@ def _answered(runtime: Runtime, row: NodeRow) -> list[str]:
     try:
         return find_refusals(runtime, row)
     except Failure:
-        return []  # it does not answer, as `health.find_troubles` has said
+        return []  # it has just ceased to answer
 
 
 def suspend_unfit(runtime: Runtime, actor: str) -> list[str]:

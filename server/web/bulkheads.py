@@ -1,7 +1,8 @@
-"""Bulkheads: the threads of a process divided, so that stalled readers and senders never slow a search, nor one client others."""
+"""Bulkheads: a process's threads divided, so that stalled peers never slow a search, nor one client or node others."""
 
 import threading
 from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 
 from mappings.failures import Busy
@@ -16,18 +17,21 @@ class Bulkhead(StrEnum):
     """Small bodies, which anybody may send as slowly as they like: a token request needs no token."""
     STREAM = "stream"
     UPLOAD = "upload"
+    RENDER = "render"
 
 
 SHARED = frozenset({Bulkhead.SEARCH, Bulkhead.FORM})
 """Those of which one client has three quarters of a process's places at most: its dearest questions leave others room."""
+OF_NODES = frozenset({Bulkhead.STREAM, Bulkhead.UPLOAD, Bulkhead.RENDER})
+"""Those of which one node has three quarters at most: one that keeps its callers waiting leaves room for those of others."""
 
 
 class Bulkheads:
-    """The places of one process, and which client holds how many of the shared ones."""
+    """The places of one process, and how many of them each client or node holds."""
 
     def __init__(self, sizes: dict[Bulkhead, int]) -> None:
         self._free = dict(sizes)
-        self._shares = {bulkhead: max(1, sizes[bulkhead] * 3 // 4) for bulkhead in sizes.keys() & SHARED}
+        self._shares = {bulkhead: max(1, sizes[bulkhead] * 3 // 4) for bulkhead in sizes}
         self._held: Counter[tuple[Bulkhead, str]] = Counter()
         self._lock = threading.Lock()
 
@@ -39,44 +43,54 @@ class Bulkheads:
             self._free[bulkhead] -= 1
         return Place(self, bulkhead)
 
-    def claim(self, bulkhead: Bulkhead, client: str) -> None:
-        """Count a place as this client's. Raises Busy where it holds its share already."""
+    def claim(self, bulkhead: Bulkhead, holder: str) -> None:
+        """Count a place as this holder's (`client …`, `node …`). Raises Busy where it holds its share already."""
         with self._lock:
-            if self._held[bulkhead, client] >= self._shares[bulkhead]:
-                raise Busy("busy-share", f"This client has {self._shares[bulkhead]} {bulkhead} requests under way, its share.")
-            self._held[bulkhead, client] += 1
+            if self._held[bulkhead, holder] >= self._shares[bulkhead]:
+                kind = holder.partition(" ")[0]
+                raise Busy("busy-share", f"This {kind} has {self._shares[bulkhead]} {bulkhead} requests under way, its share.")
+            self._held[bulkhead, holder] += 1
 
-    def leave(self, bulkhead: Bulkhead, client: str | None) -> None:
-        """Give a place back, and the client's count of it."""
+    def leave(self, bulkhead: Bulkhead, holders: Iterable[str]) -> None:
+        """Give a place back, and its holders' count of it."""
         with self._lock:
             self._free[bulkhead] += 1
-            if client is not None:
-                self._held[bulkhead, client] -= 1
-                if not self._held[bulkhead, client]:
-                    del self._held[bulkhead, client]
+            for holder in holders:
+                self._held[bulkhead, holder] -= 1
+                if not self._held[bulkhead, holder]:
+                    del self._held[bulkhead, holder]
 
 
 class Place:
     """One request's place, held until it leaves, however often it does."""
 
-    __slots__ = ("_bulkhead", "_bulkheads", "_client", "_left")
+    __slots__ = ("_bulkhead", "_bulkheads", "_holders", "_left")
 
     def __init__(self, bulkheads: Bulkheads, bulkhead: Bulkhead) -> None:
         self._bulkheads, self._bulkhead = bulkheads, bulkhead
-        self._client: str | None = None
+        self._holders: set[str] = set()
         self._left = False
 
     def hold_for(self, client: str) -> None:
         """Let it be this client's, once it is known who asks. Raises Busy where that has its share of a shared bulkhead."""
         if self._bulkhead in SHARED:
-            self._bulkheads.claim(self._bulkhead, client)
-            self._client = client
+            self._claim(f"client {client}")
+
+    def hold_at(self, node: str) -> None:
+        """Let it be this node's too, once it is known whose bytes it is for. Raises Busy where that has its share."""
+        if self._bulkhead in OF_NODES:
+            self._claim(f"node {node}")
+
+    def _claim(self, holder: str) -> None:
+        if holder not in self._holders:
+            self._bulkheads.claim(self._bulkhead, holder)
+            self._holders.add(holder)
 
     def leave(self) -> None:
         """Give it back."""
         if not self._left:
             self._left = True
-            self._bulkheads.leave(self._bulkhead, self._client)
+            self._bulkheads.leave(self._bulkhead, self._holders)
 
 
 def bulkheads_of(settings: Settings) -> Bulkheads:
@@ -86,5 +100,6 @@ def bulkheads_of(settings: Settings) -> Bulkheads:
         Bulkhead.FORM: settings.forms,
         Bulkhead.STREAM: settings.streams,
         Bulkhead.UPLOAD: settings.uploads,
+        Bulkhead.RENDER: settings.renders,
     }
     return Bulkheads(sizes)

@@ -7,15 +7,18 @@ test walks the URL map. The caller is identified once for each request, by the c
 import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, g
+from flask import Blueprint, Flask, Response, current_app, g, has_app_context
 from flask import request as request  # noqa: PLC0414 - views take it from here
 from werkzeug.datastructures import MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
+from adapters.nodes.port import Node
+from adapters.sql.node import NodeRow
 from consent.conditions import Action
 from consent.subject import ANONYMOUS
 from mappings.failures import Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
@@ -105,6 +108,7 @@ class _Installed:
 
 def install(app: Flask, runtime: Runtime, identify: Identify, bulkheads: Bulkheads) -> None:
     """Make every request of this app find its runtime, its bulkhead and its caller."""
+    runtime = replace(runtime, node_of=partial(_node_of, runtime.node_of))
     app.extensions["accord"] = _Installed(runtime, identify, bulkheads, TrustedProxies(runtime.settings.trusted_proxies))
     app.before_request(_begin)
     app.teardown_request(_end)
@@ -125,6 +129,13 @@ def _begin() -> None:
     g.caller = _caller(route)
     if g.caller.subject is not ANONYMOUS:
         g.place.hold_for(g.caller.subject.id)
+
+
+def _node_of(opened: Callable[[NodeRow], Node], row: NodeRow) -> Node:
+    """The node, and this request's place counted as its; a body that streams has left the request, and been counted."""
+    if has_app_context() and (place := g.get("place")) is not None:
+        place.hold_at(row.name)
+    return opened(row)
 
 
 def _end(_error: BaseException | None) -> None:

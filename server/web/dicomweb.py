@@ -167,7 +167,7 @@ def _part(o: StoredInstance) -> tuple[str, int, str]:
 
 def _rendered_routes(routes: Door) -> None:
     for rule in (f"{INSTANCE}/rendered", f"{INSTANCE}/frames/<int:frame>/rendered"):
-        serves(routes, rule, Action.PREVIEW, scope="ImagingStudy.r")(rendered)
+        serves(routes, rule, Action.PREVIEW, scope="ImagingStudy.r", bulkhead=Bulkhead.RENDER)(rendered)
 
 
 def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response:

@@ -4,6 +4,7 @@ import json
 
 from flask import Response
 
+from adapters.nodes.watch import Watch
 from consent.conditions import Action
 from server.usecases import health
 from server.web.context import caller, respond, runtime, serves
@@ -12,7 +13,7 @@ from server.web.errors import Door, problem
 
 def door() -> Door:
     """`/health/live`, `/health/ready`."""
-    routes = Door("operations", problem)
+    routes, watch = Door("operations", problem), Watch()
 
     @serves(routes, "/health/live", Action.DISCOVER, anonymous=True, waits=False)
     def live() -> Response:
@@ -20,7 +21,7 @@ def door() -> Door:
 
     @serves(routes, "/health/ready", Action.DISCOVER, anonymous=True)
     def ready() -> Response:
-        readiness = health.check_readiness(runtime(), caller())
+        readiness = health.check_readiness(runtime(), caller(), watch)
         return respond(json.dumps(readiness.document).encode(), 200 if readiness.ok else 503)
 
     return routes

@@ -73,9 +73,9 @@ def row_of(store, key):
         return custody.by_id(connection, key)
 
 
-def put(store, state, *, holder=None):
+def put(store, state, *, holder=None, seen=SEEN):
     """The id of a row that stands in this state, whatever led there."""
-    key = claim(store)
+    key = claim(store, seen)
     lease = holder and stamp(LATER)
     with store.write() as connection:
         connection.execute(update(t.custody).where(t.custody.c.id == key).values(state=str(state), holder=holder, lease=lease))
@@ -201,6 +201,23 @@ def test_a_claim_given_up_is_expired_at_once(store):
         assert custody.expired(connection, NOW) == []
         custody.end_lease(connection, key, "me", NOW)
         assert [k.id for k in custody.expired(connection, NOW)] == [key]
+
+
+def test_a_node_that_does_not_answer_hides_no_other_nodes_rows(store):
+    """Its rows are the oldest, and more than are looked at in a round."""
+    with store.write() as connection:
+        shared = {"hosting": "central", "url": "", "networks": "", "allow": "", "state": "linked"}
+        other = governance.insert_row(connection, t.node, NOW, name="other", kind="folder", **shared)
+    keys = [
+        put(store, state, seen=replace(SEEN, sop_uid=f"1.2.3.1.{n}"))
+        for n, state in enumerate((State.RECEIVING, State.WITHDRAWN) * 4)
+    ]
+    with store.write() as connection:
+        connection.execute(update(t.custody).where(t.custody.c.id.in_(keys[-2:])).values(node=other))
+        connection.execute(update(t.custody).where(t.custody.c.state == State.RECEIVING).values(lease=t.custody.c.id))
+        expired, awaiting = (ask(connection, NOW, 2) for ask in (custody.expired, custody.awaiting_deletion))
+    assert [row.id for row in expired] == [keys[0], keys[2], keys[6]]
+    assert [row.id for row in awaiting] == [keys[1], keys[3], keys[7]]
 
 
 def test_a_lease_grows_with_the_object():

@@ -58,8 +58,8 @@ def put(node: Node, item: NodeFile, content: bytes) -> str:
     return node.store(item, memoryview(content))
 
 
-def get(node: Node, place: str, start: int = 0, length: int | None = None) -> bytes:
-    with node.open(place, start, length) as stream:
+def get(node: Node, place: str, size: int, start: int = 0, length: int | None = None) -> bytes:
+    with node.open(place, size, start, length) as stream:
         return stream.read()
 
 
@@ -82,12 +82,12 @@ def node(request: pytest.FixtureRequest) -> Node:
 class TestEveryNode:
     def test_gives_back_the_bytes_it_was_given(self, node):
         item, content = a_file()
-        assert get(node, put(node, item, content)) == content
+        assert get(node, put(node, item, content), len(content)) == content
 
     def test_keeps_a_preamble_and_trailing_padding_as_they_came(self, node):
         item, content = a_file(DataSetTrailingPadding=b"\0\0\0\0")
         content = b"II*\0" + content[4:]
-        assert get(node, put(node, replace(item, digest=hashlib.sha256(content).digest()), content)) == content
+        assert get(node, put(node, replace(item, digest=hashlib.sha256(content).digest()), content), len(content)) == content
 
     def test_knows_the_place_before_it_stores(self, node):
         item, content = a_file()
@@ -103,18 +103,18 @@ class TestEveryNode:
         place = put(node, item, content)
         with contextlib.suppress(Conflict):
             assert put(node, other_item, other) != place
-        assert get(node, place) == content
+        assert get(node, place, len(content)) == content
 
     @pytest.mark.parametrize(("start", "length"), [(0, 4), (128, 4), (300, 1), (5, None), (0, 0), (100, 10**6)])
     def test_opens_a_range_of_bytes(self, node, start, length):
         item, content = a_file()
         end = None if length is None else start + length
-        assert get(node, put(node, item, content), start, length) == content[start:end]
+        assert get(node, put(node, item, content), len(content), start, length) == content[start:end]
 
     def test_streams_large_objects_in_pieces(self, node):
         item, content = a_file(pixels=os.urandom(16 * 40_000))
         place, pieces = put(node, item, content), []
-        with node.open(place, 200_001) as stream:
+        with node.open(place, len(content), 200_001) as stream:
             while piece := stream.read(100_000):
                 pieces.append(piece)
         assert b"".join(pieces) == content[200_001:]
@@ -123,9 +123,9 @@ class TestEveryNode:
     def test_may_be_closed_before_the_end(self, node):
         item, content = a_file(pixels=bytes(16 * 40_000))
         place = put(node, item, content)
-        with node.open(place) as stream:
+        with node.open(place, len(content)) as stream:
             stream.read(10)
-        assert get(node, place) == content
+        assert get(node, place, len(content)) == content
 
     def test_says_the_size_of_a_file(self, node):
         item, content = a_file()
@@ -139,12 +139,12 @@ class TestEveryNode:
         node.delete(place)
         assert place not in set(node.places())
         with pytest.raises(NotFound):
-            node.open(place)
+            node.open(place, 100)
 
     def test_stores_again_after_a_delete(self, node):
         item, content = a_file()
         node.delete(put(node, item, content))
-        assert get(node, put(node, item, content)) == content
+        assert get(node, put(node, item, content), len(content)) == content
 
     def test_lists_its_places(self, node):
         places = {put(node, *a_file()) for _ in range(3)}
@@ -153,7 +153,7 @@ class TestEveryNode:
     @pytest.mark.parametrize("place", [NOBODY, NO_INSTANCE, "", "../../etc/passwd", "../system"])
     def test_does_not_find_what_is_not_there(self, node, place):
         with pytest.raises(NotFound) as caught:
-            node.open(place)
+            node.open(place, 100)
         assert caught.value.code == "node-lacks"
         assert node.name in caught.value.sentence
 
@@ -167,8 +167,17 @@ class TestEveryNode:
         assert set(node.places()) == before
 
     def test_tells_its_room_or_that_it_can_not(self, node):
-        room = node.free_bytes()
+        room = node.check().free
         assert room is None or room > 0
+
+    @pytest.mark.parametrize("wrong", [-1, 1])
+    def test_breaks_off_where_a_file_is_not_as_long_as_custody_says(self, node, wrong):
+        item, content = a_file(pixels=bytes(16 * 40_000))
+        place = put(node, item, content)
+        for start, length in ((0, None), (1000, None), (0, len(content) + wrong), (1000, len(content))):
+            with pytest.raises(Unavailable) as caught:
+                get(node, place, len(content) + wrong, start, length)
+            assert caught.value.code == "node-other-size"
 
     def test_keeps_one_copy_when_many_store_the_same_at_once(self, node):
         item, content = a_file(pixels=bytes(16 * 4000))
@@ -233,7 +242,7 @@ class TestFolder:
         with pytest.raises(Unavailable):
             put(folder, item, content)
         with pytest.raises(NotFound):
-            folder.open(folder.place_of(item))
+            folder.open(folder.place_of(item), len(content))
 
     def test_says_when_its_folder_is_gone(self, folder, tmp_path):
         (tmp_path / "node" / "incoming").rmdir()
@@ -241,18 +250,20 @@ class TestFolder:
         with pytest.raises(Unavailable) as caught:
             put(folder, *a_file())
         assert str(tmp_path) not in caught.value.sentence
+        assert caught.value.code == "node-failed", "it was told at once, so it is not a node that does not answer"
 
     def test_seeks_within_a_range(self, folder):
         item, content = a_file()
-        with folder.open(put(folder, item, content), 100, 200) as stream:
+        with folder.open(put(folder, item, content), len(content), 100, 200) as stream:
             assert stream.seek(28) == 28
             assert stream.read(4) == b"DICM"
             assert stream.seek(0, io.SEEK_END) == 200
             assert stream.read() == b""
 
     def test_tells_a_file_cut_short_from_its_end(self, folder, tmp_path):
-        place = put(folder, *a_file(pixels=bytes(16 * 40_000)))
-        with folder.open(place) as stream:
+        item, content = a_file(pixels=bytes(16 * 40_000))
+        place = put(folder, item, content)
+        with folder.open(place, len(content)) as stream:
             stream.read(10)
             os.truncate(tmp_path / "node" / "objects" / place[:2] / place, 1000)
             with pytest.raises(Unavailable):
@@ -286,7 +297,7 @@ class TestOrthanc:
         place = put(node, item, content)
         original = requests.Session.send
         monkeypatch.setattr(requests.Session, "send", lambda self, request, **more: kept(sent, original(self, request, **more)))
-        assert get(node, place) == content
+        assert get(node, place, len(content)) == content
         assert [answer.headers.get("Content-Encoding") for answer in sent] == [None]
         trap = requests.get(
             f"{orthanc.url}/instances/{place}/file", auth=(orthanc.user, orthanc.password), stream=True, timeout=10
@@ -301,7 +312,7 @@ class TestOrthanc:
         node = orthanc_node(orthanc)
         places = [put(node, item, content), put(node, twin_item, twin)]
         assert places == [node.place_of(item), node.place_of(twin_item)]
-        assert [get(node, place) for place in places] == [content, twin]
+        assert [get(node, *stored) for stored in zip(places, (len(content), len(twin)), strict=True)] == [content, twin]
 
     @pytest.mark.parametrize(
         ("patient", "characters"),
@@ -345,7 +356,7 @@ class TestOrthanc:
             place = put(node, item, content)
             with pytest.raises(Conflict):
                 put(node, other_item, other)
-            assert get(node, place) == content
+            assert get(node, place, len(content)) == content
 
     def test_keeps_nothing_that_the_node_changed_where_transcoding_is_allowed(self):
         with orthanc_server(IngestTranscoding="1.2.840.10008.1.2.4.70") as server:
@@ -360,7 +371,7 @@ class TestOrthanc:
         other_item, other = a_file(uid=item.sop_instance_uid, pixels=b"\1" * 512)
         with orthanc_server(StoreMD5ForAttachments=False) as server:
             node = orthanc_node(server)
-            assert get(node, put(node, item, content)) == content
+            assert get(node, put(node, item, content), len(content)) == content
             assert put(node, item, content) == node.place_of(item)
             with pytest.raises(Conflict):
                 put(node, other_item, other)
@@ -370,7 +381,7 @@ class TestOrthanc:
         with orthanc_server(StorageCompression=True) as server:
             node = orthanc_node(server)
             assert node.probe() == []
-            assert get(node, put(node, item, content), 128, 4) == content[128:132]
+            assert get(node, put(node, item, content), len(content), 128, 4) == content[128:132]
 
     def test_says_when_its_credentials_are_refused(self, orthanc):
         node = OrthancNode("site", orthanc.url, orthanc.user, "not this one")
@@ -384,7 +395,7 @@ class TestOrthanc:
         node = OrthancNode("site", f"http://127.0.0.1:{free_port}", "accord", "secret")
         assert node.check().sentence == "Node site does not answer."
         with pytest.raises(Unavailable):
-            node.open(NO_INSTANCE)
+            node.open(NO_INSTANCE, 100)
 
     def test_holds_what_it_acknowledged_after_the_node_is_killed(self):
         """kill -9 of the node, then the same folders under a new process."""
@@ -393,7 +404,7 @@ class TestOrthanc:
             place = put(orthanc_node(first), item, content)
             first.kill()
             with orthanc_server(folder=first.folder) as second:
-                assert get(orthanc_node(second), place) == content
+                assert get(orthanc_node(second), place, len(content)) == content
 
 
 class TestOrthancOnTheWire:
@@ -402,7 +413,7 @@ class TestOrthancOnTheWire:
     def test_uses_a_range_that_the_node_honours(self):
         honoured = b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 7-9/20\r\nContent-Length: 3\r\n\r\nabc"
         with wire([honoured]) as (url, heard):
-            assert get(OrthancNode("site", url, "u", "p"), NO_INSTANCE, 7, 3) == b"abc"
+            assert get(OrthancNode("site", url, "u", "p"), NO_INSTANCE, 20, 7, 3) == b"abc"
         assert b"Range: bytes=7-9\r\n" in heard[0]
 
     def test_tries_again_when_a_kept_connection_was_ended(self):
@@ -424,7 +435,7 @@ class TestOrthancOnTheWire:
 
     def test_tells_an_object_cut_short_from_its_end(self):
         with wire([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"]) as (url, _), pytest.raises(Unavailable) as caught:
-            get(OrthancNode("site", url, "u", "p"), NO_INSTANCE)
+            get(OrthancNode("site", url, "u", "p"), NO_INSTANCE, 100)
         assert caught.value.code == "node-broke-off"
 
     def test_follows_nobody_elsewhere(self):

@@ -1,4 +1,4 @@
-"""One client has a share of the places where everybody asks, not all of them."""
+"""One client has a share of the places where everybody asks, one node of those where bytes flow; neither has all of them."""
 
 import pytest
 
@@ -41,3 +41,24 @@ def test_a_place_refused_for_its_share_is_no_longer_counted():
     second.leave()
     first.leave()
     bulkheads.enter(Bulkhead.SEARCH).hold_for("client")
+
+
+@pytest.mark.parametrize("bulkhead", [Bulkhead.STREAM, Bulkhead.UPLOAD, Bulkhead.RENDER])
+def test_one_node_leaves_room_for_others(bulkhead):
+    bulkheads = Bulkheads(dict.fromkeys(Bulkhead, 4))
+    held = [bulkheads.enter(bulkhead) for _ in range(4)]
+    for place in held[:3]:
+        place.hold_at("silent")
+        place.hold_at("silent")
+    with pytest.raises(Busy) as refused:
+        held[3].hold_at("silent")
+    assert refused.value.code == "busy-share"
+    held[3].hold_at("another")
+    held[0].leave()
+    bulkheads.enter(bulkhead).hold_at("silent")
+
+
+def test_a_search_is_no_nodes():
+    bulkheads = Bulkheads(dict.fromkeys(Bulkhead, 4))
+    for _ in range(4):
+        bulkheads.enter(Bulkhead.SEARCH).hold_at("silent")

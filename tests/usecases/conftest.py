@@ -86,7 +86,7 @@ def _sound(runtime: Runtime) -> None:
         assert passing == []
         for row in (*held, *review):
             node = runtime.quarantine if row.quarantined else nodes[row.node]
-            with node.open(row.place) as source:
+            with node.open(row.place, row.size) as source:
                 assert sha256(source.read()).digest() == row.file_digest
     assert sorted(p for node in nodes.values() for p in node.places()) == sorted({row.place for row in held})
     assert sorted(runtime.quarantine.places()) == sorted({row.place for row in review})

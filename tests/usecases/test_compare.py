@@ -116,9 +116,15 @@ def silent(*_):
     raise Unavailable("node-unavailable", "It does not answer.")
 
 
-def test_a_node_that_does_not_answer_has_lost_nothing(held, monkeypatch):
-    monkeypatch.setattr(FolderNode, "size", silent)
-    monkeypatch.setattr(FolderNode, "check", lambda _: Health(ok=False, sentence="-", version=""))
+def failed(*_):
+    raise Unavailable("node-failed", "It failed.")
+
+
+@pytest.mark.parametrize(("asked", "well"), [(silent, False), (failed, False), (silent, True)])
+def test_a_node_that_does_not_answer_has_lost_nothing(held, monkeypatch, asked, well):
+    """Nor has one that is well and keeps who asks for an object waiting."""
+    monkeypatch.setattr(FolderNode, "size", asked)
+    monkeypatch.setattr(FolderNode, "check", lambda _: Health(ok=well, sentence="-", version=""))
     with pytest.raises(Unavailable):
         look(held)
     assert damaged(held) == []
@@ -126,7 +132,7 @@ def test_a_node_that_does_not_answer_has_lost_nothing(held, monkeypatch):
 
 def test_what_a_node_that_answers_can_not_give_is_lost(held, monkeypatch):
     """An Orthanc whose file is gone fails, and finds everything else."""
-    monkeypatch.setattr(FolderNode, "size", silent)
+    monkeypatch.setattr(FolderNode, "size", failed)
     assert look(held) == ([], [ONE, TWO], [])
 
 

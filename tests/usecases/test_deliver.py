@@ -200,7 +200,7 @@ def unrecorded(shared, monkeypatch):
                 raise Full("storage-full", "-")
 
     monkeypatch.setattr(runtime.store, "write", fails)
-    monkeypatch.setattr(FolderNode, "open", lambda self, place: opened.append(place) or really(self, place))
+    monkeypatch.setattr(FolderNode, "open", lambda self, place, *more: opened.append(place) or really(self, place, *more))
     return runtime, opened
 
 

@@ -9,6 +9,7 @@ from adapters.sql import tables as t
 from mappings.failures import Busy, Invalid, Unavailable
 from server.usecases import reconcile, withdraw
 from server.usecases.agreement import move_agreement
+from server.usecases.node import list_nodes
 from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
@@ -24,12 +25,13 @@ def states(runtime):
 
 
 class Deaf:
-    """A node that answers nothing."""
+    """A node that answers nothing, and counts how often it was asked."""
 
     def __init__(self, node):
-        self._node = node
+        self._node, self.asked = node, 0
 
     def delete(self, *_args):
+        self.asked += 1
         raise Unavailable("node-unavailable", "x")
 
     open = delete
@@ -52,6 +54,23 @@ def test_withdrawn_bytes_are_asked_for_again_until_the_node_answers(built, sound
     assert states(built) == ["purged"]
     assert reconcile.purge(built) == 0
     sound(built)
+
+
+def test_a_node_that_does_not_answer_is_asked_once_in_a_round(built, dies, clock):
+    """Each question may take as long as the node is waited for; the others' rows come after it."""
+    batch = builders.batch(built)
+    for n in range(3):
+        dies(built, "stored", lambda runtime, n=n: take(runtime, batch, "a", made(f"1.2.3.1.{n}")))
+        offer(built, made(f"1.2.4.1.{n}", study="1.2.4"))
+    withdraw.withdraw_study(built, ACTOR, "1.2.4")
+    clock.on(120)
+    (row,) = list_nodes(built)
+    silent = Deaf(built.node_of(row))
+    unheard = replace(built, node_of=lambda _: silent)
+    assert (reconcile.recover(unheard), silent.asked) == (0, 1)
+    assert (reconcile.purge(unheard), silent.asked) == (0, 2)
+    clock.on(120)
+    assert (reconcile.recover(built), reconcile.purge(built)) == (3, 3)
 
 
 def test_a_claim_is_not_forgotten_while_its_node_does_not_answer(built, dies, sound, clock):

@@ -46,9 +46,14 @@ def runtime(
         quarantine=FolderNode("quarantine", data / "quarantine"),
         accesses=Accesses(store),
         clock=clock,
-        holder=f"{socket.gethostname()[:32]}:{os.getpid()}:{secrets.token_hex(4)}",
+        holder=f"{host()}:{os.getpid()}:{secrets.token_hex(4)}",
         placeholders=placeholders(),
     )
+
+
+def host() -> str:
+    """What this machine is called in leases and heartbeats."""
+    return socket.gethostname()[:32]
 
 
 def _keep_private(data: Path) -> None:

@@ -16,7 +16,7 @@ from werkzeug.test import TestResponse
 from adapters.identity import Keys
 from consent.subject import Role
 from server.cli.demo_data import DETAILS
-from server.usecases import document
+from server.usecases import document, worker
 from server.usecases.batch import close_batch
 from server.usecases.client import add_client, set_client
 from server.usecases.dataset import set_dataset
@@ -107,6 +107,7 @@ def build(folder: Path, signing: Keys, **agreement: object) -> House:
     builders.seed(runtime, alias="BREAST", provider="hospital-b")
     set_dataset(runtime, builders.ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
     _clients(runtime)
+    worker.beat(runtime)
     made = House(runtime, signing, app.create(runtime, signing))
     _fill(made)
     return made

@@ -28,7 +28,7 @@ EVERYBODY = {"runtime", "governance", "access", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
     "explain": {"identify"},  # decided for the subject that a request of this client would have
-    "health": {"admission", "node"},  # a megabyte; how each node is
+    "health": {"worker", "admission", "node"},  # a megabyte; how each node is
     "issue_token": {"identify"},  # a token is issued to the subject that the next request will find
     "permit": {"dataset"},  # an act on a dataset concerns its provider
     "sender": {"dataset", "node"},  # the same; and a network is written as a node's

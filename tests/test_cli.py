@@ -6,6 +6,7 @@ import os
 import pty
 import re
 import shlex
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -19,7 +20,8 @@ from consent.conditions import Action
 from consent.node import MOVES as NODE_MOVES
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server.cli import main, tokens
-from tests import house
+from server.usecases import worker
+from tests import builders, house
 from tests.running import COMMAND, TOP, running
 from tests.servers import free_port
 
@@ -167,6 +169,17 @@ def test_every_verb_does_what_its_line_says(accord, tmp_path):
     assert read_client(tmp_path / "pacs.json").client_id == "pacs"
     assert accord("ledger verify")[1].startswith(f"{sum(1 for line, _ in LINES if recorded(line))} entries")
     assert accord("doctor") == (0, "All is well.\n")
+
+
+def test_a_worker_is_asked_for_by_its_machine(accord, tmp_path, monkeypatch):
+    runtime = builders.runtime(tmp_path)
+    assert accord("worker --check")[0] == 1
+    worker.beat(runtime)
+    assert accord("worker --check") == (0, "A worker is at work.\n")
+    monkeypatch.setattr(socket, "gethostname", lambda: "another")
+    status, said = accord("worker --check")
+    assert (status, said.startswith("No worker has been at work yet")) == (1, True)
+    runtime.close()
 
 
 def recorded(line: str) -> bool:

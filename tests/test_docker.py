@@ -126,7 +126,8 @@ def test_the_image_is_healthy_where_the_running_application_answers() -> None:
 def test_who_serves_no_http_is_asked_otherwise_or_not_at_all() -> None:
     assert "healthcheck" not in SERVICES["web"]
     assert str(Settings().dimse_port) in SERVICES["dimse"]["healthcheck"]["test"][-1]
-    assert all(SERVICES[name]["healthcheck"] == {"disable": True} for name in ("worker", "migrate"))
+    assert SERVICES["worker"]["healthcheck"]["test"] == ["CMD", "accord", "worker", "--check"]
+    assert SERVICES["migrate"]["healthcheck"] == {"disable": True}
 
 
 def test_the_schema_is_brought_up_to_date_once_the_database_answers_and_before_anything_serves() -> None:
@@ -137,6 +138,16 @@ def test_the_schema_is_brought_up_to_date_once_the_database_answers_and_before_a
 
 
 # --- what they may do
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_container_has_its_limits(name: str) -> None:
+    service = SERVICES[name]
+    assert service["cap_drop"] == ["ALL"]
+    assert service["read_only"] is True
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert {"mem_limit", "pids_limit"} <= service.keys()
+    assert "/tmp" in service["tmpfs"]  # noqa: S108 - of the container
 
 
 def test_nothing_of_ours_runs_as_root_or_writes_outside_its_volume() -> None:

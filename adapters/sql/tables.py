@@ -447,6 +447,7 @@ checkpoint = Table(
 )
 
 # Work that no other row's state asks for.
+worker = Table("worker", metadata, Column("holder", String(64), primary_key=True), Column("at", Time, nullable=False))
 job = Table(
     "job",
     metadata,

@@ -90,12 +90,18 @@ def dimse(settings: Settings) -> int:
 
 
 @click.command()
+@click.option("--check", is_flag=True, help="say whether a worker of this machine is at work, and end")
 @with_settings
-def worker(settings: Settings) -> int:
+def worker(settings: Settings, *, check: bool) -> int:
     """Do the chores."""
     from server.usecases import vet_node
+    from server.usecases import worker as work
     from server.worker import loop
 
+    if check:
+        idle = work.find_troubles(wiring.runtime(settings, upgrade=False), wiring.host())
+        print("\n".join(idle) or "A worker is at work.")
+        return len(idle)
     _begin(settings)
     runtime = wiring.runtime(settings)
     for refusal in vet_node.suspend_unfit(runtime, "operator:start"):

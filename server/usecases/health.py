@@ -10,6 +10,7 @@ from adapters.sql import governance, migrate
 from consent.node import NodeState
 from consent.subject import Role
 from mappings.failures import Failure
+from server.usecases import worker
 from server.usecases.admission import MEGABYTE
 from server.usecases.node import ask_node
 from server.usecases.runtime import Caller, Runtime
@@ -79,7 +80,7 @@ def _trouble(runtime: Runtime, name: str, health: Health) -> str | None:
 
 def check_readiness(runtime: Runtime, caller: Caller, watch: Watch) -> Ready:
     """The status for anybody, the detail for the operator. No node is waited for."""
-    troubles = find_troubles(runtime, watch)
+    troubles = find_troubles(runtime, watch) or worker.find_troubles(runtime)
     document: dict[str, object] = {"status": "not ready" if troubles else "ready"}
     if caller.subject.role is Role.OPERATOR:
         document["troubles"] = troubles

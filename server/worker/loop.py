@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mappings.failures import Failure
-from server.usecases import document, ledger, reconcile
+from server.usecases import document, ledger, reconcile, worker
 from server.usecases.runtime import Runtime
 from server.worker.jobs import KINDS, work_off
 
@@ -34,6 +34,7 @@ def chores() -> list[Chore]:
     """What there is to do by the state of rows."""
     return [
         Chore("sequence", 0.5, ledger.sequence),
+        Chore("beat", worker.BEAT_SECONDS, worker.beat),
         Chore("rebuild", 0.5, document.rebuild),
         Chore("recover", 1, reconcile.recover),
         Chore("purge", 1, reconcile.purge),

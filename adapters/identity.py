@@ -60,7 +60,7 @@ class Keys:
         if not path.exists():
             made = RSAKey.generate_key(_JWK_BITS, {"use": "sig", "alg": "RS384"}, auto_kid=True)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            _publish_once(path, json.dumps({"keys": [made.as_dict(private=True)]}))
+            publish_once(path, json.dumps({"keys": [made.as_dict(private=True)]}))
         return cls(_key(k) for k in json.loads(path.read_text())["keys"])
 
     def public(self) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def new_client_key() -> tuple[dict[str, Any], dict[str, Any]]:
 
 def write_client(path: Path, client: ClientFile) -> None:
     """Write a client file (0600), whole or not at all. Raises Conflict where one is."""
-    if not _publish_once(path, json.dumps(asdict(client), indent=1)):
+    if not publish_once(path, json.dumps(asdict(client), indent=1)):
         raise Conflict("client-file-exists", "The client file exists already; it is not overwritten.")
 
 
@@ -208,7 +208,7 @@ def assertion(client: ClientFile, now: datetime) -> str:
     return _signed(_key(client.private_jwk), "JWT", claims | {"exp": issued + _CLIENT_SECONDS, "jti": secrets.token_urlsafe(24)})
 
 
-def _publish_once(path: Path, text: str) -> bool:
+def publish_once(path: Path, text: str) -> bool:
     """Put a file there whole, readable by its owner only, unless one is there: a link is made by exactly one process."""
     draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:

@@ -97,8 +97,6 @@ def _made(number: int, owner: Owner, chance: random.Random, at: int) -> tuple[Ro
         "key": key,
         "party": owner.party,
         "patient_id": header.patient_id,
-        "sex": header.patient_sex,
-        "updated": at,
     }
     return patient, _study(number, owner, header, each, key, at), [_series_row(number, header, series) for series in each]
 

@@ -1,6 +1,6 @@
 """A ledger entry as it is read back: who did what to which things, under which agreement and terms, and its leaf in the tree."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,8 @@ class RecordedEntry:
     """One entry whose body can still be read; `position` is its leaf's index (None until ordered).
 
     `provider` and `alias` name the party and dataset it concerns, None where it concerns neither. `agreement` (as key@version)
-    and `terms` are what a deposit or use was done under; an act of governance is done under none.
+    and `terms` are what a deposit or use was done under; an act of governance is done under none. `served` are the studies among
+    the targets that the reader may look up.
     """
 
     id: int
@@ -29,6 +30,7 @@ class RecordedEntry:
     terms: str | None = None
     purpose: str | None = None
     action: str | None = None
+    served: frozenset[str] = frozenset()
 
 
 _DONE_UNDER = ("agreement", "terms", "purpose", "action")
@@ -40,8 +42,12 @@ def read_entry(body: Mapping[str, Any], *, kind: str, **row: Any) -> RecordedEnt
     return RecordedEntry(kind=kind, targets=targets_of(kind, body), **row, **cited)
 
 
-def narrowed(entry: RecordedEntry, *, queryable: bool) -> RecordedEntry:
-    """The entry as it may be told: a deposit names its studies only to those who may query its dataset."""
-    if queryable or entry.kind != BatchClosed.KIND:
-        return entry
-    return replace(entry, targets=tuple(t for t in entry.targets if t.type is not TargetType.STUDY))
+def narrowed(entry: RecordedEntry, in_sight: Collection[str]) -> RecordedEntry:
+    """The entry as it may be told to somebody with these studies in sight: a deposit names no others.
+
+    What was never released, was withdrawn, or lies where its reader may not query is not named.
+    """
+    told = entry.targets
+    if entry.kind == BatchClosed.KIND:
+        told = tuple(t for t in told if t.type is not TargetType.STUDY or t.key in in_sight)
+    return replace(entry, targets=told, served=frozenset(in_sight))

@@ -44,6 +44,7 @@ FIELDS: dict[str, Field] = {
         Field("patient_sex", _S, Kind.CODE, "PatientSex", "00100040"),
         Field("patient_birth_date", _S, Kind.DATE, "PatientBirthDate", "00100030"),
         Field("patient_key", _P, Kind.CODE),
+        Field("pseudonym", _P, Kind.CODE),
         Field("patient_updated", _P, Kind.MOMENT),
         Field("gender", _P, Kind.CODE),
         Field("study_uid", _S, Kind.UID, "StudyInstanceUID", "0020000D"),

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 
+from adapters.cursors import Cursors
 from adapters.nodes.breaker import BreakerNode
 from adapters.nodes.folder import FolderNode
 from adapters.nodes.orthanc import OrthancNode
@@ -45,6 +46,7 @@ def runtime(
         node_of=Nodes(data, settings.node_seconds),
         quarantine=FolderNode("quarantine", data / "quarantine"),
         accesses=Accesses(store),
+        cursors=Cursors.load_or_make(data / "cursors.key"),
         clock=clock,
         holder=f"{host()}:{os.getpid()}:{secrets.token_hex(4)}",
         placeholders=placeholders(),

@@ -8,10 +8,12 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 from sqlalchemy import Connection
 
+from adapters.cursors import Cursors
 from adapters.sql import governance
 from adapters.sql import tables as t
 from consent.conditions import Purpose
 from consent.subject import Role, Subject
+from mappings.fhir.search import Sealing
 from server import wiring
 from server.settings import Settings
 from server.usecases.agreement import add_agreement, move_agreement
@@ -28,6 +30,8 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 DICOM = SAMPLES / "dicom"
 ACTOR = "operator:test"
 TERMS = "1.0.0"
+CURSORS = Cursors(bytes(range(64)))
+SEALING = Sealing(CURSORS.seal, CURSORS.opened)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -1,31 +1,45 @@
-"""The rows of images, and the statement that every question about them is: FROM `open_rows`, with its conditions added.
+"""The rows of images, and the statement that every question about them is: studies `opened` to the caller, conditions added.
 
-`open_rows` ties study to dataset, agreement and node under one predicate (agreement active and in period, node linked, dataset
-visible to the caller), so that a stop binds the next statement and no caller sees around it. A `Query`'s conditions are added,
-never taken away.
+`opened` ties dataset, agreement and node under one predicate (agreement active and in period, node linked, dataset visible to the
+caller), so that a stop binds the next statement and no caller sees around it. A `Query`'s conditions are added, never taken away.
+A patient's row is shared by datasets, so it names the patient and says nothing else: the rest is read off the studies in sight.
 """
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Result, Select, bindparam, select
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    FromClause,
+    Result,
+    Select,
+    and_,
+    bindparam,
+    case,
+    exists,
+    func,
+    select,
+    true,
+)
 
 from adapters.sql import criteria
 from adapters.sql import tables as t
-from adapters.sql.criteria import Below, Column, Searchable, depths, narrow
+from adapters.sql.criteria import Below, Column, Leaf, Searchable, depths, narrow
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import stamp
 from consent.policy import VisibleDatasets
-from mappings.fields import FIELDS, Field
-from mappings.query import Level, Query
+from mappings.fields import FIELDS, Field, Kind
+from mappings.query import Between, Level, Query
 
 TABLES = {Level.PATIENT: t.patient, Level.STUDY: t.study, Level.SERIES: t.series, Level.INSTANCE: t.instance}
 _DEPTH = {Level.PATIENT: 0, Level.STUDY: 1, Level.SERIES: 2, Level.INSTANCE: 3}
 _NAMED_OTHERWISE: dict[str, ColumnElement[Any]] = {
     "patient_key": t.patient.c.key,
-    "patient_updated": t.patient.c.updated,
-    "gender": t.patient.c.sex,
+    "pseudonym": t.patient.c.patient_id,
     "study_key": t.study.c.key,
     "series_number": t.series.c.number,
     "series_description": t.series.c.description,
@@ -39,44 +53,99 @@ def _column(field: Field) -> Column:
     return Column(TABLES[field.level].c[field.name] if named is None else named, field.kind, _DEPTH[field.level])
 
 
-IMAGES = Searchable(
-    {field.name: _column(field) for field in FIELDS.values()},
-    {
-        (1, 2): Below(t.study, t.series.c.study == t.study.c.id),
-        (1, 3): Below(t.study, t.instance.c.study == t.study.c.id),
-        (2, 3): Below(t.series, t.instance.c.series == t.series.c.id),
-    },
-)
-"""Every field of `mappings.fields`: patients (joined to their studies), studies, series and instances."""
+_OF_PATIENT = frozenset({"gender", "patient_updated"})
+_COLUMNS = {name: _column(field) for name, field in FIELDS.items() if name not in _OF_PATIENT}
+SEXES = ("M", "F", "O")
+"""Patient's Sex (0010,0040), PS3.3 C.7.1.1; any other word says nothing."""
 
 
-def open_rows(columns: Sequence[Any], datasets: frozenset[int], aliases: frozenset[str] | None = None) -> Select[Any]:
-    """A statement over the studies of these datasets that are open at its parameter `at`; every other statement starts from it.
+def opened(visible: VisibleDatasets, aliases: frozenset[str] | None = None) -> Select[Any]:
+    """The ids of these datasets that are open at the parameter `at`; every statement about images starts from it.
 
-    `dataset + 0` is no column that an index has: the planner follows the question's own index (a UID, a patient, the order of the
-    page) and looks each study's dataset up among the open ones, instead of sorting every study of every dataset.
+    They are listed once for each statement: joined in each of a hundred thousand subqueries they took PostgreSQL three times as long.
     """
-    opened = (
+    rows = (
         select(t.dataset.c.id)
         .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
         .join(t.agreement_version, IN_FORCE)
         .join(t.node, t.agreement_version.c.node == t.node.c.id)
-        .where(t.dataset.c.id.in_(sorted(datasets)), is_open(_AT))
+        .where(t.dataset.c.id.in_(sorted(visible.datasets)), is_open(_AT))
     )
-    named = opened if aliases is None else opened.where(t.dataset.c.alias.in_(sorted(aliases)))
-    return select(*columns).select_from(t.study).where((t.study.c.dataset + 0).in_(named))
+    named = rows if aliases is None else rows.where(t.dataset.c.alias.in_(sorted(aliases)))
+    return select(named.cte("opened").prefix_with("MATERIALIZED", dialect="postgresql").c.id)
+
+
+def _within(study: FromClause, datasets: Select[Any]) -> ColumnElement[bool]:
+    """Whether a study is of these datasets.
+
+    `dataset + 0` is no column that an index has: the planner follows the question's own index (a UID, a patient, the order of the
+    page) and looks each study's dataset up among the open ones, instead of sorting every study of every dataset.
+    """
+    return (study.c.dataset + 0).in_(datasets)
+
+
+def of_patient(datasets: Select[Any]) -> dict[str, ColumnElement[Any]]:
+    """What no patient's row says, since datasets share it: read off the patient's studies of these datasets.
+
+    Its gender is the one sex that they name, none where they contradict each other; it changed when the last of them did.
+    """
+    each = t.study.alias("of_patient")
+    own, sex = (each.c.patient == t.patient.c.id, _within(each, datasets)), each.c.patient_sex
+    values = {
+        "gender": select(case((func.min(sex) == func.max(sex), func.min(sex)))).where(*own, sex.in_(SEXES)),
+        "patient_updated": select(func.max(each.c.updated)).where(*own),
+    }
+    return {name: value.correlate(t.patient).scalar_subquery() for name, value in values.items()}
+
+
+def _changed(own: ColumnElement[bool], leaf: Leaf) -> ColumnElement[bool]:
+    """When a patient changed, as a condition on its `own` studies: some not before, none after. A planner can join that."""
+    low, high = (leaf.low, leaf.high) if isinstance(leaf, Between) else (None, None)
+
+    def some(then: ColumnElement[bool]) -> ColumnElement[bool]:
+        return exists().where(own, then).correlate(t.patient)
+
+    updated = t.study.c.updated
+    return and_(true() if low is None else some(updated >= low), true() if high is None else ~some(updated > high))
+
+
+def searchable(datasets: Select[Any]) -> Searchable:
+    """Every field of `mappings.fields`, of patients, studies, series and instances; below a patient are its studies there."""
+    own = and_(t.study.c.patient == t.patient.c.id, _within(t.study, datasets))
+    gender = Column(of_patient(datasets)["gender"], Kind.CODE)
+    return Searchable(
+        _COLUMNS | {"gender": gender, "patient_updated": partial(_changed, own)},
+        {
+            (0, 1): Below(t.patient, own),
+            (0, 2): Below(t.patient, and_(own, t.series.c.study == t.study.c.id)),
+            (0, 3): Below(t.patient, and_(own, t.instance.c.study == t.study.c.id)),
+            (1, 2): Below(t.study, t.series.c.study == t.study.c.id),
+            (1, 3): Below(t.study, t.instance.c.study == t.study.c.id),
+            (2, 3): Below(t.series, t.instance.c.series == t.series.c.id),
+        },
+    )
 
 
 def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) -> Select[Any]:
-    """The rows of the question's level that match, of what is visible and open at the parameter `at`; without its page."""
-    rows = open_rows(columns, visible.datasets, query.aliases)
-    if query.level in (Level.SERIES, Level.INSTANCE):
+    """The rows of the question's level that match, of what is visible and open at the parameter `at`; without its page.
+
+    `columns` may name what is read `of_patient`. A patient is there who has a study there.
+    """
+    datasets = opened(visible, query.aliases)
+    fields, depth = searchable(datasets), _DEPTH[query.level]
+    own = of_patient(datasets)
+    told = [own[column] if isinstance(column, str) else column for column in columns]
+    if query.level is Level.PATIENT:
+        rows = select(*told).select_from(t.patient).where(own["patient_updated"].is_not(None))
+    else:
+        rows = select(*told).select_from(t.study).where(_within(t.study, datasets))
+        if 0 in depths(query.where, fields):
+            rows = rows.join(t.patient, t.study.c.patient == t.patient.c.id)
+    if depth > 1:
         rows = rows.join(t.series, t.series.c.study == t.study.c.id)
-    if query.level is Level.INSTANCE:
+    if depth > 2:
         rows = rows.join(t.instance, t.instance.c.series == t.series.c.id)
-    if query.level is Level.PATIENT or 0 in depths(query.where, IMAGES):
-        rows = rows.join(t.patient, t.study.c.patient == t.patient.c.id)
-    return narrow(rows, query.where, IMAGES, max(_DEPTH[query.level], 1))
+    return narrow(rows, query.where, fields, depth)
 
 
 def execute(connection: Connection, rows: Select[Any], now: datetime, **page: int | None) -> Result[*tuple[Any, ...]]:

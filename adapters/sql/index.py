@@ -23,7 +23,6 @@ from mappings.fields import fold, fold_name
 from mappings.study import Instance, Series, Study, patient_key, study_key
 
 _s, _e, _i = t.study.c, t.series.c, t.instance.c
-SEXES = frozenset({"M", "F", "O"})
 FORM = 1
 """The form of what this release keeps as bytes. 0: the first, whose headers do not say it."""
 
@@ -44,7 +43,7 @@ def add(
     now: datetime,
 ) -> None:
     """Index one held instance, in the transaction that settles it. Raises StudyElsewhere."""
-    patient = _patient(connection, header, party, provider, now)
+    patient = _patient(connection, header, party, provider)
     held = _study(connection, header, dataset, patient, now)
     series, is_new = _series(connection, header, held.id)
     values = {
@@ -117,12 +116,11 @@ def _width(table: Table, name: str) -> int | None:
     return getattr(table.c[name].type, "length", None)
 
 
-def _patient(connection: Connection, header: Header, party: int, provider: str, now: datetime) -> int:
+def _patient(connection: Connection, header: Header, party: int, provider: str) -> int:
     key = patient_key(provider, header.patient_id or "")
     patient = connection.execute(_PATIENT, {"key": key}).scalar_one_or_none()
     if patient is None:
-        sex = header.patient_sex if header.patient_sex in SEXES else None
-        values = {"key": key, "party": party, "patient_id": header.patient_id or "", "sex": sex, "updated": stamp(now)}
+        values = {"key": key, "party": party, "patient_id": header.patient_id or ""}
         patient = _insert_missing(connection, t.patient, values)
     return patient if patient is not None else int(connection.execute(_PATIENT, {"key": key}).scalar_one())
 

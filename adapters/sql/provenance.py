@@ -1,13 +1,14 @@
 """Ledger entries as provenance: a deposit's as its dataset, a use's to its actor and provider, governance to its provider.
 
-The operator sees uses and governance of all. An entry whose body was erased says nothing any more and is not here.
+The operator sees uses and governance of all. An entry whose body was erased says nothing any more and is not here. A study is a
+reference, and found by, where its reader may look it up; a deposit names no other.
 """
 
 import json
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
 
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, Leaf
@@ -30,6 +31,7 @@ def _entries(scope: DirectoryScope) -> Select[Any]:
         and_(_USE, or_(_b.actor == scope.subject, own(scope))),
         and_(_GOVERNANCE, own(scope)),
     )
+    named = _in_sight(scope, func.aggregate_strings(t.study.c.study_uid, " "), t.entry_target.c.entry == _b.id).scalar_subquery()
     return (
         select(
             _b.id.label("row"),
@@ -41,7 +43,7 @@ def _entries(scope: DirectoryScope) -> Select[Any]:
             _l.position,
             t.party.c.key,
             t.dataset.c.alias,
-            _b.dataset,
+            named.label("named"),
         )
         .join(t.ledger_leaf, _b.id == _l.id)
         .outerjoin(t.party, _b.party == t.party.c.id)
@@ -50,7 +52,7 @@ def _entries(scope: DirectoryScope) -> Select[Any]:
     )
 
 
-def _entry(_connection: Connection, row: Any, scope: DirectoryScope) -> RecordedEntry:
+def _entry(_connection: Connection, row: Any, _scope: DirectoryScope) -> RecordedEntry:
     entry = read_entry(
         json.loads(row.body),
         kind=row.kind,
@@ -62,7 +64,7 @@ def _entry(_connection: Connection, row: Any, scope: DirectoryScope) -> Recorded
         provider=row.key,
         alias=row.alias,
     )
-    return narrowed(entry, queryable=row.dataset in scope.queryable)
+    return narrowed(entry, (row.named or "").split())
 
 
 def _about(target: TargetType, leaf: Leaf) -> ColumnElement[bool]:
@@ -71,16 +73,15 @@ def _about(target: TargetType, leaf: Leaf) -> ColumnElement[bool]:
     return _b.id.in_(select(about.entry).where(about.key.in_(_values(leaf)), about.type == str(target)))
 
 
-def _about_study(scope: DirectoryScope, leaf: Leaf) -> ColumnElement[bool]:
-    """A use of it; a deposit of it where the caller may query the dataset, for only then the deposit names it."""
+def _in_sight(scope: DirectoryScope, column: ColumnElement[Any], *where: ColumnElement[bool]) -> Select[Any]:
+    """Of an entry's studies those that are held where the caller may query: only these are named, and found by."""
     study, about = t.study.c, t.entry_target.c
-    named = (
-        select(about.entry)
-        .join(t.study, about.key == study.study_uid)
-        .where(study.key.in_(_values(leaf)), about.type == str(TargetType.STUDY), study.dataset == _b.dataset)
-        .correlate(t.ledger_body)
-    )
-    return and_(or_(_USE, and_(_DEPOSIT, _b.dataset.in_(sorted(scope.queryable)))), _b.id.in_(named))
+    own = (study.dataset == _b.dataset, study.dataset.in_(sorted(scope.queryable)), about.type == str(TargetType.STUDY))
+    return select(column).join(t.study, about.key == study.study_uid).where(*own, *where).correlate(t.ledger_body)
+
+
+def _about_study(scope: DirectoryScope, leaf: Leaf) -> ColumnElement[bool]:
+    return _b.id.in_(_in_sight(scope, t.entry_target.c.entry, t.study.c.key.in_(_values(leaf))))
 
 
 def _values(leaf: Leaf) -> tuple[str | int, ...]:

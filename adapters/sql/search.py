@@ -17,7 +17,7 @@ from adapters.sql.images import TABLES, execute, statement
 from adapters.sql.store import moment
 from consent.policy import VisibleDatasets
 from mappings.query import Level, Page, Query
-from mappings.study import Patient
+from mappings.study import KEY_DIGITS, Patient
 
 _AFTER, _LIMIT, _OFFSET = (bindparam(name, type_=BigInteger) for name in ("after", "limit", "offset"))
 _ANY = Page()
@@ -71,26 +71,29 @@ def _documents(query: Query, visible: VisibleDatasets) -> Select[Any]:
 
 
 def count(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime, ceiling: int | None = None) -> int:
-    """How many rows match (for patients: distinct ones); at most `ceiling` of them are counted."""
+    """How many rows match; at most `ceiling` of them are counted."""
     rows = _count(replace(query, page=_ANY), replace(visible, valid_until=None), ceiling)
     return int(execute(connection, rows, now).scalar_one())
 
 
 @_kept
 def _count(query: Query, visible: VisibleDatasets, ceiling: int | None) -> Select[Any]:
-    target = t.study.c.patient if query.level is Level.PATIENT else TABLES[query.level].c.id
-    rows = statement(query, [target], visible)
-    if query.level is Level.PATIENT:
-        rows = rows.distinct()
-    if query.level is Level.STUDY:
-        rows = rows.where(t.study.c.document.is_not(None))
-    return counting(rows, ceiling)
+    rows = statement(query, [TABLES[query.level].c.id], visible)
+    return counting(rows.where(t.study.c.document.is_not(None)) if query.level is Level.STUDY else rows, ceiling)
 
 
 def patients(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[int, Patient]]:
-    """One keyset page of (row id, patient) for those who have a study that matches."""
-    columns = [t.patient, t.party.c.key.label("provider")]
-    rows = statement(query, columns, visible).join(t.party, t.patient.c.party == t.party.c.id).distinct()
-    rows = rows.where(t.patient.c.id > (query.page.after or 0)).order_by(t.patient.c.id).limit(query.page.limit)
-    page = execute(connection, rows, now).all()
-    return [(r.id, Patient(r.key, r.provider, r.patient_id, r.sex, moment(r.updated))) for r in page]
+    """One keyset page of (key as a number, patient) for those who have a study that matches, in the order of their keys.
+
+    The order of the rows would tell which patient came first with a study that is out of sight.
+    """
+    rows = _patients(replace(query, page=_ANY), replace(visible, valid_until=None))
+    page = execute(connection, rows, now, limit=query.page.limit, after=f"{query.page.after or 0:0{KEY_DIGITS}x}")
+    return [(int(key, 16), Patient(key, provider, *own, moment(at))) for key, provider, *own, at in page.all()]
+
+
+@_kept
+def _patients(query: Query, visible: VisibleDatasets) -> Select[Any]:
+    key, columns = t.patient.c.key, [t.patient.c.patient_id, "gender", "patient_updated"]
+    rows = statement(query, [key, t.party.c.key, *columns], visible).join(t.party, t.patient.c.party == t.party.c.id)
+    return rows.where(key > bindparam("after")).order_by(key).limit(_LIMIT)

@@ -278,15 +278,14 @@ block = Table(
 )
 
 # The index: held instances only. Fragments are finished JSON; the public base URL is spliced in when they are served.
-patient = Table(
+patient = Table(  # shared by the datasets of a provider, so it says nothing that one of them alone may show
     "patient",
     metadata,
     _key(),
     Column("key", String(32), nullable=False, unique=True),
     _to("party"),
     Column("patient_id", Text, nullable=False),
-    Column("sex", String(16)),
-    Column("updated", Time, nullable=False),
+    Index("ix_patient_patient_id", "patient_id"),
 )
 study = Table(
     "study",
@@ -322,7 +321,7 @@ study = Table(
     Index("ix_study_dataset", "dataset", "id"),
     Index("ix_study_date", "study_date", "id", "dataset"),
     Index("ix_study_patient_id", "patient_id"),
-    Index("ix_study_patient", "patient"),
+    Index("ix_study_patient", "patient", "dataset", "patient_sex", "updated"),  # all that is told of a patient
     Index("ix_study_accession", "accession_number"),
     Index("ix_study_updated", "updated"),
 )

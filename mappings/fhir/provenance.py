@@ -5,7 +5,7 @@ Rendered from the entry's body and never stored.
 
 from collections.abc import Callable
 
-from consent.entries import GOVERN, BatchClosed, TargetType
+from consent.entries import BatchClosed, Target, TargetType
 from consent.provenance import RecordedEntry
 from mappings.fhir.serial import document, instant, told
 from mappings.fhir.systems import (
@@ -50,8 +50,14 @@ def provenance(entry: RecordedEntry, base: str) -> bytes:
 
 
 def _targets(entry: RecordedEntry) -> list[Json]:
-    references = _OF_GOVERNANCE if entry.kind.startswith(GOVERN) else REFERENCES
-    return [references[target.type](target.key) for target in entry.targets]
+    return [_target(target, entry.served) for target in entry.targets]
+
+
+def _target(target: Target, served: frozenset[str]) -> Json:
+    """A study that is not served to this reader (it was withdrawn, or is out of sight by now) is named by its UID."""
+    if target.type is TargetType.STUDY and target.key not in served:
+        return {"type": "ImagingStudy", "identifier": {"system": DICOM_UID, "value": f"urn:oid:{target.key}"}}
+    return REFERENCES[target.type](target.key)
 
 
 def _identified(system: str) -> Callable[[str], Json]:
@@ -70,11 +76,6 @@ REFERENCES: dict[TargetType, Callable[[str], Json]] = {
     TargetType.BLOCK: _identified(GOVERNED),
 }
 """What an entry is about → a reference to what is served, else an identifier."""
-
-_OF_GOVERNANCE = REFERENCES | {
-    TargetType.STUDY: lambda uid: {"type": "ImagingStudy", "identifier": {"system": DICOM_UID, "value": f"urn:oid:{uid}"}}
-}
-"""A study that was withdrawn is not served."""
 
 
 def _reasons(entry: RecordedEntry) -> list[Json]:

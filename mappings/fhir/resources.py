@@ -88,7 +88,7 @@ def _entry(identity: str) -> Condition:
 def _pseudonym(asked: Token) -> Condition | None:
     """A Patient ID with its provider's system is one patient; without a system, every provider's of that pseudonym."""
     if asked.system is None:
-        return OneOf("patient_id", (asked.code,))
+        return OneOf("pseudonym", (asked.code,))
     prefix = provider_system(asked.base, "")
     if not asked.system.startswith(prefix):
         return None

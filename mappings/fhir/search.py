@@ -5,12 +5,12 @@ name, or ignored with a warning when the caller asks for lenient handling.
 """
 
 import re
-from base64 import urlsafe_b64decode, urlsafe_b64encode
-from binascii import Error as NotBase64
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from urllib.parse import quote
+
+import msgspec
 
 from mappings.failures import Invalid
 from mappings.fhir.parameters import Parameter
@@ -29,10 +29,19 @@ Arguments = Sequence[tuple[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Sealing:
+    """How a position becomes a cursor that only we can read, and how it is opened: None where this question has not sealed it."""
+
+    seal: Callable[[bytes, int], str]
+    opened: Callable[[bytes, str], int | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Asked:
     """A search as read: its condition, page and totals, and the arguments that were used (`used`) or passed over (`ignored`).
 
     `total` is "none", "accurate" or empty; `only_total` says that no entries are wanted; `after` is the last row already given.
+    `cursor` makes of a row the cursor after it, which holds for this question and its reader only.
     """
 
     resource: str
@@ -43,10 +52,10 @@ class Asked:
     after: int
     used: tuple[tuple[str, str], ...]
     ignored: tuple[str, ...]
-    reader: str
+    cursor: Callable[[int], str] = field(compare=False, repr=False)
 
 
-def read(resource: str, arguments: Arguments, base: str, reader: str, *, lenient: bool = False) -> Asked:
+def read(resource: str, arguments: Arguments, base: str, reader: str, sealing: Sealing, *, lenient: bool = False) -> Asked:
     """Read a search; `base`: the server's public address, `reader`: whom cursors are bound to. Raises Invalid, saying where."""
     if len(arguments) > MAX_ARGUMENTS or any(len(value) > MAX_VALUE for _, value in arguments):
         raise Invalid("too-many", f"A search takes at most {MAX_ARGUMENTS} arguments of at most {MAX_VALUE} characters.")
@@ -61,8 +70,9 @@ def read(resource: str, arguments: Arguments, base: str, reader: str, *, lenient
     total = _choice(shaping, "_total", ("none", "estimate", "accurate")).replace("estimate", "accurate")
     only_total = count == 0 or _choice(shaping, "_summary", ("false", "count")) == "count"
     used = (*asked, *((n, shaping[n]) for n in ("_total", "_summary") if n in shaping), ("_count", str(count)))
-    after = _after(shaping[CURSOR], _bound(resource, used, reader)) if CURSOR in shaping else 0
-    return Asked(resource, where, count, total, only_total, after, used, tuple(ignored), reader)
+    question = msgspec.json.encode((resource, reader, used))
+    after = _after(sealing.opened(question, shaping[CURSOR])) if CURSOR in shaping else 0
+    return Asked(resource, where, count, total, only_total, after, used, tuple(ignored), partial(sealing.seal, question))
 
 
 def _shaping(arguments: Arguments, *, lenient: bool) -> tuple[dict[str, str], list[str]]:
@@ -116,12 +126,12 @@ def self_link(asked: Asked, base: str) -> str:
 
 def relative_link(asked: Asked) -> str:
     """The same, from the type on."""
-    return _relative(asked, asked.used if not asked.after else (*asked.used, (CURSOR, _cursor(asked, asked.after))))
+    return _relative(asked, asked.used if not asked.after else (*asked.used, (CURSOR, asked.cursor(asked.after))))
 
 
 def next_link(asked: Asked, base: str, after: int) -> str:
     """The URL of the page after the row `after`; it holds for this question and this reader only."""
-    return f"{base}/fhir/R4/{_relative(asked, (*asked.used, (CURSOR, _cursor(asked, after))))}"
+    return f"{base}/fhir/R4/{_relative(asked, (*asked.used, (CURSOR, asked.cursor(after))))}"
 
 
 def _relative(asked: Asked, arguments: Arguments) -> str:
@@ -129,22 +139,7 @@ def _relative(asked: Asked, arguments: Arguments) -> str:
     return asked.resource + (f"?{query}" if query else "")
 
 
-def _bound(resource: str, used: Arguments, reader: str) -> bytes:
-    return sha256("\0".join((resource, reader, *(f"{n}={v}" for n, v in used))).encode()).digest()[:16]
-
-
-def _cursor(asked: Asked, after: int) -> str:
-    """A keyset position bound to its question. It opens nothing: every statement is narrowed to what the caller may see."""
-    bound = _bound(asked.resource, asked.used, asked.reader)
-    body = after.to_bytes(8)
-    return urlsafe_b64encode(body + sha256(bound + body).digest()[:16]).decode()
-
-
-def _after(cursor: str, bound: bytes) -> int:
-    try:
-        raw = urlsafe_b64decode(cursor.encode("ascii"))
-    except (NotBase64, ValueError):
-        raw = b""
-    if raw[8:] != sha256(bound + raw[:8]).digest()[:16] or raw[0] & 128:
+def _after(position: int | None) -> int:
+    if position is None:
         raise Invalid("cursor", "This is no next link of this search. Follow next links as they are, or start again.", CURSOR)
-    return int.from_bytes(raw[:8])
+    return position

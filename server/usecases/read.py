@@ -26,7 +26,7 @@ from mappings.failures import NotFound
 from mappings.fhir import bundle
 from mappings.fhir.capability import capability
 from mappings.fhir.resources import RESOURCES, Resource
-from mappings.fhir.search import Arguments, Asked, relative_link
+from mappings.fhir.search import Arguments, Asked, Sealing, relative_link
 from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import meta_of
 from mappings.query import Condition, Level, Page, Query
@@ -133,7 +133,8 @@ def source_of(resource: str) -> Source:
 
 def search_resources(runtime: Runtime, caller: Caller, resource: str, arguments: Arguments, *, lenient: bool = False) -> bytes:
     """A searchset Bundle's JSON. Raises Invalid, naming the parameter that can't be read."""
-    asked = read_search(resource, arguments, runtime.settings.base_url, caller.subject.id, lenient=lenient)
+    sealing = Sealing(runtime.cursors.seal, runtime.cursors.opened)
+    asked = read_search(resource, arguments, runtime.settings.base_url, caller.subject.id, sealing, lenient=lenient)
     source = source_of(resource)
     with runtime.store.read() as connection:
         asking = _Asking(runtime, connection, caller)

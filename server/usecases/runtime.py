@@ -7,6 +7,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from adapters.cursors import Cursors
 from adapters.nodes.port import Node
 from adapters.sql import governance as governance_rows
 from adapters.sql.access import Accesses
@@ -55,6 +56,7 @@ class Runtime:
     node_of: Callable[[NodeRow], Node]
     quarantine: Node
     accesses: Accesses
+    cursors: Cursors
     clock: Callable[[], datetime]
     holder: str
     placeholders: frozenset[str]

@@ -61,7 +61,7 @@ def plant(runtime, alias, provider, number, *, modality="CT", sex="F", day=1, ve
         party = parties.find_id(connection, provider)
         patient = connection.execute(select(t.patient.c.id).where(t.patient.c.key == key)).scalar_one_or_none()
         if patient is None:
-            patient = insert_one(connection, t.patient, key=key, party=party, patient_id=person, sex=sex, updated=stamp(START))
+            patient = insert_one(connection, t.patient, key=key, party=party, patient_id=person)
         row = insert_one(
             connection,
             t.study,

@@ -25,7 +25,7 @@ from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
 from mappings.fhir.provenance import REFERENCES, provenance
 from mappings.fhir.resources import RESOURCES
-from mappings.fhir.systems import BODY_PART, LEAF_HASH, LEAF_INDEX, SNOMED
+from mappings.fhir.systems import BODY_PART, DICOM_UID, LEAF_HASH, LEAF_INDEX, SNOMED
 from mappings.smart import SUPPORTED
 from mappings.study import Instance, Patient, Series, Study, patient_key, study_key
 from tests.mappings.fhir.rules import held
@@ -160,8 +160,8 @@ def test_an_agreement_to_nothing_is_a_plain_deny():
     assert held(consent(dataclasses.replace(AGREED, conditions=none, ends=None), BASE))["provision"] == {"type": "deny"}
 
 
-def test_a_deposit_names_its_studies_only_to_those_who_may_query_them():
-    named, hidden = (held(provenance(narrowed(DEPOSIT, queryable=yes), BASE)) for yes in (True, False))
+def test_a_deposit_names_those_of_its_studies_that_are_held_and_in_sight():
+    named, hidden = (held(provenance(narrowed(DEPOSIT, in_sight), BASE)) for in_sight in ([UID], ["1.2.3.4"]))
     assert [t["reference"] for t in named["target"]] == ["Endpoint/LUNG.1", f"ImagingStudy/{STUDY.key}"]
     assert [t["reference"] for t in hidden["target"]] == ["Endpoint/LUNG.1"]
     assert STUDY.key not in json.dumps(hidden)
@@ -179,8 +179,10 @@ def test_every_provenance_carries_its_leaf():
 
 
 def test_a_use_says_what_for_and_under_which_agreement():
-    found = held(provenance(USE, BASE))
+    found = held(provenance(narrowed(USE, [UID]), BASE))
     assert found["target"] == [{"reference": f"ImagingStudy/{STUDY.key}"}]
+    (unserved,) = held(provenance(narrowed(USE, []), BASE))["target"]
+    assert unserved == {"type": "ImagingStudy", "identifier": {"system": DICOM_UID, "value": f"urn:oid:{UID}"}}
     assert found["reason"][0]["coding"][0]["code"] == "AITRAIN"
     assert found["entity"][0]["what"] == {"reference": "Consent/DSA.1", "display": "Agreement DSA_1@2"}
     assert found["policy"] == [f"{BASE}/terms/1.0.0"]

@@ -10,12 +10,13 @@ from mappings.fhir import moments, search
 from mappings.fhir.systems import BODY_PART, DCM, SNOMED
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Like, Not, OneOf
 from mappings.study import patient_key
+from tests.builders import SEALING
 
 BASE = "http://127.0.0.1:8080"
 
 
 def asked(resource, *arguments, **more):
-    return search.read(resource, arguments, BASE, "reader", **more)
+    return search.read(resource, arguments, BASE, "reader", SEALING, **more)
 
 
 def condition(resource, name, value):
@@ -75,7 +76,7 @@ def test_repeated_parameters_all_hold():
 def test_a_pseudonym_is_one_provider_s_with_its_system_and_anybody_s_without():
     one = OneOf("patient_key", (patient_key("hospital-a", "P|1"),))
     assert condition("Patient", "identifier", rf"{BASE}/providers/hospital-a|P\|1") == one
-    assert condition("Patient", "identifier", "P1") == OneOf("patient_id", ("P1",))
+    assert condition("Patient", "identifier", "P1") == OneOf("pseudonym", ("P1",))
     assert condition("Patient", "identifier", "urn:x|P1") == NOTHING
 
 
@@ -215,4 +216,4 @@ def test_a_next_link_holds_for_its_question_and_its_reader_only():
         with pytest.raises(Invalid):
             asked("ImagingStudy", *changed)
     with pytest.raises(Invalid):
-        search.read("ImagingStudy", following, BASE, "somebody else")
+        search.read("ImagingStudy", following, BASE, "somebody else", SEALING)

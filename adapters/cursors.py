@@ -1,0 +1,42 @@
+"""Sealed cursors: where a page ended, which only this installation can read, and only beside the question that it ended.
+
+A row's number tells how many rows lie before it, also of those that its reader may not see. AES-SIV (RFC 5297) hides it, refuses
+what was changed or belongs to another question, and seals the same position of the same question alike.
+"""
+
+from base64 import urlsafe_b64decode, urlsafe_b64encode
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+from adapters.identity import publish_once
+
+_KEY_BITS = 512
+_POSITION = 16  # bytes
+
+
+class Cursors:
+    """Seals and opens positions with the installation's key. Safe for many threads."""
+
+    def __init__(self, key: bytes) -> None:
+        self._cipher = AESSIV(key)
+
+    @classmethod
+    def load_or_make(cls, path: Path) -> Self:
+        """With the key at `path` (0600), made if none is there: processes started at once agree."""
+        if not path.exists():
+            publish_once(path, AESSIV.generate_key(_KEY_BITS).hex())
+        return cls(bytes.fromhex(path.read_text()))
+
+    def seal(self, question: bytes, position: int) -> str:
+        """A cursor for this position (below 2^128) of this question; all are of one length."""
+        return urlsafe_b64encode(self._cipher.encrypt(position.to_bytes(_POSITION), [question])).decode()
+
+    def opened(self, question: bytes, cursor: str) -> int | None:
+        """The position that was sealed with this question; None where this is no such cursor."""
+        try:
+            return int.from_bytes(self._cipher.decrypt(urlsafe_b64decode(cursor.encode("ascii")), [question]))
+        except (ValueError, InvalidTag):
+            return None

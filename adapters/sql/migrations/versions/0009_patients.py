@@ -1,0 +1,15 @@
+"""A patient's row says no sex and no change any more: both are read off the studies in sight, by one index that has them."""
+
+from alembic import op
+
+revision = "0009"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    """Drop what datasets shared, and widen the index. The studies hold both already."""
+    op.drop_column("patient", "sex")
+    op.drop_column("patient", "updated")
+    op.create_index("ix_patient_patient_id", "patient", ["patient_id"], unique=False)
+    op.drop_index("ix_study_patient", "study")
+    op.create_index("ix_study_patient", "study", ["patient", "dataset", "patient_sex", "updated"], unique=False)

@@ -9,6 +9,23 @@ from sqlalchemy import create_engine
 from server.log import JsonLines
 from tests import servers
 
+SUMMARY = pytest.StashKey[list[str]]()
+"""Lines that tests leave for the end of the run."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--rounds", type=int, default=2, help="worlds of the differential test, one less of them on PostgreSQL")
+    parser.addoption("--first", type=int, default=7, help="the seed of the first of them")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[SUMMARY] = []
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    for line in config.stash[SUMMARY]:
+        terminalreporter.write_line(line)
+
 
 @pytest.fixture(scope="session")
 def orthanc() -> Iterator[servers.Orthanc]:

@@ -62,7 +62,7 @@ SEXES = ("M", "F", "O")
 def opened(visible: VisibleDatasets, aliases: frozenset[str] | None = None) -> Select[Any]:
     """The ids of these datasets that are open at the parameter `at`; every statement about images starts from it.
 
-    They are listed once for each statement: joined in each of a hundred thousand subqueries they took PostgreSQL three times as long.
+    They are listed once for each statement: joined anew in each of 100 000 subqueries they took PostgreSQL three times as long.
     """
     rows = (
         select(t.dataset.c.id)
@@ -148,6 +148,6 @@ def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) ->
     return narrow(rows, query.where, fields, depth)
 
 
-def execute(connection: Connection, rows: Select[Any], now: datetime, **page: int | None) -> Result[*tuple[Any, ...]]:
+def execute(connection: Connection, rows: Select[Any], now: datetime, **page: int | str | None) -> Result[*tuple[Any, ...]]:
     """What a statement answers now; `page` are its other parameters."""
     return criteria.execute(connection, rows, {"at": stamp(now), **page})

@@ -8,7 +8,7 @@ import json
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, Leaf
@@ -74,10 +74,16 @@ def _about(target: TargetType, leaf: Leaf) -> ColumnElement[bool]:
 
 
 def _in_sight(scope: DirectoryScope, column: ColumnElement[Any], *where: ColumnElement[bool]) -> Select[Any]:
-    """Of an entry's studies those that are held where the caller may query: only these are named, and found by."""
-    study, about = t.study.c, t.entry_target.c
+    """Of an entry's studies those that are held where the caller may query: only these are named, and found by.
+
+    Of a deposit, those of which something that it brought is held: the study may be there while that waits in quarantine.
+    """
+    study, about, receipt, instance = t.study.c, t.entry_target.c, t.receipt.c, t.instance.c
+    of_batch = (receipt.batch == _b.batch, receipt.study_uid == study.study_uid)
+    brought = exists().where(*of_batch, instance.sop_uid == receipt.sop_uid).correlate(t.ledger_body, t.study)
     own = (study.dataset == _b.dataset, study.dataset.in_(sorted(scope.queryable)), about.type == str(TargetType.STUDY))
-    return select(column).join(t.study, about.key == study.study_uid).where(*own, *where).correlate(t.ledger_body)
+    held = select(column).join(t.study, about.key == study.study_uid).where(*own, or_(~_DEPOSIT, brought), *where)
+    return held.correlate(t.ledger_body)
 
 
 def _about_study(scope: DirectoryScope, leaf: Leaf) -> ColumnElement[bool]:

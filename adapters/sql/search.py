@@ -89,7 +89,7 @@ def patients(connection: Connection, query: Query, visible: VisibleDatasets, now
     """
     rows = _patients(replace(query, page=_ANY), replace(visible, valid_until=None))
     page = execute(connection, rows, now, limit=query.page.limit, after=f"{query.page.after or 0:0{KEY_DIGITS}x}")
-    return [(int(key, 16), Patient(key, provider, *own, moment(at))) for key, provider, *own, at in page.all()]
+    return [(int(key, 16), Patient(key, provider, person, sex, moment(at))) for key, provider, person, sex, at in page.all()]
 
 
 @_kept

@@ -218,6 +218,7 @@ receipt = Table(
     Column("findings", Text, nullable=False),  # JSON: [[rule, where], …]
     Column("at", Time, nullable=False),
     Index("ix_receipt_batch", "batch", "id"),
+    Index("ix_receipt_study", "batch", "study_uid"),
 )
 custody = Table(
     "custody",

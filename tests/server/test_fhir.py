@@ -6,7 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from flask import Flask
-from sqlalchemy import insert, select
+from sqlalchemy import select
 
 from adapters.sql import dataset as datasets
 from adapters.sql import party as parties
@@ -90,25 +90,46 @@ def plant(runtime, alias, provider, number, *, modality="CT", sex="F", day=1, ve
             updated=stamp(at),
             touched=stamp(at),
         )
-        connection.execute(
-            insert(t.series).values(
-                study=row,
-                series_uid=f"{uid}.1",
-                modality=modality,
-                body_part="CHEST",
-                manufacturer="",
-                description="",
-                header="{}",
-                instances=1,
-                fragment=b"{}",
-            )
+        series_row = insert_one(
+            connection,
+            t.series,
+            study=row,
+            series_uid=f"{uid}.1",
+            modality=modality,
+            body_part="CHEST",
+            manufacturer="",
+            description="",
+            header="{}",
+            instances=1,
+            fragment=b"{}",
         )
+        hold(connection, dataset, row, series_row, study)
     return study
 
 
-def recorded(runtime, alias, provider, actor, entry):
+def hold(connection, dataset, study_row, series_row, study):
+    """The study's one object in custody, and its instance."""
+    of_batch = {"key": study.key, "door": "stow", "subject": "", "peer": "", "calling": "", "called": "", "attested": False}
+    batch = insert_one(connection, t.batch, **of_batch, dataset=dataset, opened=0, touched=0)
+    uids = {"sop_uid": f"{study.uid}.1.1", "series_uid": f"{study.uid}.1", "study_uid": study.uid, "patient_id": ""}
+    held = uids | {"dataset": dataset, "node": 1, "batch": batch, "state": "held", "quarantined": False, "place": study.uid}
+    held |= {
+        "digest": b"",
+        "file_digest": b"",
+        "size": 1,
+        "dataset_start": 0,
+        "transfer_syntax": "",
+        "name": "",
+        "rule": "",
+        "at": 0,
+    }
+    at = {"study": study_row, "series": series_row, "custody": insert_one(connection, t.custody, **held)}
+    insert_one(connection, t.instance, **at, sop_uid=uids["sop_uid"], sop_class=CT, frames=1, summary=b"{}", metadata=b"{}")
+
+
+def recorded(runtime, alias, provider, actor, entry, batch=None):
     with runtime.store.write() as connection:
-        about = About(parties.find_id(connection, provider), datasets.find(connection, alias).id)
+        about = About(parties.find_id(connection, provider), datasets.find(connection, alias).id, batch)
         return record(connection, entry, runtime.clock(), actor, about)
 
 
@@ -116,7 +137,17 @@ def deposit(runtime, alias, provider, studies):
     batch = {"batch": "b", "door": "stow", "files": len(studies), "outcomes": {}, "part": 1, "parts": 1, "digest": ""}
     under = {"dataset": alias, "agreement": f"DSA-{alias}@1", "terms": "1.0.0"}
     entry = BatchClosed(**batch, **under, provider=provider, studies=tuple(s.uid for s in studies))
-    return recorded(runtime, alias, provider, "uploader", entry)
+    brought = builders.batch(runtime, alias, provider=provider).id
+    with runtime.store.write() as connection:
+        for study in studies:
+            insert_one(connection, t.receipt, **receipt_of(study, brought))
+    return recorded(runtime, alias, provider, "uploader", entry, brought)
+
+
+def receipt_of(study, batch):
+    """The receipt of the study's one object."""
+    named = {"batch": batch, "study_uid": study.uid, "sop_uid": f"{study.uid}.1.1", "name": "f"}
+    return named | {"size": 1, "outcome": "pass", "rule": "declared", "findings": "[]", "at": 0}
 
 
 def use(runtime, alias, provider, study, actor, purpose="AITRAIN"):
@@ -400,9 +431,8 @@ def test_a_deposit_is_found_by_every_study_it_brought_however_many(furnished, mo
     monkeypatch.setattr(entries, "STUDIES_IN_A_BODY", 2)
     runtime, studies = furnished.runtime, furnished.planted["OPEN"]
     batch = builders.batch(runtime, "OPEN")
-    receipt = {"batch": batch.id, "name": "f", "size": 1, "outcome": "pass", "rule": "declared", "findings": "[]", "at": 0}
     with runtime.store.write() as connection:
-        connection.execute(t.receipt.insert(), [receipt | {"study_uid": study.uid} for study in studies])
+        connection.execute(t.receipt.insert(), [receipt_of(study, batch.id) for study in studies])
     close_batch(runtime, batch.id)
     for study in studies:
         deposits = resources(found(runtime, "user", "Provenance", target=f"ImagingStudy/{study.key}"))

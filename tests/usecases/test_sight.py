@@ -14,6 +14,7 @@ from server.usecases.batch import close_batch
 from server.usecases.dataset import add_dataset
 from server.usecases.document import rebuild
 from server.usecases.read import read_resource, search_resources
+from server.usecases.release import release
 from server.usecases.take import take
 from server.usecases.withdraw import withdraw_study
 from tests import builders
@@ -111,6 +112,21 @@ def test_a_deposit_names_the_studies_that_are_held_and_no_other(shared):
     move_agreement(shared, ACTOR, "DSA-LUNG", "suspend")
     told = json.dumps(found(shared, "Provenance", ("_count", "1000"), caller=OPERATOR))
     assert held[1] not in told
+
+
+def test_a_deposit_whose_object_waits_names_no_study_until_it_is_released(shared):
+    """The study may be held already: that something more of it waits is nobody's to know."""
+    deposit(shared, ("1.2.1", "P1", {}))
+    shared.clock.on(10)
+    batch = builders.batch(shared)
+    again = made("1.2.1.1.9", study="1.2.1", PatientIdentityRemoved=None)
+    assert str(take(shared, batch, "again", again).outcome) == "review"
+    close_batch(shared, batch.id)
+    study = f"ImagingStudy/{study_key('1.2.1')}"
+    assert targets(shared) == [["Endpoint/LUNG", study], ["Endpoint/LUNG"]]
+    assert len(found(shared, "Provenance", ("target", study))) == 1
+    release(shared, ACTOR, batch.key)
+    assert targets(shared) == [["Endpoint/LUNG", study]] * 3
 
 
 def test_a_cursor_tells_nothing_and_holds_for_its_question_and_reader_only(shared):

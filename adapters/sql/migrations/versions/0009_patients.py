@@ -1,4 +1,7 @@
-"""A patient's row says no sex and no change any more: both are read off the studies in sight, by one index that has them."""
+"""What a patient's row and a deposit say comes from the studies in sight, found by indexes.
+
+A patient's row keeps no sex and no moment of change: datasets share it.
+"""
 
 from alembic import op
 
@@ -13,3 +16,4 @@ def upgrade() -> None:
     op.create_index("ix_patient_patient_id", "patient", ["patient_id"], unique=False)
     op.drop_index("ix_study_patient", "study")
     op.create_index("ix_study_patient", "study", ["patient", "dataset", "patient_sex", "updated"], unique=False)
+    op.create_index("ix_receipt_study", "receipt", ["batch", "study_uid"], unique=False)

@@ -226,7 +226,8 @@ def study(connection: Connection, key: int) -> tuple[Study, int] | None:
 def _series_of(connection: Connection, study_id: int) -> tuple[Series, ...]:
     held: dict[int, list[Instance]] = {}
     columns = (_i.series, _i.sop_uid, _i.sop_class, _i.number, _i.frames)
-    for row in connection.execute(select(*columns).where(_i.study == study_id).order_by(_i.series, _i.number.nulls_last(), _i.id)):
+    instances = select(*columns).where(_i.study == study_id).order_by(_i.series, _i.number.nulls_last(), _i.id)
+    for row in connection.execute(instances):
         held.setdefault(row.series, []).append(Instance(row.sop_uid, row.sop_class, row.number, row.frames))
     rows = connection.execute(select(t.series).where(_e.study == study_id).order_by(_e.number.nulls_last(), _e.id))
     return tuple(_series_noun(r, _header(r.header), tuple(held.get(r.id, ()))) for r in rows)

@@ -30,7 +30,7 @@ from tests.house import SECRET, House
 FIRST = 7
 USERS = ("researcher", "trainer", "clinician", "inside")
 OWNERS = ("provider-a", "provider-b", "operator")
-QUESTIONS = 50
+QUESTIONS = 40
 EVERY = VisibleDatasets(frozenset(range(1, 100)), None)
 Difference = tuple[str, Question, Answer, Answer]
 

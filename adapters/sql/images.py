@@ -21,6 +21,7 @@ from sqlalchemy import (
     bindparam,
     case,
     exists,
+    false,
     func,
     select,
     true,
@@ -28,7 +29,7 @@ from sqlalchemy import (
 
 from adapters.sql import criteria
 from adapters.sql import tables as t
-from adapters.sql.criteria import Below, Column, Leaf, Searchable, depths, narrow
+from adapters.sql.criteria import Asking, Below, Column, Leaf, Searchable, depths, narrow
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import stamp
 from consent.policy import VisibleDatasets
@@ -53,8 +54,20 @@ def _column(field: Field) -> Column:
     return Column(TABLES[field.level].c[field.name] if named is None else named, field.kind, _DEPTH[field.level])
 
 
-_OF_PATIENT = frozenset({"gender", "patient_updated"})
-_COLUMNS = {name: _column(field) for name, field in FIELDS.items() if name not in _OF_PATIENT}
+def _nothing(_leaf: Leaf) -> ColumnElement[bool]:
+    return false()
+
+
+IMAGES = Searchable(
+    {name: _nothing if name in ("gender", "patient_updated") else _column(field) for name, field in FIELDS.items()},
+    {
+        (1, 2): Below(t.study, t.series.c.study == t.study.c.id),
+        (1, 3): Below(t.study, t.instance.c.study == t.study.c.id),
+        (2, 3): Below(t.series, t.instance.c.series == t.series.c.id),
+    },
+)
+"""Every field of `mappings.fields`, of patients, studies, series and instances; but for what `with_patients` adds."""
+_EACH = t.study.alias("of_patient")
 SEXES = ("M", "F", "O")
 """Patient's Sex (0010,0040), PS3.3 C.7.1.1; any other word says nothing."""
 
@@ -89,11 +102,10 @@ def of_patient(datasets: Select[Any]) -> dict[str, ColumnElement[Any]]:
 
     Its gender is the one sex that they name, none where they contradict each other; it changed when the last of them did.
     """
-    each = t.study.alias("of_patient")
-    own, sex = (each.c.patient == t.patient.c.id, _within(each, datasets)), each.c.patient_sex
+    own, sex = (_EACH.c.patient == t.patient.c.id, _within(_EACH, datasets)), _EACH.c.patient_sex
     values = {
         "gender": select(case((func.min(sex) == func.max(sex), func.min(sex)))).where(*own, sex.in_(SEXES)),
-        "patient_updated": select(func.max(each.c.updated)).where(*own),
+        "patient_updated": select(func.max(_EACH.c.updated)).where(*own),
     }
     return {name: value.correlate(t.patient).scalar_subquery() for name, value in values.items()}
 
@@ -109,43 +121,39 @@ def _changed(own: ColumnElement[bool], leaf: Leaf) -> ColumnElement[bool]:
     return and_(true() if low is None else some(updated >= low), true() if high is None else ~some(updated > high))
 
 
-def searchable(datasets: Select[Any]) -> Searchable:
-    """Every field of `mappings.fields`, of patients, studies, series and instances; below a patient are its studies there."""
+def with_patients(datasets: Select[Any]) -> Searchable:
+    """The same, with what is asked of a patient: below it are its studies of these datasets."""
     own = and_(t.study.c.patient == t.patient.c.id, _within(t.study, datasets))
-    gender = Column(of_patient(datasets)["gender"], Kind.CODE)
-    return Searchable(
-        _COLUMNS | {"gender": gender, "patient_updated": partial(_changed, own)},
-        {
-            (0, 1): Below(t.patient, own),
-            (0, 2): Below(t.patient, and_(own, t.series.c.study == t.study.c.id)),
-            (0, 3): Below(t.patient, and_(own, t.instance.c.study == t.study.c.id)),
-            (1, 2): Below(t.study, t.series.c.study == t.study.c.id),
-            (1, 3): Below(t.study, t.instance.c.study == t.study.c.id),
-            (2, 3): Below(t.series, t.instance.c.series == t.series.c.id),
-        },
-    )
+    asked: dict[str, Column | Asking] = {
+        "gender": Column(of_patient(datasets)["gender"], Kind.CODE),
+        "patient_updated": partial(_changed, own),
+    }
+    below = {
+        (0, 1): Below(t.patient, own),
+        (0, 2): Below(t.patient, and_(own, t.series.c.study == t.study.c.id)),
+        (0, 3): Below(t.patient, and_(own, t.instance.c.study == t.study.c.id)),
+    }
+    return Searchable({**IMAGES.fields, **asked}, {**IMAGES.below, **below})
 
 
 def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) -> Select[Any]:
     """The rows of the question's level that match, of what is visible and open at the parameter `at`; without its page.
 
-    `columns` may name what is read `of_patient`. A patient is there who has a study there.
+    A patient is there who has a study there; its columns may name what is read `of_patient`.
     """
     datasets = opened(visible, query.aliases)
-    fields, depth = searchable(datasets), _DEPTH[query.level]
-    own = of_patient(datasets)
-    told = [own[column] if isinstance(column, str) else column for column in columns]
     if query.level is Level.PATIENT:
-        rows = select(*told).select_from(t.patient).where(own["patient_updated"].is_not(None))
-    else:
-        rows = select(*told).select_from(t.study).where(_within(t.study, datasets))
-        if 0 in depths(query.where, fields):
-            rows = rows.join(t.patient, t.study.c.patient == t.patient.c.id)
-    if depth > 1:
+        own = of_patient(datasets)
+        rows = select(*(own[c] if isinstance(c, str) else c for c in columns)).select_from(t.patient)
+        return narrow(rows.where(own["patient_updated"].is_not(None)), query.where, with_patients(datasets))
+    rows, fields = select(*columns).select_from(t.study).where(_within(t.study, datasets)), IMAGES
+    if query.level in (Level.SERIES, Level.INSTANCE):
         rows = rows.join(t.series, t.series.c.study == t.study.c.id)
-    if depth > 2:
+    if query.level is Level.INSTANCE:
         rows = rows.join(t.instance, t.instance.c.series == t.series.c.id)
-    return narrow(rows, query.where, fields, depth)
+    if 0 in depths(query.where, IMAGES):
+        rows, fields = rows.join(t.patient, t.study.c.patient == t.patient.c.id), with_patients(datasets)
+    return narrow(rows, query.where, fields, _DEPTH[query.level])
 
 
 def execute(connection: Connection, rows: Select[Any], now: datetime, **page: int | str | None) -> Result[*tuple[Any, ...]]:

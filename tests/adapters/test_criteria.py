@@ -5,12 +5,11 @@ from sqlalchemy import select
 
 from adapters.sql import tables as t
 from adapters.sql.criteria import narrow
-from adapters.sql.images import searchable
+from adapters.sql.images import IMAGES
 from mappings.fhir import search
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Like, Not, OneOf
 from tests.builders import SEALING
 
-IMAGES = searchable(select(t.dataset.c.id))
 STUDIES, SERIES, INSTANCES = 1, 2, 3
 CT, MR = OneOf("modality", ("CT",)), OneOf("modality", ("MR",))
 HEAD, CHEST = OneOf("body_part", ("HEAD",)), OneOf("body_part", ("CHEST",))

@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column
-from adapters.sql.images import searchable
+from adapters.sql.images import IMAGES
 from adapters.sql.store import moment
 from consent.subject import Role
 from mappings.eucaim import BODY_PARTS, MANUFACTURERS, MODALITIES, SEXES
@@ -27,14 +27,13 @@ Words = Mapping[str, Sequence[Any]]
 
 def vocabulary(house: House) -> Words:
     """Every value of every field in the whole store, hidden or not; and the keys of its directory."""
-    columns = {name: f.column for name, f in searchable(select(t.dataset.c.id)).fields.items() if isinstance(f, Column)}
+    columns = {name: f.column for name, f in IMAGES.fields.items() if isinstance(f, Column)}
     columns |= {"alias": t.dataset.c.alias, "agreement": t.agreement.c.key, "party": t.party.c.key, "batch": t.batch.c.key}
     columns |= {"entry": t.ledger_body.c.id, "at": t.ledger_body.c.at, "withheld": t.custody.c.sop_uid}
     with house.runtime.store.read() as connection:
         words = {
             name: [v for v in connection.execute(select(column).distinct().order_by(column)).scalars() if v not in (None, "")]
             for name, column in columns.items()
-            if name != "gender"
         }
         series = connection.execute(select(t.custody.c.study_uid, t.custody.c.series_uid, t.custody.c.sop_uid)).all()
     return words | {"object": [tuple(row) for row in series], "study_uid": sorted({row[0] for row in series})}

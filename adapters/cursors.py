@@ -4,7 +4,7 @@ A row's number tells how many rows lie before it, also of those that its reader 
 what was changed or belongs to another question, and seals the same position of the same question alike.
 """
 
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import b64decode, urlsafe_b64encode
 from pathlib import Path
 from typing import Self
 
@@ -37,6 +37,6 @@ class Cursors:
     def opened(self, question: bytes, cursor: str) -> int | None:
         """The position that was sealed with this question; None where this is no such cursor."""
         try:
-            return int.from_bytes(self._cipher.decrypt(urlsafe_b64decode(cursor.encode("ascii")), [question]))
+            return int.from_bytes(self._cipher.decrypt(b64decode(cursor, b"-_", validate=True), [question]))
         except (ValueError, InvalidTag):
             return None

@@ -114,6 +114,7 @@ def callers(seed: int) -> list[str]:
     return [chance.choice(among) for among in (USERS, OWNERS, sorted(others))]
 
 
+@pytest.mark.timeout(0)  # as long as it is asked to
 def test_every_answer_is_that_of_a_store_with_only_what_the_caller_may_see(bench, request, pytestconfig):
     rounds, told = pytestconfig.getoption("rounds") - request.node.callspec.id.startswith("p"), Told()  # PostgreSQL is slower
     first = pytestconfig.getoption("first")

@@ -36,12 +36,12 @@ _OWN = re.compile(r"(_cursor=|urn:accord:request:)[^&\"]+")
 
 @dataclass(frozen=True)
 class Question:
-    """One request; `study` is the study whose object it names, `entry` the ledger entry, whose id is another in each store."""
+    """One request; `dataset` holds the object that it names, `entry` is the ledger entry, whose id is another in each store."""
 
     path: str
     method: str = "GET"
     more: dict[str, Any] = field(default_factory=dict, hash=False)
-    study: str = ""
+    dataset: str = ""
     entry: str = ""
 
 
@@ -62,7 +62,6 @@ class View:
     whole: House
     alone: House
     sight: Sight
-    studies: dict[str, str]
     proof: dict[str, str] = field(default_factory=dict)
     entries: dict[str, str] = field(default_factory=dict)
     asked: int = 0
@@ -100,7 +99,7 @@ class View:
         return question.path.removesuffix(question.entry) + self.entries.get(question.entry, "999999" * bool(question.entry))
 
     def _agree(self, question: Question, mine: Answer, theirs: Answer) -> bool:
-        listed = self.studies.get(question.study) in self.sight.discovered
+        listed = question.dataset in self.sight.discovered - self.sight.queried
         return mine == theirs or ((mine.status, theirs.status) == (403, 404) and listed)
 
     def _match_entries(self) -> None:

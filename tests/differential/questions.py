@@ -35,8 +35,15 @@ def vocabulary(house: House) -> Words:
             name: [v for v in connection.execute(select(column).distinct().order_by(column)).scalars() if v not in (None, "")]
             for name, column in columns.items()
         }
-        series = connection.execute(select(t.custody.c.study_uid, t.custody.c.series_uid, t.custody.c.sop_uid)).all()
-    return words | {"object": [tuple(row) for row in series], "study_uid": sorted({row[0] for row in series})}
+        objects = connection.execute(_OBJECTS).all()
+    return words | {"object": [tuple(row) for row in objects], "study_uid": sorted({row[0] for row in objects})}
+
+
+_OBJECTS = (
+    select(t.custody.c.study_uid, t.custody.c.series_uid, t.custody.c.sop_uid, t.dataset.c.alias)
+    .join(t.dataset, t.custody.c.dataset == t.dataset.c.id)
+    .order_by(t.custody.c.id)
+)
 
 
 def questions(house: House, sight: Sight, words: Words, chance: random.Random, number: int) -> Iterator[Question]:
@@ -79,11 +86,15 @@ def _named(sight: Sight, words: Words, chance: random.Random) -> Iterator[Questi
         yield from (Question(f"/fhir/R4/{kind}/{identity}") for identity in (*known, "unknown"))
     for entry in chance.sample(words["entry"], min(12, len(words["entry"]))):
         yield Question(f"/fhir/R4/Provenance/{entry}", entry=str(entry))
-    for study, series, sop in chance.sample(words["object"], min(12, len(words["object"]))):
-        root = f"/dicom-web/studies/{study}"
-        path = chance.choice(("", f"/series/{series}", f"/series/{series}/instances/{sop}"))
-        yield Question(f"{root}{path}/metadata", study=study)
+    for study, series, sop, alias in chance.sample(words["object"], min(12, len(words["object"]))):
+        root, one = f"/dicom-web/studies/{study}", f"/series/{series}/instances/{sop}"
+        path = chance.choice(("", f"/series/{series}", one))
+        yield Question(f"{root}{path}/metadata", dataset=alias)
         yield Question(f"{root}/{chance.choice(('series', 'instances', f'series/{series}/instances'))}")
+        if alias in sight.queried or alias not in sight.discovered:  # else a picture may be granted where its rows are not
+            yield Question(f"{root}{one}/rendered")
+        if alias not in sight.discovered:  # what is granted leaves a use, which the next caller would read
+            yield Question(f"{root}{one}")
     if sight.who.role is not Role.OPERATOR and not sight.own:
         yield from (Question(f"/api/batches/{key}") for key in words["batch"])
 
@@ -172,6 +183,8 @@ def _fhir(words: Words, chance: random.Random) -> Question:
         ("_summary", "count"),
     )
     asked += chance.sample(shapes[:3], chance.randint(0, 1)) + chance.sample(shapes[3:], chance.randint(0, 1))
+    if chance.random() < 0.1:
+        return Question(f"/fhir/R4/{kind}/_search", "POST", {"data": dict(asked)})
     return Question(f"/fhir/R4/{kind}?{urlencode(asked)}")
 
 
@@ -179,7 +192,7 @@ def _fhir(words: Words, chance: random.Random) -> Question:
 
 
 def _qido(words: Words, chance: random.Random) -> Question:
-    study, series, _ = chance.choice(words["object"] or [("1.2", "1.2.3", "1.2.3.4")])
+    study, series, *_ = chance.choice(words["object"])
     rooms = ("studies", "series", "instances", f"studies/{study}/series", f"studies/{study}/instances")
     room = chance.choice((*rooms, "studies", f"studies/{study}/series/{series}/instances"))
     asked = [_key(words, chance) for _ in range(chance.choice((0, 1, 1, 2, 3)))]

@@ -75,7 +75,7 @@ class Bench:
         """One caller's view of a world, and a store of that alone."""
         sight, alone = sight_of(whole.runtime, CALLERS[name]), self.store()
         world.play(alone.runtime, sight)
-        yield View(whole, alone, sight, {study: dataset.alias for study, dataset in world.studies.items()})
+        yield View(whole, alone, sight)
         alone.runtime.close()
 
 

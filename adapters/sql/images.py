@@ -111,14 +111,15 @@ def of_patient(datasets: Select[Any]) -> dict[str, ColumnElement[Any]]:
 
 
 def _changed(own: ColumnElement[bool], leaf: Leaf) -> ColumnElement[bool]:
-    """When a patient changed, as a condition on its `own` studies: some not before, none after. A planner can join that."""
+    """When a patient changed, as a condition on its `own` studies: some in between, none after. A planner can join that."""
     low, high = (leaf.low, leaf.high) if isinstance(leaf, Between) else (None, None)
 
     def some(then: ColumnElement[bool]) -> ColumnElement[bool]:
         return exists().where(own, then).correlate(t.patient)
 
     updated = t.study.c.updated
-    return and_(true() if low is None else some(updated >= low), true() if high is None else ~some(updated > high))
+    within = and_(true() if low is None else updated >= low, true() if high is None else updated <= high)
+    return some(within) if high is None else and_(some(within), ~some(updated > high))
 
 
 def with_patients(datasets: Select[Any]) -> Searchable:

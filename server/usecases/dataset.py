@@ -10,7 +10,7 @@ from adapters.sql import dataset as datasets
 from adapters.sql.dataset import DatasetRow
 from adapters.sql.ledger import About, record
 from consent.entries import DatasetAdded, DatasetDescribed
-from mappings.dcat import wrong
+from mappings.dcat.details import wrong
 from mappings.failures import Invalid
 from server.usecases.naming import check_new, require
 from server.usecases.runtime import Runtime

@@ -50,19 +50,24 @@ IMAGES = Searchable(
 """Every field of `mappings.fields`: patients (joined to their studies), studies, series and instances."""
 
 
-def open_rows(columns: Sequence[Any], datasets: frozenset[int], aliases: frozenset[str] | None = None) -> Select[Any]:
-    """A statement over the studies of these datasets that are open at its parameter `at`; every other statement starts from it.
-
-    `dataset + 0` is no column that an index has: the planner follows the question's own index (a UID, a patient, the order of the
-    page) and looks each study's dataset up among the open ones, instead of sorting every study of every dataset.
-    """
-    opened = (
+def open_datasets(datasets: frozenset[int]) -> Select[Any]:
+    """The ids of those of these datasets that are open at the parameter `at`."""
+    return (
         select(t.dataset.c.id)
         .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
         .join(t.agreement_version, IN_FORCE)
         .join(t.node, t.agreement_version.c.node == t.node.c.id)
         .where(t.dataset.c.id.in_(sorted(datasets)), is_open(_AT))
     )
+
+
+def open_rows(columns: Sequence[Any], datasets: frozenset[int], aliases: frozenset[str] | None = None) -> Select[Any]:
+    """A statement over the studies of these datasets that are open at its parameter `at`; every other statement starts from it.
+
+    `dataset + 0` is no column that an index has: the planner follows the question's own index (a UID, a patient, the order of the
+    page) and looks each study's dataset up among the open ones, instead of sorting every study of every dataset.
+    """
+    opened = open_datasets(datasets)
     named = opened if aliases is None else opened.where(t.dataset.c.alias.in_(sorted(aliases)))
     return select(*columns).select_from(t.study).where((t.study.c.dataset + 0).in_(named))
 

@@ -42,8 +42,8 @@ def add(
     provider: str,
     custody: int,
     now: datetime,
-) -> None:
-    """Index one held instance, in the transaction that settles it. Raises StudyElsewhere."""
+) -> bool:
+    """Index one held instance, in the transaction that settles it; whether its series is new. Raises StudyElsewhere."""
     patient = _patient(connection, header, party, provider, now)
     held = _study(connection, header, dataset, patient, now)
     series, is_new = _series(connection, header, held.id)
@@ -70,6 +70,7 @@ def add(
     values = {"modalities": modalities, "sop_classes": classes, "fragment": fragment, "touched": stamp(now)}
     values |= {"series": series_held, "instances": instances_held, "form": FORM}
     connection.execute(_GROW, {f"new_{k}": v for k, v in values.items()} | {"row": held.id})
+    return is_new
 
 
 def _with(words: str, word: str | None) -> str:

@@ -269,8 +269,8 @@ def _noun(row: Any, series: tuple[Series, ...]) -> Study:
 
 
 def keep_document(connection: Connection, key: int, document: bytes, touched: int, now: datetime) -> bool:
-    """Keep a study's document; False where the study changed meanwhile (it stays due)."""
-    fresh = update(t.study).where(_s.id == key, _s.touched == touched)
+    """Keep a study's document; False where the study changed meanwhile (it stays due), or another worker kept the same."""
+    fresh = update(t.study).where(_s.id == key, _s.touched == touched, _s.dirty_since.is_not(None))
     values = {"document": document, "version": _s.version + 1, "updated": stamp(now), "dirty_since": None}
     return connection.execute(fresh.values(**values)).rowcount == 1
 

@@ -14,6 +14,7 @@ from mappings.rdf import FORMATS
 from server.usecases import describe
 from server.usecases.dataset import ALIAS
 from server.usecases.describe import Described
+from server.web.bulkheads import Bulkhead
 from server.web.context import caller, conditional, request, respond, runtime, serves
 from server.web.errors import Door, problem
 
@@ -21,8 +22,8 @@ from server.web.errors import Door, problem
 def door() -> Door:
     """The catalogue's two routes."""
     routes = Door("catalogue", problem)
-    serves(routes, "/catalogue", Action.DISCOVER, anonymous=True)(every_dataset)
-    serves(routes, "/catalogue/datasets/<alias>", Action.DISCOVER, anonymous=True)(one_dataset)
+    for rule, view in (("/catalogue", every_dataset), ("/catalogue/datasets/<alias>", one_dataset)):
+        serves(routes, rule, Action.DISCOVER, anonymous=True, bulkhead=Bulkhead.CATALOGUE)(view)
     return routes
 
 

@@ -54,8 +54,8 @@ def main() -> None:
             _beside(args, chosen, pid, max(took, key=lambda name: took[name]))
             harvesters.measure(args, chosen, pid)
     world.say(
-        f"{args.studies} studies in {len(harvesters.ALIASES)} datasets on {world.database_name(args)}, default settings. Bound by the",
-        "deadline of a web process's reading (3 s; 10 s for the federation's counts) and by the cores that the questions share.",
+        f"{args.studies} studies in {len(harvesters.ALIASES)} datasets on {world.database_name(args)}, default settings.",
+        "Bound by the deadline of a web process's reading (3 s; 10 s for the federation's counts) and the cores shared.",
     )
 
 

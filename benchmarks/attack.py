@@ -3,7 +3,8 @@
     python -m benchmarks.attack [--studies 100000] [--postgresql]
 
 Each question is asked alone, with how long it took and how it was answered. Then one client asks the dearest of them on sixteen
-connections, over and over, while another client's plain searches are timed beside what they take when nothing else is asked.
+connections, over and over, while another client's plain searches are timed beside what they take when nothing else is asked. The
+same for FHIR searches beside thirty harvesters, who need no credentials (`benchmarks.harvesters` alone).
 """
 
 import argparse
@@ -20,10 +21,9 @@ from urllib.parse import quote, urlencode
 
 from tqdm import tqdm
 
-from benchmarks import studies, world
+from benchmarks import harvesters, studies, world
 from server.settings import Settings
 
-ALIASES = ("LUNG", "LIVER", "BREAST", "PROSTATE", "BRAIN")
 SECRET = "attack-secret"  # noqa: S105 - of a server that lives for one run
 CONNECTIONS = 16
 PATIENCE_SECONDS = 900
@@ -45,15 +45,17 @@ def main() -> None:
     print(f"# Attack\n\n{world.machine()}\n")
     with world.folder() as home, world.database(postgresql=args.postgresql) as url:
         chosen = world.settings(home, url)
-        runtime = world.governed(chosen, ALIASES)
+        runtime = world.governed(chosen, harvesters.ALIASES)
         studies.fill(runtime, args.studies)
+        harvesters.describe(runtime)
         runtime.close()
         with world.accord(chosen, "web", ACCORD_FEDERATION_SECRET=SECRET) as pid:
             took = _alone(chosen)
             _beside(args, chosen, pid, max(took, key=lambda name: took[name]))
+            harvesters.measure(args, chosen, pid)
     world.say(
-        f"{args.studies} studies in {len(ALIASES)} datasets on {world.database_name(args)}, default settings. Bound by the",
-        "deadline of a web process's reading (3 s; 10 s for the federation's counts) and by the cores that the questions share.",
+        f"{args.studies} studies in {len(harvesters.ALIASES)} datasets on {world.database_name(args)}, default settings.",
+        "Bound by the deadline of a web process's reading (3 s; 10 s for the federation's counts) and the cores shared.",
     )
 
 

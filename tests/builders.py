@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from threading import Event
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
@@ -16,6 +17,7 @@ from consent.subject import Role, Subject
 from mappings.fhir.search import Sealing
 from server import wiring
 from server.settings import Settings
+from server.usecases import describe
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import Batch, Origin, open_batch, sender_origin
 from server.usecases.dataset import add_dataset
@@ -25,6 +27,7 @@ from server.usecases.party import add_party
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.sender import add_sender, attest_sender
 from server.usecases.terms import publish_terms
+from server.worker.jobs import KINDS, work_off
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 DICOM = SAMPLES / "dicom"
@@ -106,6 +109,12 @@ def batch(
 def association(built: Runtime, called: str = "LUNG", calling: str = "STORESCU", address: str = "127.0.0.1") -> Batch:
     """An open batch of a registered sender."""
     return open_batch(built, sender_origin(identify(built, AeTitle(called, calling, address))))
+
+
+def described(built: Runtime) -> None:
+    """Let the job describe every dataset now."""
+    describe.ask_all(built)
+    work_off(built, describe.KIND, KINDS[describe.KIND], Event())
 
 
 def agreement_rows(connection: Connection, key: str, *, state: str = "active", **content: object) -> int:

@@ -145,6 +145,7 @@ def _fill(house: House) -> None:
     close_batch(house.runtime, batch.id)
     house.runtime.clock.on(10)  # type: ignore[attr-defined]
     document.rebuild(house.runtime)
+    builders.described(house.runtime)
     read = dcmread(io.BytesIO(builders.sample(SAMPLE)), stop_before_pixels=True)
     house.study, house.series, house.instance = read.StudyInstanceUID, read.SeriesInstanceUID, read.SOPInstanceUID
     for kind in ("ImagingStudy", "Patient", "Consent", "Provenance", "Endpoint"):

@@ -28,13 +28,13 @@ EVERYBODY = {"runtime", "governance", "access", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
     "explain": {"identify"},  # decided for the subject that a request of this client would have
-    "health": {"worker", "admission", "node"},  # a megabyte; how each node is
+    "health": {"worker", "admission", "describe", "node"},  # a megabyte; how each node is; what the catalogue leaves out
     "issue_token": {"identify"},  # a token is issued to the subject that the next request will find
     "permit": {"dataset"},  # an act on a dataset concerns its provider
     "sender": {"dataset", "node"},  # the same; and a network is written as a node's
     "withdraw": {"dataset"},
     "vet_node": {"node"},  # a node that fails its probe is suspended
-    "federate": {"identify"},  # what is listed is what anybody may see
+    "describe": {"identify", "job"},  # what is listed is what anybody may see; and what a job is handed
     "render": {"deliver"},  # a picture is granted and recorded as bytes are
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
     "compare": {"job", "parse", "read_back"},  # a job's work; what is read is held against its digest

@@ -89,7 +89,14 @@ def test_the_samples_are_in_and_some_wait_and_some_are_refused(demo):
 def test_it_says_that_it_is_a_demo_and_never_for_diagnosis(demo):
     assert "DEMO" in demo.printed
     assert "Nothing here is for diagnosis" in demo.printed
-    assert "DEMO" in demo.get("/catalogue").text
+
+
+def test_its_datasets_stand_in_the_catalogue_when_it_is_ready(demo):
+    base = f"{demo.told['base_url']}/catalogue/datasets/"
+    assert set(re.findall(rf"<({re.escape(base)}[\w-]+)>", demo.get("/catalogue").text)) == {
+        f"{base}DEMO-LIVER",
+        f"{base}DEMO-PROSTATE",
+    }
 
 
 def printed(demo: Demo) -> list[str]:

@@ -41,8 +41,8 @@ def add(
     provider: str,
     custody: int,
     now: datetime,
-) -> None:
-    """Index one held instance, in the transaction that settles it. Raises StudyElsewhere."""
+) -> bool:
+    """Index one held instance, in the transaction that settles it; whether its series is new. Raises StudyElsewhere."""
     patient = _patient(connection, header, party, provider)
     held = _study(connection, header, dataset, patient, now)
     series, is_new = _series(connection, header, held.id)
@@ -69,6 +69,7 @@ def add(
     values = {"modalities": modalities, "sop_classes": classes, "fragment": fragment, "touched": stamp(now)}
     values |= {"series": series_held, "instances": instances_held, "form": FORM}
     connection.execute(_GROW, {f"new_{k}": v for k, v in values.items()} | {"row": held.id})
+    return is_new
 
 
 def _with(words: str, word: str | None) -> str:
@@ -267,8 +268,8 @@ def _noun(row: Any, series: tuple[Series, ...]) -> Study:
 
 
 def keep_document(connection: Connection, key: int, document: bytes, touched: int, now: datetime) -> bool:
-    """Keep a study's document; False where the study changed meanwhile (it stays due)."""
-    fresh = update(t.study).where(_s.id == key, _s.touched == touched)
+    """Keep a study's document; False where the study changed meanwhile (it stays due), or another worker kept the same."""
+    fresh = update(t.study).where(_s.id == key, _s.touched == touched, _s.dirty_since.is_not(None))
     values = {"document": document, "version": _s.version + 1, "updated": stamp(now), "dirty_since": None}
     return connection.execute(fresh.values(**values)).rowcount == 1
 

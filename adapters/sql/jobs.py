@@ -10,7 +10,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Connection, and_, delete, exists, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, delete, exists, or_, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.custody import Lease
@@ -29,6 +29,7 @@ class JobState(StrEnum):
     CANCELLED = "cancelled"
 
 
+OPEN = (JobState.WAITING, JobState.RUNNING)
 _ENDS = (JobState.DONE, JobState.FAILED, JobState.CANCELLED)
 
 
@@ -61,25 +62,27 @@ def _row(r: Any) -> JobRow:
 # --- asking
 
 
+_LIKE = and_(_j.kind == bindparam("like_kind"), _j.subject == bindparam("like_subject"), _j.state == JobState.WAITING)
+_HASTEN = update(t.job).where(_LIKE, _j.due > bindparam("wanted")).values(due=bindparam("wanted"))
+_HOLD = select(_j.id).where(_LIKE).with_for_update(read=True)
+_UNBEGUN: dict[str, object] = {"state": JobState.WAITING, "attempts": 0, "cancelled": False, "done": 0, "outcome": ""}
+
+
 def enqueue(connection: Connection, kind: str, subject: str, now: datetime, due: datetime | None = None) -> None:
     """Have this done after this transaction has been committed, and not before it is `due` (None: at once).
 
     A job of the same kind and subject that waits already is enough, and is due no later than this one. It is held here, in share
     with others that ask: a worker that began it before this commit would not see what it is asked for.
     """
-    waiting = and_(_j.kind == kind, _j.subject == subject, _j.state == JobState.WAITING)
-    wanted = stamp(due or now)
-    values = {"kind": kind, "subject": subject, "state": JobState.WAITING, "due": wanted, "at": stamp(now)} | _UNBEGUN
+    like, wanted = {"like_kind": kind, "like_subject": subject}, stamp(due or now)
     while True:
-        connection.execute(update(t.job).where(waiting, _j.due > wanted).values(due=wanted))
-        if connection.execute(select(_j.id).where(waiting).with_for_update(read=True)).first():
+        connection.execute(_HASTEN, like | {"wanted": wanted})
+        if connection.execute(_HOLD, like).first():
             return
+        values = {"kind": kind, "subject": subject, "due": wanted, "at": stamp(now)} | _UNBEGUN
         added = insert_of(connection)(t.job).values(**values).on_conflict_do_nothing().returning(_j.id)
         if connection.execute(added).first():
             return
-
-
-_UNBEGUN: dict[str, object] = {"attempts": 0, "cancelled": False, "done": 0, "outcome": ""}
 
 
 # --- running
@@ -159,6 +162,11 @@ def newest(connection: Connection, limit: int = 100) -> list[JobRow]:
     """The newest jobs, open ones first."""
     rows = select(t.job).order_by(_j.state.in_(_ENDS), _j.id.desc()).limit(limit)
     return [_row(r) for r in connection.execute(rows)]
+
+
+def is_open(connection: Connection, kind: str) -> bool:
+    """Whether a job of this kind waits or runs."""
+    return connection.execute(select(_j.id).where(_j.kind == kind, _j.state.in_(OPEN)).limit(1)).first() is not None
 
 
 def troubled(connection: Connection, due_before: datetime) -> list[JobRow]:

@@ -62,14 +62,19 @@ _PLACE = update(t.ledger_leaf).where(t.ledger_leaf.c.id == bindparam("leaf_id"))
 
 def sequence(connection: Connection, limit: int = 4096) -> int:
     """Give waiting leaves the next positions, oldest first; returns how many. One transaction at a time."""
-    if connection.dialect.name == "postgresql":
-        connection.execute(text("SELECT pg_advisory_xact_lock(4712)"))
+    _alone(connection)
     pending = select(t.ledger_leaf.c.id).where(t.ledger_leaf.c.position.is_(None)).order_by(t.ledger_leaf.c.id).limit(limit)
     waiting = connection.execute(pending).scalars().all()
     first = int(connection.execute(select(func.coalesce(func.max(t.ledger_leaf.c.position) + 1, 0))).scalar_one())
     if waiting:
         connection.execute(_PLACE, [{"leaf_id": leaf, "place": place} for place, leaf in enumerate(waiting, first)])
     return len(waiting)
+
+
+def _alone(connection: Connection) -> None:
+    """Let one transaction at a time order leaves or grow the tree: there may be several workers."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(4712)"))
 
 
 def newest_checkpoint(connection: Connection) -> tuple[int, bytes, tuple[bytes, ...], datetime | None]:
@@ -86,6 +91,7 @@ def _split(frontier: bytes) -> tuple[bytes, ...]:
 
 def integrate(connection: Connection, now: datetime) -> int:
     """Grow the tree over every sequenced leaf and keep its root as a checkpoint; returns the tree's size."""
+    _alone(connection)
     size, _, frontier, _ = newest_checkpoint(connection)
     newer = select(t.ledger_leaf.c.leaf).where(t.ledger_leaf.c.position >= size).order_by(t.ledger_leaf.c.position)
     leaves = connection.execute(newer).scalars().all()

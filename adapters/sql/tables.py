@@ -140,6 +140,17 @@ dataset = Table(
     Column("details", Text, nullable=False),  # JSON: what a catalogue needs that the index can't give
     Column("updated", Time, nullable=False),
 )
+description = Table(  # what the catalogue says of a dataset, made by a job; whether it is told now, the statement says
+    "description",
+    metadata,
+    Column("dataset", Key, ForeignKey("dataset.id"), primary_key=True, autoincrement=False),
+    Column("basis", Text, nullable=False),  # what it was made with: another release or setting makes it anew
+    Column("turtle", LargeBinary),  # what stands in a document of that format; None where something is lacking
+    Column("json_ld", LargeBinary),
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the two
+    Column("lacking", Text, nullable=False),  # JSON: the mandatory properties that can't be given
+    Column("at", Time, nullable=False),  # since when it says this
+)
 sender = Table(
     "sender",
     metadata,

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, Connection, Select, func
+from sqlalchemy import Column, Connection, Select, func, select
 
 from adapters.sql import tables as t
 from adapters.sql.images import execute, statement
@@ -40,10 +40,20 @@ def tallies(connection: Connection, query: Query, visible: VisibleDatasets, now:
     A word is told where `minimum` subjects share it, an age where as many lie beyond it: one subject joined by OR to a crowd
     would else be read off what the crowd lacks.
     """
-    select: Callable[..., Select[Any]] = lambda *columns: statement(query, [_DATASET, *columns], visible)  # noqa: E731 - one line
-    ages = _ages(execute(connection, _aged(select(t.study.c.age, _SUBJECTS)), now))
-    words = [_words(execute(connection, _worded(select(column), column, minimum), now)) for column in _WORDS]
-    totals = select(func.count(), _SUBJECTS).group_by(_DATASET).order_by(_DATASET)
+    return _counted(connection, lambda *columns: statement(query, [_DATASET, *columns], visible), now, minimum)
+
+
+def tally_of(connection: Connection, dataset: int, now: datetime, minimum: int) -> Tally:
+    """What a dataset holds in all, whatever stops it now: for its description, which is told only where nothing does."""
+    whole = _counted(connection, lambda *columns: select(_DATASET, *columns).where(t.study.c.dataset == dataset), now, minimum)
+    return whole[0] if whole else Tally(dataset, 0, 0, None, None, (), (), (), ())
+
+
+def _counted(connection: Connection, rows: Callable[..., Select[Any]], now: datetime, minimum: int) -> list[Tally]:
+    """`rows` selects its columns, after the dataset's id, of the studies that are counted."""
+    ages = _ages(execute(connection, _aged(rows(t.study.c.age, _SUBJECTS)), now))
+    words = [_words(execute(connection, _worded(rows(column), column, minimum), now)) for column in _WORDS]
+    totals = rows(func.count(), _SUBJECTS).group_by(_DATASET).order_by(_DATASET)
     return [
         Tally(d, n, p, _end(ages.get(d, []), minimum), _end(ages.get(d, [])[::-1], minimum), *(w.get(d, ()) for w in words))
         for d, n, p in execute(connection, totals, now)

@@ -26,7 +26,7 @@ from server.cli.options import accord_flags
 from server.cli.progress import transfer_bar
 from server.cli.supervise import supervise, until_stopped
 from server.settings import Settings
-from server.usecases import document, report
+from server.usecases import describe, document, report
 from server.usecases.runtime import Runtime
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -99,6 +99,8 @@ def _demonstrate(runtime: Runtime, files: Mapping[str, Path], *, first: bool, st
         _fill(runtime, files)
     if stopping.is_set():
         return
+    describe.ask_all(runtime)
+    _until_done(runtime)
     _write(runtime, files)
     print(summary(runtime, files))
     while not stopping.wait(RENEW_SECONDS):
@@ -125,7 +127,6 @@ def _fill(runtime: Runtime, files: Mapping[str, Path]) -> None:
         _send(runtime.settings, sent, moved)
         key = _push(files["provider"], pushed, moved)
     demo_data.release_some(runtime, key)
-    _until_documented(runtime)
     (runtime.settings.data_dir.absolute() / "filled").write_text(key)
 
 
@@ -137,10 +138,10 @@ def _push(client: Path, files: list[Path], moved: Callable[[int], None]) -> str:
     return key
 
 
-def _until_documented(runtime: Runtime, seconds: float = 15) -> None:
-    """Wait until the worker has made every study's document, so that what is printed works at once."""
+def _until_done(runtime: Runtime, seconds: float = 15) -> None:
+    """Wait until the worker has made every study's document and dataset's description: what is printed works at once."""
     until = time.monotonic() + seconds
-    while document.is_pending(runtime) and time.monotonic() < until:
+    while (document.is_pending(runtime) or describe.is_pending(runtime)) and time.monotonic() < until:
         time.sleep(0.2)
 
 

@@ -5,7 +5,7 @@ import click
 from server import wiring
 from server.cli.options import with_settings
 from server.settings import Settings
-from server.usecases import compare, federate, health, job, vet_node
+from server.usecases import compare, describe, health, job, vet_node
 
 
 @click.command()
@@ -17,9 +17,6 @@ def doctor(settings: Settings) -> int:
         print(hindrance)
         return 1
     troubles = [*health.find_troubles(runtime), *job.find_troubles(runtime)]
-    lacking = [
-        f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(properties)}."
-        for alias, properties in federate.incomplete(runtime).items()
-    ]
-    print("\n".join([*troubles, *compare.find_damage(runtime), *lacking, *vet_node.review_nodes(runtime)]) or "All is well.")
+    notes = [*compare.find_damage(runtime), *describe.find_gaps(runtime), *vet_node.review_nodes(runtime)]
+    print("\n".join([*troubles, *notes]) or "All is well.")
     return 1 if troubles else 0

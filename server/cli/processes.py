@@ -39,19 +39,20 @@ def web(settings: Settings) -> int:
     from granian.constants import Interfaces
     from granian.http import HTTP1Settings
 
+    from server.web.bulkheads import threads_of
+
     _begin(settings)
     if _taken(settings.bind, settings.port):  # Granian would share it, and each server get half of the other's requests
         return 1
     wiring.runtime(settings).close()  # the schema is there before the processes start
     os.environ[PARENT] = str(os.getpid())  # to the processes that Granian starts
-    threads = settings.streams + settings.uploads + settings.renders + settings.searches + settings.forms + 4
     Granian(
         "server.cli.processes:factory",
         address=settings.bind,
         port=settings.port,
         interface=Interfaces.WSGI,
         workers=settings.web_workers,
-        blocking_threads=threads,
+        blocking_threads=threads_of(settings),
         backlog=1024,
         http1_settings=HTTP1Settings(header_read_timeout=30_000),
         websockets=False,

@@ -7,10 +7,11 @@ from sqlalchemy import Connection
 
 from adapters.sql import agreement as agreements
 from adapters.sql import dataset as datasets
+from adapters.sql import descriptions
 from adapters.sql.dataset import DatasetRow
 from adapters.sql.ledger import About, record
 from consent.entries import DatasetAdded, DatasetDescribed
-from mappings.dcat import wrong
+from mappings.dcat.details import wrong
 from mappings.failures import Invalid
 from server.usecases.naming import check_new, require
 from server.usecases.runtime import Runtime
@@ -32,6 +33,7 @@ def add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title:
         check_new(datasets.find(connection, alias), "dataset", alias, ALIAS)
         under = require(agreements.find(connection, agreement), "agreement", agreement)
         dataset = datasets.add(connection, now, alias=alias, agreement=under.id, title=title, description=description)
+        descriptions.ask(connection, alias, now)
         record(connection, DatasetAdded(dataset=alias, agreement=agreement), now, actor, About(under.party, dataset))
 
 
@@ -47,6 +49,7 @@ def set_dataset(runtime: Runtime, actor: str, alias: str, details: Mapping[str, 
         texts |= {key: details[key] for key in texts if key in details}
         rest = {key: value for key, value in {**row.details, **details}.items() if value and key not in texts}
         datasets.describe(connection, row, now, title=texts["title"], description=texts["description"], details=rest)
+        descriptions.ask(connection, alias, now)
         record(connection, DatasetDescribed(dataset=alias, details=details), now, actor, about)
 
 

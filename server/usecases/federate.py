@@ -1,19 +1,14 @@
-"""Answers the federation and fills the catalogue: listed datasets only, and every number made safe before it leaves."""
+"""Answers the federation: listed datasets only, and every number made safe before it leaves."""
 
 import logging
-from collections.abc import Mapping
 
 from adapters.sql import dataset as datasets
 from adapters.sql.dataset import DatasetRow
 from adapters.sql.tallies import Tally, tallies
 from consent.conditions import Action
-from consent.dataset import Facts
 from consent.disclosure import safe_age, safe_count
-from mappings.dcat import Listing, missing
 from mappings.eucaim import Collection, collection_id, read_ast, to_reply
-from mappings.query import Level, Query
 from server.usecases.access import note_access
-from server.usecases.identify import Nobody, identify
 from server.usecases.runtime import Caller, Runtime
 
 log = logging.getLogger("accord.federation")
@@ -47,55 +42,3 @@ def _collection(row: DatasetRow, tally: Tally, minimum: int) -> Collection | Non
     words = tally.sexes, tally.modalities, tally.body_parts
     name = collection_id(row.alias, row.details.get("identifier"))
     return Collection(name, row.title, row.description, studies, subjects, *ages, *words)
-
-
-def catalogue(runtime: Runtime, caller: Caller) -> list[Listing]:
-    """The listed datasets whose mandatory properties can all be given: the same for every caller."""
-    complete = [listing for listing in _listings(runtime) if not missing(listing)]
-    note_access(runtime, caller, Action.DISCOVER, "catalogue", 200, len(complete))
-    return complete
-
-
-def incomplete(runtime: Runtime) -> dict[str, list[str]]:
-    """Alias → the mandatory properties a listed dataset lacks, which keep it out of the catalogue: for the operator."""
-    return {listing.alias: lacking for listing in _listings(runtime) if (lacking := missing(listing))}
-
-
-def _listings(runtime: Runtime) -> list[Listing]:
-    with runtime.store.read(COUNT_SECONDS) as connection:
-        visible = runtime.visible_datasets(connection, identify(runtime, Nobody()), Action.DISCOVER)
-        counted = {
-            t.dataset: t for t in tallies(connection, Query(Level.STUDY), visible, runtime.clock(), runtime.settings.min_subjects)
-        }
-        facts = {f.dataset: f for f in runtime.governance.current(connection).facts}
-        rows = [row for row in datasets.read_all(connection) if row.id in visible.datasets]
-    return [_listing(runtime, row, facts[row.id], counted.get(row.id, _none(row.id))) for row in rows]
-
-
-def _none(dataset: int) -> Tally:
-    return Tally(dataset, 0, 0, None, None, (), (), (), ())
-
-
-def _listing(runtime: Runtime, row: DatasetRow, facts: Facts, tally: Tally) -> Listing:
-    minimum = runtime.settings.min_subjects
-    return Listing(
-        alias=row.alias,
-        title=row.title,
-        description=row.description,
-        provider=row.provider_name,
-        modified=row.updated.date(),
-        subjects=safe_count(tally.subjects, minimum),
-        studies=safe_count(tally.studies, minimum),
-        youngest=safe_age(tally.youngest, minimum),
-        oldest=safe_age(tally.oldest, minimum),
-        sexes=tally.sexes,
-        modalities=tally.modalities,
-        body_parts=tally.body_parts,
-        manufacturers=tally.manufacturers,
-        actions=facts.conditions.actions,
-        details=_texts(row.details),
-    )
-
-
-def _texts(details: Mapping[str, object]) -> dict[str, str]:
-    return {key: str(value) for key, value in details.items()}

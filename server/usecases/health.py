@@ -12,6 +12,7 @@ from consent.subject import Role
 from mappings.failures import Failure
 from server.usecases import worker
 from server.usecases.admission import MEGABYTE
+from server.usecases.describe import find_gaps
 from server.usecases.node import ask_node
 from server.usecases.runtime import Caller, Runtime
 
@@ -84,4 +85,5 @@ def check_readiness(runtime: Runtime, caller: Caller, watch: Watch) -> Ready:
     document: dict[str, object] = {"status": "not ready" if troubles else "ready"}
     if caller.subject.role is Role.OPERATOR:
         document["troubles"] = troubles
+        document["catalogue"] = find_gaps(runtime) if not troubles else []
     return Ready(not troubles, document)

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from adapters.sql import jobs
@@ -121,6 +122,16 @@ def beat(runtime: Runtime, work: Work) -> None:
         return
     if job is None or job.cancelled:
         work.stopped.set()
+
+
+@contextmanager
+def result(runtime: Runtime, work: Work) -> Iterator[Connection]:
+    """A transaction for what the work came to; raises Stopped, and keeps nothing, where the job is another's by now."""
+    with runtime.store.write() as connection:
+        if jobs.beat(connection, work.job, _lease(runtime), work.done, work.total) is None:
+            work.stopped.set()
+            raise Stopped
+        yield connection
 
 
 def _end(runtime: Runtime, job: JobRow, kind: Kind, state: JobState, outcome: str) -> None:

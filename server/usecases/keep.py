@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import IntegrityError
 
 from adapters.nodes.port import Node
-from adapters.sql import custody, index, part_digests
+from adapters.sql import custody, descriptions, index, part_digests
 from adapters.sql.blocks import find_blocks
 from adapters.sql.custody import CustodyRow, Lease, Placement
 from consent.custody import Move
@@ -137,7 +137,7 @@ def settle(runtime: Runtime, connection: Connection, claim: int, judged: JudgedF
         return
     governance = runtime.governance.current(connection)
     provider = governance.dataset(origin.dataset).provider
-    index.add(
+    is_new = index.add(
         connection,
         parsed.header,
         parsed.metadata,
@@ -148,6 +148,8 @@ def settle(runtime: Runtime, connection: Connection, claim: int, judged: JudgedF
         now=now,
     )
     part_digests.keep(connection, claim, parsed.parts)
+    if is_new:  # nothing that is counted of a dataset changes with an instance more
+        descriptions.ask(connection, origin.alias, now, descriptions.DEPOSIT_SECONDS)
 
 
 def give_up(runtime: Runtime, claim: int) -> None:

@@ -1,6 +1,6 @@
 """Taking a study out at once, and letting what was withdrawn or refused come again."""
 
-from adapters.sql import blocks, custody, index
+from adapters.sql import blocks, custody, descriptions, index
 from adapters.sql.ledger import About, record
 from consent.custody import WITHDRAWALS, State
 from consent.entries import BlockLifted, StudyWithdrawn
@@ -24,6 +24,7 @@ def withdraw_study(runtime: Runtime, actor: str, study_uid: str, *, replace: boo
         if not replace:
             blocks.add(connection, dataset, State.WITHDRAWN, now, study_uid=study_uid)
         alias = runtime.governance.current(connection).dataset(dataset).alias
+        descriptions.ask(connection, alias, now, descriptions.DEPOSIT_SECONDS)
         entry = StudyWithdrawn(study=study_uid, dataset=alias, objects=len(objects), replace=replace)
         record(connection, entry, now, actor, require_dataset(connection, alias)[1])
     return len(objects)

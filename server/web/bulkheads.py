@@ -1,8 +1,9 @@
 """Bulkheads: a process's threads divided, so that stalled peers never slow a search, nor one client or node others."""
 
 import threading
+import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from mappings.failures import Busy
@@ -18,6 +19,8 @@ class Bulkhead(StrEnum):
     STREAM = "stream"
     UPLOAD = "upload"
     RENDER = "render"
+    CATALOGUE = "catalogue"
+    """What harvesters ask for, who need no token and come in numbers."""
 
 
 SHARED = frozenset({Bulkhead.SEARCH, Bulkhead.FORM})
@@ -25,23 +28,39 @@ SHARED = frozenset({Bulkhead.SEARCH, Bulkhead.FORM})
 OF_NODES = frozenset({Bulkhead.STREAM, Bulkhead.UPLOAD, Bulkhead.RENDER})
 """Those of which one node has three quarters at most: one that keeps its callers waiting leaves room for those of others."""
 
+PACES = {Bulkhead.CATALOGUE: 25}
+"""So many a second are begun where anybody asks as fast as answers come; who is early waits for a turn, without costing any."""
+HARVESTS = 32
+"""In their turn or waiting for it, a good second's; more: 503."""
+
 
 class Bulkheads:
-    """The places of one process, and how many of them each client or node holds."""
+    """The places of one process, how many of them each client or node holds, and when the next turn of a paced one is."""
 
-    def __init__(self, sizes: dict[Bulkhead, int]) -> None:
-        self._free = dict(sizes)
+    def __init__(self, sizes: dict[Bulkhead, int], sleep: Callable[[float], None] = time.sleep) -> None:
+        self._free, self._sleep = dict(sizes), sleep
+        self._turns = dict.fromkeys(PACES, 0.0)
         self._shares = {bulkhead: max(1, sizes[bulkhead] * 3 // 4) for bulkhead in sizes}
         self._held: Counter[tuple[Bulkhead, str]] = Counter()
         self._lock = threading.Lock()
 
     def enter(self, bulkhead: Bulkhead) -> "Place":
-        """Take a place or raise Busy at once: a request that waits would hold a thread of its own."""
+        """Take a place or raise Busy at once: a request that waits would hold a thread of its own. Wait for a turn only."""
         with self._lock:
             if not self._free[bulkhead]:
                 raise Busy("busy", f"All places for {bulkhead} requests are taken; try again in a few seconds.")
             self._free[bulkhead] -= 1
+            early = self._turn(bulkhead) if bulkhead in PACES else 0
+        if early:
+            self._sleep(early)
         return Place(self, bulkhead)
+
+    def _turn(self, bulkhead: Bulkhead) -> float:
+        """How many seconds the next turn of a paced bulkhead is away, now taken."""
+        now = time.monotonic()
+        turn = max(self._turns[bulkhead], now)
+        self._turns[bulkhead] = turn + 1 / PACES[bulkhead]
+        return turn - now
 
     def claim(self, bulkhead: Bulkhead, holder: str) -> None:
         """Count a place as this holder's (`client …`, `node …`). Raises Busy where it holds its share already."""
@@ -95,11 +114,20 @@ class Place:
 
 def bulkheads_of(settings: Settings) -> Bulkheads:
     """The bulkheads as they are configured."""
-    sizes = {
+    return Bulkheads(_sizes(settings))
+
+
+def threads_of(settings: Settings) -> int:
+    """Enough threads for every place of a process, and a few for what has none."""
+    return sum(_sizes(settings).values()) + 4
+
+
+def _sizes(settings: Settings) -> dict[Bulkhead, int]:
+    return {
         Bulkhead.SEARCH: settings.searches,
         Bulkhead.FORM: settings.forms,
         Bulkhead.STREAM: settings.streams,
         Bulkhead.UPLOAD: settings.uploads,
         Bulkhead.RENDER: settings.renders,
+        Bulkhead.CATALOGUE: HARVESTS,
     }
-    return Bulkheads(sizes)

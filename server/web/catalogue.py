@@ -1,18 +1,20 @@
 """The catalogue for harvesters: every listed dataset at `/catalogue`, each alone at its own IRI, as Turtle or JSON-LD.
 
-It is the same for every caller, with or without a token.
+It is the same for every caller, with or without a token. Nothing is counted here: a dataset's bytes were made by a job.
 """
 
-from collections.abc import Iterable
 from hashlib import sha256
 
 from flask import Response
 
 from consent.conditions import Action
-from mappings import dcat
-from mappings.failures import NotFound
+from mappings.failures import Invalid
 from mappings.negotiation import by_name, choose
-from server.usecases import federate
+from mappings.rdf import FORMATS
+from server.usecases import describe
+from server.usecases.dataset import ALIAS
+from server.usecases.describe import Described
+from server.web.bulkheads import Bulkhead
 from server.web.context import caller, conditional, request, respond, runtime, serves
 from server.web.errors import Door, problem
 
@@ -20,38 +22,32 @@ from server.web.errors import Door, problem
 def door() -> Door:
     """The catalogue's two routes."""
     routes = Door("catalogue", problem)
-    serves(routes, "/catalogue", Action.DISCOVER, anonymous=True)(every_dataset)
-    serves(routes, "/catalogue/datasets/<alias>", Action.DISCOVER, anonymous=True)(one_dataset)
+    for rule, view in (("/catalogue", every_dataset), ("/catalogue/datasets/<alias>", one_dataset)):
+        serves(routes, rule, Action.DISCOVER, anonymous=True, bulkhead=Bulkhead.CATALOGUE)(view)
     return routes
 
 
 def every_dataset() -> Response:
-    """The catalogue with its datasets."""
-    media_type = _accepted()
-    return _rendered(dcat.statements(_catalogue()), media_type)
+    """The catalogue with a page of its datasets, which says where the next is."""
+    media_type, after = _accepted(), request.args.get("after", "")
+    if after and not ALIAS.fullmatch(after):
+        raise Invalid("page-unknown", "A page comes after a dataset's alias; follow hydra:next from the first.", "after")
+    return _rendered(describe.harvest(runtime(), caller(), media_type, after), media_type)
 
 
 def one_dataset(alias: str) -> Response:
     """One dataset; 404 unless it is in the catalogue."""
     media_type = _accepted()
-    catalogue = _catalogue()
-    for listing in catalogue.listings:
-        if listing.alias == alias:
-            return _rendered(dcat.dataset_statements(catalogue, listing), media_type)
-    raise NotFound("dataset-unknown", "The catalogue has no such dataset.")
-
-
-def _catalogue() -> dcat.Catalogue:
-    settings = runtime().settings
-    listings = tuple(federate.catalogue(runtime(), caller()))
-    return dcat.Catalogue(f"{settings.base_url}/catalogue", settings.repository, settings.contact, listings)
+    return _rendered(describe.read_description(runtime(), caller(), media_type, alias), media_type)
 
 
 def _accepted() -> str:
-    sentence = f"The catalogue is served as: {', '.join(dcat.FORMATS)}."
-    return choose(request.headers.get("Accept", ""), by_name(*dcat.FORMATS), sentence)
+    sentence = f"The catalogue is served as: {', '.join(FORMATS)}."
+    return choose(request.headers.get("Accept", ""), by_name(*FORMATS), sentence)
 
 
-def _rendered(statements: Iterable[dcat.Statement], media_type: str) -> Response:
-    body = dcat.serialised(statements, media_type)
-    return conditional(respond(body, media_type=media_type, Vary="Accept"), sha256(body).hexdigest())
+def _rendered(told: Described, media_type: str) -> Response:
+    response = respond(told.body, media_type=media_type, Vary="Accept", Cache_Control="no-cache")
+    response = conditional(response, sha256(told.body).hexdigest())
+    response.last_modified = told.at  # said, and not compared: a stop and its end would hide behind it
+    return response

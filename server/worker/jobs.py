@@ -4,11 +4,12 @@ import threading
 from datetime import timedelta
 from functools import partial
 
-from server.usecases import compare
+from server.usecases import compare, describe
 from server.usecases.job import Kind, do_next
 from server.usecases.runtime import Runtime
 
 KINDS: dict[str, Kind] = {
+    describe.KIND: Kind(describe.describe),
     "presence": Kind(compare.look_at_presence, period=lambda settings: timedelta(days=settings.presence_days)),
     "digests": Kind(compare.look_at_digests, period=lambda settings: timedelta(days=settings.digest_days)),
 }

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mappings.failures import Failure
-from server.usecases import document, ledger, reconcile, worker
+from server.usecases import describe, document, ledger, reconcile, worker
 from server.usecases.runtime import Runtime
 from server.worker.jobs import KINDS, work_off
 
@@ -41,6 +41,7 @@ def chores() -> list[Chore]:
         Chore("checkpoint", 2, ledger.checkpoint),
         Chore("windows", 5, ledger.close_windows),
         Chore("quiet", 5, reconcile.close_quiet),
+        Chore("describe", 2, describe.ask_missing),
     ]
 
 

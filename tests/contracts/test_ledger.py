@@ -158,6 +158,28 @@ def test_a_root_is_kept_over_what_is_ordered_and_grows_without_rereading(store):
         assert [size for size, _ in ledger.checkpoints(connection)] == [3, 4, 9]
 
 
+def test_two_workers_that_grow_the_tree_at_once_keep_one_root(store):
+    write(store, 1)
+    sequence(store)
+    fell = []
+
+    def other():
+        try:
+            integrate(store)
+        except DBAPIError as error:
+            fell.append(error)
+
+    with store.write() as connection:
+        ledger.integrate(connection, NOW)
+        second = Thread(target=other)
+        second.start()
+        second.join(0.3)  # it is at the insert of the same root by now, unless it waits before it reads
+    second.join(20)
+    assert fell == []
+    with store.read() as connection:
+        assert [size for size, _ in ledger.checkpoints(connection)] == [1]
+
+
 def test_a_body_may_be_erased_and_its_leaf_stays(store):
     key = write(store, 1)
     with store.write() as connection:

@@ -1,9 +1,14 @@
 """One client has a share of the places where everybody asks, one node of those where bytes flow; neither has all of them."""
 
+import threading
+from types import SimpleNamespace
+
 import pytest
 
 from mappings.failures import Busy
-from server.web.bulkheads import Bulkhead, Bulkheads
+from server.settings import Settings
+from server.web.bulkheads import HARVESTS, PACES, Bulkhead, Bulkheads, bulkheads_of, threads_of
+from tests.running import eventually
 
 
 def test_one_client_leaves_room_for_others():
@@ -62,3 +67,36 @@ def test_a_search_is_no_nodes():
     bulkheads = Bulkheads(dict.fromkeys(Bulkhead, 4))
     for _ in range(4):
         bulkheads.enter(Bulkhead.SEARCH).hold_at("silent")
+
+
+def test_harvests_are_begun_at_their_pace_and_who_is_early_waits_for_a_turn(monkeypatch):
+    slept = []
+    monkeypatch.setattr("server.web.bulkheads.time", SimpleNamespace(monotonic=lambda: 100.0))
+    bulkheads = Bulkheads(dict.fromkeys(Bulkhead, 100), slept.append)
+    for _ in range(4):
+        bulkheads.enter(Bulkhead.CATALOGUE)
+        bulkheads.enter(Bulkhead.SEARCH)
+    assert [round(seconds * PACES[Bulkhead.CATALOGUE]) for seconds in slept] == [1, 2, 3]
+
+
+def test_harvesters_take_no_place_of_a_search_and_are_told_to_come_again():
+    bulkheads, gate = bulkheads_of(Settings()), threading.Event()
+    waiting = Bulkheads(bulkheads._free, lambda _seconds: gate.wait(10))
+    early = [threading.Thread(target=waiting.enter, args=(Bulkhead.CATALOGUE,)) for _ in range(HARVESTS)]
+    for each in early:
+        each.start()
+    try:
+        assert eventually(lambda: not waiting._free[Bulkhead.CATALOGUE])
+        with pytest.raises(Busy):
+            waiting.enter(Bulkhead.CATALOGUE)
+        waiting.enter(Bulkhead.SEARCH)
+    finally:
+        gate.set()
+        for each in early:
+            each.join()
+
+
+def test_a_process_has_a_thread_for_every_place():
+    sizes = bulkheads_of(Settings())._free
+    assert set(sizes) == set(Bulkhead)
+    assert threads_of(Settings()) > sum(sizes.values())

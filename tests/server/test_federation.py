@@ -1,24 +1,19 @@
-"""EUCAIM's question and the catalogue through their doors: the secret, what is counted, what is never told, what is recorded."""
+"""EUCAIM's question through its door: the secret, what is counted, what is never told, what is recorded."""
 
 import json
 import logging
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
-from hashlib import sha256
 from io import BytesIO
 
 import pytest
 from flask import Flask
-from rdflib import RDF, Graph, URIRef
 from sqlalchemy import func, select
 
 from adapters.sql import index, tables
 from adapters.sql.access import recent
-from consent.policy import NEVER_FOR_DIAGNOSIS
-from consent.subject import ANONYMOUS, FEDERATION
+from consent.subject import FEDERATION
 from mappings.dicom.header import Header
 from mappings.eucaim import MAX_NODES
 from server.usecases import federate
@@ -27,25 +22,14 @@ from server.usecases.dataset import set_dataset
 from server.usecases.identify import identify
 from server.usecases.node import move_node
 from server.usecases.runtime import Caller, Runtime
-from server.web import catalogue, context, errors, federation
+from server.web import context, errors, federation
 from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
 
 SECRET = "Secret s3cr3t"
-ASK, CATALOGUE = "/api/datasets/eucaimSearch", "/catalogue"
+ASK = "/api/datasets/eucaimSearch"
 EVERYTHING = {"operand": "OR", "children": []}
 SEX, AGE, MODALITY, PART, MAKER = "SNOMEDCT263495000", "SNOMEDCT423493009", "RID10311", "SNOMEDCT123037004", "C25392"
-DETAILS = {
-    "version": "1.0.0",
-    "interoperability": "SPEC1000011",
-    "health_category": "EHRS",
-    "type": "SPEC1000020",
-    "condition": "CLIN1000065",
-    "collection_method": "SPEC1000004",
-    "keyword": "lung",
-    "provenance": "Collected in clinical routine.",
-    "contact": "data@hospital.example.org",
-}
 SERIES = ("CT", "LUNG", "SIEMENS")
 
 
@@ -70,7 +54,7 @@ def runtime(made) -> Runtime:
 def client(runtime: Runtime):
     app = Flask("test")
     context.install(app, runtime, partial(identify, runtime), Bulkheads(dict.fromkeys(Bulkhead, 1)))
-    errors.install(app, federation.door(), catalogue.door())
+    errors.install(app, federation.door())
     return app.test_client()
 
 
@@ -319,114 +303,6 @@ def test_an_answered_question_is_recorded(runtime):
         (row,) = recent(connection)
     assert (row.subject, row.action, row.target, row.status, row.count) == ("federation", "discover", "eucaimSearch", 200, 1)
     assert row.request
-
-
-# The catalogue
-
-
-def described(runtime: Runtime, **details: str) -> None:
-    builders.seed(runtime)
-    set_dataset(runtime, builders.ACTOR, "LUNG", DETAILS | details)
-    study(runtime, "LUNG", "p1")
-
-
-def get(runtime: Runtime, path: str = CATALOGUE, **headers: str):
-    return client(runtime).get(path, headers=headers)
-
-
-def datasets(data: bytes) -> set[str]:
-    graph = Graph().parse(data=data, format="turtle")
-    return {str(s) for s in graph.subjects(RDF.type, URIRef("http://www.w3.org/ns/dcat#Dataset"))}
-
-
-def test_a_complete_dataset_stands_in_the_catalogue_and_at_its_own_address(runtime):
-    described(runtime)
-    iri = f"{runtime.settings.base_url}/catalogue/datasets/LUNG"
-    answer = get(runtime)
-    assert (answer.status_code, answer.content_type) == (200, "text/turtle")
-    assert datasets(answer.data) == {iri}
-    assert NEVER_FOR_DIAGNOSIS in answer.text
-    assert datasets(get(runtime, iri.removeprefix(runtime.settings.base_url)).data) == {iri}
-    assert federate.incomplete(runtime) == {}
-
-
-def test_a_dataset_that_lacks_a_property_stays_out_and_the_operator_is_told_which(runtime):
-    described(runtime, condition="")
-    assert datasets(get(runtime).data) == set()
-    assert get(runtime, "/catalogue/datasets/LUNG").status_code == 404
-    assert federate.incomplete(runtime) == {"LUNG": ["eucaim:hasCondition (condition)"]}
-
-
-def test_a_dataset_without_studies_lacks_its_numbers(runtime):
-    builders.seed(runtime)
-    set_dataset(runtime, builders.ACTOR, "LUNG", DETAILS)
-    assert "eucaim:hasImageModality (no series)" in federate.incomplete(runtime)["LUNG"]
-
-
-def test_an_unlisted_dataset_is_neither_told_nor_missed(runtime):
-    builders.seed(runtime, listed=False)
-    set_dataset(runtime, builders.ACTOR, "LUNG", DETAILS)
-    study(runtime, "LUNG", "p1")
-    assert datasets(get(runtime).data) == set()
-    assert federate.incomplete(runtime) == {}
-
-
-def test_the_catalogue_s_numbers_are_safe(made):
-    runtime = made(min_subjects=10)
-    described(runtime)
-    (lacking,) = federate.incomplete(runtime).values()
-    assert lacking[0] == "healthdcatap:numberOfUniqueIndividuals (too few subjects to tell)"
-    for number in range(13):
-        study(runtime, "LUNG", f"more{number}", age=57)
-    (listing,) = federate.catalogue(runtime, Caller(ANONYMOUS))
-    assert (listing.subjects, listing.studies, listing.youngest, listing.oldest) == (10, 10, 50, 50)
-
-
-@pytest.mark.parametrize(
-    ("accept", "status", "media_type"),
-    [
-        ("*/*", 200, "text/turtle"),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", 200, "text/turtle"),
-        ("application/ld+json", 200, "application/ld+json"),
-        ("application/ld+json;q=0.5, text/turtle", 200, "text/turtle"),
-        ("application/rdf+xml", 406, None),
-        ("text/turtle;q=0", 406, None),
-    ],
-)
-def test_the_catalogue_is_served_as_the_caller_accepts(runtime, accept, status, media_type):
-    answer = get(runtime, Accept=accept)
-    assert answer.status_code == status
-    assert media_type is None or answer.content_type == media_type
-
-
-@pytest.mark.parametrize("path", [CATALOGUE, f"{CATALOGUE}/datasets/LUNG"])
-@pytest.mark.parametrize("media_type", ["text/turtle", "application/ld+json"])
-def test_a_harvester_is_not_sent_what_it_has(runtime, path, media_type):
-    described(runtime)
-    first = get(runtime, path, Accept=media_type)
-    tag = first.headers["ETag"]
-    assert (first.status_code, tag) == (200, f'"{sha256(first.data).hexdigest()}"')
-    runtime.clock.on(86400)
-    again = get(runtime, path, Accept=media_type, **{"If-None-Match": tag})
-    assert (again.status_code, again.data, again.headers["ETag"], again.headers["Vary"]) == (304, b"", tag, "Accept")
-    other = "text/turtle" if media_type != "text/turtle" else "application/ld+json"
-    assert get(runtime, path, Accept=other, **{"If-None-Match": tag}).status_code == 200
-    set_dataset(runtime, builders.ACTOR, "LUNG", {"provenance": "Collected once more."})
-    assert get(runtime, path, Accept=media_type, **{"If-None-Match": tag}).status_code == 200
-
-
-def test_a_harvest_is_recorded(runtime):
-    described(runtime)
-    get(runtime)
-    runtime.accesses.flush()
-    with runtime.store.read() as connection:
-        (row,) = recent(connection)
-    assert (row.subject, row.action, row.target, row.count) == ("anonymous", "discover", "catalogue", 1)
-
-
-def test_doors_load_without_the_rdf_library():
-    code = "import sys, server.web.catalogue, server.web.federation; sys.exit('rdflib' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_one_subject_joined_to_a_crowd_is_not_read_off_its_words_or_age(made):

@@ -463,7 +463,7 @@ def test_a_process_whose_bulkheads_are_all_full_still_says_that_it_lives(fresh):
     for _ in range(fresh.runtime.settings.searches):
         bulkheads.enter(Bulkhead.SEARCH)
     client = fresh.flask.test_client()
-    assert client.get("/catalogue").status_code == 503
+    assert client.get("/terms").status_code == 503
     assert client.get("/health/live").status_code == 200
 
 

@@ -130,3 +130,21 @@ def test_the_cost_of_taking_an_image_does_not_grow_with_its_study(built):
     for number in range(50):
         take(number)
     assert ran[49] <= ran[1]
+
+
+def test_two_workers_that_rebuild_one_study_at_once_count_one_version(doors, clock, monkeypatch):
+    one, other = doors
+    associate(one, 1)
+    clock.on(10)
+    made_of = document.document
+
+    def meanwhile(study):
+        monkeypatch.setattr(document, "document", made_of)
+        assert document.rebuild(other) == 1
+        return made_of(study)
+
+    monkeypatch.setattr(document, "document", meanwhile)
+    assert document.rebuild(one) == 0
+    with one.store.read() as connection:
+        version = connection.execute(select(t.study.c.version)).scalar_one()
+    assert documents(one)["1.2.3"]["meta"]["versionId"] == str(version) == "1"

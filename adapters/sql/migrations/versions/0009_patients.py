@@ -6,7 +6,7 @@ A patient's row keeps no sex and no moment of change: datasets share it.
 from alembic import op
 
 revision = "0009"
-down_revision = "0007"
+down_revision = "0008"
 
 
 def upgrade() -> None:

@@ -1,0 +1,1 @@
+"""Datasets described for harvesters, as EUCAIM DCAT-AP has them."""

@@ -1,0 +1,65 @@
+"""What several resources of the catalogue are described with: agents, coded terms and their schemes, and the notice on each.
+
+Every coded IRI says its type and scheme, because the profile's validators look there.
+"""
+
+from collections.abc import Iterator
+
+from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.dcat.details import is_email
+from mappings.rdf import Iri, Statement, Words
+
+EU = "http://publications.europa.eu/resource/authority/"
+EHDS = "http://data.europa.eu/eli/reg/2025/327/oj"
+
+
+def notice(catalogue: str) -> Iri:
+    """The statement that nothing here is for diagnosis, of the catalogue at this IRI."""
+    return Iri(f"{catalogue}#never-for-diagnosis")
+
+
+def constants(catalogue: str) -> Iterator[Statement]:
+    """What the catalogue and each dataset refer to."""
+    yield Iri(EHDS), "rdf:type", Iri("eli:LegalResource")
+    yield notice(catalogue), "rdf:type", Iri("dct:RightsStatement")
+    yield notice(catalogue), "rdfs:label", Words(NEVER_FOR_DIAGNOSIS)
+
+
+def agent(me: Iri, name: str, fragment: str, called: str, contact: str) -> Iterator[Statement]:
+    """An organisation, with the one point where it answers: an e-mail address or a page."""
+    body, point = Iri(f"{me}#{fragment}"), Iri(f"{me}#{fragment}-contact")
+    yield me, name, body
+    yield body, "rdf:type", Iri("foaf:Agent")
+    yield body, "foaf:name", Words(called)
+    yield body, "cv:contactPoint", point
+    yield point, "rdf:type", Iri("cv:ContactPoint")
+    yield (point, "cv:email", contact) if is_email(contact) else (point, "cv:contactPage", Iri(contact))
+
+
+def term(me: Iri, name: str, code: str, label: str) -> Iterator[Statement]:
+    """A concept of DPV (`dpv:…`) or of EUCAIM's hyper-ontology."""
+    is_dpv = code.startswith("dpv:")
+    it = Iri(code if is_dpv else f"eucaim:{code}")
+    yield me, name, it
+    if label:
+        yield it, "skos:prefLabel", Words(label)
+    if is_dpv:
+        yield from in_scheme(it, Iri("https://w3id.org/dpv"), "Data Privacy Vocabulary (DPV)")
+    else:
+        yield from in_scheme(it, Iri("https://cancerimage.eu/ontology/EUCAIM"), "EUCAIM hyper-ontology")
+
+
+def concept(me: Iri, name: str, scheme: str, code: str, kind: str = "skos:Concept") -> Iterator[Statement]:
+    """A term of an authority table, which is `scheme` and the code behind a slash."""
+    it = Iri(f"{scheme}/{code}")
+    yield me, name, it
+    yield it, "rdf:type", Iri(kind)
+    yield from in_scheme(it, Iri(scheme), scheme.rpartition("/")[2])
+
+
+def in_scheme(term: Iri, scheme: Iri, title: str) -> Iterator[Statement]:
+    """The scheme that a term is of."""
+    yield term, "rdf:type", Iri("skos:Concept")
+    yield term, "skos:inScheme", scheme
+    yield scheme, "rdf:type", Iri("skos:ConceptScheme")
+    yield scheme, "dct:title", Words(title)

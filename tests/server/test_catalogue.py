@@ -1,0 +1,439 @@
+"""The catalogue through its door: what a job described, told where it is open now, in pages, and never counted for a caller."""
+
+import re
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from hashlib import sha256
+from threading import Event
+
+import pytest
+from flask import Flask
+from msgspec import structs
+from rdflib import RDF, Graph, URIRef
+from sqlalchemy import event, select, update
+
+from adapters.sql import governance, jobs, tallies
+from adapters.sql import tables as t
+from adapters.sql.access import recent
+from adapters.sql.custody import Lease
+from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.rdf import PREFIXES
+from server.usecases import describe, health, withdraw
+from server.usecases.agreement import move_agreement
+from server.usecases.dataset import set_dataset
+from server.usecases.identify import identify
+from server.usecases.job import Kind, Stopped, Work, do_next, list_jobs
+from server.usecases.node import move_node
+from server.usecases.runtime import Runtime
+from server.usecases.take import take
+from server.web import catalogue, context, errors
+from server.web.bulkheads import Bulkhead, Bulkheads
+from tests import builders
+from tests.builders import ACTOR, made
+from tests.server.test_federation import study
+
+CATALOGUE = "/catalogue"
+LUNG = f"{CATALOGUE}/datasets/LUNG"
+DETAILS = {
+    "version": "1.0.0",
+    "interoperability": "SPEC1000011",
+    "health_category": "EHRS",
+    "type": "SPEC1000020",
+    "condition": "CLIN1000065",
+    "collection_method": "SPEC1000004",
+    "keyword": "lung",
+    "provenance": "Collected in clinical routine.",
+    "contact": "data@hospital.example.org",
+}
+FORMATS = ("text/turtle", "application/ld+json")
+
+
+@pytest.fixture
+def clock():
+    return builders.Clock()
+
+
+@pytest.fixture
+def runtime(tmp_path, clock):
+    built = builders.runtime(tmp_path, clock=clock)
+    yield built
+    built.close()
+
+
+@pytest.fixture
+def anywhere(tmp_path, database, clock):
+    built = builders.runtime(tmp_path, url=database, clock=clock)
+    yield built
+    built.close()
+
+
+def client(runtime: Runtime):
+    app = Flask("test")
+    context.install(app, runtime, partial(identify, runtime), Bulkheads(dict.fromkeys(Bulkhead, 1)))
+    errors.install(app, catalogue.door())
+    return app.test_client()
+
+
+def complete(runtime: Runtime, alias: str = "LUNG", **details: str) -> None:
+    """A dataset with all that a description needs, and a study."""
+    builders.seed(runtime, alias=alias, provider=f"hospital-{alias.lower()}")
+    set_dataset(runtime, ACTOR, alias, DETAILS | details)
+    study(runtime, alias, "p1")
+
+
+def described(runtime: Runtime, **details: str) -> None:
+    complete(runtime, **details)
+    builders.described(runtime)
+
+
+def get(runtime: Runtime, path: str = CATALOGUE, **headers: str):
+    return client(runtime).get(path, headers=headers)
+
+
+def datasets(data: bytes) -> set[str]:
+    graph = Graph().parse(data=data, format="turtle")
+    return {str(s) for s in graph.subjects(RDF.type, URIRef("http://www.w3.org/ns/dcat#Dataset"))}
+
+
+def told(runtime: Runtime, path: str = CATALOGUE) -> list[str]:
+    """The aliases of the datasets that are told of."""
+    return sorted(iri.rpartition("/")[2] for iri in datasets(get(runtime, path).data))
+
+
+def numbers(runtime: Runtime) -> set[int]:
+    """The numbers that the one dataset is described with."""
+    graph = Graph().parse(data=get(runtime, LUNG).data, format="turtle")
+    names = ("numberOfUniqueIndividuals", "numberOfRecords", "minTypicalAge", "maxTypicalAge")
+    return {int(o) for name in names for o in graph.objects(None, URIRef(PREFIXES["healthdcatap"] + name))}
+
+
+def test_a_complete_dataset_stands_in_the_catalogue_and_at_its_own_address(anywhere):
+    described(anywhere)
+    iri = f"{anywhere.settings.base_url}{LUNG}"
+    answer = get(anywhere)
+    assert (answer.status_code, answer.content_type) == (200, "text/turtle")
+    assert datasets(answer.data) == {iri}
+    assert NEVER_FOR_DIAGNOSIS in answer.text
+    assert datasets(get(anywhere, LUNG).data) == {iri}
+    assert describe.find_gaps(anywhere) == []
+
+
+def test_a_dataset_that_lacks_a_property_stays_out_and_the_operator_is_told_which(anywhere):
+    described(anywhere, condition="")
+    assert told(anywhere) == []
+    assert get(anywhere, LUNG).status_code == 404
+    (said,) = describe.find_gaps(anywhere)
+    assert said == "LUNG stays out of the catalogue; set with `accord admin dataset set`: eucaim:hasCondition (condition)."
+
+
+def test_a_dataset_without_studies_lacks_its_numbers(runtime):
+    builders.seed(runtime)
+    set_dataset(runtime, ACTOR, "LUNG", DETAILS)
+    builders.described(runtime)
+    assert "eucaim:hasImageModality (no series)" in describe.find_gaps(runtime)[0]
+
+
+def test_an_unlisted_dataset_is_neither_told_nor_missed(runtime):
+    builders.seed(runtime, listed=False)
+    set_dataset(runtime, ACTOR, "LUNG", DETAILS)
+    study(runtime, "LUNG", "p1")
+    builders.described(runtime)
+    assert told(runtime) == []
+    assert describe.find_gaps(runtime) == []
+
+
+def test_the_catalogue_s_numbers_are_safe(tmp_path, clock):
+    runtime = builders.runtime(tmp_path, clock=clock, min_subjects=10)
+    described(runtime)
+    assert "numberOfUniqueIndividuals (too few subjects to tell)" in describe.find_gaps(runtime)[0]
+    for number in range(13):
+        study(runtime, "LUNG", f"more{number}", age=57)
+    builders.described(runtime)
+    assert numbers(runtime) == {10, 50}
+    runtime.close()
+
+
+# What is kept, and what is asked for
+
+
+def test_a_request_counts_nothing(anywhere, monkeypatch):
+    described(anywhere)
+    monkeypatch.setattr(tallies, "_counted", lambda *_: pytest.fail("counted"))
+    statements = []
+    event.listen(anywhere.store.engine, "before_cursor_execute", lambda *a: statements.append(a[2]))
+    for path in (CATALOGUE, LUNG):
+        assert get(anywhere, path).status_code == 200
+    assert statements
+    assert not any("study" in s or "series" in s for s in statements)
+
+
+def test_what_is_not_described_yet_is_not_told_and_the_operator_knows(runtime):
+    complete(runtime)
+    assert told(runtime) == []
+    (said,) = describe.find_gaps(runtime)
+    assert said.startswith("LUNG stays out of the catalogue until it is described")
+    operator = builders.caller(builders.Role.OPERATOR)
+    assert health.check_readiness(runtime, operator).document["catalogue"] == [said]
+    assert "catalogue" not in health.check_readiness(runtime, builders.caller()).document
+
+
+def waiting(runtime: Runtime) -> list[tuple[str, float]]:
+    """Subject and seconds until it is due, of the descriptions that wait."""
+    rows = [row for row in list_jobs(runtime) if row.state == "waiting"]
+    return sorted((row.subject, (row.due - runtime.clock()).total_seconds()) for row in rows)
+
+
+def test_what_changes_a_description_asks_for_it_in_its_own_transaction(runtime):
+    builders.seed(runtime)
+    builders.described(runtime)
+    assert waiting(runtime) == []
+    batch = builders.batch(runtime)
+    take(runtime, batch, "a", made("1.2.3.1.1"))
+    assert waiting(runtime) == [("LUNG", 20)]
+    builders.described(runtime)
+    take(runtime, batch, "b", made("1.2.3.1.2"))
+    assert waiting(runtime) == [], "an instance more changes no number"
+    take(runtime, batch, "c", made("1.2.3.2.1", series="1.2.3.2"))
+    assert waiting(runtime) == [("LUNG", 20)]
+    set_dataset(runtime, ACTOR, "LUNG", DETAILS)
+    assert waiting(runtime) == [("LUNG", 0)]
+    builders.described(runtime)
+    withdraw.withdraw_study(runtime, ACTOR, "1.2.3")
+    assert waiting(runtime) == [("LUNG", 20)]
+
+
+def test_many_deposits_are_one_job(runtime):
+    builders.seed(runtime)
+    builders.described(runtime)
+    batch = builders.batch(runtime)
+    for number in range(40):
+        take(runtime, batch, "a", made(f"1.2.{number}.1.1", study=f"1.2.{number}"))
+    assert len(waiting(runtime)) == 1
+
+
+@pytest.mark.parametrize("setting", [{"min_subjects": 2}, {"public_url": "https://elsewhere.example.org"}])
+def test_what_was_described_with_other_settings_is_not_told(runtime, setting):
+    """A repository that tells less from now on must not tell what it counted before."""
+    described(runtime)
+    other = replace(runtime, settings=structs.replace(runtime.settings, **setting))
+    assert told(other) == []
+    assert get(other, LUNG).status_code == 404
+    assert describe.ask_missing(other) == 1
+    assert describe.ask_missing(other) == 0, "it is under way"
+    study(other, "LUNG", "p2")
+    builders.described(other)
+    assert told(other) == ["LUNG"]
+    assert describe.ask_missing(other) == 0
+
+
+def test_a_fresh_or_upgraded_database_is_described_by_its_worker(anywhere, clock):
+    complete(anywhere)
+    with anywhere.store.write() as connection:
+        connection.execute(t.job.delete())
+    assert describe.ask_missing(anywhere) == 1
+    assert do_next(anywhere, describe.KIND, Kind(describe.describe), Event())
+    assert told(anywhere) == ["LUNG"]
+
+
+def test_the_same_said_again_keeps_its_moment(anywhere, clock):
+    described(anywhere)
+    first = get(anywhere, LUNG).headers["Last-Modified"]
+    clock.on(3600)
+    builders.described(anywhere)
+    assert get(anywhere, LUNG).headers["Last-Modified"] == first
+    assert [row.outcome for row in list_jobs(anywhere)] == ["Described. Nothing has changed."]
+    study(anywhere, "LUNG", "p2")
+    builders.described(anywhere)
+    assert get(anywhere, LUNG).headers["Last-Modified"] != first
+
+
+def test_a_worker_that_lost_its_job_keeps_nothing_it_counted(anywhere, clock):
+    described(anywhere)
+    describe.ask_all(anywhere)
+    lease = Lease("stalled", clock())
+    with anywhere.store.write() as connection:
+        stalled = Work(jobs.claim(connection, describe.KIND, lease, clock()), Event())
+    study(anywhere, "LUNG", "p2")
+    with anywhere.store.write() as connection:
+        assert jobs.claim(connection, describe.KIND, Lease("other", clock() + timedelta(minutes=1)), clock())
+    before = get(anywhere, LUNG).data
+    with pytest.raises(Stopped):
+        describe.describe(anywhere, stalled)
+    assert get(anywhere, LUNG).data == before
+
+
+# Stops
+
+
+STOPS = {
+    "suspend": (
+        lambda r: move_agreement(r, ACTOR, "DSA-LUNG", "suspend"),
+        lambda r: move_agreement(r, ACTOR, "DSA-LUNG", "resume"),
+    ),
+    "unlink node": (lambda r: move_node(r, ACTOR, "central", "suspend"), lambda r: move_node(r, ACTOR, "central", "link")),
+}
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_a_stop_binds_the_next_request_and_so_does_its_end(anywhere, name):
+    described(anywhere)
+    stop, resume = STOPS[name]
+    tag = get(anywhere).headers["ETag"]
+    stop(anywhere)
+    assert (told(anywhere), get(anywhere, LUNG).status_code) == ([], 404)
+    assert get(anywhere, CATALOGUE, **{"If-None-Match": tag}).status_code == 200
+    resume(anywhere)
+    assert (told(anywhere), get(anywhere, LUNG).status_code) == (["LUNG"], 200)
+
+
+def test_a_stop_is_in_the_statement_and_not_only_in_what_a_process_keeps_of_governance(anywhere):
+    described(anywhere)
+    assert told(anywhere) == ["LUNG"]
+    with anywhere.store.write() as connection:
+        connection.execute(update(t.agreement).values(state="suspended"))  # and the counter is not moved
+    assert (told(anywhere), get(anywhere, LUNG).status_code) == ([], 404)
+
+
+def test_what_was_counted_while_it_was_stopped_is_told_at_once_when_it_is_open_again(runtime):
+    described(runtime)
+    move_agreement(runtime, ACTOR, "DSA-LUNG", "suspend")
+    study(runtime, "LUNG", "p2")
+    builders.described(runtime)
+    assert told(runtime) == []
+    move_agreement(runtime, ACTOR, "DSA-LUNG", "resume")
+    assert 2 in numbers(runtime)
+
+
+# The door
+
+
+@pytest.mark.parametrize(
+    ("accept", "status", "media_type"),
+    [
+        ("*/*", 200, "text/turtle"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", 200, "text/turtle"),
+        ("application/ld+json", 200, "application/ld+json"),
+        ("application/ld+json;q=0.5, text/turtle", 200, "text/turtle"),
+        ("application/rdf+xml", 406, None),
+        ("text/turtle;q=0", 406, None),
+    ],
+)
+def test_the_catalogue_is_served_as_the_caller_accepts(runtime, accept, status, media_type):
+    answer = get(runtime, Accept=accept)
+    assert answer.status_code == status
+    assert media_type is None or answer.content_type == media_type
+
+
+@pytest.mark.parametrize("path", [CATALOGUE, LUNG])
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_a_harvester_is_not_sent_what_it_has(runtime, path, media_type):
+    described(runtime)
+    first = get(runtime, path, Accept=media_type)
+    tag = first.headers["ETag"]
+    assert (first.status_code, tag) == (200, f'"{sha256(first.data).hexdigest()}"')
+    assert first.headers["Cache-Control"] == "no-cache"
+    runtime.clock.on(86400)
+    again = get(runtime, path, Accept=media_type, **{"If-None-Match": tag})
+    assert (again.status_code, again.data, again.headers["ETag"], again.headers["Vary"]) == (304, b"", tag, "Accept")
+    assert again.headers["Cache-Control"] == "no-cache"
+    other = next(each for each in FORMATS if each != media_type)
+    assert get(runtime, path, Accept=other, **{"If-None-Match": tag}).status_code == 200
+    set_dataset(runtime, ACTOR, "LUNG", {"provenance": "Collected once more."})
+    builders.described(runtime)
+    assert get(runtime, path, Accept=media_type, **{"If-None-Match": tag}).status_code == 200
+
+
+def test_a_date_alone_is_no_condition(runtime):
+    """A stop and its end would hide behind it."""
+    described(runtime)
+    first = get(runtime, LUNG)
+    assert get(runtime, LUNG, **{"If-Modified-Since": first.headers["Last-Modified"]}).status_code == 200
+
+
+@pytest.mark.parametrize("path", [CATALOGUE, LUNG])
+def test_a_head_says_what_a_get_would(runtime, path):
+    described(runtime)
+    whole, head = get(runtime, path), client(runtime).head(path)
+    assert (head.status_code, head.data, head.headers["ETag"]) == (200, b"", whole.headers["ETag"])
+    assert head.content_length == len(whole.data)
+
+
+def test_one_dataset_is_one_row_however_many_there_are(runtime):
+    for alias in ("LUNG", "LIVER", "BRAIN"):
+        complete(runtime, alias)
+    builders.described(runtime)
+    read = []
+    event.listen(runtime.store.engine, "before_cursor_execute", lambda *a: read.append((a[2], a[3])))
+    get(runtime, LUNG)
+    statement, parameters = next((s, p) for s, p in read if "FROM description" in s)
+    with runtime.store.read() as connection:
+        assert len(connection.exec_driver_sql(statement, tuple(parameters)).all()) == 1
+
+
+def test_a_harvest_is_recorded(runtime):
+    described(runtime)
+    get(runtime)
+    runtime.accesses.flush()
+    with runtime.store.read() as connection:
+        (row,) = recent(connection)
+    assert (row.subject, row.action, row.target, row.count) == ("anonymous", "discover", "catalogue", 1)
+
+
+# Pages
+
+
+def walked(runtime: Runtime, name: str) -> list[list[str]]:
+    """The aliases on each page, followed from the first by this property of Hydra's, as a harvester does."""
+    pages, url = [], CATALOGUE
+    while url is not None:
+        graph = Graph().parse(data=get(runtime, url.removeprefix(runtime.settings.base_url)).data, format="turtle")
+        datasets = graph.subjects(RDF.type, URIRef(PREFIXES["dcat"] + "Dataset"))
+        pages.append(sorted(str(iri).rpartition("/")[2] for iri in datasets))
+        (view,) = graph.subjects(RDF.type, URIRef(PREFIXES["hydra"] + "PagedCollection"))
+        assert [int(n) for n in graph.objects(view, URIRef(PREFIXES["hydra"] + "totalItems"))] == [5]
+        url = next((str(o) for o in graph.objects(view, URIRef(PREFIXES["hydra"] + name))), None)
+    return pages
+
+
+@pytest.fixture
+def five(anywhere, monkeypatch):
+    monkeypatch.setattr(describe, "PAGE", 2)
+    for number in range(5):
+        complete(anywhere, f"D{number}")
+    builders.described(anywhere)
+    return anywhere
+
+
+@pytest.mark.parametrize("name", ["next", "nextPage"])
+def test_a_harvester_walks_every_page(five, name):
+    assert walked(five, name) == [["D0", "D1"], ["D2", "D3"], ["D4"]]
+
+
+def test_no_dataset_is_passed_over_when_one_goes_between_two_pages(five):
+    move_agreement(five, ACTOR, "DSA-D0", "suspend")
+    assert told(five, f"{CATALOGUE}?after=D1") == ["D2", "D3"]
+
+
+@pytest.mark.parametrize("media_type", FORMATS)
+def test_a_page_has_a_hundred_at_most(runtime, media_type):
+    complete(runtime)
+    builders.described(runtime)
+    with runtime.store.write() as connection:
+        (kept,) = connection.execute(select(t.description)).mappings()
+        (first,) = connection.execute(select(t.dataset)).mappings()
+        governance.touch(connection)
+        for number in range(100):
+            key = connection.execute(t.dataset.insert().values(dict(first) | {"id": None, "alias": f"D{number}"})).lastrowid
+            connection.execute(t.description.insert().values(dict(kept) | {"dataset": key}))
+    answer = get(runtime, Accept=media_type)
+    assert len(set(re.findall(r"/catalogue/datasets/(D\d+)", answer.text))) == 100
+    assert "?after=D99" in answer.text
+    rest = get(runtime, f"{CATALOGUE}?after=D99", Accept=media_type)
+    assert re.findall(r"/catalogue/datasets/(D\d+)", rest.text) == []
+
+
+@pytest.mark.parametrize("after", ["lung", "A" * 17, "A%00", "é", "A'--"])
+def test_what_is_no_page_is_said(runtime, after):
+    answer = get(runtime, f"{CATALOGUE}?after={after}")
+    assert (answer.status_code, answer.json["title"]) == (400, "page-unknown")

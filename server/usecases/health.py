@@ -85,5 +85,5 @@ def check_readiness(runtime: Runtime, caller: Caller, watch: Watch) -> Ready:
     document: dict[str, object] = {"status": "not ready" if troubles else "ready"}
     if caller.subject.role is Role.OPERATOR:
         document["troubles"] = troubles
-        document["catalogue"] = find_gaps(runtime) if not troubles else []
+        document["catalogue"] = [] if find_hindrance(runtime) else find_gaps(runtime)
     return Ready(not troubles, document)

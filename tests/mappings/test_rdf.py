@@ -22,7 +22,7 @@ SAID = [
     (Iri(HERE), "hydra:totalItems", 70),
     (Iri(HERE), "healthdcatap:hasStructuredData", False),
     (Iri(HERE), "dct:type", Iri("eucaim:SPEC1000020")),
-    (Iri(HERE), "foaf:page", Iri("https://example.org/a|b")),
+    (Iri(HERE), "foaf:page", Iri("https://example.org/a>b")),
     (Iri(HERE), "foaf:page", Iri(f"{PREFIXES['eucaim']}odd/local.name")),
     (Iri("eucaim:SPEC1000020"), "skos:prefLabel", Words("Original")),
 ]
@@ -45,7 +45,7 @@ MEANT = {
     (URIRef(HERE), name("hydra:totalItems"), Literal("70", datatype=XSD.nonNegativeInteger)),
     (URIRef(HERE), name("healthdcatap:hasStructuredData"), Literal("false", datatype=XSD.boolean)),
     (URIRef(HERE), name("dct:type"), name("eucaim:SPEC1000020")),
-    (URIRef(HERE), name("foaf:page"), URIRef("https://example.org/a|b")),
+    (URIRef(HERE), name("foaf:page"), URIRef("https://example.org/a>b")),
     (URIRef(HERE), name("foaf:page"), URIRef(f"{PREFIXES['eucaim']}odd/local.name")),
     (name("eucaim:SPEC1000020"), name("skos:prefLabel"), Literal("Original", lang="en")),
 }

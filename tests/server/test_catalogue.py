@@ -13,6 +13,7 @@ from msgspec import structs
 from rdflib import RDF, Graph, URIRef
 from sqlalchemy import event, select, update
 
+from adapters.nodes.watch import Watch
 from adapters.sql import governance, jobs, tallies
 from adapters.sql import tables as t
 from adapters.sql.access import recent
@@ -174,13 +175,13 @@ def test_what_is_not_described_yet_is_not_told_and_the_operator_knows(runtime):
     (said,) = describe.find_gaps(runtime)
     assert said.startswith("LUNG stays out of the catalogue until it is described")
     operator = builders.caller(builders.Role.OPERATOR)
-    assert health.check_readiness(runtime, operator).document["catalogue"] == [said]
-    assert "catalogue" not in health.check_readiness(runtime, builders.caller()).document
+    assert health.check_readiness(runtime, operator, Watch()).document["catalogue"] == [said]
+    assert "catalogue" not in health.check_readiness(runtime, builders.caller(), Watch()).document
 
 
 def waiting(runtime: Runtime) -> list[tuple[str, float]]:
     """Subject and seconds until it is due, of the descriptions that wait."""
-    rows = [row for row in list_jobs(runtime) if row.state == "waiting"]
+    rows = [row for row in list_jobs(runtime) if (row.kind, row.state) == (describe.KIND, "waiting")]
     return sorted((row.subject, (row.due - runtime.clock()).total_seconds()) for row in rows)
 
 
@@ -242,7 +243,8 @@ def test_the_same_said_again_keeps_its_moment(anywhere, clock):
     clock.on(3600)
     builders.described(anywhere)
     assert get(anywhere, LUNG).headers["Last-Modified"] == first
-    assert [row.outcome for row in list_jobs(anywhere)] == ["Described. Nothing has changed."]
+    (ended,) = (row.outcome for row in list_jobs(anywhere) if row.kind == describe.KIND)
+    assert ended == "Described. Nothing has changed."
     study(anywhere, "LUNG", "p2")
     builders.described(anywhere)
     assert get(anywhere, LUNG).headers["Last-Modified"] != first
@@ -378,6 +380,13 @@ def test_a_harvest_is_recorded(runtime):
     with runtime.store.read() as connection:
         (row,) = recent(connection)
     assert (row.subject, row.action, row.target, row.count) == ("anonymous", "discover", "catalogue", 1)
+
+
+def test_harvesters_have_places_of_their_own(runtime):
+    app = Flask("test")
+    context.install(app, runtime, partial(identify, runtime), Bulkheads(dict.fromkeys(Bulkhead, 0) | {Bulkhead.CATALOGUE: 1}))
+    errors.install(app, catalogue.door())
+    assert app.test_client().get(CATALOGUE).status_code == 200
 
 
 # Pages

@@ -52,7 +52,22 @@ class Settings(msgspec.Struct, frozen=True):
     forms: Annotated[
         Count, Meta(description="Small bodies (token requests, posted searches) read at once by each HTTP process; more: 503.")
     ] = 8
-    associations: Annotated[Count, Meta(description="DICOM associations at once.")] = 64
+    bodies: Annotated[
+        Count, Meta(description="Small bodies that may be on their way at once to each HTTP process; more: 503.")
+    ] = 256
+    connections: Annotated[
+        Count,
+        Meta(
+            description="TCP connections at once to each HTTP process, and to the DICOM door before they ask for an association."
+        ),
+    ] = 2048
+    arrival_seconds: Annotated[
+        Seconds,
+        Meta(description="Time for a request to come: an HTTP head, then a small body (408); a DICOM association request."),
+    ] = 10
+    associations: Annotated[
+        Count, Meta(description="DICOM associations at once, three quarters for the addresses of registered senders.")
+    ] = 64
     gathered_mb: Annotated[
         Megabytes,
         Meta(description="Megabytes of objects in memory over all DICOM associations; more: the asking one is aborted."),

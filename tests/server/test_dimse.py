@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import config, dcmread
@@ -510,7 +511,8 @@ def test_places_are_kept_for_the_addresses_of_registered_senders(
     first = threading.Thread(target=door.associate, args=((ECHO, [IMPLICIT]),), kwargs={"address": "127.0.1.1"})
     first.start()
     assert asked.wait(10)
-    assert door.associate((ECHO, [IMPLICIT]), address="127.0.1.2").is_rejected
+    refused: Any = door.associate((ECHO, [IMPLICIT]), address="127.0.1.2").acceptor.primitive
+    assert (refused.result, refused.result_source, refused.diagnostic) == store.LOCAL_LIMIT
     assert door.run("echoscu").returncode == 0
     answer.set()
     first.join()

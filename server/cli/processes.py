@@ -71,16 +71,16 @@ def web(settings: Settings) -> int:
 
 
 def _connections(wanted: int) -> int:
-    """So many connections as descriptors allow, the limit of which is raised for them as far as it may be.
+    """So many connections as descriptors allow, two for each while it is looked at; their limit is raised as far as it may be.
 
     Granian accepts over and over what it has no descriptor for.
     """
-    needed, unlimited = wanted + _OTHER_FILES, resource.RLIM_INFINITY
+    needed, unlimited = 2 * wanted + _OTHER_FILES, resource.RLIM_INFINITY
     now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     if now != unlimited and now < needed:
         now = needed if most == unlimited else min(needed, most)
         resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
-    return wanted if now == unlimited else max(1, min(wanted, now - _OTHER_FILES))
+    return wanted if now == unlimited else max(1, min(wanted, (now - _OTHER_FILES) // 2))
 
 
 def factory() -> "Flask":

@@ -89,11 +89,9 @@ class Arrivals:
                     yield key.data
                 else:
                     self._close(key.data)
-        for arrival in list(self._waiting.values()):  # in the order of their ends
-            if arrival.until > time.monotonic():
-                break
-            self._forget(arrival)
-            self._close(arrival)
+        while self._waiting and (first := next(iter(self._waiting.values()))).until <= time.monotonic():
+            self._forget(first)  # they wait in the order of their ends
+            self._close(first)
 
     def leave(self, arrival: Arrival) -> None:
         """Give its place back: it has been answered, or become an association."""

@@ -4,6 +4,7 @@ Nothing of pynetdicom is patched: its server, request handler, association, mess
 """
 
 import contextlib
+import gc
 import logging
 import socket
 import sys
@@ -26,6 +27,8 @@ from server.dimse.store import LOCAL_LIMIT, Deposit, admitted, registered, store
 from server.shares import Shares
 from server.usecases.admission import MEGABYTE
 from server.usecases.runtime import Runtime
+
+COLLECT_SECONDS = 6
 
 
 class Scp:
@@ -137,10 +140,13 @@ class _Server(ThreadedAssociationServer):
 
     def serve_forever(self, poll_interval: float = 0.1) -> None:
         """Accept connections and begin the associations that are asked for, until `shutdown`; nothing here waits for a peer."""
+        collect = time.monotonic()
         while not self._stopping.is_set():
             for arrival in self.arrivals.come(poll_interval):
                 threading.Thread(target=self._begin, args=(arrival,), name="arrival", daemon=True).start()
-            self.service_actions()
+            if time.monotonic() > collect:
+                gc.collect()  # an association refers to itself
+                collect = time.monotonic() + COLLECT_SECONDS
         self.arrivals.close()
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
@@ -151,8 +157,9 @@ class _Server(ThreadedAssociationServer):
         return connection, address
 
     def _accept(self) -> None:
-        with contextlib.suppress(OSError):  # gone again
-            self.arrivals.add(*self.get_request())
+        with contextlib.suppress(OSError):  # all are accepted, or one is gone again
+            for _ in range(self.request_queue_size):
+                self.arrivals.add(*self.get_request())
 
     def _begin(self, arrival: Arrival) -> None:
         """Begin the association that was asked for, where its address may have a place; else say so (PS3.8 Table 9-21, 2/3/2)."""

@@ -70,7 +70,8 @@ class Connections:
     def _watch(self) -> None:
         while True:
             time.sleep(LOOK_SECONDS)
-            self.look(time.monotonic())
+            with contextlib.suppress(OSError):  # no descriptor is free just now
+                self.look(time.monotonic())
 
     def look(self, now: float) -> None:
         """Shut down what is late with a small body (its sender still hears why), what is quiet, and what is over a share."""

@@ -93,7 +93,7 @@ def factory() -> "Flask":
     _begin(settings)
     keys = Keys.load_or_make(settings.data_dir.absolute() / "keys.json")
     app = create(wiring.runtime(settings, read_seconds=READ_SECONDS), keys)
-    connections(app, settings.port).watch()
+    connections(app, settings.port, _connections(settings.connections)).watch()
     return app
 
 

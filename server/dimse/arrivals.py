@@ -70,11 +70,11 @@ class Arrivals:
 
     def add(self, connection: socket.socket, address: tuple[str, int]) -> None:
         """Wait for what it asks; where there is no place for it, close it."""
+        _wait_for(connection, _HEAD.size)
         arrival = Arrival(connection, address, counted(address[0]), time.monotonic() + self._seconds)
         if not self._shares.take(arrival.holder):
             connection.close()
             return
-        _wait_for(connection, _HEAD.size)
         self._waiting[connection] = arrival
         self._selector.register(connection, selectors.EVENT_READ, arrival)
 

@@ -28,6 +28,7 @@ from server.shares import Shares
 from server.usecases.admission import MEGABYTE
 from server.usecases.runtime import Runtime
 
+_LOG = logging.getLogger("accord.dimse")
 COLLECT_SECONDS = 6
 
 
@@ -142,8 +143,11 @@ class _Server(ThreadedAssociationServer):
         """Accept connections and begin the associations that are asked for, until `shutdown`; nothing here waits for a peer."""
         collect = time.monotonic()
         while not self._stopping.is_set():
-            for arrival in self.arrivals.come(poll_interval):
-                threading.Thread(target=self._begin, args=(arrival,), name="arrival", daemon=True).start()
+            try:
+                for arrival in self.arrivals.come(poll_interval):
+                    threading.Thread(target=self._begin, args=(arrival,), name="arrival", daemon=True).start()
+            except Exception:  # noqa: BLE001 - it failed for one of them; the door stays open
+                _LOG.exception("accepting failed")
             if time.monotonic() > collect:
                 gc.collect()  # an association refers to itself
                 collect = time.monotonic() + COLLECT_SECONDS

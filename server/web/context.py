@@ -124,10 +124,10 @@ def install(app: Flask, runtime: Runtime, identify: Identify, bulkheads: Bulkhea
     app.teardown_request(_end)
 
 
-def connections(app: Flask, port: int) -> Connections:
-    """The connections to this port by which this app's requests come."""
+def connections(app: Flask, port: int, places: int) -> Connections:
+    """The connections to this port, so many at most, by which this app's requests come."""
     installed: _Installed = app.extensions["accord"]
-    return Connections(port, installed.runtime.settings.connections, installed.bodies, installed.proxies.trusts)
+    return Connections(port, places, installed.bodies, installed.proxies.trusts)
 
 
 def _begin() -> None:

@@ -440,6 +440,21 @@ def test_a_stranger_who_leaves_without_a_word_gives_its_place_back(open_door: Ca
     assert door.run("echoscu").returncode == 0
 
 
+def test_the_door_stays_open_where_accepting_failed(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = threading.Event()
+
+    def fail(connection: socket.socket, _address: object) -> None:
+        connection.close()
+        failed.set()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(door.scp._server.arrivals, "add", fail)
+    with knocking(door, b""):
+        assert failed.wait(10)
+    monkeypatch.undo()
+    assert door.run("echoscu").returncode == 0
+
+
 def test_one_address_leaves_connections_for_others(open_door: Callable[..., Door]) -> None:
     door = open_door(connections=9)
     with contextlib.ExitStack() as stack:

@@ -43,7 +43,7 @@ def port(tmp_path: Path) -> Iterator[int]:
     served.extensions["accord"] = dataclasses.replace(installed, bodies=Bodies(PLACES, 0.4))
     server = make_server("127.0.0.1", 0, served, threaded=True, request_handler=Quiet)
     server.daemon_threads = True
-    looked, ended = context.connections(served, server.port), threading.Event()
+    looked, ended = context.connections(served, server.port, 2048), threading.Event()
 
     def look() -> None:
         while not ended.wait(0.05):

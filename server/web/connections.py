@@ -20,7 +20,7 @@ from mappings.network import canonical, counted
 from server.web.bodies import Bodies
 
 LOOK_SECONDS = 0.5
-QUIET_SECONDS = 300
+QUIET_SECONDS = 900
 """Longer than anything here works for one request without a byte of it coming or going."""
 QUIET_BYTES = 1024
 SMALL_BYTES = 1 << 16

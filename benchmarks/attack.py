@@ -1,6 +1,6 @@
-"""What a hostile client can cost: the dearest questions that are accepted, through the real doors of a full index.
+"""What a hostile client can cost, through the real doors: the dearest questions that are accepted, of a full index; slow sockets.
 
-    python -m benchmarks.attack [--studies 100000] [--postgresql]
+    python -m benchmarks.attack [questions] [sockets] [--studies 100000] [--postgresql]
 
 Each question is asked alone, with how long it took and how it was answered. Then one client asks the dearest of them on sixteen
 connections, over and over, while another client's plain searches are timed beside what they take when nothing else is asked. The
@@ -21,7 +21,7 @@ from urllib.parse import quote, urlencode
 
 from tqdm import tqdm
 
-from benchmarks import harvesters, studies, world
+from benchmarks import harvesters, slow_sockets, studies, world
 from server.settings import Settings
 
 SECRET = "attack-secret"  # noqa: S105 - of a server that lives for one run
@@ -41,8 +41,14 @@ class Question:
 
 def main() -> None:
     """Measure and print."""
-    args = world.options(__doc__ or "")
+    parts = {"questions": _questions, "sockets": slow_sockets.measure}
+    args = world.options(__doc__ or "", parts)
     print(f"# Attack\n\n{world.machine()}\n")
+    for part in args.parts or parts:
+        parts[part](args)
+
+
+def _questions(args: argparse.Namespace) -> None:
     with world.folder() as home, world.database(postgresql=args.postgresql) as url:
         chosen = world.settings(home, url)
         runtime = world.governed(chosen, harvesters.ALIASES)

@@ -17,7 +17,7 @@ import textwrap
 import time
 import urllib.request
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -39,9 +39,11 @@ _START_SECONDS = 60
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def options(text: str) -> argparse.Namespace:
-    """The options that all benchmarks take, so that `make bench ARGS=…` reaches each of them."""
+def options(text: str, parts: Iterable[str] = ()) -> argparse.Namespace:
+    """The options that all benchmarks take, so that `make bench ARGS=…` reaches each of them; and which `parts` to measure."""
     parser = argparse.ArgumentParser(description=text)
+    if parts:
+        parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
     parser.add_argument("--studies", type=int, default=100_000, help="studies in the index (search, stalled)")
     parser.add_argument("--orthanc-studies", type=int, default=2_000, help="studies in Orthanc (search)")
     parser.add_argument("--objects", type=int, default=200, help="objects a round (store)")

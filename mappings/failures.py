@@ -53,6 +53,18 @@ class TooLarge(Failure):
     """The request is bigger than a stated limit."""
 
 
+class TooSlow(Failure):
+    """The request did not come in the time there is for it; the same one may, sent at once."""
+
+
+class Throttled(Failure):
+    """Refused too often of late to be looked at; it may be tried again in `retry_after` seconds."""
+
+    def __init__(self, code: str, sentence: str, retry_after: int = 60) -> None:
+        super().__init__(code, sentence)
+        self.retry_after = retry_after
+
+
 class TooBroad(Failure):
     """The question was read and begun, and takes more than its time; a narrower one is answered."""
 

@@ -28,11 +28,13 @@ TABLE: dict[type[f.Failure], Fault] = {
     f.NotFound: Fault(404, "not-found", 0x0112, "There is no such object"),
     f.MethodNotAllowed: Fault(405, "not-supported", 0x0211, "This operation is not offered"),
     f.NotAcceptable: Fault(406, "not-supported", 0x0122, "This encoding is not offered"),
+    f.TooSlow: Fault(408, "timeout", 0xA700, f"It did not come in time; {_LATER}"),
     f.Conflict: Fault(409, "conflict", 0x0110, "Its batch was closed meanwhile; send it again"),
     f.Gone: Fault(410, "deleted", 0x0112, "It was withdrawn"),
     f.TooLarge: Fault(413, "too-costly", 0xA700, "The object is larger than is taken here; nothing was stored"),
     f.TooBroad: Fault(413, "too-costly", 0xA700, "The question is too broad; narrow it"),  # PS3.18 table 10.6.3-1
     f.UnsupportedMedia: Fault(415, "not-supported", 0x0122, "This encoding is not taken"),
+    f.Throttled: Fault(429, "throttled", 0xA700, f"Tried too often; {_LATER}"),
     f.Busy: Fault(503, "throttled", 0xA701, "Another transfer of this object is under way; send it again"),
     f.Unavailable: Fault(503, "transient", 0xA700, f"Storage does not answer; {_LATER}"),
     f.Full: Fault(507, "no-store", 0xA700, f"Short of disk space; {_LATER}"),

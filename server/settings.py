@@ -50,9 +50,23 @@ class Settings(msgspec.Struct, frozen=True):
         Count, Meta(description="Searches and everything else answered at once by each HTTP process; more: 503.")
     ] = 12
     forms: Annotated[
-        Count, Meta(description="Small bodies (token requests, posted searches) read at once by each HTTP process; more: 503.")
+        Count,
+        Meta(description="Small bodies (token requests, posted searches) worked on at once by each HTTP process; more: 503."),
     ] = 8
-    associations: Annotated[Count, Meta(description="DICOM associations at once.")] = 64
+    bodies: Annotated[
+        Count, Meta(description="Small bodies on their way at once to each HTTP process, shared by address; more: 503.")
+    ] = 256
+    connections: Annotated[
+        Count,
+        Meta(description="TCP connections at once to each HTTP process, and those to the DICOM door that ask for nothing yet."),
+    ] = 2048
+    arrival_seconds: Annotated[
+        Seconds,
+        Meta(description="Time for a request to come: an HTTP head, then a small body (408); a DICOM association request."),
+    ] = 10
+    associations: Annotated[
+        Count, Meta(description="DICOM associations at once, three quarters of them for registered senders' addresses.")
+    ] = 64
     gathered_mb: Annotated[
         Megabytes,
         Meta(description="Megabytes of objects in memory over all DICOM associations; more: the asking one is aborted."),

@@ -20,7 +20,19 @@ HOUSE = Path(__file__).parent.parent
 ROOMS = ("consent", "mappings", "adapters", "server")
 """From the bottom up: a room imports itself and what stands before it."""
 
-FLOORS = {"settings": 0, "log": 0, "usecases": 1, "faults": 1, "web": 2, "dimse": 2, "worker": 2, "wiring": 3, "cli": 4}
+FLOORS = {
+    "settings": 0,
+    "log": 0,
+    "shares": 0,
+    "throttle": 0,
+    "usecases": 1,
+    "faults": 1,
+    "web": 2,
+    "dimse": 2,
+    "worker": 2,
+    "wiring": 3,
+    "cli": 4,
+}
 """Inside `server`, from the bottom up; those on one floor don't import each other."""
 DOORS = {"web", "dimse", "worker"}
 

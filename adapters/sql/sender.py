@@ -61,6 +61,11 @@ def read_all(connection: Connection) -> tuple[SenderRow, ...]:
     return tuple(_row(row) for row in connection.execute(_ROWS.order_by(_c.id)))
 
 
+def networks(connection: Connection) -> frozenset[str]:
+    """The networks from which anybody may send."""
+    return frozenset(connection.execute(select(_c.network).where(_c.removed.is_(False)).distinct()).scalars())
+
+
 def registered(connection: Connection, alias: str, aet: str) -> tuple[SenderRow, ...]:
     """The registrations of a calling AE title for a dataset, whatever its networks."""
     named = _REGISTERED.where(t.dataset.c.alias == alias, _c.aet == aet).order_by(_c.id)

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import resource
 import socket
 import sys
 from typing import TYPE_CHECKING
@@ -21,6 +22,8 @@ if TYPE_CHECKING:  # only the web process loads it
     from flask import Flask
 
 log = logging.getLogger("accord.serve")
+_OTHER_FILES = 512
+"""Descriptors of a process that are no callers' connections: database, nodes, spool, what is being read."""
 READ_SECONDS = 3
 """How long a stranger's question may take, in each web process."""
 
@@ -36,7 +39,7 @@ def _begin(settings: Settings) -> None:
 def web(settings: Settings) -> int:
     """Serve HTTP by several processes."""
     from granian import Granian
-    from granian.constants import Interfaces
+    from granian.constants import HTTPModes, Interfaces
     from granian.http import HTTP1Settings
 
     from server.web.bulkheads import threads_of
@@ -54,7 +57,9 @@ def web(settings: Settings) -> int:
         workers=settings.web_workers,
         blocking_threads=threads_of(settings),
         backlog=1024,
-        http1_settings=HTTP1Settings(header_read_timeout=30_000),
+        backpressure=_connections(settings.connections),
+        http=HTTPModes.http1,  # while it waits for what may be HTTP/2, Granian has no time limit at all
+        http1_settings=HTTP1Settings(header_read_timeout=settings.arrival_seconds * 1000),
         websockets=False,
         log_enabled=False,
         respawn_failed_workers=True,
@@ -65,15 +70,31 @@ def web(settings: Settings) -> int:
     return 0
 
 
+def _connections(wanted: int) -> int:
+    """So many connections as descriptors allow, two for each while it is looked at; their limit is raised as far as it may be.
+
+    Granian accepts over and over what it has no descriptor for.
+    """
+    needed, unlimited = 2 * wanted + _OTHER_FILES, resource.RLIM_INFINITY
+    now, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if now != unlimited and now < needed:
+        now = needed if most == unlimited else min(needed, most)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (now, most))
+    return wanted if now == unlimited else max(1, min(wanted, (now - _OTHER_FILES) // 2))
+
+
 def factory() -> "Flask":
     """The application of one Granian process."""
     from adapters.identity import Keys
     from server.web.app import create
+    from server.web.context import connections
 
     settings = configuration.read()
     _begin(settings)
     keys = Keys.load_or_make(settings.data_dir.absolute() / "keys.json")
-    return create(wiring.runtime(settings, read_seconds=READ_SECONDS), keys)
+    app = create(wiring.runtime(settings, read_seconds=READ_SECONDS), keys)
+    connections(app, settings.port, _connections(settings.connections)).watch()
+    return app
 
 
 @click.command()
@@ -84,6 +105,7 @@ def dimse(settings: Settings) -> int:
 
     _begin(settings)
     stopping = until_stopped()
+    _connections(settings.connections)
     served = scp.serve(wiring.runtime(settings), bind=settings.bind, port=settings.dimse_port)
     stopping.wait()
     served.stop()

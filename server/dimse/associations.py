@@ -6,6 +6,7 @@ what each bound refuses.
 
 import contextlib
 import logging
+import select
 import socket
 import threading
 import time
@@ -19,15 +20,18 @@ from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.service_class import StorageServiceClass
+from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationSocket
 
+from server.dimse.arrivals import LONGEST_PDU
 from server.dimse.store import Deposit
+from server.shares import Shares
 
 _LOG = logging.getLogger("accord.dimse")
 
 MAXIMUM_PDU = 131072  # what we announce: what dcmtk sends at most, and quicker than anything larger
-LONGEST_PDU = 1 << 20  # what we bear: an A-ASSOCIATE-RQ of 128 contexts with every syntax is half of it
 PDU_SECONDS = 60
+IDLE_SECONDS, SCARCE_SECONDS = 300, 30
 _COMMAND_BYTES = 1 << 16
 _WAITING = 1  # no asynchronous operations are negotiated (PS3.7 §D.3.3.3)
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
@@ -41,13 +45,27 @@ class BoundedSocket(AssociationSocket):
         if self.socket is None or nr_bytes > LONGEST_PDU:
             raise OSError("PDU too long")
         received = bytearray(nr_bytes)
+        seconds = PDU_SECONDS if self.assoc.is_established else self.assoc.acse_timeout or PDU_SECONDS
         with memoryview(received) as view:
-            count = self._fill(self.socket, view)
+            count = self._fill(self.socket, view, seconds)
         del received[count:]
         if _QUICKACK is not None:
             # a sender with Nagle's algorithm on waits 40 ms an object for a delayed acknowledgement; Linux forgets the option
             self.socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         return received
+
+    @property
+    def ready(self) -> bool:
+        """Whether there is something to read, or the end. As pynetdicom's, whose `select` fails from descriptor 1024 on."""
+        if self.socket is None or not self._is_connected:
+            return False
+        waiting = select.poll()
+        try:
+            waiting.register(self.socket, select.POLLIN)
+            return bool(waiting.poll(0))
+        except (OSError, ValueError):
+            self.event_queue.put("Evt17")
+            return False
 
     def _shutdown_socket(self) -> None:
         """Close it even where the peer went first: pynetdicom's own leaves the descriptor to the garbage collector then."""
@@ -57,8 +75,8 @@ class BoundedSocket(AssociationSocket):
             self.socket.close()
 
     @staticmethod
-    def _fill(source: socket.socket, view: memoryview) -> int:
-        count, until = 0, time.monotonic() + PDU_SECONDS
+    def _fill(source: socket.socket, view: memoryview, seconds: float) -> int:
+        count, until = 0, time.monotonic() + seconds
         while count < len(view):
             got = source.recv_into(view[count:])
             if not got:
@@ -114,12 +132,28 @@ class BoundedMessages(DIMSEServiceProvider):
         return None if self.gathering.hold(self, data.tell()) else "memory-full"
 
 
+class IdleTimer(Timer):
+    """How long an association may say nothing: shorter while places for associations are scarce."""
+
+    def __init__(self, places: Shares) -> None:
+        super().__init__(IDLE_SECONDS)
+        self._places = places
+
+    @property
+    def expired(self) -> bool:
+        """Whether it has said nothing for that long."""
+        self.timeout = SCARCE_SECONDS if self._places.scarce else IDLE_SECONDS
+        return super().expired
+
+
 class DepositAssociation(Association):
     """An acceptor whose deposit is closed exactly once, in its own thread, however the association ended."""
 
-    def __init__(self, ae: ApplicationEntity, deposit: Deposit, limit: int, gathering: Gathering) -> None:
+    def __init__(self, ae: ApplicationEntity, deposit: Deposit, limit: int, gathering: Gathering, idle: IdleTimer) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
+        self.idle = self.dul._idle_timer = idle  # noqa: SLF001 - where its reactor looks
         self.deposit = deposit
+        self.ending = contextlib.ExitStack()
         self.dimse: BoundedMessages = BoundedMessages(self)
         self.dimse.limit, self.dimse.gathering = limit, gathering
         self.bind(evt.EVT_CONN_CLOSE, _woken)
@@ -131,6 +165,19 @@ class DepositAssociation(Association):
         finally:
             self.dimse.gathering.hold(self.dimse, 0)
             self.deposit.close()
+            self.ending.close()
+
+    def _run_reactor(self) -> None:
+        """As pynetdicom's, once it is established: whoever was admitted may be slower than a stranger."""
+        if self.dul.socket is not None and self.dul.socket.socket is not None:
+            self.dul.socket.socket.settimeout(PDU_SECONDS)
+        super()._run_reactor()
+
+    def hold(self, shares: Shares, holder: str) -> bool:
+        """Take a place of these until it ends, where this holder may have one."""
+        if taken := shares.take(holder):
+            self.ending.callback(shares.give, holder)
+        return taken
 
     def _serve_request(self, msg: Any, context_id: int) -> None:
         """As pynetdicom's, but a C-STORE whose command names an unknown class gets an answer, not an abort."""
@@ -142,6 +189,7 @@ class DepositAssociation(Association):
                 super()._serve_request(msg, context_id)
         finally:
             self.dimse.gathering.hold(self.dimse, 0)
+            self.idle.restart()  # while it was served, it was we who said nothing
 
     def cut(self) -> None:
         """End it now: by A-ABORT, or by closing the connection of one that is not established."""

@@ -3,11 +3,13 @@
 Nothing of pynetdicom is patched: its server, request handler, association, messages and socket are subclassed.
 """
 
+import contextlib
+import gc
 import logging
 import socket
+import sys
 import threading
 import time
-from socketserver import BaseServer
 from typing import Any
 
 from pydicom.config import IGNORE
@@ -18,12 +20,16 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
-from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, Gathering
-from server.dimse.store import Deposit, admitted, stored
+from mappings.network import counted
+from server.dimse.arrivals import Arrival, Arrivals, reject
+from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, Gathering, IdleTimer
+from server.dimse.store import LOCAL_LIMIT, Deposit, admitted, registered, stored
+from server.shares import Shares
 from server.usecases.admission import MEGABYTE
 from server.usecases.runtime import Runtime
 
-_SPARE = 16  # connections beyond the limit that are told so; more are closed at once
+_LOG = logging.getLogger("accord.dimse")
+COLLECT_SECONDS = 6
 
 
 class Scp:
@@ -43,6 +49,7 @@ class Scp:
         """Accept no more, give associations these seconds to end, then abort the rest; every batch is closed on return."""
         self._server.shutdown()
         self._thread.join()
+        self._server.server_close()
         until = time.monotonic() + seconds
         _join(self._server.active_associations, until)
         for association in self._server.active_associations:
@@ -64,8 +71,8 @@ def serve(runtime: Runtime, *, bind: str, port: int) -> Scp:
     _quiet()
     entity = AE("ACCORD")
     entity.maximum_pdu_size = MAXIMUM_PDU
-    entity.maximum_associations = runtime.settings.associations
-    entity.acse_timeout, entity.dimse_timeout, entity.network_timeout, entity.connection_timeout = 30, 60, 300, 10
+    entity.maximum_associations = sys.maxsize  # it counts threads that have ended their association; we count places
+    entity.acse_timeout, entity.dimse_timeout, entity.connection_timeout = runtime.settings.arrival_seconds, 60, 10
     return Scp(_Server(runtime, entity, (bind, port)))
 
 
@@ -94,7 +101,9 @@ class _Handler(RequestHandler):
     def _create_association(self) -> DepositAssociation:
         server = self.server
         limit = server.runtime.settings.max_object_mb * MEGABYTE
-        association = DepositAssociation(self.ae, Deposit(server.runtime), limit, server.gathering)
+        idle = IdleTimer(server.places)
+        association = DepositAssociation(self.ae, Deposit(server.runtime), limit, server.gathering, idle)
+        association.ending.callback(server.places.give, counted(self.client_address[0]))
         association._server = server  # noqa: SLF001 - as its parent does
         association.name = f"AcceptorThread@{self.client_address[1]}"  # by this name active_associations finds it
         association.set_socket(BoundedSocket(association, client_socket=self.request))
@@ -106,7 +115,7 @@ class _Handler(RequestHandler):
         acceptor.implementation_version_name = self.ae.implementation_version_name
         acceptor.supported_contexts = server.contexts
         association.requestor.address_info = self.remote
-        association.bind(evt.EVT_REQUESTED, admitted)
+        association.bind(evt.EVT_REQUESTED, admitted, [server.senders])
         association.bind(evt.EVT_C_STORE, stored)
         return association
 
@@ -114,26 +123,67 @@ class _Handler(RequestHandler):
 class _Server(ThreadedAssociationServer):
     """The listening socket, and what every connection gets before a byte is read."""
 
-    request_queue_size = 128
+    request_queue_size = 1024
     daemon_threads = True
 
     def __init__(self, runtime: Runtime, entity: AE, address: tuple[str, int]) -> None:
+        settings = runtime.settings
         self.runtime = runtime
-        self.gathering = Gathering(runtime.settings.gathered_mb * MEGABYTE)
+        self.gathering = Gathering(settings.gathered_mb * MEGABYTE)
+        self.arrivals = Arrivals(settings.connections, settings.arrival_seconds)
+        self.places = Shares(settings.associations, reserved=settings.associations * 3 // 4)
+        self.senders = Shares(settings.associations)
+        self._stopping = threading.Event()
         super().__init__(entity, address, "ACCORD", contexts(), request_handler=_Handler)
+        listener: Any = self.socket
+        listener.setblocking(False)  # who connects and leaves at once must not keep the next one waiting
+        self.arrivals.listen(listener, self._accept)
+
+    def serve_forever(self, poll_interval: float = 0.1) -> None:
+        """Accept connections and begin the associations that are asked for, until `shutdown`; nothing here waits for a peer."""
+        collect = time.monotonic()
+        while not self._stopping.is_set():
+            try:
+                for arrival in self.arrivals.come(poll_interval):
+                    threading.Thread(target=self._begin, args=(arrival,), name="arrival", daemon=True).start()
+            except Exception:  # noqa: BLE001 - it failed for one of them; the door stays open
+                _LOG.exception("accepting failed")
+            if time.monotonic() > collect:
+                gc.collect()  # an association refers to itself
+                collect = time.monotonic() + COLLECT_SECONDS
+        self.arrivals.close()
 
     def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
         """A connection that answers at once (no Nagle) and can't hold a thread by silence in the middle of a PDU."""
         connection, address = super().get_request()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(PDU_SECONDS)
+        connection.settimeout(self.runtime.settings.arrival_seconds)
         return connection, address
 
-    def verify_request(self, request: object, client_address: object) -> bool:  # noqa: ARG002
-        """Whether there is a thread for one more; those just over the limit are rejected in DICOM (PS3.8 Table 9-21, 2/3/2)."""
-        return len(self.active_associations) < self.runtime.settings.associations + _SPARE
+    def _accept(self) -> None:
+        with contextlib.suppress(OSError):  # all are accepted, or one is gone again
+            for _ in range(self.request_queue_size):
+                self.arrivals.add(*self.get_request())
+
+    def _begin(self, arrival: Arrival) -> None:
+        """Begin the association that was asked for, where its address may have a place; else say so (PS3.8 Table 9-21, 2/3/2)."""
+        connection = arrival.begin()
+        try:
+            if self.places.take(arrival.holder, known=registered(self.runtime, arrival.address[0])):
+                self._associate(connection, arrival)
+            else:
+                reject(connection, *LOCAL_LIMIT)
+        finally:
+            self.arrivals.leave(arrival)
+
+    def _associate(self, connection: socket.socket, arrival: Arrival) -> None:
+        try:
+            self.finish_request(connection, arrival.address)
+        except BaseException:
+            self.places.give(arrival.holder)
+            connection.close()
+            raise
 
     def shutdown(self) -> None:
         """Stop listening."""
-        BaseServer.shutdown(self)
-        self.server_close()
+        self._stopping.set()

@@ -17,9 +17,10 @@ from mappings.dicom.dimse import Status, status_for
 from mappings.dicom.part10 import file_meta
 from mappings.failures import Failure, Forbidden
 from server import faults
+from server.shares import Shares
 from server.usecases.admission import check_room
 from server.usecases.batch import Batch, close_batch, open_batch, sender_origin
-from server.usecases.identify import AeTitle, Rejection, identify
+from server.usecases.identify import AeTitle, Rejection, identify, is_registered
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.take import refuse, take
 
@@ -28,6 +29,7 @@ _LOG = logging.getLogger("accord.dimse")
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
 _REJECTIONS: dict[str, tuple[int, int, int]] = {Rejection.UNKNOWN_CALLED: (1, 1, 7), Rejection.UNKNOWN_CALLING: (1, 1, 3)}
 _LATER = (2, 1, 1)
+LOCAL_LIMIT = (2, 3, 2)
 
 
 class Deposit:
@@ -113,12 +115,23 @@ class Deposit:
         return None if self.batch is None else self.batch.key
 
 
-def admitted(event: Event) -> None:
-    """EVT_REQUESTED: turn away who is not registered, before any context is negotiated."""
+def registered(runtime: Runtime, address: str) -> bool:
+    """Whether a sender is registered for this address; nobody is while nobody can look."""
+    try:
+        return is_registered(runtime, address)
+    except Exception as error:  # noqa: BLE001 - whoever it is will hear of it when it is identified
+        _LOG.warning("address unknown", extra={"reason": _named(error)})
+        return False
+
+
+def admitted(event: Event, senders: Shares) -> None:
+    """EVT_REQUESTED: turn away who is not registered, or has its share of associations, before any context is negotiated."""
     association: Any = event.assoc
     request = association.requestor.primitive
     address = association.requestor.address
     refusal = association.deposit.admit(AeTitle(request.called_ae_title, request.calling_ae_title, address))
+    if refusal is None and not association.hold(senders, association.deposit.caller.subject.id):
+        refusal = LOCAL_LIMIT
     if refusal:
         association.acse.send_reject(*refusal)
         association.kill()  # waits until the rejection is out

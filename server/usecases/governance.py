@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import Connection
 
-from adapters.sql import governance, node, party
+from adapters.sql import governance, node, party, sender
 from adapters.sql.client import ClientRow
 from adapters.sql.node import NodeRow
 from consent.dataset import Facts
@@ -12,12 +12,16 @@ from consent.dataset import Facts
 
 @dataclass(frozen=True, slots=True)
 class GovernanceSnapshot:
-    """Every dataset's facts, node and party at one count; `clients` fills with those that have called since."""
+    """Every dataset's facts, node and party at one count, and the networks of registered senders.
+
+    `clients` fills with those that have called since.
+    """
 
     counter: int
     facts: tuple[Facts, ...]
     nodes: dict[int, NodeRow]
     parties: dict[str, int]
+    senders: frozenset[str]
     clients: dict[str, ClientRow] = field(default_factory=dict)
 
     def dataset(self, key: int) -> Facts:
@@ -52,6 +56,8 @@ class GovernanceCache:
         counter, newest = governance.counter(connection), self._newest
         if newest is None or newest.counter != counter:
             nodes = {row.id: row for row in node.read_all(connection)}
-            newest = GovernanceSnapshot(counter, governance.facts(connection), nodes, party.ids(connection))
+            newest = GovernanceSnapshot(
+                counter, governance.facts(connection), nodes, party.ids(connection), sender.networks(connection)
+            )
             self._newest = newest
         return newest

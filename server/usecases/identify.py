@@ -19,7 +19,7 @@ from consent.conditions import Purpose
 from consent.node import NodeState
 from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
 from mappings.failures import NotFound, Unauthenticated
-from mappings.network import lies_in, read_address
+from mappings.network import canonical, lies_in
 from server.usecases.governance import GovernanceSnapshot
 from server.usecases.runtime import Caller, Registration, Runtime
 
@@ -42,9 +42,10 @@ class BearerToken:
 
 @dataclass(frozen=True, slots=True)
 class SharedSecret:
-    """The bytes of a whole Authorization header, as the federation's clients send them."""
+    """The bytes of a whole Authorization header, as the federation's clients send them, and the address it came from."""
 
     header: bytes
+    address: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +107,14 @@ def _federation(runtime: Runtime, secret: SharedSecret, request: str) -> Caller:
     expected = runtime.settings.federation_secret.encode()
     if not expected:
         raise NotFound("federation-off", "This repository takes no part in federated search.")
-    if not hmac.compare_digest(secret.header, expected):
-        raise Unauthenticated("federation-secret", "The Authorization header is not the one agreed with the federation.")
+    with runtime.throttle.attempt("federation", secret.address, runtime.clock()):
+        if not hmac.compare_digest(secret.header, expected):
+            raise Unauthenticated("federation-secret", "The Authorization header is not the one agreed with the federation.")
     return Caller(FEDERATION, request=request)
 
 
 def _sender(runtime: Runtime, titles: AeTitle, request: str) -> Caller:
-    address = str(read_address(titles.address) or titles.address)
+    address = canonical(titles.address)
     with runtime.store.read() as connection:
         governance = runtime.governance.current(connection)
         if all(facts.alias != titles.called for facts in governance.facts):
@@ -123,6 +125,12 @@ def _sender(runtime: Runtime, titles: AeTitle, request: str) -> Caller:
     registration = Registration(row.dataset, row.alias, row.aet, row.attested)
     sender = Subject(f"sender:{row.id}", Role.SENDER, row.party)
     return Caller(sender, request=request, address=address, registration=registration, governance=governance)
+
+
+def is_registered(runtime: Runtime, address: str) -> bool:
+    """Whether this is the address of some registered sender, whoever it then says it is."""
+    with runtime.store.read() as connection:
+        return lies_in(address, runtime.governance.current(connection).senders)
 
 
 def active(runtime: Runtime, keys: Keys, token: str) -> Claims | None:

@@ -33,10 +33,16 @@ class Issued:
     seconds: int
 
 
-def authenticate(runtime: Runtime, assertion: str, audiences: tuple[str, ...]) -> ClientRow:
-    """The client that made this assertion (RFC 7523), which is used up by it. Raises Unauthenticated."""
+def authenticate(runtime: Runtime, assertion: str, audiences: tuple[str, ...], address: str) -> ClientRow:
+    """The client that made this assertion (RFC 7523), which is used up by it. Raises Unauthenticated, or Throttled."""
+    claimed = asserted_client(assertion)
+    with runtime.throttle.attempt(claimed, address, runtime.clock()):
+        return _proven(runtime, claimed, assertion, audiences)
+
+
+def _proven(runtime: Runtime, claimed: str, assertion: str, audiences: tuple[str, ...]) -> ClientRow:
     with runtime.store.read() as connection:
-        row = require_enabled(clients.find(connection, asserted_client(assertion)))
+        row = require_enabled(clients.find(connection, claimed))
     now = runtime.clock()
     claims = read_assertion(assertion, row.client_id, row.jwks, audiences, now)
     with runtime.store.write() as connection:  # after the signature: nobody can use up another's jti

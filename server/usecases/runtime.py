@@ -17,6 +17,7 @@ from consent.conditions import Action
 from consent.policy import VisibleDatasets, visible_datasets
 from consent.subject import Subject
 from server.settings import Settings
+from server.throttle import Throttle
 from server.usecases.governance import GovernanceCache, GovernanceSnapshot
 
 
@@ -62,6 +63,7 @@ class Runtime:
     placeholders: frozenset[str]
     reached: Callable[[str], None] = lambda _point: None  # tests stop the process at a named point of custody
     governance: GovernanceCache = field(default_factory=GovernanceCache)
+    throttle: Throttle = field(default_factory=Throttle)
 
     @contextmanager
     def governance_act(self) -> Iterator[Connection]:

@@ -16,14 +16,13 @@ from server.web import batches, catalogue, context, dicomweb, errors, federation
 from server.web.bulkheads import Bulkhead, bulkheads_of
 
 log = logging.getLogger("accord.web")
-MAX_BODY = 2_000_000
 
 
 def create(runtime: Runtime, keys: Keys) -> Flask:
     """The application of one process."""
     app = Flask("accord", static_folder=None)
     app.url_map.merge_slashes = False  # or a path with two is answered by a redirect to whatever Host the request names
-    app.config.update(MAX_FORM_MEMORY_SIZE=MAX_BODY, MAX_FORM_PARTS=100)
+    app.config.update(MAX_FORM_MEMORY_SIZE=context.SMALL_BODY, MAX_FORM_PARTS=100)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     rooms = (dicomweb, fhir, federation, catalogue, batches, terms, operations)
     errors.install(app, oauth.door(runtime, keys), *(module.door() for module in rooms))
@@ -37,7 +36,7 @@ def _limit() -> None:
     g.started = time.monotonic()
     route = context.declared_here()
     if route is None or route.bulkhead is not Bulkhead.UPLOAD:
-        request.max_content_length = MAX_BODY
+        request.max_content_length = context.SMALL_BODY
 
 
 def _finish(response: Response) -> Response:

@@ -118,8 +118,8 @@ def bulkheads_of(settings: Settings) -> Bulkheads:
 
 
 def threads_of(settings: Settings) -> int:
-    """Enough threads for every place of a process, and a few for what has none."""
-    return sum(_sizes(settings).values()) + 4
+    """Enough threads for every place of a process and every body on its way, and a few for what has no place."""
+    return sum(_sizes(settings).values()) + settings.bodies + 4
 
 
 def _sizes(settings: Settings) -> dict[Bulkhead, int]:

@@ -22,13 +22,17 @@ from adapters.sql.node import NodeRow
 from consent.conditions import Action
 from consent.subject import ANONYMOUS
 from mappings.failures import Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
+from mappings.network import counted
 from mappings.smart import allows
 from server.usecases.identify import BearerToken, Credential, Nobody, SharedSecret
 from server.usecases.runtime import Caller, Runtime
+from server.web.bodies import Bodies
 from server.web.bulkheads import Bulkhead, Bulkheads, Place
+from server.web.connections import Connections
 from server.web.proxies import TrustedProxies
 
 View = Callable[..., Any]
+SMALL_BODY = 2_000_000
 Identify = Callable[[Credential, str], Caller]
 """The caller that a credential proves in the request with this id."""
 
@@ -41,20 +45,21 @@ def bearer() -> Credential:
 
 def shared_secret() -> Credential:
     """The whole Authorization header of this request, as it came."""
-    return SharedSecret(request.headers.get("Authorization", "").encode("latin-1", "replace"))
+    return SharedSecret(request.headers.get("Authorization", "").encode("latin-1", "replace"), peer())
 
 
 @dataclass(frozen=True, slots=True)
 class Declared:
     """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, its bulkhead (None: no wait).
 
-    `credential` reads what the caller proves itself by.
+    `body` is what a small body has at most; `credential` reads what the caller proves itself by.
     """
 
     action: Action
     open: bool
     scope: str | None
     bulkhead: Bulkhead | None
+    body: int = 0
     credential: Callable[[], Credential] = bearer
 
 
@@ -68,17 +73,19 @@ def serves(
     methods: tuple[str, ...] = ("GET",),
     bulkhead: Bulkhead | None = None,
     waits: bool = True,
+    body: int = SMALL_BODY,
     credential: Callable[[], Credential] = bearer,
 ) -> Callable[[View], View]:
     """Add a route with what it does: `action` of the matrix, `scope` a SMART v2 scope such as `ImagingStudy.s`.
 
-    What takes a body has its place among the forms, unless `bulkhead` says otherwise: it is held until the body has come. What
-    does not `wait` has none: it answers however full the bulkheads are.
+    What takes a body, of `body` bytes at most, has its place among the forms, unless `bulkhead` says otherwise: it is given once
+    the body has come. What does not `wait` has none: it answers however full the bulkheads are.
     """
     place = (bulkhead or (Bulkhead.SEARCH if methods == ("GET",) else Bulkhead.FORM)) if waits else None
 
     def add(view: View) -> View:
-        view.declared = Declared(action, anonymous, scope, place, credential)  # type: ignore[attr-defined]
+        small = body if place is Bulkhead.FORM else 0
+        view.declared = Declared(action, anonymous, scope, place, small, credential)  # type: ignore[attr-defined]
         blueprint.add_url_rule(rule, view_func=view, methods=list(methods))
         return view
 
@@ -103,15 +110,24 @@ class _Installed:
     runtime: Runtime
     identify: Identify
     bulkheads: Bulkheads
+    bodies: Bodies
     proxies: TrustedProxies
 
 
 def install(app: Flask, runtime: Runtime, identify: Identify, bulkheads: Bulkheads) -> None:
     """Make every request of this app find its runtime, its bulkhead and its caller."""
     runtime = replace(runtime, node_of=partial(_node_of, runtime.node_of))
-    app.extensions["accord"] = _Installed(runtime, identify, bulkheads, TrustedProxies(runtime.settings.trusted_proxies))
+    bodies = Bodies(runtime.settings.bodies, runtime.settings.arrival_seconds)
+    proxies = TrustedProxies(runtime.settings.trusted_proxies)
+    app.extensions["accord"] = _Installed(runtime, identify, bulkheads, bodies, proxies)
     app.before_request(_begin)
     app.teardown_request(_end)
+
+
+def connections(app: Flask, port: int, places: int) -> Connections:
+    """The connections to this port, so many at most, by which this app's requests come."""
+    installed: _Installed = app.extensions["accord"]
+    return Connections(port, places, installed.bodies, installed.proxies.trusts)
 
 
 def _begin() -> None:
@@ -125,10 +141,24 @@ def _begin() -> None:
     if route.bulkhead is None:
         g.caller = _caller(route)
         return
-    g.place = _installed().bulkheads.enter(route.bulkhead)
+    _enter(route.bulkhead)
     g.caller = _caller(route)
-    if g.caller.subject is not ANONYMOUS:
-        g.place.hold_for(g.caller.subject.id)
+    g.place.hold_for(_holder())
+    if route.body:
+        g.place.leave()  # nothing else is kept from its place by a body that does not come
+        _installed().bodies.read(request.environ, route.body, counted(peer()))
+        _enter(route.bulkhead)
+        g.place.hold_for(_holder())
+
+
+def _enter(bulkhead: Bulkhead) -> None:
+    g.place = _installed().bulkheads.enter(bulkhead)
+
+
+def _holder() -> str:
+    """Whose share of the places a request takes: the caller's, or its address's where anybody may ask."""
+    subject = caller().subject
+    return counted(peer()) if subject is ANONYMOUS else subject.id
 
 
 def _node_of(opened: Callable[[NodeRow], Node], row: NodeRow) -> Node:

@@ -59,6 +59,7 @@ OAUTH: dict[type[Failure], tuple[str, int]] = {
     f.Invalid: ("invalid_request", 400),
     f.UnsupportedMedia: ("invalid_request", 400),
     f.TooLarge: ("invalid_request", 413),
+    f.TooSlow: ("invalid_request", 408),
 }
 """Our failures as RFC 6749 section 5.2 names them; one whose place is `scope` is `invalid_scope`. Others are no OAuth matter."""
 
@@ -129,6 +130,6 @@ def _failed(error: Exception, dialect: Dialect) -> Response:
     response.headers.update(told.headers)
     if allowed:  # RFC 9110 section 15.5.6: a 405 says which methods there are
         response.headers["Allow"] = ", ".join(sorted(allowed))
-    if isinstance(failure, f.Busy | f.Unavailable):
+    if isinstance(failure, f.Busy | f.Throttled | f.Unavailable):
         response.headers["Retry-After"] = str(failure.retry_after)
     return response

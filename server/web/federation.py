@@ -22,7 +22,7 @@ MAX_BODY = 1_000_000  # bytes
 def door() -> Door:
     """The federation's one route."""
     routes = Door("federation", eucaim)
-    add = serves(routes, PATH, Action.DISCOVER, anonymous=True, methods=("POST",), credential=shared_secret)
+    add = serves(routes, PATH, Action.DISCOVER, anonymous=True, methods=("POST",), body=MAX_BODY, credential=shared_secret)
     add(eucaim_search)
     return routes
 

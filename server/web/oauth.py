@@ -28,7 +28,7 @@ from server.usecases.identify import ROLES, active
 from server.usecases.issue_token import authenticate, issue
 from server.usecases.runtime import Runtime
 from server.web import errors
-from server.web.context import form, respond, serves
+from server.web.context import form, peer, respond, serves
 from server.web.errors import Door
 
 MOST_BYTES = 32 * 1024
@@ -44,11 +44,11 @@ def door(runtime: Runtime, keys: Keys) -> Door:
     server = _Server(runtime, keys)
     base = runtime.settings.base_url
 
-    @serves(routes, TOKEN, Action.DISCOVER, anonymous=True, methods=("POST",))
+    @serves(routes, TOKEN, Action.DISCOVER, anonymous=True, methods=("POST",), body=MOST_BYTES)
     def token() -> Response:
         return server.answer(server.create_token_response)
 
-    @serves(routes, INTROSPECT, Action.DISCOVER, anonymous=True, methods=("POST",))
+    @serves(routes, INTROSPECT, Action.DISCOVER, anonymous=True, methods=("POST",), body=MOST_BYTES)
     def introspect() -> Response:
         return server.answer(server.introspection)
 
@@ -179,7 +179,7 @@ class _Server(AuthorizationServer):
         assertion = fields.get("client_assertion", "")
         if fields.get("client_assertion_type") != ASSERTION_TYPE or not assertion:
             raise Unauthenticated("assertion-missing", f"Send a client_assertion, and client_assertion_type={ASSERTION_TYPE}.")
-        row = authenticate(self.runtime, assertion, (request.uri, self.runtime.settings.base_url))
+        row = authenticate(self.runtime, assertion, (request.uri, self.runtime.settings.base_url), peer())
         if fields.get("client_id", row.client_id) != row.client_id:
             raise Unauthenticated("assertion-invalid", "client_id is not the client of the assertion.")
         return _Client(row)

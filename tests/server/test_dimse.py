@@ -1,5 +1,6 @@
 """The DICOM network door, through real associations: dcmtk's clients and pynetdicom as SCU, on a private runtime."""
 
+import contextlib
 import dataclasses
 import json
 import logging
@@ -10,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom import config, dcmread
@@ -23,8 +25,9 @@ from mappings.dicom.dimse import TRANSFER_SYNTAXES
 from mappings.failures import Busy, Full, Unavailable
 from server.dimse import associations, scp, store
 from server.usecases.agreement import move_agreement
+from server.usecases.identify import AeTitle
 from server.usecases.node import move_node
-from server.usecases.runtime import Runtime
+from server.usecases.runtime import Caller, Runtime
 from server.usecases.sender import add_sender, remove_sender
 from tests import builders
 from tests.servers import find
@@ -60,12 +63,16 @@ class Door:
         command = [find(program), *arguments[:1], *peer, *arguments[1:]]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    def associate(self, *contexts: tuple[str, list[str]], calling: str = "STORESCU", called: str = "LUNG") -> Association:
+    def associate(
+        self, *contexts: tuple[str, list[str]], calling: str = "STORESCU", called: str = "LUNG", address: str = "127.0.0.1"
+    ) -> Association:
         entity = AE(calling)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
         wanted = [build_context(*c) for c in contexts or [(CT, [EXPLICIT])]]
-        association = entity.associate("127.0.0.1", self.scp.port, contexts=wanted, ae_title=called)
-        self.wires.append(association.dul.socket.socket)
+        peer, bound = ("127.0.0.1", self.scp.port), (address, 0)
+        association = entity.associate(*peer, contexts=wanted, ae_title=called, bind_address=bound)
+        if association.dul.socket.socket is not None:
+            self.wires.append(association.dul.socket.socket)
         return association
 
     def closed(self, count: int = 1) -> bool:
@@ -404,18 +411,144 @@ def test_a_stranger_who_speaks_no_dicom_is_cut_off(door: Door, hello: bytes) -> 
     assert door.run("echoscu").returncode == 0
 
 
-def test_a_stranger_who_leaves_without_a_word_holds_no_thread(door: Door) -> None:
-    with socket.create_connection(("127.0.0.1", door.scp.port)):
-        assert eventually(lambda: bool(door.scp._server.active_associations))
-    assert eventually(lambda: not door.scp._server.active_associations)
+@pytest.mark.parametrize(
+    ("said", "drip"),
+    [(b"", b""), (b"\1", b""), (struct.pack(">BBL", 1, 0, 200) + b"\0\1", b""), (struct.pack(">BBL", 1, 0, 9999), b"a")],
+)
+def test_who_does_not_ask_for_an_association_has_no_thread_and_is_closed(
+    open_door: Callable[..., Door], said: bytes, drip: bytes
+) -> None:
+    door = open_door(arrival_seconds=1)
+    with contextlib.ExitStack() as stack:
+        strangers = [stack.enter_context(knocking(door, said, f"127.0.1.{1 + n % 2}")) for n in range(20)]
+        assert eventually(lambda: bool(door.scp._server.arrivals._waiting))
+        assert not door.scp._server.active_associations
+        assert door.run("echoscu").returncode == 0
+        while not all(map(is_closed, strangers)):
+            for stranger in strangers if drip else ():
+                with contextlib.suppress(OSError):
+                    stranger.send(drip)
+            time.sleep(0.05)
 
 
-def test_half_a_pdu_holds_no_thread(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(scp, "PDU_SECONDS", 0.3)
-    with socket.create_connection(("127.0.0.1", door.scp.port)) as stranger:
-        stranger.sendall(struct.pack(">BBL", 1, 0, 200) + b"\0\1")
-        assert aborted_or_closed(stranger)
-    assert eventually(lambda: not door.scp._server.active_associations)
+def test_a_stranger_who_leaves_without_a_word_gives_its_place_back(open_door: Callable[..., Door]) -> None:
+    door = open_door(connections=1)
+    for _ in range(3):
+        with knocking(door, b""):
+            assert eventually(lambda: bool(door.scp._server.arrivals._waiting))
+        assert eventually(lambda: not door.scp._server.arrivals._waiting)
+    assert door.run("echoscu").returncode == 0
+
+
+def test_the_door_stays_open_where_accepting_failed(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = threading.Event()
+
+    def fail(connection: socket.socket, _address: object) -> None:
+        connection.close()
+        failed.set()
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(door.scp._server.arrivals, "add", fail)
+    with knocking(door, b""):
+        assert failed.wait(10)
+    monkeypatch.undo()
+    assert door.run("echoscu").returncode == 0
+
+
+def test_one_address_leaves_connections_for_others(open_door: Callable[..., Door]) -> None:
+    door = open_door(connections=9)
+    with contextlib.ExitStack() as stack:
+        strangers = [stack.enter_context(knocking(door, b"", "127.0.1.1")) for _ in range(20)]
+        assert eventually(lambda: sum(map(is_closed, strangers)) == 17)
+        assert door.run("echoscu").returncode == 0
+
+
+def test_an_association_request_of_a_quarter_megabyte_is_waited_for(door: Door) -> None:
+    large = [(f"1.2.{n}", [f"1.2.840.{m}.{'9' * 50}" for m in range(30)]) for n in range(120)]
+    association = door.associate(*large, (ECHO, [IMPLICIT]))
+    assert [c.abstract_syntax for c in association.accepted_contexts] == [ECHO]
+    association.release()
+
+
+# --- who may have an association
+
+
+def knocking(door: Door, said: bytes, address: str = "127.0.0.1") -> socket.socket:
+    stranger = socket.create_connection(("127.0.0.1", door.scp.port), 20, (address, 0))
+    stranger.sendall(said)
+    return stranger
+
+
+def is_closed(stranger: socket.socket) -> bool:
+    stranger.setblocking(False)
+    try:
+        return stranger.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
+def test_one_senders_idle_associations_leave_places_for_others(open_door: Callable[..., Door]) -> None:
+    door = open_door(associations=6)
+    add_sender(door.runtime, builders.ACTOR, "LUNG", "OTHER", "127.0.1.0/24")
+    idle = [door.associate((ECHO, [IMPLICIT]), calling="OTHER", address="127.0.1.1") for _ in range(4)]
+    assert [a.is_established for a in idle] == [True, True, False, False]
+    assert idle[3].is_rejected
+    assert door.run("echoscu").returncode == 0
+    for association in idle[:2]:
+        association.release()
+
+
+def test_one_sender_has_its_share_from_all_its_addresses_together(open_door: Callable[..., Door]) -> None:
+    door = open_door(associations=6)
+    add_sender(door.runtime, builders.ACTOR, "LUNG", "OTHER", "127.0.1.0/24")
+    idle = [door.associate((ECHO, [IMPLICIT]), calling="OTHER", address=f"127.0.1.{n}") for n in range(1, 5)]
+    assert [a.is_established for a in idle] == [True, True, False, False]
+    assert door.run("echoscu").returncode == 0
+    for association in idle[:2]:
+        association.release()
+
+
+def test_places_are_kept_for_the_addresses_of_registered_senders(
+    open_door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door, asked, answer = open_door(associations=4), threading.Event(), threading.Event()
+    really = store.identify
+
+    def slowly(runtime: Runtime, titles: AeTitle) -> Caller:
+        if titles.address == "127.0.1.1":
+            asked.set()
+            answer.wait(10)
+        return really(runtime, titles)
+
+    monkeypatch.setattr(store, "identify", slowly)
+    first = threading.Thread(target=door.associate, args=((ECHO, [IMPLICIT]),), kwargs={"address": "127.0.1.1"})
+    first.start()
+    assert asked.wait(10)
+    refused: Any = door.associate((ECHO, [IMPLICIT]), address="127.0.1.2").acceptor.primitive
+    assert (refused.result, refused.result_source, refused.diagnostic) == store.LOCAL_LIMIT
+    assert door.run("echoscu").returncode == 0
+    answer.set()
+    first.join()
+
+
+def test_an_idle_association_ends_sooner_while_places_are_scarce(
+    open_door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(associations, "SCARCE_SECONDS", 0.3)
+    door = open_door(associations=4)
+    first = door.associate((ECHO, [IMPLICIT]))
+    timer = associations.IdleTimer(door.scp._server.places)
+    timer.timeout, timer._start_time = 0, time.time() - 1
+    assert not timer.expired
+    held = [door.scp._server.places.take(holder) for holder in "abc"]
+    assert held == [True] * 3
+    assert timer.expired
+    assert eventually(lambda: first.is_aborted)
+
+
+# --- what a peer can make big
 
 
 def test_an_object_over_the_limit_ends_the_association(open_door: Callable[..., Door]) -> None:

@@ -23,6 +23,7 @@ from consent.policy import SENTENCES
 from consent.subject import Role
 from mappings.failures import Unauthenticated, Unavailable
 from server.cli.tokens import fetch
+from server.throttle import FAILURES
 from server.usecases.client import add_client, set_client
 from server.usecases.identify import BearerToken, identify
 from server.usecases.issue_token import authenticate
@@ -244,12 +245,24 @@ def _good_once(house: House) -> None:
     def use(_: int) -> str:
         together.wait()
         try:
-            return authenticate(house.runtime, made, (URL, BASE)).client_id
+            return authenticate(house.runtime, made, (URL, BASE), OUTSIDE).client_id
         except Unauthenticated as failure:
             return failure.code
 
     with ThreadPoolExecutor(6) as pool:
         assert sorted(pool.map(use, range(6))) == ["assertion-replayed"] * 5 + ["researcher"]
+
+
+def test_a_stranger_elsewhere_locks_no_client_out(house):
+    def tried(address: str, made: str):
+        fields = {"grant_type": "client_credentials", "client_assertion_type": oauth.ASSERTION_TYPE, "client_assertion": made}
+        return house.app.test_client().post("/oauth/token", data=fields, environ_base={"REMOTE_ADDR": address})
+
+    answers = [tried(OUTSIDE, house.assertion(key=STRANGER)) for _ in range(FAILURES + 1)]
+    assert [answer.status_code for answer in answers] == [401] * FAILURES + [429]
+    assert 0 < int(answers[-1].headers["Retry-After"]) <= 60
+    assert tried(OUTSIDE, house.assertion()).status_code == 429
+    assert tried(INSIDE, house.assertion(purpose="AIRESEARCH")).status_code == 400  # proven; a purpose was not asked for
 
 
 def test_nobody_uses_up_anothers_assertion(house):

@@ -1,6 +1,7 @@
 """The processes, as they are started by mistake."""
 
 import os
+import resource
 import socket
 import subprocess
 from pathlib import Path
@@ -29,6 +30,27 @@ def test_what_a_command_makes_is_for_its_owner_only(tmp_path: Path) -> None:
     ours = {k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")}
     subprocess.run([*COMMAND, "migrate", "--data", str(tmp_path)], env=ours, cwd=TOP, check=True, umask=0o022)
     assert (tmp_path / "accord.db").stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("limits", "connections", "raised"),
+    [
+        ((1024, 524_288), 2048, (4608, 524_288)),
+        ((1024, resource.RLIM_INFINITY), 2048, (4608, resource.RLIM_INFINITY)),
+        ((1024, 2048), 768, (2048, 2048)),
+        ((65_536, 65_536), 2048, None),
+        ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), 2048, None),
+        ((256, 256), 1, None),
+    ],
+)
+def test_there_are_so_many_connections_as_descriptors_allow(
+    monkeypatch: pytest.MonkeyPatch, limits: tuple[int, int], connections: int, raised: tuple[int, int] | None
+) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _which: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda _which, pair: asked.append(pair))
+    assert processes._connections(2048) == connections
+    assert [pair for pair in asked if pair != limits] == ([] if raised is None else [raised])
 
 
 def test_reading_in_a_web_process_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,8 @@ import pytest
 from msgspec import structs
 
 from consent.subject import ANONYMOUS, FEDERATION, Role
-from mappings.failures import Forbidden, NotFound, Unauthenticated
+from mappings.failures import Forbidden, NotFound, Throttled, Unauthenticated
+from server.throttle import FAILURES
 from server.usecases.batch import sender_origin
 from server.usecases.identify import AeTitle, BearerToken, Nobody, Rejection, SharedSecret, identify
 from server.usecases.runtime import Registration
@@ -61,12 +62,23 @@ def test_an_origin_is_its_senders(built):
 
 def test_a_shared_secret_proves_the_federation_where_one_is_configured(built):
     with pytest.raises(NotFound):
-        identify(built, SharedSecret(b""))
+        identify(built, SharedSecret(b"", ""))
     runtime = replace(built, settings=structs.replace(built.settings, federation_secret="Bearer of é"))
-    assert identify(runtime, SharedSecret("Bearer of é".encode())).subject is FEDERATION
+    assert identify(runtime, SharedSecret("Bearer of é".encode(), "")).subject is FEDERATION
     for header in (b"", b"Bearer of e", b"Bearer"):
         with pytest.raises(Unauthenticated):
-            identify(runtime, SharedSecret(header))
+            identify(runtime, SharedSecret(header, ""))
+
+
+def test_a_shared_secret_is_not_guessed_for_ever(built):
+    runtime = replace(built, settings=structs.replace(built.settings, federation_secret="Bearer of é"))
+    codes = []
+    for _ in range(FAILURES + 1):
+        with pytest.raises((Unauthenticated, Throttled)) as refused:
+            identify(runtime, SharedSecret(b"guess", "192.0.2.7"))
+        codes.append(refused.value.code)
+    assert codes == ["federation-secret"] * FAILURES + ["throttled"]
+    assert identify(runtime, SharedSecret("Bearer of é".encode(), "192.0.2.8")).subject is FEDERATION
 
 
 def test_a_door_without_keys_takes_no_token(built):

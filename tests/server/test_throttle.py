@@ -1,0 +1,65 @@
+"""Too many failed proofs of one client from one address are not looked at for a while; other pairs are."""
+
+from datetime import timedelta
+
+import pytest
+
+from mappings.failures import Throttled, Unauthenticated
+from server import throttle
+from server.throttle import FAILURES, WINDOW, Throttle
+from tests import builders
+
+NOW = builders.Clock()()
+NEAR, OTHER = "192.0.2.7", "192.0.2.8"
+
+
+def fail(
+    one: Throttle, client: str = "researcher", address: str = NEAR, *, times: int = FAILURES, at: timedelta = timedelta()
+) -> None:
+    for _ in range(times):
+        with pytest.raises(Unauthenticated), one.attempt(client, address, NOW + at):
+            raise Unauthenticated("assertion-invalid", "-")
+
+
+def proves(one: Throttle, client: str = "researcher", address: str = NEAR, *, at: timedelta = timedelta()) -> bool:
+    try:
+        with one.attempt(client, address, NOW + at):
+            return True
+    except Throttled as refused:
+        return not 0 < refused.retry_after <= WINDOW.total_seconds()
+
+
+def test_a_pair_is_refused_after_its_failures_and_no_other_is():
+    one = Throttle()
+    fail(one, times=FAILURES - 1)
+    assert proves(one)
+    fail(one, times=1)
+    assert not proves(one)
+    assert proves(one, address=OTHER)
+    assert proves(one, client="another")
+
+
+def test_a_pair_is_looked_at_again_when_the_minute_is_over():
+    one = Throttle()
+    fail(one)
+    assert not proves(one, at=WINDOW - timedelta(seconds=1))
+    assert proves(one, at=WINDOW)
+    fail(one, times=FAILURES - 1, at=WINDOW)
+    assert proves(one, at=WINDOW)
+
+
+def test_an_ipv6_host_is_counted_by_its_network():
+    one = Throttle()
+    fail(one, address="2001:db8::1")
+    assert not proves(one, address="2001:db8::2")
+    assert proves(one, address="2001:db8:0:1::1")
+
+
+def test_so_many_pairs_are_kept_at_most(monkeypatch):
+    monkeypatch.setattr(throttle, "MOST_PAIRS", 3)
+    one = Throttle()
+    fail(one)
+    for name in "abc":
+        fail(one, name, times=1)
+    assert len(one._failed) == 3
+    assert proves(one)

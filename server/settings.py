@@ -52,6 +52,9 @@ class Settings(msgspec.Struct, frozen=True):
     forms: Annotated[
         Count, Meta(description="Small bodies (token requests, posted searches) read at once by each HTTP process; more: 503.")
     ] = 8
+    pictures: Annotated[
+        Count, Meta(description="Pictures drawn at once by each HTTP process, each by a child of at most 1 GB; more: 503.")
+    ] = 2
     associations: Annotated[Count, Meta(description="DICOM associations at once.")] = 64
     gathered_mb: Annotated[
         Megabytes,

@@ -1,0 +1,114 @@
+"""The child in which decoders run: it has a socket to its pool and nothing else, draws what it is told, and ends with the pool.
+
+    python -I -m adapters.pictures.child MEGABYTES SECONDS
+
+Once its decoders are loaded it can open no file and no socket, write no file and start no process (`setrlimit`). What a decoder
+does with hostile bytes ends here: by the memory it may have, or by SIGXCPU, whoever holds the interpreter then.
+"""
+
+import contextlib
+import logging
+import resource
+import socket
+import sys
+import traceback
+from pathlib import Path
+
+import msgspec
+
+from adapters.pictures.channel import ASKED, Ended, Kind, Refused, fill, receive, send
+from mappings.dicom.pixels import frames, picture
+from mappings.dicom.pixels.drawing import Drawing
+from mappings.failures import Failure, NotAcceptable
+
+FIND_SECONDS = 5
+"""Of CPU, to find the frame: the groups of 180,000 frames take four."""
+BYTES_A_SECOND = 8 * 1024 * 1024
+"""Of decoded frame, for which a second more is given to draw it: JPEG 2000 has twice this speed on a slow machine."""
+MOST_ASKED = 64 * 1024
+
+
+class Child:
+    """What is drawn over this channel."""
+
+    def __init__(self, channel: socket.socket, seconds: int) -> None:
+        self._channel, self._seconds, self._abandoned = channel, seconds, False
+
+    def serve(self) -> None:
+        """Draw one after the other. Raises Ended when the pool is gone."""
+        while True:
+            _, length = receive(self._channel, MOST_ASKED)
+            told = bytearray(length)
+            fill(self._channel, memoryview(told))
+            self._abandoned = False
+            answer = self._answer(msgspec.msgpack.decode(told, type=Drawing))
+            if not self._abandoned:
+                send(self._channel, *answer)
+
+    def _answer(self, drawing: Drawing) -> tuple[Kind, bytes]:
+        try:
+            return Kind.PICTURE, self._drawn(drawing)
+        except Failure as refusal:
+            return Kind.REFUSED, _refused(refusal)
+        except MemoryError:
+            return Kind.REFUSED, _refused(NotAcceptable("pixels-too-large", "Drawing this frame takes more memory than one may."))
+        except Exception as error:  # noqa: BLE001 - the pool says where it was, and nothing that it says of the bytes
+            return Kind.FAILED, _place(error).encode()
+
+    def _drawn(self, drawing: Drawing) -> bytes:
+        _allow(FIND_SECONDS)
+        found = picture.find(drawing, self._fill)
+        _allow(self._seconds + found.attributes.decoded_size // BYTES_A_SECOND)
+        return picture.draw(found)
+
+    def _fill(self, start: int, buffer: memoryview) -> int:
+        """See `Fill`: the pool is asked. Where it has no bytes nobody waits for this picture any more."""
+        if self._abandoned:
+            return 0
+        send(self._channel, Kind.ASKING, ASKED.pack(start, len(buffer)))
+        kind, length = receive(self._channel, len(buffer))
+        self._abandoned = kind != Kind.BYTES
+        fill(self._channel, buffer[:length])
+        return length
+
+
+def _refused(refusal: Failure) -> bytes:
+    return msgspec.msgpack.encode(Refused(type(refusal).__name__, refusal.code, refusal.sentence, refusal.where))
+
+
+def _allow(seconds: int) -> None:
+    """Let this process use so much more CPU; then it is ended by SIGXCPU."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    resource.setrlimit(resource.RLIMIT_CPU, (int(used.ru_utime + used.ru_stime) + 1 + seconds, resource.RLIM_INFINITY))
+
+
+def _place(error: BaseException) -> str:
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{type(error).__name__} in {Path(last.filename).name}:{last.lineno}"
+
+
+def _bind(megabytes: int) -> None:
+    """Nothing outside the channel from now on, and no more memory than this."""
+    with contextlib.suppress(OSError):  # where memory is short, this process is the one to go
+        Path("/proc/self/oom_score_adj").write_text("1000")
+    for kind, most in (
+        (resource.RLIMIT_CORE, 0),
+        (resource.RLIMIT_FSIZE, 0),
+        (resource.RLIMIT_NPROC, 0),
+        (resource.RLIMIT_NOFILE, 3),
+        (resource.RLIMIT_AS, megabytes << 20),
+    ):
+        resource.setrlimit(kind, (most, most))
+
+
+def main(megabytes: int, seconds: int) -> None:
+    """Draw for the pool whose socket is the standard input."""
+    logging.disable()
+    frames.load()
+    _bind(megabytes)
+    with socket.socket(fileno=0) as channel, contextlib.suppress(Ended):
+        Child(channel, seconds).serve()
+
+
+if __name__ == "__main__":
+    main(*map(int, sys.argv[1:]))

@@ -3,12 +3,15 @@
     python -I -m adapters.pictures.child MEGABYTES SECONDS
 
 Once its decoders are loaded it can open no file and no socket, write no file and start no process (`setrlimit`). What a decoder
-does with hostile bytes ends here: by the memory it may have, or by SIGXCPU, whoever holds the interpreter then.
+does with hostile bytes ends here, whoever holds the interpreter then: by the memory it may have, by SIGXCPU, or with its pool.
 """
 
 import contextlib
+import fcntl
 import logging
+import os
 import resource
+import signal
 import socket
 import sys
 import traceback
@@ -33,6 +36,8 @@ class Child:
 
     def __init__(self, channel: socket.socket, seconds: int) -> None:
         self._channel, self._seconds, self._abandoned = channel, seconds, False
+        fcntl.fcntl(channel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(channel, fcntl.F_SETSIG, signal.SIGKILL)
 
     def serve(self) -> None:
         """Draw one after the other. Raises Ended when the pool is gone."""
@@ -41,13 +46,15 @@ class Child:
             told = bytearray(length)
             fill(self._channel, memoryview(told))
             self._abandoned = False
-            answer = self._answer(msgspec.msgpack.decode(told, type=Drawing))
+            self._die_with_pool(True)
+            answer = self._answer(told)
+            self._die_with_pool(False)
             if not self._abandoned:
                 send(self._channel, *answer)
 
-    def _answer(self, drawing: Drawing) -> tuple[Kind, bytes]:
+    def _answer(self, told: bytearray) -> tuple[Kind, bytes]:
         try:
-            return Kind.PICTURE, self._drawn(drawing)
+            return Kind.PICTURE, self._drawn(msgspec.msgpack.decode(told, type=Drawing))
         except Failure as refusal:
             return Kind.REFUSED, _refused(refusal)
         except MemoryError:
@@ -65,11 +72,17 @@ class Child:
         """See `Fill`: the pool is asked. Where it has no bytes nobody waits for this picture any more."""
         if self._abandoned:
             return 0
+        self._die_with_pool(False)
         send(self._channel, Kind.ASKING, ASKED.pack(start, len(buffer)))
         kind, length = receive(self._channel, len(buffer))
         self._abandoned = kind != Kind.BYTES
         fill(self._channel, buffer[:length])
+        self._die_with_pool(not self._abandoned)
         return length
+
+    def _die_with_pool(self, on: bool) -> None:
+        """While the pool has nothing to say, be killed by the kernel when anything comes: it is the end of the pool's socket."""
+        fcntl.fcntl(self._channel, fcntl.F_SETFL, os.O_RDWR | (os.O_ASYNC if on else 0))
 
 
 def _refused(refusal: Failure) -> bytes:

@@ -274,7 +274,7 @@ def test_a_pool_that_is_closed_leaves_no_child():
 DRAWS_FOR_EVER = """
 import threading
 from tests.adapters.test_pictures import bomb, child, draw, Limits, Pool, BASELINE
-pool, for_ever = Pool(2, Limits(cpu=1)), bomb()
+pool, for_ever = Pool(2, Limits(cpu=1000)), bomb(500_000)
 draw(pool)
 idle = pool._idle.queue[-1]._process.pid
 begun = threading.Event()

@@ -18,9 +18,10 @@ def read(fill: Fill, start: int, length: int) -> bytearray:
     """These bytes, fewer only where they end."""
     buffer = bytearray(length)
     with memoryview(buffer) as view:
-        filled = 0
-        while filled < length and (count := fill(start + filled, view[filled : filled + PIECE])):
-            filled += count
+        filled = wanted = 0
+        while filled == wanted < length:
+            wanted = min(filled + PIECE, length)
+            filled += fill(start + filled, view[filled:wanted])
     del buffer[filled:]
     return buffer
 

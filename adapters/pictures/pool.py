@@ -93,14 +93,20 @@ class _Child:
     """A child, and how far it is."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits, self._pictures, self._until = limits, 0, 0.0
+        self._limits, self._pictures, self._until, self._heard = limits, 0, 0.0, False
         self._channel, its = socket.socketpair()
         command = [sys.executable, "-I", "-m", "adapters.pictures.child", str(limits.megabytes), str(limits.cpu)]
         nowhere = subprocess.DEVNULL
-        with its:
+        try:
             self._process = subprocess.Popen(
                 command, stdin=its.fileno(), stdout=nowhere, stderr=nowhere, env=_ENVIRONMENT, cwd="/", start_new_session=True
             )
+        except OSError as error:  # no memory, or no process more
+            self._channel.close()
+            log.exception("child that draws could not be begun")
+            raise _busy() from error
+        finally:
+            its.close()
 
     @property
     def usable(self) -> bool:
@@ -133,6 +139,7 @@ class _Child:
     def _answer(self, read: Read) -> bytes:
         for _ in range(MOST_PIECES):
             kind, length = receive(self._channel, MAX_PICTURE, self._until)
+            self._heard = True
             body = bytearray(length)
             fill(self._channel, memoryview(body), self._until)
             if kind == Kind.PICTURE:
@@ -155,9 +162,11 @@ class _Child:
         self._until += time.monotonic() - began
         send(self._channel, Kind.BYTES, piece, self._until)
 
-    def _ended(self, status: int) -> Failure:
-        """Why there is no picture of a child that ended."""
+    def _ended(self, status: int) -> Exception:
+        """Why there is no picture of a child that ended: what it did, or what was done to it. One never heard of is our fault."""
         log.error("child that drew a picture ended", extra={"status": status})
+        if status > 0 and not self._heard:
+            return RuntimeError(f"A child that draws did not begin: status {status}.")
         if status == -signal.SIGXCPU:
             return undecodable("it takes too long")
         return _busy() if status in _FROM_OUTSIDE else undecodable("its bytes do not decode")

@@ -263,6 +263,18 @@ def test_a_child_is_replaced_after_so_many_pictures(made):
     assert seen[2][1] not in (None, seen[0][1])
 
 
+def test_a_child_that_can_not_begin_is_our_fault_and_not_the_frames(made, monkeypatch):
+    pool = made()
+    monkeypatch.setattr(pools.sys, "executable", "/bin/false")
+    with pytest.raises(RuntimeError, match="status 1"):
+        draw(pool)
+    monkeypatch.setattr(pools.sys, "executable", "/nowhere")
+    with pytest.raises(Busy):
+        draw(pool)
+    monkeypatch.undo()
+    assert goes_on(pool)
+
+
 def test_a_pool_that_is_closed_leaves_no_child():
     pool = Pool(2)
     draw(pool)

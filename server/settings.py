@@ -53,7 +53,7 @@ class Settings(msgspec.Struct, frozen=True):
         Count, Meta(description="Small bodies (token requests, posted searches) read at once by each HTTP process; more: 503.")
     ] = 8
     pictures: Annotated[
-        Count, Meta(description="Pictures drawn at once by each HTTP process, each by a child of at most 1 GB; more: 503.")
+        Count, Meta(description="Children that draw in each HTTP process, of at most 1 GB each; none free for 2 s: 503.")
     ] = 2
     associations: Annotated[Count, Meta(description="DICOM associations at once.")] = 64
     gathered_mb: Annotated[

@@ -28,9 +28,9 @@ def asked(monkeypatch):
     """(start, length) of what the node was asked for."""
     ranges, really = [], FolderNode.open
 
-    def opened(self, place, start=0, length=None):
+    def opened(self, place, size, start=0, length=None):
         ranges.append((start, length))
-        return really(self, place, start, length)
+        return really(self, place, size, start, length)
 
     monkeypatch.setattr(FolderNode, "open", opened)
     return ranges

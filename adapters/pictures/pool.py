@@ -43,7 +43,7 @@ class Limits:
     """Of one child; times in seconds."""
 
     wait: float = 2  # for a child that is free
-    wall: float = 30  # for a picture, without what its bytes take to come
+    wall: float = 60  # for a picture, without what its bytes take to come
     cpu: int = 2  # for a picture, beside what finding its frame takes and its size adds
     megabytes: int = 1024
     pictures: int = 1000  # then another child is begun

@@ -96,9 +96,14 @@ class FrameAttributes:
     palette: tuple[Lut, ...]  # red, green, blue
 
     @property
+    def values(self) -> int:
+        """How many decoding this frame makes."""
+        return self.size[0] * self.size[1] * self.samples
+
+    @property
     def decoded_size(self) -> int:
-        """Bytes that decoding this frame makes."""
-        return self.size[0] * self.size[1] * self.samples * max(self.allocated, 8) // 8
+        """The bytes of these."""
+        return self.values * max(self.allocated, 8) // 8
 
     @property
     def signed(self) -> bool:

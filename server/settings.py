@@ -64,6 +64,9 @@ class Settings(msgspec.Struct, frozen=True):
         Seconds,
         Meta(description="Time for a request to come: an HTTP head, then a small body (408); a DICOM association request."),
     ] = 10
+    pictures: Annotated[
+        Count, Meta(description="Children that draw in each HTTP process, of at most 1 GB each; none free for 2 s: 503.")
+    ] = 2
     associations: Annotated[
         Count, Meta(description="DICOM associations at once, three quarters of them for registered senders' addresses.")
     ] = 64

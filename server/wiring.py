@@ -13,6 +13,7 @@ from adapters.nodes.breaker import BreakerNode
 from adapters.nodes.folder import FolderNode
 from adapters.nodes.orthanc import OrthancNode
 from adapters.nodes.port import Node
+from adapters.pictures.pool import Pool
 from adapters.sql import migrate
 from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
@@ -45,6 +46,7 @@ def runtime(
         store=store,
         node_of=Nodes(data, settings.node_seconds),
         quarantine=FolderNode("quarantine", data / "quarantine"),
+        pictures=Pool(settings.pictures),
         accesses=Accesses(store),
         cursors=Cursors.load_or_make(data / "cursors.key"),
         clock=clock,

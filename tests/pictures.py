@@ -9,7 +9,8 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 
 from mappings.dicom.part10 import read_part10
-from mappings.dicom.pixels.picture import render
+from mappings.dicom.pixels.drawing import Drawing
+from mappings.dicom.pixels.picture import draw, find
 from tests.builders import DICOM as SAMPLES
 
 IMPLICIT, RLE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.5"
@@ -22,8 +23,20 @@ def sample(name, frame=1, **options):
 
 
 def picture(dataset, syntax, frame=1, **options):
-    made = render(dataset, syntax, frame, **{"media_type": "image/png"} | options)
-    return np.asarray(Image.open(BytesIO(made)))
+    return np.asarray(Image.open(BytesIO(render(dataset, syntax, frame, **options))))
+
+
+def render(dataset, syntax, frame=1, *, asked=None, **options):
+    """The picture's bytes; the lengths of what was asked for are added to `asked`."""
+
+    def fill(start, buffer):
+        piece = dataset[start : start + len(buffer)]
+        buffer[: len(piece)] = piece
+        if asked is not None:
+            asked.append(len(buffer))
+        return len(piece)
+
+    return draw(find(Drawing(syntax, len(dataset), frame=frame, **{"media_type": "image/png"} | options), fill))
 
 
 def encoded(pixels=None, syntax=EXPLICIT, **values):

@@ -47,7 +47,8 @@ ALLOWED = {
     "withdraw": {"dataset"},
     "vet_node": {"node"},  # a node that fails its probe is suspended
     "describe": {"identify", "job"},  # what is listed is what anybody may see; and what a job is handed
-    "render": {"deliver"},  # a picture is granted and recorded as bytes are
+    "pieces": {"read_back"},  # each is believed by its digest
+    "render": {"deliver", "pieces"},  # a picture is granted and recorded as bytes are
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
     "compare": {"job", "parse", "read_back"},  # a job's work; what is read is held against its digest
     "deliver": {"read_back"},  # what leaves is believed by its digest

@@ -7,6 +7,7 @@ also carries its delimiter, and delimiters whose own length is not zero.
 """
 
 import struct
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterator
 from itertools import islice
@@ -59,9 +60,24 @@ def walk(dataset: memoryview, transfer_syntax: str) -> Iterator[Event]:
     under UN of known length stay opaque unless a dictionary says SQ and they parse. The VR is the wire's; where the wire says UN
     or nothing, it is the standard's or, by creator, the private dictionary's.
     """
-    walker = _Walker(dataset, ">" if transfer_syntax == BIG_ENDIAN else "<")
+    yield from _walked(_Walker(dataset, ">" if transfer_syntax == BIG_ENDIAN else "<"), transfer_syntax, len(dataset))
+
+
+def walk_beginning(dataset: memoryview, transfer_syntax: str) -> Iterator[Event]:
+    """As walk, of the first bytes of a data set, to its pixel data, of which nothing is read: fragments seem to end at once.
+
+    Raises Unreadable, and EOFError where more of the data set is needed to go on.
+    """
+    walker = _Beginning(dataset, ">" if transfer_syntax == BIG_ENDIAN else "<")
+    try:
+        yield from _walked(walker, transfer_syntax, sys.maxsize)
+    except (struct.error, IndexError) as ended:
+        raise EOFError from ended
+
+
+def _walked(walker: "_Walker", transfer_syntax: str, end: int) -> _Walk:
     level = walker.implicit if transfer_syntax == IMPLICIT else walker.explicit
-    yield from level(0, len(dataset), False, _ROOT)
+    return (yield from level(0, end, False, _ROOT))
 
 
 def nested(value: memoryview) -> list[Event]:
@@ -308,3 +324,12 @@ class _Walker:
         if tag is None or (open_ended and tag == SEQUENCE_END):
             raise broken("an item or the data set is cut short", None)
         raise broken("an element's VR is none of the standard's" if forwards else "tags repeat or go backwards", tag)
+
+
+class _Beginning(_Walker):
+    """A walk over less than there is: what it is not given can't be told from what is not there."""
+
+    __slots__ = ()
+
+    def _fragments(self, pos: int, _end: int) -> int:
+        return pos

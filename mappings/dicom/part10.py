@@ -6,6 +6,7 @@ Nothing of the data set is decoded here. A deflated one is inflated under a boun
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 DEFLATED = "1.2.840.10008.1.2.1.99"
@@ -73,19 +74,34 @@ def file_meta(sop_class: str, sop_instance: str, transfer_syntax: str) -> bytes:
     return bytes(128) + b"DICM" + _element(0x0000, b"UL", struct.pack("<I", len(group))) + group
 
 
+def is_deflated(transfer_syntax: str) -> bool:
+    """Whether a data set is deflated, so that nothing of it can be read without all before."""
+    return transfer_syntax in _DEFLATED
+
+
 def plain(dataset: memoryview, transfer_syntax: str) -> memoryview:
-    """The data set, inflated. Raises Unreadable('structure-broken') past 512 MB, past 20:1 above 16 MB, or on bad bytes."""
-    if transfer_syntax not in _DEFLATED:
+    """The data set, inflated. Raises Unreadable as inflate."""
+    if not is_deflated(transfer_syntax):
         return dataset
-    limit = min(MAX_INFLATED, max(FREE_INFLATED, MAX_RATIO * len(dataset)))
-    stream, out, fed = zlib.decompressobj(-zlib.MAX_WBITS), bytearray(), 0
-    while not stream.eof:
-        source = stream.unconsumed_tail or bytes(dataset[fed : fed + _CHUNK])
-        fed += 0 if stream.unconsumed_tail else len(source)
-        out += _inflate(stream, source)
-        if len(out) > limit:
-            raise Unreadable("structure-broken", "it inflates beyond any plausible size")
+    out = bytearray()
+    for piece in inflate((bytes(dataset[at : at + _CHUNK]) for at in range(0, len(dataset), _CHUNK)), len(dataset)):
+        out += piece
     return memoryview(out).toreadonly()
+
+
+def inflate(pieces: Iterator[bytes], size: int) -> Iterator[bytes]:
+    """A deflated data set of `size` bytes, piece by piece.
+
+    Raises Unreadable('structure-broken') past 512 MB, past 20:1 above 16 MB, or on bad bytes.
+    """
+    limit = min(MAX_INFLATED, max(FREE_INFLATED, MAX_RATIO * size))
+    stream, inflated = zlib.decompressobj(-zlib.MAX_WBITS), 0
+    while not stream.eof:
+        out = _inflate(stream, stream.unconsumed_tail or next(pieces, b""))
+        inflated += len(out)
+        if inflated > limit:
+            raise Unreadable("structure-broken", "it inflates beyond any plausible size")
+        yield out
 
 
 def _inflate(stream: "zlib._Decompress", source: bytes) -> bytes:

@@ -25,7 +25,7 @@ from consent.policy import Decision, VisibleDatasets, decide
 from consent.subject import Role, Subject
 from mappings.failures import Failure, Forbidden, Gone, NotFound, Unavailable
 from mappings.query import AllOf, Level, OneOf, Page, Query
-from server.usecases.read_back import damaged, open_copy, read_back, stream
+from server.usecases.read_back import damaged, open_copy, stream
 from server.usecases.runtime import Caller, Runtime
 
 MOST = 1_000_000
@@ -93,14 +93,16 @@ def deliver(
     return Delivery(runtime, use, choose(use.objects))
 
 
-def deliver_made(runtime: Runtime, caller: Caller, wanted: Wanted, action: Action, make: Callable[[memoryview], bytes]) -> bytes:
-    """What `make` makes of an instance's file, handed over once its use is recorded; what `make` refuses is no use.
+def deliver_made(
+    runtime: Runtime, caller: Caller, wanted: Wanted, action: Action, make: Callable[[StoredInstance], bytes]
+) -> bytes:
+    """What `make` makes of an instance, handed over once its use is recorded; what `make` refuses is no use.
 
-    Raises NotFound, Forbidden, what the node raises, and what `make` raises.
+    Raises NotFound, Forbidden, and what `make` raises.
     """
     use = grant(runtime, caller, wanted, action)
     _check(runtime, use, use.objects[0])
-    made = make(read_back(runtime, use.objects[0].copy))
+    made = make(use.objects[0])
     _record(runtime, use)
     return made
 

@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from functools import partial
 
+from adapters.sql.instances import StoredInstance
 from consent.conditions import Action
-from mappings.dicom.part10 import Unreadable, read_part10
-from mappings.failures import NotAcceptable
+from mappings.dicom.pixels.drawing import Drawing
 from server.usecases.deliver import Wanted, deliver_made
+from server.usecases.pieces import Pieces
 from server.usecases.runtime import Caller, Runtime
 
 PREVIEW_SIDE = 512
@@ -33,24 +34,22 @@ class Picture:
 def render(runtime: Runtime, caller: Caller, wanted: Wanted, picture: Picture) -> bytes:
     """The picture's bytes, recorded before they leave; a picture that can't be made is no use.
 
-    Raises NotFound, Forbidden, NotAcceptable.
+    Raises NotFound, Forbidden, NotAcceptable, Busy.
     """
-    return deliver_made(runtime, caller, wanted, picture.action, partial(_draw, picture))
+    return deliver_made(runtime, caller, wanted, picture.action, partial(_draw, runtime, picture))
 
 
-def _draw(picture: Picture, file: memoryview) -> bytes:
-    from mappings.dicom.pixels import picture as pictures  # noqa: PLC0415 - decoders load with the first picture, not before
-
-    try:
-        part10 = read_part10(file)
-        return pictures.render(
-            part10.dataset,
-            part10.transfer_syntax,
-            picture.frame,
-            media_type=picture.media_type,
-            max_side=min(picture.max_side or PREVIEW_SIDE, VIEW_SIDE),
-            window=picture.window,
-            quality=picture.quality,
-        )
-    except Unreadable as bad:
-        raise NotAcceptable("pixels-undecodable", "No picture can be made of this object.") from bad
+def _draw(runtime: Runtime, picture: Picture, stored: StoredInstance) -> bytes:
+    pieces = Pieces(runtime, stored.copy, picture.frame)
+    drawing = Drawing(
+        stored.transfer_syntax,
+        stored.size,
+        stored.dataset_start,
+        pieces.span,
+        picture.frame,
+        picture.media_type,
+        min(picture.max_side or PREVIEW_SIDE, VIEW_SIDE),
+        picture.window,
+        picture.quality,
+    )
+    return runtime.pictures.draw(drawing, pieces.read)

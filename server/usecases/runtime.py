@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from adapters.cursors import Cursors
 from adapters.nodes.port import Node
+from adapters.pictures.pool import Pool
 from adapters.sql import governance as governance_rows
 from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
@@ -56,6 +57,7 @@ class Runtime:
     store: Store
     node_of: Callable[[NodeRow], Node]
     quarantine: Node
+    pictures: Pool
     accesses: Accesses
     cursors: Cursors
     clock: Callable[[], datetime]
@@ -82,6 +84,7 @@ class Runtime:
         return self.node_of(self.governance.current(connection).node(key))
 
     def close(self) -> None:
-        """Write what waits of the record of access, then let the database go."""
+        """End the children that draw, write what waits of the record of access, then let the database go."""
+        self.pictures.close()
         self.accesses.close()
         self.store.close()

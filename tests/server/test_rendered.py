@@ -4,9 +4,7 @@ import pytest
 from flask import Flask
 
 from mappings.failures import Invalid
-from server.usecases import render
 from server.web import dicomweb
-from tests import builders
 
 
 @pytest.mark.parametrize("quality", ["²", "٣", "0", "101", "-1", "", "1e2", "9" * 5000])
@@ -20,8 +18,3 @@ def test_a_viewport_has_sides(viewport):
     with pytest.raises(Invalid):
         dicomweb._side(viewport)
     assert dicomweb._side("300,200") == 300
-
-
-@pytest.mark.parametrize("sample", ["ct/syntaxes/ctimage_deflated.dcm", "ct/CT_small.dcm"])
-def test_a_picture_is_made_of_a_stored_file_whatever_its_syntax(sample):
-    assert render._draw(render.Picture(), builders.sample(sample)).startswith(b"\xff\xd8")

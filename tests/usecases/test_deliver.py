@@ -217,7 +217,7 @@ def test_without_a_committed_record_no_picture_is_handed_over(unrecorded):
         with pytest.raises(Full):
             render.render(runtime, USER, IMAGE, picture)
     with pytest.raises(Full):
-        deliver_made(runtime, PROVIDER, IMAGE, Action.EXPORT, bytes)
+        deliver_made(runtime, PROVIDER, IMAGE, Action.EXPORT, lambda *_: b"made")
     assert accesses(runtime) == []
 
 

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import isfinite, nan
 from types import MappingProxyType
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from mappings.dicom.elements import BIG_ENDIAN, PIXEL_DATA, PIXELS, ItemPath, walk
+from mappings.dicom.elements import BIG_ENDIAN, PIXEL_DATA, PIXELS, Event, ItemPath, walk, walk_beginning
+from mappings.dicom.pixels.source import Fill, read
 from mappings.failures import NotAcceptable, NotFound
 
-MAX_FRAME = 256 * 1024 * 1024  # bytes of one decoded frame
+MAX_FRAME = 128 * 1024 * 1024  # bytes of one decoded frame
+HEADS = (64 * 1024, 1024 * 1024, 8 * 1024 * 1024, 64 * 1024 * 1024)
+"""How many bytes are looked for the attributes, one after the other: nearly all objects have theirs in the first."""
 
 _PER_FRAME, _MODALITY_LUT, _VOI_LUT = 0x52009230, 0x00283000, 0x00283010
 # sequences in which a frame's attributes lie (PS3.3 §C.7.6.16.2) → their rank, 0 for those that have none of their own
@@ -35,6 +38,7 @@ _SPACING, _ASPECT, _PADDING, _PADDING_LIMIT = 0x00280030, 0x00280034, 0x00280120
 _CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00281056, 0x20500020
 _PALETTE = ((0x00281101, 0x00281201), (0x00281102, 0x00281202), (0x00281103, 0x00281203))
 _OFFSETS, _LENGTHS, _MAX_FRACTION = 0x7FE00001, 0x7FE00002, 0x0062000E
+_UNDEFINED = b"\xff\xff\xff\xff"
 _WANTED = frozenset(
     {
         *(_LUT_DESCRIPTOR, _LUT_DATA),
@@ -70,7 +74,8 @@ class FrameAttributes:
     order: str  # of bytes, as `struct` and numpy write it
     keyword: str  # of the pixel data element
     vr: str  # the same one's
-    pixels: memoryview
+    start: int  # of its value in the data set
+    length: int | None  # the same one's; None where it is in fragments
     offset_tables: tuple[bytes, bytes] | None  # the extended ones, offsets and lengths (PS3.3 §C.7.6.3.1.8)
     size: tuple[int, int]  # rows, columns
     frames: int
@@ -91,27 +96,49 @@ class FrameAttributes:
     palette: tuple[Lut, ...]  # red, green, blue
 
     @property
+    def values(self) -> int:
+        """How many decoding this frame makes."""
+        return self.size[0] * self.size[1] * self.samples
+
+    @property
+    def decoded_size(self) -> int:
+        """The bytes of these."""
+        return self.values * max(self.allocated, 8) // 8
+
+    @property
     def signed(self) -> bool:
         """Whether pixel values are two's complement."""
         return self.representation == 1
 
 
-def frame_attributes(dataset: memoryview, transfer_syntax: str, frame: int) -> FrameAttributes:
-    """Those of one frame, from 1, of a plain data set. Raises Unreadable as the walk.
+def frame_attributes(dataset: Fill, transfer_syntax: str, frame: int) -> FrameAttributes:
+    """Those of one frame, from 1, of a plain data set, of which no more is read than has them. Raises Unreadable as the walk.
 
     Raises NotAcceptable without pixel data or with more than is decoded at once, and NotFound past the end.
     """
+    head = b""
+    for most in HEADS:
+        head = b"".join((head, read(dataset, len(head), most - len(head))))
+        try:
+            return _attributes(walk_beginning(memoryview(head), transfer_syntax), head, transfer_syntax, frame)
+        except EOFError:
+            if len(head) < most:
+                return _attributes(walk(memoryview(head), transfer_syntax), head, transfer_syntax, frame)
+    raise NotAcceptable("pixels-too-large", f"What describes this frame is over {HEADS[-1] >> 20} MB, so it is not rendered.")
+
+
+def _attributes(events: Iterator[Event], head: bytes, syntax: str, frame: int) -> FrameAttributes:
     raw: dict[tuple[int, int], memoryview] = {}
     ranks: dict[tuple[int, int], int] = {}
-    for tag, vr, (sequence, rank), value in _wanted(dataset, transfer_syntax, frame):
+    for tag, vr, (sequence, rank), start, stop in _wanted(events, frame):
         if tag in PIXELS:
-            attributes = _read(
-                _Raw(raw, ">" if transfer_syntax == BIG_ENDIAN else "<"), transfer_syntax, _KEYWORDS[tag], vr, value
-            )
+            fragments = head[start - 4 : start] == _UNDEFINED
+            pixels = _Pixels(_KEYWORDS[tag], vr, start, None if fragments else stop - start)
+            attributes = _read(_Raw(raw, ">" if syntax == BIG_ENDIAN else "<"), syntax, pixels)
             _check(attributes, frame)
             return attributes
         if rank >= ranks.get((sequence, tag), 0):
-            raw[sequence, tag], ranks[sequence, tag] = value, rank
+            raw[sequence, tag], ranks[sequence, tag] = memoryview(head)[start:stop], rank
     raise NotAcceptable("no-pixels", "This object has no pixel data, so there is no picture of it.")
 
 
@@ -120,15 +147,15 @@ def undecodable(why: str) -> NotAcceptable:
     return NotAcceptable("pixels-undecodable", f"No picture of this frame can be made: {why}.")
 
 
-def _wanted(dataset: memoryview, syntax: str, frame: int) -> Iterator[tuple[int, str, tuple[int, int], memoryview]]:
-    """(tag, VR, place, value) of what is wanted, up to and with the pixel data."""
-    for tag, vr, start, stop, _, scope in walk(dataset, syntax):
+def _wanted(events: Iterator[Event], frame: int) -> Iterator[tuple[int, str, tuple[int, int], int, int]]:
+    """(tag, VR, place, start, end) of what is wanted, up to and with the pixel data."""
+    for tag, vr, start, stop, _, scope in events:
         if (
             (tag in _WANTED or (tag in PIXELS and not scope.path))
             and vr != "SQ"
             and (place := _place(scope.path, frame)) is not None
         ):
-            yield tag, vr, place, dataset[start:stop]
+            yield tag, vr, place, start, stop
 
 
 def _place(path: ItemPath, frame: int) -> tuple[int, int] | None:
@@ -196,14 +223,24 @@ class _Raw:
         return Lut(shape[0] or 65_536, first, shape[-1], self.value(data, sequence))
 
 
-def _read(raw: _Raw, syntax: str, keyword: str, vr: str, pixels: memoryview) -> FrameAttributes:
+class _Pixels(NamedTuple):
+    """The pixel data element: where its value begins in the data set, and its length; None where it is in fragments."""
+
+    keyword: str
+    vr: str
+    start: int
+    length: int | None
+
+
+def _read(raw: _Raw, syntax: str, pixels: _Pixels) -> FrameAttributes:
     photometric, signed = raw.text(_PHOTOMETRIC), raw.number(_REPRESENTATION) == 1
     return FrameAttributes(
         syntax=syntax,
         order=raw.order,
-        keyword=keyword,
-        vr=vr,
-        pixels=pixels,
+        keyword=pixels.keyword,
+        vr=pixels.vr,
+        start=pixels.start,
+        length=pixels.length,
         offset_tables=raw.tables(),
         size=(raw.number(_ROWS), raw.number(_COLUMNS)),
         frames=int(raw.first(_FRAMES, 1)),
@@ -234,5 +271,5 @@ def _check(attributes: FrameAttributes, frame: int) -> None:
         raise undecodable("it lacks its size or says nothing of its colours")
     if attributes.keyword == "PixelData" and not 1 <= attributes.stored <= attributes.allocated <= 64:
         raise undecodable("its numbers of bits contradict each other")
-    if pixels * attributes.samples * max(attributes.allocated, 8) // 8 > MAX_FRAME:
+    if attributes.decoded_size > MAX_FRAME:
         raise NotAcceptable("pixels-too-large", f"A frame of more than {MAX_FRAME >> 20} MB is not rendered.")

@@ -1,37 +1,46 @@
 """Decodes one frame to its stored values, or to RGB: one frame only, and never one whose own header promises another size."""
 
-import struct
+from contextlib import suppress
 from importlib import import_module
-from io import BytesIO
+from io import BufferedReader, BytesIO
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
 import numpy as np
 from PIL import Image
-from pydicom.encaps import encapsulate, get_frame
+from pydicom.encaps import encapsulate, generate_fragments, get_frame
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.uid import UID
 
-from mappings.dicom.elements import BIG_ENDIAN, IMPLICIT
-from mappings.dicom.pixels.attributes import FrameAttributes, undecodable
+from mappings.dicom.frame_spans import NATIVE, Span
+from mappings.dicom.part10 import Unreadable
+from mappings.dicom.pixels.attributes import MAX_FRAME, FrameAttributes, undecodable
+from mappings.dicom.pixels.code_stream import refuse_other
+from mappings.dicom.pixels.source import Fill, Reader, read
 from mappings.failures import NotAcceptable
 
 EXPLICIT = "1.2.840.10008.1.2.1"
-_NATIVE = frozenset({IMPLICIT, EXPLICIT, BIG_ENDIAN})
 _RLE = "1.2.840.10008.1.2.5"
 _JPEG_BASELINE, _JPEG_EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
 _JPEGS = frozenset({_JPEG_BASELINE, _JPEG_EXTENDED, "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
-_START_OF_FRAME = frozenset({*range(0xC0, 0xD0), 0xF7} - {0xC4, 0xC8, 0xCC})  # ITU-T T.81 table B.1; JPEG-LS: T.87
+_BUFFER = 64 * 1024
 _FLOAT_BITS = MappingProxyType({"FloatPixelData": 32, "DoubleFloatPixelData": 64})
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
-def stored_values(source: FrameAttributes, frame: int) -> Array:
+def load() -> None:
+    """Load every decoder there is, so that none opens a file when it is needed."""
+    Image.preinit()
+    with suppress(ImportError):
+        import_module("imagecodecs").jpeg8_decode  # noqa: B018 - naming it loads it
+
+
+def stored_values(source: FrameAttributes, frame: int, dataset: Fill, span: Span | None = None) -> Array:
     """Stored values as (rows, columns), or colours as RGB (rows, columns, 3). Raises NotAcceptable('pixels-undecodable')."""
     try:
-        stored = _native(source, frame) if source.syntax in _NATIVE else _encapsulated(source, frame)
-    except NotAcceptable:
+        stored = _native(source, frame, dataset) if source.syntax in NATIVE else _encapsulated(source, frame, dataset, span)
+    except (NotAcceptable, Unreadable, MemoryError):
         raise
     except Exception as broken:  # decoders, and the C below them, raise whatever hostile bytes make them
         raise undecodable("its bytes do not decode") from broken
@@ -40,26 +49,55 @@ def stored_values(source: FrameAttributes, frame: int) -> Array:
     return stored
 
 
-def _native(source: FrameAttributes, frame: int) -> Array:
-    options = _options(source) | {"number_of_frames": source.frames}
-    return get_decoder(UID(source.syntax)).as_array(source.pixels, index=frame - 1, validate=False, **options)[0]
+def _native(source: FrameAttributes, frame: int, dataset: Fill) -> Array:
+    bits = _bits(source)
+    first = (frame - 1) * bits
+    start, stop = first // 8, (first + bits + 7) // 8
+    if source.length is None or stop > source.length:
+        raise undecodable("its bytes are not all there")
+    pixels = read(dataset, source.start + start, stop - start)
+    if first % 8:  # frames of single bits follow one another without a gap (PS3.5 section 8.1.1)
+        alone = np.unpackbits(np.frombuffer(pixels, np.uint8), bitorder="little")[first % 8 : first % 8 + bits]
+        pixels = bytearray(np.packbits(alone, bitorder="little"))
+    return get_decoder(UID(source.syntax)).as_array(pixels, index=0, validate=False, **_options(source))[0]
 
 
-def _encapsulated(source: FrameAttributes, frame: int) -> Array:
-    tables = source.offset_tables
-    encoded = get_frame(bytes(source.pixels), frame - 1, number_of_frames=source.frames, extended_offsets=tables)
-    if (promised := _promised(encoded)) not in (None, source.size):
-        raise undecodable("its size is not what the object says")
-    if promised and source.syntax in _JPEGS:
+def _bits(source: FrameAttributes) -> int:
+    """Of one native frame; two pixels share their chrominance in YBR_FULL_422 (PS3.3 section C.7.6.3.1.2)."""
+    samples = source.size[0] * source.size[1] * source.samples
+    samples = samples * 2 // 3 if source.photometric == "YBR_FULL_422" else samples
+    return samples * (source.allocated or _FLOAT_BITS.get(source.keyword, 0))
+
+
+def _encapsulated(source: FrameAttributes, frame: int, dataset: Fill, span: Span | None) -> Array:
+    if source.length is not None:
+        raise undecodable("its transfer syntax is a compressed one, and its bytes are not")
+    encoded = _joined(dataset, span) if span else _code_stream(source, frame, dataset)
+    refuse_other(source, encoded)
+    if source.syntax in _JPEGS:
         return _jpeg(source, encoded)
     # pylibjpeg-rle panics on hostile bytes, past every `except Exception`: RLE is decoded by pydicom itself, more slowly
-    options = _options(source) | {"number_of_frames": 1, "decoding_plugin": "pydicom" if source.syntax == _RLE else ""}
+    options = _options(source) | {"decoding_plugin": "pydicom" if source.syntax == _RLE else ""}
     return get_decoder(UID(source.syntax)).as_array(encapsulate([encoded], has_bot=False), index=0, validate=False, **options)[0]
+
+
+def _joined(dataset: Fill, span: Span) -> bytes:
+    """The fragments of a frame that lies there."""
+    if span.length > MAX_FRAME:
+        raise NotAcceptable("pixels-too-large", f"A frame of more than {MAX_FRAME >> 20} MB is not rendered.")
+    return b"".join(generate_fragments(bytes(read(dataset, span.start, span.length))))
+
+
+def _code_stream(source: FrameAttributes, frame: int, dataset: Fill) -> bytes:
+    """A frame's fragments, joined: found by an offset table, else by walking over the heads of those before it."""
+    pixels = BufferedReader(Reader(dataset, source.start), _BUFFER)
+    return get_frame(pixels, frame - 1, number_of_frames=source.frames, extended_offsets=source.offset_tables)
 
 
 def _options(source: FrameAttributes) -> dict[str, Any]:
     rows, columns = source.size
     return {
+        "number_of_frames": 1,
         "rows": rows,
         "columns": columns,
         "samples_per_pixel": source.samples,
@@ -71,20 +109,6 @@ def _options(source: FrameAttributes) -> dict[str, Any]:
         "pixel_keyword": source.keyword,
         "pixel_vr": source.vr,
     }
-
-
-def _promised(encoded: bytes) -> tuple[int, int] | None:
-    """(rows, columns) that a JPEG, JPEG-LS or JPEG 2000 code stream says of itself, before anything is allocated for it."""
-    if encoded[:2] == b"\xff\xd8":
-        at = 2
-        while at + 9 <= len(encoded) and encoded[at + 1] not in _START_OF_FRAME:
-            at += 2 + max(int.from_bytes(encoded[at + 2 : at + 4], "big"), 2)
-        return struct.unpack_from(">HH", encoded, at + 5)
-    at = encoded.find(b"\xff\x4f\xff\x51", 0, 4096)
-    if at < 0:
-        return None
-    x, y, x0, y0 = struct.unpack_from(">4I", encoded, at + 8)
-    return y - y0, x - x0
 
 
 def _jpeg(source: FrameAttributes, encoded: bytes) -> Array:

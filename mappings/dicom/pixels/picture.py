@@ -1,49 +1,63 @@
 """Makes a picture of one frame, as PS3.3 §C.7.6.3 and §C.11 say how it looks: JPEG or PNG, for a person to see what is there.
 
-Only attributes a picture needs are read, and only the one frame is decoded. A decoder is never given a frame whose own header
-promises another size than the object does, or more than a bound. What can't be decoded is said to be so, never guessed.
+Only attributes a picture needs are read, and only the one frame is read and decoded. A decoder is never given a frame whose own
+header promises another size than the object does, or more than a bound. What can't be decoded is said to be so, never guessed.
 """
 
+from dataclasses import dataclass
 from io import BytesIO
 
 import numpy as np
 from PIL import Image
 
-from mappings.dicom.part10 import DEFLATED, Unreadable, plain
-from mappings.dicom.pixels.attributes import FrameAttributes, Window, frame_attributes, undecodable
+from mappings.dicom.frame_spans import Span
+from mappings.dicom.part10 import Unreadable, is_deflated
+from mappings.dicom.pixels.attributes import FrameAttributes, frame_attributes, undecodable
+from mappings.dicom.pixels.drawing import Drawing
 from mappings.dicom.pixels.frames import EXPLICIT, stored_values
+from mappings.dicom.pixels.source import Fill, Inflated, behind
 from mappings.dicom.pixels.values import shown
 
 MAX_SIDE = 16_384
 MAX_ASPECT = 8
 
 
-def render(
-    dataset: memoryview,
-    transfer_syntax: str,
-    frame: int,
-    *,
-    media_type: str,
-    max_side: int | None = None,
-    window: Window | None = None,
-    quality: int = 90,
-) -> bytes:
-    """One frame, from 1, of a data set as encoded, as image/jpeg or image/png of at most `max_side` pixels, never enlarged.
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A frame that is to be drawn: its attributes, and its data set as it can be read."""
 
-    `window` is (center, width, function) in output units of the modality transform, for grey images (PS3.18 §8.3.5.1.3).
-    Raises NotFound for a frame past the end, Invalid for a window that is none, and NotAcceptable('no-pixels',
-    'pixels-too-large' or 'pixels-undecodable').
+    drawing: Drawing
+    attributes: FrameAttributes
+    dataset: Fill
+    span: Span | None
+
+
+def find(drawing: Drawing, file: Fill) -> Found:
+    """The frame, before any of it is read.
+
+    Raises NotFound for one past the end, and NotAcceptable('no-pixels', 'pixels-too-large' or 'pixels-undecodable').
     """
-    syntax = EXPLICIT if transfer_syntax == DEFLATED else transfer_syntax
+    dataset, syntax = behind(file, drawing.dataset_start), drawing.transfer_syntax
+    if is_deflated(syntax):
+        dataset, syntax = Inflated(dataset, drawing.size - drawing.dataset_start), EXPLICIT
     try:
-        source = frame_attributes(plain(dataset, transfer_syntax), syntax, frame)
+        span = Span(drawing.span[0] - drawing.dataset_start, drawing.span[1]) if drawing.span else None
+        return Found(drawing, frame_attributes(dataset, syntax, drawing.frame), dataset, span)
     except Unreadable as broken:
         raise undecodable("its structure is broken") from broken
-    with np.errstate(all="ignore"):  # fractions may be as large as they like; what overflows is dark or light
-        seen = shown(source, stored_values(source, frame), window)
-    picture = _scaled(Image.fromarray(seen), _aspect(source), max_side)
-    out = BytesIO()
-    picture.save(out, "PNG", compress_level=3) if media_type == "image/png" else picture.save(out, "JPEG", quality=quality)
+
+
+def draw(found: Found) -> bytes:
+    """The picture. Raises Invalid for a window that is none, and NotAcceptable('pixels-too-large' or 'pixels-undecodable')."""
+    drawing, attributes = found.drawing, found.attributes
+    try:
+        with np.errstate(all="ignore"):  # fractions may be as large as they like; what overflows is dark or light
+            seen = shown(attributes, stored_values(attributes, drawing.frame, found.dataset, found.span), drawing.window)
+        picture = _scaled(Image.fromarray(seen), _aspect(attributes), drawing.max_side)
+    except Unreadable as broken:
+        raise undecodable("its structure is broken") from broken
+    out, is_png = BytesIO(), drawing.media_type == "image/png"
+    picture.save(out, "PNG", compress_level=3) if is_png else picture.save(out, "JPEG", quality=drawing.quality)
     return out.getvalue()
 
 

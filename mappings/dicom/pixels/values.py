@@ -1,5 +1,6 @@
 """Turns stored values into what a person sees, 8 bits: modality transform, VOI transform or palette (PS3.3 §C.7.6.3, §C.11)."""
 
+from collections.abc import Iterator
 from math import isfinite
 
 import numpy as np
@@ -8,6 +9,8 @@ from mappings.dicom.pixels.attributes import FrameAttributes, Lut, Window, undec
 from mappings.dicom.pixels.frames import Array
 from mappings.failures import Invalid
 
+STRIP = 1024 * 1024
+"""Pixels that are looked at together."""
 _FUNCTIONS = frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"})
 
 
@@ -16,27 +19,40 @@ def shown(source: FrameAttributes, stored: Array, window: Window | None) -> Arra
     if stored.ndim == 3:
         return (stored >> max(source.stored - 8, 0)).astype(np.uint8)
     if source.photometric == "PALETTE COLOR":
-        return np.dstack([_eight(_colour(source, stored, lut)) for lut in source.palette])
-    light = _light(source, stored, window)
-    return _eight(1 - light if source.inverse else light)
+        return np.concatenate([_coloured(source, strip) for strip in _strips(stored)])
+    chosen = _chosen(source, window)
+    ends = (0.0, 1.0) if chosen or source.voi_lut.data else _ends(source, stored)
+    return np.concatenate([_grey(source, strip, chosen, ends) for strip in _strips(stored)])
 
 
-def _light(source: FrameAttributes, stored: Array, window: Window | None) -> Array:
-    """Stored values through modality and VOI transform (PS3.3 §C.11.1, §C.11.2), so that 0 is dark and 1 is light."""
-    values = _modality(source, stored)
+def _strips(stored: Array) -> Iterator[Array]:
+    """Some rows at a time: as fractions a whole frame would take a multiple of its memory."""
+    rows = max(STRIP // stored.shape[1], 1)
+    return (stored[at : at + rows] for at in range(0, len(stored), rows))
+
+
+def _chosen(source: FrameAttributes, window: Window | None) -> Window | None:
+    """The window that was asked for, else the object's own where it has one that can be used."""
     if window is not None:
         if not _usable(*window):
             raise Invalid("window", "A window is center, width from 1 and linear, linear-exact or sigmoid.", "window")
-        return _windowed(values, *window)
+        return window
     center, width, function = source.window
     if source.keyword != "PixelData":
         function = "LINEAR_EXACT"  # half a step off, as LINEAR is, has no meaning between fractions: writers mean the exact one
-    if _usable(center, width, function):
-        return _windowed(values, center, width, function)
-    if (lut := source.voi_lut).data:
-        return _entry(values, lut, _table(source, lut)) / _most(lut)
-    low, high = _range(source, stored, values)
-    return (values - low) / ((high - low) or 1)
+    return (center, width, function) if _usable(center, width, function) else None
+
+
+def _grey(source: FrameAttributes, stored: Array, window: Window | None, ends: tuple[float, float]) -> Array:
+    """Stored values through modality and VOI transform (PS3.3 §C.11.1, §C.11.2); without one, `ends` are dark and light."""
+    values = _modality(source, stored)
+    if window is not None:
+        light = _windowed(values, *window)
+    elif (lut := source.voi_lut).data:
+        light = _entry(values, lut, _table(source, lut)) / _most(lut)
+    else:
+        light = (values - ends[0]) / ((ends[1] - ends[0]) or 1)
+    return _eight(1 - light if source.inverse else light)
 
 
 def _modality(source: FrameAttributes, stored: Array) -> Array:
@@ -67,12 +83,13 @@ def _windowed(values: Array, center: float, width: float, function: str) -> Arra
     return (values - center) / width + 0.5
 
 
-def _range(source: FrameAttributes, stored: Array, values: Array) -> tuple[float, float]:
+def _ends(source: FrameAttributes, stored: Array) -> tuple[float, float]:
     """The values that are dark and light where no window says it: of a mask its own range, else the frame's without padding."""
     if source.stored == 1 or source.max_fraction is not None:
         return 0, source.max_fraction or 1
-    seen = values[_seen(source, stored)]
-    return (float(seen.min()), float(seen.max())) if seen.size else (0, 1)
+    each = (_modality(source, strip)[_seen(source, strip)] for strip in _strips(stored))
+    ends = [(float(values.min()), float(values.max())) for values in each if values.size]
+    return (min(low for low, _ in ends), max(high for _, high in ends)) if ends else (0, 1)
 
 
 def _seen(source: FrameAttributes, stored: Array) -> Array:
@@ -85,6 +102,10 @@ def _seen(source: FrameAttributes, stored: Array) -> Array:
 
 
 # ---- lookup tables (PS3.3 §C.11.1.1, §C.11.2.1.1, §C.7.6.3.1.5) ----
+
+
+def _coloured(source: FrameAttributes, stored: Array) -> Array:
+    return np.dstack([_eight(_colour(source, stored, lut)) for lut in source.palette])
 
 
 def _colour(source: FrameAttributes, stored: Array, lut: Lut) -> Array:

@@ -4,6 +4,8 @@ import contextlib
 import random
 import struct
 import time
+from collections import deque
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +13,7 @@ import pytest
 
 from mappings.dicom.content import content_digest
 from mappings.dicom.deidentification import observations_of
-from mappings.dicom.elements import ITEM, ITEM_END, SEQUENCE_END, shared, walk, where
+from mappings.dicom.elements import ITEM, ITEM_END, PIXELS, SEQUENCE_END, shared, walk, walk_beginning, where
 from mappings.dicom.fragment import fragment_of
 from mappings.dicom.instance import read_instance
 from mappings.dicom.part10 import Unreadable, plain, read_part10
@@ -246,3 +248,29 @@ def test_every_readable_sample_is_walked_to_its_end(capsys):
         assert events > 20
         walks += 1
     assert walks > 30
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ct/CT_small.dcm", "mr/emri_small_rle.dcm", "mr/MR_small_bigendian.dcm", "seg/seg_ct_binary.dcm", "rt/rtplan.dcm"],
+)
+def test_the_beginning_of_a_data_set_is_walked_as_the_whole_or_not_at_all(name):
+    """Cut anywhere before its pixel data it asks for more; then what is found is what the whole says."""
+    opened = read_part10(memoryview((SAMPLES / name).read_bytes()))
+    whole = list(walk(opened.dataset, opened.transfer_syntax))
+    known = next((at for at, event in enumerate(whole) if event[0] in PIXELS), len(whole))
+    until = whole[known][2] if known < len(whole) else len(opened.dataset)
+    for cut in {*range(0, until, 37), until - 1, until - 4, until - 8}:
+        events = walk_beginning(opened.dataset[:cut], opened.transfer_syntax)
+        with pytest.raises(EOFError):
+            deque(islice(events, known + 1), maxlen=0)
+    if known < len(whole):
+        events = walk_beginning(opened.dataset[:until], opened.transfer_syntax)
+        assert [next(events) for _ in range(known)] == whole[:known]
+        assert next(events)[:3] == whole[known][:3]
+
+
+def test_a_beginning_that_breaks_is_refused_and_asks_for_no_more():
+    backwards = short(0x00080016, b"UI", b"1.2\0") + short(0x00080005, b"CS", b"X ")
+    with pytest.raises(Unreadable):
+        list(walk_beginning(memoryview(backwards), EXPLICIT))

@@ -7,8 +7,7 @@ import pytest
 from PIL import Image
 
 from mappings.dicom.part10 import read_part10
-from mappings.dicom.pixels.picture import render
-from tests.pictures import EXPLICIT, SAMPLES, encoded, sample
+from tests.pictures import EXPLICIT, SAMPLES, encoded, render, sample
 
 
 @pytest.mark.parametrize(

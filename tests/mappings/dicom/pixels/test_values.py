@@ -5,6 +5,7 @@ import pydicom
 import pytest
 from pydicom.pixels.processing import apply_modality_lut, apply_voi_lut
 
+from mappings.dicom.pixels import values
 from mappings.failures import Invalid, NotAcceptable
 from tests.pictures import EXPLICIT, SAMPLES, encoded, item, picture, sample, shown
 
@@ -110,8 +111,8 @@ def test_a_mask_is_black_and_white_even_where_it_is_all_one_value():
 
 
 def test_fractions_are_shown():
-    values = sample("pm/parametric_map_float.dcm")
-    assert len(np.unique(values)) > 10
+    seen = sample("pm/parametric_map_float.dcm")
+    assert len(np.unique(seen)) > 10
     odd = item(FloatPixelData=np.array([0, 1, np.nan, np.inf], "<f4").tobytes())
     dataset = encoded(
         Rows=1,
@@ -133,3 +134,13 @@ def test_fractions_are_shown():
         DoubleFloatPixelData=np.array([-1e308, 1e308], "<f8").tobytes(),
     )
     assert picture(dataset, EXPLICIT).shape == (1, 2)
+
+
+@pytest.mark.parametrize("attributes", [{}, {"WindowCenter": 500, "WindowWidth": 900}, {"PixelPaddingValue": 5}])
+def test_a_frame_is_looked_at_in_strips_and_looks_no_other_for_it(monkeypatch, attributes):
+    dataset = encoded(np.arange(50 * 40, dtype="<u2").reshape(50, 40), **attributes)
+    whole, sizes, really = picture(dataset, EXPLICIT), [], values._modality
+    monkeypatch.setattr(values, "STRIP", 100)
+    monkeypatch.setattr(values, "_modality", lambda source, stored: sizes.append(stored.size) or really(source, stored))
+    assert (picture(dataset, EXPLICIT) == whole).all()
+    assert max(sizes) <= 100

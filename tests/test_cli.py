@@ -129,7 +129,8 @@ LINES = (
     ("client list", "own\tFalse\tAITRAIN"),
     ("client enable own", ""),
     ("permit add LUNG --party university --ends 2030-01-01", ""),
-    ("permit list", ""),
+    ("permit add LUNG --party university --export", ""),
+    ("permit list", "\tTrue\t"),
     ("permit revoke LUNG --party university", ""),
     ("batch list", ""),
     ("custody show", "0 objects, 0 bytes held"),
@@ -138,6 +139,7 @@ LINES = (
 )
 REFUSED = (
     ("agreement activate DSA", "There is no agreement called DSA"),
+    ("agreement add D --provider a --node b --terms 1.0.0 --actions export", "Make its class conditional."),
     ("agreement show DSA@2", "There is no agreement called DSA"),
     ("party add hospital --name H --role king", "'king' is not one of 'provider'"),
     ("terms add {folder}/terms.txt --version one", "MAJOR.MINOR.PATCH"),

@@ -185,6 +185,7 @@ permit = Table(
     _to("party"),
     Column("starts", Time, nullable=False),
     Column("ends", Time),
+    Column("export", Boolean, nullable=False, server_default=text("false")),  # whether it names export
     Column("revoked", Time),
 )
 replay = Table(  # assertions already used, until they expire: a token request can't be played again

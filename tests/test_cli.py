@@ -184,6 +184,17 @@ def test_a_worker_is_asked_for_by_its_machine(accord, tmp_path, monkeypatch):
     runtime.close()
 
 
+def test_the_doctor_states_what_the_federation_may_ask(accord, monkeypatch):
+    monkeypatch.setenv("ACCORD_FEDERATION_SECRET", "Secret s3cr3t")
+    accord("migrate")
+    status, said = accord("doctor")
+    assert (status, said.splitlines()[0]) == (0, "All is well.")
+    assert said.splitlines()[1].startswith("Each caller of eucaimSearch has 100 distinct questions about a dataset until 20")
+    assert "s3cr3t" not in said
+    monkeypatch.setenv("ACCORD_MIN_SUBJECTS", "1")
+    assert accord("doctor") == (0, "All is well.\n")
+
+
 def recorded(line: str) -> bool:
     """Whether a line changes something, and so leaves an entry."""
     return line.split()[1] not in ("list", "show", "compare", "mend")

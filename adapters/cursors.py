@@ -11,9 +11,9 @@ from typing import Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-from adapters.identity import publish_once
+from adapters.identity import load_or_make_secret
 
-_KEY_BITS = 512
+_KEY_BYTES = 64
 _POSITION = 16  # bytes
 
 
@@ -26,9 +26,7 @@ class Cursors:
     @classmethod
     def load_or_make(cls, path: Path) -> Self:
         """With the key at `path` (0600), made if none is there: processes started at once agree."""
-        if not path.exists():
-            publish_once(path, AESSIV.generate_key(_KEY_BITS).hex())
-        return cls(bytes.fromhex(path.read_text()))
+        return cls(load_or_make_secret(path, _KEY_BYTES))
 
     def seal(self, question: bytes, position: int) -> str:
         """A cursor for this position (below 2^128) of this question; all are of one length."""

@@ -102,6 +102,13 @@ def _check_token(claims: Claims, issuer: str, now: float) -> None:
         raise Unauthenticated("token-expired", "The token has expired. Get a new one from the token endpoint.")
 
 
+def load_or_make_secret(path: Path, size: int = 32) -> bytes:
+    """The installation's secret of so many bytes, in hex at `path` (0600), made if none is there: processes agree on one."""
+    if not path.exists():
+        publish_once(path, secrets.token_hex(size))
+    return bytes.fromhex(path.read_text())
+
+
 def asserted_client(assertion: str) -> str:
     """The client an assertion speaks of, not proven yet.
 

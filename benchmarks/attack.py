@@ -76,8 +76,8 @@ def questions() -> Iterator[Question]:
     yield _qido("60 patterns of a series' description", [("SeriesDescription", f"*{n}?*{n}*") for n in range(60)])
     yield _qido("400 patterns of a modality", [("Modality", "\\".join(f"*{n}?" for n in range(400)))])
     yield _qido("every text of a study, none found", [(key, "*a?b*c?d*") for key in _TEXTS] + [("offset", "9000000")])
-    yield _eucaim("60 times none of three makers", {"operand": "AND", "children": [_without(n) for n in range(60)]})
-    yield _eucaim("60 bars of three", {"operand": "OR", "children": [_bar(n) for n in range(60)]})
+    yield _eucaim("four bars of sixty", {"operand": "OR", "children": [_bar(n) for n in range(4)]})
+    yield _eucaim("fourteen within each other", _within(14))
 
 
 _TOTAL = [("_total", "accurate")]
@@ -106,13 +106,15 @@ def _leaf(key: str, value: object) -> dict[str, object]:
     return {"key": key, "type": "NOT_EQUALS", "value": value}
 
 
-def _without(number: int) -> dict[str, object]:
-    return {"operand": "OR", "children": [_leaf(_AGE, number), _leaf(_MAKER, "birnlex_12833")]}
-
-
-def _bar(number: int) -> dict[str, object]:
-    leaves = [_leaf(_AGE, number), _leaf(_MODALITY, "RID10312"), _leaf(_MAKER, "birnlex_12833")]
+def _bar(number: int, of_each: int = 20) -> dict[str, object]:
+    ages = [_leaf(_AGE, 10 * age + number) for age in range(of_each)]
+    leaves = [*ages, *[_leaf(_MODALITY, "RID10312"), _leaf(_MAKER, "birnlex_12833")] * of_each]
     return {"operand": "AND", "children": leaves}
+
+
+def _within(depth: int) -> dict[str, object]:
+    bar = _bar(depth, 5)
+    return bar | {"children": [*bar["children"], _within(depth - 1)]} if depth else bar  # type: ignore[misc]
 
 
 def _eucaim(name: str, ast: object) -> Question:

@@ -50,7 +50,7 @@ GRANTABLE = frozenset({Action.QUERY, Action.PROCESS, Action.EXPORT})
 
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The conditions of one agreement version. What is not in them is not permitted."""
+    """The conditions of one agreement version, as its provider ticked them. What is not in them is not permitted."""
 
     access_class: AccessClass
     listed: bool
@@ -58,10 +58,19 @@ class Conditions:
     visibility: Visibility
     purposes: frozenset[Purpose]
 
+    @property
+    def granted(self) -> frozenset[Action]:
+        """The actions ticked by name that users may have. In the course of training nothing leaves (terms, clause 6).
+
+        So export is for AI research and under conditions only; ticked without these, it grants nothing.
+        """
+        may_leave = self.access_class is AccessClass.CONDITIONAL and Purpose.AI_RESEARCH in self.purposes
+        return self.actions if may_leave else self.actions - {Action.EXPORT}
+
     def permit(self, action: Action) -> bool:
-        """Whether the provider agreed to this action at all, whoever asks."""
+        """Whether the provider agreed to this action at all, for whichever user, purpose and permit."""
         if action is Action.PREVIEW:
             return self.visibility is not Visibility.NONE
         if action is Action.VIEW:
             return self.visibility is Visibility.FULL
-        return action in self.actions or action is Action.DISCOVER
+        return action in self.granted or action is Action.DISCOVER

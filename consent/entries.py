@@ -327,13 +327,18 @@ class ClientSet(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PermitAdded(Entry):
-    """An organisation may use a dataset that is shared under conditions; `ends` is None for no end."""
+    """An organisation may use a dataset that is shared under conditions; `ends` is None for no end.
+
+    Version 2 says whether it names export; before, none did.
+    """
 
     KIND = "govern.permit.add"
+    VERSION = 2
     TARGETS = ("dataset",)
     dataset: str
     party: str
     ends: datetime | None
+    export: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

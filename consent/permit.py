@@ -7,14 +7,19 @@ from datetime import datetime
 
 @dataclass(frozen=True, slots=True)
 class Permit:
-    """Given to an organisation for a period (aware datetimes, end exclusive, None for open), until revoked."""
+    """Given to an organisation for a period (aware datetimes, end exclusive, None for open), until revoked.
+
+    It opens what the provider agreed to, but for export, which it must name.
+    """
 
     party: str
     starts: datetime
     ends: datetime | None
+    export: bool = False
 
 
-def holding(permits: Iterable[Permit], party: str | None, now: datetime) -> Permit | None:
-    """The permit that lets `party` use the dataset now, the one that lasts longest if there are several."""
-    mine = [p for p in permits if p.party == party and p.starts <= now and (p.ends is None or now < p.ends)]
+def holding(permits: Iterable[Permit], party: str | None, now: datetime, *, export: bool = False) -> Permit | None:
+    """The permit that lets `party` use the dataset now (`export`: take it out), the one that lasts longest of several."""
+    current = (p for p in permits if p.party == party and p.starts <= now and (p.ends is None or now < p.ends))
+    mine = [p for p in current if p.export or not export]
     return max(mine, key=lambda p: (p.ends is None, p.ends or now), default=None)

@@ -29,6 +29,7 @@ class Reach(StrEnum):
 
     LISTED = "descriptions and safe counts of listed datasets"
     AGREED = "as the provider agreed"
+    PERMITTED = "for `AIRESEARCH`, as the provider agreed under conditions and a permit names it"
     OWN = "own data"
     ALL = "all"
 
@@ -42,7 +43,7 @@ _AGREED_TO_USERS = {
 
 MATRIX: dict[Role, dict[Action, Reach]] = {
     Role.ANONYMOUS: {Action.DISCOVER: Reach.LISTED},
-    Role.USER: _AGREED_TO_USERS | {Action.EXPORT: Reach.AGREED},
+    Role.USER: _AGREED_TO_USERS | {Action.EXPORT: Reach.PERMITTED},
     Role.INSIDE: _AGREED_TO_USERS | {Action.PROCESS: Reach.AGREED},
     Role.PROVIDER: {a: Reach.OWN for a in Action if a is not Action.GOVERN},
     Role.SENDER: {Action.DEPOSIT: Reach.OWN},
@@ -70,6 +71,9 @@ SENTENCES = {
     "not-visible": "The provider did not agree to pictures of this dataset being looked at.",
     "preview-only": "The provider agreed to reduced previews of this dataset only.",
     "no-download": "You may process this dataset in place if its provider agreed to that; download it may not be.",
+    "export-in-training": "In the course of training nothing leaves: for AITRAIN and FEDLEARN data is processed in place.",
+    "export-unconditional": "Download is agreed to under conditions and for AIRESEARCH only; ticked without, it grants nothing.",
+    "export-not-permitted": "Your organisation's permit does not name export. Ask the repository for one that does.",
     "action-not-agreed": "The provider did not agree to this use of the dataset.",
 }
 """Rule → the sentence a caller reads; stable codes, no dataset's or patient's value in them."""
@@ -99,7 +103,7 @@ def decide(subject: Subject, action: Action, purpose: str | None, facts: Facts, 
     cites = (f"{facts.agreement}@{facts.version}", facts.terms)
     if rule:
         return Decision(False, rule, *cites)
-    return Decision(True, "permitted", *cites, _valid_until(subject, facts, now))
+    return Decision(True, "permitted", *cites, _valid_until(subject, action, facts, now))
 
 
 def _refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> str | None:
@@ -141,10 +145,21 @@ def _users_refusal(  # noqa: PLR0911 - gates
         return "purpose-not-agreed"
     if facts.conditions.access_class is AccessClass.CONDITIONAL and not holding(facts.permits, subject.party, now):
         return "permit-needed"
+    if action is Action.EXPORT and action in facts.conditions.actions:
+        return _exports_refusal(subject, purpose, facts, now)
     if facts.conditions.permit(action):
         return None
     pictures = action in (Action.PREVIEW, Action.VIEW) and facts.conditions.visibility is Visibility.NONE
     return "not-visible" if pictures else _CLOSED.get(action, "action-not-agreed")
+
+
+def _exports_refusal(subject: Subject, purpose: str | None, facts: Facts, now: datetime) -> str | None:
+    """The rule by which bytes do not leave, though the provider ticked that they may."""
+    if purpose != Purpose.AI_RESEARCH:
+        return "export-in-training"
+    if not facts.conditions.permit(Action.EXPORT):
+        return "export-unconditional"
+    return None if holding(facts.permits, subject.party, now, export=True) else "export-not-permitted"
 
 
 def purpose_refusal(subject: Subject, purpose: str | None) -> str | None:
@@ -158,9 +173,10 @@ def purpose_refusal(subject: Subject, purpose: str | None) -> str | None:
     return None if purpose in subject.purposes else "purpose-not-registered"
 
 
-def _valid_until(subject: Subject, facts: Facts, now: datetime) -> datetime | None:
+def _valid_until(subject: Subject, action: Action, facts: Facts, now: datetime) -> datetime | None:
     ends = [facts.ends]
-    if facts.conditions.access_class is AccessClass.CONDITIONAL and (permit := holding(facts.permits, subject.party, now)):
+    permit = holding(facts.permits, subject.party, now, export=action is Action.EXPORT)
+    if facts.conditions.access_class is AccessClass.CONDITIONAL and permit:
         ends.append(permit.ends)
     return min((e for e in ends if e is not None), default=None)
 

@@ -31,4 +31,11 @@ class Subject:
 
 
 ANONYMOUS = Subject("anonymous", Role.ANONYMOUS)
-FEDERATION = Subject("federation", Role.FEDERATION)
+
+
+def federation(name: str) -> Subject:
+    """A caller of the federated search, by the name its secret has here."""
+    return Subject(f"federation:{name}", Role.FEDERATION)
+
+
+FEDERATION = federation("eucaim")

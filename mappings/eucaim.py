@@ -6,13 +6,15 @@ the log. So an answer is never wider than the question. Age is the age at the st
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import ceil, floor, isfinite
+from math import ceil, floor, isfinite, prod
 from typing import Any
 
+from consent.disclosure import MOST_BARS, MOST_VALUES, safe_ages
 from mappings.failures import Invalid
-from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query, check_values
+from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query
 
 MAX_DEPTH = 16  # the explorer sends four levels
 MAX_NODES = 250
@@ -55,8 +57,9 @@ _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
 @dataclass(slots=True)
 class _Reading:
-    """One AST being read: what it named that nobody knows, and how many nodes it may still have."""
+    """One AST being read: under which minimum, what it named that nobody knows, and how many nodes it may still have."""
 
+    minimum: int
     unknown: list[str] = field(default_factory=list)
     left: int = MAX_NODES
 
@@ -66,12 +69,42 @@ class _Reading:
             self.unknown.append(f"{what} {value if isinstance(value, str) and _CODE.fullmatch(value) else '(no code)'}")
         return NOTHING
 
+    def years(self, low: int | None, high: int | None) -> Condition:
+        """Whole years at the study, as coarse as a question may be."""
+        return Between("age", *safe_ages(low, high, self.minimum))
 
-def read_ast(ast: object) -> tuple[Query, tuple[str, ...]]:
-    """The question over studies, and what in it nobody knows (codes only, at most 20). Raises Invalid for what is no AST."""
-    reading = _Reading()
+
+def read_ast(ast: object, minimum: int = 1) -> tuple[Query, tuple[str, ...]]:
+    """The question over studies, and what in it nobody knows (codes only, at most 20).
+
+    Raises Invalid for what is no AST, and for more alternatives or values than `consent.disclosure` lets a question have.
+    """
+    reading = _Reading(minimum)
     where = _node(ast, 1, reading)
+    if bars(where) > MOST_BARS:
+        raise Invalid("too-many-bars", f"A question has at most {MOST_BARS} alternatives. Ask in parts.", "ast")
     return Query(Level.STUDY, where), tuple(reading.unknown)
+
+
+def bars(condition: Condition) -> int:
+    """How many alternatives a condition comes to when it is written as one OR of ANDs; values of one criterion are one."""
+    if isinstance(condition, AllOf):
+        return prod(map(bars, condition.parts))
+    if isinstance(condition, AnyOf):
+        parts = [part for part in condition.parts if part != NOTHING]
+        criteria = {_criterion_of(part) for part in parts} - {None}
+        return max(1, len(criteria) + sum(bars(part) for part in parts if _criterion_of(part) is None))
+    return 1
+
+
+def _criterion_of(condition: Condition) -> str | None:
+    """The field that a condition's values are of; None where it speaks of several, or joins conditions."""
+    if isinstance(condition, Not):
+        return _criterion_of(condition.part)
+    if isinstance(condition, AnyOf):
+        named = {_criterion_of(part) for part in condition.parts}
+        return named.pop() if len(named) == 1 else None
+    return None if isinstance(condition, AllOf) else condition.field
 
 
 def _node(node: object, depth: int, reading: _Reading) -> Condition:
@@ -81,6 +114,7 @@ def _node(node: object, depth: int, reading: _Reading) -> Condition:
     if isinstance(node, Mapping) and "operand" in node:
         return _operation(node, depth, reading)
     if isinstance(node, Mapping) and {"key", "type", "value"} <= node.keys():
+        _check_values([node])
         return _criterion(node["key"], node["type"], node["value"], reading)
     raise Invalid("ast-malformed", "A node of the ast is an object with operand and children or with key, type, value.", "ast")
 
@@ -91,11 +125,21 @@ def _operation(node: Mapping[str, Any], depth: int, reading: _Reading) -> Condit
     if not isinstance(children, list):
         raise Invalid("ast-malformed", "The children of an operation are an array.", "ast.children")
     parts = tuple(_node(child, depth + 1, reading) for child in children)
+    _check_values(child for child in children if "operand" not in child)
     if node["operand"] == "AND":
         return AllOf(parts)
     if node["operand"] == "OR":
         return AnyOf(parts) if parts else EVERYTHING
     return reading.nothing("operand", node["operand"])
+
+
+def _check_values(leaves: Iterable[Mapping[str, Any]]) -> None:
+    """Raises Invalid where the leaves of one operation name more values of one criterion than a question may."""
+    named: Counter[str] = Counter()
+    for leaf in leaves:
+        named[str(leaf["key"])] += len(leaf["value"]) if isinstance(leaf["value"], list) else 1
+    if any(count > MOST_VALUES for count in named.values()):
+        raise Invalid("too-many", f"A criterion has at most {MOST_VALUES} values. Ask in parts.", "ast")
 
 
 def _criterion(key: object, kind: object, value: object, reading: _Reading) -> Condition:
@@ -113,7 +157,6 @@ def _coded(name: str, table: Mapping[str, tuple[str, ...]], among: Callable[[str
         if kind not in ("EQUALS", "NOT_EQUALS", "IN", "CONTAINS"):
             return reading.nothing("type", kind)
         codes: Sequence[object] = value if isinstance(value, list) and kind == "IN" else (value,)
-        check_values(len(codes))
         words: dict[str, None] = {}
         for code in codes:
             if isinstance(code, str) and code in table:
@@ -139,13 +182,13 @@ def _age(kind: object, value: object, reading: _Reading) -> Condition:
         return reading.nothing("type", kind)
     if not isinstance(value, Mapping):
         number = _number(value)
-        return reading.nothing("value", value) if number is None else _NUMBERS[kind](number)
+        return reading.nothing("value", value) if number is None else _NUMBERS[kind](reading, number)
     low, high = (_number(value.get(end)) for end in ("min", "max"))
     if low is None and high is None:
         return reading.nothing("value", value)
     if low is not None and high == 0 and low > 0:
         high = None
-    return _RANGES[kind](None if low is None else ceil(low), None if high is None else floor(high))
+    return _RANGES[kind](reading, None if low is None else ceil(low), None if high is None else floor(high))
 
 
 def _number(value: object) -> float | None:
@@ -154,20 +197,18 @@ def _number(value: object) -> float | None:
     return max(-OLDEST, min(OLDEST, value))
 
 
-def _years(low: int | None, high: int | None) -> Condition:
-    return Between("age", low, high)
-
-
-_NUMBERS: dict[str, Callable[[float], Condition]] = {
-    "EQUALS": lambda years: _years(ceil(years), floor(years)),
-    "NOT_EQUALS": lambda years: Not(_years(ceil(years), floor(years))),
-    "LOWER_THAN": lambda years: _years(None, ceil(years) - 1),
-    "GREATER_THAN": lambda years: _years(floor(years) + 1, None),
+_NUMBERS: dict[str, Callable[[_Reading, float], Condition]] = {
+    "EQUALS": lambda reading, years: reading.years(ceil(years), floor(years)),
+    "NOT_EQUALS": lambda reading, years: Not(reading.years(ceil(years), floor(years))),
+    "LOWER_THAN": lambda reading, years: reading.years(None, ceil(years) - 1),
+    "GREATER_THAN": lambda reading, years: reading.years(floor(years) + 1, None),
 }
-_RANGES: dict[str, Callable[[int | None, int | None], Condition]] = {
-    "BETWEEN": _years,
-    "LOWER_THAN": lambda _low, high: _years(None, high),  # some senders put the range here: its end counts, included
-    "GREATER_THAN": lambda low, _high: _years(low, None),
+_RANGES: dict[str, Callable[[_Reading, int | None, int | None], Condition]] = {
+    "BETWEEN": _Reading.years,
+    "LOWER_THAN": lambda reading, _low, high: reading.years(
+        None, high
+    ),  # some senders put the range here: its end counts, included
+    "GREATER_THAN": lambda reading, low, _high: reading.years(low, None),
 }
 
 CRITERIA: dict[str, Reader] = {
@@ -181,12 +222,9 @@ CRITERIA: dict[str, Reader] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Collection:
-    """One dataset's answer: counts and ages that are safe already, sexes, modalities and body parts as DICOM has them."""
+class Found:
+    """What is told of one dataset: counts and ages that are safe already, sexes, modalities and body parts as DICOM has them."""
 
-    id: str
-    name: str
-    description: str
     studies: int
     subjects: int
     youngest: int | None
@@ -194,6 +232,16 @@ class Collection:
     sexes: tuple[str, ...]
     modalities: tuple[str, ...]
     body_parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Collection:
+    """One dataset's answer."""
+
+    id: str
+    name: str
+    description: str
+    found: Found
 
 
 def collection_id(alias: str, identifier: str | None) -> str:
@@ -211,12 +259,12 @@ def _to_member(collection: Collection) -> dict[str, object]:
         "id": collection.id,
         "name": collection.name,
         "description": collection.description,
-        "studies_count": collection.studies,
-        "subjects_count": collection.subjects,
-        "age_range": {"min": collection.youngest, "max": collection.oldest},
-        "gender": sorted({LABELS.get(sex, "Unknown") for sex in collection.sexes}),
-        "modality": list(collection.modalities),
-        "body_parts": [part for part in collection.body_parts if _BODY_PART.fullmatch(part)],
+        "studies_count": collection.found.studies,
+        "subjects_count": collection.found.subjects,
+        "age_range": {"min": collection.found.youngest, "max": collection.found.oldest},
+        "gender": sorted({LABELS.get(sex, "Unknown") for sex in collection.found.sexes}),
+        "modality": list(collection.found.modalities),
+        "body_parts": [part for part in collection.found.body_parts if _BODY_PART.fullmatch(part)],
     }
 
 

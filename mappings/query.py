@@ -5,6 +5,7 @@ what its caller may see. A field is named by its row in `mappings.fields`. Condi
 the same series.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -126,6 +127,26 @@ def check_size(condition: Condition) -> None:
         raise _too_many(f"{weighed.conditions} patterns, ranges and fields where {MOST_CONDITIONS} are the most")
     if _deep(condition) > MOST_DEEP:
         raise _too_many("too many alternatives within each other")
+
+
+def canonical(condition: Condition) -> str:
+    """One text for all conditions that differ only in order, in repetition and in how like operations nest."""
+    if isinstance(condition, AllOf | AnyOf):
+        parts = sorted({canonical(part) for part in _flat(condition, type(condition))})
+        return parts[0] if len(parts) == 1 else f"{type(condition).__name__}({', '.join(parts)})"
+    if isinstance(condition, Not):
+        return f"Not({canonical(condition.part)})"
+    return repr(
+        OneOf(condition.field, tuple(sorted(set(condition.values), key=str))) if isinstance(condition, OneOf) else condition
+    )
+
+
+def _flat(condition: Condition, operation: type[AllOf | AnyOf]) -> Iterator[Condition]:
+    if not isinstance(condition, operation):
+        yield condition
+        return
+    for part in condition.parts:
+        yield from _flat(part, operation)
 
 
 def check_values(named: int) -> None:

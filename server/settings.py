@@ -1,6 +1,7 @@
 """Settings: a frozen value read once from `ACCORD_*`, every one of them safe by default and listed in the README."""
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
@@ -8,6 +9,8 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta, ValidationError
 from msgspec.inspect import Field, IntType, Metadata, StructType, type_info
+
+from consent.disclosure import Budget
 
 Port = Annotated[int, Meta(ge=1, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
@@ -38,9 +41,23 @@ class Settings(msgspec.Struct, frozen=True):
     contact: Annotated[str, Meta(description="E-mail address in the catalogue and in refusals that say whom to ask.")] = (
         "contact@example.org"
     )
-    min_subjects: Annotated[Count, Meta(description="Fewer matching subjects than this are not told; 1: counts are exact.")] = 10
+    min_subjects: Annotated[
+        Count,
+        Meta(
+            description="Fewer matching subjects than this are not told; 1: counts are exact, without noise, decades or budget."
+        ),
+    ] = 10
+    budget_questions: Annotated[
+        Count,
+        Meta(description="Distinct questions a caller of `eucaimSearch` may ask about a dataset in a period; more: more noise."),
+    ] = 100
+    budget_days: Annotated[Days, Meta(description="Days of that period; as long is an answer kept.")] = 90
     federation_secret: Annotated[
         str, Meta(description="What `Authorization` must be, exactly, on `eucaimSearch`; empty: 404.")
+    ] = ""
+    federation_callers: Annotated[
+        str,
+        Meta(description="Further callers of `eucaimSearch`, one a line: its name, a space, what its `Authorization` must be."),
     ] = ""
     web_workers: Annotated[Count, Meta(description="HTTP processes.")] = 2
     streams: Annotated[Count, Meta(description="Byte streams served at once by each HTTP process; more: 503.")] = 32
@@ -105,7 +122,26 @@ class Settings(msgspec.Struct, frozen=True):
         """The database's URL."""
         return self.database_url or f"sqlite:///{self.data_dir.absolute()}/accord.db"
 
+    @property
+    def budget(self) -> Budget:
+        """What a caller of the federated search may ask."""
+        return Budget(self.budget_questions, self.budget_days)
 
+    @property
+    def federation(self) -> dict[str, str]:
+        """Caller of the federated search → what its Authorization must be. Raises ValueError."""
+        callers = {EUCAIM: self.federation_secret} if self.federation_secret else {}
+        for line in filter(None, map(str.strip, self.federation_callers.splitlines())):
+            name, _, secret = line.partition(" ")
+            if not _CALLER.fullmatch(name) or not secret.strip() or name in callers or secret.strip() in callers.values():
+                raise ValueError("ACCORD_FEDERATION_CALLERS must be lines of a name, a space and a secret, each once.")
+            callers[name] = secret.strip()
+        return callers
+
+
+EUCAIM = "eucaim"
+"""The caller that `federation_secret` is of."""
+_CALLER = re.compile(r"[a-z0-9-]{1,32}")
 OTHER_NAMES = frozenset({"ACCORD_PARENT_PID"})
 """What `accord serve` tells its processes beside their settings."""
 
@@ -129,9 +165,11 @@ def read(environment: Mapping[str, str] | None = None, **overrides: object) -> S
     values: dict[str, object] = {field.name: text for name, field in fields.items() if (text := _text(given, name)) is not None}
     values |= {name: value for name, value in overrides.items() if value is not None}
     try:
-        return msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
+        settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except ValidationError as error:
         raise ValueError(_sentence(error, fields)) from None
+    _ = settings.federation
+    return settings
 
 
 def bounds(field: Field) -> tuple[int, int] | None:

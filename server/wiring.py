@@ -9,6 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from adapters.cursors import Cursors
+from adapters.identity import load_or_make_secret
 from adapters.nodes.breaker import BreakerNode
 from adapters.nodes.folder import FolderNode
 from adapters.nodes.orthanc import OrthancNode
@@ -45,6 +46,7 @@ def runtime(
         settings=settings,
         store=store,
         node_of=Nodes(data, settings.node_seconds),
+        noise_key=load_or_make_secret(data / "noise.key"),
         quarantine=FolderNode("quarantine", data / "quarantine"),
         pictures=Pool(settings.pictures),
         accesses=Accesses(store),

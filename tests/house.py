@@ -1,6 +1,7 @@
 """A whole HTTP door in this process: the real application on a seeded runtime, and every kind of caller with a real token.
 
-It holds one study under hospital-a's agreement LUNG, which permits everything to everybody approved; hospital-b has BREAST.
+It holds one study under hospital-a's agreement LUNG, which agrees to everything under conditions; the university holds a permit
+that names export; hospital-b has BREAST.
 """
 
 import io
@@ -21,6 +22,7 @@ from server.usecases.batch import close_batch
 from server.usecases.client import add_client, set_client
 from server.usecases.dataset import set_dataset
 from server.usecases.party import add_party
+from server.usecases.permit import add_permit
 from server.usecases.runtime import Runtime
 from server.usecases.take import take
 from server.web import app
@@ -99,15 +101,17 @@ class House:
         return builders.batch(self.runtime).key
 
 
-def build(folder: Path, signing: Keys, **agreement: object) -> House:
-    """A house whose agreement on LUNG is as given."""
+def build(folder: Path, signing: Keys, *, permitted: bool = True, **agreement: object) -> House:
+    """A house whose agreement on LUNG is as given; the university's permit is there unless it is not `permitted`."""
     runtime = builders.runtime(folder, clock=builders.Clock(), federation_secret=SECRET)
-    conditions = {"actions": ("query", "process", "export"), "visibility": "full", "purposes": ("AIRESEARCH",)}
-    builders.seed(runtime, **conditions | agreement)
+    conditions = {"access_class": "conditional", "actions": ("query", "process", "export"), "visibility": "full"}
+    builders.seed(runtime, **conditions | {"purposes": ("AIRESEARCH",)} | agreement)
     builders.seed(runtime, alias="BREAST", provider="hospital-b")
     set_dataset(runtime, builders.ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
     _clients(runtime)
     worker.beat(runtime)
+    if permitted:
+        add_permit(runtime, builders.ACTOR, "LUNG", "university", export=True)
     made = House(runtime, signing, app.create(runtime, signing))
     _fill(made)
     return made

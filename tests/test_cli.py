@@ -129,7 +129,8 @@ LINES = (
     ("client list", "own\tFalse\tAITRAIN"),
     ("client enable own", ""),
     ("permit add LUNG --party university --ends 2030-01-01", ""),
-    ("permit list", ""),
+    ("permit add LUNG --party university --export", ""),
+    ("permit list", "\tTrue\t"),
     ("permit revoke LUNG --party university", ""),
     ("batch list", ""),
     ("custody show", "0 objects, 0 bytes held"),
@@ -138,6 +139,7 @@ LINES = (
 )
 REFUSED = (
     ("agreement activate DSA", "There is no agreement called DSA"),
+    ("agreement add D --provider a --node b --terms 1.0.0 --actions export", "Make its class conditional."),
     ("agreement show DSA@2", "There is no agreement called DSA"),
     ("party add hospital --name H --role king", "'king' is not one of 'provider'"),
     ("terms add {folder}/terms.txt --version one", "MAJOR.MINOR.PATCH"),
@@ -180,6 +182,17 @@ def test_a_worker_is_asked_for_by_its_machine(accord, tmp_path, monkeypatch):
     status, said = accord("worker --check")
     assert (status, said.startswith("No worker has been at work yet")) == (1, True)
     runtime.close()
+
+
+def test_the_doctor_states_what_the_federation_may_ask(accord, monkeypatch):
+    monkeypatch.setenv("ACCORD_FEDERATION_SECRET", "Secret s3cr3t")
+    accord("migrate")
+    status, said = accord("doctor")
+    assert (status, said.splitlines()[0]) == (0, "All is well.")
+    assert said.splitlines()[1].startswith("Each caller of eucaimSearch has 100 distinct questions about a dataset until 20")
+    assert "s3cr3t" not in said
+    monkeypatch.setenv("ACCORD_MIN_SUBJECTS", "1")
+    assert accord("doctor") == (0, "All is well.\n")
 
 
 def recorded(line: str) -> bool:

@@ -19,7 +19,8 @@ def test_no_secret_has_a_default() -> None:
 
 def test_each_setting_is_read_from_its_name_as_its_default_is_typed() -> None:
     changed = {"int": "9", "str": "other", "PosixPath": "other"}
-    read = settings.read({name: changed[type(field.default).__name__] for name, field in described().items()})
+    given = {name: changed[type(field.default).__name__] for name, field in described().items()}
+    read = settings.read(given | {"ACCORD_FEDERATION_CALLERS": "other secret"})
     for field in described().values():
         value = getattr(read, field.name)
         assert value != field.default, field.name
@@ -29,6 +30,22 @@ def test_each_setting_is_read_from_its_name_as_its_default_is_typed() -> None:
 def test_each_setting_has_a_default_and_says_what_it_is() -> None:
     assert Settings() == settings.read({})
     assert all(len(field.type.extra_json_schema["description"]) > 5 for field in described().values())  # type: ignore[attr-defined]
+
+
+def test_callers_of_the_federation_have_a_name_and_a_secret_each() -> None:
+    lines = "\n  biobank  Secret of the biobank \n\nother-1 Bearer x\n"
+    read = settings.read({"ACCORD_FEDERATION_SECRET": "Secret s3cr3t", "ACCORD_FEDERATION_CALLERS": lines})
+    assert read.federation == {"eucaim": "Secret s3cr3t", "biobank": "Secret of the biobank", "other-1": "Bearer x"}
+    assert settings.read({"ACCORD_FEDERATION_CALLERS": "biobank x"}).federation == {"biobank": "x"}
+    assert settings.read({}).federation == {}
+
+
+@pytest.mark.parametrize("lines", ["biobank", "Biobank x", "bio_bank x", "b x\nb y", "b x\nc x", "eucaim x", "b s3cr3t"])
+def test_a_caller_without_a_name_or_a_secret_of_its_own_is_refused_without_its_secret(lines: str) -> None:
+    with pytest.raises(
+        ValueError, match=r"^ACCORD_FEDERATION_CALLERS must be lines of a name, a space and a secret, each once\.$"
+    ):
+        settings.read({"ACCORD_FEDERATION_SECRET": "s3cr3t", "ACCORD_FEDERATION_CALLERS": lines})
 
 
 NUMBERS = [name for name, field in described().items() if isinstance(field.default, int)]

@@ -115,10 +115,14 @@ def facts(connection: Connection) -> tuple[Facts, ...]:
 
 def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:
     c = t.permit.c
-    rows = select(c.dataset, t.party.c.key, c.starts, c.ends).join(t.party, c.party == t.party.c.id).where(c.revoked.is_(None))
+    rows = (
+        select(c.dataset, t.party.c.key, c.starts, c.ends, c.export)
+        .join(t.party, c.party == t.party.c.id)
+        .where(c.revoked.is_(None))
+    )
     permits: dict[int, tuple[Permit, ...]] = {}
-    for dataset, party, starts, ends in connection.execute(rows):
-        permits[dataset] = (*permits.get(dataset, ()), Permit(party, moment(starts), end_of(ends)))
+    for dataset, party, starts, ends, export in connection.execute(rows):
+        permits[dataset] = (*permits.get(dataset, ()), Permit(party, moment(starts), end_of(ends), export))
     return permits
 
 

@@ -185,6 +185,7 @@ permit = Table(
     _to("party"),
     Column("starts", Time, nullable=False),
     Column("ends", Time),
+    Column("export", Boolean, nullable=False, server_default=text("false")),  # whether it names export
     Column("revoked", Time),
 )
 replay = Table(  # assertions already used, until they expire: a token request can't be played again
@@ -410,6 +411,23 @@ access = Table(
     Column("request", String(32), nullable=False),
     _to("use_window", "window", nullable=True),
     Index("ix_access_window", "window"),
+)
+question_budget = Table(  # what a caller has spent of its distinct questions; kept when the answers go
+    "question_budget",
+    metadata,
+    Column("caller", String(80), primary_key=True),
+    Column("period", Integer, primary_key=True),
+    Column("dataset", Key, ForeignKey("dataset.id"), primary_key=True),
+    Column("spent", Integer, nullable=False),
+)
+kept_answer = Table(  # what a caller was told of a dataset: said again until the period is over, whatever came or went
+    "kept_answer",
+    metadata,
+    Column("caller", String(80), primary_key=True),
+    Column("period", Integer, primary_key=True),
+    Column("question", String(64), primary_key=True),  # SHA-256
+    Column("dataset", Key, ForeignKey("dataset.id"), primary_key=True),
+    Column("told", Text, nullable=False),  # JSON
 )
 ledger_leaf = Table(  # append-only: guarded by triggers; the worker gives each leaf its index once
     "ledger_leaf",

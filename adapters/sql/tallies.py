@@ -9,6 +9,7 @@ from sqlalchemy import Column, Connection, Select, func, select
 
 from adapters.sql import tables as t
 from adapters.sql.images import execute, statement
+from consent.disclosure import People
 from consent.policy import VisibleDatasets
 from mappings.query import Query
 
@@ -28,10 +29,33 @@ class Tally:
     manufacturers: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """The people of one dataset who match, and how many studies of theirs do."""
+
+    people: People
+    studies: int
+
+
+_PRIME = 2**31 - 1
 _DATASET = t.study.c.dataset
 _SUBJECTS = func.count(t.study.c.patient.distinct())
 _WORDS = (t.study.c.patient_sex, t.series.c.modality, t.series.c.body_part, t.series.c.manufacturer)
 """Whose values a tally tells: its `sexes`, `modalities`, `body_parts` and `manufacturers`."""
+
+
+def counts(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> dict[int, Counted]:
+    """Dataset → who matches. A person's number is the row's, which no other has and a restored database keeps."""
+    rows = statement(query, [_DATASET, t.study.c.patient, func.count().label("studies")], visible)
+    each = rows.group_by(_DATASET, t.study.c.patient).subquery()
+    number = each.c.patient % _PRIME  # so that no square and no sum of them is beyond 64 bits
+    sums = [func.sum(n) for n in (each.c.studies, each.c.patient, number * number % _PRIME)]
+    grouped = select(each.c.dataset, func.count(), *sums).group_by(each.c.dataset)
+    grouped = grouped.execution_options(**rows.get_execution_options())
+    return {
+        dataset: Counted(People(count, int(numbers), int(squares)), int(studies))  # PostgreSQL sums to NUMERIC
+        for dataset, count, studies, numbers, squares in execute(connection, grouped, now)
+    }
 
 
 def tallies(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime, minimum: int = 1) -> list[Tally]:

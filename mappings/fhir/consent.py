@@ -4,8 +4,10 @@ R4's prose asks a patient of every standard scope (ppc-2 to ppc-5), and an agree
 scope is a code of ours and no patient is named.
 """
 
+from collections.abc import Iterable
+
 from consent.agreement import Agreement, AgreementState
-from consent.conditions import AccessClass, Action
+from consent.conditions import AccessClass, Action, Purpose
 from consent.party import REPOSITORY
 from mappings.fhir.serial import document, instant, told
 from mappings.fhir.systems import (
@@ -43,6 +45,7 @@ _RECIPIENTS = {
     AccessClass.DEFAULT: "Approved data users of the repository",
     AccessClass.CONDITIONAL: "Approved data users who hold a permit for the dataset",
 }
+_EXPORTERS = "Approved data users who hold a permit for the dataset that names export"
 
 
 def consent(agreement: Agreement, base: str) -> bytes:
@@ -66,21 +69,24 @@ def consent(agreement: Agreement, base: str) -> bytes:
 
 
 def _permits(agreement: Agreement) -> list[dict[str, object]]:
-    """The one exception to the root's deny; none where no action or no purpose was agreed."""
-    actions = [a for a in _STANDARD if agreement.conditions.permit(a)]
-    if not actions or not agreement.conditions.purposes:
-        return []
-    permit = told(
+    """The exceptions to the root's deny: export has one of its own, being for fewer purposes; none that says nothing."""
+    agreed = agreement.conditions
+    stays = [a for a in _STANDARD if agreed.permit(a) and a is not Action.EXPORT]
+    permits = [_permit(agreement, _RECIPIENTS[agreed.access_class], stays, agreed.purposes)] if stays and agreed.purposes else []
+    if agreed.permit(Action.EXPORT):
+        permits.append(_permit(agreement, _EXPORTERS, [Action.EXPORT], [Purpose.AI_RESEARCH]))
+    return permits
+
+
+def _permit(agreement: Agreement, recipients: str, actions: Iterable[Action], purposes: Iterable[Purpose]) -> dict[str, object]:
+    return told(
         type="permit",
         period=_period(agreement),
-        actor=[
-            {"role": concept(PARTICIPATION, "IRCP"), "reference": {"display": _RECIPIENTS[agreement.conditions.access_class]}}
-        ],
+        actor=[{"role": concept(PARTICIPATION, "IRCP"), "reference": {"display": recipients}}],
         action=[{"coding": [coding(ACTION, str(a)), coding(CONSENT_ACTION, _STANDARD[a])]} for a in actions],
-        purpose=[*(coding(PURPOSE, str(p)) for p in sorted(agreement.conditions.purposes)), coding(ACT_REASON, "HRESCH")],
+        purpose=[*(coding(PURPOSE, str(p)) for p in sorted(purposes)), coding(ACT_REASON, "HRESCH")],
         data=[{"meaning": "instance", "reference": reference("Endpoint", alias)} for alias in agreement.aliases],
     )
-    return [permit]
 
 
 def _period(agreement: Agreement) -> dict[str, object]:

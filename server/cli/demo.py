@@ -21,7 +21,7 @@ from consent.policy import NEVER_FOR_DIAGNOSIS
 from server import settings as configuration
 from server import wiring
 from server.cli import demo_data, processes, tokens
-from server.cli.demo_data import ATTESTED, KEPT_BACK, OPEN, PACS
+from server.cli.demo_data import ATTESTED, KEPT_BACK, LIVER, OPEN, PACS
 from server.cli.options import accord_flags
 from server.cli.progress import transfer_bar
 from server.cli.supervise import supervise, until_stopped
@@ -217,6 +217,8 @@ Try, in another shell:
   # a researcher looks for studies (DICOMweb) and reads them (FHIR)
   curl -s {as_["researcher"]} "{base}/dicom-web/studies?ModalitiesInStudy=CT"
   curl -s {as_["researcher"]} "{base}/fhir/R4/ImagingStudy?modality=MR"
+  # and takes one out: its agreement lets it go for AIRESEARCH, to who holds a permit that names export
+  curl -sf {as_["researcher"]} -o {here(settings.data_dir)}/liver.multipart "{base}/dicom-web/studies/{LIVER}"
   # what was pushed, refused and quarantined, and why
   curl -s {as_["provider"]} "{base}/api/batches/{batch}?format=text"
   {show} list {flags}

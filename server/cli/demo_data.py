@@ -15,6 +15,7 @@ from server.usecases.client import add_client
 from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.node import add_node
 from server.usecases.party import add_party, list_parties
+from server.usecases.permit import add_permit
 from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender
 from server.usecases.terms import publish_terms
@@ -25,7 +26,8 @@ PACS = "DEMOPACS"
 ATTESTED, OPEN = "DEMO-LIVER", "DEMO-PROSTATE"
 TEXT = b"""DEMO terms of use, version 1.0.0
 
-Data is shared for AI research, training and federated learning only, without download unless its provider agreed to it.
+Data is shared for AI research, training and federated learning only. In the course of training nothing leaves; for research only
+what its provider agreed to let out under conditions, to who holds a permit that names it.
 Acknowledge the source. Nothing here is for diagnosis or any other clinical use.
 """
 RELEASED = ("mr/qin_prostate_adc/", "mr/fruit_deid_codes/", "mr/prostate_mri_0022.dcm", "pt/", "ct/lung_lctsc_ct01.dcm")
@@ -61,13 +63,14 @@ def seed(runtime: Runtime) -> bool:
     parties = {"demo-hospital": "provider", "demo-university": "user", "demo-repository": "operator"}
     for key, role in parties.items():
         add_party(runtime, ACTOR, key, f"DEMO {key.removeprefix('demo-').title()}", role)
-    _agreement(runtime, ATTESTED, "DEMO liver CT", actions=("query", "process", "export"), visibility="full")
-    _agreement(runtime, OPEN, "DEMO prostate MR and more", actions=("query", "process"), visibility="full")
+    _agreement(runtime, ATTESTED, "DEMO liver CT", actions=("query", "process", "export"), access_class="conditional")
+    _agreement(runtime, OPEN, "DEMO prostate MR and more", actions=("query", "process"), access_class="default")
+    add_permit(runtime, ACTOR, ATTESTED, "demo-university", export=True)
     attest_sender(runtime, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
     return True
 
 
-def _agreement(runtime: Runtime, alias: str, title: str, *, actions: tuple[str, ...], visibility: str) -> None:
+def _agreement(runtime: Runtime, alias: str, title: str, *, actions: tuple[str, ...], access_class: str) -> None:
     key = f"DSA-{alias}"
     start = datetime(2026, 1, 1, tzinfo=UTC)
     add_agreement(
@@ -78,8 +81,9 @@ def _agreement(runtime: Runtime, alias: str, title: str, *, actions: tuple[str, 
         node="demo-node",
         terms=TERMS,
         starts=start,
+        access_class=access_class,
         actions=actions,
-        visibility=visibility,
+        visibility="full",
     )
     for verb in ("propose", "activate"):
         move_agreement(runtime, ACTOR, key, verb)
@@ -134,6 +138,8 @@ def attested_files(samples: Path) -> list[Path]:
 
 
 KEPT_BACK = "ct/liver/03.dcm"
+LIVER = "1.2.392.200103.20080913.113635.0.2009.6.22.21.43.10.22941.1"
+"""The study that the attested sender sends."""
 
 
 def pushed_files(samples: Path) -> list[Path]:

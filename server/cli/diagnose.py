@@ -5,7 +5,7 @@ import click
 from server import wiring
 from server.cli.options import with_settings
 from server.settings import Settings
-from server.usecases import compare, describe, health, job, vet_node
+from server.usecases import compare, describe, federate, health, job, vet_node
 
 
 @click.command()
@@ -18,5 +18,5 @@ def doctor(settings: Settings) -> int:
         return 1
     troubles = [*health.find_troubles(runtime), *job.find_troubles(runtime)]
     notes = [*compare.find_damage(runtime), *describe.find_gaps(runtime), *vet_node.review_nodes(runtime)]
-    print("\n".join([*troubles, *notes]) or "All is well.")
+    print("\n".join([*([*troubles, *notes] or ["All is well."]), *federate.budget(runtime)]))
     return 1 if troubles else 0

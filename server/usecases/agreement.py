@@ -15,6 +15,7 @@ from adapters.sql.ledger import About, record
 from consent.agreement import AgreementAct, AgreementState, AgreementVersion, Side, Standing, move, read_citation, refusal
 from consent.conditions import GRANTABLE, AccessClass, Action, Conditions, Purpose, Visibility
 from consent.entries import AgreementDrafted, AgreementMoved
+from consent.policy import SENTENCES
 from mappings.failures import Conflict, Invalid, NotFound
 from server.usecases.naming import check_new, check_words, require
 from server.usecases.runtime import Runtime
@@ -61,7 +62,10 @@ def _conditions(access_class: str, listed: bool, actions: Sequence[str], visibil
     check_words([visibility], [str(v) for v in Visibility], "visibility")
     check_words(purposes, EVERY_PURPOSE, "purpose")
     words = frozenset(map(Action, actions)), Visibility(visibility), frozenset(map(Purpose, purposes))
-    return Conditions(AccessClass(access_class), listed, *words)
+    conditions = Conditions(AccessClass(access_class), listed, *words)
+    if conditions.granted != conditions.actions:
+        raise Invalid("export-unconditional", f"{SENTENCES['export-unconditional']} Make its class conditional.", "actions")
+    return conditions
 
 
 def _drafted(row: AgreementRow, content: AgreementVersion) -> AgreementDrafted:

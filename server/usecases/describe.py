@@ -102,7 +102,7 @@ def _listing(runtime: Runtime, row: DatasetRow, facts: Facts, tally: Tally) -> L
         modalities=tally.modalities,
         body_parts=tally.body_parts,
         manufacturers=tally.manufacturers,
-        actions=facts.conditions.actions,
+        actions=facts.conditions.granted,
         details=_texts(row.details),
     )
 

@@ -1,13 +1,23 @@
 """Answers the federation: listed datasets only, and every number made safe before it leaves."""
 
 import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from hashlib import sha256
+
+import msgspec
+from sqlalchemy import Connection
 
 from adapters.sql import dataset as datasets
+from adapters.sql import questions
 from adapters.sql.dataset import DatasetRow
-from adapters.sql.tallies import Tally, tallies
+from adapters.sql.questions import Question
+from adapters.sql.tallies import Tally, counts, tallies
 from consent.conditions import Action
-from consent.disclosure import safe_age, safe_count
-from mappings.eucaim import Collection, collection_id, read_ast, to_reply
+from consent.disclosure import exact, safe_age, safe_count, safe_counts
+from consent.policy import VisibleDatasets
+from mappings.eucaim import Collection, Found, collection_id, read_ast, to_reply
+from mappings.query import Level, Query, canonical
 from server.usecases.access import note_access
 from server.usecases.runtime import Caller, Runtime
 
@@ -19,26 +29,96 @@ COUNT_SECONDS = 10
 def answer(runtime: Runtime, caller: Caller, ast: object) -> dict[str, object]:
     """EUCAIM's reply to one AST, for the federation as caller: safe counts by listed dataset. Raises Invalid for what is no AST.
 
-    A dataset with fewer matching subjects than `min_subjects` is left out; what the AST names and nobody knows is logged.
+    A dataset that `consent.disclosure` says nothing of is left out; what the AST names and nobody knows is logged.
     """
-    query, unknown = read_ast(ast)
+    query, unknown = read_ast(ast, runtime.settings.min_subjects)
     if unknown:
         log.warning("matched nothing", extra={"unknown": unknown})
     with runtime.store.read(COUNT_SECONDS) as connection:
-        visible, minimum = runtime.visible_datasets(connection, caller, Action.DISCOVER), runtime.settings.min_subjects
-        counted = tallies(connection, query, visible, runtime.clock(), minimum)
+        visible = runtime.visible_datasets(connection, caller, Action.DISCOVER)
         rows = {row.id: row for row in datasets.read_all(connection)}
-    told = [_collection(rows[t.dataset], t, minimum) for t in counted]
-    collections = [collection for collection in told if collection is not None]
+    told = (_counted if exact(runtime.settings.min_subjects) else _asked)(runtime, caller, query, visible)
+    collections = [_collection(rows[dataset], found) for dataset, found in sorted(told.items()) if found is not None]
     note_access(runtime, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections))
     return to_reply(collections)
 
 
-def _collection(row: DatasetRow, tally: Tally, minimum: int) -> Collection | None:
-    subjects, studies = safe_count(tally.subjects, minimum), safe_count(tally.studies, minimum)
-    if subjects is None or studies is None:
-        return None
+def _counted(runtime: Runtime, _caller: Caller, query: Query, visible: VisibleDatasets) -> dict[int, Found | None]:
+    """Dataset → what is found in it, as it is."""
+    with runtime.store.read(COUNT_SECONDS) as connection:
+        found = tallies(connection, query, visible, runtime.clock())
+    return {t.dataset: _found(t) for t in found}
+
+
+def _asked(runtime: Runtime, caller: Caller, query: Query, visible: VisibleDatasets) -> dict[int, Found | None]:
+    """Dataset → what is told of it: as before where this was asked before, else counted, made safe, paid for and kept."""
+    settings, period = runtime.settings, runtime.settings.budget.period(runtime.clock())
+    question = Question(caller.subject.id, period, sha256(canonical(query.where).encode()).hexdigest())
+    with runtime.store.read(COUNT_SECONDS) as connection:
+        kept = questions.kept(connection, question)
+        spenders = questions.spenders(connection, period, settings.budget_questions)
+        spent = {dataset for who, dataset, _ in spenders if who == question.caller} & visible.datasets - kept.keys()
+        new = visible.datasets - kept.keys() - spent
+        told = _safe(runtime, connection, query, replace(visible, datasets=new), period) if new else {}
+    if told:
+        texts = {dataset: msgspec.json.encode(found).decode() for dataset, found in told.items()}
+        with runtime.store.write() as connection:
+            kept = questions.keep(connection, question, texts, settings.budget_questions)
+    if spent := spent | told.keys() - kept.keys():
+        log.warning("question budget spent", extra={"caller": question.caller, "left_out": len(spent)})
+    return {d: msgspec.json.decode(text, type=Found | None) for d, text in kept.items() if d in visible.datasets}
+
+
+def _safe(
+    runtime: Runtime, connection: Connection, query: Query, visible: VisibleDatasets, period: int
+) -> dict[int, Found | None]:
+    """Dataset → what may be told of it: safe counts of who matches, beside what the whole dataset has."""
+    settings = runtime.settings
+    described = _described(runtime, connection, visible, period)
+    told: dict[int, Found | None] = dict.fromkeys(described)
+    asked = replace(visible, datasets=frozenset(described))
+    for dataset, counted in counts(connection, query, asked, runtime.clock()).items():
+        safe = safe_counts(counted.people, counted.studies, settings.min_subjects, runtime.noise_key, settings.budget)
+        if safe is not None:
+            told[dataset] = replace(described[dataset], subjects=safe.subjects, studies=safe.studies)
+    return told
+
+
+def _described(runtime: Runtime, connection: Connection, visible: VisibleDatasets, period: int) -> dict[int, Found]:
+    """Dataset → what every answer of this period says of it beside the counts: as before, or counted over all of its studies.
+
+    A dataset that has too few subjects for any answer is not among them, so that nothing is kept of it that it would outgrow.
+    """
+    minimum, kept = runtime.settings.min_subjects, questions.described(connection, period)
+    new = replace(visible, datasets=visible.datasets - kept.keys())
+    whole = tallies(connection, Query(Level.STUDY), new, runtime.clock(), minimum) if new.datasets else []
+    known = {d: msgspec.json.decode(text, type=Found) for d, text in kept.items() if d in visible.datasets}
+    return known | {t.dataset: _found(t, minimum) for t in whole if safe_count(t.subjects, minimum)}
+
+
+def _found(tally: Tally, minimum: int = 1) -> Found:
     ages = safe_age(tally.youngest, minimum), safe_age(tally.oldest, minimum)
-    words = tally.sexes, tally.modalities, tally.body_parts
-    name = collection_id(row.alias, row.details.get("identifier"))
-    return Collection(name, row.title, row.description, studies, subjects, *ages, *words)
+    return Found(tally.studies, tally.subjects, *ages, tally.sexes, tally.modalities, tally.body_parts)
+
+
+def _collection(row: DatasetRow, found: Found) -> Collection:
+    return Collection(collection_id(row.alias, row.details.get("identifier")), row.title, row.description, found)
+
+
+def budget(runtime: Runtime) -> list[str]:
+    """How much may be asked in the federated search, and who has asked how much: for the operator."""
+    settings = runtime.settings
+    if not settings.federation or exact(settings.min_subjects):
+        return []
+    period = settings.budget.period(runtime.clock())
+    with runtime.store.read() as connection:
+        aliases = {row.id: row.alias for row in datasets.read_all(connection)}
+        asked = questions.spenders(connection, period, 1)
+    until, most = f"until {settings.budget.ends(period):%Y-%m-%d}", settings.budget_questions
+    said = f"Each caller of eucaimSearch has {most} distinct questions about a dataset {until}; {_most_spent(asked)}."
+    over = (f"{who} has asked all it may about {aliases[d]}, which is left out {until}." for who, d, n in asked if n >= most)
+    return [said, *over]
+
+
+def _most_spent(asked: Sequence[tuple[str, int, int]]) -> str:
+    return f"most asked: {asked[0][2]} by {asked[0][0]}" if asked else "none was asked yet"

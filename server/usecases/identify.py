@@ -17,7 +17,7 @@ from adapters.sql import sender as senders
 from adapters.sql.client import ClientRow
 from consent.conditions import Purpose
 from consent.node import NodeState
-from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
+from consent.subject import ANONYMOUS, Role, Subject, federation
 from mappings.failures import NotFound, Unauthenticated
 from mappings.network import canonical, lies_in
 from server.usecases.governance import GovernanceSnapshot
@@ -104,13 +104,14 @@ def _client_row(connection: Connection, governance: GovernanceSnapshot, client_i
 
 
 def _federation(runtime: Runtime, secret: SharedSecret, request: str) -> Caller:
-    expected = runtime.settings.federation_secret.encode()
-    if not expected:
+    callers = runtime.settings.federation
+    if not callers:
         raise NotFound("federation-off", "This repository takes no part in federated search.")
+    proven = [name for name, expected in callers.items() if hmac.compare_digest(secret.header, expected.encode())]
     with runtime.throttle.attempt("federation", secret.address, runtime.clock()):
-        if not hmac.compare_digest(secret.header, expected):
+        if not proven:
             raise Unauthenticated("federation-secret", "The Authorization header is not the one agreed with the federation.")
-    return Caller(FEDERATION, request=request)
+    return Caller(federation(proven[0]), request=request)
 
 
 def _sender(runtime: Runtime, titles: AeTitle, request: str) -> Caller:

@@ -13,14 +13,16 @@ from server.usecases.naming import require
 from server.usecases.runtime import Runtime
 
 
-def add_permit(runtime: Runtime, actor: str, alias: str, party: str, ends: datetime | None = None) -> None:
-    """Permit an organisation the use of a dataset shared under conditions."""
+def add_permit(
+    runtime: Runtime, actor: str, alias: str, party: str, ends: datetime | None = None, *, export: bool = False
+) -> None:
+    """Permit an organisation the use of a dataset shared under conditions; with `export`, taking it out too."""
     now = runtime.clock()
     with runtime.governance_act() as connection:
         dataset, about = require_dataset(connection, alias)
         holder = require(parties.find_id(connection, party), "party", party)
-        permits.add(connection, now, dataset=dataset.id, party=holder, ends=ends)
-        record(connection, PermitAdded(dataset=alias, party=party, ends=ends), now, actor, about)
+        permits.add(connection, now, dataset=dataset.id, party=holder, ends=ends, export=export)
+        record(connection, PermitAdded(dataset=alias, party=party, ends=ends, export=export), now, actor, about)
 
 
 def revoke_permit(runtime: Runtime, actor: str, alias: str, party: str) -> None:

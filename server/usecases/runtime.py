@@ -51,11 +51,15 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """One process's Accord. `node_of` opens the node a row describes; `holder` names this process in leases."""
+    """One process's Accord. `node_of` opens the node a row describes; `holder` names this process in leases.
+
+    `noise_key` is the installation's: with it, and only with it, the noise of a count can be told.
+    """
 
     settings: Settings
     store: Store
     node_of: Callable[[NodeRow], Node]
+    noise_key: bytes = field(repr=False)
     quarantine: Node
     pictures: Pool
     accesses: Accesses

@@ -13,6 +13,7 @@ import pytest
 from adapters import accord_client
 from adapters.accord_client import AccordClient, Offered
 from adapters.identity import ClientFile, Keys, new_client_key, write_client
+from consent.subject import Role
 from mappings.failures import Conflict, Forbidden, Full, Invalid, NotFound, Unauthenticated, Unavailable
 from server.cli import push
 from server.usecases import report
@@ -57,7 +58,7 @@ class House(httpx.BaseTransport):
         return AccordClient(self.client, transport=self, pause=self.pauses.append)
 
     def report(self, key: str) -> list[tuple[str, str, str]]:
-        return [(f.name, f.outcome, f.rule) for f in report.report(self.runtime, None, key).files]
+        return [(f.name, f.outcome, f.rule) for f in report.report(self.runtime, builders.caller(Role.PROVIDER), key).files]
 
 
 @pytest.fixture

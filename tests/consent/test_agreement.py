@@ -95,4 +95,20 @@ def test_pictures_are_granted_by_visibility_alone(visibility, permitted):
 
 @pytest.mark.parametrize("granted", [frozenset(c) for n in range(4) for c in itertools.combinations(sorted(GRANTABLE), n)])
 def test_no_granted_action_implies_another(granted):
-    assert {a for a in GRANTABLE if conditions(actions=granted).permit(a)} == granted
+    given = conditions(actions=granted, access_class=AccessClass.CONDITIONAL)
+    assert {a for a in GRANTABLE if given.permit(a)} == granted
+
+
+@pytest.mark.parametrize(
+    ("access_class", "purposes", "leaves"),
+    [
+        (AccessClass.CONDITIONAL, {Purpose.AI_RESEARCH}, True),
+        (AccessClass.CONDITIONAL, {Purpose.AI_TRAINING, Purpose.FEDERATED_LEARNING}, False),
+        (AccessClass.DEFAULT, set(Purpose), False),
+    ],
+)
+def test_export_that_was_ticked_is_granted_under_conditions_and_for_research_only(access_class, purposes, leaves):
+    given = conditions(actions=GRANTABLE, access_class=access_class, purposes=frozenset(purposes))
+    assert given.actions == GRANTABLE
+    assert given.granted == (GRANTABLE if leaves else GRANTABLE - {Action.EXPORT})
+    assert given.permit(Action.EXPORT) == leaves

@@ -42,7 +42,7 @@ FORMS = {
     ("govern.sender.remove", 1): "aet dataset",
     ("govern.client.add", 1): "client node party purposes scopes terms",
     ("govern.client.set", 1): "client enabled terms",
-    ("govern.permit.add", 1): "dataset ends party",
+    ("govern.permit.add", 2): "dataset ends export party",
     ("govern.permit.revoke", 1): "dataset party",
     **{(f"govern.batch.{verb}", 1): "batch dataset objects" for verb in ("release", "refuse")},
     ("govern.study.withdraw", 1): "dataset objects replace study",

@@ -33,5 +33,12 @@ def test_of_several_the_one_that_lasts_longest_is_held():
     assert holding([longer, open_end, short], "a", NOW) == open_end
 
 
+def test_a_permit_gives_export_where_it_names_it_though_another_lasts_longer():
+    longer, naming = Permit("a", NOW, None), Permit("a", NOW, NOW + DAY, export=True)
+    assert holding([longer, naming], "a", NOW) == longer
+    assert holding([longer, naming], "a", NOW, export=True) == naming
+    assert holding([longer], "a", NOW, export=True) is None
+
+
 def test_without_permits_none_is_held():
     assert holding([], "a", NOW) is None

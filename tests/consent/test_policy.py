@@ -37,6 +37,9 @@ def facts(**values):
 
 USER, INSIDE, PROVIDER, OPERATOR = (subject(r) for r in (Role.USER, Role.INSIDE, Role.PROVIDER, Role.OPERATOR))
 CONDITIONAL = {"access_class": AccessClass.CONDITIONAL}
+LEAVE = Permit("university", NOW - DAY, NOW + DAY, export=True)
+STAY = Permit("university", NOW - DAY, None)
+LEAVING = CONDITIONAL | {"permits": (LEAVE,)}
 
 REFUSALS = [
     # rule, who, action, purpose, facts
@@ -50,6 +53,17 @@ REFUSALS = [
     ("role", subject(Role.SENDER), Action.DISCOVER, None, facts()),
     ("no-download", INSIDE, Action.EXPORT, PURPOSE, facts()),
     ("no-download", USER, Action.EXPORT, PURPOSE, facts(actions=frozenset({Action.QUERY, Action.PROCESS}))),
+    ("no-download", USER, Action.EXPORT, PURPOSE, facts(**LEAVING, actions=frozenset({Action.QUERY, Action.PROCESS}))),
+    ("no-download", INSIDE, Action.EXPORT, PURPOSE, facts(**LEAVING)),
+    ("export-in-training", USER, Action.EXPORT, "AITRAIN", facts()),
+    ("export-in-training", USER, Action.EXPORT, "AITRAIN", facts(**LEAVING)),
+    ("export-in-training", USER, Action.EXPORT, "FEDLEARN", facts(**LEAVING)),
+    ("export-unconditional", USER, Action.EXPORT, PURPOSE, facts()),
+    ("export-unconditional", USER, Action.EXPORT, PURPOSE, facts(permits=(LEAVE,))),
+    ("export-not-permitted", USER, Action.EXPORT, PURPOSE, facts(**CONDITIONAL, permits=(STAY,))),
+    ("export-not-permitted", USER, Action.EXPORT, PURPOSE, facts(**CONDITIONAL, permits=(STAY, replace(LEAVE, ends=NOW)))),
+    ("export-not-permitted", USER, Action.EXPORT, PURPOSE, facts(**CONDITIONAL, permits=(STAY, replace(LEAVE, party="x")))),
+    ("permit-needed", USER, Action.EXPORT, PURPOSE, facts(**CONDITIONAL, permits=(replace(LEAVE, party="x"),))),
     ("not-own", subject(Role.PROVIDER, party="other"), Action.DISCOVER, None, facts()),
     ("not-own", subject(Role.SENDER, party=None), Action.DEPOSIT, None, facts()),
     ("not-listed", ANONYMOUS, Action.DISCOVER, None, facts(listed=False)),
@@ -107,8 +121,32 @@ YES = {
 
 
 @pytest.mark.parametrize("role", Role)
-def test_the_whole_matrix_under_a_permissive_agreement(role):
-    assert {str(a) for a in Action if decide(subject(role), a, PURPOSE, FACTS, NOW).allowed} == YES[role]
+def test_the_whole_matrix_under_a_permissive_agreement_and_permit(role):
+    given = facts(**LEAVING)
+    assert {str(a) for a in Action if decide(subject(role), a, PURPOSE, given, NOW).allowed} == YES[role]
+
+
+@pytest.mark.parametrize("access_class", AccessClass)
+@pytest.mark.parametrize("ticked", [True, False])
+@pytest.mark.parametrize("permits", [(), (STAY,), (LEAVE,), (STAY, LEAVE)])
+@pytest.mark.parametrize("purpose", [None, "TREAT", *map(str, Purpose)])
+@pytest.mark.parametrize("role", [r for r in Role if r is not Role.PROVIDER])
+def test_bytes_leave_for_research_under_conditions_by_a_permit_that_names_it_and_never_else(
+    role, purpose, permits, ticked, access_class
+):
+    actions = frozenset(Action) if ticked else frozenset(Action) - {Action.EXPORT}
+    decision = decide(
+        subject(role), Action.EXPORT, purpose, facts(access_class=access_class, actions=actions, permits=permits), NOW
+    )
+    conditional = access_class is AccessClass.CONDITIONAL
+    assert decision.allowed == (role is Role.USER and purpose == "AIRESEARCH" and ticked and conditional and LEAVE in permits)
+    assert not decision.allowed or decision.valid_until == LEAVE.ends
+
+
+@pytest.mark.parametrize("access_class", AccessClass)
+def test_a_provider_takes_its_own_out_whatever_was_agreed(access_class):
+    given = facts(access_class=access_class, actions=frozenset())
+    assert decide(PROVIDER, Action.EXPORT, None, given, NOW).allowed
 
 
 @pytest.mark.parametrize("role", Role)
@@ -142,7 +180,7 @@ def test_every_clinical_purpose_is_refused_with_the_sentence_that_nothing_here_i
 
 @pytest.mark.parametrize("action", [Action.QUERY, Action.PREVIEW, Action.VIEW, Action.EXPORT])
 def test_a_permit_opens_what_is_conditional_and_nothing_else(action):
-    permit = Permit("university", NOW - DAY, NOW + DAY)
+    permit = LEAVE
     given = facts(**CONDITIONAL, permits=(permit,))
     decision = decide(USER, action, PURPOSE, given, NOW)
     assert (decision.allowed, decision.valid_until) == (True, permit.ends)
@@ -189,7 +227,9 @@ def some_facts(chance, number):
         ends=ends,
         conditions=conditions,
         permits=tuple(
-            Permit(p, NOW - DAY, chance.choice([None, NOW, NOW + DAY])) for p in ("university", "clinic") if chance.random() < 0.5
+            Permit(p, NOW - DAY, chance.choice([None, NOW, NOW + DAY]), export=chance.random() < 0.5)
+            for p in ("university", "clinic", "university")
+            if chance.random() < 0.5
         ),
     )
 

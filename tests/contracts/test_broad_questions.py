@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from adapters.sql.store import Store
+from consent.disclosure import MOST_BARS, MOST_VALUES
 from consent.subject import Role
 from mappings.dicom.qido import MAX_KEYS, MAX_LIST, read_query
 from mappings.eucaim import CRITERIA, MAX_DEPTH, MAX_NODES
@@ -186,17 +187,31 @@ def _leaf(number: int) -> dict[str, object]:
     return {"key": key, "type": kind, "value": value + number if isinstance(value, int) else value}
 
 
-def _tree(width: int, depth: int) -> dict[str, object]:
-    """Alternating operands down to `depth`, each with `width` leaves beside the next."""
+def _tree(width: int, depth: int, bars: int = 1) -> dict[str, object]:
+    """Conditions within conditions down to `depth`, each with `width` leaves of every criterion; so many of them alternatives."""
     leaves: list[object] = [_leaf(n + depth) for n in range(width)]
-    below = [_tree(width, depth - 1)] if depth else []
-    return {"operand": ("AND", "OR")[depth % 2], "children": [*leaves, *below]}
+    below = [_tree(width, depth - 1, max(bars - 1, 1))] if depth else []
+    if bars == 1:
+        return {"operand": "AND", "children": [*leaves, *below]}
+    return {"operand": "OR", "children": [{"operand": "AND", "children": leaves}, *below]}
 
 
 def test_every_criterion_is_among_the_leaves() -> None:
     assert LEAVES.keys() == CRITERIA.keys()
 
 
-@pytest.mark.parametrize(("width", "depth"), [(MAX_NODES - 1, 0), (MAX_NODES // MAX_DEPTH - 1, MAX_DEPTH - 2), (60, 3)])
-def test_the_heaviest_federated_question_is_answered(runtime: Runtime, width: int, depth: int) -> None:
-    assert answer(runtime, builders.caller(Role.FEDERATION), _tree(width, depth)) == {"collections": []}
+WIDEST = MOST_VALUES * len(LEAVES)
+
+
+@pytest.mark.parametrize(
+    ("width", "depth", "bars"),
+    [
+        (WIDEST, 0, 1),
+        (WIDEST, 1, 2),
+        (MAX_NODES // MAX_DEPTH - 1, MAX_DEPTH - 2, 1),
+        (MAX_NODES // MAX_DEPTH - 2, MAX_DEPTH - 2, MOST_BARS),
+        (MAX_NODES // MOST_BARS - 2, MOST_BARS - 1, MOST_BARS),
+    ],
+)
+def test_the_heaviest_federated_question_is_answered(runtime: Runtime, width: int, depth: int, bars: int) -> None:
+    assert answer(runtime, builders.caller(Role.FEDERATION), _tree(width, depth, bars)) == {"collections": []}

@@ -22,7 +22,7 @@ PUSHED = ("mr/emri_small.dcm", "mr/qin_prostate_adc/000000.dcm", "mr/qin_prostat
 
 @dataclass
 class Site:
-    """A running Accord with data in it. LIVER may be downloaded, OPEN only be processed inside and previewed."""
+    """A running Accord with data in it. LIVER may be downloaded by permit, OPEN only be processed inside and previewed."""
 
     name: str
     accord: Accord
@@ -43,11 +43,12 @@ def governance(node: str) -> list[list[str]]:
         "party add clinic --name Clinic --role provider",
         "party add university --name University --role user",
         "party add centre --name Centre --role operator",
-        f"agreement add DSA-LIVER {common} --actions query,process,export --visibility full",
+        f"agreement add DSA-LIVER {common} --class conditional --actions query,process,export --visibility full",
         f"agreement add DSA-OPEN {common} --actions query,process --visibility preview",
         *(f"agreement {verb} DSA-{alias}" for alias in ("LIVER", "OPEN") for verb in ("propose", "activate")),
         "dataset add LIVER --agreement DSA-LIVER --title Liver",
         "dataset add OPEN --agreement DSA-OPEN --title Open",
+        "permit add LIVER --party university --export",
         "sender add LIVER --aet STORESCU --from 127.0.0.1/32",
         "sender attest LIVER --aet STORESCU --person Dr.Attest --on 2026-11-01",
     ]

@@ -188,6 +188,9 @@ def test_the_looking_commands_say_what_is_so(embedded):
     told = accord.command("explain", embedded.liver, "--as", "researcher", "--purpose", "AIRESEARCH").stdout
     assert "in dataset LIVER of hospital, on node central (linked)" in told
     assert "export    yes  permitted" in told
+    training = accord.command("explain", embedded.liver, "--as", "researcher", "--purpose", "AITRAIN").stdout
+    assert "view      yes  permitted" in training
+    assert "export    no   export-in-training" in training
     assert "deposit   no   role" in told
     assert "[agreement DSA-LIVER@" in told
     assert "terms 1.0.0]" in told

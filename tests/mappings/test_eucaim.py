@@ -5,10 +5,11 @@ from math import inf, nan
 
 import pytest
 
-from mappings.eucaim import BODY_PARTS, CRITERIA, MAX_NODES, Collection, collection_id, encoded, read_ast, to_reply
+from consent.disclosure import MOST_BARS, MOST_VALUES
+from mappings.eucaim import BODY_PARTS, CRITERIA, MAX_NODES, Collection, Found, bars, collection_id, encoded, read_ast, to_reply
 from mappings.failures import Invalid
 from mappings.fields import FIELDS
-from mappings.query import EVERYTHING, MOST_VALUES, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf
+from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf
 
 SEX, AGE, MODALITY, PART, MAKER = "SNOMEDCT263495000", "SNOMEDCT423493009", "RID10311", "SNOMEDCT123037004", "C25392"
 
@@ -46,17 +47,92 @@ def test_depth_and_nodes_are_bounded():
     deep: dict[str, object] = {"operand": "OR", "children": []}
     for _ in range(1000):
         deep = {"operand": "OR", "children": [deep]}
-    many = {"operand": "OR", "children": [leaf(MODALITY, "EQUALS", "RID10312")] * MAX_NODES}
+    one = {"operand": "OR", "children": [leaf(MODALITY, "EQUALS", "RID10312")] * 9}
+    many = {"operand": "AND", "children": [one] * (MAX_NODES // 10 + 1)}
     for ast in (deep, many):
         with pytest.raises(Invalid) as failure:
             read_ast(ast)
         assert failure.value.code == "ast-too-large"
 
 
-def test_a_list_has_as_many_values_as_any_question():
-    with pytest.raises(Invalid) as failure:
-        read_ast(leaf(MODALITY, "IN", ["RID10312"] * (MOST_VALUES + 1)))
-    assert failure.value.code == "too-many"
+@pytest.mark.parametrize("operand", ["AND", "OR"])
+@pytest.mark.parametrize("value", ["RID10312", "unknown"])
+def test_a_criterion_has_twenty_values_at_most(operand, value):
+    def asks(*counts):
+        return {"operand": operand, "children": [leaf(MODALITY, "IN", [value] * count) for count in counts]}
+
+    for allowed in (leaf(MODALITY, "IN", [value] * MOST_VALUES), asks(MOST_VALUES - 1, 1), asks(*[1] * MOST_VALUES)):
+        read_ast({"operand": "AND", "children": [allowed, leaf(AGE, "EQUALS", 50)]})
+    for more in (leaf(MODALITY, "IN", [value] * (MOST_VALUES + 1)), asks(MOST_VALUES, 1), asks(*[1] * (MOST_VALUES + 1))):
+        with pytest.raises(Invalid) as failure:
+            read_ast(more)
+        assert failure.value.code == "too-many"
+
+
+def some(*children):
+    return {"operand": "OR", "children": list(children)}
+
+
+def every(*children):
+    return {"operand": "AND", "children": list(children)}
+
+
+CT, MR, WOMEN, OLD, HEAD = (
+    leaf(MODALITY, "EQUALS", "RID10321"),
+    leaf(MODALITY, "EQUALS", "RID10312"),
+    leaf(SEX, "EQUALS", "SNOMEDCT248152002"),
+    leaf(AGE, "BETWEEN", {"min": 60, "max": 0}),
+    leaf(PART, "EQUALS", "SNOMEDCT69536005"),
+)
+
+
+@pytest.mark.parametrize(
+    ("ast", "count"),
+    [
+        (some(), 1),
+        (CT, 1),
+        (some(CT, MR), 1),
+        (some(CT, some(MR), leaf(MODALITY, "NOT_EQUALS", "RID10337")), 1),
+        (every(some(CT, MR), some(WOMEN), some(OLD)), 1),
+        (some(every(some(CT, MR), some(OLD))), 1),
+        (some(CT, leaf("K", "EQUALS", "unknown"), leaf("L", "EQUALS", "unknown")), 1),
+        (some(CT, WOMEN), 2),
+        (some(every(CT), every(MR)), 2),
+        (some(some(CT, WOMEN), some(OLD, HEAD)), 4),
+        (every(some(CT, WOMEN), some(OLD, HEAD)), 4),
+        (some(every(CT, WOMEN), every(MR, OLD), HEAD, every(WOMEN, OLD)), 4),
+        (some(every(CT, WOMEN), every(MR, OLD), HEAD, every(WOMEN, OLD), every(WOMEN, HEAD)), 5),
+        (every(some(CT, WOMEN), some(OLD, HEAD), some(MR, OLD)), 8),
+        (every(*[some(CT, WOMEN)] * 10), 1024),
+    ],
+)
+def test_a_question_has_four_bars_at_most_however_it_nests(ast, count):
+    if count > MOST_BARS:
+        with pytest.raises(Invalid) as failure:
+            read_ast(ast)
+        assert failure.value.code == "too-many-bars"
+    else:
+        assert bars(where(ast)) == count
+
+
+@pytest.mark.parametrize(
+    ("kind", "value", "condition"),
+    [
+        ("BETWEEN", {"min": 43, "max": 57}, Between("age", 40, 59)),
+        ("BETWEEN", {"min": 40, "max": 49}, Between("age", 40, 49)),
+        ("BETWEEN", {"min": 45, "max": 0}, Between("age", 40, None)),
+        ("BETWEEN", {"min": 0, "max": 70}, Between("age", 0, 79)),
+        ("BETWEEN", {"min": 57, "max": 43}, Between("age", 57, 43)),
+        ("EQUALS", 45, Between("age", 40, 49)),
+        ("EQUALS", 45.5, Between("age", 46, 45)),
+        ("NOT_EQUALS", 45, Not(Between("age", 40, 49))),
+        ("LOWER_THAN", 40, Between("age", None, 39)),
+        ("LOWER_THAN", 41, Between("age", None, 49)),
+        ("GREATER_THAN", 45, Between("age", 40, None)),
+    ],
+)
+def test_where_counts_are_not_exact_ages_are_asked_for_in_decades(kind, value, condition):
+    assert read_ast(leaf(AGE, kind, value), 10)[0].where == condition
 
 
 @pytest.mark.parametrize(
@@ -100,7 +176,7 @@ def test_an_unknown_value_beside_a_known_one_is_named_and_adds_nothing():
 def test_only_codes_are_named_and_no_more_than_twenty():
     texts = ["Jane Doe", "x\ny", "", "é", "a" * 65]
     assert read_ast({"operand": "OR", "children": [leaf(t, "EQUALS", t) for t in texts]})[1] == ("key (no code)",) * 5
-    assert len(read_ast({"operand": "OR", "children": [leaf("K", "EQUALS", "v")] * 50})[1]) == 20
+    assert len(read_ast({"operand": "OR", "children": [leaf(f"K{n}", "EQUALS", "v") for n in range(50)]})[1]) == 20
 
 
 @pytest.mark.parametrize("operand", ["OR", "AND"])
@@ -187,7 +263,7 @@ def test_every_body_part_is_a_code_string():
     assert all(part == part.upper() and len(part) <= 16 for parts in BODY_PARTS.values() for part in parts)
 
 
-BREAST = Collection("b1", "Brust É", "…", 12, 7, 40, 71, ("F", "U"), ("MG", "MR"), ("BREAST", "TDM Abdomen / PE"))
+BREAST = Collection("b1", "Brust É", "…", Found(12, 7, 40, 71, ("F", "U"), ("MG", "MR"), ("BREAST", "TDM Abdomen / PE")))
 
 
 def test_every_member_the_explorer_needs_is_there_and_counts_are_numbers():
@@ -210,7 +286,7 @@ def test_every_member_the_explorer_needs_is_there_and_counts_are_numbers():
 
 
 def test_nothing_known_leaves_members_empty_not_absent():
-    bare = Collection("b1", "", "", 10, 10, None, None, (), (), ())
+    bare = Collection("b1", "", "", Found(10, 10, None, None, (), (), ()))
     (member,) = json.loads(encoded(to_reply([bare])))["collections"]
     assert member["age_range"] == {"min": None, "max": None}
     assert member["gender"] == member["modality"] == member["body_parts"] == []

@@ -9,20 +9,23 @@ from io import BytesIO
 
 import pytest
 from flask import Flask
-from sqlalchemy import func, select
+from sqlalchemy import Connection, func, select
 
 from adapters.sql import index, tables
 from adapters.sql.access import recent
-from consent.subject import FEDERATION
+from consent import disclosure
+from consent.disclosure import MOST_BARS, MOST_VALUES
+from consent.subject import FEDERATION, federation
 from mappings.dicom.header import Header
-from mappings.eucaim import MAX_NODES
+from mappings.failures import Full
 from server.usecases import federate
 from server.usecases.agreement import move_agreement
 from server.usecases.dataset import set_dataset
 from server.usecases.identify import identify
 from server.usecases.node import move_node
 from server.usecases.runtime import Caller, Runtime
-from server.web import context, errors, federation
+from server.web import context, errors
+from server.web import federation as federated
 from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
 
@@ -54,27 +57,38 @@ def runtime(made) -> Runtime:
 def client(runtime: Runtime):
     app = Flask("test")
     context.install(app, runtime, partial(identify, runtime), Bulkheads(dict.fromkeys(Bulkhead, 1)))
-    errors.install(app, federation.door())
+    errors.install(app, federated.door())
     return app.test_client()
 
 
-def study(
-    runtime: Runtime, alias: str, patient: str, *series: tuple[str, ...], sex: str | None = "F", age: int | None = 50
-) -> None:
+def study(runtime: Runtime, alias: str, patient: str, *series: tuple[str, ...], **more: object) -> None:
     """A study in the index, straight to its rows: ingest has its own tests."""
+    with runtime.store.write(durable=False) as connection:
+        add_study(connection, runtime, alias, patient, *series, **more)
+
+
+def add_study(
+    connection: Connection,
+    runtime: Runtime,
+    alias: str,
+    patient: str,
+    *series: tuple[str, ...],
+    sex: str | None = "F",
+    age: int | None = 50,
+) -> None:
+    """The same in a transaction."""
     empty = dict.fromkeys(f.name for f in fields(Header))
-    with runtime.store.write() as connection:
-        dataset, party = connection.execute(
-            select(tables.dataset.c.id, tables.agreement.c.party).join(tables.agreement).where(tables.dataset.c.alias == alias)
-        ).one()
-        uid = f"1.2.{connection.execute(select(func.count()).select_from(tables.study)).scalar_one() + 1}"
-        for number, (modality, part, maker) in enumerate(series or (SERIES,)):
-            known = {"modality": modality, "body_part_examined": part, "manufacturer": maker, "patient_id": patient}
-            ids = {"study_instance_uid": uid, "series_instance_uid": f"{uid}.{number}"}
-            header = Header(**(empty | known | ids | {"patient_sex": sex, "age_years": age}))
-            patient_row = index._patient(connection, header, party, "hospital-a")
-            study_row = index._study(connection, header, dataset, patient_row, runtime.clock())[0]
-            index._series(connection, header, study_row)
+    dataset, party = connection.execute(
+        select(tables.dataset.c.id, tables.agreement.c.party).join(tables.agreement).where(tables.dataset.c.alias == alias)
+    ).one()
+    uid = f"1.2.{connection.execute(select(func.count()).select_from(tables.study)).scalar_one() + 1}"
+    for number, (modality, part, maker) in enumerate(series or (SERIES,)):
+        known = {"modality": modality, "body_part_examined": part, "manufacturer": maker, "patient_id": patient}
+        ids = {"study_instance_uid": uid, "series_instance_uid": f"{uid}.{number}"}
+        header = Header(**(empty | known | ids | {"patient_sex": sex, "age_years": age}))
+        patient_row = index._patient(connection, header, party, "hospital-a")
+        study_row = index._study(connection, header, dataset, patient_row, runtime.clock())[0]
+        index._series(connection, header, study_row)
 
 
 def leaf(key: str, kind: str, value: object) -> dict[str, object]:
@@ -87,6 +101,10 @@ def every(*children: object) -> dict[str, object]:
 
 def some(*children: object) -> dict[str, object]:
     return {"operand": "OR", "children": list(children)}
+
+
+BARS = tuple(leaf(AGE, "EQUALS", age) for age in range(MOST_BARS + 1))
+"""Alternatives, one more than there may be."""
 
 
 def found(runtime: Runtime, ast: object) -> list[dict[str, object]]:
@@ -137,6 +155,8 @@ def test_a_secret_is_compared_as_bytes(made):
         (b'{"ast":null}', "application/json", 422),
         (b'{"ast":{"operand":"OR"}}', "application/json", 422),
         (b'{"ast":' + b'{"operand":"OR","children":[' * 40 + b"]}" * 40 + b"}", "application/json", 422),
+        (b'{"ast":{"key":"RID10311","type":"IN","value":[' + b"1," * MOST_VALUES + b"1]}}", "application/json", 422),
+        (json.dumps({"ast": some(*map(every, BARS))}).encode(), "application/json", 422),
     ],
 )
 def test_what_is_no_question_has_its_own_status(runtime, body, media_type, status):
@@ -213,8 +233,9 @@ def test_two_bars_are_alternatives(runtime):
 def test_the_largest_question_is_answered(runtime):
     builders.seed(runtime)
     study(runtime, "LUNG", "p1", ("CT", "LUNG", "GE MEDICAL SYSTEMS"))
-    makers = [leaf(MAKER, "NOT_EQUALS", "birnlex_12833")] * (MAX_NODES - 2) + [leaf(MAKER, "EQUALS", "birnlex_12833")]
-    assert studies(runtime, some(*makers)) == 1
+    makers = [leaf(MAKER, "NOT_EQUALS", "birnlex_12833")] * (MOST_VALUES - 1) + [leaf(MAKER, "EQUALS", "birnlex_12833")]
+    one = every(some(*makers), some(leaf(MODALITY, "IN", ["RID10321"] * MOST_VALUES)))
+    assert studies(runtime, some(*[one] * MOST_BARS)) == 1
     assert studies(runtime, every(*makers)) == 0
 
 
@@ -268,6 +289,13 @@ def test_only_what_is_listed_active_and_linked_is_told(runtime):
     assert found(runtime, EVERYTHING) == []
 
 
+@pytest.fixture
+def quiet(monkeypatch):
+    """Counts are told without noise."""
+    monkeypatch.setattr(disclosure, "noise", lambda *_: 0)
+
+
+@pytest.mark.usefixtures("quiet")
 @pytest.mark.parametrize(("subjects", "told"), [(9, None), (10, 10), (19, 10), (20, 20)])
 def test_few_subjects_are_not_told_and_counts_round_down_to_tens(made, subjects, told):
     runtime = made(min_subjects=10)
@@ -301,10 +329,12 @@ def test_an_answered_question_is_recorded(runtime):
     runtime.accesses.flush()
     with runtime.store.read() as connection:
         (row,) = recent(connection)
-    assert (row.subject, row.action, row.target, row.status, row.count) == ("federation", "discover", "eucaimSearch", 200, 1)
+    said = ("federation:eucaim", "discover", "eucaimSearch", 200, 1)
+    assert (row.subject, row.action, row.target, row.status, row.count) == said
     assert row.request
 
 
+@pytest.mark.usefixtures("quiet")
 def test_one_subject_joined_to_a_crowd_is_not_read_off_its_words_or_age(made):
     runtime = made(min_subjects=10)
     builders.seed(runtime)
@@ -316,3 +346,199 @@ def test_one_subject_joined_to_a_crowd_is_not_read_off_its_words_or_age(made):
     (told,) = found(runtime, some(leaf("RID10311", "EQUALS", "RID10312"), alone))
     assert (told["gender"], told["modality"], told["body_parts"]) == (["Male"], ["MR"], ["HEAD"])
     assert told["age_range"] == {"min": 40, "max": 40}
+
+
+# What may be asked, and how often
+
+
+def crowd(runtime: Runtime, alias: str = "LUNG", start: int = 0, count: int = 40, modality: str = "CT") -> None:
+    with runtime.store.write(durable=False) as connection:
+        for number in range(start, start + count):
+            of = {"sex": "FM"[number % 2], "age": 40 + number % 20}
+            add_study(connection, runtime, alias, f"p{number}", (modality, "LUNG", "SIEMENS"), **of)
+
+
+def told(runtime: Runtime, ast: object, who: str = "eucaim") -> dict[str, object]:
+    """Dataset → how many subjects, as one caller is told."""
+    answered = federate.answer(runtime, Caller(federation(who)), ast)["collections"]
+    return {c["id"]: c["subjects_count"] for c in answered}
+
+
+def full(**_: object):
+    """For a store that can't write, and so shows that nothing was counted anew: what is counted is kept."""
+    raise Full("storage-full", "The disk is full.")
+
+
+def spent(runtime: Runtime) -> dict[str, int]:
+    with runtime.store.read() as connection:
+        b = tables.question_budget.c
+        return dict(connection.execute(select(b.caller, func.sum(b.spent)).group_by(b.caller)).all())
+
+
+WOMEN, MEN = leaf(SEX, "EQUALS", "SNOMEDCT248152002"), leaf(SEX, "EQUALS", "SNOMEDCT248153007")
+FORTIES, FIFTIES = (leaf(AGE, "BETWEEN", {"min": low, "max": low + 9}) for low in (40, 50))
+
+
+def test_a_question_asked_again_is_answered_as_before_and_costs_nothing(made, monkeypatch):
+    runtime = made(min_subjects=10)
+    builders.seed(runtime)
+    crowd(runtime, count=100)
+    first = found(runtime, some(WOMEN, every(MEN, FORTIES)))
+    crowd(runtime, start=100, count=100)
+    again = leaf(AGE, "BETWEEN", {"min": 42, "max": 47})
+    monkeypatch.setattr(runtime.store, "write", full)
+    for same in (some(WOMEN, every(MEN, FORTIES)), some(every(again, MEN), some(WOMEN), WOMEN)):
+        assert found(runtime, same) == first
+    assert spent(runtime) == {"federation:eucaim": 1}
+
+
+@pytest.mark.usefixtures("quiet")
+def test_above_the_budget_a_dataset_is_left_out_until_the_period_is_over_whatever_comes(made, caplog, monkeypatch):
+    runtime = made(min_subjects=10, budget_questions=2, budget_days=30)
+    builders.seed(runtime)
+    crowd(runtime)
+    assert [told(runtime, ast) for ast in (WOMEN, MEN)] == [{"LUNG": 20}] * 2
+    assert "question budget spent" not in caplog.text
+    with monkeypatch.context() as patched:
+        patched.setattr(runtime.store, "write", full)
+        assert told(runtime, FORTIES) == {}
+    said = [json.loads(line) for line in caplog.text.splitlines()]
+    assert [line["caller"] for line in said if line["message"] == "question budget spent"] == ["federation:eucaim"]
+    crowd(runtime, start=40)
+    assert (told(runtime, FORTIES), told(runtime, WOMEN)) == ({}, {"LUNG": 20})
+    said, left_out = federate.budget(runtime)
+    assert said.startswith("Each caller of eucaimSearch has 2 distinct questions about a dataset until 20")
+    assert "most asked: 2 by federation:eucaim" in said
+    assert left_out.startswith("federation:eucaim has asked all it may about LUNG, which is left out until ")
+    runtime.clock.on(30 * 86400)
+    assert (told(runtime, FORTIES), told(runtime, WOMEN)) == ({"LUNG": 40}, {"LUNG": 40})
+    assert spent(runtime) == {"federation:eucaim": 4}
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_dataset_has_a_budget_of_its_own(made):
+    runtime = made(min_subjects=10, budget_questions=1)
+    builders.seed(runtime)
+    crowd(runtime)
+    assert told(runtime, WOMEN) == {"LUNG": 20}
+    builders.seed(runtime, alias="BREAST", provider="hospital-b")
+    crowd(runtime, "BREAST", start=40)
+    assert told(runtime, MEN) == {"BREAST": 20}
+    assert told(runtime, WOMEN) == {"LUNG": 20}
+
+
+@pytest.mark.usefixtures("quiet")
+def test_no_caller_spends_anothers_budget(made):
+    runtime = made(min_subjects=10, budget_questions=1, federation_callers="biobank Secret b")
+    builders.seed(runtime)
+    crowd(runtime)
+
+    def ask(secret: str, ast: object) -> int:
+        answer = post(runtime, json.dumps({"ast": ast}).encode(), Authorization=secret)
+        return len(answer.json["collections"])
+
+    assert [ask(SECRET, ast) for ast in (WOMEN, MEN, WOMEN)] == [1, 0, 1]
+    assert [ask("Secret b", ast) for ast in (MEN, WOMEN, MEN)] == [1, 0, 1]
+    assert spent(runtime) == {"federation:eucaim": 1, "federation:biobank": 1}
+    runtime.accesses.flush()
+    with runtime.store.read() as connection:
+        assert {row.subject for row in recent(connection)} == {"federation:eucaim", "federation:biobank"}
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_stop_binds_answers_that_are_kept_too(made):
+    runtime = made(min_subjects=10)
+    builders.seed(runtime)
+    crowd(runtime)
+    assert told(runtime, WOMEN) == {"LUNG": 20}
+    move_agreement(runtime, builders.ACTOR, "DSA-LUNG", "suspend")
+    assert told(runtime, WOMEN) == {}
+    move_agreement(runtime, builders.ACTOR, "DSA-LUNG", "resume")
+    assert told(runtime, WOMEN) == {"LUNG": 20}
+    assert spent(runtime) == {"federation:eucaim": 1}
+
+
+def test_what_can_not_be_paid_is_not_told(made, monkeypatch):
+    runtime = made(min_subjects=10)
+    builders.seed(runtime)
+    crowd(runtime)
+
+    monkeypatch.setattr(runtime.store, "write", full)
+    answer = post(runtime)
+    assert answer.status_code == 507
+    assert b"subjects_count" not in answer.data
+    assert spent(runtime) == {}
+
+
+def test_that_nothing_is_told_costs_as_much_as_a_count(made):
+    runtime = made(min_subjects=10)
+    builders.seed(runtime)
+    crowd(runtime)
+    assert told(runtime, leaf(AGE, "EQUALS", 99)) == {}
+    study(runtime, "LUNG", "alone", age=12)
+    assert told(runtime, leaf(AGE, "EQUALS", 12)) == {}
+    assert spent(runtime) == {"federation:eucaim": 2}
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_dataset_too_small_to_tell_of_is_not_asked_and_is_told_of_once_it_has_grown(made, caplog):
+    runtime = made(min_subjects=10)
+    builders.seed(runtime)
+    assert told(runtime, EVERYTHING) == {}
+    crowd(runtime, count=9)
+    assert (told(runtime, EVERYTHING), spent(runtime)) == ({}, {})
+    assert "question budget spent" not in caplog.text
+    crowd(runtime, start=9, count=31)
+    assert told(runtime, EVERYTHING) == {"LUNG": 40}
+
+
+def test_exact_counts_have_no_noise_no_decades_and_no_budget(made):
+    runtime = made(min_subjects=1, budget_questions=1)
+    builders.seed(runtime)
+    crowd(runtime)
+    assert told(runtime, leaf(AGE, "EQUALS", 43)) == {"LUNG": 2}
+    crowd(runtime, start=40)
+    assert [told(runtime, ast) for ast in (leaf(AGE, "EQUALS", 43), WOMEN, MEN)] == [{"LUNG": 4}, {"LUNG": 40}, {"LUNG": 40}]
+    assert (spent(runtime), federate.budget(runtime)) == ({}, [])
+
+
+def test_the_same_people_have_the_same_noise_in_whatever_words(made):
+    runtime = made(min_subjects=10)
+    builders.seed(runtime)
+    crowd(runtime, count=200)
+    said = (
+        WOMEN,
+        leaf(SEX, "NOT_EQUALS", "SNOMEDCT248153007"),
+        every(WOMEN, some(FORTIES, FIFTIES)),
+        some(WOMEN, every(WOMEN, FORTIES)),
+    )
+    counted = [told(runtime, ast) for ast in said]
+    assert counted == counted[:1] * len(said)
+    assert spent(runtime) == {"federation:eucaim": len(said)}
+
+
+def test_each_installation_has_a_key_of_its_own_and_keeps_it(tmp_path):
+    one, other, again = (builders.runtime(tmp_path / name) for name in ("a", "b", "a"))
+    assert one.noise_key == again.noise_key != other.noise_key
+    assert len(one.noise_key) == 32
+    assert (one.settings.data_dir / "noise.key").stat().st_mode & 0o077 == 0
+    assert one.noise_key.hex() not in repr(one)
+    for runtime in (one, other, again):
+        runtime.close()
+
+
+def test_an_answer_describes_the_dataset_and_not_who_was_asked_for(made):
+    runtime = made(min_subjects=10)
+    builders.seed(runtime)
+    crowd(runtime, count=200)
+    study(runtime, "LUNG", "alone", ("MR", "HEAD", "GE"), sex="O", age=12)
+    (told_of,) = found(runtime, WOMEN)
+    assert (told_of["gender"], told_of["modality"], told_of["body_parts"]) == (["Female", "Male"], ["CT"], ["LUNG"])
+    assert told_of["age_range"] == {"min": 40, "max": 50}
+    crowd(runtime, "LUNG", 200, 40, modality="MR")
+    (later,) = found(runtime, FORTIES)
+    assert {k: later[k] for k in ("gender", "modality", "age_range")} == {
+        k: told_of[k] for k in ("gender", "modality", "age_range")
+    }
+    runtime.clock.on(90 * 86400)
+    assert found(runtime, FORTIES)[0]["modality"] == ["CT", "MR"]

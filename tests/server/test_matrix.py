@@ -179,7 +179,8 @@ def may(who: Who, action: Action, *, agreed: bool = True) -> bool:
     """The matrix alone, for the dataset LUNG of hospital-a, listed, under an agreement that agreed to all (or to nothing)."""
     if action is A.EXPORT and who.role is Role.INSIDE:
         action = A.PROCESS
-    reaches = {Reach.ALL: True, Reach.LISTED: True, Reach.OWN: who.party == "hospital-a", Reach.AGREED: agreed}
+    always, may_agree = dict.fromkeys((Reach.ALL, Reach.LISTED), True), dict.fromkeys((Reach.AGREED, Reach.PERMITTED), agreed)
+    reaches = always | may_agree | {Reach.OWN: who.party == "hospital-a"}
     return reaches.get(MATRIX[who.role].get(action), False)
 
 
@@ -323,7 +324,7 @@ def test_visibility_preview_gives_a_small_jpeg_and_nothing_more(tmp_path, signin
 
 
 def test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over(tmp_path, signing):
-    house = build(tmp_path, signing, access_class="conditional")
+    house = build(tmp_path, signing, permitted=False)
     metadata = f"/dicom-web/studies/{house.study}/metadata"
 
     def ask():
@@ -342,6 +343,25 @@ def test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over(tmp_pa
     assert ask() == (200, "")
     revoke_permit(house.runtime, builders.ACTOR, "LUNG", "university")
     assert ask() == (403, "permit-needed")
+    house.runtime.close()
+
+
+def test_in_the_course_of_training_nothing_leaves(tmp_path, signing):
+    house = build(tmp_path, signing, permitted=False, purposes=("AIRESEARCH", "AITRAIN"))
+    study = f"/dicom-web/studies/{house.study}"
+
+    def ask(purpose):
+        response = house.ask("GET", study, replace(CALLERS["user"], purpose=purpose))
+        return response.json["title"] if response.status_code == 403 else response.status_code
+
+    assert [ask(p) for p in ("AIRESEARCH", "AITRAIN")] == ["permit-needed", "permit-needed"]
+    add_permit(house.runtime, builders.ACTOR, "LUNG", "university")
+    assert [ask(p) for p in ("AIRESEARCH", "AITRAIN")] == ["export-not-permitted", "export-in-training"]
+    add_permit(house.runtime, builders.ACTOR, "LUNG", "university", export=True)
+    assert [ask(p) for p in ("AIRESEARCH", "AITRAIN")] == [200, "export-in-training"]
+    assert house.ask("GET", study, replace(CALLERS["inside"], purpose="AITRAIN")).status_code == 200
+    revoke_permit(house.runtime, builders.ACTOR, "LUNG", "university")
+    assert ask("AIRESEARCH") == "permit-needed"
     house.runtime.close()
 
 

@@ -56,7 +56,12 @@ AGREEMENTS = {
 }
 """Alias → provider, node, terms, moves; three move again when something rests under them."""
 CONDITIONS = {
-    "LUNG": {"actions": ("query", "process", "export"), "visibility": "full", "purposes": ("AIRESEARCH", "AITRAIN")},
+    "LUNG": {
+        "access_class": "conditional",
+        "actions": ("query", "process", "export"),
+        "visibility": "full",
+        "purposes": ("AIRESEARCH", "AITRAIN"),
+    },
     "BREAST": {"access_class": "conditional", "visibility": "preview", "ends": datetime(2028, 1, 1, tzinfo=UTC)},
     "QUIET": {"listed": False},
     "PLAN": {"listed": False, "access_class": "conditional"},
@@ -116,6 +121,7 @@ def govern(runtime: Runtime, jwks: dict[str, object]) -> None:
         add_client(runtime, ACTOR, client, **links, purposes=purposes, scopes=EVERY, jwks=jwks)
     set_client(runtime, ACTOR, "former", enabled=False)
     add_permit(runtime, ACTOR, "BREAST", "university", datetime(2027, 6, 1, tzinfo=UTC))
+    add_permit(runtime, ACTOR, "LUNG", "university", export=True)
     add_permit(runtime, ACTOR, "BREAST", "elsewhere")
     revoke_permit(runtime, ACTOR, "BREAST", "elsewhere")
 

@@ -28,6 +28,8 @@ from tests.upgrade.facts import FACTS, STUDY, caller
 from tests.upgrade.freeze import thaw, told
 
 FROZEN = sorted(path.with_suffix("") for path in Path(__file__).parent.glob("*.json"))
+NARROWED = {("researcher", "LUNG"): "export-unconditional", ("compute", "LUNG"): "export-in-training"}
+"""(client, dataset) that was exported until permits named it, and the rule that refuses it now; what was ticked stays ticked."""
 LIVER = "1.2.392.200103.20080913.113635.0.2009.6.22.21.43.10.22941.1"
 
 
@@ -65,6 +67,10 @@ def test_its_schema_is_what_the_tables_say(world):
 def test_it_tells_what_it_told(world, frozen):
     """Governance, decisions, searches, reports, provenance, and a ledger that verifies."""
     facts = told(frozen)["facts"]
+    for (client, alias), rule in NARROWED.items():
+        rules = facts["decisions"][client][alias]
+        rules["export"] = rule if frozen.name < "0010" else rules["export"]
+        assert "export" in facts["datasets"][alias][-2][2]
     assert {name: fact(world) for name, fact in FACTS.items()} == facts
 
 
@@ -93,7 +99,7 @@ def test_its_stop_is_lifted_by_the_repository_which_set_it(world):
 
 
 def test_its_objects_are_given_out_to_the_byte(world):
-    asking = caller(world, "researcher")
+    asking = caller(world, "compute", inside=True)
     for study, count in ((LIVER, 3), (STUDY, 3)):
         sent = deliver(world, asking, Wanted(study), len)
         assert [sha256(b"".join(file)).hexdigest() for _, file in sent] == [located.place for located in sent.objects]

@@ -138,16 +138,23 @@ def test_what_was_done_to_a_node_is_kept(built):
 
 # --- a stop binds the next statement, everywhere
 
-EVERYTHING = {"actions": ("query", "process", "export")}
+EVERYTHING = {"access_class": "conditional", "actions": ("query", "process", "export")}
 WANTED = Wanted("1.2.3", "1.2.3.1", "1.2.3.1.1")
 USER = builders.caller()
+
+
+def permissive(runtime, **agreement):
+    """An agreement that permits everything, and a permit that names export."""
+    builders.seed(runtime, **EVERYTHING, **agreement)
+    add_party(runtime, ACTOR, "university", "U", "user")
+    add_permit(runtime, ACTOR, "LUNG", "university", export=True)
 
 
 @pytest.fixture
 def shared(tmp_path, clock):
     """A runtime whose agreement permits everything, with one study of two images."""
     runtime = builders.runtime(tmp_path, clock=clock)
-    builders.seed(runtime, **EVERYTHING)
+    permissive(runtime)
     batch = builders.batch(runtime)
     for n in (1, 2):
         take(runtime, batch, "a", made(f"1.2.3.1.{n}"))
@@ -238,7 +245,7 @@ def test_a_stop_reaches_another_process_that_keeps_facts(shared, tmp_path, clock
 
 def test_an_agreement_that_ends_stops_by_itself(tmp_path, clock):
     runtime = builders.runtime(tmp_path, clock=clock)
-    builders.seed(runtime, ends=clock().replace(day=23), **EVERYTHING)
+    permissive(runtime, ends=clock().replace(day=23))
     take(runtime, builders.batch(runtime), "a", made())
     assert len(search.fragments(runtime, USER, Query(Level.STUDY))) == 1
     clock.on(86_400)
@@ -248,7 +255,7 @@ def test_an_agreement_that_ends_stops_by_itself(tmp_path, clock):
 
 def test_a_revoked_permit_binds_the_next_statement(tmp_path, clock):
     runtime = builders.runtime(tmp_path, clock=clock)
-    builders.seed(runtime, access_class="conditional", **EVERYTHING)
+    builders.seed(runtime, **EVERYTHING)
     add_party(runtime, ACTOR, "university", "U", "user")
     take(runtime, builders.batch(runtime), "a", made())
     seen = []

@@ -64,7 +64,7 @@ def test_a_shared_secret_proves_the_federation_where_one_is_configured(built):
     with pytest.raises(NotFound):
         identify(built, SharedSecret(b"", ""))
     runtime = replace(built, settings=structs.replace(built.settings, federation_secret="Bearer of é"))
-    assert identify(runtime, SharedSecret("Bearer of é".encode(), "")).subject is FEDERATION
+    assert identify(runtime, SharedSecret("Bearer of é".encode(), "")).subject == FEDERATION
     for header in (b"", b"Bearer of e", b"Bearer"):
         with pytest.raises(Unauthenticated):
             identify(runtime, SharedSecret(header, ""))
@@ -78,7 +78,18 @@ def test_a_shared_secret_is_not_guessed_for_ever(built):
             identify(runtime, SharedSecret(b"guess", "192.0.2.7"))
         codes.append(refused.value.code)
     assert codes == ["federation-secret"] * FAILURES + ["throttled"]
-    assert identify(runtime, SharedSecret("Bearer of é".encode(), "192.0.2.8")).subject is FEDERATION
+    assert identify(runtime, SharedSecret("Bearer of é".encode(), "192.0.2.8")).subject == FEDERATION
+
+
+def test_each_secret_proves_the_caller_it_belongs_to(built):
+    callers = {"federation_secret": "Secret a", "federation_callers": "biobank Secret b\nother Secret c"}
+    runtime = replace(built, settings=structs.replace(built.settings, **callers))
+    proven = [identify(runtime, SharedSecret(f"Secret {x}".encode(), "")).subject for x in "abc"]
+    assert [subject.id for subject in proven] == ["federation:eucaim", "federation:biobank", "federation:other"]
+    assert {subject.role for subject in proven} == {Role.FEDERATION}
+    for header in (b"Secret d", b"biobank Secret b", b"Secret b\nother Secret c"):
+        with pytest.raises(Unauthenticated):
+            identify(runtime, SharedSecret(header, ""))
 
 
 def test_a_door_without_keys_takes_no_token(built):

@@ -117,10 +117,11 @@ def permit() -> None:
 @click.argument("dataset")
 @click.option("--party", required=True)
 @click.option("--ends", type=date, metavar="DATE")
+@click.option("--export", is_flag=True, help="it may take it out for AIRESEARCH, where the provider agreed to that")
 @as_operator
-def _add_permit(runtime: Runtime, actor: str, dataset: str, party: str, ends: datetime | None) -> None:
+def _add_permit(runtime: Runtime, actor: str, dataset: str, party: str, ends: datetime | None, *, export: bool) -> None:
     """Permit an organisation the use of a dataset."""
-    add_permit(runtime, actor, dataset, party, ends)
+    add_permit(runtime, actor, dataset, party, ends, export=export)
 
 
 @permit.command("revoke")
@@ -136,5 +137,5 @@ def _revoke_permit(runtime: Runtime, actor: str, dataset: str, party: str) -> No
 @with_runtime
 def _list_permits(runtime: Runtime) -> None:
     """Every permit."""
-    rows = ((alias, p.party, p.starts, p.ends, revoked) for alias, p, revoked in list_permits(runtime))
-    print_rows(("dataset", "party", "starts", "ends", "revoked"), rows)
+    rows = ((alias, p.party, p.starts, p.ends, p.export, revoked) for alias, p, revoked in list_permits(runtime))
+    print_rows(("dataset", "party", "starts", "ends", "export", "revoked"), rows)

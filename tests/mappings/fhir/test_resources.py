@@ -140,13 +140,25 @@ def test_an_agreement_denies_all_but_what_its_provider_agreed_to():
     assert found["provision"]["type"] == "deny"
     (permit,) = found["provision"]["provision"]
     assert permit["type"] == "permit"
-    assert [a["coding"][0]["code"] for a in permit["action"]] == ["query", "preview", "view", "export"]
+    assert [a["coding"][0]["code"] for a in permit["action"]] == ["query", "preview", "view"]
     assert [p["code"] for p in permit["purpose"]] == ["AIRESEARCH", "AITRAIN", "FEDLEARN", "HRESCH"]
     assert permit["actor"][0]["role"]["coding"][0]["code"] == "IRCP"
     assert [d["reference"]["reference"] for d in permit["data"]] == ["Endpoint/LUNG.1", "Endpoint/LUNG-2"]
     assert found["policy"][0]["uri"].endswith("/terms/1.0.0")
     assert AGREED.terms_sha256 in found["sourceAttachment"]["title"]
     assert "patient" not in found
+
+
+def test_an_agreement_permits_export_apart_under_conditions_for_research_to_who_holds_a_permit_that_names_it():
+    agreed = dataclasses.replace(AGREED.conditions, access_class=AccessClass.CONDITIONAL)
+    _, export = held(consent(dataclasses.replace(AGREED, conditions=agreed), BASE))["provision"]["provision"]
+    assert [a["coding"][0]["code"] for a in export["action"]] == ["export"]
+    assert [p["code"] for p in export["purpose"]] == ["AIRESEARCH", "HRESCH"]
+    assert export["actor"][0]["reference"]["display"].endswith("that names export")
+    assert [d["reference"]["reference"] for d in export["data"]] == ["Endpoint/LUNG.1", "Endpoint/LUNG-2"]
+    training = dataclasses.replace(agreed, purposes=frozenset({Purpose.AI_TRAINING}))
+    (stays,) = held(consent(dataclasses.replace(AGREED, conditions=training), BASE))["provision"]["provision"]
+    assert "export" not in [a["coding"][0]["code"] for a in stays["action"]]
 
 
 @pytest.mark.parametrize("state", AgreementState)

@@ -4,8 +4,9 @@ from io import BytesIO
 
 from pydicom import dcmread
 
-from adapters.sql import batches, custody
+from adapters.sql import batches, custody, part_digests
 from server.usecases.batch import close_batch
+from server.usecases.read_back import read_frame
 from server.usecases.take import take
 from tests import builders
 
@@ -36,3 +37,10 @@ def with_other_meta(file):
     written = BytesIO()
     read.save_as(written, enforce_file_format=True)
     return memoryview(written.getvalue())
+
+
+def frame_of(runtime, copy, number):
+    """A frame's bytes as they are read back, from 1; None where it is not known where they lie."""
+    with runtime.store.read() as connection:
+        frame = part_digests.of_frame(connection, copy.custody, number)
+    return frame and read_frame(runtime, copy, frame)

@@ -3,7 +3,7 @@
 from adapters.sql import part_digests
 from adapters.sql.custody import Copy
 from mappings.digests import BLOCK
-from server.usecases.read_back import read_back, read_part
+from server.usecases.read_back import read_back, read_frame, read_part
 from server.usecases.runtime import Runtime
 
 MOST_PIECES = 8
@@ -17,8 +17,8 @@ class Pieces:
         self._runtime, self._copy, self._count = runtime, copy, 0
         with runtime.store.read() as connection:
             in_parts = part_digests.of_blocks(connection, copy.custody, 0, 1) is not None
-            found = part_digests.of_frame(connection, copy.custody, frame)
-        self.span = (found.start, found.length) if found else None
+            self._frame = part_digests.of_frame(connection, copy.custody, frame)
+        self.span = (self._frame.start, self._frame.length) if self._frame else None
         self._whole = None if in_parts else read_back(runtime, copy)
         self._first = self._whole or read_part(runtime, copy, 0, BLOCK)
 
@@ -32,4 +32,6 @@ class Pieces:
         if self._whole is not None:
             return self._whole[start:stop]
         self._count += 1
+        if self._frame is not None and (start, stop - start) == self.span:
+            return read_frame(self._runtime, self._copy, self._frame)
         return read_part(self._runtime, self._copy, start, stop - start)

@@ -18,7 +18,7 @@ from adapters.disk import filling
 from adapters.nodes.port import OTHER_SIZE, Node
 from adapters.sql import custody, part_digests
 from adapters.sql.custody import Copy, CustodyRow
-from mappings.digests import BLOCK, are_blocks
+from mappings.digests import BLOCK, Frame, are_blocks
 from mappings.failures import Unavailable
 from server.usecases.runtime import Runtime
 
@@ -95,15 +95,11 @@ def read_part(runtime: Runtime, copy: Copy, start: int, length: int) -> memoryvi
     return blocks[start - begin : stop - begin]
 
 
-def read_frame(runtime: Runtime, copy: Copy, frame: int) -> memoryview | None:
-    """A frame's bytes, from 1, fragments with their items' heads; None where it is not known where they lie."""
-    with runtime.store.read() as connection:
-        kept = part_digests.of_frame(connection, copy.custody, frame)
-    if kept is None:
-        return None
-    content = _range(runtime, copy, kept.start, kept.length)
+def read_frame(runtime: Runtime, copy: Copy, frame: Frame) -> memoryview:
+    """A frame's bytes, fragments with their items' heads, believed by their own digest. Raises NotFound or Unavailable."""
+    content = _range(runtime, copy, frame.start, frame.length)
     with _telling(runtime, copy):
-        if sha256(content).digest() != kept.digest:
+        if sha256(content).digest() != frame.digest:
             raise _Mismatch
     return content
 

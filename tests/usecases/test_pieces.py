@@ -48,10 +48,10 @@ def pieces(runtime, frame=1):
     return Pieces(runtime, stored.copy, frame)
 
 
-def test_a_picture_asks_for_the_blocks_of_its_frame_and_no_others(held, asked):
+def test_a_picture_asks_for_the_first_block_and_its_frame_and_no_more(held, asked):
     assert render.render(held, builders.caller(Role.PROVIDER), IMAGE, Picture(frame=15))
-    assert all(length <= 2 * BLOCK for _, length in asked)
-    assert sum(length for _, length in asked) <= 3 * BLOCK
+    assert asked[:2] == [(0, BLOCK), pieces(held, 15).span]
+    assert len(asked) == 3, "the last is this test's own"
 
 
 def test_where_a_frame_lies_is_known(held):

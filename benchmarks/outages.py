@@ -122,7 +122,8 @@ def go(kind: type[Run], rounds: int, seed: int, folder: Path, database: str = ""
         for server in servers:
             server.stop()
         made.runtime.close()
-    print(said(made, time.monotonic() - began).replace("kills", "outages"), flush=True)
+    told, _, _ = said(made, time.monotonic() - began).replace("kills", "outages").partition(" Complaints")  # each is one
+    print(told, flush=True)
     shutil.rmtree(files)
 
 

@@ -190,6 +190,8 @@ class World:
             "visibility": chance.choice(("none", "preview", "full")),
             "purposes": [p for p, q in (("AIRESEARCH", 0.9), ("AITRAIN", 0.6)) if safe or chance.random() < q],
         }
+        if content["access_class"] == "default" or "AIRESEARCH" not in content["purposes"]:  # no agreement grants export without
+            content["actions"] = [a for a in content["actions"] if a != "export"]
         seen = partial(_of_dataset, dataset.alias)
         self._add(partial(add_agreement, actor=ACTOR, key=key, **content), seen)
         for verb in ("propose", "activate"):
@@ -205,8 +207,9 @@ class World:
             seen = partial(_of_permit, dataset, party)
             if self.chance.random() < 0.6:
                 ends = self.chance.choice((None, None, self.at + timedelta(hours=2)))
-                added = PermitAdded(dataset=dataset.alias, party=party, ends=ends)
-                self._add(partial(_permit, dataset, partial(add_permit, ends=ends), added), seen, passes=True)
+                terms = {"ends": ends, "export": party == "university"}
+                added = PermitAdded(dataset=dataset.alias, party=party, **terms)
+                self._add(partial(_permit, dataset, partial(add_permit, **terms), added), seen, passes=True)
                 if self.chance.random() < 0.3:
                     revoked = PermitRevoked(dataset=dataset.alias, party=party)
                     self._add(partial(_permit, dataset, revoke_permit, revoked), seen, passes=True)

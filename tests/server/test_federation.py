@@ -88,7 +88,7 @@ def study(
             known = {"modality": modality, "body_part_examined": part, "manufacturer": maker, "patient_id": patient}
             ids = {"study_instance_uid": uid, "series_instance_uid": f"{uid}.{number}"}
             header = Header(**(empty | known | ids | {"patient_sex": sex, "age_years": age}))
-            patient_row = index._patient(connection, header, party, "hospital-a", runtime.clock())
+            patient_row = index._patient(connection, header, party, "hospital-a")
             study_row = index._study(connection, header, dataset, patient_row, runtime.clock())[0]
             index._series(connection, header, study_row)
 

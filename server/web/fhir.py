@@ -64,7 +64,8 @@ def _read(resource: str) -> Callable[[str], Any]:
         _acceptable()
         resource_read = read_resource(runtime(), caller(), resource, identity)
         response = conditional(respond(resource_read.body, media_type=FHIR_JSON), resource_read.etag, weak=True)
-        response.last_modified = resource_read.modified  # said, and not compared: an agreement's end comes with the clock
+        if resource_read.modified is not None:  # Werkzeug would say now
+            response.last_modified = resource_read.modified  # said, and not compared: an agreement's end comes with the clock
         return response
 
     view.__name__ = f"read_{resource}"

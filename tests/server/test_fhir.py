@@ -567,6 +567,11 @@ def test_a_read_has_its_tag_and_date_and_is_not_sent_twice(furnished):
         assert get(client, path, If_None_Match=tag).status_code == 304
 
 
+def test_what_never_changed_says_no_date(furnished):
+    """The repository is a setting: the moment of the answer is not when it changed."""
+    assert "Last-Modified" not in get(door(furnished.runtime), "Organization/repository").headers
+
+
 def test_a_read_is_conditional_by_its_tag_and_never_by_its_date(furnished):
     """What a caller may see in a Provenance changes with its rights, and its date does not."""
     client, path = door(furnished.runtime), f"ImagingStudy/{furnished.planted['OPEN'][1].key}"

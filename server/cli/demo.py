@@ -1,5 +1,6 @@
 """`accord demo`: a whole Accord on this machine, with sample images brought in through the real doors, and what to try."""
 
+import io
 import json
 import os
 import shutil
@@ -7,7 +8,8 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -26,7 +28,7 @@ from server.cli.options import accord_flags
 from server.cli.progress import transfer_bar
 from server.cli.supervise import supervise, until_stopped
 from server.settings import Settings
-from server.usecases import describe, document, report
+from server.usecases import describe, document
 from server.usecases.runtime import Runtime
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -126,7 +128,7 @@ def _fill(runtime: Runtime, files: Mapping[str, Path]) -> None:
     with transfer_bar("DEMO images", sum(f.stat().st_size for f in (*sent, *pushed)), stays=False) as moved:
         _send(runtime.settings, sent, moved)
         key = _push(files["provider"], pushed, moved)
-    demo_data.release_some(runtime, key)
+    demo_data.release_some(runtime, key, _receipts(files["provider"], key))
     (runtime.settings.data_dir.absolute() / "filled").write_text(key)
 
 
@@ -136,6 +138,15 @@ def _push(client: Path, files: list[Path], moved: Callable[[int], None]) -> str:
         accord.send(key, [Offered(f.relative_to(SAMPLES / "dicom").as_posix(), f, f.stat().st_size) for f in files], moved)
         accord.close_batch(key)
     return key
+
+
+def _receipts(client: Path, key: str) -> list[dict[str, str]]:
+    """What became of each file, as its provider is told: to the operator a file has no name."""
+    told = io.BytesIO()
+    with AccordClient(read_client(client)) as accord:
+        accord.report(key, "json", told)
+    receipts: list[dict[str, str]] = json.loads(told.getvalue())["receipts"]
+    return receipts
 
 
 def _until_done(runtime: Runtime, seconds: float = 15) -> None:
@@ -179,13 +190,13 @@ def _write(runtime: Runtime, files: Mapping[str, Path]) -> None:
     Path(draft).rename(data / "demo.json")
 
 
-def _pushed(runtime: Runtime, key: str) -> str:
+def _pushed(receipts: Sequence[Mapping[str, str]]) -> str:
     """What became of the samples: a line for each outcome and rule, with a file of it."""
-    pushed = report.report(runtime, None, key)
     examples: dict[tuple[str, str], str] = {}
-    for file in pushed.files:
-        examples.setdefault((file.outcome, file.rule), file.name)
-    rows = sorted(pushed.counts.items())
+    for file in receipts:
+        examples.setdefault((file["outcome"], file["rule"]), file["file"])
+    counts = Counter((file["outcome"], file["rule"]) for file in receipts)
+    rows = sorted(counts.items())
     return "\n".join(f"  {n:3} {OUTCOMES[o]:9} {short(rule)} ({examples[o, rule]})" for (o, rule), n in rows)
 
 
@@ -209,7 +220,7 @@ DEMO: everything here is invented or public test data. {NEVER_FOR_DIAGNOSIS}
   Scripts   {here(settings.data_dir)}/demo.json
 
 The samples, as they were pushed (batch {batch}); the operator has released some since:
-{_pushed(runtime, batch)}
+{_pushed(_receipts(files["provider"], batch))}
 
 Try, in another shell:
   # a PACS sends an image that is not in yet

@@ -4,12 +4,13 @@ Everything is made by the same use cases as `accord admin`; images come in throu
 """
 
 import csv
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from adapters.identity import ClientFile, new_client_key, read_client, write_client
 from consent.deposit import Outcome
-from server.usecases import release, report
+from server.usecases import release
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.client import add_client
 from server.usecases.dataset import add_dataset, set_dataset
@@ -124,11 +125,10 @@ def _client(runtime: Runtime, name: str, path: Path) -> Path:
     return path
 
 
-def release_some(runtime: Runtime, key: str) -> int:
-    """Release what the demo's operator is content with, from the batch that was pushed."""
-    files = report.report(runtime, None, key).files
-    waiting = {file.name: file.sop_uid for file in files if file.outcome == Outcome.REVIEW and file.sop_uid}
-    chosen = frozenset(uid for name, uid in waiting.items() if name.startswith(RELEASED))
+def release_some(runtime: Runtime, key: str, receipts: Sequence[Mapping[str, str]]) -> int:
+    """Release what the demo's operator is content with, from the batch that was pushed, by its provider's report."""
+    waiting = (file for file in receipts if file["outcome"] == Outcome.REVIEW and file["file"].startswith(RELEASED))
+    chosen = frozenset(file["sop_instance_uid"] for file in waiting)
     return release.release(runtime, ACTOR, key, chosen).objects if chosen else 0
 
 

@@ -27,6 +27,10 @@ class Ended(Exception):
     """The other side is gone, or speaks otherwise than it should."""
 
 
+class Excess(Ended):
+    """It says more than it may."""
+
+
 @dataclass(frozen=True, slots=True)
 class Refused:
     """A failure of ours as it crosses: its class's name, and its parts."""
@@ -48,12 +52,12 @@ def send(channel: socket.socket, kind: Kind, body: memoryview | bytes = b"", unt
 
 
 def receive(channel: socket.socket, most: int, until: float | None = None) -> tuple[int, int]:
-    """The kind of the next message and the length of its body, at most `most` bytes. Raises as `send`."""
+    """The kind of the next message and the length of its body, at most `most` bytes. Raises as `send`, and Excess."""
     head = bytearray(_HEAD.size)
     fill(channel, memoryview(head), until)
     kind, length = _HEAD.unpack(head)
     if length > most:
-        raise Ended
+        raise Excess
     return kind, length
 
 

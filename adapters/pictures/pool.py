@@ -19,7 +19,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from adapters.pictures.channel import ASKED, Ended, Kind, Refused, fill, receive, send
+from adapters.pictures.channel import ASKED, Ended, Excess, Kind, Refused, fill, receive, send
 from mappings.dicom.pixels.attributes import undecodable
 from mappings.dicom.pixels.drawing import Drawing
 from mappings.dicom.pixels.source import PIECE
@@ -120,6 +120,10 @@ class _Child:
         try:
             send(self._channel, Kind.DRAWING, msgspec.msgpack.encode(drawing), self._until)
             return self._answer(read)
+        except Excess:  # how it ends now is our doing, and says nothing of it
+            self.end()
+            log.error("child that drew a picture said more than it may")  # noqa: TRY400 - no trace of ours
+            raise undecodable("its bytes do not decode") from None
         except Ended:
             raise self._ended(self.end()) from None
         except TimeoutError:
@@ -149,7 +153,7 @@ class _Child:
             if kind == Kind.FAILED:
                 raise RuntimeError(f"A picture was not drawn: {body.decode(errors='replace')}.")
             self._give(read, *ASKED.unpack(body))
-        raise Ended
+        raise Excess
 
     def _give(self, read: Read, start: int, length: int) -> None:
         """Hand over bytes of the file. What getting them took does not count."""

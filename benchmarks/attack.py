@@ -8,14 +8,13 @@ same for FHIR searches beside thirty harvesters, who need no credentials (`bench
 """
 
 import argparse
-import contextlib
 import json
-import threading
 import time
 import urllib.error
 import urllib.request
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlencode
 
@@ -164,25 +163,14 @@ def _beside(args: argparse.Namespace, chosen: Settings, pid: int, dearest: str) 
     print(f"- the dearest question was answered: {dict(answers)}\n")
 
 
-@contextlib.contextmanager
-def _asking(chosen: Settings, question: Question, answers: Counter[str]) -> Iterator[None]:
+def _asking(chosen: Settings, question: Question, answers: Counter[str]) -> AbstractContextManager[None]:
     """The question over and over on every connection, until the block ends."""
-    token, ended = world.bearer(chosen), threading.Event()
+    token = world.bearer(chosen)
 
     def ask() -> None:
-        while not ended.is_set():
-            answers[_ask(chosen, question, token)] += 1
+        answers[_ask(chosen, question, token)] += 1
 
-    threads = [threading.Thread(target=ask) for _ in range(CONNECTIONS)]
-    for thread in threads:
-        thread.start()
-    time.sleep(1)
-    try:
-        yield
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
+    return world.beside(CONNECTIONS, ask)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,10 @@ A part of `benchmarks.attack`, which can be measured alone.
 """
 
 import argparse
-import contextlib
-import threading
 import time
 import urllib.error
 from collections import Counter
-from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from functools import partial
 from statistics import median
 
@@ -82,29 +80,17 @@ def _beside(args: argparse.Namespace, chosen: Settings, pid: int, path: str) -> 
     )
 
 
-@contextlib.contextmanager
-def _harvesting(url: str, answers: Counter[int]) -> Iterator[None]:
+def _harvesting(url: str, answers: Counter[int]) -> AbstractContextManager[None]:
     """Harvesters, each on connections of its own, until the block ends."""
-    ended = threading.Event()
 
     def harvest() -> None:
-        while not ended.is_set():
-            try:
-                world.get(url, {})
-                answers[200] += 1
-            except urllib.error.HTTPError as refused:
-                answers[refused.code] += 1
+        try:
+            world.get(url, {})
+            answers[200] += 1
+        except urllib.error.HTTPError as refused:
+            answers[refused.code] += 1
 
-    threads = [threading.Thread(target=harvest) for _ in range(HARVESTERS)]
-    for thread in threads:
-        thread.start()
-    time.sleep(1)
-    try:
-        yield
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()
+    return world.beside(HARVESTERS, harvest)
 
 
 if __name__ == "__main__":

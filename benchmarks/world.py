@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
+import threading
 import time
 import urllib.request
 from base64 import b64encode
@@ -161,6 +162,27 @@ def accord(chosen: Settings, command: str, **more: str) -> Iterator[int]:
     ready = partial(listening, [chosen.port] if command == "web" else [chosen.port, chosen.dimse_port])
     with process(arguments, chosen.data_dir / f"{command}.log", ready, **environment) as pid:
         yield pid
+
+
+@contextlib.contextmanager
+def beside(threads: int, work: Callable[[], None]) -> Iterator[None]:
+    """Do this over and over in so many threads until the block ends, which begins a second after them."""
+    ended = threading.Event()
+
+    def repeat() -> None:
+        while not ended.is_set():
+            work()
+
+    begun = [threading.Thread(target=repeat) for _ in range(threads)]
+    for thread in begun:
+        thread.start()
+    time.sleep(1)
+    try:
+        yield
+    finally:
+        ended.set()
+        for thread in begun:
+            thread.join()
 
 
 def listening(ports: Sequence[int]) -> bool:

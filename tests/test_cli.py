@@ -15,6 +15,7 @@ import click
 import pytest
 
 from adapters.identity import ClientFile, Keys, new_client_key, read_client, write_client
+from adapters.sql import custody
 from consent.agreement import MOVES
 from consent.conditions import Action
 from consent.node import MOVES as NODE_MOVES
@@ -22,6 +23,7 @@ from consent.policy import NEVER_FOR_DIAGNOSIS
 from server.cli import main, tokens
 from server.usecases import worker
 from tests import builders, house
+from tests.deposits import deposit, in_care
 from tests.running import COMMAND, TOP, running
 from tests.servers import free_port
 
@@ -182,6 +184,17 @@ def test_a_worker_is_asked_for_by_its_machine(accord, tmp_path, monkeypatch):
     status, said = accord("worker --check")
     assert (status, said.startswith("No worker has been at work yet")) == (1, True)
     runtime.close()
+
+
+def test_the_doctor_ends_with_1_where_an_object_is_damaged(accord, tmp_path):
+    runtime = builders.runtime(tmp_path)
+    builders.seed(runtime)
+    deposit(runtime, builders.made())
+    with runtime.store.write() as connection:
+        custody.mark_damaged(connection, in_care(runtime).id, runtime.clock())
+    runtime.close()
+    status, said = accord("doctor")
+    assert (status, "given to nobody: 1. `accord admin node compare central`" in said) == (1, True)
 
 
 def test_the_doctor_states_what_the_federation_may_ask(accord, monkeypatch):

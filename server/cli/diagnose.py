@@ -16,7 +16,7 @@ def doctor(settings: Settings) -> int:
     if hindrance := health.find_hindrance(runtime):
         print(hindrance)
         return 1
-    troubles = [*health.find_troubles(runtime), *job.find_troubles(runtime)]
-    notes = [*compare.find_damage(runtime), *describe.find_gaps(runtime), *vet_node.review_nodes(runtime)]
+    troubles = [*health.find_troubles(runtime), *job.find_troubles(runtime), *compare.find_damage(runtime)]
+    notes = [*describe.find_gaps(runtime), *vet_node.review_nodes(runtime)]
     print("\n".join([*([*troubles, *notes] or ["All is well."]), *federate.budget(runtime)]))
     return 1 if troubles else 0

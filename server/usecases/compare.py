@@ -77,9 +77,14 @@ def find_damage(runtime: Runtime) -> list[str]:
     with runtime.store.read() as connection:
         damaged = custody.count_damaged(connection)
         nodes = runtime.governance.current(connection).nodes
-    told = "{} objects of node {} are lost or changed, and given to nobody: `accord admin node compare {}` names them; "
-    mend = "send them again, or `accord admin node mend {} FOLDER` from a backup."
-    return [(told + mend).format(count, name, name, name) for key, count in damaged.items() if (name := nodes[key].name)]
+    return [_damage(nodes[key].name, count) for key, count in damaged.items()]
+
+
+def _damage(node: str, count: int) -> str:
+    return (
+        f"Objects of node {node} that are lost or changed, and given to nobody: {count}. "
+        f"`accord admin node compare {node}` names them; send them again, or `accord admin node mend {node} BACKUP`."
+    )
 
 
 def _work(runtime: Runtime, work: Work, *, digests: bool) -> str:

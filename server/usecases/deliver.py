@@ -130,7 +130,9 @@ def _refuse_damaged(objects: Sequence[StoredInstance]) -> None:
     if count == len(objects):
         raise damaged()
     if count:
-        raise Unavailable("object-damaged", f"{count} of these objects can't be had until they are mended. Ask for the others.")
+        raise Unavailable(
+            "object-damaged", f"{count} of these {len(objects)} objects can't be had until mended. Ask for the others."
+        )
 
 
 def decide_study(runtime: Runtime, connection: Connection, caller: Caller, action: Action, study: str) -> tuple[Facts, Decision]:

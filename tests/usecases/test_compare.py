@@ -67,7 +67,7 @@ def test_a_flipped_byte_is_found_by_digests_and_by_every_look_from_then_on(held)
     assert damaged(held) == [ONE]
     assert look(held) == ([], [], [ONE])
     (sentence,) = find_damage(held)
-    assert sentence.startswith("1 objects of node central are lost or changed")
+    assert sentence.startswith("Objects of node central that are lost or changed, and given to nobody: 1.")
 
 
 def test_what_is_lost_or_has_another_size_is_found_without_reading(held, monkeypatch):

@@ -103,8 +103,8 @@ def _demonstrate(runtime: Runtime, files: Mapping[str, Path], *, first: bool, st
         return
     describe.ask_all(runtime)
     _until_done(runtime)
-    _write(runtime, files)
-    print(summary(runtime, files))
+    print(summary(runtime, files), flush=True)
+    _write(runtime, files)  # who waits for it finds all of it said
     while not stopping.wait(RENEW_SECONDS):
         _write(runtime, files)
 
@@ -128,8 +128,9 @@ def _fill(runtime: Runtime, files: Mapping[str, Path]) -> None:
     with transfer_bar("DEMO images", sum(f.stat().st_size for f in (*sent, *pushed)), stays=False) as moved:
         _send(runtime.settings, sent, moved)
         key = _push(files["provider"], pushed, moved)
-    demo_data.release_some(runtime, key, _receipts(files["provider"], key))
-    (runtime.settings.data_dir.absolute() / "filled").write_text(key)
+    receipts = _receipts(files["provider"], key)
+    demo_data.release_some(runtime, key, receipts)
+    (runtime.settings.data_dir.absolute() / "filled").write_text("\n".join((key, *_pushed(receipts))))
 
 
 def _push(client: Path, files: list[Path], moved: Callable[[int], None]) -> str:
@@ -190,21 +191,21 @@ def _write(runtime: Runtime, files: Mapping[str, Path]) -> None:
     Path(draft).rename(data / "demo.json")
 
 
-def _pushed(receipts: Sequence[Mapping[str, str]]) -> str:
+def _pushed(receipts: Sequence[Mapping[str, str]]) -> list[str]:
     """What became of the samples: a line for each outcome and rule, with a file of it."""
     examples: dict[tuple[str, str], str] = {}
     for file in receipts:
         examples.setdefault((file["outcome"], file["rule"]), file["file"])
     counts = Counter((file["outcome"], file["rule"]) for file in receipts)
     rows = sorted(counts.items())
-    return "\n".join(f"  {n:3} {OUTCOMES[o]:9} {short(rule)} ({examples[o, rule]})" for (o, rule), n in rows)
+    return [f"  {n:3} {OUTCOMES[o]:9} {short(rule)} ({examples[o, rule]})" for (o, rule), n in rows]
 
 
 def summary(runtime: Runtime, files: Mapping[str, Path]) -> str:
     """What to open, what became of the samples, and what to try."""
     settings = runtime.settings
     base, here = settings.base_url, os.path.relpath
-    batch = (settings.data_dir.absolute() / "filled").read_text()
+    batch, _, pushed = (settings.data_dir.absolute() / "filled").read_text().partition("\n")
     accord = shutil.which("accord") or ".venv/bin/accord"
     accord = here(accord) if not accord.startswith("/usr") else "accord"
     as_ = {name: f'-H "Authorization: Bearer $({accord} token --as {here(path)})"' for name, path in files.items()}
@@ -220,7 +221,7 @@ DEMO: everything here is invented or public test data. {NEVER_FOR_DIAGNOSIS}
   Scripts   {here(settings.data_dir)}/demo.json
 
 The samples, as they were pushed (batch {batch}); the operator has released some since:
-{_pushed(_receipts(files["provider"], batch))}
+{pushed}
 
 Try, in another shell:
   # a PACS sends an image that is not in yet

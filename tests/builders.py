@@ -28,6 +28,7 @@ from server.usecases.runtime import Caller, Runtime
 from server.usecases.sender import add_sender, attest_sender
 from server.usecases.terms import publish_terms
 from server.worker.jobs import KINDS, work_off
+from tests import databases
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 DICOM = SAMPLES / "dicom"
@@ -53,7 +54,10 @@ class Clock:
 
 
 def runtime(folder: Path, *, url: str = "", clock: Clock | None = None, **settings: object) -> Runtime:
-    """A runtime on a fresh data directory; SQLite unless a database URL is given."""
+    """A runtime on a data directory, a fresh one unless it is there; SQLite unless a database URL is given."""
+    if not url and not (folder / "data").exists():
+        (folder / "data").mkdir(mode=0o700, parents=True)
+        databases.sqlite(folder / "data" / "accord.db")
     values = {"data_dir": folder / "data", "database_url": url, "min_free_mb": 0, "min_subjects": 1} | settings
     return wiring.runtime(Settings(**values), clock=clock or wiring.now)  # type: ignore[arg-type]
 

@@ -4,10 +4,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine
 
 from server.log import JsonLines
-from tests import servers
+from tests import databases, servers
 
 SUMMARY = pytest.StashKey[list[str]]()
 """Lines that tests leave for the end of the run."""
@@ -42,28 +41,30 @@ def postgresql() -> Iterator[Callable[[], str]]:
 
 
 @pytest.fixture(scope="session")
-def emptied(postgresql: Callable[[], str]) -> Callable[[], str]:
-    """Call it for the URL of one PostgreSQL database, empty again: far cheaper than one more database for each test."""
-    url = postgresql()
-
-    def empty() -> str:
-        engine = create_engine(url)
-        with engine.begin() as connection:
-            connection.exec_driver_sql("DROP SCHEMA public CASCADE")
-            connection.exec_driver_sql("CREATE SCHEMA public")
-        engine.dispose()
-        return url
-
-    return empty
+def emptied(postgresql: Callable[[], str]) -> Iterator[Callable[[], str]]:
+    """Call it for the URL of one PostgreSQL database of the newest schema, empty again."""
+    database = databases.Postgresql(postgresql())
+    yield database
+    database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The SQLAlchemy URL of an empty database: once SQLite, once PostgreSQL."""
+    """The SQLAlchemy URL of a database of the newest schema with nothing in it: once SQLite, once PostgreSQL."""
     if request.param == "sqlite":
+        databases.sqlite(tmp_path / "accord.db")
         return f"sqlite:///{tmp_path}/accord.db"
     empty: Callable[[], str] = request.getfixturevalue("emptied")
     return empty()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The SQLAlchemy URL of a database without a schema: once SQLite, once PostgreSQL."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/accord.db"
+    new: Callable[[], str] = request.getfixturevalue("postgresql")
+    return new()
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import insert, select, update
 from sqlalchemy.exc import IntegrityError
 
-from adapters.sql import blocks, custody, governance, migrate, part_digests
+from adapters.sql import blocks, custody, governance, part_digests
 from adapters.sql import tables as t
 from adapters.sql.custody import Lease, Placement, SopInstance
 from adapters.sql.store import Store, stamp
@@ -25,7 +25,6 @@ SEEN = SopInstance("1.2.3.1.1", "1.2.3.1", "1.2.3", "P1", b"content", b"file", 1
 @pytest.fixture
 def store(database):
     opened = Store(database)
-    migrate.upgrade(opened)
     with opened.write() as connection:
         party = governance.insert_row(connection, t.party, NOW, key="p", name="p", role="provider", approved=True)
         shared = {"hosting": "central", "url": "", "networks": "", "allow": "", "state": "linked"}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import exc, select
 
-from adapters.sql import jobs, migrate
+from adapters.sql import jobs
 from adapters.sql import tables as t
 from adapters.sql.custody import Lease
 from adapters.sql.jobs import JobState
@@ -19,7 +19,6 @@ LATER = NOW + timedelta(minutes=1)
 @pytest.fixture
 def store(database):
     opened = Store(database)
-    migrate.upgrade(opened)
     yield opened
     opened.close()
 
@@ -183,7 +182,6 @@ def test_a_job_that_somebody_still_asks_for_is_not_begun_before_the_commit(store
 
 def test_those_who_ask_do_not_wait_for_each_other_on_postgresql(emptied):
     store = Store(emptied())
-    migrate.upgrade(store)
     ask(store)
     with store.write() as connection:
         jobs.enqueue(connection, "describe", "LUNG", NOW)

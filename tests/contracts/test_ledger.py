@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
 
-from adapters.sql import access, ledger, migrate
+from adapters.sql import access, ledger
 from adapters.sql import tables as t
 from adapters.sql.access import Access, Accesses, Under
 from adapters.sql.ledger import About
@@ -25,7 +25,6 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 @pytest.fixture
 def store(database):
     opened = Store(database)
-    migrate.upgrade(opened)
     yield opened
     opened.close()
 
@@ -99,7 +98,6 @@ def test_what_was_agreed_and_done_is_append_only(governed, table, statement):
 def test_postgresql_refuses_to_empty_them_at_once(emptied, table):
     """SQLite knows no TRUNCATE: its DELETE without a condition is refused above."""
     store = Store(emptied())
-    migrate.upgrade(store)
     with pytest.raises(DBAPIError, match="append-only"), store.write() as connection:
         connection.execute(text(f"TRUNCATE {table} CASCADE"))
     store.close()

@@ -18,8 +18,8 @@ UPGRADE = (
 
 
 @pytest.fixture
-def store(database):
-    opened = Store(database)
+def store(fresh):
+    opened = Store(fresh)
     yield opened
     opened.close()
 
@@ -48,8 +48,8 @@ def test_migrating_again_changes_nothing(store):
         assert connection.execute(select(func.count()).select_from(t.governance)).scalar_one() == 1
 
 
-def test_several_processes_may_migrate_at_once(store, database):
-    running = [subprocess.Popen([sys.executable, "-c", UPGRADE, database], stderr=subprocess.PIPE) for _ in range(3)]
+def test_several_processes_may_migrate_at_once(store, fresh):
+    running = [subprocess.Popen([sys.executable, "-c", UPGRADE, fresh], stderr=subprocess.PIPE) for _ in range(3)]
     assert [(p.communicate(timeout=60)[1], p.returncode) for p in running] == [(b"", 0)] * 3
     assert differences(store) == []
     with store.read() as connection:

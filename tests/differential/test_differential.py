@@ -5,7 +5,6 @@ asks for long, `--first` from another seed on.
 """
 
 import random
-import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -14,8 +13,7 @@ from pathlib import Path
 import pytest
 
 from adapters.identity import Keys
-from adapters.sql import migrate, provenance, search
-from adapters.sql.store import Store
+from adapters.sql import provenance, search
 from consent.policy import VisibleDatasets
 from mappings.fhir.resources import RESOURCES
 from mappings.query import EVERYTHING
@@ -40,23 +38,12 @@ def signing(tmp_path_factory) -> Keys:
     return Keys.load_or_make(tmp_path_factory.mktemp("keys") / "keys.json")
 
 
-@pytest.fixture(scope="session")
-def empty(tmp_path_factory) -> Path:
-    """A database of the newest schema, to be copied."""
-    path = tmp_path_factory.mktemp("empty") / "accord.db"
-    store = Store(f"sqlite:///{path}")
-    migrate.upgrade(store)
-    store.close()
-    return path
-
-
 @dataclass
 class Bench:
-    """What worlds are built on: a folder, keys, an empty SQLite database, and where the whole store's is to be."""
+    """What worlds are built on: a folder, keys, and where the whole store's database is to be."""
 
     folder: Path
     keys: Keys
-    empty: Path
     database: Callable[[], str]
     built: int = 0
 
@@ -64,9 +51,6 @@ class Bench:
         """A house without anything in it."""
         self.built += 1
         folder = self.folder / str(self.built)
-        (folder / "data").mkdir(parents=True, mode=0o700)
-        if not url:
-            shutil.copy(self.empty, folder / "data" / "accord.db")
         runtime = builders.runtime(folder, url=url, clock=builders.Clock(), federation_secret=SECRET)
         return House(runtime, self.keys, app.create(runtime, self.keys))
 
@@ -80,9 +64,9 @@ class Bench:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def bench(request, tmp_path, signing, empty) -> Bench:
+def bench(request, tmp_path, signing) -> Bench:
     database = request.getfixturevalue("emptied") if request.param == "postgresql" else str
-    return Bench(tmp_path, signing, empty, database)
+    return Bench(tmp_path, signing, database)
 
 
 @dataclass
@@ -170,9 +154,9 @@ def name_every_study(monkeypatch) -> None:
     [forget_the_callers_datasets, count_what_is_hidden, share_a_patient_s_row, name_every_study],
     ids=lambda leak: leak.__name__,
 )
-def test_a_planted_leak_is_noticed(leak, monkeypatch, tmp_path, signing, empty):
+def test_a_planted_leak_is_noticed(leak, monkeypatch, tmp_path, signing):
     leak(monkeypatch)
-    bench, seeds = Bench(tmp_path, signing, empty, str), range(FIRST, FIRST + 3)
+    bench, seeds = Bench(tmp_path, signing, str), range(FIRST, FIRST + 3)
     assert any(next(differences(bench, seed, ["researcher"], Told()), None) for seed in seeds)
 
 

@@ -40,10 +40,10 @@ def frozen(request):
 
 
 @pytest.fixture
-def world(frozen, database, tmp_path):
+def world(frozen, fresh, tmp_path):
     """A runtime of this release on a frozen world, at the moment when that was frozen."""
-    thaw(frozen, database, tmp_path / "data")
-    runtime = builders.runtime(tmp_path, url=database, clock=builders.Clock(datetime.fromisoformat(told(frozen)["at"])))
+    thaw(frozen, fresh, tmp_path / "data")
+    runtime = builders.runtime(tmp_path, url=fresh, clock=builders.Clock(datetime.fromisoformat(told(frozen)["at"])))
     yield runtime
     runtime.close()
 

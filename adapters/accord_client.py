@@ -41,7 +41,7 @@ _TIMEOUT = httpx.Timeout(30, connect=10, read=300)
 _TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NONE: Mapping[str, str] = MappingProxyType({})
-_TRANSIENT = frozenset({502, 503, 504})
+_TRANSIENT = frozenset({408, 429, 502, 503, 504})
 _FAILURES: dict[int, type[Failure]] = {
     400: failures.Invalid,
     401: Unauthenticated,
@@ -95,8 +95,9 @@ def ask_token(http: httpx.Client, client: ClientFile, scope: str | None = None, 
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError):
         raise Unavailable("token-endpoint-unavailable", f"{client.token_url} does not answer as a token endpoint does.") from None
     told = answered if isinstance(answered, dict) else {}
-    error = str(told.get("error", "refused"))
-    raise Unauthenticated(str(told.get("code", error)), f"{error}: {told.get('error_description', 'no reason given')}")
+    error = str(told.get("error", told.get("title", "refused")))  # a problem (RFC 9457) where it was not read as OAuth's question
+    why = told.get("error_description", told.get("detail", "no reason given"))
+    raise Unauthenticated(str(told.get("code", error)), f"{error}: {why}")
 
 
 class AccordClient:

@@ -52,6 +52,7 @@ class Accord:
         self.log = folder / "log"
         self.process: subprocess.Popen[bytes] | None = None
         folder.mkdir(parents=True, exist_ok=True)
+        self.run("migrate")
         for line in self._governance(node, attested=attested):
             self.run("admin", *line)
 

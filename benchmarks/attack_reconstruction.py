@@ -2,8 +2,9 @@
 
     python -m benchmarks.attack_reconstruction [--questions 5000] [--datasets 20] [--postgresql]
 
-The attack of `tests/reconstruction.py` through the real door, a deposit after every hundredth question. Without the rules, counts
-were rounded down to tens and none told below ten; any number of questions was answered, ages in years, without noise.
+The attacks of `tests/reconstruction.py` through the real door: least squares, with a deposit after every hundredth question, and
+pairs of questions whose answers are equal where nobody is between them. Without the rules, counts were rounded down to tens and
+none told below ten; any number of questions was answered, ages in years, without noise.
 """
 
 import argparse
@@ -46,6 +47,8 @@ def main() -> None:
 def _rows(args: argparse.Namespace) -> Iterator[tuple[str, ...]]:
     for people in (160, 300, 1000):
         yield _row(args, people, "with", "crossings")
+    for people in (160, 300, 1000):
+        yield _by_equality(args, people)
     yield _row(args, 160, "with", "single years")
     for periods in (2, 4, 12):
         yield _row(args, 300, f"with, {periods} periods", "crossings", periods=periods)
@@ -73,6 +76,16 @@ def _row(
     shares = f"{found.attacker:.1%}", f"{found.margins:.1%}", str(found.small)
     tqdm.write(f"{cells}, {people} people, {name}: {' '.join(shares)} in {time.monotonic() - began:.0f} s")
     return cells, str(people), name, str(args.questions), str(heard), *shares
+
+
+def _by_equality(args: argparse.Namespace, people: int) -> tuple[str, ...]:
+    with tempfile.TemporaryDirectory() as home, world.database(postgresql=args.postgresql) as url:
+        house = attack.build(Path(home) / "accord", url=url, datasets=args.datasets, people=people)
+        found = attack.recovered_by_equality(house)
+        house.runtime.close()
+    asked = str(len(attack.CELLS) + len(attack.SEXES))
+    shares = f"{found.attacker:.1%}", f"{found.margins:.1%}", str(found.small)
+    return "crossings, by equality", str(people), "with", asked, asked, *shares
 
 
 def _recovered(house: attack.World, cells: str) -> attack.Recovered:

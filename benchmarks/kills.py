@@ -33,7 +33,7 @@ from benchmarks import world
 from benchmarks.accord import Accord
 from benchmarks.senders import DOORS, Heard, Made, Maker, Wrong
 from consent.custody import UNFINISHED, State
-from consent.deposit import Outcome
+from consent.deposit import Code, Outcome
 from mappings.failures import Failure
 from server.usecases.runtime import Runtime
 
@@ -106,7 +106,7 @@ def check(runtime: Runtime, offered: dict[str, Made], heard: Heard) -> None:
         held = {row.sop_uid for row in rows if row.state == State.HELD}
         review = {row.sop_uid for row in rows if row.state == State.REVIEW}
         indexed = Counter(connection.execute(select(t.instance.c.sop_uid)).scalars())
-        receipts = connection.execute(select(t.receipt.c.sop_uid, t.receipt.c.outcome)).all()
+        receipts = connection.execute(select(t.receipt.c.sop_uid, t.receipt.c.outcome, t.receipt.c.rule)).all()
         counted = _counted(connection)
     expect(states.keys() == offered.keys(), "custody holds what was offered", states.keys() ^ offered.keys())
     expect(
@@ -129,10 +129,10 @@ def _counted(connection: Connection) -> int:
     return int(by_study)
 
 
-def _check_receipts(receipts: list[tuple[str, str]], held: set[str], review: set[str], heard: Heard) -> None:
-    first = Counter(uid for uid, outcome in receipts if outcome in (Outcome.PASS, Outcome.REVIEW))
-    every = Counter(uid for uid, outcome in receipts)
-    expect({o for _, o in receipts} <= set(Outcome) - {Outcome.REJECT}, "nothing was refused", {o for _, o in receipts})
+def _check_receipts(receipts: list[tuple[str, str, str]], held: set[str], review: set[str], heard: Heard) -> None:
+    first = Counter(uid for uid, outcome, rule in receipts if outcome != Outcome.DUPLICATE and rule != Code.WAITING)
+    every = Counter(uid for uid, _, _ in receipts)
+    expect({o for _, o, _ in receipts} <= set(Outcome) - {Outcome.REJECT}, "nothing was refused", {o for _, o, _ in receipts})
     expect(first.keys() == held | review, "what is in care has a receipt", first.keys() ^ (held | review))
     expect(max(first.values(), default=1) == 1, "each object was taken once", [u for u, n in first.items() if n > 1])
     short = [uid for uid, times in heard.acknowledged.items() if every[uid] < times]

@@ -96,7 +96,7 @@ def settings(home: Path, url: str) -> Settings:
 
 def governed(chosen: Settings, aliases: Sequence[str]) -> Runtime:
     """A runtime with a provider, an active agreement, an attested sender and a dataset for each alias, and two clients."""
-    runtime = wiring.runtime(chosen)
+    runtime = wiring.runtime(chosen, make=True)
     for alias in aliases:
         builders.seed(runtime, alias=alias, provider=f"hospital-{alias.lower()}", attested=True)
     add_party(runtime, builders.ACTOR, "university", "University", "user")

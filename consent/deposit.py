@@ -50,6 +50,7 @@ class Code(StrEnum):
     DECLARED = "declared"
     ATTESTED = "attested"
     KNOWN = "known"
+    WAITING = "waiting"
     RELEASED = "released"
     AGREEMENT_INACTIVE = "agreement-inactive"
     AGREEMENT_EXPIRED = "agreement-expired"
@@ -307,6 +308,16 @@ RULES: tuple[Rule, ...] = (
         alone=True,
     ),
     Rule(
+        Code.WAITING,
+        _REVIEW,
+        _REVIEW,
+        "The same content waits in quarantine already, since the batch that is named, whose report says why. It is not held "
+        "until the operator has released it. Sending it again changes nothing; a corrected object takes its place.",
+        "Waits for review already",
+        "PS3.4 §B.2.3",
+        alone=True,
+    ),
+    Rule(
         Code.RELEASED,
         _PASS,
         _PASS,
@@ -390,12 +401,12 @@ _STOPS = MappingProxyType({"agreement-out-of-period": Code.AGREEMENT_EXPIRED, "n
 def verdict(declared: bool, attested: bool, findings: Iterable[Finding]) -> Verdict:
     """The verdict on one file from its facts; attested counts as declared. KeyError for a finding whose rule is not in RULES.
 
-    A finding that decides alone names the verdict; it is listed only where it refuses.
+    A finding that decides alone names the verdict; it is listed only where it refuses, or says where.
     """
     weighing = sorted(set(findings), key=_order)
     if alone := next((finding for finding in weighing if BY_CODE[finding.rule].alone), None):
         outcome = BY_CODE[alone.rule].outcome_declared
-        return Verdict(outcome, alone.rule, (alone,) if outcome is _REJECT else (), ())
+        return Verdict(outcome, alone.rule, (alone,) if outcome is _REJECT or alone.where else (), ())
     if declared or attested:
         return _weighed(Code.DECLARED if declared else Code.ATTESTED, weighing, trusted=True)
     return _weighed(Code.NOT_DECLARED, sorted({*weighing, Finding(Code.NOT_DECLARED, "(0012,0062)")}, key=_order), trusted=False)

@@ -6,8 +6,9 @@ together; where a minimum of 1 says that counts are exact (the providers agreed 
 1. A question names at most four alternatives and twenty values of one criterion.
 2. Ages are asked for, and told, in decades.
 3. What concerns fewer subjects than the minimum is not told: not in truth, and not as it would be told.
-4. A count is told with noise, then rounded down to tens. The noise sticks to the people: whatever words single out the same
-   people, and however often, they get the same noise; others, be it one person more, get another.
+4. A count is told with noise, then rounded down to tens. The noise sticks to the question and to the people: asked again, the
+   same people have the same noise; others, be it one person more, and the same in other words have another. Did it stick to the
+   people alone, equal answers would prove equal people, and so that nobody is in what the one question has and the other lacks.
 5. Beside its counts an answer describes the whole dataset, never who was asked for.
 6. A caller has a budget of distinct questions about a dataset in a period. What was asked before is answered as before and costs
    nothing. No deposit and no withdrawal gives a question back or a kept answer up. The noise is as wide as the budget needs.
@@ -68,13 +69,13 @@ def exact(minimum: int) -> bool:
     return minimum <= 1
 
 
-def safe_count(count: int, minimum: int, noise: int = 0) -> int | None:
+def safe_count(count: int, minimum: int, added: int = 0) -> int | None:
     """What is told of a count: None where the dataset is left out, else with its noise, in tens, not below the minimum."""
     if exact(minimum):
         return count or None
-    if min(count, count + noise) < minimum:
+    if min(count, count + added) < minimum:
         return None
-    return max((count + noise) // DECADE * DECADE, minimum)
+    return max((count + added) // DECADE * DECADE, minimum)
 
 
 def safe_age(years: int | None, minimum: int) -> int | None:
@@ -90,12 +91,14 @@ def safe_ages(low: int | None, high: int | None, minimum: int) -> tuple[int | No
     return safe_age(low, minimum), last
 
 
-def noise(key: bytes, people: People, counted: str, budget: Budget) -> int:
-    """What is added to a count of `counted` among these people: always the same, and not to be guessed without the key.
+def noise(key: bytes, question: str, people: People, counted: str, budget: Budget) -> int:
+    """What is added to a count of `counted` among these people, so asked for: always the same, not to be guessed without the key.
+
+    `question` is one text for whatever asks the same.
 
     Four throws of a die with as many sides as the budget needs, added: near zero mostly, beyond four widths never.
     """
-    text = f"{counted} {people.count} {people.sum} {people.squares}"
+    text = f"{counted} {people.count} {people.sum} {people.squares} {question}"
     drawn, sides = digest(key, text.encode(), sha256), 2 * budget.width + 1
     size = len(drawn) // _THROWS
     throws = (int.from_bytes(drawn[n * size : (n + 1) * size]) % sides for n in range(_THROWS))
@@ -110,13 +113,13 @@ class SafeCounts:
     studies: int
 
 
-def safe_counts(people: People, studies: int, minimum: int, key: bytes, budget: Budget) -> SafeCounts | None:
-    """What is told of these people and their studies; None where the dataset is left out.
+def safe_counts(question: str, people: People, studies: int, minimum: int, key: bytes, budget: Budget) -> SafeCounts | None:
+    """What is told of these people and their studies, so asked for; None where the dataset is left out.
 
     The studies' noise is the subjects' and more: with one study each, two counts are no second look at the same people.
     """
-    common = 0 if exact(minimum) else noise(key, people, "subjects", budget)
-    own = 0 if exact(minimum) else noise(key, people, "studies", budget)
+    common = 0 if exact(minimum) else noise(key, question, people, "subjects", budget)
+    own = 0 if exact(minimum) else noise(key, question, people, "studies", budget)
     subjects = safe_count(people.count, minimum, common)
     if subjects is None:
         return None

@@ -130,9 +130,12 @@ def check_size(condition: Condition) -> None:
 
 
 def canonical(condition: Condition) -> str:
-    """One text for all conditions that differ only in order, in repetition and in how like operations nest."""
+    """One text for all conditions that differ only in order, in repetition and in how alternatives nest.
+
+    What must all be true within what must all be true is another question: it is matched in a series of its own.
+    """
     if isinstance(condition, AllOf | AnyOf):
-        parts = sorted({canonical(part) for part in _flat(condition, type(condition))})
+        parts = sorted({canonical(part) for part in _alternatives(condition)})
         return parts[0] if len(parts) == 1 else f"{type(condition).__name__}({', '.join(parts)})"
     if isinstance(condition, Not):
         return f"Not({canonical(condition.part)})"
@@ -141,12 +144,12 @@ def canonical(condition: Condition) -> str:
     )
 
 
-def _flat(condition: Condition, operation: type[AllOf | AnyOf]) -> Iterator[Condition]:
-    if not isinstance(condition, operation):
-        yield condition
-        return
+def _alternatives(condition: AllOf | AnyOf) -> Iterator[Condition]:
     for part in condition.parts:
-        yield from _flat(part, operation)
+        if isinstance(condition, AnyOf) and isinstance(part, AnyOf):
+            yield from _alternatives(part)
+        else:
+            yield part
 
 
 def check_values(named: int) -> None:

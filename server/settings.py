@@ -49,11 +49,14 @@ class Settings(msgspec.Struct, frozen=True):
     ] = 10
     budget_questions: Annotated[
         Count,
-        Meta(description="Distinct questions a caller of `eucaimSearch` may ask about a dataset in a period; more: more noise."),
+        Meta(
+            description="Distinct questions a caller of `eucaimSearch` may ask about a dataset in a period; beyond, it is "
+            "left out. The larger, the more noise."
+        ),
     ] = 100
     budget_days: Annotated[Days, Meta(description="Days of that period; as long is an answer kept.")] = 90
     federation_secret: Annotated[
-        str, Meta(description="What `Authorization` must be, exactly, on `eucaimSearch`; empty: 404.")
+        str, Meta(description="What `Authorization` must be, exactly, on `eucaimSearch`; with no further callers either: 404.")
     ] = ""
     federation_callers: Annotated[
         str,
@@ -64,7 +67,11 @@ class Settings(msgspec.Struct, frozen=True):
     uploads: Annotated[Count, Meta(description="Uploads taken at once by each HTTP process; more: 503.")] = 8
     renders: Annotated[Count, Meta(description="Pictures made at once by each HTTP process; more: 503.")] = 8
     searches: Annotated[
-        Count, Meta(description="Searches and everything else answered at once by each HTTP process; more: 503.")
+        Count,
+        Meta(
+            description="Searches, readiness and most else answered at once by each HTTP process; more: 503. The catalogue "
+            "has 32 places of its own, `/health/live` needs none."
+        ),
     ] = 12
     forms: Annotated[
         Count,
@@ -75,7 +82,10 @@ class Settings(msgspec.Struct, frozen=True):
     ] = 256
     connections: Annotated[
         Count,
-        Meta(description="TCP connections at once to each HTTP process, and those to the DICOM door that ask for nothing yet."),
+        Meta(
+            description="TCP connections at once to each HTTP process, and those to the DICOM door that ask for nothing yet; "
+            "fewer where two descriptors for each are not to be had."
+        ),
     ] = 2048
     arrival_seconds: Annotated[
         Seconds,
@@ -96,16 +106,26 @@ class Settings(msgspec.Struct, frozen=True):
         int, Meta(ge=0, le=1_000_000_000, description="Free megabytes below which nothing is taken: A700 / 507.")
     ] = 1024
     lease_seconds: Annotated[
-        Seconds, Meta(description="How long a claim on an object lasts before others may ask what became of it.")
+        Seconds,
+        Meta(
+            description="How long a claim on an object (and a second for each megabyte), or a worker's on a job, lasts "
+            "before others may take it up."
+        ),
     ] = 60
     quiet_seconds: Annotated[Seconds, Meta(description="Quiet time after which an open batch is closed.")] = 600
     presence_days: Annotated[
-        Days, Meta(description="Days within which it is looked whether each object is on its node and has its size.")
+        Days, Meta(description="Days from the end of one look whether each object is on its node and has its size to the next.")
     ] = 7
-    digest_days: Annotated[Days, Meta(description="Days within which each object is read and held against its digest.")] = 90
+    digest_days: Annotated[
+        Days, Meta(description="Days from the end of one reading of each object against its digest to the next.")
+    ] = 90
     token_seconds: Annotated[int, Meta(ge=1, le=300, description="Life of an access token; at most 300.")] = 300
     node_seconds: Annotated[
-        Seconds, Meta(description="How long a node may keep a call waiting, at a time for an object's bytes, else in all.")
+        Seconds,
+        Meta(
+            description="How long a node may keep a call waiting: at a time for an object's bytes (and a second for each 20 "
+            "MB), else in all."
+        ),
     ] = 20
     node_min_version: Annotated[
         str, Meta(description="Orthanc version below which a node is refused; empty: `doctor` warns below 1.13.0.")

@@ -4,11 +4,17 @@ import threading
 from collections import Counter
 
 
+def share(free: int, part: int) -> int:
+    """How many places one holder may have while so many are free."""
+    return max(1, free // part)
+
+
 class Shares:
     """So many places, of which a holder may have one for each `part` that are free, and one while any is.
 
-    One alone comes to have a third (of parts of two) or a fifth (of four); of fifty who take what they get, each comes to have a
-    few, and some stay free for the next. The last `reserved` places are only for who is known.
+    One alone comes to have a third (of parts of two) or a fifth (of four); of fifty who come in turns, each comes to have a
+    few, and some stay free for the next; two dozen, each of whom takes all it gets before the next, leave none. The last
+    `reserved` places are only for who is known.
     """
 
     def __init__(self, places: int, part: int = 2, *, reserved: int = 0) -> None:
@@ -20,7 +26,7 @@ class Shares:
         """Take a place for this holder, where it may have one."""
         with self._lock:
             free = self._free if known else self._free - self._reserved
-            if free < 1 or self._held[holder] >= max(1, free // self._part):
+            if free < 1 or self._held[holder] >= share(free, self._part):
                 return False
             self._free -= 1
             self._held[holder] += 1

@@ -18,8 +18,8 @@ from adapters.pictures.pool import Pool
 from adapters.sql import migrate
 from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
-from adapters.sql.store import Store, wait_for
-from mappings.failures import Unavailable
+from adapters.sql.store import Store, is_missing, wait_for
+from mappings.failures import NotFound, Unavailable
 from server.settings import Settings
 from server.usecases.runtime import Runtime
 
@@ -30,16 +30,27 @@ def now() -> datetime:
 
 
 def runtime(
-    settings: Settings, *, clock: Callable[[], datetime] = now, upgrade: bool = True, read_seconds: float | None = None
+    settings: Settings,
+    *,
+    clock: Callable[[], datetime] = now,
+    make: bool = False,
+    upgrade: bool = True,
+    read_seconds: float | None = None,
 ) -> Runtime:
-    """An Accord over the settings' database and data directory (0700, made when missing), its schema brought up to date.
+    """The Accord of the settings' database and data directory (0700), its schema brought up to date.
 
-    `read_seconds` bounds every reading of the database, for a process in which strangers ask.
+    Raises NotFound where there is none, unless it is to `make` one. `read_seconds` bounds every reading of the database, for a
+    process in which strangers ask.
     """
     data = settings.data_dir.absolute()
+    if not make and not _is_there(data, settings.sqlalchemy_url):
+        raise _none_in(data)
     _keep_private(data)
     store = Store(settings.sqlalchemy_url, read_seconds=read_seconds)
     wait_for(store)
+    if not make and migrate.current(store) is None:
+        store.close()
+        raise _none_in(data)
     if upgrade:
         migrate.upgrade(store)
     return Runtime(
@@ -55,6 +66,18 @@ def runtime(
         holder=f"{host()}:{os.getpid()}:{secrets.token_hex(4)}",
         placeholders=placeholders(),
     )
+
+
+def _is_there(data: Path, url: str) -> bool:
+    """Whether a data directory holds an Accord's files, and the database is not a SQLite file that opening would make."""
+    return any((data / name).exists() for name in _MARKS) and not is_missing(url)
+
+
+_MARKS = ("accord.db", "noise.key", "keys.json")
+
+
+def _none_in(data: Path) -> NotFound:
+    return NotFound("no-accord", f"There is no Accord in {data}. Name its directory with --data, or make one: accord migrate.")
 
 
 def host() -> str:

@@ -59,7 +59,7 @@ def runtime(folder: Path, *, url: str = "", clock: Clock | None = None, **settin
         (folder / "data").mkdir(mode=0o700, parents=True)
         databases.sqlite(folder / "data" / "accord.db")
     values = {"data_dir": folder / "data", "database_url": url, "min_free_mb": 0, "min_subjects": 1} | settings
-    return wiring.runtime(Settings(**values), clock=clock or wiring.now)  # type: ignore[arg-type]
+    return wiring.runtime(Settings(**values), clock=clock or wiring.now, make=True)  # type: ignore[arg-type]
 
 
 def seed(

@@ -125,9 +125,9 @@ def crossing(chance: np.random.Generator) -> Question:
     for _ in range(chance.integers(1, 5 - own)):
         chosen = [_some(chance, size) for size in _SHAPE]
         cells |= chosen[0][:, None, None] & chosen[1][None, :, None] & chosen[2][None, None, :]
-        ages = [_leaf("SNOMEDCT423493009", "BETWEEN", _decade(DECADES[n])) for n in np.flatnonzero(chosen[0])]
-        sexes = [_leaf("SNOMEDCT263495000", "EQUALS", _SEX[SEXES[n]]) for n in np.flatnonzero(chosen[1])]
-        modalities = [_leaf("RID10311", "EQUALS", _MODALITY[MODALITIES[n]]) for n in np.flatnonzero(chosen[2])]
+        ages = [_in_decade(DECADES[n]) for n in np.flatnonzero(chosen[0])]
+        sexes = [_of_sex(SEXES[n]) for n in np.flatnonzero(chosen[1])]
+        modalities = [_of_modality(MODALITIES[n]) for n in np.flatnonzero(chosen[2])]
         bars.append({"operand": "AND", "children": [{"operand": "OR", "children": c} for c in (ages, sexes, modalities)]})
     if own:
         bars.append(_leaf("SNOMEDCT423493009", "GREATER_THAN", _OLD - 1))
@@ -145,7 +145,7 @@ def years(chance: np.random.Generator) -> Question:
 def decades(chance: np.random.Generator) -> Question:
     """Some decades: as much as can be asked of years where the rules hold."""
     chosen = _some(chance, len(DECADES))
-    leaves = [_leaf("SNOMEDCT423493009", "BETWEEN", _decade(DECADES[n])) for n in np.flatnonzero(chosen)]
+    leaves = [_in_decade(DECADES[n]) for n in np.flatnonzero(chosen)]
     return Question({"operand": "OR", "children": leaves}, np.repeat(chosen, 10), own=False)
 
 
@@ -156,8 +156,16 @@ def _some(chance: np.random.Generator, size: int) -> Asked:
     return chosen
 
 
-def _decade(low: int) -> dict[str, int]:
-    return {"min": low, "max": low + 9}
+def _in_decade(low: int) -> dict[str, object]:
+    return _leaf("SNOMEDCT423493009", "BETWEEN", {"min": low, "max": low + 9})
+
+
+def _of_sex(sex: str) -> dict[str, object]:
+    return _leaf("SNOMEDCT263495000", "EQUALS", _SEX[sex])
+
+
+def _of_modality(modality: str) -> dict[str, object]:
+    return _leaf("RID10311", "EQUALS", _MODALITY[modality])
 
 
 def _leaf(key: str, kind: str, value: object) -> dict[str, object]:
@@ -174,15 +182,17 @@ def attack(world: World, questions: int, ask: Callable[[np.random.Generator], Qu
                     deposit(world, alias, [Person(_OLD, "F", "CT")])
             asked = ask(world.chance)
             question = json.dumps({"ast": asked.ast})
-            answer = client.post(
-                "/api/datasets/eucaimSearch",
-                data=question,
-                headers={"Authorization": SECRET, "Content-Type": "application/json"},
-            )
-            assert answer.status_code == 200, answer.data
-            for told in answer.json["collections"]:
+            for told in _ask(client, question):
                 middle = told["subjects_count"] + 4.5 - world.old * asked.own  # counts are rounded down to tens
                 world.heard.setdefault(told["id"], {}).setdefault(question, (asked.cells, middle))
+
+
+def _ask(client: Any, question: str) -> list[dict[str, Any]]:
+    headers = {"Authorization": SECRET, "Content-Type": "application/json"}
+    answer = client.post("/api/datasets/eucaimSearch", data=question, headers=headers)
+    assert answer.status_code == 200, answer.data
+    collections: list[dict[str, Any]] = answer.json["collections"]
+    return collections
 
 
 def _client(runtime: Runtime) -> Any:
@@ -210,8 +220,36 @@ def recovered(world: World, truth: Callable[[Sequence[Person]], Array], margins:
         known = margins(cells)
         guess = _least_squares(known, _off(cells, known), world.heard.get(alias, {}).values())
         told.append(np.array([cells, _whole(guess), _whole(known)])[:, cells < SMALL])
+    return _recovered(told)
+
+
+def _recovered(told: list[Array]) -> Recovered:
     cells, guess, known = np.concatenate(told, axis=1)
     return Recovered(float(np.mean(guess == cells)), float(np.mean(known == cells)), len(cells))
+
+
+def recovered_by_equality(world: World) -> Recovered:
+    """What an attacker has who asks for everybody of a sex, with and without one cell of the other: equal answers, empty cell."""
+    heard = {sex: _answers(world, _of_sex(sex)) for sex in SEXES}
+    told: list[Array] = []
+    empty = {alias: np.zeros(len(CELLS), bool) for alias in world.datasets}
+    for number, (decade, sex, modality) in enumerate(CELLS):
+        others = SEXES[1 - SEXES.index(sex)]
+        cell = {"operand": "AND", "children": [_in_decade(decade), _of_sex(sex), _of_modality(modality)]}
+        for alias, answer in _answers(world, {"operand": "OR", "children": [_of_sex(others), cell]}).items():
+            empty[alias][number] = answer == heard[others].get(alias)
+    for alias, people in world.datasets.items():
+        cells = crossed(people)
+        known = _whole(from_margins(cells))
+        told.append(np.array([cells, np.where(empty[alias], 0, np.maximum(known, 1)), known])[:, cells < SMALL])
+    return _recovered(told)
+
+
+def _answers(world: World, ast: object) -> dict[str, tuple[int, int]]:
+    """Dataset → the counts that it is told with."""
+    with _client(world.runtime) as client:
+        collections = _ask(client, json.dumps({"ast": ast}))
+    return {told["id"]: (told["subjects_count"], told["studies_count"]) for told in collections}
 
 
 def crossed(people: Sequence[Person]) -> Array:

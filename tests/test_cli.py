@@ -22,7 +22,7 @@ from consent.node import MOVES as NODE_MOVES
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server.cli import main, tokens
 from server.usecases import worker
-from tests import builders, house
+from tests import builders, databases, house
 from tests.deposits import deposit, in_care
 from tests.running import COMMAND, TOP, running
 from tests.servers import free_port
@@ -57,6 +57,8 @@ def accord(tmp_path: Path, monkeypatch, capsys):
     for name in ("DATA_DIR", "DATABASE_URL", "PORT", "DIMSE_PORT", "BIND"):
         monkeypatch.delenv(f"ACCORD_{name}", raising=False)
     monkeypatch.setenv("ACCORD_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir(mode=0o700)
+    databases.sqlite(tmp_path / "data" / "accord.db")
 
     def command(line: str) -> tuple[int, str]:
         status = run(*shlex.split(line))
@@ -161,6 +163,47 @@ REFUSED = (
     ("agreement add D --provider a --node b --terms 1.0.0 --starts tomorrow", "a date is YYYY-MM-DD"),
 )
 """Lines that can't be done, and a piece of the sentence that says why."""
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "admin party list",
+        "admin party add u --name U --role user",
+        "doctor",
+        "ledger verify",
+        "explain 1.2.3 --as one",
+        "worker --check",
+    ],
+)
+def test_only_serve_demo_and_migrate_make_an_accord(monkeypatch, tmp_path, capsys, line):
+    """A directory that is mistyped, or somebody's: nothing is made in it, and its mode stays."""
+    home = tmp_path / "home"
+    home.mkdir()
+    home.chmod(0o755)
+    (home / "letter").touch()
+    for name, value in {"DATABASE_URL": None, "PORT": free_port(), "DIMSE_PORT": free_port()}.items():
+        monkeypatch.setenv(f"ACCORD_{name}", str(value or ""))
+    for data in (tmp_path / "nowhere", home):
+        monkeypatch.setenv("ACCORD_DATA_DIR", str(data))
+        assert run(*shlex.split(line)) == 2
+        assert f"There is no Accord in {data}. " in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["home"]
+    assert ([path.name for path in home.iterdir()], home.stat().st_mode & 0o777) == (["letter"], 0o755)
+
+
+def test_a_directory_of_accord_whose_database_is_new_is_none_until_it_is_migrated(monkeypatch, tmp_path, capsys):
+    """As where the database's URL is mistyped: the keys are there, and not one table."""
+    monkeypatch.setenv("ACCORD_DATA_DIR", str(tmp_path / "data"))
+    assert run("migrate") == 0
+    monkeypatch.setenv("ACCORD_DATABASE_URL", f"sqlite:///{tmp_path}/other.db")
+    assert run("admin", "party", "list") == 2
+    assert not (tmp_path / "other.db").exists()
+    (tmp_path / "other.db").touch()
+    assert run("admin", "party", "list") == 2
+    assert capsys.readouterr().err.count("There is no Accord in") == 2
+    assert run("migrate") == 0
+    assert run("admin", "party", "list") == 0
 
 
 def test_every_verb_does_what_its_line_says(accord, tmp_path):
@@ -295,7 +338,7 @@ def test_a_token_is_asked_for_without_a_database_a_web_server_or_a_table(tmp_pat
     assert packages.isdisjoint({"flask", "sqlalchemy", "rich", "pygments"})
 
 
-def test_a_list_for_a_script_is_made_without_a_table(tmp_path):
+def test_a_list_for_a_script_is_made_without_a_table(accord, tmp_path):
     packages = loaded(tmp_path, "admin party list")
     assert "sqlalchemy" in packages
     assert packages.isdisjoint({"flask", "rich"})

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import BinaryIO
+from typing import BinaryIO, Self, cast
 
 from adapters.nodes.port import SILENT, Health, Node, NodeFile, silent
 from mappings.failures import Failure
@@ -40,9 +40,9 @@ class BreakerNode:
         return self._node.place_of(file)
 
     def open(self, place: str, size: int, start: int = 0, length: int | None = None) -> BinaryIO:
-        """See `Node.open`."""
-        with self._guarded():
-            return self._node.open(place, size, start, length)
+        """See `Node.open`. What is silent between its bytes is silent too; an answer that has begun is no answer yet."""
+        with self._guarded(answered=False):
+            return cast("BinaryIO", _Heard(self._node.open(place, size, start, length), self._count))
 
     def size(self, place: str) -> int:
         """See `Node.size`."""
@@ -72,8 +72,8 @@ class BreakerNode:
             return self._node.probe()
 
     @contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Refuse a call while the node rests, and keep what became of one that is let through."""
+    def _guarded(self, *, answered: bool = True) -> Iterator[None]:
+        """Refuse a call while the node rests, and keep what became of one that is let through, if it is `answered` by its end."""
         tries = self._enter()
         try:
             yield
@@ -81,7 +81,8 @@ class BreakerNode:
             self._count(waited_in_vain=failure.code == SILENT)
             raise
         else:
-            self._count(waited_in_vain=False)
+            if answered:
+                self._count(waited_in_vain=False)
         finally:
             if tries:
                 self._tried = False
@@ -100,3 +101,35 @@ class BreakerNode:
         with self._lock:
             self._failures = self._failures + 1 if waited_in_vain else 0
             self._rests_until = self._clock() + REST_SECONDS
+
+
+class _Heard:
+    """A node's bytes, of which `count` is told once: that their reader waited in vain, or at the end that they came."""
+
+    def __init__(self, source: BinaryIO, count: Callable[..., None]) -> None:
+        self._source, self._count, self._told = source, count, False
+
+    def read(self, size: int = -1, /) -> bytes:
+        """The next bytes, b"" at the end. Raises as `source`."""
+        try:
+            content = self._source.read(size)
+        except Failure as failure:
+            self._tell(waited_in_vain=failure.code == SILENT)
+            raise
+        return content
+
+    def close(self) -> None:
+        """Close `source`."""
+        self._source.close()
+        self._tell(waited_in_vain=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *ended: object) -> None:
+        self.close()
+
+    def _tell(self, *, waited_in_vain: bool) -> None:
+        if not self._told:
+            self._told = True
+            self._count(waited_in_vain=waited_in_vain)

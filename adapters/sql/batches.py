@@ -11,7 +11,7 @@ from sqlalchemy import Connection, bindparam, func, insert, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import insert_one, moment, stamp
-from consent.deposit import Outcome
+from consent.deposit import Code, Outcome
 from mappings.failures import Conflict
 from mappings.report import Receipt
 
@@ -67,6 +67,11 @@ def by_id(connection: Connection, batch: int) -> BatchRow | None:
     """A batch by its id."""
     row = connection.execute(_BATCHES.where(_b.id == batch)).one_or_none()
     return None if row is None else _batch(row)
+
+
+def keys(connection: Connection, rows: Collection[int]) -> dict[int, str]:
+    """What the API calls these batches, by their ids."""
+    return {row.id: row.key for row in connection.execute(select(_b.id, _b.key).where(_b.id.in_(set(rows))))}
 
 
 def recent(connection: Connection, provider: str | None, limit: int = 100) -> list[BatchRow]:
@@ -143,6 +148,6 @@ def digest(connection: Connection, batch: int) -> bytes:
 
 def studies(connection: Connection, batch: int) -> list[str]:
     """The studies of which the batch brought something into our care, every one of them, by their UIDs' order."""
-    taken = _r.outcome.in_([Outcome.PASS, Outcome.REVIEW])
+    taken = _r.outcome.in_([Outcome.PASS, Outcome.REVIEW]) & (_r.rule != Code.WAITING)
     named = select(_r.study_uid).distinct().where(_r.batch == batch, taken, _r.study_uid.is_not(None))
     return list(connection.execute(named.order_by(_r.study_uid)).scalars())

@@ -292,11 +292,11 @@ def of_study(connection: Connection, study_uid: str) -> list[CustodyRow]:
     return [_row(r) for r in connection.execute(select(t.custody).where(_c.study_uid == study_uid, _c.state.in_(AT_REST)))]
 
 
-def by_file_digest(connection: Connection, dataset: int, digests: Sequence[bytes]) -> dict[bytes, SopInstance]:
+def by_file_digest(connection: Connection, dataset: int, digests: Sequence[bytes]) -> dict[bytes, CustodyRow]:
     """Those of these files that this dataset has in care already (held or in review) and sound, by their SHA-256."""
     known = and_(_c.state.in_(AT_REST), _c.damaged.is_(None))
     same = select(t.custody).where(_c.dataset == dataset, _c.file_digest.in_(digests), known)
-    return {r.file_digest: _row(r).instance for r in connection.execute(same)}
+    return {r.file_digest: _row(r) for r in connection.execute(same)}
 
 
 def at_rest(connection: Connection, node: int, after: int, limit: int) -> list[CustodyRow]:

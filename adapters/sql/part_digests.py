@@ -6,6 +6,8 @@ from adapters.sql import tables as t
 from mappings.digests import DIGEST_SIZE, FRAME_SIZE, Frame, PartDigests, read_frame
 
 _p = t.part_digests.c
+_MOST_FRAMES = 2**31 // FRAME_SIZE - 1
+"""No column holds more, and a database counts its bytes in 32 bits."""
 _SLICE = {name: func.substr(_p[name], bindparam("start"), bindparam("length")) for name in ("blocks", "frames")}
 _SELECTED = {name: select(part).where(_p.custody == bindparam("row")) for name, part in _SLICE.items()}
 
@@ -34,6 +36,8 @@ def of_blocks(connection: Connection, custody: int, first: int, count: int) -> b
 
 def of_frame(connection: Connection, custody: int, frame: int) -> Frame | None:
     """Where this frame lies, from 1, and its digest; None where its frames are not kept or end before."""
+    if not 1 <= frame <= _MOST_FRAMES:  # what a path names may be any number
+        return None
     kept = _slice(connection, "frames", custody, (frame - 1) * FRAME_SIZE, FRAME_SIZE)
     return read_frame(kept) if kept else None
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, insert, make_url, select, text
@@ -240,6 +241,12 @@ def cause(error: BaseException) -> str:
     """The driver's own first line, for the operator: never the statement nor its values."""
     driver = getattr(error, "orig", None) or error
     return f"{type(driver).__name__}: {(str(driver).splitlines() or [''])[0]}"
+
+
+def is_missing(url: str) -> bool:
+    """Whether this is a SQLite database whose file is not there: opening it would make one."""
+    parsed = make_url(url)
+    return parsed.get_backend_name() == "sqlite" and bool(parsed.database) and not Path(parsed.database or "").exists()
 
 
 def wait_for(store: Store, seconds: float = 30) -> None:

@@ -50,7 +50,7 @@ def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str |
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     (folder / "demo.json").unlink(missing_ok=True)
     os.environ |= {f"ACCORD_{k}": v for k, v in _environment(settings).items()}
-    runtime = wiring.runtime(settings)
+    runtime = wiring.runtime(settings, make=True)
     first = demo_data.seed(runtime)
     files = demo_data.clients(runtime, folder / "clients")
     stopping = until_stopped()

@@ -14,7 +14,7 @@ COMMANDS = {
     "web": ("server.cli.processes", "Serve HTTP by several processes."),
     "dimse": ("server.cli.processes", "Serve the DICOM network."),
     "worker": ("server.cli.processes", "Do the chores."),
-    "migrate": ("server.cli.processes", "Bring the database to the newest schema."),
+    "migrate": ("server.cli.processes", "Make an Accord where there is none, and bring the database to the newest schema."),
     "admin": ("server.cli.admin.nouns", "What the operator does."),
     "demo": ("server.cli.demo", "Start a demo with sample data on this machine."),
     "push": ("server.cli.push", "Send DICOM files into a dataset and print what became of each."),

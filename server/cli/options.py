@@ -45,7 +45,7 @@ def with_settings(run: Callable[Concatenate[Settings, ...], R]) -> Command[R]:
 
 
 def with_runtime(run: Callable[Concatenate[Runtime, ...], R]) -> Command[R]:
-    """A command of an Accord: handed it, opened, its schema brought up to date."""
+    """A command of an Accord that is there: handed it, opened, its schema brought up to date."""
 
     @with_settings
     @wraps(run)

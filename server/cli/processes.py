@@ -8,15 +8,15 @@ import sys
 from typing import TYPE_CHECKING
 
 import click
+from msgspec.structs import replace
 
 from server import settings as configuration
 from server import wiring
 from server.cli import lifeline
-from server.cli.options import with_runtime, with_settings
+from server.cli.options import with_settings
 from server.cli.supervise import PARENT, STOP_SECONDS, supervise, until_stopped
 from server.log import start_log
 from server.settings import Settings
-from server.usecases.runtime import Runtime
 
 if TYPE_CHECKING:  # only the web process loads it
     from flask import Flask
@@ -105,7 +105,7 @@ def dimse(settings: Settings) -> int:
 
     _begin(settings)
     stopping = until_stopped()
-    _connections(settings.connections)
+    settings = replace(settings, connections=_connections(settings.connections))
     served = scp.serve(wiring.runtime(settings), bind=settings.bind, port=settings.dimse_port)
     stopping.wait()
     served.stop()
@@ -134,10 +134,10 @@ def worker(settings: Settings, *, check: bool) -> int:
 
 
 @click.command()
-@with_runtime
-def migrate(runtime: Runtime) -> None:
-    """Bring the database to the newest schema."""
-    runtime.close()
+@with_settings
+def migrate(settings: Settings) -> None:
+    """Make an Accord where there is none, and bring the database to the newest schema."""
+    wiring.runtime(settings, make=True).close()
 
 
 def busy(bind: str, port: int) -> bool:
@@ -166,7 +166,7 @@ def serve(settings: Settings) -> int:
     _begin(settings)
     if _taken(settings.bind, settings.port, settings.dimse_port):
         return 1
-    wiring.runtime(settings).close()
+    wiring.runtime(settings, make=True).close()
     print(f"Accord: {settings.base_url} · DICOM {settings.bind}:{settings.dimse_port} · data {settings.data_dir}")
     supervise(until_stopped())
     return 0

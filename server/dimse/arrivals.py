@@ -75,8 +75,12 @@ class Arrivals:
         if not self._shares.take(arrival.holder):
             connection.close()
             return
+        try:
+            self._selector.register(connection, selectors.EVENT_READ, arrival)
+        except OSError:  # the kernel watches no more
+            self._close(arrival)
+            return
         self._waiting[connection] = arrival
-        self._selector.register(connection, selectors.EVENT_READ, arrival)
 
     def come(self, seconds: float) -> Iterator[Arrival]:
         """Each whose request has come, waiting so long at most; it keeps its place here until it leaves."""

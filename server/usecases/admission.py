@@ -44,9 +44,9 @@ def find_refusal(connection: Connection, dataset: int, instance: SopInstance, ro
     return Code.BLOCKED if blocks.blocked else None
 
 
-def judge(parsed: ParsedFile, code: Code | None, *, attested: bool) -> Verdict:
+def judge(parsed: ParsedFile, said: Finding | None, *, attested: bool) -> Verdict:
     """The verdict on a file, with what the door or custody says of it."""
-    findings = parsed.seen.findings if code is None else (*parsed.seen.findings, Finding(code, ""))
+    findings = parsed.seen.findings if said is None else (*parsed.seen.findings, said)
     return deposit.verdict(parsed.seen.declared, attested, findings)
 
 

@@ -4,6 +4,7 @@ What is found lost or changed is marked in its row, and unmarked when a later lo
 the digests of parts that an object held since an earlier release lacks.
 """
 
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum, auto
@@ -24,6 +25,10 @@ from server.usecases.read_back import is_sound, node_of, read_back
 from server.usecases.runtime import Runtime
 
 PAGE = 200
+AGAIN_SECONDS = (1, 5)
+"""Pauses after which a node that answers, but gives no object, is asked for it again before that is called lost."""
+MOST_SILENT = 3
+"""Objects in a row that a node does not give; then it is the node that does not answer, and the look ends."""
 
 
 class Finding(Enum):
@@ -115,14 +120,26 @@ def _unknown(runtime: Runtime, row: NodeRow) -> list[str]:
 
 
 def _look(runtime: Runtime, row: NodeRow, looked: Callable[[CustodyRow], None], *, digests: bool) -> Compared:
-    compared = Compared()
+    """Raises Unavailable where the node does not answer; at the end, where it gave some objects no answer and others did."""
+    compared, silence = Compared(), 0
     found = {Finding.LOST: compared.lost, Finding.CHANGED: compared.changed}
+    unseen: list[Unavailable] = []
     for each in _at_rest(runtime, row.id):
-        finding = _look_at(runtime, each, digests=digests or each.damaged is not None)
+        try:
+            finding = _look_at(runtime, each, digests=digests or each.damaged is not None)
+        except Unavailable as failure:
+            unseen.append(failure)
+            silence += 1
+            if silence == MOST_SILENT:
+                raise
+            continue
+        silence = 0
         if finding is not Finding.SOUND and _mark(runtime, each):
             found[finding].append(each.instance.sop_uid)
         compared.looked += 1
         looked(each)
+    if unseen:
+        raise unseen[-1]
     return compared
 
 
@@ -139,28 +156,36 @@ def _at_rest(runtime: Runtime, node: int) -> Iterator[CustodyRow]:
 
 def _look_at(runtime: Runtime, row: CustodyRow, *, digests: bool) -> Finding:
     """How an object's copy is. Raises Unavailable where its node does not answer."""
-    node = node_of(runtime, row)
-    try:
-        sound = _read(runtime, row) if digests else node.size(row.place) == row.instance.size
-    except NotFound:
-        return Finding.LOST
-    except Unavailable as failure:
-        if failure.code != SILENT and node.check().ok:  # an Orthanc fails where its file is gone
+    for pause in (*AGAIN_SECONDS, None):
+        try:
+            sound = _read(runtime, row) if digests else node_of(runtime, row).size(row.place) == row.instance.size
+        except NotFound:
             return Finding.LOST
-        raise
-    return Finding.SOUND if sound else Finding.CHANGED
+        except Unavailable as failure:
+            if failure.code == SILENT or not node_of(runtime, row).check().ok:
+                raise
+            if pause is None:  # an Orthanc fails where its file is gone, and also while it starts again
+                return Finding.LOST
+            time.sleep(pause)
+        else:
+            return Finding.SOUND if sound else Finding.CHANGED
+    raise AssertionError("unreachable: the last look returns")
 
 
 def _read(runtime: Runtime, row: CustodyRow) -> bool:
     if not is_sound(runtime, row.copy):
         return False
-    with runtime.store.write(durable=False) as connection:
-        if row.damaged is not None:
+    if row.damaged is not None:
+        with runtime.store.write(durable=False) as connection:
             custody.mended(connection, row.id, row.damaged)
-        lacks = row.instance.size > BLOCK and row.state is State.HELD and not part_digests.are_kept(connection, row.id)
-    if lacks:
+    if row.instance.size > BLOCK and row.state is State.HELD and not _has_parts(runtime, row):
         _keep_parts(runtime, row)
     return True
+
+
+def _has_parts(runtime: Runtime, row: CustodyRow) -> bool:
+    with runtime.store.read() as connection:
+        return part_digests.are_kept(connection, row.id)
 
 
 def _keep_parts(runtime: Runtime, row: CustodyRow) -> None:

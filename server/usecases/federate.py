@@ -59,7 +59,7 @@ def _asked(runtime: Runtime, caller: Caller, query: Query, visible: VisibleDatas
         spenders = questions.spenders(connection, period, settings.budget_questions)
         spent = {dataset for who, dataset, _ in spenders if who == question.caller} & visible.datasets - kept.keys()
         new = visible.datasets - kept.keys() - spent
-        told = _safe(runtime, connection, query, replace(visible, datasets=new), period) if new else {}
+        told = _safe(runtime, connection, query, question, replace(visible, datasets=new)) if new else {}
     if told:
         texts = {dataset: msgspec.json.encode(found).decode() for dataset, found in told.items()}
         with runtime.store.write() as connection:
@@ -70,15 +70,16 @@ def _asked(runtime: Runtime, caller: Caller, query: Query, visible: VisibleDatas
 
 
 def _safe(
-    runtime: Runtime, connection: Connection, query: Query, visible: VisibleDatasets, period: int
+    runtime: Runtime, connection: Connection, query: Query, question: Question, visible: VisibleDatasets
 ) -> dict[int, Found | None]:
     """Dataset → what may be told of it: safe counts of who matches, beside what the whole dataset has."""
     settings = runtime.settings
-    described = _described(runtime, connection, visible, period)
+    described = _described(runtime, connection, visible, question.period)
     told: dict[int, Found | None] = dict.fromkeys(described)
     asked = replace(visible, datasets=frozenset(described))
     for dataset, counted in counts(connection, query, asked, runtime.clock()).items():
-        safe = safe_counts(counted.people, counted.studies, settings.min_subjects, runtime.noise_key, settings.budget)
+        people, studies = counted.people, counted.studies
+        safe = safe_counts(question.digest, people, studies, settings.min_subjects, runtime.noise_key, settings.budget)
         if safe is not None:
             told[dataset] = replace(described[dataset], subjects=safe.subjects, studies=safe.studies)
     return told

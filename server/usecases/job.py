@@ -22,6 +22,8 @@ BEATS = 4
 """Heartbeats in the time of a lease."""
 BACKOFF_SECONDS = (5, 30, 300, 1800)
 """Pauses after the first failure, the second …; the last one from then on."""
+SOON = timedelta(days=1)
+"""When one with a longer period that has failed comes again."""
 OVERDUE = timedelta(minutes=10)
 
 
@@ -33,7 +35,7 @@ class Stopped(Exception):
 class Kind:
     """What a kind of job does: the use case, which returns a sentence, and how often it is begun before it has failed.
 
-    One with a period comes again, that much later, whatever became of it.
+    One with a period comes again that much later; one that failed, in a day.
     """
 
     run: Callable[[Runtime, "Work"], str]
@@ -139,7 +141,8 @@ def _end(runtime: Runtime, job: JobRow, kind: Kind, state: JobState, outcome: st
     with runtime.store.write() as connection:
         ended = jobs.end(connection, job, state, outcome, now)
         if ended and kind.period is not None:
-            jobs.enqueue(connection, job.kind, job.subject, now, now + kind.period(runtime.settings))
+            later = kind.period(runtime.settings)
+            jobs.enqueue(connection, job.kind, job.subject, now, now + (min(later, SOON) if state is JobState.FAILED else later))
     told = {"job": job.id, "kind": job.kind, "subject": job.subject, "state": str(state), "outcome": outcome}
     log.info("job", extra=told | {"ours": ended})
 

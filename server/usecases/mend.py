@@ -1,29 +1,32 @@
 """Mending: what a node has lost or changed is put back from the very same file, sent again or found in a backup."""
 
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from adapters.nodes.port import Node
 from adapters.sql import custody
 from adapters.sql.custody import Copy, CustodyRow
 from mappings.failures import NotFound, Unavailable
 from server.usecases.keep import Changed, store
 from server.usecases.naming import require
 from server.usecases.parse import ParsedFile, parse_file
-from server.usecases.read_back import node_of
+from server.usecases.read_back import node_of, open_copy
 from server.usecases.runtime import Runtime
 
 
 def mend(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> bool:
     """Put an object's file back where its copy is lost or damaged; False where nothing is known against it.
 
-    A node that does not answer now has lost nothing. Raises Unavailable where this is not the object's file to the byte, Changed
-    where another mends it or it has left our care, and what `store` raises.
+    What has another size on its node is damaged, known or not; a node that does not answer now has lost nothing. Raises
+    Unavailable where this is not the object's file to the byte, Changed where another mends it or it has left our care, and what
+    `store` raises.
     """
+    if row.damaged is None and not _is_lost(runtime, row.copy):
+        row = _as_it_is(runtime, row)
+        if row.damaged is None:
+            return False
     node = node_of(runtime, row)
-    if row.damaged is None and not _is_lost(node, row.copy):
-        return False
     if row.instance.file_digest != parsed.instance.file_digest:
         raise Unavailable("object-damaged", "The stored copy is lost or damaged, and this one differs. The operator is told.")
     began = _begin(runtime, row)
@@ -47,19 +50,29 @@ def mend_from(runtime: Runtime, name: str, files: Iterable[Path], looked: Callab
         if path.stat().st_size in sizes:
             file = memoryview(path.read_bytes())
             if row := wanted.pop(sha256(file).digest(), None):
-                mend(runtime, row, parse_file(row.name, file, runtime.placeholders))
+                with suppress(Changed):  # a resend mends it, or it is withdrawn
+                    mend(runtime, row, parse_file(row.name, file, runtime.placeholders))
         looked(path)
     return sorted(row.instance.sop_uid for row in wanted.values())
 
 
-def _is_lost(node: Node, copy: Copy) -> bool:
+def _is_lost(runtime: Runtime, copy: Copy) -> bool:
+    """Whether its node has nothing there. A copy of another size is marked as damaged by who opens it."""
     try:
-        node.open(copy.place, copy.size).close()
+        open_copy(runtime, copy).close()
     except Unavailable:
         return False
     except NotFound:
         return True
     return False
+
+
+def _as_it_is(runtime: Runtime, row: CustodyRow) -> CustodyRow:
+    with runtime.store.read() as connection:
+        now = custody.by_id(connection, row.id)
+    if now is None:
+        raise Changed
+    return now
 
 
 def _begin(runtime: Runtime, row: CustodyRow) -> int | None:

@@ -10,6 +10,10 @@ MOST_PIECES = 8
 """Asked of a node; then the file is read whole. A node that knows no ranges sends all that comes before each."""
 
 
+AHEAD = 16_000_000
+"""A frame of at most so many bytes is read before anybody is kept waiting for it: a slow node must not hold what draws."""
+
+
 class Pieces:
     """A file whose `frame`, from 1, is wanted. Raises what reading back raises, at once where its node does not answer."""
 
@@ -21,6 +25,7 @@ class Pieces:
         self.span = (self._frame.start, self._frame.length) if self._frame else None
         self._whole = None if in_parts else read_back(runtime, copy)
         self._first = self._whole or read_part(runtime, copy, 0, BLOCK)
+        self._ahead = self._read_ahead()
 
     def read(self, start: int, length: int) -> memoryview:
         """These bytes, fewer where the file ends."""
@@ -33,5 +38,12 @@ class Pieces:
             return self._whole[start:stop]
         self._count += 1
         if self._frame is not None and (start, stop - start) == self.span:
-            return read_frame(self._runtime, self._copy, self._frame)
+            return self._ahead or read_frame(self._runtime, self._copy, self._frame)
         return read_part(self._runtime, self._copy, start, stop - start)
+
+    def _read_ahead(self) -> memoryview | None:
+        if self._frame is None or self._whole is not None or self._frame.length > AHEAD:
+            return None
+        if self._frame.start + self._frame.length <= len(self._first):
+            return None
+        return read_frame(self._runtime, self._copy, self._frame)

@@ -1,11 +1,13 @@
 """A provider's own client fills a batch: it opens one for a dataset, asks what need not be sent, uploads, and closes it."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
 from adapters.sql import batches, custody
 from consent.conditions import Action
+from consent.custody import State
 from consent.dataset import Facts
 from consent.policy import SENTENCES, Decision, decide
 from consent.subject import Role
@@ -67,24 +69,33 @@ def _ongoing(connection: Connection, caller: Caller, key: str) -> Batch:
     return Batch(row.id, row.key, source)
 
 
-def acknowledge_held(runtime: Runtime, caller: Caller, key: str, files: Mapping[str, bytes]) -> set[str]:
-    """Of these files (name → SHA-256), the names that need not be sent, since the batch has a receipt for each.
+@dataclass(frozen=True, slots=True)
+class Acknowledged:
+    """The names of files that need not be sent, and of those that wait for review the batch that brought them."""
 
-    What the dataset has in care already gets its receipt here, as `known`; so asking again changes nothing, and a sender that was
-    cut off asks, sends the rest, and every file is told of once.
+    names: frozenset[str]
+    waiting: Mapping[str, str]
+
+
+def acknowledge_held(runtime: Runtime, caller: Caller, key: str, files: Mapping[str, bytes]) -> Acknowledged:
+    """Of these files (name → SHA-256), those that need not be sent, since the batch has a receipt for each.
+
+    What the dataset has in care already gets its receipt here, as `known` or `waiting`; so asking again changes nothing, and a
+    sender that was cut off asks, sends the rest, and every file is told of once.
     """
     with runtime.store.write() as connection:
         batch = _ongoing(connection, caller, key)
         names = batches.presented(connection, batch.id, list(files))
-        rest = {name: digest for name, digest in files.items() if name not in names}
         if find_stop(runtime, connection, batch.origin):  # nothing is taken: each file is to be sent and told so
-            return names
-        held = custody.by_file_digest(connection, batch.origin.dataset, list(rest.values()))
-        for name, digest in rest.items():
-            if digest in held:
-                receipts.write_known(runtime, connection, batch, name, held[digest])
-                names.add(name)
-    return names
+            return Acknowledged(frozenset(names), {})
+        held = custody.by_file_digest(connection, batch.origin.dataset, list(files.values()))
+        found = {name: held[digest] for name, digest in files.items() if digest in held}
+        for name, row in found.items():
+            if name not in names:
+                receipts.write_known(runtime, connection, batch, name, row)
+        quarantined = {name: row.batch for name, row in found.items() if row.state is State.REVIEW}
+        keys = batches.keys(connection, quarantined.values())
+    return Acknowledged(frozenset(names | found.keys()), {name: keys[brought] for name, brought in quarantined.items()})
 
 
 def close_push(runtime: Runtime, caller: Caller, key: str) -> None:

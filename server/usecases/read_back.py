@@ -19,7 +19,7 @@ from adapters.nodes.port import OTHER_SIZE, Node
 from adapters.sql import custody, part_digests
 from adapters.sql.custody import Copy, CustodyRow
 from mappings.digests import BLOCK, Frame, are_blocks
-from mappings.failures import Unavailable
+from mappings.failures import NotFound, Unavailable
 from server.usecases.runtime import Runtime
 
 log = logging.getLogger("accord.read_back")
@@ -141,7 +141,16 @@ def _telling(runtime: Runtime, copy: Copy) -> Iterator[None]:
         with _sized():
             yield
     except _Mismatch:
-        with runtime.store.write() as connection:
-            custody.mark_damaged(connection, copy.custody, runtime.clock())
-        log.error("object damaged", extra={"custody": copy.custody, "node": copy.node})  # noqa: TRY400 - no trace of ours
+        if not _is_mended(runtime, copy):
+            with runtime.store.write() as connection:
+                custody.mark_damaged(connection, copy.custody, runtime.clock())
+            log.error("object damaged", extra={"custody": copy.custody, "node": copy.node})  # noqa: TRY400 - no trace of ours
         raise damaged() from None
+
+
+def _is_mended(runtime: Runtime, copy: Copy) -> bool:
+    """Whether it is sound by now: who reads slowly may have begun before it was put back."""
+    try:
+        return is_sound(runtime, copy)
+    except (NotFound, Unavailable):
+        return False

@@ -6,13 +6,17 @@ from hashlib import sha256
 from sqlalchemy import Connection
 
 from adapters.sql import batches
-from adapters.sql.custody import SopInstance
+from adapters.sql.custody import CustodyRow, SopInstance
 from consent import deposit
+from consent.custody import State
 from consent.deposit import Code, Finding, Outcome, Verdict
 from mappings.report import Receipt
 from server.usecases.batch import Batch
 from server.usecases.parse import ParsedFile
 from server.usecases.runtime import Runtime
+
+IN_CARE = frozenset({Code.KNOWN, Code.WAITING})
+"""The rules of a file whose content is in our care already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,10 +46,18 @@ def write(runtime: Runtime, connection: Connection, judged: JudgedFile) -> None:
     _write(runtime, connection, judged.batch, judged.parsed.name, judged.parsed.instance, judged.verdict)
 
 
-def write_known(runtime: Runtime, connection: Connection, batch: Batch, name: str, instance: SopInstance) -> None:
+def write_known(runtime: Runtime, connection: Connection, batch: Batch, name: str, row: CustodyRow) -> None:
     """Write the receipt of a file that need not be sent. Raises Conflict where the batch was closed meanwhile."""
-    verdict = deposit.verdict(declared=False, attested=False, findings=[Finding(Code.KNOWN, "")])
-    _write(runtime, connection, batch, name, instance, verdict)
+    verdict = deposit.verdict(declared=False, attested=False, findings=[in_care(connection, row)])
+    _write(runtime, connection, batch, name, row.instance, verdict)
+
+
+def in_care(connection: Connection, row: CustodyRow) -> Finding:
+    """What a file hears whose content rests here: it is known, or it waits for review since the batch that is named."""
+    if row.state is State.HELD:
+        return Finding(Code.KNOWN, "")
+    brought = batches.by_id(connection, row.batch)
+    return Finding(Code.WAITING, f"batch {brought.key}" if brought else "")
 
 
 def write_refusal(
@@ -68,4 +80,5 @@ def result_of(judged: JudgedFile) -> DepositResult:
     """What the sender of a file hears."""
     header, rule = judged.parsed.header, judged.verdict.rule
     uids = (header.sop_class_uid, header.sop_instance_uid, header.study_instance_uid)
-    return DepositResult(judged.verdict.outcome, rule, deposit.sentence(rule), deposit.short(rule), *uids)
+    since = "".join(f" ({finding.where})" for finding in judged.verdict.findings if finding.rule == Code.WAITING)
+    return DepositResult(judged.verdict.outcome, rule, deposit.sentence(rule), deposit.short(rule) + since, *uids)

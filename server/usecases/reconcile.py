@@ -3,6 +3,7 @@
 import logging
 from datetime import timedelta
 
+from adapters.nodes.port import SILENT
 from adapters.sql import batches, custody, index, part_digests
 from adapters.sql.custody import CustodyRow, Lease
 from consent.custody import PURGES, Move
@@ -53,7 +54,8 @@ def _recover(runtime: Runtime, row: CustodyRow, silent: set[tuple[int, bool]]) -
         return True
     except (Failure, Unreadable) as why:
         log.warning("claim not resolved", extra={"custody": row.id, "why": str(why)})
-        silent.add((row.node, row.quarantined))
+        if isinstance(why, Failure) and why.code == SILENT:
+            silent.add((row.node, row.quarantined))
         give_up(runtime, row.id)  # the node does not answer, or gave other bytes: asked again in the next round
         return False
     batch, opened = _batch(runtime, row)

@@ -12,6 +12,8 @@ from server.usecases.runtime import Caller, Runtime
 
 PREVIEW_SIDE = 512
 VIEW_SIDE = 4096
+LAST_FRAME = 2**31 - 1
+"""No object has more frames: their number is an IS (PS3.5 section 6.2). A path may name any number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ def _draw(runtime: Runtime, picture: Picture, stored: StoredInstance) -> bytes:
         stored.size,
         stored.dataset_start,
         pieces.span,
-        picture.frame,
+        min(picture.frame, LAST_FRAME),
         picture.media_type,
         min(picture.max_side or PREVIEW_SIDE, VIEW_SIDE),
         picture.window,

@@ -54,19 +54,20 @@ def _attempt(runtime: Runtime, batch: Batch, parsed: ParsedFile) -> DepositResul
     with runtime.store.read() as connection:
         row = custody.in_care(connection, instance.sop_uid)
         code = find_stop(runtime, connection, origin) or find_refusal(connection, origin.dataset, instance, row)
-    if code is None and row is not None:
-        code = _compare(runtime, row, parsed)
-    judged = JudgedFile(batch, parsed, judge(parsed, code, attested=origin.attested))
+    said = None if code is None else Finding(code, "")
+    if said is None and row is not None:
+        said = _compare(runtime, row, parsed)
+    judged = JudgedFile(batch, parsed, judge(parsed, said, attested=origin.attested))
     _act(runtime, judged, row)
     return receipts.result_of(judged)
 
 
 def _act(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     """Do as the verdict says."""
-    outcome = judged.verdict.outcome
-    if outcome is Outcome.DUPLICATE and row is not None:
+    known = judged.verdict.rule in receipts.IN_CARE
+    if known and row is not None:
         mend(runtime, row, judged.parsed)
-    if outcome in (Outcome.DUPLICATE, Outcome.REJECT):
+    if known or judged.verdict.outcome is Outcome.REJECT:
         with runtime.store.write() as connection:
             receipts.write(runtime, connection, judged)
     elif row is not None and row.state is State.REVIEW:
@@ -75,7 +76,7 @@ def _act(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
         keep.keep(runtime, judged, row)
 
 
-def _compare(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> Code | None:
+def _compare(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> Finding | None:
     """What the object in our care makes of this one; None where it may take the row's place (superseding, or taking over)."""
     if row.state is State.RECEIVING:
         if row.instance.file_digest == parsed.instance.file_digest:  # to the byte: the row's place and digest must stay true
@@ -84,8 +85,9 @@ def _compare(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> Code | No
             raise busy()
         raise Changed
     if row.instance.digest == parsed.instance.digest or _same_content(runtime, row, parsed):
-        return Code.KNOWN
-    return Code.CONTENT_CONFLICT if row.state is State.HELD else None
+        with runtime.store.read() as connection:
+            return receipts.in_care(connection, row)
+    return Finding(Code.CONTENT_CONFLICT, "") if row.state is State.HELD else None
 
 
 def _same_content(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> bool:

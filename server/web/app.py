@@ -24,8 +24,8 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     app.url_map.merge_slashes = False  # or a path with two is answered by a redirect to whatever Host the request names
     app.config.update(MAX_FORM_MEMORY_SIZE=context.SMALL_BODY, MAX_FORM_PARTS=100)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
-    rooms = (dicomweb, fhir, federation, catalogue, batches, terms, operations)
-    errors.install(app, oauth.door(runtime, keys), *(module.door() for module in rooms))
+    doors = (dicomweb, fhir, federation, catalogue, batches, terms, operations)
+    errors.install(app, oauth.door(runtime, keys), *(module.door() for module in doors))
     app.before_request(_limit)
     app.after_request(_finish)
     return app
@@ -33,7 +33,6 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
 
 def _limit() -> None:
     """Only uploads may be large; the rest is read into memory."""
-    g.started = time.monotonic()
     route = context.declared_here()
     if route is None or route.bulkhead is not Bulkhead.UPLOAD:
         request.max_content_length = context.SMALL_BODY
@@ -55,7 +54,7 @@ def _log(response: Response) -> None:
         "method": request.method,
         "route": str(request.url_rule) if request.url_rule else None,
         "status": response.status_code,
-        "ms": round((time.monotonic() - g.get("started", time.monotonic())) * 1000, 1),
+        "ms": round((time.monotonic() - g.started) * 1000, 1),
         "subject": caller.subject.id if caller else None,
     }
     log.info("request", extra=fields)

@@ -11,6 +11,7 @@ from typing import IO, Any, TypeGuard, cast
 
 from flask import Response
 
+from adapters.disk import filling
 from consent.conditions import Action
 from mappings.failures import Invalid
 from mappings.negotiation import by_name, choose
@@ -68,9 +69,12 @@ def close(key: str) -> Response:
 
 
 def acknowledge_held(key: str) -> Response:
-    """200 and the names that need not be sent, of at most 1000 files {name, digest}; 404 for another's batch, 409 if closed."""
-    names = push.acknowledge_held(runtime(), caller(), key, _files(_body().get("files")))
-    return respond(json.dumps({"known": sorted(names)}))
+    """200 and the names that need not be sent, of at most 1000 files {name, digest}; 404 for another's batch, 409 if closed.
+
+    Of those that wait for review, `waiting` names the batch that brought each.
+    """
+    acknowledged = push.acknowledge_held(runtime(), caller(), key, _files(_body().get("files")))
+    return respond(json.dumps({"known": sorted(acknowledged.names), "waiting": acknowledged.waiting}))
 
 
 def newest() -> Response:
@@ -98,7 +102,8 @@ def _spooled(pieces: Iterator[str]) -> tuple[IO[bytes], int]:
     file = SpooledTemporaryFile(IN_MEMORY, dir=str(runtime().settings.data_dir))  # noqa: SIM115 - closed with the response
     try:
         for piece in pieces:
-            file.write(piece.encode())
+            with filling():
+                file.write(piece.encode())
         size = file.tell()
         file.seek(0)
     except BaseException:

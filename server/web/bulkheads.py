@@ -23,8 +23,9 @@ class Bulkhead(StrEnum):
     """What harvesters ask for, who need no token and come in numbers."""
 
 
-SHARED = frozenset({Bulkhead.SEARCH, Bulkhead.FORM})
-"""Those of which one client has three quarters of a process's places at most: its dearest questions leave others room."""
+SHARED = frozenset({Bulkhead.SEARCH, Bulkhead.FORM, Bulkhead.STREAM, Bulkhead.UPLOAD})
+"""Those of which one client has three quarters of a process's places at most: its dearest questions leave others room, and
+so does what it reads or sends as slowly as it likes."""
 OF_NODES = frozenset({Bulkhead.STREAM, Bulkhead.UPLOAD, Bulkhead.RENDER})
 """Those of which one node has three quarters at most: one that keeps its callers waiting leaves room for those of others."""
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mappings.network import canonical, counted
+from server.shares import share
 from server.web.bodies import Bodies
 
 LOOK_SECONDS = 0.5
@@ -85,7 +86,7 @@ class Connections:
                 mark.see(traffic, now)
                 if now - mark.at > QUIET_SECONDS:
                     _shut(connection, socket.SHUT_RDWR)
-                elif address in late and self._is_late(traffic, mark):
+                elif address in late and not self._trusted(address) and self._is_late(traffic, mark):
                     _shut(connection, socket.SHUT_RD)
             for connection in self._excess(seen):
                 _shut(connection, socket.SHUT_RDWR)
@@ -98,8 +99,8 @@ class Connections:
     def _excess(self, seen: list[tuple[socket.socket, str, Traffic]]) -> Iterator[socket.socket]:
         """Of each address that has more than half of what is free, so many, those first that were sent nothing for longest."""
         held = Counter(counted(address) for _, address, _ in seen)
-        share = max(1, (self._places - len(seen)) // 2)
-        over = {holder: count - share for holder, count in held.items() if count > share}
+        most = share(self._places - len(seen), 2)
+        over = {holder: count - most for holder, count in held.items() if count > most}
         for connection, address, _ in sorted(seen, key=lambda each: -each[2].unsent_seconds) if over else ():
             if over.get(counted(address), 0) > 0 and not self._trusted(address):
                 over[counted(address)] -= 1

@@ -4,7 +4,9 @@ Every route is added by `serves`, which needs the action it performs; a request 
 test walks the URL map. The caller is identified once for each request, by the credential that its route takes.
 """
 
+import io
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -131,6 +133,7 @@ def connections(app: Flask, port: int, places: int) -> Connections:
 
 
 def _begin() -> None:
+    g.started = time.monotonic()
     g.request_id = secrets.token_hex(8)
     endpoint = request.endpoint
     if endpoint is None:
@@ -138,6 +141,8 @@ def _begin() -> None:
     route = declaration(current_app, endpoint)
     if route is None:
         raise Forbidden("undeclared", "This route declares no action, so it is closed.")
+    if not route.body and route.bulkhead is not Bulkhead.UPLOAD:
+        _ignore_body()
     if route.bulkhead is None:
         g.caller = _caller(route)
         return
@@ -149,6 +154,12 @@ def _begin() -> None:
         _installed().bodies.read(request.environ, route.body, counted(peer()))
         _enter(route.bulkhead)
         g.place.hold_for(_holder())
+
+
+def _ignore_body() -> None:
+    """Let a route that reads no body have none, or who drips one would hold its place (Werkzeug reads a HEAD's form)."""
+    request.environ |= {"wsgi.input": io.BytesIO(), "CONTENT_LENGTH": "0"}
+    request.environ.pop("HTTP_TRANSFER_ENCODING", None)
 
 
 def _enter(bulkhead: Bulkhead) -> None:

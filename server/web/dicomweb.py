@@ -252,10 +252,6 @@ def _take_all(batch: Batch) -> list[DepositResult]:
     return taken
 
 
-def _take_one(batch: Batch, name: str, taken: list[DepositResult], file: memoryview) -> None:
-    taken.append(take(runtime(), batch, name, file))
-
-
 def _feed(write: Callable[[bytes], None]) -> None:
     while data := request.stream.read(READ):
         write(data)

@@ -2,7 +2,6 @@
 
 import threading
 from datetime import timedelta
-from functools import partial
 
 from server.usecases import compare, describe
 from server.usecases.job import Kind, do_next
@@ -17,5 +16,8 @@ KINDS: dict[str, Kind] = {
 
 
 def work_off(runtime: Runtime, name: str, kind: Kind, leaving: threading.Event) -> int:
-    """Do what is due of a kind, one after another; returns how many."""
-    return sum(iter(partial(do_next, runtime, name, kind, leaving), False))
+    """Do what is due of a kind, one after another, until the worker is leaving; returns how many."""
+    done = 0
+    while not leaving.is_set() and do_next(runtime, name, kind, leaving):
+        done += 1
+    return done

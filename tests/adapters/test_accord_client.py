@@ -183,6 +183,15 @@ def test_a_batch_closed_by_somebody_else_ends_the_push(client):
         client.send(key, offered(TAKEN))
 
 
+def test_a_client_that_is_refused_too_often_is_told_so_in_the_servers_words(house, client):
+    """Before a token request is read, its refusal is a problem (RFC 9457) and no OAuth error."""
+    problem = {"title": "throttled", "status": 429, "detail": "This client was refused too often from this address."}
+    house.before = once(TOKEN, lambda: httpx.Response(429, json=problem))
+    with pytest.raises(Unauthenticated, match="refused too often") as refused:
+        client.open_batch()
+    assert refused.value.code == "throttled"
+
+
 def test_a_disabled_client_is_refused_by_name(house, client):
     set_client(house.runtime, builders.ACTOR, "pusher", enabled=False)
     with pytest.raises(Unauthenticated) as refused:
@@ -291,7 +300,7 @@ def test_a_push_that_was_stopped_goes_on_where_it_was(house, command, capfdbinar
     capfdbinary.readouterr()
     assert command(folder, "--report", "json") == 0
     said = json.loads(capfdbinary.readouterr().out)
-    assert (said["outcomes"]["duplicate"], said["outcomes"]["review"]) == (2, 1)
+    assert {rule["rule"]: rule["files"] for rule in said["rules"]} == {"waiting": 2, "not-declared": 1}
 
 
 def test_what_is_not_sent_is_said(command, capsys, tmp_path):

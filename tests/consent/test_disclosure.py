@@ -73,7 +73,7 @@ def test_few_are_not_told_in_truth_nor_as_they_would_be_told(count, off, told):
 def test_a_minimum_of_one_makes_all_of_it_exact(minimum):
     assert exact(minimum)
     assert safe_ages(43, 57, minimum) == (43, 57)
-    assert safe_counts(People(3, 6, 14), 4, minimum, KEY, BUDGET) == SafeCounts(3, 4)
+    assert safe_counts(ASKED, People(3, 6, 14), 4, minimum, KEY, BUDGET) == SafeCounts(3, 4)
     assert not exact(2)
 
 
@@ -94,37 +94,43 @@ def test_ages_are_asked_for_in_decades_and_none_are_none(asked, decades):
     assert safe_ages(*asked, 10) == decades
 
 
+ASKED = "0" * 64
+
+
 def some_people(count=4000):
     """Sets that differ in one person or more."""
     return [People(n, 3 * n + k, n * n) for n in range(count // 4) for k in range(4)]
 
 
-def test_noise_sticks_to_the_people_and_one_person_more_has_other_noise():
-    assert noise(KEY, People(10, 55, 385), "subjects", BUDGET) == noise(KEY, People(10, 55, 385), "subjects", BUDGET)
+def test_noise_sticks_to_who_they_are_and_how_they_were_asked_for_and_one_person_more_has_other_noise():
+    assert noise(KEY, ASKED, People(10, 55, 385), "subjects", BUDGET) == noise(
+        KEY, ASKED, People(10, 55, 385), "subjects", BUDGET
+    )
     crowd = range(1, 41)
     without = [[n for n in crowd if n != left] for left in crowd]
-    drawn = [noise(KEY, People(39, sum(set_), sum(n * n for n in set_)), "subjects", BUDGET) for set_ in without]
+    drawn = [noise(KEY, ASKED, People(39, sum(set_), sum(n * n for n in set_)), "subjects", BUDGET) for set_ in without]
     assert len(set(drawn)) > 20
 
 
 @pytest.mark.parametrize(
     "varied",
     [
-        lambda n: (KEY, People(10 + n, 55, 385), "subjects"),
-        lambda n: (KEY, People(10, 55 + n, 385), "subjects"),
-        lambda n: (KEY, People(10, 55, 385 + n), "subjects"),
-        lambda n: (KEY, People(10, 55, 385), f"subjects{n}"),
-        lambda n: (KEY + bytes([n]), People(10, 55, 385), "subjects"),
+        lambda n: (KEY, ASKED, People(10 + n, 55, 385), "subjects"),
+        lambda n: (KEY, ASKED, People(10, 55 + n, 385), "subjects"),
+        lambda n: (KEY, ASKED, People(10, 55, 385 + n), "subjects"),
+        lambda n: (KEY, ASKED, People(10, 55, 385), f"subjects{n}"),
+        lambda n: (KEY, f"{n:064x}", People(10, 55, 385), "subjects"),
+        lambda n: (KEY + bytes([n]), ASKED, People(10, 55, 385), "subjects"),
     ],
 )
-def test_noise_depends_on_every_part_of_who_they_are_on_what_is_counted_and_on_the_key(varied):
+def test_noise_depends_on_every_part_of_who_they_are_on_the_question_on_what_is_counted_and_on_the_key(varied):
     assert len({noise(*varied(n), BUDGET) for n in range(40)}) > 20
 
 
 @pytest.mark.parametrize("questions", [1, 10, 100, 1000, 10_000])
 def test_noise_is_about_nothing_as_wide_as_the_budget_needs_and_bounded(questions):
     budget = Budget(questions, 90)
-    drawn = [noise(KEY, p, "subjects", budget) for p in some_people()]
+    drawn = [noise(KEY, ASKED, p, "subjects", budget) for p in some_people()]
     assert abs(fmean(drawn)) < 0.1 * budget.width
     assert 1.1 * budget.width < pstdev(drawn) < 1.7 * budget.width
     assert 2.2 < pstdev(drawn) / questions**0.5 < 3
@@ -132,7 +138,7 @@ def test_noise_is_about_nothing_as_wide_as_the_budget_needs_and_bounded(question
 
 
 def test_noise_of_two_sets_tells_nothing_of_each_other():
-    drawn = [noise(KEY, p, "subjects", BUDGET) for p in some_people()]
+    drawn = [noise(KEY, ASKED, p, "subjects", BUDGET) for p in some_people()]
     neighbours = list(pairwise(drawn))
     mean, deviation = fmean(drawn), pstdev(drawn)
     assert abs(fmean((a - mean) * (b - mean) for a, b in neighbours)) < 0.06 * deviation**2
@@ -141,9 +147,9 @@ def test_noise_of_two_sets_tells_nothing_of_each_other():
 def test_studies_of_people_with_one_each_are_no_second_look_at_them():
     """The studies' noise is the subjects' and more: their difference is noise alone, whoever they are."""
     for people in some_people(400)[200:]:
-        own = noise(KEY, people, "studies", BUDGET)
-        told = safe_counts(people, people.count, 10, KEY, BUDGET)
-        common = noise(KEY, people, "subjects", BUDGET)
+        own = noise(KEY, ASKED, people, "studies", BUDGET)
+        told = safe_counts(ASKED, people, people.count, 10, KEY, BUDGET)
+        common = noise(KEY, ASKED, people, "subjects", BUDGET)
         if told is not None:
             raw = people.count + common
             assert told.subjects == max(raw // 10 * 10, 10)
@@ -152,7 +158,7 @@ def test_studies_of_people_with_one_each_are_no_second_look_at_them():
 
 def test_studies_are_never_fewer_than_subjects():
     for people, more in zip(some_people(), range(4000), strict=True):
-        told = safe_counts(people, people.count + more % 50, 10, KEY, BUDGET)
+        told = safe_counts(ASKED, people, people.count + more % 50, 10, KEY, BUDGET)
         assert told is None or told.studies >= told.subjects >= 10
 
 

@@ -165,6 +165,11 @@ def test_what_is_released_is_found_and_what_is_refused_is_rejected_by_name(site)
     files = [(DICOM / f"mr/qin_prostate_adc/00001{n}.dcm").read_bytes() for n in (0, 1)]
     released, refused = (dcmread(io.BytesIO(f), stop_before_pixels=True) for f in files)
     first, second = (stored(site, f, 202) for f in files)
+    with accord.http("provider") as http:
+        again = http.post("/dicom-web/studies?dataset=OPEN", content=files[0], headers={"Content-Type": "application/dicom"})
+    (waits,) = again.json()["00081199"]["Value"]
+    assert (again.status_code, waits["00081196"]["Value"]) == (202, [0xB0F0])
+    assert f"(batch {first})" in str(waits["00741048"])
     accord.admin(f"batch release {first}", f"batch refuse {second}")
     found = accord.get(f"/dicom-web/studies/{released.StudyInstanceUID}/instances", "provider").text
     assert released.SOPInstanceUID in found

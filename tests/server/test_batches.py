@@ -1,6 +1,7 @@
 """Batches over HTTP: opening, asking what is known, closing, and the report in its forms, for each kind of caller."""
 
 import csv
+import errno
 import io
 import json
 from hashlib import sha256
@@ -136,13 +137,13 @@ def test_nobody_asks_what_is_known_in_anothers_batch(door):
 
 
 def test_what_is_in_care_is_known_and_gets_its_receipt_once(door):
-    door.take(door.open(), TAKEN, WAITS)
-    key = door.open()
+    first, key = door.open(), door.open()
+    door.take(first, TAKEN, WAITS)
     for _ in range(2):
         answer = door.known(key, one=digest(TAKEN), two=digest(WAITS), three=digest(REFUSED))
-        assert answer.json == {"known": ["one", "two"]}
+        assert answer.json == {"known": ["one", "two"], "waiting": {"two": first}}
     told = report.report(door.runtime, builders.caller(Role.PROVIDER), key)
-    assert dict(told.counts) == {("duplicate", "known"): 2}
+    assert dict(told.counts) == {("duplicate", "known"): 1, ("review", "waiting"): 1}
     held = next(iter(told.files))
     assert (held.name, held.size) == ("one", len(builders.sample(TAKEN)))
     assert held.sop_uid
@@ -151,7 +152,7 @@ def test_what_is_in_care_is_known_and_gets_its_receipt_once(door):
 def test_a_file_this_batch_was_told_of_need_not_be_sent_again_though_it_was_refused(door):
     key = door.open()
     door.take(key, REFUSED)
-    assert door.known(key, **{REFUSED: digest(REFUSED)}).json == {"known": [REFUSED]}
+    assert door.known(key, **{REFUSED: digest(REFUSED)}).json == {"known": [REFUSED], "waiting": {}}
     assert dict(report.report(door.runtime, None, key).counts) == {("reject", "birth-date"): 1}
 
 
@@ -160,14 +161,14 @@ def test_what_another_provider_holds_is_not_known(door):
     builders.seed(door.runtime, alias="BREAST", provider="hospital-b")
     key = door.ask("POST", "/api/batches", {}, by="other").json["id"]
     asked = {"files": [{"name": "a", "digest": digest(TAKEN)}]}
-    assert door.ask("POST", f"/api/batches/{key}/known", asked, by="other").json == {"known": []}
+    assert door.ask("POST", f"/api/batches/{key}/known", asked, by="other").json == {"known": [], "waiting": {}}
 
 
 def test_nothing_is_known_while_the_dataset_takes_nothing(door):
     door.take(door.open(), TAKEN)
     key = door.open()
     move_agreement(door.runtime, builders.ACTOR, "DSA-LUNG", "suspend")
-    assert door.known(key, one=digest(TAKEN)).json == {"known": []}
+    assert door.known(key, one=digest(TAKEN)).json == {"known": [], "waiting": {}}
 
 
 def test_a_batch_closes_once_and_takes_no_more_questions(door):
@@ -291,3 +292,14 @@ def test_an_open_batch_of_another_door_is_neither_filled_nor_closed_over_http(do
         push.ongoing(door.runtime, CALLERS["provider"], attested.key)
     with door.runtime.store.read() as connection:
         assert rows.by_key(connection, attested.key).closed is None
+
+
+def test_a_report_for_which_the_disk_has_no_room_is_a_full_disk(door, monkeypatch):
+    class NoRoom(io.BytesIO):
+        def write(self, _content):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    key = door.open()
+    door.take(key, TAKEN)
+    monkeypatch.setattr(batches, "SpooledTemporaryFile", lambda *_, **__: NoRoom())
+    assert door.ask("GET", f"/api/batches/{key}").status_code == 507

@@ -11,18 +11,19 @@ from server.web.bulkheads import HARVESTS, PACES, Bulkhead, Bulkheads, bulkheads
 from tests.running import eventually
 
 
-def test_one_client_leaves_room_for_others():
+@pytest.mark.parametrize("bulkhead", [Bulkhead.SEARCH, Bulkhead.FORM, Bulkhead.STREAM, Bulkhead.UPLOAD])
+def test_one_client_leaves_room_for_others(bulkhead):
     bulkheads = Bulkheads(dict.fromkeys(Bulkhead, 4))
-    held = [bulkheads.enter(Bulkhead.SEARCH) for _ in range(3)]
+    held = [bulkheads.enter(bulkhead) for _ in range(3)]
     for place in held:
         place.hold_for("greedy")
-    fourth = bulkheads.enter(Bulkhead.SEARCH)
+    fourth = bulkheads.enter(bulkhead)
     with pytest.raises(Busy) as refused:
         fourth.hold_for("greedy")
     assert refused.value.code == "busy-share"
     fourth.hold_for("another")
     with pytest.raises(Busy):
-        bulkheads.enter(Bulkhead.SEARCH)
+        bulkheads.enter(bulkhead)
 
 
 def test_a_place_is_given_back_once_with_its_share():

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import json
 import logging
 import socket
@@ -192,7 +193,7 @@ def test_the_same_object_again_is_a_success(door: Door) -> None:
     for _ in range(2):
         assert door.run("storescu", "-xs", str(DECLARED)).returncode == 0
     assert door.closed(2)
-    assert sorted(door.receipts()) == [("duplicate", "known"), ("review", "private-unknown")]
+    assert sorted(door.receipts()) == [("review", "private-unknown"), ("review", "waiting")]
 
 
 STOPS = {
@@ -452,6 +453,24 @@ def test_the_door_stays_open_where_accepting_failed(door: Door, monkeypatch: pyt
     with knocking(door, b""):
         assert failed.wait(10)
     monkeypatch.undo()
+    assert door.run("echoscu").returncode == 0
+
+
+def test_where_the_kernel_watches_no_more_a_connection_is_closed_and_its_place_given_back(
+    open_door: Callable[..., Door], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    door = open_door(connections=1)
+    arrivals = door.scp._server.arrivals
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(arrivals._selector, "register", full)
+    for _ in range(2):
+        with knocking(door, b"") as stranger:
+            assert eventually(lambda stranger=stranger: is_closed(stranger))
+    monkeypatch.undo()
+    assert not arrivals._waiting
     assert door.run("echoscu").returncode == 0
 
 

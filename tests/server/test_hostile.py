@@ -1,6 +1,7 @@
 """What a stranger or a broken client may send to the HTTP door: each gets a short answer in its dialect, and nothing leaks."""
 
 import gzip
+import io
 import json
 import re
 import socket
@@ -231,6 +232,25 @@ def test_head_answers_as_get_does_without_a_body(house):
         head, get = (house.ask(method, path, PROVIDER) for method in ("HEAD", "GET"))
         assert (head.status_code, head.data) == (200, b"")
         assert head.headers["Content-Type"].partition("boundary=")[0] == get.headers["Content-Type"].partition("boundary=")[0]
+
+
+class Dripping(io.BytesIO):
+    """A body that whoever reads it waits for."""
+
+    def read(self, _size=-1):
+        raise AssertionError("somebody waits for a body that nobody asked for")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+@pytest.mark.parametrize(
+    "path", ["/fhir/R4/metadata", "/fhir/R4/ImagingStudy", "/dicom-web/studies", "/catalogue", "/health/ready"]
+)
+def test_a_body_that_a_route_does_not_ask_for_is_not_waited_for(house, method, path):
+    """Werkzeug reads a HEAD's form where values are asked for, and who drips it would hold a place of everybody's searches."""
+    form = {"Content-Type": "application/x-www-form-urlencoded", "Content-Length": "100"}
+    who = CALLERS["anonymous"] if path in ("/fhir/R4/metadata", "/health/ready", "/catalogue") else PROVIDER
+    answer = house.ask(method, path, who, headers=form, input_stream=Dripping())
+    assert answer.status_code in (200, 503)
 
 
 def test_the_host_header_is_in_no_url(house):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.log import JsonLines, start_log
+from tests import builders
 from tests.servers import free_port
 
 TOP = Path(__file__).parent.parent.parent
@@ -27,8 +28,9 @@ finally:
 
 @pytest.mark.parametrize("process", ["dimse", "worker", "migrate"])
 def test_a_process_that_serves_no_web_loads_none_of_it(tmp_path: Path, process: str) -> None:
+    builders.runtime(tmp_path).close()
     port = ["--dimse-port", str(free_port())]
-    command = [sys.executable, "-c", LIFE, process, "--data", str(tmp_path), *port]
+    command = [sys.executable, "-c", LIFE, process, "--data", str(tmp_path / "data"), *port]
     done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout.splitlines()) == (0, ["[]"]), done.stderr
 

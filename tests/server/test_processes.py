@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from server.cli import processes
+from tests import builders
 from tests.running import COMMAND, TOP
 
 
@@ -55,7 +56,8 @@ def test_there_are_so_many_connections_as_descriptors_allow(
 
 def test_reading_in_a_web_process_has_an_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(processes, "_begin", lambda _settings: None)  # its log is for a process of its own
-    monkeypatch.setenv("ACCORD_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("ACCORD_DATA_DIR", str(tmp_path / "data"))
+    builders.runtime(tmp_path).close()
     runtime = processes.factory().extensions["accord"].runtime
     assert runtime.store.read_seconds == processes.READ_SECONDS == 3
     runtime.close()

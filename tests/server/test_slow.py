@@ -219,6 +219,16 @@ def test_a_trusted_proxy_has_no_share_of_connections(pair) -> None:
     assert all(is_open(theirs) for theirs, _ in made)
 
 
+def test_a_proxys_connections_are_not_ended_for_one_late_body(pair, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are many people's; which of them waits for a body, nobody below can say."""
+    theirs, ours = pair()
+    bodies = Bodies(1, 0.1)
+    monkeypatch.setattr(bodies, "late", lambda: frozenset({"127.0.1.1"}))
+    time.sleep(0.2)
+    watching(ours, bodies=bodies, trusted="127.0.1.1").look(1000.0)
+    assert is_open(theirs)
+
+
 # --- and by the server that is really run
 
 
@@ -227,6 +237,7 @@ def test_granian_ends_what_is_slow_and_answers_others(tmp_path: Path) -> None:
     ours = {k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")}
     more = {"ACCORD_ARRIVAL_SECONDS": "1", "ACCORD_BODIES": "12", "ACCORD_WEB_WORKERS": "1"}
     flags = ("--data", tmp_path / "data", "--port", port)
+    builders.runtime(tmp_path).close()
     with process("web", *flags, environment=ours | more, log=tmp_path / "log"), contextlib.ExitStack() as stack:
         listens(port)
         heads = [(b"", b"", 1), (b"PRI * HT", b"", 1), (b"GET / HTTP/1.1\r\n", b"A: b\r\n", 1)]

@@ -132,8 +132,46 @@ def test_a_node_that_does_not_answer_has_lost_nothing(held, monkeypatch, asked, 
 
 def test_what_a_node_that_answers_can_not_give_is_lost(held, monkeypatch):
     """An Orthanc whose file is gone fails, and finds everything else."""
+    monkeypatch.setattr(compare, "AGAIN_SECONDS", (0, 0))
     monkeypatch.setattr(FolderNode, "size", failed)
     assert look(held) == ([], [ONE, TWO], [])
+
+
+def test_what_a_node_did_not_give_once_is_asked_for_again_before_it_is_called_lost(held, monkeypatch):
+    """A node that is started again, or a proxy before it, fails for a moment; what it holds would be given to nobody for days."""
+    really, asked = FolderNode.size, []
+
+    def fails_once(self, place):
+        asked.append(place)
+        if len(asked) == 1:
+            failed()
+        return really(self, place)
+
+    monkeypatch.setattr(compare, "AGAIN_SECONDS", (0, 0))
+    monkeypatch.setattr(FolderNode, "size", fails_once)
+    assert look(held) == ([], [], [])
+    assert len(asked) == 3
+
+
+def test_one_object_that_is_never_given_keeps_no_other_from_being_looked_at(held, monkeypatch):
+    """The look has failed all the same, and is tried again."""
+    really, first = FolderNode.size, in_care(held, ONE).place
+    monkeypatch.setattr(FolderNode, "size", lambda self, place: silent() if place == first else really(self, place))
+    monkeypatch.setattr(FolderNode, "check", lambda _: Health(ok=True, sentence="-", version=""))
+    path_of(held, TWO).unlink()
+    with pytest.raises(Unavailable):
+        look(held)
+    assert damaged(held) == [TWO]
+
+
+def test_a_node_that_is_silent_is_left_after_a_few_objects(held, monkeypatch):
+    for n in range(3, 9):
+        deposit(held, made(f"1.2.3.1.{n}"))
+    asked = []
+    monkeypatch.setattr(FolderNode, "size", lambda _, place: (asked.append(place), silent()))
+    with pytest.raises(Unavailable):
+        look(held)
+    assert len(asked) == compare.MOST_SILENT
 
 
 def test_there_is_no_look_at_a_node_that_is_not_there(held):

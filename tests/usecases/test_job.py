@@ -14,6 +14,7 @@ from adapters.sql.jobs import JobState
 from mappings.failures import Conflict, Unavailable
 from server.usecases import job
 from server.usecases.job import Kind, Stopped, Work, cancel_job, do_next, list_jobs
+from server.worker.jobs import work_off
 from tests import builders
 
 STAYS = threading.Event()
@@ -105,14 +106,14 @@ def test_a_failure_gives_way_to_what_was_asked_for_meanwhile(built):
     assert only(built).state is JobState.DONE
 
 
-def test_a_periodic_job_comes_again_whatever_became_of_it(built, clock):
+def test_a_periodic_job_comes_again_and_soon_where_it_failed(built, clock):
+    """A node that was down when its bytes were to be read is not left unread for a whole period more."""
     ask(built)
-    day = timedelta(days=1)
-    for run in (lambda _runtime, _work: "Looked.", silent):
-        done(built, run, attempts=1, period=lambda _settings: day)
+    for run, days in ((lambda _runtime, _work: "Looked.", 90), (silent, 1)):
+        done(built, run, attempts=1, period=lambda _settings: timedelta(days=90))
         waits = next(row for row in list_jobs(built) if row.state is JobState.WAITING)
-        assert waits.due == clock() + day
-        clock.on(day.total_seconds())
+        assert waits.due == clock() + timedelta(days=days)
+        clock.on(timedelta(days=days).total_seconds())
 
 
 def test_a_cancelled_job_ends_at_its_next_step_after_a_heartbeat(built):
@@ -151,6 +152,21 @@ def test_a_worker_that_leaves_puts_its_job_back_and_it_counts_as_no_attempt(buil
     assert (only(built).state, only(built).attempts) == (JobState.WAITING, 0)
     assert done(built)
     assert only(built).state is JobState.DONE
+
+
+def test_a_worker_that_leaves_begins_nothing_more(built):
+    """Not even what it has just put back: it would be another worker's only when the lease has ended."""
+    ask(built)
+    leaving, begun = threading.Event(), []
+
+    def count(_runtime, work):
+        begun.append(work.job.id)
+        leaving.set()
+        work.progress(1)
+
+    assert work_off(built, "count", Kind(count), leaving) == 1
+    assert len(begun) == 1
+    assert (only(built).state, only(built).attempts) == (JobState.WAITING, 0)
 
 
 def test_a_heart_beats_while_a_step_takes_long(built):

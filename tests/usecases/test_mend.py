@@ -73,9 +73,41 @@ def test_what_is_damaged_is_asked_for_again(built, damaged):
     sender = builders.caller(Role.PROVIDER)
     batch = open_push(built, sender, "LUNG", "127.0.0.1")
     files = {"a.dcm": sha256(FILE).digest()}
-    assert acknowledge_held(built, sender, batch.key, files) == set()
+    assert not acknowledge_held(built, sender, batch.key, files).names
     deposit(built, FILE)
-    assert acknowledge_held(built, sender, batch.key, files) == {"a.dcm"}
+    assert acknowledge_held(built, sender, batch.key, files).names == {"a.dcm"}
+
+
+def test_a_resend_puts_back_what_has_another_size_though_nobody_had_looked(built, sound):
+    """Its sender is told that it is known, and may delete its own."""
+    deposit(built, FILE)
+    path = next((built.settings.data_dir / "central/objects").glob("*/*"))
+    path.write_bytes(path.read_bytes()[:-10])
+    assert deposit(built, FILE) == ("duplicate", "known")
+    assert in_care(built).damaged is None
+    assert read_back(built, in_care(built).copy) == FILE
+    sound(built)
+
+
+def test_what_a_resend_mends_meanwhile_keeps_no_other_file_from_being_put_back(built, damaged, tmp_path, monkeypatch):
+    deposit(built, made("1.2.3.1.2"))
+    other = in_care(built, "1.2.3.1.2")
+    with built.store.write() as connection:
+        custody.mark_damaged(connection, other.id, built.clock())
+    (tmp_path / "a").write_bytes(FILE)
+    (tmp_path / "b").write_bytes(made("1.2.3.1.2"))
+    really = mend.mend
+
+    def overtaken(runtime, row, file):
+        if row.id == damaged.id:
+            raise Changed
+        return really(runtime, row, file)
+
+    monkeypatch.setattr(mend, "mend", overtaken)
+    told = []
+    assert mend.mend_from(built, "central", [tmp_path / "a", tmp_path / "b"], told.append) == []
+    assert len(told) == 2
+    assert in_care(built, "1.2.3.1.2").damaged is None
 
 
 def test_a_sound_copy_is_left_alone(built):

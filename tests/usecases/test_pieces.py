@@ -8,7 +8,7 @@ from adapters.nodes.folder import FolderNode
 from adapters.sql import tables as t
 from consent.subject import Role
 from mappings.digests import BLOCK
-from mappings.failures import Busy, Unavailable
+from mappings.failures import Busy, NotFound, Unavailable
 from server.usecases import pieces as reading
 from server.usecases import render
 from server.usecases.deliver import Wanted, grant
@@ -51,7 +51,7 @@ def pieces(runtime, frame=1):
 def test_a_picture_asks_for_the_first_block_and_its_frame_and_no_more(held, asked):
     assert render.render(held, builders.caller(Role.PROVIDER), IMAGE, Picture(frame=15))
     assert asked[:2] == [(0, BLOCK), pieces(held, 15).span]
-    assert len(asked) == 3, "the last is this test's own"
+    assert len(asked) == 4, "the last two are this test's own"
 
 
 def test_where_a_frame_lies_is_known(held):
@@ -118,3 +118,23 @@ def test_who_finds_every_child_drawing_hears_busy_and_it_is_no_use(held, monkeyp
         held.pictures._idle.put(child)
     with held.store.read() as connection:
         assert connection.execute(select(t.access)).all() == []
+
+
+@pytest.mark.parametrize("frame", [0, -1, 2**31, 10**30])
+def test_a_frame_that_no_object_has_is_not_found(held, frame):
+    """A path may name any number; a database counts no further than 32 bits, and SQLite from the end below one."""
+    assert pieces(held, frame).span is None
+    with pytest.raises(NotFound):
+        render.render(held, builders.caller(Role.PROVIDER), IMAGE, Picture(frame=frame))
+
+
+def test_a_frame_is_there_before_a_child_is_waited_for_unless_it_is_large(held, asked, monkeypatch):
+    """A node that drips would hold what draws for all nodes."""
+    one = pieces(held, 15)
+    assert asked == [(0, BLOCK), one.span]
+    assert bytes(one.read(*one.span)) == PIXELS[14].tobytes()
+    assert len(asked) == 2
+    monkeypatch.setattr(reading, "AHEAD", SIDE * SIDE - 1)
+    large = pieces(held, 15)
+    assert len(asked) == 3
+    assert bytes(large.read(*large.span)) == PIXELS[14].tobytes()

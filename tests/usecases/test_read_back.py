@@ -122,7 +122,7 @@ def test_a_node_that_sends_without_end_is_read_to_the_size_and_one_byte(built, c
     monkeypatch.setattr(FolderNode, "open", lambda *_: endless)
     with pytest.raises(Unavailable, match="damaged"):
         read_back(built, copy)
-    assert endless.sent == copy.size + 1
+    assert endless.sent == 2 * (copy.size + 1), "and once more, before that is held against it"
 
 
 def test_a_stream_holds_its_last_chunk_back_until_all_of_it_is_believed(built, copy):
@@ -136,6 +136,20 @@ def test_a_stream_holds_its_last_chunk_back_until_all_of_it_is_believed(built, c
     assert is_damaged(built)
     with built.store.read() as connection:
         assert [row.status for row in connection.execute(t.access.select())] == [200, 500]
+
+
+def test_who_began_to_read_before_it_was_mended_says_nothing_against_what_was_put_back(built, copy):
+    damage(built, copy, len(LARGE) - 5)
+    slow = iter(deliver(built, PROVIDER, Wanted("1.2.3"), len))
+    _, chunks = next(slow)
+    next(chunks)
+    with pytest.raises(Unavailable):
+        read_back(built, copy)
+    assert deposit(built, LARGE) == ("duplicate", "known")
+    with pytest.raises(Unavailable, match="damaged"):
+        deque(chunks, maxlen=0)
+    assert not is_damaged(built)
+    assert read_back(built, copy) == LARGE
 
 
 def test_a_damaged_object_is_given_to_nobody_and_its_study_not_without_it(built, copy):

@@ -180,3 +180,14 @@ def test_what_recovery_may_not_keep_goes_with_its_bytes(built, dies, sound, cloc
     reconcile.purge(built)
     assert "receiving" not in states(built)
     sound(built)
+
+
+def test_one_object_that_can_not_be_read_leaves_no_other_of_its_node_waiting(built, dies, clock):
+    """Its node is not silent: what is asked of it costs nobody time."""
+    batch = builders.batch(built)
+    for n in range(3):
+        dies(built, "stored", lambda runtime, n=n: take(runtime, batch, "a", made(f"1.2.3.1.{n}")))
+    path = min((built.settings.data_dir / "central/objects").glob("*/*"), key=lambda p: p.stat().st_mtime_ns)
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    clock.on(120)
+    assert reconcile.recover(built) == 2

@@ -5,15 +5,19 @@ from collections import Counter
 
 import pytest
 
+from adapters.sql import batches, custody
 from consent.deposit import Outcome
-from server.usecases import reconcile
+from server.usecases import reconcile, release
 from server.usecases.batch import close_batch
 from server.usecases.take import take
 from tests import builders
-from tests.builders import SAMPLES, made
+from tests.builders import ACTOR, SAMPLES, made
 from tests.deposits import counts, deposit, in_care, with_other_meta
 
+IN_CARE = {"pass": ("duplicate", "known"), "review": ("review", "waiting")}
+"""What is said of a file that comes again, by its first outcome."""
 ORACLE = sorted(csv.DictReader((SAMPLES / "expected.csv").read_text().splitlines()), key=lambda row: row["file"])
+WAITS = made(InstitutionName="Hospital")
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +40,7 @@ def test_every_sample_becomes_what_the_oracle_says(pushed):
     assert first == {row["file"]: (row["outcome"], row["rule"]) for row in ORACLE}
 
 
-def test_pushed_again_everything_in_care_is_known_and_what_was_rejected_is_rejected_alike(pushed):
+def test_pushed_again_what_is_held_is_known_what_waits_waits_and_what_was_rejected_is_rejected_alike(pushed):
     first, second = pushed[1]
     kept = Counter(taken.sop_uid for taken in first.values() if str(taken.outcome) in ("pass", "review"))
     for row in ORACLE:
@@ -44,9 +48,9 @@ def test_pushed_again_everything_in_care_is_known_and_what_was_rejected_is_rejec
         if row["outcome"] == "reject":
             assert again == (row["outcome"], row["rule"]), row["file"]
         elif kept[first[row["file"]].sop_uid] == 1:
-            assert again == ("duplicate", "known"), row["file"]
+            assert again == IN_CARE[row["outcome"]], row["file"]
         else:  # files of one UID with different content, which supersede each other in review
-            assert again in [("duplicate", "known"), (row["outcome"], row["rule"])], row["file"]
+            assert again in [IN_CARE["review"], (row["outcome"], row["rule"])], row["file"]
     assert sum(n > 1 for n in kept.values()) == 1
 
 
@@ -71,6 +75,25 @@ def test_what_is_rejected_leaves_a_receipt_and_no_claim_on_its_uid(built, sound)
     assert in_care(built) is None
     assert counts(built, batch) == {("reject", "person-name"): 1}
     assert deposit(built, made()) == ("pass", "declared")
+    sound(built)
+
+
+def test_what_waits_is_said_to_wait_and_in_which_batch_until_it_is_released(built, sound):
+    """Sent again by another door it is neither held nor taken twice, and the second batch has brought no study."""
+    first, second = builders.batch(built), builders.batch(built)
+    assert deposit(built, WAITS, first) == ("review", "institution")
+    again = take(built, second, "again.dcm", with_other_meta(WAITS))
+    assert (again.outcome, again.rule) == IN_CARE["review"]
+    assert again.short == f"Waits for review already (batch {first.key})"
+    close_batch(built, second.id)
+    with built.store.read() as connection:
+        (told,) = batches.receipts(connection, second.id)
+        assert told.findings == (("waiting", f"batch {first.key}"),)
+        assert batches.studies(connection, second.id) == []
+        assert (custody.waiting(connection, first.id), custody.waiting(connection, second.id)) == (1, 0)
+    close_batch(built, first.id)
+    release.release(built, ACTOR, first.key)
+    assert deposit(built, WAITS) == ("duplicate", "known")
     sound(built)
 
 

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from io import BytesIO
 
 import pytest
 
@@ -10,6 +11,22 @@ from adapters.nodes.port import Health, NodeFile, silent
 from mappings.failures import Busy, Failure, NotFound, Unavailable
 
 FILE = NodeFile("1.2.3.1.1", "1.2.3", "1.2.3.1", "P1", b"", 10)
+
+
+class Body(BytesIO):
+    """What an object's bytes are read from; silent when told so."""
+
+    def __init__(self) -> None:
+        super().__init__(b"answered")
+        self.fails: Failure | None = None
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if self.fails is not None:
+            raise self.fails
+        return super().read(size)
+
+    def close(self) -> None:
+        self.seek(0)
 
 
 class Scripted:
@@ -21,6 +38,7 @@ class Scripted:
         self.asked = 0
         self.fails: Failure | None = silent("site")
         self.meanwhile: Callable[[], None] = lambda: None
+        self.body = Body()
 
     def __getattr__(self, verb: str) -> Callable[..., object]:
         return lambda *_: self.answered(verb)
@@ -30,7 +48,7 @@ class Scripted:
         self.meanwhile()
         if self.fails is not None and verb != "check":
             raise self.fails
-        return {"places": ["a"], "check": Health(self.fails is None, "", "")}.get(verb, "answered")
+        return {"places": ["a"], "check": Health(self.fails is None, "", ""), "open": self.body}.get(verb, "answered")
 
 
 class Hands:
@@ -43,9 +61,14 @@ class Hands:
         return self.at
 
 
+def opened(node: BreakerNode) -> bytes:
+    with node.open("a", 10) as body:
+        return body.read()
+
+
 CALLS: dict[str, Callable[[BreakerNode], object]] = {
     "store": lambda node: node.store(FILE, memoryview(b"")),
-    "open": lambda node: node.open("a", 10),
+    "open": opened,
     "size": lambda node: node.size("a"),
     "delete": lambda node: node.delete("a"),
     "places": lambda node: list(node.places()),
@@ -124,7 +147,7 @@ def test_after_its_rest_one_call_tries_it_and_the_others_do_not_wait_for_that(no
     assert scripted.asked == FAILURES + 1, "it rests again"
     clock.at += REST_SECONDS
     scripted.fails = None
-    assert [CALLS["open"](node) for _ in range(3)] == ["answered"] * 3
+    assert [CALLS["open"](node) for _ in range(3)] == [b"answered"] * 3
 
 
 def test_a_try_that_breaks_is_over(node, scripted, clock):
@@ -134,7 +157,7 @@ def test_a_try_that_breaks_is_over(node, scripted, clock):
     with pytest.raises(ValueError, match="ours"):
         CALLS["open"](node)
     scripted.fails = None
-    assert CALLS["open"](node) == "answered"
+    assert CALLS["open"](node) == b"answered"
 
 
 def test_a_yes_to_the_question_how_it_is_lets_the_next_call_through(node, scripted):
@@ -143,7 +166,7 @@ def test_a_yes_to_the_question_how_it_is_lets_the_next_call_through(node, script
     assert fails(node) == "node-unavailable"
     scripted.fails = None
     assert node.check().ok
-    assert CALLS["open"](node) == "answered"
+    assert CALLS["open"](node) == b"answered"
 
 
 def test_a_yes_to_that_question_is_not_enough_where_objects_are_not_given(node, scripted):
@@ -167,3 +190,24 @@ def test_many_at_once_are_counted_each(node, scripted):
     scripted.meanwhile = lambda: None
     assert fails(node) == "node-unavailable"
     assert scripted.asked == FAILURES
+
+
+def test_a_node_that_begins_to_answer_and_then_is_silent_is_silent(node, scripted):
+    """The head of an answer is none yet: each of its readers would wait for the rest."""
+    scripted.fails, scripted.body.fails = None, silent("site")
+    for _ in range(FAILURES):
+        assert fails(node) == "node-unavailable"
+    asked = scripted.asked
+    assert fails(node) == "node-unavailable"
+    assert scripted.asked == asked, "it is left alone"
+
+
+def test_a_reader_that_stops_early_and_one_that_is_told_more_than_once_say_nothing_against_a_node(node, scripted):
+    scripted.fails = None
+    for _ in range(FAILURES):
+        node.open("a", 10).close()
+    scripted.body.fails = Unavailable("node-broke-off", "-")
+    for _ in range(FAILURES):
+        fails(node)
+    scripted.body.fails = None
+    assert opened(node) == b"answered"

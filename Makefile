@@ -43,5 +43,7 @@ bench: prerequisites .venv/.test ## Measure, beside Orthanc and others, in one r
 	@set -e; for file in benchmarks/bench_*.py; do $(BIN)/python -m benchmarks.$$(basename $$file .py) $(ARGS); done
 
 clean: ## Remove the demo's data, caches and builds; .venv stays
+	@test ! -e .demo/lock || $(PYTHON) -c 'import fcntl; fcntl.flock(open(".demo/lock"), fcntl.LOCK_EX | fcntl.LOCK_NB)' 2>/dev/null \
+		|| { echo "A demo runs on .demo: stop it with Ctrl-C first."; exit 1; }
 	@rm -rf .demo build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

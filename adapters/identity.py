@@ -9,7 +9,7 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
@@ -22,7 +22,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.util import urlsafe_b64decode
 
-from mappings.failures import Conflict, Invalid, Unauthenticated
+from mappings.failures import Conflict, Invalid, Unauthenticated, Unavailable
 
 Key = RSAKey | ECKey
 Claims = Mapping[str, Any]
@@ -56,12 +56,16 @@ class Keys:
 
     @classmethod
     def load_or_make(cls, path: Path) -> Self:
-        """The keys in the private key set at `path` (0600), made if none is there: processes started at once agree."""
+        """The keys in the private key set at `path` (0600), made if none is there: processes started at once agree.
+
+        Raises Unavailable where there is another file.
+        """
         if not path.exists():
             made = RSAKey.generate_key(_JWK_BITS, {"use": "sig", "alg": "RS384"}, auto_kid=True)
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             publish_once(path, json.dumps({"keys": [made.as_dict(private=True)]}))
-        return cls(_key(k) for k in json.loads(path.read_text())["keys"])
+        with _read_as_keys(path):
+            return cls(_key(k) for k in json.loads(path.read_text())["keys"])
 
     def public(self) -> dict[str, Any]:
         """The public key set (RFC 7517 section 5)."""
@@ -103,10 +107,26 @@ def _check_token(claims: Claims, issuer: str, now: float) -> None:
 
 
 def load_or_make_secret(path: Path, size: int = 32) -> bytes:
-    """The installation's secret of so many bytes, in hex at `path` (0600), made if none is there: processes agree on one."""
+    """The installation's secret of so many bytes, in hex at `path` (0600), made if none is there: processes agree on one.
+
+    Raises Unavailable where there is another file.
+    """
     if not path.exists():
         publish_once(path, secrets.token_hex(size))
-    return bytes.fromhex(path.read_text())
+    with _read_as_keys(path):
+        secret = bytes.fromhex(path.read_text())
+        if len(secret) != size:
+            raise ValueError("another number of bytes")
+    return secret
+
+
+@contextlib.contextmanager
+def _read_as_keys(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, StopIteration, JoseError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no key file of Accord's"
+        raise Unavailable("key-unusable", f"The keys in {path} can't be used: {why}. Put the file back from a backup.") from error
 
 
 def asserted_client(assertion: str) -> str:

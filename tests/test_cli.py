@@ -9,6 +9,7 @@ import shlex
 import socket
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import click
@@ -204,6 +205,27 @@ def test_a_directory_of_accord_whose_database_is_new_is_none_until_it_is_migrate
     assert capsys.readouterr().err.count("There is no Accord in") == 2
     assert run("migrate") == 0
     assert run("admin", "party", "list") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        *product(("keys.json", "noise.key", "cursors.key"), (b"garbage", b"")),
+        ("noise.key", b"00ff"),
+        ("accord.db", b"garbage" * 99),
+    ],
+)
+def test_what_a_server_can_not_use_is_said_once_and_ends_it(tmp_path, name, content):
+    """Not by each of its processes, over and over, and in no library's words."""
+    builders.runtime(tmp_path).close()
+    (tmp_path / "data" / name).write_bytes(content)
+    ports = ("--port", str(free_port()), "--dimse-port", str(free_port()))
+    command = [*COMMAND, "serve", "--data", str(tmp_path / "data"), *ports]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True, timeout=20, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    (line,) = done.stderr.splitlines()
+    assert "can't be" in line
+    assert "from a backup" in line
 
 
 def test_every_verb_does_what_its_line_says(accord, tmp_path):

@@ -4,6 +4,7 @@ A fenced `sh` block of the README under a line `<!-- run -->` is run here, from 
 `.demo` stands for its data directory, 8080 and 11112 for its ports. Every line must succeed.
 """
 
+import fcntl
 import json
 import os
 import re
@@ -19,6 +20,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from mappings.failures import Unavailable
+from server.cli import demo as demonstration
 from tests.running import CLEAR, COMMAND, TOP, eventually, process
 from tests.servers import find, free_port
 
@@ -89,6 +92,38 @@ def test_the_samples_are_in_and_some_wait_and_some_are_refused(demo):
 def test_it_says_that_it_is_a_demo_and_never_for_diagnosis(demo):
     assert "DEMO" in demo.printed
     assert "Nothing here is for diagnosis" in demo.printed
+
+
+def test_a_second_demo_on_its_directory_says_so_and_ends(demo):
+    flags = ("--port", free_port(), "--dimse-port", free_port(), "--data", demo.data)
+    done = subprocess.run(
+        [*COMMAND, "demo", *map(str, flags)], cwd=TOP, capture_output=True, text=True, timeout=SECONDS, check=False
+    )
+    assert done.returncode == 1
+    assert f"A demo runs on {demo.data} at {demo.told['base_url']} already." in done.stderr
+    assert demo.get("/health/ready").status_code == 200
+
+
+def test_a_renewal_that_fails_is_tried_again_and_ends_nothing(monkeypatch, caplog):
+    for failure in (Unavailable("token-endpoint-unavailable", "x"), OSError("no room"), httpx.ConnectError("x")):
+        monkeypatch.setattr(demonstration, "_write", lambda *_, failure=failure: (_ for _ in ()).throw(failure))
+        assert demonstration._renew(None, {}) == demonstration.RETRY_SECONDS
+    assert caplog.text.count("tokens not renewed") == 3
+    monkeypatch.setattr(demonstration, "_write", lambda *_: None)
+    assert demonstration._renew(None, {}) == demonstration.RENEW_SECONDS
+
+
+def test_make_clean_leaves_a_running_demo_alone(tmp_path):
+    (tmp_path / ".demo").mkdir()
+    clean = [find("make"), "-f", TOP / "Makefile", f"PYTHON={sys.executable}", "clean"]
+    with (tmp_path / ".demo/lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(clean, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode != 0
+        assert "A demo runs on .demo" in done.stdout
+        assert (tmp_path / ".demo").exists()
+    subprocess.run(clean, cwd=tmp_path, capture_output=True, check=True)
+    assert not (tmp_path / ".demo").exists()
 
 
 def test_its_datasets_stand_in_the_catalogue_when_it_is_ready(demo):

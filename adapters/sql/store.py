@@ -6,6 +6,7 @@ search's access rows): the commit is ordered but not flushed.
 """
 
 import logging
+import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -229,6 +230,8 @@ def _translation(error: exc.SQLAlchemyError) -> Exception:
     if deadline.is_over(error):
         return deadline.too_broad()
     log.error("database", extra={"cause": cause(error)})
+    if is_damaged(error):
+        return Unavailable("database-damaged", "The database can't be read. Nothing was stored; ask the operator.")
     if any(word in cause(error).lower() for word in ("full", "no space", "disk i/o")):
         return Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.")
     return Unavailable("database-unavailable", "The database does not answer. Nothing was stored; try again.")
@@ -249,17 +252,28 @@ def is_missing(url: str) -> bool:
     return parsed.get_backend_name() == "sqlite" and bool(parsed.database) and not Path(parsed.database or "").exists()
 
 
+def is_damaged(error: BaseException) -> bool:
+    """Whether this is SQLite's word for a file that is none of its own, or broken (its other errors are of a kind each)."""
+    driver = getattr(error, "orig", None)
+    return type(driver) is sqlite3.DatabaseError
+
+
 def wait_for(store: Store, seconds: float = 30) -> None:
-    """Wait until the database answers, as at a start beside it; raises Unavailable after `seconds`."""
+    """Wait until the database answers, as at a start beside it.
+
+    Raises Unavailable after `seconds`, and at once where the file is damaged, which no time mends.
+    """
     until = time.monotonic() + seconds
     while True:
         try:
-            with store.read() as connection:
-                connection.execute(select(1))
-        except Unavailable as failure:
+            with store.engine.connect() as connection:  # not `read`, which logs: one line at the end says all
+                connection.execute(select(text("name")).select_from(text("sqlite_schema")) if store.is_sqlite else select(1))
+        except exc.SQLAlchemyError as error:
+            if is_damaged(error):
+                said = f"The database can't be read: {cause(error)}. Put it back from a backup."
+                raise Unavailable("database-damaged", said) from error
             if time.monotonic() > until:
-                reason = cause(failure.__cause__ or failure)
-                raise Unavailable("database-unavailable", f"The database does not answer: {reason}") from failure
+                raise Unavailable("database-unavailable", f"The database does not answer: {cause(error)}") from error
             time.sleep(0.2)
         else:
             return

@@ -1,7 +1,9 @@
 """`accord demo`: a whole Accord on this machine, with sample images brought in through the real doors, and what to try."""
 
+import fcntl
 import io
 import json
+import logging
 import os
 import shutil
 import socket
@@ -20,6 +22,7 @@ from adapters.accord_client import AccordClient, Offered
 from adapters.identity import read_client
 from consent.deposit import short
 from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.failures import Failure
 from server import settings as configuration
 from server import wiring
 from server.cli import demo_data, processes, tokens
@@ -32,7 +35,9 @@ from server.usecases import describe, document
 from server.usecases.runtime import Runtime
 
 SAMPLES = Path(__file__).parents[2] / "samples"
+log = logging.getLogger("accord.demo")
 RENEW_SECONDS = 200
+RETRY_SECONDS = 5
 OUTCOMES = {"pass": "taken", "review": "held back", "reject": "refused", "duplicate": "known"}
 READY_SECONDS = 60
 
@@ -48,6 +53,11 @@ def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str |
     settings = _settings(configuration.read(data_dir=place, port=port, dimse_port=dimse_port, bind=bind, min_subjects=1))
     folder = settings.data_dir.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    alone = (folder / "lock").open("w")
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        raise click.ClickException(_runs(folder)) from None
     (folder / "demo.json").unlink(missing_ok=True)
     os.environ |= {f"ACCORD_{k}": v for k, v in _environment(settings).items()}
     runtime = wiring.runtime(settings, make=True)
@@ -62,6 +72,15 @@ def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str |
         stopping.set()
         served.join()
         (folder / "demo.json").unlink(missing_ok=True)
+
+
+def _runs(folder: Path) -> str:
+    """That a demo runs on this directory, and where."""
+    try:
+        where = f" at {json.loads((folder / 'demo.json').read_text())['base_url']}"
+    except (OSError, ValueError, KeyError):  # it is starting
+        where = ""
+    return f"A demo runs on {folder}{where} already. Stop it with Ctrl-C where it was started, or start another with --data."
 
 
 def _settings(settings: Settings) -> Settings:
@@ -105,8 +124,19 @@ def _demonstrate(runtime: Runtime, files: Mapping[str, Path], *, first: bool, st
     _until_done(runtime)
     print(summary(runtime, files), flush=True)
     _write(runtime, files)  # who waits for it finds all of it said
-    while not stopping.wait(RENEW_SECONDS):
+    pause = RENEW_SECONDS
+    while not stopping.wait(pause):
+        pause = _renew(runtime, files)
+
+
+def _renew(runtime: Runtime, files: Mapping[str, Path]) -> int:
+    """Write fresh tokens; the seconds until the next. What keeps it from that (a server that starts again) ends no demo."""
+    try:
         _write(runtime, files)
+    except (Failure, OSError, httpx.HTTPError) as why:
+        log.warning("tokens not renewed", extra={"why": str(why), "again_in": RETRY_SECONDS})
+        return RETRY_SECONDS
+    return RENEW_SECONDS
 
 
 def _wait(settings: Settings, stopping: threading.Event) -> None:

@@ -5,11 +5,13 @@ import os
 import resource
 import socket
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import click
 from msgspec.structs import replace
 
+from mappings.failures import Failure
 from server import settings as configuration
 from server import wiring
 from server.cli import lifeline
@@ -24,6 +26,9 @@ if TYPE_CHECKING:  # only the web process loads it
 log = logging.getLogger("accord.serve")
 _OTHER_FILES = 512
 """Descriptors of a process that are no callers' connections: database, nodes, spool, what is being read."""
+KEYS = "keys.json"
+AGAIN_SECONDS = 60
+"""After which an HTTP process that can't begin is begun again."""
 READ_SECONDS = 3
 """How long a stranger's question may take, in each web process."""
 
@@ -47,7 +52,8 @@ def web(settings: Settings) -> int:
     _begin(settings)
     if _taken(settings.bind, settings.port):  # Granian would share it, and each server get half of the other's requests
         return 1
-    wiring.runtime(settings).close()  # the schema is there before the processes start
+    if not _is_usable(settings):  # nor is the schema made by each of the processes
+        return 1
     os.environ[PARENT] = str(os.getpid())  # to the processes that Granian starts
     Granian(
         "server.cli.processes:factory",
@@ -68,6 +74,19 @@ def web(settings: Settings) -> int:
         factory=True,
     ).serve()
     return 0
+
+
+def _is_usable(settings: Settings, *, make: bool = False) -> bool:
+    """Whether database and keys are there and can be used; what can't be is said on standard error, once for all processes."""
+    from adapters.identity import Keys
+
+    try:
+        wiring.runtime(settings, make=make).close()
+        Keys.load_or_make(settings.data_dir.absolute() / KEYS)
+    except Failure as failure:
+        print(f"accord: {failure}", file=sys.stderr)
+        return False
+    return True
 
 
 def _connections(wanted: int) -> int:
@@ -91,8 +110,14 @@ def factory() -> "Flask":
 
     settings = configuration.read()
     _begin(settings)
-    keys = Keys.load_or_make(settings.data_dir.absolute() / "keys.json")
-    app = create(wiring.runtime(settings, read_seconds=READ_SECONDS), keys)
+    try:
+        keys = Keys.load_or_make(settings.data_dir.absolute() / KEYS)
+        runtime = wiring.runtime(settings, read_seconds=READ_SECONDS)
+    except Failure as failure:  # it was well when the server began, and may be again: Granian begins this process anew
+        log.error("not served", extra={"why": str(failure), "again_in": AGAIN_SECONDS})  # noqa: TRY400 - no trace of ours
+        time.sleep(AGAIN_SECONDS)
+        sys.exit(1)
+    app = create(runtime, keys)
     connections(app, settings.port, _connections(settings.connections)).watch()
     return app
 
@@ -166,7 +191,8 @@ def serve(settings: Settings) -> int:
     _begin(settings)
     if _taken(settings.bind, settings.port, settings.dimse_port):
         return 1
-    wiring.runtime(settings, make=True).close()
+    if not _is_usable(settings, make=True):
+        return 1
     print(f"Accord: {settings.base_url} · DICOM {settings.bind}:{settings.dimse_port} · data {settings.data_dir}")
     supervise(until_stopped())
     return 0

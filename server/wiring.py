@@ -21,6 +21,7 @@ from adapters.sql.node import NodeRow
 from adapters.sql.store import Store, is_missing, wait_for
 from mappings.failures import NotFound, Unavailable
 from server.settings import Settings
+from server.usecases.node import adopt_nodes
 from server.usecases.runtime import Runtime
 
 
@@ -53,7 +54,7 @@ def runtime(
         raise _none_in(data)
     if upgrade:
         migrate.upgrade(store)
-    return Runtime(
+    opened = Runtime(
         settings=settings,
         store=store,
         node_of=Nodes(data, settings.node_seconds),
@@ -66,6 +67,9 @@ def runtime(
         holder=f"{host()}:{os.getpid()}:{secrets.token_hex(4)}",
         placeholders=placeholders(),
     )
+    if upgrade:
+        adopt_nodes(opened)
+    return opened
 
 
 def _is_there(data: Path, url: str) -> bool:
@@ -104,11 +108,11 @@ class Nodes:
 
     def __init__(self, data: Path, patience: float) -> None:
         self._data, self._patience = data, patience
-        self._opened: dict[tuple[str, str, str, str | None, frozenset[str]], Node] = {}
+        self._opened: dict[tuple[str, str, str, str | None, frozenset[str], str], Node] = {}
 
     def __call__(self, row: NodeRow) -> Node:
         """The node this row describes."""
-        key = (row.kind, row.name, row.url, row.secret_file, row.allow)
+        key = (row.kind, row.name, row.url, row.secret_file, row.allow, row.marker)
         node = self._opened.get(key)
         if node is None:  # opened without a lock: a folder whose disk hangs must not keep who wants another node waiting
             node = self._opened.setdefault(key, BreakerNode(self._open(row)))
@@ -116,7 +120,7 @@ class Nodes:
 
     def _open(self, row: NodeRow) -> Node:
         if row.kind == "folder":
-            return FolderNode(row.name, self._data / row.url)
+            return FolderNode(row.name, self._data / row.url, row.marker)
         user, _, password = Path(row.secret_file or os.devnull).read_text().strip().partition(":")
         return OrthancNode(row.name, row.url, user, password, allow=row.allow, patience=self._patience)
 

@@ -6,7 +6,7 @@ only the share of a process's places that one node may hold (`server/web/bulkhea
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Self, cast
 
@@ -65,6 +65,10 @@ class BreakerNode:
         if health.ok:
             self._rests_until = 0.0  # not more: one that tells its version may still keep every object waiting
         return health
+
+    def adopt(self, sample: Sequence[tuple[str, int]]) -> bool:
+        """See `Node.adopt`."""
+        return self._node.adopt(sample)
 
     def probe(self) -> list[str]:
         """See `Node.probe`."""

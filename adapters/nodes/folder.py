@@ -6,7 +6,7 @@ import os
 import re
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
@@ -16,6 +16,8 @@ from mappings.failures import Failure, Full, NotFound, Unavailable
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BUFFER = 256 * 1024
+MARKER = ".accord-node"
+"""The file that says whose folder this is: on a disk that is not mounted it is missing."""
 _LEFTOVER_SECONDS = 3600
 """A temporary file this old belongs to no living store."""
 
@@ -25,18 +27,33 @@ class FolderNode:
 
     The hash level spreads the files over the disk's inode groups; temporary files lie on the same file system, so the rename is
     atomic. Only the owner can read anything (0700, 0600).
+
+    A file beside them holds `marker`. Where it is missing, or another, nothing is read, stored or made: the folder may be the
+    mount point of a disk that is not there, or another disk. Without a `marker` the folder is made, and believed.
     """
 
-    def __init__(self, name: str, root: Path) -> None:
+    def __init__(self, name: str, root: Path, marker: str | None = None) -> None:
         self.name = name
+        self._root, self._marker = root, marker
         self._objects = root / "objects"
         self._incoming = root / "incoming"
         self._durable: set[Path] = set()
-        with self._door():
-            for folder in (self._objects, self._incoming):
-                self._make_durable(folder)
-            root.chmod(0o700)
-            self._remove_leftovers()
+        if marker is None:
+            with self._translating():
+                self._make()
+
+    def adopt(self, sample: Sequence[tuple[str, int]]) -> bool:
+        """See `Node.adopt`: by its marker, which is put there where one is missing and may be."""
+        with self._translating():
+            found = self._found_marker()
+            ours = found == self._marker
+            if ours or (found is None and (not sample or any(self._holds(*each) for each in sample))):
+                self._make()
+                if not ours:
+                    self._write(self._root / MARKER, memoryview(f"{self._marker}\n".encode()))
+                    _sync(self._root)
+                return True
+        return False
 
     def store(self, file: NodeFile, content: memoryview) -> str:
         """See `Node.store`. The data is on disk before the name is, and the name before this returns."""
@@ -90,6 +107,11 @@ class FolderNode:
     def check(self) -> Health:
         """See `Node.check`. Its room is what an ordinary user may still fill."""
         try:
+            with self._translating():
+                self._check_marker()
+        except Failure as failure:
+            return Health(ok=False, sentence=failure.sentence, version="folder")
+        try:
             writable, room = os.access(self._incoming, os.W_OK | os.X_OK), os.statvfs(self._objects)
         except OSError:
             writable = False
@@ -102,6 +124,30 @@ class FolderNode:
     def probe(self) -> list[str]:
         """See `Node.probe`: only the owner reaches the files and nothing changes bytes, so there is nothing to refuse."""
         return []
+
+    def _make(self) -> None:
+        for folder in (self._objects, self._incoming):
+            self._make_durable(folder)
+        self._root.chmod(0o700)
+        self._remove_leftovers()
+
+    def _found_marker(self) -> str | None:
+        try:
+            return (self._root / MARKER).read_text().strip()
+        except FileNotFoundError:
+            return None
+
+    def _check_marker(self) -> None:
+        if self._marker is not None and (found := self._found_marker()) != self._marker:
+            why = f"has no {MARKER}" if found is None else f"has another {MARKER}"
+            message = f"The folder of node {self.name} {why}: is its disk mounted, in its place? Nothing is read or stored there."
+            raise Unavailable("node-not-mounted", message)
+
+    def _holds(self, place: str, size: int) -> bool:
+        try:
+            return self._path(place).stat().st_size == size
+        except (FileNotFoundError, NotADirectoryError):
+            return False
 
     def _path(self, place: str) -> Path:
         if not _DIGEST.fullmatch(place):  # a place is a name of ours: anything else could leave the folder
@@ -142,6 +188,13 @@ class FolderNode:
 
     @contextlib.contextmanager
     def _door(self) -> Iterator[None]:
+        """Let nobody in but where the marker is."""
+        with self._translating():
+            self._check_marker()
+            yield
+
+    @contextlib.contextmanager
+    def _translating(self) -> Iterator[None]:
         """Translate what the operating system says; paths stay here."""
         try:
             yield

@@ -15,7 +15,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, BinaryIO, cast
 
@@ -129,6 +129,10 @@ class OrthancNode:
         except Failure as failure:
             return Health(ok=False, sentence=failure.sentence, version="")
         return Health(ok=True, sentence=f"Node {self.name} answers.", version=f"Orthanc {version}")
+
+    def adopt(self, sample: Sequence[tuple[str, int]]) -> bool:  # noqa: ARG002 - it has an address and credentials of its own
+        """See `Node.adopt`."""
+        return True
 
     def probe(self) -> list[str]:
         """See `Node.probe`: asks `/system` (which tells since 1.11), else stores, reads back and deletes an object of its own."""

@@ -1,6 +1,6 @@
 """The Node port: what Accord asks of any place where pixels rest, and what each implementation must keep."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import BinaryIO, Protocol
 
@@ -85,6 +85,14 @@ class Node(Protocol):
 
     def check(self) -> Health:
         """Whether the node can be used now, and its room. Quick, without side effects; answers instead of raising."""
+        ...
+
+    def adopt(self, sample: Sequence[tuple[str, int]]) -> bool:
+        """Make it known again as this Accord's own, where it can't tell by itself; False where it may not be.
+
+        `sample` is some of what should rest there, (place, bytes) each, empty where nothing does: what holds one of these, or is
+        to hold nothing yet, is ours. Raises `Unavailable` and `Full`.
+        """
         ...
 
     def probe(self) -> list[str]:

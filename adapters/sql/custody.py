@@ -305,6 +305,12 @@ def at_rest(connection: Connection, node: int, after: int, limit: int) -> list[C
     return [_row(r) for r in connection.execute(select(t.custody).where(there).order_by(_c.id).limit(limit))]
 
 
+def sample(connection: Connection, node: int, most: int) -> list[tuple[str, int]]:
+    """(place, bytes) of so many objects that are held on a node: the last that came."""
+    held = select(_c.place, _c.size).where(_c.node == node, _c.state == State.HELD).order_by(_c.id.desc()).limit(most)
+    return [(row.place, row.size) for row in connection.execute(held)]
+
+
 def count_at_rest(connection: Connection, node: int) -> tuple[int, int]:
     """(objects, bytes) of the same."""
     there = and_(_c.node == node, _c.state.in_(AT_REST))

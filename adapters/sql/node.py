@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from adapters.sql import governance
 from adapters.sql import tables as t
@@ -28,6 +28,8 @@ class NodeRow:
     networks: tuple[str, ...]
     allow: frozenset[str]
     state: NodeState
+    marker: str
+    """What a folder says that is this node's: the name, and when it was added; no other node was called so then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,17 @@ def read_acts(connection: Connection, node: int) -> tuple[NodeAct, ...]:
 
 def find(connection: Connection, name: str) -> NodeRow | None:
     """The node called so."""
-    row = connection.execute(select(t.node).where(_c.name == name)).one_or_none()
+    row = connection.execute(_NODES.where(_c.name == name)).one_or_none()
     return None if row is None else _row(row)
 
 
 def read_all(connection: Connection) -> tuple[NodeRow, ...]:
     """Every node, in the order they were added."""
-    return tuple(_row(row) for row in connection.execute(select(t.node).order_by(_c.id)))
+    return tuple(_row(row) for row in connection.execute(_NODES.order_by(_c.id)))
+
+
+_ADDED = select(func.min(_act.at)).where(_act.node == _c.id).scalar_subquery()
+_NODES = select(t.node, _ADDED.label("added"))
 
 
 def _row(row: Any) -> NodeRow:
@@ -98,4 +104,5 @@ def _row(row: Any) -> NodeRow:
         networks=tuple(row.networks.split()),
         allow=frozenset(row.allow.split()),
         state=NodeState(row.state),
+        marker=f"{row.name} {row.added or 0}",
     )

@@ -2,19 +2,22 @@
 
 import ipaddress
 from collections.abc import Sequence
+from contextlib import suppress
 
 from adapters.nodes.port import Health
-from adapters.sql import jobs
+from adapters.sql import custody, jobs
 from adapters.sql import node as nodes
 from adapters.sql.ledger import About, record
 from adapters.sql.node import NodeRow
 from consent.entries import NodeAdded, NodeMoved
 from consent.node import MOVES, Hosting
-from mappings.failures import Failure, Invalid
+from mappings.failures import Conflict, Failure, Invalid
 from server.usecases.naming import check_new, check_words, require
 from server.usecases.runtime import Runtime
 
 NODE_KINDS = ("folder", "orthanc")
+SAMPLE = 20
+"""Objects of which one, found in a folder without a marker, makes it ours."""
 LOOKS = ("presence", "digests")
 """The kinds of jobs that compare a node with custody, again and again from when it is added."""
 
@@ -40,6 +43,8 @@ def add_node(
         cidrs = [read_network(network) for network in networks]
         reached = {"url": url, "secret_file": secret_file, "networks": cidrs, "allow": allow}
         nodes.add(connection, now, actor, name=name, kind=kind, hosting=Hosting(hosting), **reached)  # type: ignore[arg-type]
+        if kind == "folder" and not runtime.node_of(require(nodes.find(connection, name), "node", name)).adopt([]):
+            raise Conflict("node-anothers", "This folder is another node's: its marker says so. Name one of its own.", "url")
         for look in LOOKS:
             jobs.enqueue(connection, look, name, now)
         record(connection, NodeAdded(node=name, node_kind=kind, hosting=hosting, allow=" ".join(allow)), now, actor, About())
@@ -70,6 +75,15 @@ def ask_node(runtime: Runtime, row: NodeRow) -> Health:
         return runtime.node_of(row).check()
     except (Failure, OSError) as why:
         return Health(ok=False, sentence=f"Node {row.name} can't be used: {why}", version="")
+
+
+def adopt_nodes(runtime: Runtime) -> None:
+    """Let every node that is this Accord's own say so from now on; one that may not be ours stays as it is, and is not used."""
+    with runtime.store.read() as connection:
+        samples = [(row, custody.sample(connection, row.id, SAMPLE)) for row in nodes.read_all(connection)]
+    for row, sample in samples:
+        with suppress(Failure, OSError):  # what can't be used now says so when it is asked how it is
+            runtime.node_of(row).adopt(sample)
 
 
 def list_nodes(runtime: Runtime) -> tuple[NodeRow, ...]:

@@ -316,7 +316,8 @@ def test_a_digest_is_known_to_its_own_dataset_and_only_once_it_is_safe(store):
     with store.write() as connection:
         assert custody.by_file_digest(connection, 1, [b"file"]) == {}
         custody.move(connection, Move.SETTLE_HELD, key, NOW, holder="me")
-        assert custody.by_file_digest(connection, 1, [b"file", b"none"]) == {b"file": SEEN}
+        found = custody.by_file_digest(connection, 1, [b"file", b"none"])
+        assert {digest: row.instance for digest, row in found.items()} == {b"file": SEEN}
         assert custody.by_file_digest(connection, 2, [b"file"]) == {}
         assert custody.by_file_digest(connection, 1, []) == {}
 

@@ -19,7 +19,7 @@ import pytest
 import requests
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
-from adapters.nodes.folder import FolderNode
+from adapters.nodes.folder import MARKER, FolderNode
 from adapters.nodes.orthanc import OrthancNode
 from adapters.nodes.port import Node, NodeFile
 from mappings.failures import Busy, Conflict, Full, Invalid, NotFound, Unavailable
@@ -69,7 +69,9 @@ def orthanc_node(server: Orthanc, *allow: str) -> OrthancNode:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> FolderNode:
-    return FolderNode("site", tmp_path / "node")
+    made = FolderNode("site", tmp_path / "node", "site 1")
+    assert made.adopt([])
+    return made
 
 
 @pytest.fixture(params=["folder", "orthanc"])
@@ -226,7 +228,7 @@ class TestFolder:
         with pytest.raises(Full):
             put(folder, *a_file())
         monkeypatch.undo()
-        assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+        assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == [MARKER]
 
     def test_clears_away_old_leftovers_only(self, folder, tmp_path):
         incoming = tmp_path / "node" / "incoming"
@@ -506,3 +508,59 @@ def _request(connection: socket.socket) -> bytes:
     while len(text) < len(head) + 4 + length:
         text += connection.recv(65536)
     return text
+
+
+class TestAFolderThatMayBeAMountPoint:
+    CALLS = (
+        lambda node, item, content: node.store(item, content),
+        lambda node, item, _: node.open(item.digest.hex(), item.size),
+        lambda node, item, _: node.size(item.digest.hex()),
+        lambda node, item, _: node.delete(item.digest.hex()),
+        lambda node, *_: list(node.places()),
+    )
+
+    @pytest.mark.parametrize("call", CALLS)
+    @pytest.mark.parametrize("left", ["nothing", "an empty folder", "another's marker"])
+    def test_nothing_is_made_read_stored_or_lost_without_its_marker(self, folder, tmp_path, call, left):
+        item, content = a_file()
+        put(folder, item, content)
+        (tmp_path / "node").rename(tmp_path / "unmounted")
+        if left != "nothing":
+            (tmp_path / "node").mkdir()
+        if left == "another's marker":
+            (tmp_path / "node" / MARKER).write_text("site 2\n")
+        before = sorted(tmp_path.rglob("*"))
+        with pytest.raises(Unavailable) as refused:
+            call(folder, item, memoryview(content))
+        assert refused.value.code == "node-not-mounted"
+        assert not folder.check().ok
+        assert "is its disk mounted" in folder.check().sentence
+        assert not folder.adopt([(item.digest.hex(), item.size)])
+        assert sorted(tmp_path.rglob("*")) == before
+
+    def test_it_is_used_again_once_it_is_there_again(self, folder, tmp_path):
+        item, content = a_file()
+        place = put(folder, item, content)
+        (tmp_path / "node").rename(tmp_path / "unmounted")
+        assert not folder.check().ok
+        (tmp_path / "unmounted").rename(tmp_path / "node")
+        assert folder.check().ok
+        assert get(folder, place, len(content)) == content
+
+    def test_one_from_before_there_were_markers_gets_its_own_where_it_holds_what_it_should(self, folder, tmp_path):
+        item, content = a_file()
+        place = put(folder, item, content)
+        (tmp_path / "node" / MARKER).unlink()
+        later = FolderNode("site", tmp_path / "node", "site 1")
+        assert not later.adopt([(NOBODY, 10), (place, len(content) + 1)])
+        assert not (tmp_path / "node" / MARKER).exists()
+        assert later.adopt([(NOBODY, 10), (place, len(content))])
+        assert (tmp_path / "node" / MARKER).read_text() == "site 1\n"
+        assert get(later, place, len(content)) == content
+
+    def test_its_leftovers_are_removed_when_it_is_known_again(self, folder, tmp_path):
+        old = tmp_path / "node/incoming/left"
+        old.touch()
+        os.utime(old, (0, 0))
+        assert FolderNode("site", tmp_path / "node", "site 1").adopt([])
+        assert not old.exists()

@@ -7,7 +7,7 @@ the log. So an answer is never wider than the question. Age is the age at the st
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import ceil, floor, isfinite, prod
 from typing import Any
@@ -125,12 +125,21 @@ def _operation(node: Mapping[str, Any], depth: int, reading: _Reading) -> Condit
     if not isinstance(children, list):
         raise Invalid("ast-malformed", "The children of an operation are an array.", "ast.children")
     parts = tuple(_node(child, depth + 1, reading) for child in children)
-    _check_values(child for child in children if "operand" not in child)
+    _check_values(_leaves(node))
     if node["operand"] == "AND":
         return AllOf(parts)
     if node["operand"] == "OR":
         return AnyOf(parts) if parts else EVERYTHING
     return reading.nothing("operand", node["operand"])
+
+
+def _leaves(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """What an operation and those like it within it are about; all of them are read already."""
+    for child in node["children"]:
+        if "operand" not in child:
+            yield child
+        elif child["operand"] == node["operand"]:
+            yield from _leaves(child)
 
 
 def _check_values(leaves: Iterable[Mapping[str, Any]]) -> None:

@@ -63,7 +63,8 @@ def test_a_criterion_has_twenty_values_at_most(operand, value):
 
     for allowed in (leaf(MODALITY, "IN", [value] * MOST_VALUES), asks(MOST_VALUES - 1, 1), asks(*[1] * MOST_VALUES)):
         read_ast({"operand": "AND", "children": [allowed, leaf(AGE, "EQUALS", 50)]})
-    for more in (leaf(MODALITY, "IN", [value] * (MOST_VALUES + 1)), asks(MOST_VALUES, 1), asks(*[1] * (MOST_VALUES + 1))):
+    nested = {"operand": operand, "children": [asks(MOST_VALUES), {"operand": operand, "children": [asks(1)]}]}
+    for more in (leaf(MODALITY, "IN", [value] * (MOST_VALUES + 1)), asks(MOST_VALUES, 1), asks(*[1] * (MOST_VALUES + 1)), nested):
         with pytest.raises(Invalid) as failure:
             read_ast(more)
         assert failure.value.code == "too-many"

@@ -228,6 +228,34 @@ def test_what_a_server_can_not_use_is_said_once_and_ends_it(tmp_path, name, cont
     assert "from a backup" in line
 
 
+def test_a_node_that_can_not_be_used_leaves_nothing_and_its_secret_is_found_from_anywhere(accord, tmp_path, orthanc, monkeypatch):
+    """Once it was there it was there for ever: no verb removes a node."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong").write_text("accord:wrong\n")
+    (tmp_path / "secret").write_text(f"{orthanc.user}:{orthanc.password}\n")
+    nowhere = f"http://127.0.0.1:{free_port()}"
+    for url, secret, why in (
+        (orthanc.url, "absent", "secret file can't be read: No such file"),
+        (orthanc.url, "wrong", "refuses Accord's credentials"),
+        (nowhere, "secret", "Node ward does not answer"),
+    ):
+        status, said = accord(f"admin node add ward --kind orthanc --url {url} --secret-file {secret}")
+        assert (status, why in said) == (2, True), said
+    assert accord("admin node list") == (0, "")
+    assert accord("ledger verify")[1].startswith("0 entries")
+    assert accord(f"admin node add ward --kind orthanc --url {orthanc.url} --secret-file secret")[0] == 0
+    monkeypatch.chdir("/")
+    assert accord("admin node compare ward")[0] in (0, 1), "it is asked with its secret"
+
+
+def test_a_folder_in_the_data_directory_is_known_from_there(accord, tmp_path):
+    assert accord(f"admin node add near --url {tmp_path}/data/near")[0] == 0
+    assert accord(f"admin node add far --url {tmp_path}/far")[0] == 0
+    assert [line.split("\t")[4] for line in accord("admin node list")[1].splitlines()] == ["near", f"{tmp_path}/far"]
+    (tmp_path / "data").rename(tmp_path / "moved")
+    assert accord(f"admin node compare near --data {tmp_path}/moved")[0] == 0
+
+
 def test_every_verb_does_what_its_line_says(accord, tmp_path):
     (tmp_path / "terms.txt").write_text("Never for diagnosis.\n")
     (tmp_path / "jwks.json").write_text(json.dumps(new_client_key()[1]))

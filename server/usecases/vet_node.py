@@ -1,12 +1,11 @@
 """Whether a node may be used: asked when it is added and at every start; one that may not is suspended before anything moves."""
 
 import re
+from collections.abc import Collection
 
-from adapters.sql import node as nodes
 from adapters.sql.node import NodeRow
-from consent.node import NodeState
+from consent.node import Hosting, NodeState
 from mappings.failures import Failure, Invalid
-from server.usecases.naming import require
 from server.usecases.node import ask_node, list_nodes, move_node
 from server.usecases.runtime import Runtime
 
@@ -14,13 +13,24 @@ FIXED = "1.13.0"
 """The Orthanc release that fixed what is publicly known of its parsers (CVE-2026-5437 to 5445, CVE-2026-10528)."""
 
 
-def vet_added(runtime: Runtime, actor: str, name: str) -> None:
-    """Look at a node that was just added. Raises Invalid with every reason why it may not be used; it is suspended then."""
-    with runtime.store.read() as connection:
-        row = require(nodes.find(connection, name), "node", name)
-    if reasons := find_refusals(runtime, row):
-        move_node(runtime, actor, name, "suspend")
-        raise Invalid("node-refused", "The node was added but suspended: " + " ".join(reasons))
+def vet_new(
+    runtime: Runtime, name: str, *, kind: str, hosting: str, url: str, secret_file: str | None, allow: Collection[str]
+) -> None:
+    """Look at a node before it is added; a folder says whose it is when it is.
+
+    Raises Invalid with every reason why it may not be used or where its secret can't be read, and Unavailable where it can't be
+    asked.
+    """
+    if kind == "folder":
+        return
+    row = NodeRow(0, name, kind, Hosting(hosting), url, secret_file, (), frozenset(allow), NodeState.LINKED, "")
+    try:
+        reasons = find_refusals(runtime, row)
+    except OSError as error:
+        said = f"The secret file can't be read: {error.strerror}. It holds one line, user:password. Nothing was added."
+        raise Invalid("secret-unreadable", said, "secret_file") from error
+    if reasons:
+        raise Invalid("node-refused", "The node was not added. " + " ".join(reasons))
 
 
 def find_refusals(runtime: Runtime, row: NodeRow) -> list[str]:

@@ -11,7 +11,7 @@ from server.cli.table import print_rows
 from server.usecases import compare, mend
 from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node
 from server.usecases.runtime import Runtime
-from server.usecases.vet_node import vet_added
+from server.usecases.vet_node import vet_new
 
 
 @click.group()
@@ -23,7 +23,7 @@ def node() -> None:
 @click.argument("name")
 @click.option("--kind", type=click.Choice(NODE_KINDS), default="folder", show_default=True)
 @click.option("--hosting", type=click.Choice([*map(str, Hosting)]), default="central", show_default=True)
-@click.option("--url", help="of an Orthanc; for a folder, its path in the data directory")
+@click.option("--url", help="of an Orthanc; for a folder, its path, from the data directory on")
 @click.option("--secret-file", metavar="FILE", help="file with user:password")
 @click.option("--networks", type=words, metavar="WORDS", default="", help="CIDRs of the node's compute clients")
 @click.option("--allow", type=words, metavar="WORDS", default="", help="refusals to overlook: anonymous transcoding overwrite")
@@ -39,10 +39,17 @@ def _add_node(
     networks: list[str],
     allow: list[str],
 ) -> None:
-    """Add a node and link it, unless it may not be used."""
-    cited = {"kind": kind, "hosting": hosting, "url": url or name}
-    add_node(runtime, actor, name, **cited, secret_file=secret_file, networks=networks, allow=allow)
-    vet_added(runtime, actor, name)
+    """Add a node and link it, unless it does not answer or may not be used."""
+    secret = str(Path(secret_file).absolute()) if secret_file else None
+    place = {"kind": kind, "hosting": hosting, "url": _in_data(runtime, url or name) if kind == "folder" else url or name}
+    vet_new(runtime, name, **place, secret_file=secret, allow=allow)
+    add_node(runtime, actor, name, **place, secret_file=secret, networks=networks, allow=allow)
+
+
+def _in_data(runtime: Runtime, path: str) -> str:
+    """A folder's path, relative where it lies in the data directory, so that this can move."""
+    data, folder = runtime.settings.data_dir.absolute(), Path(path)
+    return str(folder.relative_to(data)) if folder.is_absolute() and folder.is_relative_to(data) else path
 
 
 def _add_verb(verb: str) -> None:

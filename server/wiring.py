@@ -44,8 +44,8 @@ def runtime(
     process in which strangers ask.
     """
     data = settings.data_dir.absolute()
-    if not make and not _is_there(data, settings.sqlalchemy_url):
-        raise _none_in(data)
+    if not make:
+        require(settings)
     _keep_private(data)
     store = Store(settings.sqlalchemy_url, read_seconds=read_seconds)
     wait_for(store)
@@ -70,6 +70,13 @@ def runtime(
     if upgrade:
         adopt_nodes(opened)
     return opened
+
+
+def require(settings: Settings) -> None:
+    """Raises NotFound where there is no Accord, before anything is opened that would make one."""
+    data = settings.data_dir.absolute()
+    if not _is_there(data, settings.sqlalchemy_url):
+        raise _none_in(data)
 
 
 def _is_there(data: Path, url: str) -> bool:

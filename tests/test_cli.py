@@ -265,7 +265,7 @@ def test_every_verb_does_what_its_line_says(accord, tmp_path):
         assert says.format(folder=tmp_path) in said, line
     assert read_client(tmp_path / "pacs.json").client_id == "pacs"
     assert accord("ledger verify")[1].startswith(f"{sum(1 for line, _ in LINES if recorded(line))} entries")
-    assert accord("doctor") == (0, "All is well.\n")
+    assert accord("doctor")[0] == 1, "nobody serves it"
 
 
 def test_a_worker_is_asked_for_by_its_machine(accord, tmp_path, monkeypatch):
@@ -291,14 +291,39 @@ def test_the_doctor_ends_with_1_where_an_object_is_damaged(accord, tmp_path):
 
 
 def test_the_doctor_states_what_the_federation_may_ask(accord, monkeypatch):
-    monkeypatch.setenv("ACCORD_FEDERATION_SECRET", "Secret s3cr3t")
     accord("migrate")
-    status, said = accord("doctor")
-    assert (status, said.splitlines()[0]) == (0, "All is well.")
-    assert said.splitlines()[1].startswith("Each caller of eucaimSearch has 100 distinct questions about a dataset until 20")
+    monkeypatch.setenv("ACCORD_FEDERATION_SECRET", "Secret s3cr3t")
+    said = accord("doctor")[1]
+    assert "· federation: Each caller of eucaimSearch has 100 distinct questions about a dataset until 20" in said
     assert "s3cr3t" not in said
     monkeypatch.setenv("ACCORD_MIN_SUBJECTS", "1")
-    assert accord("doctor") == (0, "All is well.\n")
+    assert "federation" not in accord("doctor")[1]
+
+
+def test_the_doctor_says_each_check_in_a_line_or_as_json(accord):
+    accord("migrate")
+    status, said = accord("doctor")
+    told = json.loads(accord("doctor --json")[1])
+    signs = {"well": "✓", "wrong": "✗", "note": "·"}
+    assert [line.partition(": ")[0] for line in said.splitlines()] == [f"{signs[t['mark']]} {t['check']}" for t in told]
+    assert status == 1
+    assert all(t["remedy"] for t in told if t["mark"] == "wrong")
+    assert {"database", "disk", "server", "dicom", "https", "clock", "ledger", "worker", "jobs", "objects"} < {
+        t["check"] for t in told
+    }
+
+
+def test_the_doctor_says_of_a_database_or_a_key_that_can_not_be_used_no_more_than_that(accord, tmp_path):
+    data = tmp_path / "data"
+    accord("migrate")
+    (data / "noise.key").rename(data / "kept")
+    status, said = accord("doctor")
+    assert (status, "✗ key noise.key:" in said, "database" in said) == (1, True, False)
+    assert not (data / "noise.key").exists(), "nothing is made"
+    (data / "kept").rename(data / "noise.key")
+    (data / "accord.db").write_bytes(b"garbage" * 99)
+    status, said = accord("doctor")
+    assert (status, said.splitlines()[-1].startswith("✗ database: The database can't be read")) == (1, True)
 
 
 def recorded(line: str) -> bool:

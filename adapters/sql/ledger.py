@@ -85,6 +85,15 @@ def newest_checkpoint(connection: Connection) -> tuple[int, bytes, tuple[bytes, 
     return row.size, row.root, _split(row.frontier), moment(row.at)
 
 
+def unrooted(connection: Connection) -> tuple[int, datetime | None]:
+    """How many entries no checkpoint is over yet, and when the first of them was made."""
+    size = newest_checkpoint(connection)[0]
+    waiting = t.ledger_leaf.c.position.is_(None) | (t.ledger_leaf.c.position >= size)
+    first = select(func.count(), func.min(t.ledger_body.c.at)).select_from(t.ledger_leaf)
+    count, at = connection.execute(first.outerjoin(t.ledger_body, t.ledger_body.c.id == t.ledger_leaf.c.id).where(waiting)).one()
+    return count, None if at is None else moment(at)
+
+
 def _split(frontier: bytes) -> tuple[bytes, ...]:
     return tuple(frontier[i : i + DIGEST] for i in range(0, len(frontier), DIGEST))
 

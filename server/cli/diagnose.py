@@ -1,22 +1,50 @@
-"""`accord doctor`: what is wrong now, said to the operator; nothing is changed."""
+"""`accord doctor`: what an Accord stands on, said to the operator; nothing is changed."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict
 
 import click
 
+from mappings.failures import Failure, NotFound
 from server import wiring
 from server.cli.options import with_settings
 from server.settings import Settings
-from server.usecases import compare, describe, federate, health, job, vet_node
+from server.usecases.examine import Checked, Mark, examine, examine_keys
+
+SIGNS = {Mark.WELL: "✓", Mark.WRONG: "✗", Mark.NOTE: "·"}
 
 
 @click.command()
+@click.option("--json", "as_json", is_flag=True, help="print an array of objects: check, mark, sentence, remedy")
 @with_settings
-def doctor(settings: Settings) -> int:
-    """Say what is wrong with this Accord, and what a dataset lacks for the catalogue."""
-    runtime = wiring.runtime(settings, upgrade=False)
-    if hindrance := health.find_hindrance(runtime):
-        print(hindrance)
-        return 1
-    troubles = [*health.find_troubles(runtime), *job.find_troubles(runtime), *compare.find_damage(runtime)]
-    notes = [*describe.find_gaps(runtime), *vet_node.review_nodes(runtime)]
-    print("\n".join([*([*troubles, *notes] or ["All is well."]), *federate.budget(runtime)]))
-    return 1 if troubles else 0
+def doctor(settings: Settings, *, as_json: bool) -> int:
+    """Look at all that this Accord stands on, and say what is wrong.
+
+    ✓ is well, ✗ is wrong and has a remedy, · is worth knowing. It ends with 1 on any ✗.
+    """
+    checked = list(_checked(settings))
+    print(json.dumps([asdict(each) for each in checked], indent=1) if as_json else "\n".join(map(_line, checked)))
+    return 1 if any(each.mark is Mark.WRONG for each in checked) else 0
+
+
+def _checked(settings: Settings) -> Iterator[Checked]:
+    wiring.require(settings)
+    keys = examine_keys(settings)
+    yield from keys
+    if any(key.mark is Mark.WRONG for key in keys):
+        return  # to go on would make what is missing
+    try:
+        runtime = wiring.runtime(settings, upgrade=False)
+    except NotFound:
+        raise
+    except Failure as failure:
+        yield Checked("database", Mark.WRONG, failure.sentence)
+        return
+    yield from examine(runtime)
+    runtime.close()
+
+
+def _line(checked: Checked) -> str:
+    remedy = f" → {checked.remedy}" if checked.remedy and checked.mark is Mark.WRONG else ""
+    return f"{SIGNS[checked.mark]} {checked.check}: {checked.sentence}{remedy}"

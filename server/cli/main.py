@@ -19,7 +19,7 @@ COMMANDS = {
     "demo": ("server.cli.demo", "Start a demo with sample data on this machine."),
     "push": ("server.cli.push", "Send DICOM files into a dataset and print what became of each."),
     "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
-    "doctor": ("server.cli.diagnose", "Say what is wrong with this Accord, and what a dataset lacks for the catalogue."),
+    "doctor": ("server.cli.diagnose", "Look at all that this Accord stands on, and say what is wrong."),
     "explain": ("server.cli.explain", "Say what a client may do with a study, by which rule, agreement and terms."),
     "ledger": ("server.cli.ledger", "The record."),
 }

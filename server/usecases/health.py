@@ -7,6 +7,7 @@ from functools import partial
 from adapters.nodes.port import Health
 from adapters.nodes.watch import Watch
 from adapters.sql import governance, migrate
+from adapters.sql.node import NodeRow
 from consent.node import NodeState
 from consent.subject import Role
 from mappings.failures import Failure
@@ -32,7 +33,7 @@ def find_troubles(runtime: Runtime, watch: Watch | None = None) -> list[str]:
     """
     if hindrance := find_hindrance(runtime):
         return [hindrance]
-    return [*_written(runtime), *_disk(runtime), *_nodes(runtime, watch)]
+    return [*check_writing(runtime), *check_disk(runtime), *_nodes(runtime, watch)]
 
 
 def find_hindrance(runtime: Runtime) -> str | None:
@@ -43,7 +44,7 @@ def find_hindrance(runtime: Runtime) -> str | None:
     return None if current else "The schema is not this release's: run `accord migrate`."
 
 
-def _written(runtime: Runtime) -> list[str]:
+def check_writing(runtime: Runtime) -> list[str]:
     """Whether a row can be changed now: a full or read-only disk under the database still answers questions."""
     try:
         with runtime.store.write(durable=False) as connection:
@@ -53,7 +54,8 @@ def _written(runtime: Runtime) -> list[str]:
     return []
 
 
-def _disk(runtime: Runtime) -> list[str]:
+def check_disk(runtime: Runtime) -> list[str]:
+    """Whether the disk of the data directory has the configured room."""
     free = shutil.disk_usage(runtime.settings.data_dir).free // MEGABYTE
     enough = free >= runtime.settings.min_free_mb
     return (
@@ -69,6 +71,12 @@ def _nodes(runtime: Runtime, watch: Watch | None) -> list[str]:
     asked = ((row.name, partial(ask_node, runtime, row)) for row in rows)
     healths = ((name, watch.look(name, ask) if watch else ask()) for name, ask in asked)
     return [trouble for name, health in healths if (trouble := _trouble(runtime, name, health))]
+
+
+def ask(runtime: Runtime, row: NodeRow) -> tuple[Health, str | None]:
+    """How a node is, and the sentence that says what is wrong with it."""
+    told = ask_node(runtime, row)
+    return told, _trouble(runtime, row.name, told)
 
 
 def _trouble(runtime: Runtime, name: str, health: Health) -> str | None:

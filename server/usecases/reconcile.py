@@ -58,29 +58,38 @@ def _recover(runtime: Runtime, row: CustodyRow, silent: set[tuple[int, bool]]) -
             silent.add((row.node, row.quarantined))
         give_up(runtime, row.id)  # the node does not answer, or gave other bytes: asked again in the next round
         return False
-    batch, opened = _batch(runtime, row)
     try:
-        _settle(runtime, batch, parsed, row)
-    except Conflict:
+        _settle(runtime, row, parsed)
+    except (Changed, index.StudyElsewhere):  # it may not be kept any more
         abandon(runtime, row.id)
-    finally:
-        if opened:
-            close_batch(runtime, batch.id)
     return True
 
 
-def _settle(runtime: Runtime, batch: Batch, parsed: ParsedFile, row: CustodyRow) -> None:
-    """Settle a claim that a crash left behind, where its bytes were bound for. Raises Conflict where it may not be kept."""
+def _settle(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> None:
+    """Settle a claim that a crash left behind, in its batch, or in one of its own where that is closed by now.
+
+    Raises Changed and `index.StudyElsewhere` where it may not be kept.
+    """
+    batch, opened = _batch(runtime, row)
+    try:
+        _settle_in(runtime, batch, parsed, row)
+    except Conflict:  # it was closed since it was looked at, and says so for ever
+        batch, opened = _batch(runtime, row)
+        _settle_in(runtime, batch, parsed, row)
+    finally:
+        if opened:
+            close_batch(runtime, batch.id)
+
+
+def _settle_in(runtime: Runtime, batch: Batch, parsed: ParsedFile, row: CustodyRow) -> None:
+    """Settle a claim where its bytes were bound for. Raises Conflict where its batch is closed, and as `_settle`."""
     outcome = Outcome.REVIEW if row.quarantined else Outcome.PASS
     judged = JudgedFile(batch, parsed, Verdict(outcome, row.rule, parsed.seen.findings, ()))
     target = target_node(runtime, judged)
-    try:
-        with runtime.store.write() as connection:
-            settle(runtime, connection, row.id, judged, target)
-            if not batches.has_receipt(connection, row.batch, row.instance.sop_uid, outcome):
-                receipts.write(runtime, connection, judged)
-    except (Changed, index.StudyElsewhere):
-        raise Conflict("recovery-stopped", "The object may not be kept any more.") from None
+    with runtime.store.write() as connection:
+        settle(runtime, connection, row.id, judged, target)
+        if not batches.has_receipt(connection, row.batch, row.instance.sop_uid, outcome):
+            receipts.write(runtime, connection, judged)
 
 
 def _forget(runtime: Runtime, claim: int) -> None:

@@ -5,14 +5,17 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import select
 
+from adapters.sql import batches
 from adapters.sql import tables as t
 from mappings.failures import Busy, Invalid, Unavailable
 from server.usecases import reconcile, withdraw
 from server.usecases.agreement import move_agreement
+from server.usecases.batch import close_batch
 from server.usecases.node import list_nodes
 from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, made
+from tests.deposits import in_care
 
 
 def offer(runtime, file, batch=None):
@@ -142,14 +145,14 @@ def test_a_claim_that_can_not_be_resolved_does_not_keep_the_others_waiting(built
     for n in (1, 2):
         dies(built, "stored", lambda runtime, n=n: take(runtime, batch, "a", made(f"1.2.3.1.{n}")))
     clock.on(120)
-    settle = reconcile._settle
+    settle = reconcile._settle_in
 
     def refused(runtime, batch, parsed, row):
         if parsed.instance.sop_uid == "1.2.3.1.1":
             raise Invalid("value-unkeepable", "-")
         settle(runtime, batch, parsed, row)
 
-    monkeypatch.setattr(reconcile, "_settle", refused)
+    monkeypatch.setattr(reconcile, "_settle_in", refused)
     assert reconcile.recover(built) == 1
     assert states(built) == ["held", "receiving"]
 
@@ -158,13 +161,13 @@ def test_what_a_resend_has_settled_meanwhile_is_never_discarded_by_recovery(buil
     batch = builders.batch(built)
     dies(built, "stored", lambda runtime: take(runtime, batch, "a", made()))
     clock.on(120)
-    settle, heard = reconcile._settle, []
+    settle, heard = reconcile._settle_in, []
 
     def overtaken(runtime, *rest):
         heard.append(take(replace(runtime, holder="another door"), builders.batch(runtime), "b", made()).outcome)
         settle(runtime, *rest)
 
-    monkeypatch.setattr(reconcile, "_settle", overtaken)
+    monkeypatch.setattr(reconcile, "_settle_in", overtaken)
     reconcile.recover(built)
     reconcile.purge(built)
     assert (heard, states(built)) == (["pass"], ["held"])
@@ -191,3 +194,22 @@ def test_one_object_that_can_not_be_read_leaves_no_other_of_its_node_waiting(bui
     path.write_bytes(path.read_bytes()[:-1] + b"x")
     clock.on(120)
     assert reconcile.recover(built) == 2
+
+
+def test_a_batch_that_closes_while_an_object_of_it_is_recovered_costs_nothing(built, dies, sound, clock, monkeypatch):
+    """It was not to be kept any more, as if it had been withdrawn, and its bytes went."""
+    batch = builders.batch(built)
+    dies(built, "stored", lambda runtime: take(runtime, batch, "a", made()))
+    clock.on(120)
+    really = reconcile._settle_in
+
+    def closed_meanwhile(runtime, ours, parsed, row):
+        close_batch(built, batch.id)
+        return really(runtime, ours, parsed, row)
+
+    monkeypatch.setattr(reconcile, "_settle_in", closed_meanwhile)
+    assert reconcile.recover(built) == 1
+    assert in_care(built).state == "held"
+    with built.store.read() as connection:
+        assert [row.door for row in batches.recent(connection, None) if row.closed] == ["recovery", "push"]
+    sound(built)

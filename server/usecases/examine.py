@@ -1,0 +1,178 @@
+"""The doctor's checklist: what an Accord stands on, how each is now, and what to do where it is not well. Nothing is changed."""
+
+import ipaddress
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from adapters.cursors import Cursors
+from adapters.doors import ask_http, ask_port
+from adapters.identity import Keys, load_or_make_secret
+from adapters.sql import custody, workers
+from adapters.sql import ledger as rows
+from adapters.sql.node import NodeRow
+from consent.node import NodeState
+from mappings.failures import Failure, NotFound
+from server.settings import Settings
+from server.usecases import compare, describe, federate, health, job, vet_node, worker
+from server.usecases.node import list_nodes
+from server.usecases.runtime import Runtime
+
+SAMPLE = 5
+"""Objects of each node that are asked for."""
+UNROOTED = timedelta(minutes=5)
+"""A root is made every ten seconds while anything happens."""
+AHEAD = timedelta(minutes=1)
+KEYS: dict[str, Callable[[Path], object]] = {
+    "keys.json": Keys.load_or_make,
+    "noise.key": load_or_make_secret,
+    "cursors.key": Cursors.load_or_make,
+}
+"""File → who reads it, and would make it where it is missing."""
+
+
+class Mark(StrEnum):
+    """How what was looked at is: well, wrong, or worth knowing."""
+
+    WELL = "well"
+    WRONG = "wrong"
+    NOTE = "note"
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """One thing that was looked at: a sentence on how it is, and on what to do where it is wrong."""
+
+    check: str
+    mark: Mark
+    sentence: str
+    remedy: str = ""
+
+
+def examine_keys(settings: Settings) -> list[Checked]:
+    """The key files: there, whole, and the owner's alone. They are looked at before anything that would make them."""
+    return [_key(settings.data_dir.absolute() / name) for name in KEYS]
+
+
+def _key(path: Path) -> Checked:
+    name = f"key {path.name}"
+    if not path.exists():
+        if path.name == "keys.json":
+            return Checked(name, Mark.NOTE, "It is made when HTTP is served for the first time.")
+        return Checked(name, Mark.WRONG, f"{path} is missing.", "Put it back from a backup; `accord serve` would make another.")
+    try:
+        KEYS[path.name](path)
+    except Failure as failure:
+        return Checked(name, Mark.WRONG, failure.sentence)
+    if path.stat().st_mode & 0o077:
+        return Checked(name, Mark.WRONG, f"Others on this machine can read {path}.", f"chmod 600 {path}")
+    return Checked(name, Mark.WELL, "It is there, whole, and its owner's alone.")
+
+
+def examine(runtime: Runtime) -> Iterator[Checked]:
+    """Everything else; of a database that does not answer, or is another release's, only that."""
+    if hindrance := health.find_hindrance(runtime):
+        yield Checked("database", Mark.WRONG, hindrance, "Start it, then ask again; or `accord migrate`.")
+        return
+    yield _told("database", health.check_writing(runtime), "It answers, has this release's schema, and can be written.")
+    yield _told("disk", health.check_disk(runtime), "The data directory's disk has room.", "Make room on it.")
+    for row in list_nodes(runtime):
+        yield from _node(runtime, row)
+    yield from _doors(runtime.settings)
+    yield _clock(runtime)
+    yield _ledger(runtime)
+    yield _told("worker", worker.find_troubles(runtime), "One is at work.", "Start `accord serve`, or `accord worker`.")
+    yield _told("jobs", job.find_troubles(runtime), "None failed or is overdue.", "`accord admin job list` says more.")
+    yield _told("objects", compare.find_damage(runtime), "None is known to be lost or changed.")
+    yield from (Checked("catalogue", Mark.NOTE, gap) for gap in describe.find_gaps(runtime))
+    yield from (Checked("federation", Mark.NOTE, said) for said in federate.budget(runtime))
+
+
+def _told(check: str, troubles: list[str], well: str, remedy: str = "") -> Checked:
+    if not troubles:
+        return Checked(check, Mark.WELL, well)
+    return Checked(check, Mark.WRONG, " ".join(troubles), remedy)
+
+
+def _node(runtime: Runtime, row: NodeRow) -> Iterator[Checked]:
+    name = f"node {row.name}"
+    if row.state is not NodeState.LINKED:
+        yield Checked(name, Mark.NOTE, f"It is {row.state}: nothing goes in or out until `accord admin node link {row.name}`.")
+        return
+    told, trouble = health.ask(runtime, row)
+    if trouble:
+        yield Checked(name, Mark.WRONG, trouble, "Nothing of it is served, and nothing stored there, until it is well.")
+        return
+    try:
+        troubles = [*vet_node.find_refusals(runtime, row), *_missing(runtime, row)]
+    except Failure as failure:  # it has just ceased to answer
+        troubles = [failure.sentence]
+    yield _told(name, troubles, told.sentence, f"`accord admin node compare {row.name}` looks at all of it.")
+    if warning := vet_node.find_warning(row, told.version):
+        yield Checked(name, Mark.NOTE, warning)
+
+
+def _missing(runtime: Runtime, row: NodeRow) -> list[str]:
+    """Of some of the objects that should rest there, that they don't."""
+    with runtime.store.read() as connection:
+        sample = custody.sample(connection, row.id, SAMPLE)
+    lost = sum(not _holds(runtime, row, *each) for each in sample)
+    return [f"Of the last {len(sample)} objects {lost} are not there, or have another size."] if lost else []
+
+
+def _holds(runtime: Runtime, row: NodeRow, place: str, size: int) -> bool:
+    try:
+        return runtime.node_of(row).size(place) == size
+    except NotFound:
+        return False
+
+
+def _doors(settings: Settings) -> Iterator[Checked]:
+    url = settings.base_url
+    silent = ask_http(f"{url}/health/live")
+    started = "Start `accord serve`; behind a proxy, see that ACCORD_PUBLIC_URL is what callers use."
+    yield _told("server", [f"{url} does not answer: {silent}."] if silent else [], f"{url} answers.", started)
+    closed = ask_port(settings.bind, settings.dimse_port)
+    where = f"{settings.bind}:{settings.dimse_port}"
+    yield _told("dicom", [f"Nobody listens at {where}: {closed}."] if closed else [], f"{where} takes connections.", started)
+    yield _https(urlsplit(url))
+
+
+def _https(url: SplitResult) -> Checked:
+    if url.scheme == "https":
+        return Checked("https", Mark.WELL, "Callers come by https.")
+    if _is_loopback(url.hostname or ""):
+        return Checked("https", Mark.WELL, "Nobody comes from outside of this machine.")
+    remedy = "Put a proxy before it that ends TLS, and say its address in ACCORD_PUBLIC_URL."
+    return Checked("https", Mark.WRONG, "Callers come by clear HTTP, so no tokens are given.", remedy)
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _clock(runtime: Runtime) -> Checked:
+    with runtime.store.read() as connection:
+        stamps = [workers.last_beat(connection), rows.newest_checkpoint(connection)[3]]
+    last, now = max(filter(None, stamps), default=None), runtime.clock()
+    if last is not None and last > now + AHEAD:
+        sentence = f"It says {now:%Y-%m-%d %H:%M:%S} UTC, and {last:%Y-%m-%d %H:%M:%S} UTC was recorded already."
+        return Checked("clock", Mark.WRONG, sentence, "Set this machine's clock, or that of the machine that was ahead.")
+    return Checked("clock", Mark.WELL, "It is not behind anything that was recorded.")
+
+
+def _ledger(runtime: Runtime) -> Checked:
+    with runtime.store.read() as connection:
+        count, since = rows.unrooted(connection)
+        size, at = rows.newest_checkpoint(connection)[::3]
+    if since is not None and since < runtime.clock() - UNROOTED:
+        sentence = f"{count} entries have no root yet, the first since {since:%Y-%m-%d %H:%M:%S} UTC."
+        return Checked("ledger", Mark.WRONG, sentence, "A worker makes roots: start one. `accord ledger verify` checks the rest.")
+    newest = f"The newest root is over {size} entries, of {at:%Y-%m-%d %H:%M:%S} UTC." if at else "It has no entry yet."
+    return Checked("ledger", Mark.WELL, newest)

@@ -1,0 +1,164 @@
+"""The doctor's checklist: well where all is, and each check wrong where what it looks at is broken."""
+
+import socket
+import threading
+from dataclasses import replace
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, HTTPServer
+
+import pytest
+from msgspec import structs
+
+from adapters.identity import Keys
+from adapters.sql import custody
+from adapters.sql.store import Store
+from server.usecases import ledger, vet_node, worker
+from server.usecases.examine import KEYS, Mark, examine, examine_keys
+from server.usecases.node import move_node
+from tests.builders import ACTOR, made
+from tests.deposits import deposit, in_care
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A door that is open, and answers with its server's status."""
+
+    def do_GET(self):
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_): ...
+
+
+@pytest.fixture
+def http():
+    """An HTTP door."""
+    with HTTPServer(("127.0.0.1", 0), Answers) as door:
+        door.status = 200
+        threading.Thread(target=door.serve_forever, daemon=True).start()
+        yield door
+        door.shutdown()
+
+
+@pytest.fixture
+def served(built, http):
+    """A runtime that holds an object, with a worker and open doors."""
+    deposit(built, made())
+    ledger.sequence(built)
+    ledger.checkpoint(built)
+    worker.beat(built)
+    Keys.load_or_make(built.settings.data_dir / "keys.json")
+    with socket.create_server(("127.0.0.1", 0)) as dicom:
+        ports = {"port": http.server_port, "dimse_port": dicom.getsockname()[1]}
+        yield replace(built, settings=structs.replace(built.settings, **ports))
+
+
+def wrong(runtime):
+    return {each.check: each.sentence for each in examine(runtime) if each.mark is Mark.WRONG}
+
+
+def test_where_all_is_well_nothing_is_wrong_and_each_thing_was_looked_at(served):
+    told = [*examine_keys(served.settings), *examine(served)]
+    assert {each.check for each in told if each.mark is Mark.WELL} == {f"key {name}" for name in KEYS} | {
+        *("database", "disk", "node central", "server", "dicom", "https", "clock", "ledger", "worker", "jobs", "objects")
+    }
+    assert [each for each in told if each.mark is Mark.WRONG] == []
+
+
+@pytest.mark.parametrize("name", KEYS)
+@pytest.mark.parametrize("broken", ["missing", "garbage", "open to others"])
+def test_a_key_that_is_missing_broken_or_open_to_others_is_wrong(served, name, broken):
+    path = served.settings.data_dir / name
+    if broken == "missing":
+        path.unlink()
+    elif broken == "garbage":
+        path.write_text("garbage")
+    else:
+        path.chmod(0o644)
+    (told,) = (each for each in examine_keys(served.settings) if each.check == f"key {name}")
+    assert told.mark is (Mark.NOTE if (name, broken) == ("keys.json", "missing") else Mark.WRONG)
+    assert path.exists() is (broken != "missing")
+
+
+def test_a_database_of_another_release_is_all_that_is_said(served):
+    with served.store.write() as connection:
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0001'")
+    assert [(each.check, each.mark) for each in examine(served)] == [("database", Mark.WRONG)]
+
+
+def test_a_database_that_can_not_be_written_is_wrong(served):
+    readonly = Store(f"sqlite:///file:{served.settings.data_dir / 'accord.db'}?mode=ro&uri=true")
+    assert list(wrong(replace(served, store=readonly))) == ["database"]
+    readonly.close()
+
+
+def test_a_disk_without_room_is_wrong(served):
+    assert "disk" in wrong(replace(served, settings=structs.replace(served.settings, min_free_mb=1_000_000_000)))
+
+
+def test_a_node_without_its_disk_one_that_lacks_objects_and_one_that_may_not_be_used_are_wrong(served, monkeypatch):
+    central = served.settings.data_dir / "central"
+    central.rename(central.with_name("unmounted"))
+    assert "is its disk mounted" in wrong(served)["node central"]
+    central.with_name("unmounted").rename(central)
+    (path,) = (central / "objects").glob("*/*")
+    path.rename(central / "lost")
+    assert wrong(served)["node central"] == "Of the last 1 objects 1 are not there, or have another size."
+    (central / "lost").rename(path)
+    monkeypatch.setattr(vet_node, "find_refusals", lambda *_: ["anonymous: it answers anybody."])
+    assert wrong(served) == {"node central": "anonymous: it answers anybody."}
+
+
+def test_a_node_that_was_unlinked_is_a_note(served):
+    move_node(served, ACTOR, "central", "unlink")
+    assert wrong(served) == {}
+    assert next(each.mark for each in examine(served) if each.check == "node central") is Mark.NOTE
+
+
+def test_a_server_that_answers_otherwise_or_not_at_all_is_wrong(served, http):
+    http.status = 502
+    assert wrong(served)["server"].endswith("does not answer: it answers with status 502.")
+    nowhere = replace(served, settings=structs.replace(served.settings, port=1))
+    assert "refused" in wrong(nowhere)["server"]
+
+
+def test_a_dicom_door_that_takes_no_connection_is_wrong(served):
+    assert list(wrong(replace(served, settings=structs.replace(served.settings, dimse_port=1)))) == ["dicom"]
+
+
+@pytest.mark.parametrize(
+    ("url", "well"),
+    [
+        ("http://pacs.invalid:8080", False),
+        ("https://accord.invalid", True),
+        ("http://[::1]:1", True),
+        ("http://localhost:1", True),
+    ],
+)
+def test_clear_http_is_wrong_where_callers_come_from_outside(served, url, well):
+    assert ("https" not in wrong(replace(served, settings=structs.replace(served.settings, public_url=url)))) is well
+
+
+def test_a_clock_behind_what_was_recorded_is_wrong(served, clock):
+    clock.on(3600)
+    worker.beat(served)
+    clock.on(-3600)
+    assert list(wrong(served)) == ["clock"]
+
+
+def test_entries_that_nobody_makes_a_root_over_are_wrong(served, clock):
+    deposit(served, made("1.2.3.1.2"))
+    assert wrong(served) == {}
+    clock.on(timedelta(minutes=6).total_seconds())
+    worker.beat(served)
+    assert list(wrong(served)) == ["ledger"]
+
+
+def test_no_worker_and_a_job_that_nobody_does_are_wrong(served, clock):
+    clock.on(timedelta(hours=1).total_seconds())
+    assert list(wrong(served)) == ["worker", "jobs"]
+
+
+def test_a_damaged_object_is_wrong(served):
+    with served.store.write() as connection:
+        custody.mark_damaged(connection, in_care(served).id, served.clock())
+    assert list(wrong(served)) == ["objects"]

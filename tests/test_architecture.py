@@ -40,8 +40,9 @@ EVERYBODY = {"runtime", "governance", "access", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
     "explain": {"identify"},  # decided for the subject that a request of this client would have
+    "backup": {"node"},  # what rests elsewhere is named
     # each of them says what is wrong of its own
-    "examine": {"compare", "describe", "federate", "health", "job", "node", "vet_node", "worker"},
+    "examine": {"backup", "compare", "describe", "federate", "health", "job", "node", "vet_node", "worker"},
     "health": {"worker", "admission", "describe", "node"},  # a megabyte; how each node is; what the catalogue leaves out
     "issue_token": {"identify"},  # a token is issued to the subject that the next request will find
     "permit": {"dataset"},  # an act on a dataset concerns its provider

@@ -28,7 +28,22 @@ from tests.deposits import deposit, in_care
 from tests.running import COMMAND, TOP, running
 from tests.servers import free_port
 
-COMMANDS = {"serve", "web", "dimse", "worker", "migrate", "demo", "doctor", "token", "push", "explain", "ledger", "admin"}
+COMMANDS = {
+    "serve",
+    "web",
+    "dimse",
+    "worker",
+    "migrate",
+    "demo",
+    "doctor",
+    "token",
+    "push",
+    "explain",
+    "ledger",
+    "admin",
+    "backup",
+    "restore",
+}
 """What the design's table of contracts names and this release has."""
 
 

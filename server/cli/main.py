@@ -20,6 +20,8 @@ COMMANDS = {
     "push": ("server.cli.push", "Send DICOM files into a dataset and print what became of each."),
     "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
     "doctor": ("server.cli.diagnose", "Look at all that this Accord stands on, and say what is wrong."),
+    "backup": ("server.cli.backup", "Copy this Accord into a folder while it runs: database, keys, quarantine, folder nodes."),
+    "restore": ("server.cli.backup", "Put a backup back, into an empty data directory and an empty database."),
     "explain": ("server.cli.explain", "Say what a client may do with a study, by which rule, agreement and terms."),
     "ledger": ("server.cli.ledger", "The record."),
 }

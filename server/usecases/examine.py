@@ -17,7 +17,7 @@ from adapters.sql.node import NodeRow
 from consent.node import NodeState
 from mappings.failures import Failure, NotFound
 from server.settings import Settings
-from server.usecases import compare, describe, federate, health, job, vet_node, worker
+from server.usecases import backup, compare, describe, federate, health, job, vet_node, worker
 from server.usecases.node import list_nodes
 from server.usecases.runtime import Runtime
 
@@ -25,6 +25,8 @@ SAMPLE = 5
 """Objects of each node that are asked for."""
 UNROOTED = timedelta(minutes=5)
 """A root is made every ten seconds while anything happens."""
+BACKED_UP = timedelta(days=7)
+"""Who has made one backup is told where none came after it for so long."""
 AHEAD = timedelta(minutes=1)
 KEYS: dict[str, Callable[[Path], object]] = {
     "keys.json": Keys.load_or_make,
@@ -87,6 +89,7 @@ def examine(runtime: Runtime) -> Iterator[Checked]:
     yield _told("worker", worker.find_troubles(runtime), "One is at work.", "Start `accord serve`, or `accord worker`.")
     yield _told("jobs", job.find_troubles(runtime), "None failed or is overdue.", "`accord admin job list` says more.")
     yield _told("objects", compare.find_damage(runtime), "None is known to be lost or changed.")
+    yield _backup(runtime)
     yield from (Checked("catalogue", Mark.NOTE, gap) for gap in describe.find_gaps(runtime))
     yield from (Checked("federation", Mark.NOTE, said) for said in federate.budget(runtime))
 
@@ -128,6 +131,17 @@ def _holds(runtime: Runtime, row: NodeRow, place: str, size: int) -> bool:
         return runtime.node_of(row).size(place) == size
     except NotFound:
         return False
+
+
+def _backup(runtime: Runtime) -> Checked:
+    last = backup.last(runtime.settings)
+    if last is None:
+        return Checked("backup", Mark.NOTE, "None was made by `accord backup FOLDER`.")
+    at, to = last
+    said = f"The last was made at {at:%Y-%m-%d %H:%M} UTC, to {to}."
+    if at < runtime.clock() - BACKED_UP:
+        return Checked("backup", Mark.WRONG, said, "Make one: `accord backup FOLDER`; of the same folder it copies what is new.")
+    return Checked("backup", Mark.WELL, said)
 
 
 def _doors(settings: Settings) -> Iterator[Checked]:

@@ -129,12 +129,17 @@ def to_text(report: BatchReport) -> Iterator[str]:
     totals = ", ".join(f"{_total(report, outcome)} {word}" for outcome, word in reversed(_WORDS.items()))
     yield f"Batch {report.key} for {report.alias}: {sum(report.counts.values())} files: {totals}.\n"
     yield f"{_times(report)} {report.waiting} of its files wait for review now.\n"
+    yield from blocks(report)
+    yield f"\n{NEVER_FOR_DIAGNOSIS}\n{NO_LIABILITY}\n"
+
+
+def blocks(report: BatchReport) -> Iterator[str]:
+    """What needs the reader, a block for each outcome and rule: its sentence, and its first files with the places in them."""
     named, warned = _gathered(report.files)
     for (outcome, rule), _ in _rows(report):
         yield from _block(_WORDS[Outcome(outcome)], rule, named.get((outcome, rule), _Group()))
     for rule, group in sorted(warned.items()):
         yield from _block("warning", rule, group)
-    yield f"\n{NEVER_FOR_DIAGNOSIS}\n{NO_LIABILITY}\n"
 
 
 def _times(report: BatchReport) -> str:

@@ -40,6 +40,7 @@ EVERYBODY = {"runtime", "governance", "access", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
     "explain": {"identify"},  # decided for the subject that a request of this client would have
+    "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named
     # each of them says what is wrong of its own
     "examine": {"backup", "compare", "describe", "federate", "health", "job", "node", "vet_node", "worker"},

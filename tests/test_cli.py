@@ -42,6 +42,7 @@ COMMANDS = {
     "ledger",
     "admin",
     "backup",
+    "check",
     "restore",
 }
 """What the design's table of contracts names and this release has."""

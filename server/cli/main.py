@@ -18,6 +18,7 @@ COMMANDS = {
     "admin": ("server.cli.admin.nouns", "What the operator does."),
     "demo": ("server.cli.demo", "Start a demo with sample data on this machine."),
     "push": ("server.cli.push", "Send DICOM files into a dataset and print what became of each."),
+    "check": ("server.cli.check", "Say what would become of DICOM files if they were sent. Nothing is sent."),
     "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
     "doctor": ("server.cli.diagnose", "Look at all that this Accord stands on, and say what is wrong."),
     "backup": ("server.cli.backup", "Copy this Accord into a folder while it runs: database, keys, quarantine, folder nodes."),

@@ -20,6 +20,10 @@ LARGEST = 4_096_000_000
 """Bytes of the largest file that is sent: what a server takes unless it is configured otherwise."""
 LONGEST_NAME = 1024
 """Bytes of the longest name a report can hold."""
+EMPTY, BESIDE = "is empty.", "belongs to a file system, not to a study."
+DIRECTORY, PDF = "is a directory of files (PS3.10), no object of its own.", "is a PDF, not a DICOM file."
+NO_SURPRISE = frozenset({EMPTY, BESIDE, DIRECTORY, PDF})
+_BESIDE = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 Skipped = tuple[str, str]
 
 
@@ -32,7 +36,8 @@ Skipped = tuple[str, str]
 def push(paths: tuple[Path, ...], client: Path, dataset: str | None, report: str, url: str | None) -> int:
     """Send DICOM files into a dataset and print what became of each.
 
-    PATH is a file, or a folder with all that is in it. Ends with 1 where something was refused or skipped.
+    PATH is a file, or a folder with all that is in it. What lies beside images on every disk and disc (.DS_Store, DICOMDIR, a
+    PDF, an empty file) is skipped. Ends with 1 where something was refused, or can't be sent.
     """
     files, skipped = gathered(paths)
     for name, why in skipped:
@@ -46,7 +51,7 @@ def push(paths: tuple[Path, ...], client: Path, dataset: str | None, report: str
         closed = accord.close_batch(key)
         sys.stdout.flush()
         accord.report(key, report, sys.stdout.buffer)
-    return 1 if skipped or closed["outcomes"]["reject"] else 0
+    return 1 if closed["outcomes"]["reject"] or any(why not in NO_SURPRISE for _, why in skipped) else 0
 
 
 def gathered(paths: Sequence[Path]) -> tuple[list[Offered], list[Skipped]]:
@@ -92,4 +97,18 @@ def _judged(path: Path, name: str) -> tuple[int, str]:
         return 0, "can't be read."
     if status.st_size > LARGEST:
         return 0, f"is larger than {LARGEST // 1_000_000} MB."
-    return status.st_size, "" if len(name.encode()) <= LONGEST_NAME else f"has a path of more than {LONGEST_NAME} bytes."
+    if len(name.encode()) > LONGEST_NAME:
+        return 0, f"has a path of more than {LONGEST_NAME} bytes."
+    return status.st_size, _no_image(path, status.st_size)
+
+
+def _no_image(path: Path, size: int) -> str:
+    """Why this is no image, where that surprises nobody."""
+    if not size:
+        return EMPTY
+    if path.name in _BESIDE or path.name.startswith("._"):
+        return BESIDE
+    if path.name.upper() == "DICOMDIR":
+        return DIRECTORY
+    with path.open("rb") as file:
+        return PDF if file.read(5) == b"%PDF-" else ""

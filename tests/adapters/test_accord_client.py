@@ -319,6 +319,28 @@ def test_what_is_not_sent_is_said(command, capsys, tmp_path):
     assert "skipped: 'pipe' is not a regular file." in capsys.readouterr().err
 
 
+def test_what_lies_beside_images_everywhere_is_skipped_and_nothing_is_wrong(command, capsys, tmp_path):
+    """It was sent, and refused one by one as no DICOM file."""
+    folder = tmp_path / "disc"
+    folder.mkdir()
+    (folder / "IM0001").write_bytes(builders.sample(TAKEN))
+    beside = {
+        ".DS_Store": b"\0\0\0\1Bud1",
+        "._IM0001": b"x",
+        "DICOMDIR": b"x",
+        "letter.dcm": b"%PDF-1.7",
+        "Thumbs.db": b"x",
+        "zero": b"",
+    }
+    for name, content in beside.items():
+        (folder / name).write_bytes(content)
+    assert command(folder) == 0
+    said = capsys.readouterr()
+    assert sorted(line.split("'")[1] for line in said.err.splitlines()) == sorted(beside)
+    assert "skipped: 'letter.dcm' is a PDF, not a DICOM file." in said.err
+    assert "1 files" in said.out or "1 file" in said.out
+
+
 def test_files_are_named_by_their_path_in_the_one_folder_or_as_they_were_given(tmp_path):
     for name in ("b/2", "b/10", "a"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

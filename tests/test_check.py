@@ -1,0 +1,92 @@
+"""`accord check`: a folder is told what a server would say, on this machine, with no account."""
+
+import csv
+import json
+import zipfile
+
+import pytest
+from pydicom.uid import generate_uid
+
+from server.cli.check import check
+from tests.builders import DICOM, SAMPLES, made
+from tests.running import image
+
+CUSTODY = {"known", "content-conflict", "waiting"}
+SKIPPED = {"media/DICOMDIR"}
+
+
+@pytest.fixture
+def checked(capsys):
+    """Call it: (status, what was printed, what was said beside it)."""
+
+    def run(*arguments):
+        with check.make_context("check", ["--processes", "2", *map(str, arguments)]) as context:
+            status = check.invoke(context)
+        said = capsys.readouterr()
+        return status, said.out, said.err
+
+    return run
+
+
+def test_the_verdicts_are_the_servers_own(checked):
+    """Those that the samples were judged by hand to have; what depends on what is held already is not said."""
+    status, said, _ = checked(DICOM, "--report", "json")
+    told = {each["file"]: (each["outcome"], each["rule"]) for each in json.loads(said)["receipts"]}
+    with (SAMPLES / "expected.csv").open(newline="") as rows:
+        expected = {row["file"]: (row["outcome"], row["rule"]) for row in csv.DictReader(rows) if row["rule"] not in CUSTODY}
+    expected = {name: verdict for name, verdict in expected.items() if name not in SKIPPED}
+    assert len(expected) > 90
+    assert {name: told.get(name) for name in expected} == expected
+    assert status == 1
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Two series: one whole but for a slice and a manufacturer, one of a single image in two files."""
+    study, export = generate_uid(prefix=None), tmp_path / "export"
+    export.mkdir()
+    for number in (1, 2, 4, 5):
+        (export / f"a{number}.dcm").write_bytes(image(study, "P1", number, Manufacturer=""))
+    other = made("1.2.3.1.1", BodyPartExamined="BREAST", Manufacturer="ACME", PatientAge="050Y", InstanceNumber="1")
+    for name in ("b.dcm", "b-again.dcm"):
+        (export / name).write_bytes(other)
+    (export / ".DS_Store").write_bytes(b"x")
+    return export
+
+
+def test_what_series_lack_is_said_and_what_nobody_needs_is_skipped(checked, folder):
+    status, said, beside = checked(folder)
+    assert status == 0
+    assert said.startswith("6 files of 2 series in 2 studies,")
+    assert "6 would be taken, 0 would wait for review, 0 would be refused." in said
+    assert "without Manufacturer (0008,0070), which EUCAIM's imaging minimum asks for: 1 series" in said
+    assert "missing slices: 1" in said
+    assert ": 3\n" in said
+    assert "1.2.3.1.1: b-again.dcm, b.dcm" in said
+    assert "Nothing was sent." in said
+    assert "skipped: '.DS_Store' belongs to a file system" in beside
+
+
+def test_a_zip_archive_is_looked_into(checked, folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "export.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in folder.glob("*.dcm"):
+            archive.write(path, f"disc/{path.name}")
+        archive.writestr("disc/zero", b"")
+        archive.writestr("disc/notes.txt", b"nothing of DICOM")
+    status, said, beside = checked(tmp_path / "export.zip", "--report", "json")
+    told = json.loads(said)
+    assert sorted(each["file"].rpartition("/")[2] for each in told["receipts"]) == sorted(
+        [path.name for path in folder.glob("*.dcm")] + ["notes.txt"]
+    )
+    assert {each["rule"] for each in told["receipts"] if each["outcome"] == "reject"} == {"not-dicom"}
+    assert [sorted(series["missing"]) for series in told["series"] if series["missing"]] == [[3]]
+    assert (status, "disc/zero' is empty." in beside) == (1, True)
+
+
+def test_an_attested_sender_is_judged_as_one(checked, tmp_path):
+    (tmp_path / "a.dcm").write_bytes(made(PatientIdentityRemoved=None))
+    rules = [json.loads(checked(tmp_path, *flags, "--report", "json")[1])["rules"] for flags in ((), ("--attested",))]
+    assert [[(rule["outcome"], rule["rule"]) for rule in each] for each in rules] == [
+        [("review", "not-declared")],
+        [("pass", "attested")],
+    ]

@@ -83,6 +83,21 @@ def test_a_zip_archive_is_looked_into(checked, folder, tmp_path):
     assert (status, "disc/zero' is empty." in beside) == (1, True)
 
 
+def test_what_can_not_be_read_keeps_nothing_else_from_being_looked_at(checked, folder, tmp_path):
+    with zipfile.ZipFile(folder / "export.zip", "w") as archive:
+        archive.writestr("a.dcm", made("1.2.3.1.9"))
+    damaged = bytearray((folder / "export.zip").read_bytes())
+    damaged[200] ^= 1
+    (folder / "export.zip").write_bytes(damaged)
+    (folder / "half.zip").write_bytes(damaged[:100])
+    told = json.loads(checked(folder, "--report", "json")[1])["receipts"]
+    assert {each["file"]: each["rule"] for each in told if each["outcome"] == "reject"} == {
+        "export.zip/a.dcm": "structure-broken",
+        "half.zip": "not-dicom",
+    }
+    assert len(told) == 8
+
+
 def test_an_attested_sender_is_judged_as_one(checked, tmp_path):
     (tmp_path / "a.dcm").write_bytes(made(PatientIdentityRemoved=None))
     rules = [json.loads(checked(tmp_path, *flags, "--report", "json")[1])["rules"] for flags in ((), ("--attested",))]

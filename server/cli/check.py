@@ -50,7 +50,7 @@ def _sources(paths: tuple[Path, ...]) -> tuple[list[Source], list[tuple[str, str
     files, skipped = gathered(paths)
     sources: list[Source] = []
     for file in files:
-        if zipfile.is_zipfile(file.path):
+        if _is_archive(file.path):
             for name, size, member, why in _members(file.path, file.name):
                 if why:
                     skipped.append((name, why))
@@ -59,6 +59,14 @@ def _sources(paths: tuple[Path, ...]) -> tuple[list[Source], list[tuple[str, str
         else:
             sources.append(Source(file.path, file.name, file.size))
     return sources, skipped
+
+
+def _is_archive(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path):
+            return True
+    except (zipfile.BadZipFile, OSError):
+        return False
 
 
 def _members(path: Path, name: str) -> Iterator[tuple[str, int, str, str]]:

@@ -2,13 +2,14 @@
 
 import mmap
 import zipfile
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from consent.deposit import Finding, Verdict, verdict
+from consent.deposit import Code, Finding, Verdict, verdict
 from mappings.dicom.part10 import Unreadable
 from mappings.report import Receipt
 from server.usecases.admission import judge
@@ -84,9 +85,10 @@ class Checked:
 def look(source: Source, attested: bool, placeholders: frozenset[str]) -> Looked:
     """Look at one file as a door does that takes it for the first time; `attested`: its sender's de-identification is."""
     try:
-        return _looked(source, _content(source), attested, placeholders)
-    except OSError as error:
-        raise OSError(error.errno, f"{source.name}: {error.strerror}") from error
+        content = _content(source)
+    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError):  # one that can't be read keeps no other
+        return Looked(_receipt(source, None, verdict(False, attested, [Finding(Code.STRUCTURE_BROKEN, "")])))
+    return _looked(source, content, attested, placeholders)
 
 
 def _content(source: Source) -> memoryview:

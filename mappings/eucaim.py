@@ -134,11 +134,11 @@ def _operation(node: Mapping[str, Any], depth: int, reading: _Reading) -> Condit
 
 
 def _leaves(node: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """What an operation and those like it within it are about; all of them are read already."""
+    """What an operation is about, and alternatives within it where it is one of alternatives; all of them are read already."""
     for child in node["children"]:
         if "operand" not in child:
             yield child
-        elif child["operand"] == node["operand"]:
+        elif child["operand"] == node["operand"] == "OR":
             yield from _leaves(child)
 
 

@@ -63,11 +63,19 @@ def test_a_criterion_has_twenty_values_at_most(operand, value):
 
     for allowed in (leaf(MODALITY, "IN", [value] * MOST_VALUES), asks(MOST_VALUES - 1, 1), asks(*[1] * MOST_VALUES)):
         read_ast({"operand": "AND", "children": [allowed, leaf(AGE, "EQUALS", 50)]})
-    nested = {"operand": operand, "children": [asks(MOST_VALUES), {"operand": operand, "children": [asks(1)]}]}
-    for more in (leaf(MODALITY, "IN", [value] * (MOST_VALUES + 1)), asks(MOST_VALUES, 1), asks(*[1] * (MOST_VALUES + 1)), nested):
+    for more in (leaf(MODALITY, "IN", [value] * (MOST_VALUES + 1)), asks(MOST_VALUES, 1), asks(*[1] * (MOST_VALUES + 1))):
         with pytest.raises(Invalid) as failure:
             read_ast(more)
         assert failure.value.code == "too-many"
+
+
+def test_alternatives_within_alternatives_are_values_of_one_criterion():
+    one, many = leaf(MODALITY, "EQUALS", "RID10321"), leaf(MODALITY, "IN", ["RID10321"] * MOST_VALUES)
+    read_ast(some(one, some(*[one] * (MOST_VALUES - 1))))
+    with pytest.raises(Invalid) as failure:
+        read_ast(some(many, some(some(one))))
+    assert failure.value.code == "too-many"
+    read_ast(every(many, every(one)))  # a condition more, and no alternative
 
 
 def some(*children):

@@ -14,7 +14,7 @@ from adapters.identity import read_client
 from tests import builders
 from tests.running import Accord, eventually, image, running
 
-IMAGES = 60
+IMAGES = 30
 GOVERNANCE = (
     "node add central --networks 127.0.0.0/8",
     "party add hospital --name Hospital --role provider",
@@ -57,7 +57,7 @@ def test_what_was_backed_up_while_it_was_pushed_is_put_back_whole_and_the_rest_i
     study, backup, files = generate_uid(prefix=None), tmp_path / "backup", [tmp_path / f"{n}.dcm" for n in range(IMAGES)]
     for number, file in enumerate(files):
         file.write_bytes(image(study, "P1", number))
-    first, meanwhile, later = files[:10], iter(files[10:-10]), files[-10:]
+    first, meanwhile, later = files[:5], iter(files[5:-5]), files[-5:]
     with running(tmp_path / "data", min_free_mb="1", **new_database()) as accord:
         govern(accord, tmp_path)
         pushed(accord, first)

@@ -3,6 +3,7 @@
 import logging
 import os
 import resource
+import signal
 import socket
 import sys
 import time
@@ -34,6 +35,9 @@ READ_SECONDS = 3
 
 
 def _begin(settings: Settings) -> None:
+    signal.signal(
+        signal.SIGTERM, signal.SIG_DFL
+    )  # a process of Granian's has its parent's until it serves, and would lose a stop
     start_log(settings.log_level)
     if parent := os.environ.get(PARENT):
         lifeline.hold(int(parent))

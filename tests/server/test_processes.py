@@ -2,8 +2,10 @@
 
 import os
 import resource
+import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -61,3 +63,13 @@ def test_reading_in_a_web_process_has_an_end(tmp_path: Path, monkeypatch: pytest
     runtime = processes.factory().extensions["accord"].runtime
     assert runtime.store.read_seconds == processes.READ_SECONDS == 3
     runtime.close()
+
+
+def test_a_stop_while_a_process_starts_ends_it_at_once() -> None:
+    """Granian's own take their parent's handler with them, which tells nobody; the server was killed 15 seconds later."""
+    code = (
+        "import os, signal, time; from server.cli import processes; from server import settings; "
+        "signal.signal(signal.SIGTERM, lambda *_: None); processes._begin(settings.read({})); "
+        "os.kill(os.getpid(), signal.SIGTERM); time.sleep(20)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], cwd=TOP, timeout=15, check=False).returncode == -signal.SIGTERM

@@ -35,9 +35,7 @@ READ_SECONDS = 3
 
 
 def _begin(settings: Settings) -> None:
-    signal.signal(
-        signal.SIGTERM, signal.SIG_DFL
-    )  # a process of Granian's has its parent's until it serves, and would lose a stop
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # one of Granian's has its parent's handler till it serves, and loses a stop
     start_log(settings.log_level)
     if parent := os.environ.get(PARENT):
         lifeline.hold(int(parent))

@@ -53,7 +53,11 @@ def find_files(root: Path) -> Iterator[tuple[Path, int]]:
         for name in sorted(names):
             if here != root or (name not in _LEFT_OUT and not name.startswith(".demo-")):
                 file = here / name
-                yield file.relative_to(root), file.stat().st_size
+                try:
+                    size = file.stat().st_size
+                except FileNotFoundError:  # it went since the folder was read
+                    continue
+                yield file.relative_to(root), size
 
 
 def copy_file(source: Path, target: Path) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from consent.deposit import Outcome, sentence
-from mappings.report import BatchReport, Receipt, blocks
+from mappings.report import BatchReport, Receipt, blocks, receipt_object
 
 NAMED = 10
 """Series, and objects with copies, that are named; the rest is counted."""
@@ -81,17 +81,6 @@ def to_json(report: CheckReport) -> str:
         {"series": s.series, "study": s.study, "files": s.files, "lacks": list(s.lacks), "missing": list(s.missing)}
         for s in report.series
     ]
-    receipts = [
-        {
-            "file": r.name,
-            "outcome": r.outcome,
-            "rule": r.rule,
-            "findings": [{"rule": rule, "where": where} for rule, where in r.findings],
-            "sop_instance_uid": r.sop_uid,
-            "study_instance_uid": r.study_uid,
-            "bytes": r.size,
-        }
-        for r in report.receipts
-    ]
+    receipts = [receipt_object(receipt) for receipt in report.receipts]
     told = {"files": len(receipts), "rules": rules, "series": series, "copies": dict(report.copies), "receipts": receipts}
     return json.dumps(told, ensure_ascii=False, indent=1)

@@ -84,12 +84,13 @@ def to_json(report: BatchReport) -> Iterator[str]:
     yield json.dumps(summary(report), ensure_ascii=False)[:-1] + ', "receipts": ['
     separator = "\n"
     for receipt in report.files:
-        yield separator + json.dumps(_receipt(receipt), ensure_ascii=False)
+        yield separator + json.dumps(receipt_object(receipt), ensure_ascii=False)
         separator = ",\n"
     yield "]}\n"
 
 
-def _receipt(receipt: Receipt) -> dict[str, object]:
+def receipt_object(receipt: Receipt) -> dict[str, object]:
+    """One file's receipt, for JSON."""
     return {
         "file": receipt.name,
         "outcome": receipt.outcome,

@@ -10,6 +10,7 @@ import pytest
 from pydicom.uid import generate_uid
 
 from adapters.accord_client import AccordClient, Offered
+from adapters.backup import find_files
 from adapters.identity import read_client
 from tests import builders
 from tests.running import Accord, eventually, image, running
@@ -134,6 +135,26 @@ def test_what_went_bad_since_is_not_copied_over_what_was_good(house, tmp_path):
     os.utime(file, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     house.command("backup", tmp_path / "backup")
     assert (tmp_path / "backup/data/central/objects/aa/object").read_bytes() == b"good"
+
+
+def test_a_file_that_goes_while_files_are_listed_ends_no_backup(tmp_path, monkeypatch):
+    for name in ("a", "b", "c"):
+        (tmp_path / name).write_bytes(b"x")
+    really = Path.stat
+
+    def purged_meanwhile(self, **how):
+        if self.name == "b":
+            raise FileNotFoundError(self)
+        return really(self, **how)
+
+    monkeypatch.setattr(Path, "stat", purged_meanwhile)
+    assert [str(path) for path, _ in find_files(tmp_path)] == ["a", "c"]
+
+
+def test_a_node_behind_a_link_is_named_since_links_are_not_followed(house, tmp_path):
+    (tmp_path / "data/central").rename(tmp_path / "disk")
+    (tmp_path / "data/central").symlink_to(tmp_path / "disk")
+    assert "Not in it: what rests on node central" in house.command("backup", tmp_path / "backup").stdout
 
 
 def test_what_rests_elsewhere_is_named(house, tmp_path):

@@ -48,16 +48,16 @@ def check(paths: tuple[Path, ...], report: str, processes: int | None, *, attest
 
 def _sources(paths: tuple[Path, ...]) -> tuple[list[Source], list[tuple[str, str]]]:
     files, skipped = gathered(paths)
-    sources: list[Source] = []
+    sources, now = list[Source](), wiring.now()
     for file in files:
         if _is_archive(file.path):
             for name, size, member, why in _members(file.path, file.name):
                 if why:
                     skipped.append((name, why))
                 else:
-                    sources.append(Source(file.path, name, size, member))
+                    sources.append(Source(file.path, name, size, now, member))
         else:
-            sources.append(Source(file.path, file.name, file.size))
+            sources.append(Source(file.path, file.name, file.size, now))
     return sources, skipped
 
 

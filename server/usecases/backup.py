@@ -72,8 +72,14 @@ def _copy_files(source: Path, target: Path, moved: Moved) -> tuple[int, int, int
 
 def left_out(runtime: Runtime) -> list[str]:
     """What the data directory does not hold, so that a backup of it does not either: in sentences for the operator."""
-    apart = (row for row in list_nodes(runtime) if row.kind != "folder" or Path(row.url).is_absolute())
+    data = runtime.settings.data_dir.absolute()
+    apart = (row for row in list_nodes(runtime) if row.kind != "folder" or _lies_elsewhere(data, row.url))
     return [f"Not in it: what rests on node {row.name} ({row.url}). Back that up by its own means." for row in apart]
+
+
+def _lies_elsewhere(data: Path, folder: str) -> bool:
+    """Whether a folder node is none of what is copied: beside the data directory, or there by a link, which is not followed."""
+    return not (data / folder).resolve().is_relative_to(data.resolve())
 
 
 def put_back(settings: Settings, folder: Path, moved: Moved) -> None:

@@ -6,7 +6,7 @@ import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from consent.deposit import Code, Finding, Verdict, verdict
@@ -24,19 +24,18 @@ MINIMUM = {
     "age_years": "Patient's Age (0010,1010), or birth and study dates",
 }
 """What EUCAIM's imaging minimum asks of every series, as the index reads it: field of the header → its name."""
-NEVER = datetime(1970, 1, 1, tzinfo=UTC)
-"""When it was presented: it was not."""
 MOST_GAPS = 1000
 """Instance numbers that are looked through for missing ones; a series that spans more counts otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A file to be looked at: at `path`, or the `member` of the zip archive there; `name` is what it is called in the report."""
+    """A file to be looked at: at `path`, or the `member` of the zip archive there; its `name` in a report made `at`."""
 
     path: Path
     name: str
     size: int
+    at: datetime
     member: str | None = None
 
 
@@ -115,7 +114,7 @@ def _receipt(source: Source, parsed: ParsedFile | None, said: Verdict) -> Receip
     findings = tuple((finding.rule, finding.where) for finding in (*said.findings, *said.warnings))
     found = parsed.instance if parsed else None
     study, sop, digest = (found.study_uid, found.sop_uid, found.digest) if found else (None, None, None)
-    return Receipt(source.name, study, sop, source.size, str(said.outcome), said.rule, findings, NEVER, digest)
+    return Receipt(source.name, study, sop, source.size, str(said.outcome), said.rule, findings, source.at, digest)
 
 
 def gather(looked: Iterable[Looked]) -> Checked:

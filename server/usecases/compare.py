@@ -25,8 +25,8 @@ from server.usecases.read_back import is_sound, node_of, read_back
 from server.usecases.runtime import Runtime
 
 PAGE = 200
-AGAIN_SECONDS = (1, 5)
-"""Pauses after which a node that answers, but gives no object, is asked for it again before that is called lost."""
+AGAIN_SECONDS = 5
+"""After all others a node that answers is asked again for what it did not give, after this pause, before that is called lost."""
 MOST_SILENT = 3
 """Objects in a row that a node does not give; then it is the node that does not answer, and the look ends."""
 
@@ -37,6 +37,7 @@ class Finding(Enum):
     SOUND = auto()
     LOST = auto()
     CHANGED = auto()
+    NOT_GIVEN = auto()
 
 
 @dataclass(slots=True)
@@ -122,8 +123,15 @@ def _unknown(runtime: Runtime, row: NodeRow) -> list[str]:
 def _look(runtime: Runtime, row: NodeRow, looked: Callable[[CustodyRow], None], *, digests: bool) -> Compared:
     """Raises Unavailable where the node does not answer; at the end, where it gave some objects no answer and others did."""
     compared, silence = Compared(), 0
-    found = {Finding.LOST: compared.lost, Finding.CHANGED: compared.changed}
     unseen: list[Unavailable] = []
+    not_given: list[CustodyRow] = []
+
+    def settle(row: CustodyRow, finding: Finding) -> None:
+        if finding is not Finding.SOUND and _mark(runtime, row):
+            (compared.changed if finding is Finding.CHANGED else compared.lost).append(row.instance.sop_uid)
+        compared.looked += 1
+        looked(row)
+
     for each in _at_rest(runtime, row.id):
         try:
             finding = _look_at(runtime, each, digests=digests or each.damaged is not None)
@@ -134,10 +142,14 @@ def _look(runtime: Runtime, row: NodeRow, looked: Callable[[CustodyRow], None], 
                 raise
             continue
         silence = 0
-        if finding is not Finding.SOUND and _mark(runtime, each):
-            found[finding].append(each.instance.sop_uid)
-        compared.looked += 1
-        looked(each)
+        if finding is Finding.NOT_GIVEN:
+            not_given.append(each)
+        else:
+            settle(each, finding)
+    if not_given:
+        time.sleep(AGAIN_SECONDS)  # it may have been starting again; once for all of them, since a disk may have lost many
+    for each in not_given:
+        settle(each, _look_at(runtime, each, digests=digests or each.damaged is not None))
     if unseen:
         raise unseen[-1]
     return compared
@@ -156,20 +168,15 @@ def _at_rest(runtime: Runtime, node: int) -> Iterator[CustodyRow]:
 
 def _look_at(runtime: Runtime, row: CustodyRow, *, digests: bool) -> Finding:
     """How an object's copy is. Raises Unavailable where its node does not answer."""
-    for pause in (*AGAIN_SECONDS, None):
-        try:
-            sound = _read(runtime, row) if digests else node_of(runtime, row).size(row.place) == row.instance.size
-        except NotFound:
-            return Finding.LOST
-        except Unavailable as failure:
-            if failure.code == SILENT or not node_of(runtime, row).check().ok:
-                raise
-            if pause is None:  # an Orthanc fails where its file is gone, and also while it starts again
-                return Finding.LOST
-            time.sleep(pause)
-        else:
-            return Finding.SOUND if sound else Finding.CHANGED
-    raise AssertionError("unreachable: the last look returns")
+    try:
+        sound = _read(runtime, row) if digests else node_of(runtime, row).size(row.place) == row.instance.size
+    except NotFound:
+        return Finding.LOST
+    except Unavailable as failure:
+        if failure.code == SILENT or not node_of(runtime, row).check().ok:
+            raise
+        return Finding.NOT_GIVEN  # an Orthanc fails where its file is gone
+    return Finding.SOUND if sound else Finding.CHANGED
 
 
 def _read(runtime: Runtime, row: CustodyRow) -> bool:

@@ -132,9 +132,11 @@ def test_a_node_that_does_not_answer_has_lost_nothing(held, monkeypatch, asked, 
 
 def test_what_a_node_that_answers_can_not_give_is_lost(held, monkeypatch):
     """An Orthanc whose file is gone fails, and finds everything else."""
-    monkeypatch.setattr(compare, "AGAIN_SECONDS", (0, 0))
+    pauses = []
+    monkeypatch.setattr(compare.time, "sleep", pauses.append)
     monkeypatch.setattr(FolderNode, "size", failed)
     assert look(held) == ([], [ONE, TWO], [])
+    assert pauses == [compare.AGAIN_SECONDS], "one for both: a disk may have lost thousands"
 
 
 def test_what_a_node_did_not_give_once_is_asked_for_again_before_it_is_called_lost(held, monkeypatch):
@@ -147,7 +149,7 @@ def test_what_a_node_did_not_give_once_is_asked_for_again_before_it_is_called_lo
             failed()
         return really(self, place)
 
-    monkeypatch.setattr(compare, "AGAIN_SECONDS", (0, 0))
+    monkeypatch.setattr(compare, "AGAIN_SECONDS", 0)
     monkeypatch.setattr(FolderNode, "size", fails_once)
     assert look(held) == ([], [], [])
     assert len(asked) == 3

@@ -20,7 +20,7 @@ from urllib.parse import quote
 
 import httpx
 
-from adapters.identity import ClientFile, assertion
+from adapters.client_file import ClientFile, assertion
 from mappings import failures
 from mappings.dicom.accept import DICOM
 from mappings.dicom.multipart import Multipart
@@ -38,7 +38,7 @@ CHUNK = 1 << 18
 _Body = Callable[[], bytes | Iterator[bytes]]
 _Moved = Callable[[int], object]
 _TIMEOUT = httpx.Timeout(30, connect=10, read=300)
-_TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
+METADATA_PATH = "/.well-known/oauth-authorization-server"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NONE: Mapping[str, str] = MappingProxyType({})
 _TRANSIENT = frozenset({408, 429, 502, 503, 504})
@@ -73,7 +73,38 @@ class Token:
     seconds: float
 
 
-def ask_token(http: httpx.Client, client: ClientFile, scope: str | None = None, purpose: str | None = None) -> Token:
+@dataclass(frozen=True, slots=True)
+class TokenEndpoint:
+    """Where tokens are asked for, and what an assertion for it names as its audience."""
+
+    url: str
+    audience: str
+
+
+def find_token_endpoint(http: httpx.Client, client: ClientFile, base_url: str | None = None) -> TokenEndpoint:
+    """The token endpoint as the server's metadata says it (RFC 8414); a client file that names one is followed.
+
+    The server is reached at `base_url`, or where the file says, and must call itself as the file does. Raises Unavailable.
+    """
+    if client.token_url:
+        return TokenEndpoint(client.token_url, client.token_url)
+    at = (base_url or client.base_url).rstrip("/")
+    try:
+        told = http.get(f"{at}{METADATA_PATH}").raise_for_status().json()
+        issuer, endpoint = str(told["issuer"]), str(told["token_endpoint"])
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError):
+        raise Unavailable(
+            "not-an-accord", f"{at} does not answer as an Accord does. Is it running, and is this its URL?"
+        ) from None
+    if issuer != client.base_url or not endpoint.startswith(f"{issuer}/"):
+        why = f"The Accord at {at} goes by another URL than the client file says, {client.base_url}. Get its client file anew."
+        raise Unavailable("other-issuer", why)
+    return TokenEndpoint(at + endpoint.removeprefix(issuer), endpoint)
+
+
+def ask_token(
+    http: httpx.Client, client: ClientFile, endpoint: TokenEndpoint, scope: str | None = None, purpose: str | None = None
+) -> Token:
     """An access token for this client; what is not given is as its file says.
 
     Raises Unauthenticated (refused, with the server's own code and sentence) or Unavailable (no answer as of a token endpoint).
@@ -81,19 +112,19 @@ def ask_token(http: httpx.Client, client: ClientFile, scope: str | None = None, 
     fields = {
         "grant_type": "client_credentials",
         "client_assertion_type": _ASSERTION_TYPE,
-        "client_assertion": assertion(client, datetime.now(UTC)),
+        "client_assertion": assertion(client, endpoint.audience, datetime.now(UTC)),
         "scope": client.scope if scope is None else scope,
         "purpose": client.purpose if purpose is None else purpose,
     }
     try:
-        answer = http.post(client.token_url, data={k: v for k, v in fields.items() if v})
+        answer = http.post(endpoint.url, data={k: v for k, v in fields.items() if v})
         if answer.is_server_error:
             answer.raise_for_status()
         answered = answer.json()
         if answer.is_success:
             return Token(str(answered["access_token"]), float(answered.get("expires_in", 60)))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError):
-        raise Unavailable("token-endpoint-unavailable", f"{client.token_url} does not answer as a token endpoint does.") from None
+        raise Unavailable("token-endpoint-unavailable", f"{endpoint.url} does not answer as a token endpoint does.") from None
     told = answered if isinstance(answered, dict) else {}
     error = str(told.get("error", told.get("title", "refused")))  # a problem (RFC 9457) where it was not read as OAuth's question
     why = told.get("error_description", told.get("detail", "no reason given"))
@@ -115,9 +146,10 @@ class AccordClient:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
-        self._base = (base_url or client.token_url.removesuffix(_TOKEN_PATH)).rstrip("/")
+        self._base = (base_url or client.base_url).rstrip("/")
         self._http = httpx.Client(timeout=_TIMEOUT, transport=transport)
         self._pause = pause
+        self._endpoint: TokenEndpoint | None = None
         self._token = Token("", 0)
         self._renew_at = 0.0
 
@@ -228,7 +260,8 @@ class AccordClient:
         """A token that is good for the request to come: renewed when a third of its time is left."""
         if fresh or time.monotonic() >= self._renew_at:
             began = time.monotonic()
-            self._token = ask_token(self._http, self._client)
+            self._endpoint = self._endpoint or find_token_endpoint(self._http, self._client, self._base)
+            self._token = ask_token(self._http, self._client, self._endpoint)
             self._renew_at = began + self._token.seconds * 2 / 3
         return self._token.text
 

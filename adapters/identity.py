@@ -1,4 +1,4 @@
-"""Keys and the signed texts made with them (JOSE, by joserfc): our access tokens, clients' assertions and client files.
+"""Keys and the signed texts made with them (JOSE, by joserfc): our access tokens, clients' registered keys and assertions.
 
 Whatever is read, the key decides the algorithm (RSA: RS384, P-384: ES384), never the text; a header may hold `alg`, `kid` and
 `typ` and nothing else, so no key is ever taken from a text or fetched for it (`jwk`, `jku`, `x5u`), and `crit` is refused.
@@ -7,10 +7,10 @@ Whatever is read, the key decides the algorithm (RSA: RS384, P-384: ES384), neve
 import contextlib
 import json
 import os
+import re
 import secrets
 import threading
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -22,7 +22,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.util import urlsafe_b64decode
 
-from mappings.failures import Conflict, Invalid, Unauthenticated, Unavailable
+from mappings.failures import Invalid, Unauthenticated, Unavailable
 
 Key = RSAKey | ECKey
 Claims = Mapping[str, Any]
@@ -38,8 +38,9 @@ _ASSERTION_TYPES = ("JWT", "client-authentication+jwt", None)
 _HEADERS = frozenset({"alg", "kid", "typ"})
 _PRIVATE = frozenset({"d", "p", "q", "dp", "dq", "qi", "oth", "k"})
 _KEPT_TOKENS = 4096
-_CLIENT_SECONDS = 60
 _JWK_BITS = 2048
+KINDS_OF_KEYS = "RSA keys of 2048 bits or more (signing RS384) and EC keys on P-384 (ES384)"
+"""What a client may prove itself with."""
 
 
 class Keys:
@@ -65,7 +66,7 @@ class Keys:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             publish_once(path, json.dumps({"keys": [made.as_dict(private=True)]}))
         with _read_as_keys(path):
-            return cls(_key(k) for k in json.loads(path.read_text())["keys"])
+            return cls(signing_key(k) for k in json.loads(path.read_text())["keys"])
 
     def public(self) -> dict[str, Any]:
         """The public key set (RFC 7517 section 5)."""
@@ -73,7 +74,7 @@ class Keys:
 
     def mint(self, claims: Claims) -> str:
         """A signed access token (RFC 9068) of these claims."""
-        return _signed(self._keys[self._signer], TOKEN_TYPE, claims)
+        return signed(self._keys[self._signer], TOKEN_TYPE, claims)
 
     def read(self, token: str, issuer: str, now: datetime) -> Claims:
         """The claims of an access token that `issuer` made for itself and that is in force now.
@@ -181,9 +182,10 @@ def registered_jwks(jwks: Mapping[str, Any]) -> dict[str, Any]:
     """
     try:
         listed = jwks["keys"]
-        keys = [_key(k) for k in listed if not _PRIVATE & set(k)]
-    except (ValueError, TypeError, KeyError, AttributeError, JoseError):
-        raise _jwks_invalid("It is no JSON Web Key Set of RSA (2048 bits or more) and P-384 keys.") from None
+        keys = [signing_key(k) for k in listed if not _PRIVATE & set(k)]
+    except (ValueError, TypeError, KeyError, AttributeError, JoseError) as error:
+        why = f": {error}" if type(error) is ValueError else ""
+        raise _jwks_invalid(f"It is no JSON Web Key Set of {KINDS_OF_KEYS}{why}.") from None
     if len(keys) != len(listed):
         raise _jwks_invalid("It holds a private or secret key: register public keys only, and take new ones.")
     if not keys or len({_kid(k) for k in keys}) != len(keys):
@@ -191,48 +193,38 @@ def registered_jwks(jwks: Mapping[str, Any]) -> dict[str, Any]:
     return {"keys": [k.as_dict(private=False) for k in keys]}
 
 
-_jwks_invalid = partial(Invalid, "jwks-invalid", where="jwks")
+def read_public_keys(text: bytes) -> dict[str, Any]:
+    """The public key set in a file: a JSON Web Key Set, one JSON Web Key, or one PEM (`openssl pkey -pubout`).
 
-
-@dataclass(frozen=True, slots=True)
-class ClientFile:
-    """What a client keeps: who it is, where to ask, for what, and its private key (which is never printed)."""
-
-    client_id: str
-    token_url: str
-    scope: str
-    purpose: str | None
-    private_jwk: dict[str, Any] = field(repr=False)
-    audience: str | None = None
-
-
-def new_client_key() -> tuple[dict[str, Any], dict[str, Any]]:
-    """A fresh P-384 key pair: the private JWK for the client file and the public key set to register."""
-    key = ECKey.generate_key("P-384", {"use": "sig", "alg": "ES384"}, auto_kid=True)
-    return dict(key.as_dict(private=True)), {"keys": [key.as_dict(private=False)]}
-
-
-def write_client(path: Path, client: ClientFile) -> None:
-    """Write a client file (0600), whole or not at all. Raises Conflict where one is."""
-    if not publish_once(path, json.dumps(asdict(client), indent=1)):
-        raise Conflict("client-file-exists", "The client file exists already; it is not overwritten.")
-
-
-def read_client(path: Path) -> ClientFile:
-    """The client file at `path`. Raises Invalid `client-file`."""
+    Raises Invalid `jwks-invalid`, also where a PEM is private.
+    """
+    if text.lstrip().startswith(b"-----BEGIN"):
+        return registered_jwks({"keys": [_from_pem(text)]})
     try:
-        client = ClientFile(**json.loads(path.read_text()))
-        _key(client.private_jwk)
-    except (OSError, ValueError, TypeError, KeyError, JoseError):
-        raise Invalid("client-file", "This is not a readable client file, as `accord admin client add` writes them.") from None
-    return client
+        document = json.loads(text)
+    except ValueError:
+        raise _jwks_invalid(f"It is neither JSON nor PEM. Taken are {KINDS_OF_KEYS}.") from None
+    single = isinstance(document, dict) and "kty" in document
+    return registered_jwks({"keys": [document]} if single else document)
 
 
-def assertion(client: ClientFile, now: datetime) -> str:
-    """A client assertion (RFC 7523) that proves `client` to its token endpoint, once, within a minute."""
-    issued = int(now.timestamp())
-    claims = {"iss": client.client_id, "sub": client.client_id, "aud": client.audience or client.token_url, "iat": issued}
-    return _signed(_key(client.private_jwk), "JWT", claims | {"exp": issued + _CLIENT_SECONDS, "jti": secrets.token_urlsafe(24)})
+def _from_pem(text: bytes) -> dict[str, Any]:
+    if b"PRIVATE KEY" in text:
+        raise _jwks_invalid(
+            "It is a private key: register its public half (openssl pkey -in FILE -pubout), and keep this secret."
+        )
+    for kind in (ECKey, RSAKey):
+        with contextlib.suppress(ValueError, JoseError, TypeError):
+            return dict(kind.import_key(text).as_dict(private=False))
+    raise _jwks_invalid(f"It is no public key in PEM. Taken are {KINDS_OF_KEYS}.")
+
+
+def thumbprints(jwks: Mapping[str, Any]) -> str:
+    """The keys of a registered set by their thumbprints (RFC 7638), by blanks."""
+    return " ".join(sorted(signing_key(k).thumbprint() for k in jwks["keys"]))
+
+
+_jwks_invalid = partial(Invalid, "jwks-invalid", where="jwks")
 
 
 def publish_once(path: Path, text: str) -> bool:
@@ -251,7 +243,8 @@ def publish_once(path: Path, text: str) -> bool:
         draft.unlink(missing_ok=True)
 
 
-def _signed(key: Key, kind: str, claims: Claims) -> str:
+def signed(key: Key, kind: str, claims: Claims) -> str:
+    """These claims as a signed JSON Web Token of this kind (its `typ`)."""
     algorithm = _algorithm(key)
     return jwt.encode({"alg": algorithm, "typ": kind, "kid": _kid(key)}, dict(claims), key, [algorithm])
 
@@ -301,19 +294,25 @@ def _is_time(value: object) -> bool:
 
 
 def _key_set(jwks: str) -> dict[str, Key]:
-    return {_kid(k): k for k in map(_key, json.loads(jwks)["keys"])}
+    return {_kid(k): k for k in map(signing_key, json.loads(jwks)["keys"])}
 
 
-def _key(jwk: Mapping[str, Any]) -> Key:
-    """Import a signing key of one of the two kinds. Raises ValueError."""
+def signing_key(jwk: Mapping[str, Any]) -> Key:
+    """Import a signing key of one of the two kinds. Raises ValueError that says which it is instead, or JoseError."""
     kind = (jwk.get("kty"), jwk.get("crv"))
-    short = len(str(jwk.get("n", ""))) * 6 < _JWK_BITS
-    if (kind != ("RSA", None) or short) and kind != ("EC", "P-384"):
-        raise ValueError("neither RSA of 2048 bits nor P-384")
+    if kind == ("RSA", None) and len(str(jwk.get("n", ""))) * 6 < _JWK_BITS:
+        raise ValueError("this is an RSA key of fewer bits")
+    if kind not in (("RSA", None), ("EC", "P-384")):
+        raise ValueError(f"this is of {kind[1] or kind[0] or 'no kind'}" if _is_word(*kind) else "a key has a kty")
     key = (RSAKey if kind[0] == "RSA" else ECKey).import_key(dict(jwk))
     key.check_use("sig")
     key.ensure_kid()
     return key
+
+
+def _is_word(*names: object) -> bool:
+    """Whether these may be repeated to who wrote them."""
+    return all(name is None or (isinstance(name, str) and re.fullmatch(r"[A-Za-z0-9-]{1,20}", name)) for name in names)
 
 
 def _kid(key: Key) -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 
 from adapters.accord_client import ask_token
-from adapters.identity import read_client
+from adapters.client_file import read_client
 from server import settings as configuration
 from server import wiring
 from server.usecases.runtime import Runtime

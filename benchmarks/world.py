@@ -26,7 +26,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from adapters.identity import ClientFile, new_client_key, write_client
+from adapters.client_file import ClientFile, new_client_key, write_client
 from server import wiring
 from server.cli import tokens
 from server.settings import Settings
@@ -117,8 +117,7 @@ def client(
     private, public = new_client_key()
     links = {"party": party, "node": node, "terms": builders.TERMS}
     add_client(runtime, builders.ACTOR, name, jwks=public, scopes=[scope], purposes=purpose.split(), **links)
-    endpoint = f"{runtime.settings.base_url}/oauth/token"
-    write_client(_file(runtime.settings, name), ClientFile(name, endpoint, scope, purpose or None, private))
+    write_client(_file(runtime.settings, name), ClientFile(name, runtime.settings.base_url, scope, purpose or None, private))
 
 
 def _file(chosen: Settings, name: str) -> Path:

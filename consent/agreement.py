@@ -53,7 +53,8 @@ def refusal(standing: Standing, verb: str, side: Side) -> str | None:
     """Why this side may not do that now, in words after *An agreement*; None where it may."""
     origins, _ = MOVES[verb]
     if standing.state not in origins:
-        return f"that is {standing.state} can't {verb}; only one that is {', '.join(sorted(origins))}"
+        done = f"{verb}d" if verb.endswith("e") else f"{verb}ed"
+        return f"that is {standing.state} can't be {done}; only one that is {' or '.join(sorted(origins))}"
     if verb == "suspend" and side in standing.stops:
         return f"that the {side} has stopped can't be stopped by it again"
     if verb == "resume" and side not in standing.stops:

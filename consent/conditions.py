@@ -14,6 +14,7 @@ class Action(StrEnum):
     PROCESS = "process"
     EXPORT = "export"
     DEPOSIT = "deposit"
+    WITHDRAW = "withdraw"
     GOVERN = "govern"
 
 

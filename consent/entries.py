@@ -175,6 +175,18 @@ class PartyAdded(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PartySet(Entry):
+    """An organisation's name, role or approval changed; None where that was left as it was."""
+
+    KIND = "govern.party.set"
+    TARGETS = ("party",)
+    party: str
+    name: str | None
+    role: str | None
+    approved: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TermsPublished(Entry):
     """A version of the terms of use, by the SHA-256 of its bytes (hex)."""
 
@@ -210,16 +222,18 @@ class AgreementMoved(Act):
     """An agreement proposed, activated, suspended, resumed or terminated, by which side, and the state it is in after.
 
     `version` is that of the content in force. In bodies of version 1 every move counted it up, and only the repository moved.
+    Version 3 may say why.
     """
 
     KIND = "govern.agreement"
-    VERSION = 2
+    VERSION = 3
     TARGETS = ("agreement",)
     agreement: str
     version: int
     state: str
     provider: str
     side: Side
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,8 +271,21 @@ class NodeAdded(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSet(Entry):
+    """How a node is reached or used changed, None where it was left; `moved`: it is to be found at another place."""
+
+    KIND = "govern.node.set"
+    TARGETS = ("node",)
+    node: str
+    hosting: str | None
+    networks: str | None
+    allow: str | None
+    moved: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeMoved(Act):
-    """A node linked, suspended or unlinked."""
+    """A node linked, suspended, unlinked, or removed since nothing is on it."""
 
     KIND = "govern.node"
     TARGETS = ("node",)
@@ -316,13 +343,21 @@ class ClientAdded(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientSet(Entry):
-    """A client enabled or disabled, or the terms it accepted; None where that was left as it was."""
+    """What a client may change by an act; None where that was left as it was.
+
+    Version 2 has what follows `terms`: words by blanks, the node it is inside (empty: of none), its keys by their thumbprints.
+    """
 
     KIND = "govern.client.set"
+    VERSION = 2
     TARGETS = ("client",)
     client: str
     enabled: bool | None
     terms: str | None
+    purposes: str | None
+    scopes: str | None
+    node: str | None
+    keys: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -353,25 +388,29 @@ class PermitRevoked(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchDecided(Act):
-    """A person's decision about what waited in a batch: `release` or `refuse`, of so many objects."""
+    """A person's decision about what waited in a batch: `release` or `refuse`, of so many objects. Version 2 may say why."""
 
     KIND = "govern.batch"
+    VERSION = 2
     TARGETS = ("batch",)
     batch: str
     dataset: str
     objects: int
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyWithdrawn(Entry):
-    """A study taken out; `replace` where a corrected one is to come."""
+    """A study taken out; `replace` where a corrected one is to come. Version 2 may say why."""
 
     KIND = "govern.study.withdraw"
+    VERSION = 2
     TARGETS = ("study",)
     study: str
     dataset: str
     objects: int
     replace: bool
+    reason: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -390,11 +429,13 @@ _CLASSES: tuple[type[Entry], ...] = (
     UseOpened,
     UseClosed,
     PartyAdded,
+    PartySet,
     TermsPublished,
     AgreementDrafted,
     DatasetAdded,
     DatasetDescribed,
     NodeAdded,
+    NodeSet,
     SenderAdded,
     SenderAttested,
     SenderRemoved,
@@ -407,7 +448,7 @@ _CLASSES: tuple[type[Entry], ...] = (
 )
 _BY_VERB: Mapping[type[Act], Iterable[str]] = {
     AgreementMoved: AGREEMENT_MOVES,
-    NodeMoved: NODE_MOVES,
+    NodeMoved: (*NODE_MOVES, "remove"),
     BatchDecided: ("release", "refuse"),
 }
 KINDS: Mapping[str, type[Entry]] = {

@@ -4,11 +4,15 @@ from enum import StrEnum
 
 
 class NodeState(StrEnum):
-    """Only `linked` lets anything in or out; the operator moves a node freely between the three."""
+    """Only `linked` lets anything in or out; the operator moves a node freely between the first three.
+
+    A removed one holds nothing, is listed nowhere, and begins anew when a node of its name is added.
+    """
 
     LINKED = "linked"
     SUSPENDED = "suspended"
     UNLINKED = "unlinked"
+    REMOVED = "removed"
 
 
 class Hosting(StrEnum):

@@ -47,7 +47,7 @@ MATRIX: dict[Role, dict[Action, Reach]] = {
     Role.INSIDE: _AGREED_TO_USERS | {Action.PROCESS: Reach.AGREED},
     Role.PROVIDER: {a: Reach.OWN for a in Action if a is not Action.GOVERN},
     Role.SENDER: {Action.DEPOSIT: Reach.OWN},
-    Role.OPERATOR: {Action.DISCOVER: Reach.ALL, Action.QUERY: Reach.ALL, Action.GOVERN: Reach.ALL},
+    Role.OPERATOR: dict.fromkeys((Action.DISCOVER, Action.QUERY, Action.WITHDRAW, Action.GOVERN), Reach.ALL),
     Role.FEDERATION: {Action.DISCOVER: Reach.LISTED},
 }
 """Who may do what (callers × actions); every yes is still subject to the agreement, and in the conditional class to a permit."""
@@ -112,7 +112,7 @@ def _refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts
         return "no-download" if action is Action.EXPORT and subject.role is Role.INSIDE else "role"
     if reach is Reach.OWN and subject.party != facts.provider:
         return "not-own"
-    if stop := stopped(facts, now):
+    if action is not Action.WITHDRAW and (stop := stopped(facts, now)):  # a stop keeps nothing in
         return stop
     if reach is Reach.LISTED:
         return None if facts.conditions.listed else "not-listed"
@@ -174,6 +174,8 @@ def purpose_refusal(subject: Subject, purpose: str | None) -> str | None:
 
 
 def _valid_until(subject: Subject, action: Action, facts: Facts, now: datetime) -> datetime | None:
+    if action is Action.WITHDRAW:
+        return None
     ends = [facts.ends]
     permit = holding(facts.permits, subject.party, now, export=action is Action.EXPORT)
     if facts.conditions.access_class is AccessClass.CONDITIONAL and permit:

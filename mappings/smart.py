@@ -22,7 +22,7 @@ SUPPORTED = (
     "system/*.rs",
     "system/Consent.rs",
     "system/Endpoint.rs",
-    "system/ImagingStudy.crs",
+    "system/ImagingStudy.crds",
     "system/Organization.rs",
     "system/Patient.rs",
     "system/Provenance.rs",

@@ -67,7 +67,7 @@ ALLOWED = {
 }
 """Use case → use cases it may call, with the reason."""
 
-CLI_REACHES = {"adapters.identity", "adapters.accord_client"}
+CLI_REACHES = {"adapters.client_file", "adapters.identity", "adapters.accord_client"}
 """What commands may import beside use cases: client files and keys, and the HTTP client that `push` and `token` are."""
 
 NO_IO = {

@@ -11,7 +11,7 @@ from pydicom.uid import generate_uid
 
 from adapters.accord_client import AccordClient, Offered
 from adapters.backup import find_files
-from adapters.identity import read_client
+from adapters.client_file import read_client
 from tests import builders
 from tests.running import Accord, eventually, image, running
 
@@ -80,7 +80,7 @@ def test_what_was_backed_up_while_it_was_pushed_is_put_back_whole_and_the_rest_i
     assert "all as recorded" in elsewhere.command("restore", backup).stdout
     with running(tmp_path / "new", min_free_mb="1", **database) as restored:
         client = json.loads((tmp_path / "pusher.json").read_text())
-        client["token_url"] = f"{restored.base}/oauth/token"
+        client["base_url"] = restored.base
         (tmp_path / "moved.json").write_text(json.dumps(client))
         (tmp_path / "moved.json").chmod(0o600)
         restored.clients["pusher"] = tmp_path / "moved.json"

@@ -14,8 +14,10 @@ from pathlib import Path
 
 import click
 import pytest
+from joserfc.jwk import RSAKey
 
-from adapters.identity import ClientFile, Keys, new_client_key, read_client, write_client
+from adapters.client_file import ClientFile, new_client_key, read_client, write_client
+from adapters.identity import Keys
 from adapters.sql import custody
 from consent.agreement import MOVES
 from consent.conditions import Action
@@ -117,28 +119,36 @@ LINES = (
     ("terms add {folder}/terms.txt --version 1.0.0", "1.0.0 sha256:"),
     ("terms list", "1.0.0\t"),
     ("node add central --networks 127.0.0.0/8", ""),
-    ("node list", "central\tfolder\tcentral\tlinked"),
+    ("node list", "central\tfolder\tcentral\tlinked\tcentral\t127.0.0.0/8\n"),
+    ("node list --json", '"node": "central",\n'),
+    ("node set central --networks 10.0.0.0/8 --hosting federated", "now: accord admin node compare central"),
+    ("node add second", "second: linked"),
+    ("node remove second", "second: removed"),
+    ("node add second", "second: linked"),
     ("node compare central", "Custody and the node agree."),
     ("node compare central --digests", "Custody and the node agree."),
     ("node mend central {folder}", "Nothing is lost or changed that a look has found."),
-    ("node suspend central", ""),
-    ("node unlink central", ""),
-    ("node link central", ""),
+    ("node suspend central", "central: suspended"),
+    ("node unlink central", "central: unlinked"),
+    ("node link central", "central: linked"),
     ("party add hospital --name 'Hospital A' --role provider", ""),
     ("party add university --name University --role user", ""),
-    ("party list", "hospital\tprovider\tTrue\tHospital A"),
+    ("party set hospital --name 'Hospital A, Radiology'", ""),
+    ("party revoke university", "university: not approved"),
+    ("party approve university", "university: approved"),
+    ("party list", "hospital\tprovider\tyes\tHospital A, Radiology"),
     ("agreement add DSA --provider hospital --node central --terms 1.0.0 --class conditional --actions query,process", ""),
     ("agreement propose DSA", "DSA: proposed"),
     ("agreement activate DSA", "DSA: active"),
-    ("agreement suspend DSA", "DSA: suspended"),
+    ("agreement suspend DSA --reason 'an audit'", "DSA: suspended"),
     ("agreement suspend DSA --for provider", "DSA: suspended"),
     ("agreement show DSA@1", "DSA of hospital: suspended, stopped by the provider and the repository"),
     ("agreement resume DSA", "DSA: suspended"),
     ("agreement resume DSA --for provider", "DSA: active"),
-    ("agreement list", "DSA\t1\tactive\tconditional\tnone"),
+    ("agreement list", "DSA\thospital\t1\tactive\tconditional\tnone\tprocess query\tcentral"),
     ("dataset add LUNG --agreement DSA --title 'Lung CT'", ""),
     ("dataset set LUNG version=1.0.0 keyword=lung", ""),
-    ("dataset list", "LUNG\tLung CT\t"),
+    ("dataset list", "LUNG\tDSA\tLung CT\t"),
     ("sender add LUNG --aet PACS1 --from 10.1.2.3/32", ""),
     ("sender attest LUNG --aet PACS1 --person 'Dr. A' --on 2026-11-01", ""),
     ("sender list", "PACS1\t10.1.2.3/32\tDr. A"),
@@ -147,16 +157,21 @@ LINES = (
     ("client add own --party university --jwks {folder}/jwks.json --purposes AITRAIN", ""),
     ("client set own --terms 1.0.0", ""),
     ("client disable own", ""),
-    ("client list", "own\tFalse\tAITRAIN"),
-    ("client enable own", ""),
+    ("client list", "own\tuniversity\tuser\tno\t1.0.0\tAITRAIN\tsystem/*.rs\t–"),
+    ("client enable own", "own: enabled"),
+    ("client set own --purposes AIRESEARCH,FEDLEARN --scopes system/ImagingStudy.rs --node second", ""),
+    ("client list", "own\tuniversity\tuser\tyes\t1.0.0\tAIRESEARCH FEDLEARN\tsystem/ImagingStudy.rs\tsecond"),
+    ("client set own --node '' --new-key --write {folder}/own.json", "client file: {folder}/own.json"),
+    ("client set own --jwks {folder}/key.pem", ""),
     ("permit add LUNG --party university --ends 2030-01-01", ""),
     ("permit add LUNG --party university --export", ""),
-    ("permit list", "\tTrue\t"),
+    ("permit list", "\tyes\t–"),
     ("permit revoke LUNG --party university", ""),
     ("batch list", ""),
     ("custody show", "0 objects, 0 bytes held"),
     ("job list", ""),
-    ("agreement terminate DSA", "DSA: terminated"),
+    ("agreement terminate DSA --dry-run", "It covers 1 datasets (LUNG) with 0 studies of 0 objects."),
+    ("agreement terminate DSA --yes", "DSA: terminated"),
 )
 REFUSED = (
     ("agreement activate DSA", "There is no agreement called DSA"),
@@ -171,7 +186,16 @@ REFUSED = (
     ("sender add LUNG --aet X --from everywhere", "LUNG"),
     ("client add x --party nobody", "nobody"),
     ("permit revoke LUNG --party university", "LUNG"),
+    ("node remove third", "There is no node called third"),
+    ("node set third --url elsewhere", "There is no node called third"),
+    ("party set university", "Say what to change"),
+    ("party approve university", "There is no party called university"),
+    ("client set own", "Say what to change"),
+    ("client add x --party nobody --jwks {folder}/terms.txt", "neither JSON nor PEM"),
+    ("client add x --party nobody --write {folder}/none/x.json", "No file can be written"),
     ("study withdraw 1.2.3", "No object of this study is in care"),
+    ("study withdraw --patient P1", "Name a study, or --dataset and --patient."),
+    ("study withdraw --dataset LUNG --patient P1", "There is no dataset of this name"),
     ("block lift 1.2.3", "No block in force"),
     ("batch show abc", "There is no batch with this key"),
     ("batch release abc", "There is no batch with this key"),
@@ -257,7 +281,7 @@ def test_a_node_that_can_not_be_used_leaves_nothing_and_its_secret_is_found_from
     ):
         status, said = accord(f"admin node add ward --kind orthanc --url {url} --secret-file {secret}")
         assert (status, why in said) == (2, True), said
-    assert accord("admin node list") == (0, "")
+    assert accord("admin node list --json") == (0, "[]\n")
     assert accord("ledger verify")[1].startswith("0 entries")
     assert accord(f"admin node add ward --kind orthanc --url {orthanc.url} --secret-file secret")[0] == 0
     monkeypatch.chdir("/")
@@ -267,7 +291,7 @@ def test_a_node_that_can_not_be_used_leaves_nothing_and_its_secret_is_found_from
 def test_a_folder_in_the_data_directory_is_known_from_there(accord, tmp_path):
     assert accord(f"admin node add near --url {tmp_path}/data/near")[0] == 0
     assert accord(f"admin node add far --url {tmp_path}/far")[0] == 0
-    assert [line.split("\t")[4] for line in accord("admin node list")[1].splitlines()] == ["near", f"{tmp_path}/far"]
+    assert [node["url"] for node in json.loads(accord("admin node list --json")[1])] == ["near", f"{tmp_path}/far"]
     (tmp_path / "data").rename(tmp_path / "moved")
     assert accord(f"admin node compare near --data {tmp_path}/moved")[0] == 0
 
@@ -275,6 +299,7 @@ def test_a_folder_in_the_data_directory_is_known_from_there(accord, tmp_path):
 def test_every_verb_does_what_its_line_says(accord, tmp_path):
     (tmp_path / "terms.txt").write_text("Never for diagnosis.\n")
     (tmp_path / "jwks.json").write_text(json.dumps(new_client_key()[1]))
+    (tmp_path / "key.pem").write_bytes(RSAKey.generate_key(2048).as_pem(private=False))
     for line, says in LINES:
         status, said = accord(f"admin {line}".format(folder=tmp_path))
         assert status == 0, (line, said)
@@ -344,7 +369,7 @@ def test_the_doctor_says_of_a_database_or_a_key_that_can_not_be_used_no_more_tha
 
 def recorded(line: str) -> bool:
     """Whether a line changes something, and so leaves an entry."""
-    return line.split()[1] not in ("list", "show", "compare", "mend")
+    return line.split()[1] not in ("list", "show", "compare", "mend") and "--dry-run" not in line
 
 
 def test_the_lines_use_every_verb():
@@ -422,8 +447,8 @@ def test_the_help_of_all_is_there_before_anything_big_is_loaded(tmp_path):
 
 def test_a_token_is_asked_for_without_a_database_a_web_server_or_a_table(tmp_path):
     private, _ = new_client_key()
-    url = f"http://127.0.0.1:{free_port()}/oauth/token"
-    write_client(tmp_path / "client.json", ClientFile("c", url, "system/*.rs", None, private))
+    base = f"http://127.0.0.1:{free_port()}"
+    write_client(tmp_path / "client.json", ClientFile("c", base, "system/*.rs", None, private))
     packages = loaded(tmp_path, f"token --as {tmp_path}/client.json", status=2)
     assert "httpx" in packages
     assert packages.isdisjoint({"flask", "sqlalchemy", "rich", "pygments"})
@@ -473,7 +498,7 @@ def test_a_list_is_a_table_on_a_terminal(accord, tmp_path):
     accord("admin party add hospital --name 'Hospital [A]' --role provider")
     seen = on_a_terminal([*COMMAND, "admin", "party", "list"], ACCORD_DATA_DIR=str(tmp_path / "data"))
     assert re.search(r"party +role +approved +name", seen)
-    assert re.search(r"hospital +provider +True +Hospital \[A\]", seen)
+    assert re.search(r"hospital +provider +yes +Hospital \[A\]", seen)
     assert "\t" not in seen
 
 

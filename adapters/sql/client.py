@@ -54,10 +54,9 @@ def add(
     return governance.insert_row(connection, t.client, now, client_id=client_id, name=name, **links, **values)
 
 
-def change(connection: Connection, key: int, now: datetime, *, enabled: bool | None = None, terms: int | None = None) -> None:
-    """Enable or disable a client, or set the terms it accepted; None leaves that as it is."""
-    values: dict[str, object] = {} if enabled is None else {"enabled": enabled}
-    governance.update_row(connection, t.client, key, now, **values, **({} if terms is None else {"terms": terms}))
+def change(connection: Connection, key: int, now: datetime, **values: object) -> None:
+    """Set these columns of a client."""
+    governance.update_row(connection, t.client, key, now, **values)
 
 
 _ROWS = (

@@ -4,7 +4,7 @@
 a UID.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from functools import cache
@@ -290,6 +290,19 @@ def waiting(connection: Connection, batch: int) -> int:
 def of_study(connection: Connection, study_uid: str) -> list[CustodyRow]:
     """The objects of one study that are held or in review."""
     return [_row(r) for r in connection.execute(select(t.custody).where(_c.study_uid == study_uid, _c.state.in_(AT_REST)))]
+
+
+def studies_of_patient(connection: Connection, dataset: int, patient_id: str) -> list[str]:
+    """The Study Instance UIDs of a dataset of which an object that is held or in review has this Patient ID, in their order."""
+    named = and_(_c.dataset == dataset, _c.patient_id == patient_id, _c.state.in_(AT_REST))
+    return list(connection.execute(select(_c.study_uid).where(named).distinct().order_by(_c.study_uid)).scalars())
+
+
+def count_of_datasets(connection: Connection, datasets: Collection[int]) -> tuple[int, int]:
+    """(studies, objects) of these datasets that are held or in review."""
+    there = and_(_c.dataset.in_(datasets), _c.state.in_(AT_REST))
+    row = connection.execute(select(func.count(_c.study_uid.distinct()), func.count()).where(there)).one()
+    return int(row[0]), int(row[1])
 
 
 def by_file_digest(connection: Connection, dataset: int, digests: Sequence[bytes]) -> dict[bytes, CustodyRow]:

@@ -1,6 +1,5 @@
 """Nodes: how each is reached, whether it is linked, and the acts that moved it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,6 +9,8 @@ from sqlalchemy import Connection, func, insert, select
 from adapters.sql import governance
 from adapters.sql import tables as t
 from adapters.sql.store import moment, stamp
+from consent.agreement import AgreementState
+from consent.custody import AWAITING_DELETION, IN_CARE
 from consent.node import Hosting, NodeState
 
 _c, _act = t.node.c, t.node_act.c
@@ -41,25 +42,23 @@ class NodeAct:
     at: datetime
 
 
-def add(
-    connection: Connection,
-    now: datetime,
-    actor: str,
-    *,
-    name: str,
-    kind: str,
-    hosting: Hosting,
-    url: str,
-    secret_file: str | None,
-    networks: Sequence[str],
-    allow: Sequence[str],
-) -> int:
-    """Insert a linked node; its id."""
-    values = {"kind": kind, "hosting": str(hosting), "url": url, "secret_file": secret_file, "state": str(NodeState.LINKED)}
-    words = {"networks": " ".join(networks), "allow": " ".join(allow)}
-    node = governance.insert_row(connection, t.node, now, name=name, **values, **words)
+def add(connection: Connection, now: datetime, actor: str, *, name: str, **values: str | None) -> int:
+    """Insert a linked node with these columns; its id."""
+    node = governance.insert_row(connection, t.node, now, name=name, **values, state=str(NodeState.LINKED))
     _record_act(connection, node, "add", actor, now)
     return node
+
+
+def change(connection: Connection, node: int, actor: str, now: datetime, **values: str | None) -> None:
+    """Keep that a node was set, and set these columns of it."""
+    _record_act(connection, node, "set", actor, now)
+    governance.update_row(connection, t.node, node, now, **values)
+
+
+def revive(connection: Connection, node: int, actor: str, now: datetime, **values: str | None) -> None:
+    """Begin a removed node anew, linked, with these columns: its name is what everything knows it by."""
+    _record_act(connection, node, "add", actor, now)
+    governance.update_row(connection, t.node, node, now, **values, state=str(NodeState.LINKED))
 
 
 def move(connection: Connection, node: int, verb: str, state: NodeState, actor: str, now: datetime) -> None:
@@ -78,14 +77,31 @@ def read_acts(connection: Connection, node: int) -> tuple[NodeAct, ...]:
     return tuple(NodeAct(row.verb, row.actor, moment(row.at)) for row in rows)
 
 
-def find(connection: Connection, name: str) -> NodeRow | None:
-    """The node called so."""
+def find(connection: Connection, name: str, *, removed: bool = False) -> NodeRow | None:
+    """The node called so; a removed one only where that is asked for."""
     row = connection.execute(_NODES.where(_c.name == name)).one_or_none()
-    return None if row is None else _row(row)
+    return None if row is None or (row.state == str(NodeState.REMOVED)) is not removed else _row(row)
+
+
+def read_users(connection: Connection, node: int) -> list[str]:
+    """What needs a node, in words: agreements that are not terminated, clients inside it, objects there or on their way."""
+    a, v, c, kept = t.agreement.c, t.agreement_version.c, t.client.c, t.custody.c
+    ended = str(AgreementState.TERMINATED)
+    agreements = (
+        select(a.key).join(t.agreement_version, governance.IN_FORCE).where(v.node == node, a.state != ended).order_by(a.id)
+    )
+    clients = select(c.client_id).where(c.node == node).order_by(c.id)
+    there = select(func.count()).where(kept.node == node, kept.state.in_([*IN_CARE, *AWAITING_DELETION]))
+    objects = connection.execute(there).scalar_one()
+    return [
+        *(f"agreement {key}" for key in connection.execute(agreements).scalars()),
+        *(f"client {key}" for key in connection.execute(clients).scalars()),
+        *([f"{objects} objects"] if objects else []),
+    ]
 
 
 def read_all(connection: Connection) -> tuple[NodeRow, ...]:
-    """Every node, in the order they were added."""
+    """Every node, removed ones too, in the order they were added."""
     return tuple(_row(row) for row in connection.execute(_NODES.order_by(_c.id)))
 
 

@@ -29,6 +29,21 @@ def find_id(connection: Connection, key: str) -> int | None:
     return governance.find_id(connection, _p.key, key)
 
 
+def change(connection: Connection, key: int, now: datetime, **values: object) -> None:
+    """Set these columns of a party."""
+    governance.update_row(connection, t.party, key, now, **values)
+
+
+def read_users(connection: Connection, key: int) -> list[str]:
+    """What stands on a party's role, in words: its agreements, clients and permits in force."""
+    a, c, p, d = t.agreement.c, t.client.c, t.permit.c, t.dataset.c
+    agreements = select(a.key).where(a.party == key).order_by(a.id)
+    clients = select(c.client_id).where(c.party == key).order_by(c.id)
+    permits = select(d.alias).join(t.permit, p.dataset == d.id).where(p.party == key, p.revoked.is_(None)).order_by(p.id)
+    named = {"agreement": agreements, "client": clients, "permit for": permits}
+    return [f"{noun} {name}" for noun, rows in named.items() for name in connection.execute(rows).scalars()]
+
+
 def ids(connection: Connection) -> dict[str, int]:
     """Every party's key → its id."""
     return {key: party for party, key in connection.execute(select(_p.id, _p.key))}

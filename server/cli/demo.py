@@ -19,7 +19,7 @@ import httpx
 from msgspec.structs import replace
 
 from adapters.accord_client import AccordClient, Offered
-from adapters.identity import read_client
+from adapters.client_file import read_client
 from consent.deposit import short
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.failures import Failure

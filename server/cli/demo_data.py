@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from adapters.identity import ClientFile, new_client_key, read_client, write_client
+from adapters.client_file import ClientFile, new_client_key, read_client, write_client
 from consent.deposit import Outcome
 from server.usecases import release
 from server.usecases.agreement import add_agreement, move_agreement
@@ -121,7 +121,7 @@ def _client(runtime: Runtime, name: str, path: Path) -> Path:
             name=f"DEMO {name}",
         )
     purpose = purposes[0] if purposes else None
-    write_client(path, ClientFile(f"demo-{name}", f"{runtime.settings.base_url}/oauth/token", " ".join(scopes), purpose, private))
+    write_client(path, ClientFile(f"demo-{name}", runtime.settings.base_url, " ".join(scopes), purpose, private))
     return path
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import click
 
 from adapters.accord_client import AccordClient, Offered
-from adapters.identity import read_client
+from adapters.client_file import read_client
 from mappings.failures import Invalid
 from server.cli.progress import transfer_bar
 

@@ -1,19 +1,65 @@
-"""Rows as they are printed: a table on a terminal, lines of cells between tabs for scripts."""
+"""Lists: rows under what their columns are, a table on a terminal, cells between tabs in a pipe, objects with `--json`."""
 
+import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+
+import click
+
+from server.cli.help import examples
+from server.cli.options import Command, with_runtime
+from server.usecases.runtime import Runtime
+
+Rows = Iterable[Sequence[object]]
+Listing = Callable[[Runtime], Rows]
 
 
-def print_rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print these rows; only a terminal is told what their columns are."""
-    if sys.stdout.isatty():
+def lists(group: click.Group, *columns: str) -> Callable[[Listing], Command[None]]:
+    """Make a verb `list` of a noun: what is decorated gives the rows, whose columns are called so."""
+
+    def listed(rows: Listing) -> Command[None]:
+        @group.command("list", help=rows.__doc__, epilog=examples(f"accord admin {group.name} list"))
+        @click.option("--json", "as_json", is_flag=True, help="print an array of objects, for scripts")
+        @with_runtime
+        def show(runtime: Runtime, *, as_json: bool) -> None:
+            print_rows(columns, rows(runtime), as_json=as_json)
+
+        return show
+
+    return listed
+
+
+def print_rows(columns: Sequence[str], rows: Rows, *, as_json: bool = False) -> None:
+    """Print these rows under their columns, or as JSON, whose members are called as the columns."""
+    if as_json:
+        names = [column.lower().replace(" ", "_") for column in columns]
+        told = [dict(zip(names, map(_value, row), strict=True)) for row in rows]
+        print(json.dumps(told, indent=1, ensure_ascii=False))
+    elif sys.stdout.isatty():
         _print_table(columns, rows)
-        return
-    for row in rows:
-        print("\t".join(map(str, row)))
+    else:
+        for row in (columns, *rows):
+            print("\t".join(map(_cell, row)))
 
 
-def _print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def _value(cell: object) -> object:
+    """A cell as JSON has it."""
+    if cell is None or type(cell) in (bool, int, str):
+        return cell
+    return cell.isoformat() if isinstance(cell, datetime) else str(cell)
+
+
+def _cell(cell: object) -> str:
+    """A cell as a person reads it."""
+    if cell is None or cell == "":
+        return "–"
+    if isinstance(cell, bool):
+        return "yes" if cell else "no"
+    return f"{cell:%Y-%m-%d %H:%M}" if isinstance(cell, datetime) else str(cell)
+
+
+def _print_table(columns: Sequence[str], rows: Rows) -> None:
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -23,5 +69,5 @@ def _print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     for column in columns:
         table.add_column(column, overflow="fold")  # a cut name could not be used
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row))  # as text: a title may have [brackets]
+        table.add_row(*(Text(_cell(cell)) for cell in row))  # as text: a title may have [brackets]
     Console().print(table)

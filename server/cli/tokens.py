@@ -5,8 +5,8 @@ from pathlib import Path
 import click
 import httpx
 
-from adapters.accord_client import ask_token
-from adapters.identity import read_client
+from adapters.accord_client import ask_token, find_token_endpoint
+from adapters.client_file import read_client
 
 SECONDS = 15
 
@@ -14,7 +14,8 @@ SECONDS = 15
 def fetch(client_file: Path, *, scope: str | None = None, purpose: str | None = None) -> str:
     """An access token for a client file; what is not given is as it says. Raises Invalid, Unauthenticated, Unavailable."""
     with httpx.Client(timeout=SECONDS) as http:
-        return ask_token(http, read_client(client_file), scope, purpose).text
+        known = read_client(client_file)
+        return ask_token(http, known, find_token_endpoint(http, known), scope, purpose).text
 
 
 @click.command()

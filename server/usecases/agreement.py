@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from adapters.sql import agreement as agreements
+from adapters.sql import custody
 from adapters.sql import node as nodes
 from adapters.sql import party as parties
 from adapters.sql import terms as terms_rows
@@ -17,7 +18,7 @@ from consent.conditions import GRANTABLE, AccessClass, Action, Conditions, Purpo
 from consent.entries import AgreementDrafted, AgreementMoved
 from consent.policy import SENTENCES
 from mappings.failures import Conflict, Invalid, NotFound
-from server.usecases.naming import check_new, check_words, require
+from server.usecases.naming import check_new, check_reason, check_words, require
 from server.usecases.runtime import Runtime
 
 EVERY_PURPOSE = tuple(str(p) for p in Purpose)
@@ -87,17 +88,41 @@ def _drafted(row: AgreementRow, content: AgreementVersion) -> AgreementDrafted:
     )
 
 
-def move_agreement(runtime: Runtime, actor: str, key: str, verb: str, side: Side = Side.REPOSITORY) -> AgreementState:
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """What stands under an agreement: its datasets by their aliases, the studies and objects of them in care."""
+
+    aliases: tuple[str, ...]
+    studies: int
+    objects: int
+
+
+def read_covered(runtime: Runtime, key: str, verb: str, side: Side = Side.REPOSITORY) -> Covered:
+    """What a move would be about. Raises what the move would raise."""
+    with runtime.store.read() as connection:
+        _movable(connection, key, verb, side)
+        datasets = {f.dataset: f.alias for f in runtime.governance.current(connection).facts if f.agreement == key}
+        return Covered(tuple(datasets.values()), *custody.count_of_datasets(connection, datasets))
+
+
+def _movable(connection: Connection, key: str, verb: str, side: Side) -> AgreementRow:
+    row = require(agreements.find(connection, key), "agreement", key)
+    if why := refusal(row.standing, verb, side):
+        raise Conflict("agreement-move", f"An agreement {why}.", "agreement")
+    return row
+
+
+def move_agreement(
+    runtime: Runtime, actor: str, key: str, verb: str, side: Side = Side.REPOSITORY, reason: str | None = None
+) -> AgreementState:
     """Propose, activate, suspend, resume or terminate for one side: legal moves only, and a stop is lifted by who set it."""
-    now = runtime.clock()
+    now, why = runtime.clock(), check_reason(reason)
     with runtime.governance_act() as connection:
-        row = require(agreements.find(connection, key), "agreement", key)
-        if why := refusal(row.standing, verb, side):
-            raise Conflict("agreement-move", f"An agreement {why}.", "agreement")
+        row = _movable(connection, key, verb, side)
         standing = move(row.standing, verb, side)
         agreements.record_act(connection, row, AgreementAct(verb, side, actor, row.version, now), standing)
         state, named = str(standing.state), {"agreement": key, "provider": row.provider}
-        moved = AgreementMoved(verb=verb, **named, version=row.version, state=state, side=side)
+        moved = AgreementMoved(verb=verb, **named, version=row.version, state=state, side=side, reason=why)
         record(connection, moved, now, actor, About(row.party))
     return standing.state
 

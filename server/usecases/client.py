@@ -1,19 +1,27 @@
 """OAuth clients: registering them by their public keys, and what they may be given."""
 
+import json
 from collections.abc import Mapping, Sequence
 
-from adapters.identity import registered_jwks
+from sqlalchemy import Connection
+
+from adapters.identity import registered_jwks, thumbprints
 from adapters.sql import client as clients
 from adapters.sql import node as nodes
 from adapters.sql import party as parties
 from adapters.sql import terms as terms_rows
-from adapters.sql.client import ClientRow
+from adapters.sql.client import ClientRow as ClientRow  # noqa: PLC0414 - what is returned, for commands to name
 from adapters.sql.ledger import About, record
 from consent.conditions import Purpose
 from consent.entries import ClientAdded, ClientSet
 from mappings import smart
 from server.usecases.naming import check_new, check_words, require
 from server.usecases.runtime import Runtime
+
+READING = ("system/*.rs",)
+DEPOSITING = (*READING, "system/ImagingStudy.cd")
+DEFAULT_SCOPES: Mapping[str, Sequence[str]] = {"provider": DEPOSITING, "operator": DEPOSITING}
+"""An organisation's role → the scopes its clients need: reports are read, and studies withdrawn, by operators too."""
 
 
 def add_client(
@@ -23,43 +31,83 @@ def add_client(
     *,
     party: str,
     jwks: Mapping[str, object],
-    scopes: Sequence[str],
+    scopes: Sequence[str] | None = None,
     purposes: Sequence[str] = (),
     node: str | None = None,
     terms: str | None = None,
     name: str = "",
-) -> None:
-    """Register an OAuth client by its public keys; bound to a node, it is inside that node's compute networks."""
+) -> ClientRow:
+    """Register an OAuth client by its public keys; bound to a node, it is inside that node's compute networks.
+
+    Without `scopes` it has what the role of its organisation needs.
+    """
     registered = check_words(purposes, [str(p) for p in Purpose], "purpose")
     keys, now = registered_jwks(jwks), runtime.clock()
-    smart.parse(" ".join(scopes))
     with runtime.governance_act() as connection:
         check_new(clients.find(connection, client_id), "client", client_id)
         owner = require(parties.find_id(connection, party), "party", party)
+        role = next(each.role for each in parties.read_all(connection) if each.key == party)
+        held = _scopes(scopes or DEFAULT_SCOPES.get(role, READING))
         clients.add(
             connection,
             now,
             client_id=client_id,
             name=name or client_id,
             party=owner,
-            node=require(nodes.find(connection, node), "node", node).id if node else None,
-            terms=require(terms_rows.find_id(connection, terms), "terms", terms) if terms else None,
+            node=_node(connection, node),
+            terms=_terms(connection, terms),
             purposes=registered,
-            scopes=scopes,
+            scopes=held.split(),
             jwks=keys,
         )
-        added = ClientAdded(client=client_id, party=party, purposes=registered, scopes=" ".join(scopes), node=node, terms=terms)
+        added = ClientAdded(client=client_id, party=party, purposes=registered, scopes=held, node=node, terms=terms)
         record(connection, added, now, actor, About(owner))
+        return require(clients.find(connection, client_id), "client", client_id)
 
 
-def set_client(runtime: Runtime, actor: str, client_id: str, *, enabled: bool | None = None, terms: str | None = None) -> None:
-    """Enable or disable a client, or record the terms version it accepted."""
-    now = runtime.clock()
+def set_client(
+    runtime: Runtime,
+    actor: str,
+    client_id: str,
+    *,
+    enabled: bool | None = None,
+    terms: str | None = None,
+    scopes: Sequence[str] | None = None,
+    purposes: Sequence[str] | None = None,
+    node: str | None = None,
+    jwks: Mapping[str, object] | None = None,
+) -> ClientRow:
+    """Change what a client may ask for, its keys, the node it is inside ("": none), or let it in and out; None leaves that."""
+    given = {"enabled": enabled, "terms": terms, "node": node}
+    words = {
+        "scopes": None if scopes is None else _scopes(scopes),
+        "purposes": None if purposes is None else check_words(purposes, [str(p) for p in Purpose], "purpose"),
+    }
+    keys, now = None if jwks is None else registered_jwks(jwks), runtime.clock()
     with runtime.governance_act() as connection:
         row = require(clients.find(connection, client_id), "client", client_id)
-        accepted = require(terms_rows.find_id(connection, terms), "terms", terms) if terms is not None else None
-        clients.change(connection, row.id, now, enabled=enabled, terms=accepted)
-        record(connection, ClientSet(client=client_id, enabled=enabled, terms=terms), now, actor, About())
+        links = {"terms": _terms(connection, terms), "node": _node(connection, node)}
+        kept = given | words | links | {"jwks": None if keys is None else json.dumps(keys)}
+        changed = {column: value for column, value in kept.items() if value is not None}
+        clients.change(connection, row.id, now, **changed, **({"node": None} if node == "" else {}))
+        entry = ClientSet(client=client_id, **given, **words, keys=keys and thumbprints(keys))  # type: ignore[arg-type]
+        record(connection, entry, now, actor, About())
+        return require(clients.find(connection, client_id), "client", client_id)
+
+
+def _scopes(scopes: Sequence[str]) -> str:
+    """Scopes as a row keeps them. Raises Invalid for one that can't be served."""
+    text = " ".join(scopes)
+    smart.parse(text)
+    return text
+
+
+def _terms(connection: Connection, version: str | None) -> int | None:
+    return require(terms_rows.find_id(connection, version), "terms", version) if version else None
+
+
+def _node(connection: Connection, name: str | None) -> int | None:
+    return require(nodes.find(connection, name), "node", name).id if name else None
 
 
 def list_clients(runtime: Runtime) -> tuple[ClientRow, ...]:

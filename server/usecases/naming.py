@@ -11,6 +11,7 @@ from typing import TypeVar
 from mappings.failures import Conflict, Invalid, NotFound
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+MOST_REASON = 500
 Row = TypeVar("Row")
 
 
@@ -35,3 +36,17 @@ def check_words(words: Iterable[str], allowed: Sequence[str], what: str) -> str:
     if not set(chosen) <= set(allowed):
         raise Invalid(f"{what}-unknown", f"{what} must be among: {', '.join(allowed)}.", what)
     return " ".join(chosen)
+
+
+def check_reason(reason: str | None) -> str | None:
+    """A reason as the ledger keeps it; None where none is given. Raises Invalid for one that is long or no line of text."""
+    text = (reason or "").strip()
+    if len(text) > MOST_REASON or not text.isprintable():
+        raise Invalid("reason", f"A reason is one line of at most {MOST_REASON} characters.", "reason")
+    return text or None
+
+
+def in_words(users: Sequence[str], most: int = 10) -> str:
+    """What uses something, as a refusal names it: the first ones, and how many more."""
+    rest = len(users) - most
+    return ", ".join(users[:most]) + (f" and {rest} more" if rest > 0 else "")

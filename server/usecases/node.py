@@ -1,18 +1,20 @@
-"""Nodes: adding them, and linking, suspending or unlinking them from the next statement on."""
+"""Nodes: adding, setting and removing them, and linking, suspending or unlinking them from the next statement on."""
 
 import ipaddress
 from collections.abc import Sequence
 from contextlib import suppress
+
+from sqlalchemy import Connection
 
 from adapters.nodes.port import Health
 from adapters.sql import custody, jobs
 from adapters.sql import node as nodes
 from adapters.sql.ledger import About, record
 from adapters.sql.node import NodeRow
-from consent.entries import NodeAdded, NodeMoved
-from consent.node import MOVES, Hosting
+from consent.entries import NodeAdded, NodeMoved, NodeSet
+from consent.node import MOVES, Hosting, NodeState
 from mappings.failures import Conflict, Failure, Invalid
-from server.usecases.naming import check_new, check_words, require
+from server.usecases.naming import check_new, check_words, in_words, require
 from server.usecases.runtime import Runtime
 
 NODE_KINDS = ("folder", "orthanc")
@@ -40,14 +42,61 @@ def add_node(
     now = runtime.clock()
     with runtime.governance_act() as connection:
         check_new(nodes.find(connection, name), "node", name)
-        cidrs = [read_network(network) for network in networks]
-        reached = {"url": url, "secret_file": secret_file, "networks": cidrs, "allow": allow}
-        nodes.add(connection, now, actor, name=name, kind=kind, hosting=Hosting(hosting), **reached)  # type: ignore[arg-type]
-        if kind == "folder" and not runtime.node_of(require(nodes.find(connection, name), "node", name)).adopt([]):
-            raise Conflict("node-anothers", "This folder is another node's: its marker says so. Name one of its own.", "url")
+        reached = {"kind": kind, "hosting": hosting, "url": url, "secret_file": secret_file}
+        values = reached | {"networks": _networks(networks), "allow": " ".join(allow)}
+        if before := nodes.find(connection, name, removed=True):
+            nodes.revive(connection, before.id, actor, now, **values)
+        else:
+            nodes.add(connection, now, actor, name=name, **values)
+        _adopt(runtime, require(nodes.find(connection, name), "node", name), [])
         for look in LOOKS:
             jobs.enqueue(connection, look, name, now)
         record(connection, NodeAdded(node=name, node_kind=kind, hosting=hosting, allow=" ".join(allow)), now, actor, About())
+
+
+def _networks(networks: Sequence[str]) -> str:
+    return " ".join(read_network(network) for network in networks)
+
+
+def _adopt(runtime: Runtime, row: NodeRow, sample: Sequence[tuple[str, int]]) -> None:
+    if row.kind == "folder" and not runtime.node_of(row).adopt(sample):
+        raise Conflict("node-anothers", "This folder is another node's, or holds nothing of this one. Name its own.", "url")
+
+
+def set_node(
+    runtime: Runtime,
+    actor: str,
+    name: str,
+    *,
+    hosting: str | None = None,
+    url: str | None = None,
+    secret_file: str | None = None,
+    networks: Sequence[str] | None = None,
+    allow: Sequence[str] | None = None,
+) -> None:
+    """Change how a node is reached or used; None leaves that as it is. A folder of another place must be this node's own."""
+    check_words([hosting] if hosting else [], [str(h) for h in Hosting], "hosting")
+    cidrs, allowed = None if networks is None else _networks(networks), None if allow is None else " ".join(allow)
+    given = {"hosting": hosting, "url": url, "secret_file": secret_file, "networks": cidrs, "allow": allowed}
+    now = runtime.clock()
+    with runtime.governance_act() as connection:
+        row = require(nodes.find(connection, name), "node", name)
+        nodes.change(connection, row.id, actor, now, **{column: value for column, value in given.items() if value is not None})
+        if url is not None:
+            _adopt(runtime, require(nodes.find(connection, name), "node", name), custody.sample(connection, row.id, SAMPLE))
+        changed = NodeSet(node=name, hosting=hosting, networks=cidrs, allow=allowed, moved=url is not None)
+        record(connection, changed, now, actor, About())
+
+
+def remove_node(runtime: Runtime, actor: str, name: str) -> None:
+    """Take away a node that nothing needs. Raises Conflict that says what does."""
+    now = runtime.clock()
+    with runtime.governance_act() as connection:
+        row = require(nodes.find(connection, name), "node", name)
+        if users := nodes.read_users(connection, row.id):
+            raise Conflict("node-in-use", f"Node {name} is in use by {in_words(users)}. It stays; unlink stops all use of it.")
+        nodes.move(connection, row.id, "remove", NodeState.REMOVED, actor, now)
+        record(connection, NodeMoved(verb="remove", node=name, state=str(NodeState.REMOVED)), now, actor, About())
 
 
 def read_network(text: str) -> str:
@@ -80,13 +129,17 @@ def ask_node(runtime: Runtime, row: NodeRow) -> Health:
 def adopt_nodes(runtime: Runtime) -> None:
     """Let every node that is this Accord's own say so from now on; one that may not be ours stays as it is, and is not used."""
     with runtime.store.read() as connection:
-        samples = [(row, custody.sample(connection, row.id, SAMPLE)) for row in nodes.read_all(connection)]
+        samples = [(row, custody.sample(connection, row.id, SAMPLE)) for row in _present(connection)]
     for row, sample in samples:
         with suppress(Failure, OSError):  # what can't be used now says so when it is asked how it is
             runtime.node_of(row).adopt(sample)
 
 
 def list_nodes(runtime: Runtime) -> tuple[NodeRow, ...]:
-    """Every node."""
+    """Every node that was not removed."""
     with runtime.store.read() as connection:
-        return nodes.read_all(connection)
+        return _present(connection)
+
+
+def _present(connection: Connection) -> tuple[NodeRow, ...]:
+    return tuple(row for row in nodes.read_all(connection) if row.state is not NodeState.REMOVED)

@@ -1,11 +1,11 @@
-"""Organisations: registering them."""
+"""Organisations: registering them, and what may be changed of them."""
 
 from adapters.sql import party as parties
 from adapters.sql.ledger import About, record
-from consent.entries import PartyAdded
+from consent.entries import PartyAdded, PartySet
 from consent.party import REPOSITORY, ROLES, Party
 from mappings.failures import Conflict
-from server.usecases.naming import check_new, check_words
+from server.usecases.naming import check_new, check_words, in_words, require
 from server.usecases.runtime import Runtime
 
 
@@ -19,6 +19,21 @@ def add_party(runtime: Runtime, actor: str, key: str, name: str, role: str, *, a
         check_new(parties.find_id(connection, key), "party", key)
         party = parties.add(connection, now, key=key, name=name, role=role, approved=approved)
         record(connection, PartyAdded(party=key, role=role, approved=approved), now, actor, About(party))
+
+
+def set_party(
+    runtime: Runtime, actor: str, key: str, *, name: str | None = None, role: str | None = None, approved: bool | None = None
+) -> None:
+    """Change an organisation's name, its role (while nothing stands on that) or its approval; None leaves that as it is."""
+    check_words([role] if role else [], ROLES, "role")
+    given = {"name": name, "role": role, "approved": approved}
+    now = runtime.clock()
+    with runtime.governance_act() as connection:
+        party = require(parties.find_id(connection, key), "party", key)
+        if role and (users := parties.read_users(connection, party)):
+            raise Conflict("party-in-use", f"The role of {key} stays: {in_words(users)} stand on it. Add another party.", "role")
+        parties.change(connection, party, now, **{column: value for column, value in given.items() if value is not None})
+        record(connection, PartySet(party=key, name=name, role=role, approved=approved), now, actor, About(party))
 
 
 def list_parties(runtime: Runtime) -> tuple[Party, ...]:

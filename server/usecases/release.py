@@ -1,5 +1,7 @@
 """What a person decides about quarantined objects: release them, which settles them as any other deposit, or refuse them."""
 
+from collections import Counter
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -18,10 +20,14 @@ from server.usecases import receipts
 from server.usecases.admission import find_stop
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
 from server.usecases.keep import Changed, settle, target_node
+from server.usecases.naming import check_reason
 from server.usecases.parse import parse_file
 from server.usecases.read_back import read_back
 from server.usecases.receipts import JudgedFile
 from server.usecases.runtime import Runtime
+
+SAMPLE = 5
+"""Objects that are named of those a decision is about."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +36,29 @@ class Decided:
 
     objects: int
     batch: str
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What a decision on a batch would be about: its dataset and node, objects and bytes, objects by rule, some SOP UIDs."""
+
+    alias: str
+    node: str
+    objects: int
+    size: int
+    rules: Mapping[str, int]
+    sample: tuple[str, ...]
+
+
+def read_waiting(runtime: Runtime, key: str, sop_uids: frozenset[str] = frozenset()) -> Waiting:
+    """What waits in a batch, or the named objects of it. Raises NotFound, and Conflict where nothing does."""
+    row, waiting = _batch(runtime, key)
+    chosen = _choose(waiting, sop_uids)
+    with runtime.store.read() as connection:
+        node = runtime.governance.current(connection).host(row.dataset).name
+    rules = Counter(each.rule for each in chosen)
+    sample = tuple(each.instance.sop_uid for each in chosen[:SAMPLE])
+    return Waiting(row.alias, node, len(chosen), sum(each.instance.size for each in chosen), rules, sample)
 
 
 def _batch(runtime: Runtime, key: str) -> tuple[BatchRow, list[CustodyRow]]:
@@ -43,9 +72,9 @@ def _batch(runtime: Runtime, key: str) -> tuple[BatchRow, list[CustodyRow]]:
     return row, waiting
 
 
-def release(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
+def release(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = frozenset(), reason: str | None = None) -> Decided:
     """Release what waits in a batch, or the named objects of it: to its node and into the index, under a batch of its own."""
-    row, waiting = _batch(runtime, key)
+    why, (row, waiting) = check_reason(reason), _batch(runtime, key)
     chosen = _choose(waiting, sop_uids)
     subject = Subject(actor, Role.SENDER, row.provider)
     batch = open_batch(runtime, Origin("release", subject, row.dataset, row.alias, "", row.key, "", row.attested))
@@ -58,7 +87,7 @@ def release(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = f
         close_batch(runtime, batch.id)
         if released:  # what was released before one stopped is released
             with runtime.store.write() as connection:
-                _record(runtime, connection, actor, "release", row, released)
+                _record(runtime, connection, actor, "release", row, released, why)
     return Decided(released, batch.key)
 
 
@@ -108,9 +137,9 @@ def _begin_release(runtime: Runtime, batch: Batch, row: CustodyRow) -> None:
             raise Conflict("object-moved", "Somebody else has decided about this object meanwhile.")
 
 
-def refuse(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = frozenset()) -> Decided:
+def refuse(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = frozenset(), reason: str | None = None) -> Decided:
     """Refuse what waits in a batch: its bytes go, and the same content is rejected by name until the block is lifted."""
-    row, waiting = _batch(runtime, key)
+    why, (row, waiting) = check_reason(reason), _batch(runtime, key)
     chosen, now = _choose(waiting, sop_uids), runtime.clock()
     with runtime.store.write() as connection:
         refused = [each.instance for each in chosen if custody.move(connection, Move.REFUSE, each.id, now)]
@@ -118,10 +147,12 @@ def refuse(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = fr
             raise Conflict("object-moved", "Somebody else has decided about this meanwhile.")
         for instance in refused:
             blocks.add(connection, row.dataset, State.REFUSED, now, sop_uid=instance.sop_uid, digest=instance.digest)
-        _record(runtime, connection, actor, "refuse", row, len(refused))
+        _record(runtime, connection, actor, "refuse", row, len(refused), why)
     return Decided(len(refused), row.key)
 
 
-def _record(runtime: Runtime, connection: Connection, actor: str, verb: str, row: BatchRow, objects: int) -> None:
-    entry = BatchDecided(verb=verb, batch=row.key, dataset=row.alias, objects=objects)
+def _record(
+    runtime: Runtime, connection: Connection, actor: str, verb: str, row: BatchRow, objects: int, reason: str | None
+) -> None:
+    entry = BatchDecided(verb=verb, batch=row.key, dataset=row.alias, objects=objects, reason=reason)
     record(connection, entry, runtime.clock(), actor, About(row.party, row.dataset, row.id))

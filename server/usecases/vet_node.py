@@ -1,12 +1,16 @@
-"""Whether a node may be used: asked when it is added and at every start; one that may not is suspended before anything moves."""
+"""Whether a node may be used: asked when it is added or set, and at every start; one that may not is suspended then."""
 
 import re
 from collections.abc import Collection
+from dataclasses import replace
 
+from adapters.nodes.port import Node
+from adapters.sql import custody
 from adapters.sql.node import NodeRow
 from consent.node import Hosting, NodeState
-from mappings.failures import Failure, Invalid
-from server.usecases.node import ask_node, list_nodes, move_node
+from mappings.failures import Conflict, Failure, Invalid, NotFound
+from server.usecases.naming import require
+from server.usecases.node import SAMPLE, ask_node, list_nodes, move_node
 from server.usecases.runtime import Runtime
 
 FIXED = "1.13.0"
@@ -21,16 +25,46 @@ def vet_new(
     Raises Invalid with every reason why it may not be used or where its secret can't be read, and Unavailable where it can't be
     asked.
     """
-    if kind == "folder":
+    if kind != "folder":
+        _vet(runtime, NodeRow(0, name, kind, Hosting(hosting), url, secret_file, (), frozenset(allow), NodeState.LINKED, ""))
+
+
+def vet_set(
+    runtime: Runtime, name: str, *, url: str | None = None, secret_file: str | None = None, allow: Collection[str] | None = None
+) -> None:
+    """Look at a node as it is to be set (None: as it is), so too: what rests on it must be found there.
+
+    Raises Conflict where nothing of that is.
+    """
+    row = require(next((row for row in list_nodes(runtime) if row.name == name), None), "node", name)
+    given = {"url": url, "secret_file": secret_file, "allow": None if allow is None else frozenset(allow)}
+    changed = {column: value for column, value in given.items() if value is not None}
+    if row.kind == "folder" or not changed:
         return
-    row = NodeRow(0, name, kind, Hosting(hosting), url, secret_file, (), frozenset(allow), NodeState.LINKED, "")
+    _vet(runtime, found := replace(row, **changed))  # type: ignore[arg-type]
+    with runtime.store.read() as connection:
+        sample = custody.sample(connection, row.id, SAMPLE)
+    if sample and not any(_has(runtime.node_of(found), *each) for each in sample):
+        raise Conflict(
+            "node-anothers", f"Nothing that rests on node {name} is found at this URL. The node was not changed.", "url"
+        )
+
+
+def _has(node: Node, place: str, size: int) -> bool:
+    try:
+        return node.size(place) == size
+    except NotFound:
+        return False
+
+
+def _vet(runtime: Runtime, row: NodeRow) -> None:
     try:
         reasons = find_refusals(runtime, row)
     except OSError as error:
-        said = f"The secret file can't be read: {error.strerror}. It holds one line, user:password. Nothing was added."
+        said = f"The secret file can't be read: {error.strerror}. It holds one line, user:password. Nothing was changed."
         raise Invalid("secret-unreadable", said, "secret_file") from error
     if reasons:
-        raise Invalid("node-refused", "The node was not added. " + " ".join(reasons))
+        raise Invalid("node-refused", "Nothing was changed. " + " ".join(reasons))
 
 
 def find_refusals(runtime: Runtime, row: NodeRow) -> list[str]:

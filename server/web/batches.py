@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from tempfile import SpooledTemporaryFile
-from typing import IO, Any, TypeGuard, cast
+from typing import IO, cast
 
 from flask import Response
 
@@ -18,6 +18,7 @@ from mappings.negotiation import by_name, choose
 from mappings.report import BatchReport, summary, to_csv, to_json, to_text
 from server.usecases import push
 from server.usecases.report import report, reports
+from server.web.bodies import is_text, json_object
 from server.web.bulkheads import Bulkhead
 from server.web.context import caller, peer, request, respond, runtime, serves, staying
 from server.web.errors import Door, problem
@@ -53,7 +54,7 @@ def door() -> Door:
 
 def open_one() -> Response:
     """201 and the batch; 403 for who is no provider, 404 for another's dataset, 409 where it takes nothing or must be named."""
-    alias = _body().get("dataset")
+    alias = json_object(request).get("dataset")
     if alias is not None and not isinstance(alias, str):
         raise Invalid("dataset-unreadable", "dataset is the alias of a dataset.", "dataset")
     made = push.open_push(runtime(), caller(), alias, peer())
@@ -62,7 +63,7 @@ def open_one() -> Response:
 
 def close(key: str) -> Response:
     """200 and what the batch brought, also where it was closed before; 404 for another's."""
-    if _body() != {"status": "closed"}:
+    if json_object(request) != {"status": "closed"}:
         raise Invalid("status-unknown", 'The only change to a batch is {"status": "closed"}.', "status")
     push.close_push(runtime(), caller(), key)
     return respond(json.dumps(_summary(report(runtime(), caller(), key))))
@@ -73,7 +74,7 @@ def acknowledge_held(key: str) -> Response:
 
     Of those that wait for review, `waiting` names the batch that brought each.
     """
-    acknowledged = push.acknowledge_held(runtime(), caller(), key, _files(_body().get("files")))
+    acknowledged = push.acknowledge_held(runtime(), caller(), key, _files(json_object(request).get("files")))
     return respond(json.dumps({"known": sorted(acknowledged.names), "waiting": acknowledged.waiting}))
 
 
@@ -129,16 +130,6 @@ def _url(key: str) -> str:
     return f"{runtime().settings.base_url}/api/batches/{key}"
 
 
-def _body() -> dict[str, Any]:
-    try:
-        document = request.get_json(silent=True)
-    except RecursionError:
-        document = None
-    if not isinstance(document, dict):
-        raise Invalid("not-json", "The body must be a JSON object, sent as application/json.")
-    return document
-
-
 def _files(document: object) -> dict[str, bytes]:
     if not isinstance(document, list) or len(document) > MOST_FILES:
         raise Invalid("files-unreadable", f"files is a list of at most {MOST_FILES} objects with name and digest.", "files")
@@ -147,14 +138,6 @@ def _files(document: object) -> dict[str, bytes]:
 
 def _file(document: object) -> tuple[str, bytes]:
     name, digest = (document.get("name"), document.get("digest")) if isinstance(document, dict) else (None, None)
-    if not _is_name(name) or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
+    if not is_text(name, MOST_NAME) or not isinstance(digest, str) or not _DIGEST.fullmatch(digest):
         raise Invalid("file-unreadable", f"A file has a name (at most {MOST_NAME} bytes) and a digest (SHA-256 in hex).", "files")
     return name, bytes.fromhex(digest)
-
-
-def _is_name(name: object) -> TypeGuard[str]:
-    """Whether every database keeps this name as it is: no NUL, no half of a surrogate pair."""
-    try:
-        return isinstance(name, str) and "\0" not in name and 0 < len(name.encode()) <= MOST_NAME
-    except UnicodeEncodeError:
-        return False

@@ -9,11 +9,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
+from flask import Request
 from werkzeug.wsgi import get_content_length
 
-from mappings.failures import Busy, TooLarge, TooSlow
+from mappings.failures import Busy, Invalid, TooLarge, TooSlow
 from mappings.network import canonical
 from server.shares import Shares
 
@@ -73,3 +74,22 @@ class Bodies:
             with self._lock:
                 self._coming.remove(coming)
             self._shares.give(holder)
+
+
+def json_object(request: Request) -> dict[str, Any]:
+    """The JSON object that the body of a request is. Raises Invalid."""
+    try:
+        document = request.get_json(silent=True)
+    except RecursionError:
+        document = None
+    if not isinstance(document, dict):
+        raise Invalid("not-json", "The body must be a JSON object, sent as application/json.")
+    return document
+
+
+def is_text(value: object, most: int) -> TypeGuard[str]:
+    """Whether every database keeps this as it is: a text of 1 to `most` bytes, with no NUL and no half of a surrogate pair."""
+    try:
+        return isinstance(value, str) and "\0" not in value and 0 < len(value.encode()) <= most
+    except UnicodeEncodeError:
+        return False

@@ -5,6 +5,7 @@ import json
 import os
 import socket
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import httpx
@@ -12,7 +13,8 @@ import pytest
 
 from adapters import accord_client
 from adapters.accord_client import AccordClient, Offered
-from adapters.identity import ClientFile, Keys, new_client_key, write_client
+from adapters.client_file import ClientFile, new_client_key, write_client
+from adapters.identity import Keys
 from consent.subject import Role
 from mappings.failures import Conflict, Forbidden, Full, Invalid, NotFound, Unauthenticated, Unavailable
 from server.cli import push
@@ -41,7 +43,7 @@ class House(httpx.BaseTransport):
         scopes = ["system/ImagingStudy.crs"]
         add_client(self.runtime, builders.ACTOR, "pusher", party="hospital-a", jwks=jwks, scopes=scopes, terms=builders.TERMS)
         base = self.runtime.settings.base_url
-        self.client = ClientFile("pusher", base + TOKEN, scopes[0], None, key)
+        self.client = ClientFile("pusher", base, scopes[0], None, key)
         self.wire = httpx.WSGITransport(app.create(self.runtime, Keys.load_or_make(folder / "signing.json")))
         self.paths: list[str] = []
         self.pauses: list[float] = []
@@ -157,7 +159,31 @@ def test_the_token_is_kept_while_it_is_good_and_renewed_before_it_expires(house,
 def test_a_token_refused_although_it_is_young_is_renewed_once(house, client):
     house.before = once("/api/batches", lambda: httpx.Response(401))
     client.open_batch()
-    assert house.paths == [TOKEN, "/api/batches", TOKEN, "/api/batches"]
+    assert house.paths == [accord_client.METADATA_PATH, TOKEN, "/api/batches", TOKEN, "/api/batches"]
+
+
+def test_the_token_endpoint_is_the_servers_own_by_whatever_url_it_is_reached(house):
+    with AccordClient(house.client, "http://tunnel.example:9", transport=house, pause=house.pauses.append) as reached:
+        assert reached.open_batch()
+    assert house.paths == [accord_client.METADATA_PATH, TOKEN, "/api/batches"]
+
+
+@pytest.mark.parametrize(
+    "told", [{"issuer": "https://other.example"}, {"token_endpoint": "https://other.example/oauth/token"}, {"issuer": 1}, {}]
+)
+def test_a_proof_is_made_for_no_server_but_the_client_files_own(house, client, told):
+    said = {"issuer": house.client.base_url, "token_endpoint": f"{house.client.base_url}{TOKEN}"} | told
+    house.before = lambda request: httpx.Response(200, json=said if told else []) if "well-known" in request.url.path else None
+    with pytest.raises(Unavailable):
+        client.open_batch()
+    assert TOKEN not in house.paths
+
+
+def test_a_client_file_of_before_is_followed_to_the_token_endpoint_it_names(house):
+    older = replace(house.client, token_url=house.client.base_url + TOKEN)
+    with AccordClient(older, transport=house) as client:
+        client.open_batch()
+    assert house.paths == [TOKEN, "/api/batches"]
 
 
 def test_failures_are_the_servers_own_by_code_and_sentence(house, client):
@@ -206,7 +232,7 @@ def test_what_is_no_accord_is_not_taken_for_one(house, client):
 
 
 def test_a_scope_that_is_missing_is_said(house):
-    bare = ClientFile("pusher", house.client.token_url, "system/ImagingStudy.rs", None, house.client.private_jwk)
+    bare = ClientFile("pusher", house.client.base_url, "system/ImagingStudy.rs", None, house.client.private_jwk)
     with AccordClient(bare, transport=house) as client, pytest.raises(Forbidden) as refused:
         client.open_batch()
     assert refused.value.code == "insufficient-scope"

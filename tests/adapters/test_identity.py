@@ -1,4 +1,4 @@
-"""Keys, access tokens, client assertions and client files, on real signatures."""
+"""Keys, access tokens and client assertions, on real signatures."""
 
 import base64
 import hashlib
@@ -13,17 +13,9 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, OctKey, RSAKey
 
-from adapters.identity import (
-    ClientFile,
-    Keys,
-    assertion,
-    new_client_key,
-    read_assertion,
-    read_client,
-    registered_jwks,
-    write_client,
-)
-from mappings.failures import Conflict, Failure, Invalid, Unauthenticated
+from adapters.client_file import ClientFile, assertion, new_client_key
+from adapters.identity import Keys, read_assertion, registered_jwks
+from mappings.failures import Failure, Invalid, Unauthenticated
 
 ISSUER = "https://accord.example"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -198,7 +190,7 @@ def test_a_known_token_is_not_verified_again_and_few_are_kept(path, monkeypatch)
 
 
 CLIENT_KEY = new_client_key()
-CLIENT = ClientFile("c1", ISSUER + "/oauth/token", "system/*.rs", "AITRAIN", CLIENT_KEY[0])
+CLIENT = ClientFile("c1", ISSUER, "system/*.rs", "AITRAIN", CLIENT_KEY[0])
 AUDIENCES = (ISSUER + "/oauth/token", ISSUER)
 
 
@@ -207,15 +199,15 @@ def read(text: str, jwks: dict | None = None) -> dict:
 
 
 def test_a_clients_assertion_proves_it_for_a_minute():
-    claims = read(assertion(CLIENT, NOW))
+    claims = read(assertion(CLIENT, AUDIENCES[0], NOW))
     assert (claims["iss"], claims["sub"], claims["exp"] - AT) == ("c1", "c1", 60)
-    assert read(assertion(CLIENT, NOW))["jti"] != claims["jti"]
+    assert read(assertion(CLIENT, AUDIENCES[0], NOW))["jti"] != claims["jti"]
 
 
 def test_an_rsa_client_proves_itself_with_rs384():
     rsa = RSAKey.generate_key(2048, {"use": "sig"}, auto_kid=True)
-    client = ClientFile("c1", ISSUER + "/oauth/token", "", None, dict(rsa.as_dict(private=True)), audience=ISSUER)
-    assert read(assertion(client, NOW), {"keys": [rsa.as_dict(private=False)]})["aud"] == ISSUER
+    client = ClientFile("c1", ISSUER, "", None, dict(rsa.as_dict(private=True)), audience=ISSUER)
+    assert read(assertion(client, AUDIENCES[0], NOW), {"keys": [rsa.as_dict(private=False)]})["aud"] == ISSUER
 
 
 def test_an_access_token_is_no_assertion(keys):
@@ -246,24 +238,3 @@ def test_only_public_keys_of_the_two_kinds_are_registered(bad):
 
 def test_a_public_key_set_is_registered_as_it_is():
     assert registered_jwks(CLIENT_KEY[1]) == CLIENT_KEY[1]
-
-
-def test_a_client_file_is_its_owners_only_is_never_overwritten_and_tells_no_key(tmp_path):
-    path = tmp_path / "c1.json"
-    write_client(path, CLIENT)
-    assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    assert read_client(path) == CLIENT
-    assert CLIENT_KEY[0]["d"] not in repr(CLIENT)
-    with pytest.raises(Conflict):
-        write_client(path, CLIENT)
-
-
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"client_id": 1}', '{"client_id":"c","token_url":"u","scope":"","purpose":null,"private_jwk":{}}']
-)
-def test_what_is_no_client_file_is_refused(tmp_path, text):
-    path = tmp_path / "c.json"
-    path.write_text(text)
-    with pytest.raises(Invalid) as refused:
-        read_client(path)
-    assert code(refused) == "client-file"

@@ -28,24 +28,26 @@ FORMS = {
     ("use.opened", 1): "action agreement dataset purpose study terms window",
     ("use.closed", 1): "accesses action digest purpose study window",
     ("govern.party.add", 1): "approved party role",
+    ("govern.party.set", 1): "approved name party role",
     ("govern.terms.add", 1): "sha256 terms",
     ("govern.agreement.add", 1): (
         "access_class actions agreement ends listed node provider purposes starts state terms version visibility"
     ),
-    **{(f"govern.agreement.{verb}", 2): "agreement provider side state version" for verb in MOVES},
+    **{(f"govern.agreement.{verb}", 3): "agreement provider reason side state version" for verb in MOVES},
     ("govern.dataset.add", 1): "agreement dataset",
     ("govern.dataset.set", 2): "dataset details",
     ("govern.node.add", 2): "allow hosting node node_kind",
-    **{(f"govern.node.{verb}", 1): "node state" for verb in ("link", "suspend", "unlink")},
+    ("govern.node.set", 1): "allow hosting moved networks node",
+    **{(f"govern.node.{verb}", 1): "node state" for verb in ("link", "suspend", "unlink", "remove")},
     ("govern.sender.add", 2): "aet dataset network",
     ("govern.sender.attest", 1): "aet attested_by attested_on dataset",
     ("govern.sender.remove", 1): "aet dataset",
     ("govern.client.add", 1): "client node party purposes scopes terms",
-    ("govern.client.set", 1): "client enabled terms",
+    ("govern.client.set", 2): "client enabled keys node purposes scopes terms",
     ("govern.permit.add", 2): "dataset ends export party",
     ("govern.permit.revoke", 1): "dataset party",
-    **{(f"govern.batch.{verb}", 1): "batch dataset objects" for verb in ("release", "refuse")},
-    ("govern.study.withdraw", 1): "dataset objects replace study",
+    **{(f"govern.batch.{verb}", 2): "batch dataset objects reason" for verb in ("release", "refuse")},
+    ("govern.study.withdraw", 2): "dataset objects reason replace study",
     ("govern.block.lift", 1): "blocks uid",
 }
 """(kind, version) → its members. A line of this table is never changed: a body that says more is a version more."""
@@ -89,7 +91,9 @@ def test_truth_is_a_number_a_set_its_words_in_order_and_a_time_its_text():
 
 
 def test_the_verb_of_an_act_is_part_of_its_kind_and_no_member():
-    moved = AgreementMoved(verb="suspend", agreement="A", version=3, state="suspended", provider="p", side=Side.PROVIDER)
+    moved = AgreementMoved(
+        verb="suspend", agreement="A", version=3, state="suspended", provider="p", side=Side.PROVIDER, reason=None
+    )
     body = moved.body(AT, "a")
     assert (body["kind"], body["side"], "verb" in body) == ("govern.agreement.suspend", "provider", False)
 

@@ -112,9 +112,9 @@ YES = {
     Role.ANONYMOUS: {"discover"},
     Role.USER: {"discover", "query", "preview", "view", "export"},
     Role.INSIDE: {"discover", "query", "preview", "view", "process"},
-    Role.PROVIDER: {"discover", "query", "preview", "view", "process", "export", "deposit"},
+    Role.PROVIDER: {"discover", "query", "preview", "view", "process", "export", "deposit", "withdraw"},
     Role.SENDER: {"deposit"},
-    Role.OPERATOR: {"discover", "query", "govern"},
+    Role.OPERATOR: {"discover", "query", "withdraw", "govern"},
     Role.FEDERATION: {"discover"},
 }
 """The table of the README, by hand: what each caller may do where the provider agreed to everything."""
@@ -162,8 +162,15 @@ def test_a_provider_takes_its_own_out_whatever_was_agreed(access_class):
         {"node_state": NodeState.UNLINKED},
     ],
 )
-def test_what_is_stopped_is_stopped_for_everyone(role, action, stopped):
-    assert not decide(subject(role), action, PURPOSE, facts(**stopped), NOW).allowed
+def test_what_is_stopped_is_stopped_for_everyone_but_who_takes_it_out(role, action, stopped):
+    decision = decide(subject(role), action, PURPOSE, facts(**stopped), NOW)
+    assert decision.allowed == (action is Action.WITHDRAW and "withdraw" in YES[role])
+    assert decision.valid_until is None
+
+
+def test_a_provider_withdraws_what_is_its_own_and_no_more():
+    assert decide(PROVIDER, Action.WITHDRAW, None, facts(state=AgreementState.TERMINATED), NOW).allowed
+    assert decide(PROVIDER, Action.WITHDRAW, None, facts(provider="other"), NOW).rule == "not-own"
 
 
 @pytest.mark.parametrize("role", Role)

@@ -91,6 +91,7 @@ ROUTES: dict[str, Row] = {
     "POST /api/batches": Row(A.DEPOSIT, Kind.TAKES, (201,)),
     "PATCH /api/batches/<key>": Row(A.DEPOSIT, Kind.BATCH),
     "POST /api/batches/<key>/known": Row(A.DEPOSIT, Kind.BATCH),
+    "POST /api/withdrawals": Row(A.WITHDRAW, Kind.TAKES),
     "GET /api/batches": Row(A.DISCOVER, Kind.BATCHES),
     "GET /api/batches/<key>": Row(A.DISCOVER, Kind.BATCH),
 }
@@ -172,7 +173,8 @@ def path_of(house: House, route: str) -> str:
 
 
 def answer(house: House, route: str, who: Who):
-    return house.ask(route.partition(" ")[0], path_of(house, route), who, **BODIES.get(route, {}))
+    bodies = BODIES | {"POST /api/withdrawals": {"json": {"study": house.study, "dry_run": True}}}
+    return house.ask(route.partition(" ")[0], path_of(house, route), who, **bodies.get(route, {}))
 
 
 def may(who: Who, action: Action, *, agreed: bool = True) -> bool:
@@ -201,7 +203,7 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: PLR0911 - one line
     if row.kind is Kind.BATCH:
         return row.yes if may(who, A.DEPOSIT) else (404,)
     if row.kind is Kind.TAKES:
-        return row.yes if may(who, A.DEPOSIT) else (404,) if A.DEPOSIT in MATRIX[who.role] else (403,)
+        return row.yes if may(who, row.action) else (404,) if row.action in MATRIX[who.role] else (403,)
     return row.yes if may(who, row.action) else (403,) if may(who, A.DISCOVER) else (404,)
 
 

@@ -14,7 +14,8 @@ from joserfc import jws, jwt
 from joserfc.jwk import ECKey, RSAKey
 from werkzeug.serving import make_server
 
-from adapters.identity import ClientFile, Keys, assertion, new_client_key, write_client
+from adapters.client_file import ClientFile, assertion, new_client_key, write_client
+from adapters.identity import Keys
 from adapters.sql import governance
 from adapters.sql import party as parties
 from adapters.sql import tables as t
@@ -542,7 +543,7 @@ def client_file(tmp_path, keys, free_port) -> Path:
         purposes=["AITRAIN"],
         terms=builders.TERMS,
     )
-    write_client(tmp_path / "c1.json", ClientFile("c1", base + "/oauth/token", "system/*.rs", "AITRAIN", private))
+    write_client(tmp_path / "c1.json", ClientFile("c1", base, "system/*.rs", "AITRAIN", private))
     server = make_server("127.0.0.1", free_port, _app(runtime, keys), threaded=True)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
@@ -554,7 +555,7 @@ def client_file(tmp_path, keys, free_port) -> Path:
 
 
 def test_a_client_file_is_all_it_takes_to_get_a_token(client_file, keys):
-    base = json.loads(client_file.read_text())["token_url"].removesuffix("/oauth/token")
+    base = json.loads(client_file.read_text())["base_url"]
     now = builders.wiring.now
     claims = keys.read(fetch(client_file), base, now())
     assert (claims["client_id"], claims["scope"], claims["purpose"]) == ("c1", "system/*.rs", "AITRAIN")
@@ -565,16 +566,17 @@ def test_a_client_file_is_all_it_takes_to_get_a_token(client_file, keys):
 
 
 def test_a_token_endpoint_that_does_not_answer_is_said_to(tmp_path, free_port):
-    nobody = ClientFile("c1", f"http://127.0.0.1:{free_port}/oauth/token", "", None, new_client_key()[0])
-    for name, url in {"a": nobody.token_url, "b": "nonsense"}.items():
-        write_client(tmp_path / name, replace(nobody, token_url=url))
+    base, key = f"http://127.0.0.1:{free_port}", new_client_key()[0]
+    files = ClientFile("c1", base, "", None, key), ClientFile("c1", base, "", None, key, token_url=f"{base}/oauth/token")
+    for name, file in {"a": files[0], "b": files[1], "c": replace(files[1], token_url="nonsense")}.items():
+        write_client(tmp_path / name, file)
         with pytest.raises(Unavailable):
             fetch(tmp_path / name)
 
 
 def test_an_assertion_of_the_client_file_is_what_the_server_takes(house):
     private = dict(EC.as_dict(private=True))
-    assert house.post(made=assertion(ClientFile("researcher", URL, "", None, private), house.clock())).status_code == 200
+    assert house.post(made=assertion(ClientFile("researcher", URL, "", None, private), URL, house.clock())).status_code == 200
 
 
 def test_bodies_that_do_not_come_hold_no_search(house):

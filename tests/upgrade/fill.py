@@ -14,7 +14,7 @@ from itertools import count
 from pathlib import Path
 from unittest.mock import patch
 
-from adapters.identity import new_client_key
+from adapters.client_file import new_client_key
 from adapters.sql import client as clients
 from adapters.sql import ledger as rows
 from adapters.sql import migrate

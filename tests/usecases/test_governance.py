@@ -1,10 +1,12 @@
 """Governance by the operator's verbs: refusals first, each act with its entry, and every stop binding the next statement."""
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from sqlalchemy import func, select
 
+from adapters.client_file import new_client_key
 from adapters.sql import governance
 from adapters.sql import node as nodes
 from adapters.sql import search as rows
@@ -17,11 +19,11 @@ from mappings.failures import Conflict, Failure, Gone, Invalid, NotFound
 from mappings.query import Level, Query
 from server.usecases import document, reconcile, render, search, withdraw
 from server.usecases.agreement import add_agreement, move_agreement, read_agreement
-from server.usecases.client import set_client
+from server.usecases.client import add_client, list_clients, set_client
 from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.deliver import Wanted, deliver, grant
-from server.usecases.node import add_node, move_node
-from server.usecases.party import add_party
+from server.usecases.node import add_node, list_nodes, move_node, remove_node, set_node
+from server.usecases.party import add_party, list_parties, set_party
 from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.render import Picture
 from server.usecases.runtime import Caller
@@ -30,6 +32,7 @@ from server.usecases.take import take
 from server.usecases.terms import publish_terms
 from tests import builders
 from tests.builders import ACTOR, made
+from tests.deposits import deposit
 
 AGREED = {"provider": "hospital-a", "node": "central", "terms": "1.0.0"}
 REFUSALS = [
@@ -69,6 +72,16 @@ REFUSALS = [
     (NotFound, lambda h: add_permit(h, ACTOR, "LUNG", "nobody")),
     (NotFound, lambda h: revoke_permit(h, ACTOR, "LUNG", "hospital-a")),
     (NotFound, lambda h: set_client(h, ACTOR, "nobody", enabled=False)),
+    (Invalid, lambda h: set_party(h, ACTOR, "hospital-a", role="king")),
+    (NotFound, lambda h: set_party(h, ACTOR, "nobody", approved=True)),
+    (Conflict, lambda h: set_party(h, ACTOR, "hospital-a", role="user")),
+    (NotFound, lambda h: set_node(h, ACTOR, "nowhere", url="x")),
+    (Invalid, lambda h: set_node(h, ACTOR, "central", hosting="nowhere")),
+    (Invalid, lambda h: set_node(h, ACTOR, "central", networks=["10.0.0.1/8"])),
+    (Conflict, lambda h: remove_node(h, ACTOR, "central")),
+    (NotFound, lambda h: remove_node(h, ACTOR, "nowhere")),
+    (Invalid, lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "suspend", reason="two\nlines")),
+    (Invalid, lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "suspend", reason="x" * 501)),
     (NotFound, lambda h: withdraw.withdraw_study(h, ACTOR, "1.2.3")),
     (NotFound, lambda h: withdraw.lift_block(h, ACTOR, "1.2.3")),
 ]
@@ -86,6 +99,85 @@ def test_what_is_refused_changes_nothing_and_is_not_recorded(built):
         with pytest.raises(kind):
             act(built)
         assert state(built) == before
+
+
+def newest(runtime):
+    """The newest entry's body."""
+    with runtime.store.read() as connection:
+        return json.loads(
+            connection.execute(select(t.ledger_body.c.body).order_by(t.ledger_body.c.id.desc()).limit(1)).scalar_one()
+        )
+
+
+def test_what_uses_a_node_is_named_and_what_nothing_uses_goes_and_may_come_again(built):
+    add_client(built, ACTOR, "gpu", party="hospital-a", jwks=new_client_key()[1], node="central")
+    deposit(built, made())
+    with pytest.raises(Conflict, match=r"in use by agreement DSA-LUNG, client gpu, 1 objects\. It stays"):
+        remove_node(built, ACTOR, "central")
+    add_node(built, ACTOR, "other", kind="folder", hosting="central", url="other")
+    remove_node(built, ACTOR, "other")
+    assert [row.name for row in list_nodes(built)] == ["central"]
+    assert newest(built)["kind"] == "govern.node.remove"
+    with pytest.raises(NotFound):
+        move_node(built, ACTOR, "other", "link")
+    add_node(built, ACTOR, "other", kind="folder", hosting="federated", url="other")
+    assert [(row.name, row.hosting, row.state) for row in list_nodes(built)][1] == ("other", "federated", "linked")
+    assert built.node_of(list_nodes(built)[1]).check().ok
+
+
+def test_a_folder_node_moves_to_where_its_objects_are_and_nowhere_else(built):
+    deposit(built, made())
+    data = built.settings.data_dir
+    (data / "empty").mkdir()
+    for wrong in ("empty", "absent"):
+        with pytest.raises(Conflict, match="holds nothing of this one"):
+            set_node(built, ACTOR, "central", url=wrong)
+    assert list_nodes(built)[0].url == "central"
+    (data / "central").rename(data / "moved")
+    set_node(built, ACTOR, "central", url="moved", networks=["10.0.0.0/8"])
+    (row,) = list_nodes(built)
+    assert (row.url, row.networks, built.node_of(row).check().ok) == ("moved", ("10.0.0.0/8",), True)
+    body = newest(built)
+    assert (body["kind"], body["networks"], body["moved"], "hosting" in body) == ("govern.node.set", "10.0.0.0/8", 1, False)
+
+
+def test_a_partys_role_stays_while_anything_stands_on_it(built):
+    with pytest.raises(Conflict, match="agreement DSA-LUNG"):
+        set_party(built, ACTOR, "hospital-a", role="user")
+    add_party(built, ACTOR, "typo", "Typo", "user", approved=False)
+    set_party(built, ACTOR, "typo", role="provider", name="Hospital T", approved=True)
+    party = next(each for each in list_parties(built) if each.key == "typo")
+    assert (party.role, party.name, party.approved) == ("provider", "Hospital T", True)
+    assert newest(built) | {"at": ""} == {
+        "v": 1, "kind": "govern.party.set", "at": "", "actor": ACTOR, "party": "typo", "name": "Hospital T", "role": "provider", "approved": 1,
+    }  # fmt: skip
+
+
+def test_what_a_client_may_ask_for_and_its_keys_change_and_are_recorded(built):
+    first, second = new_client_key()[1], new_client_key()[1]
+    added = add_client(built, ACTOR, "c", party="hospital-a", jwks=first)
+    assert added.scopes == ("system/*.rs", "system/ImagingStudy.cd"), "what a provider needs"
+    set_client(built, ACTOR, "c", purposes=["AITRAIN"], node="central", jwks=second, scopes=["system/Patient.r"])
+    row = next(each for each in list_clients(built) if each.client_id == "c")
+    assert (row.purposes, row.node, row.scopes) == ({"AITRAIN"}, "central", ("system/Patient.r",))
+    assert json.loads(row.jwks) == second
+    body = newest(built)
+    assert (body["node"], body["keys"]) == ("central", second["keys"][0]["kid"])
+    set_client(built, ACTOR, "c", node="", purposes=[])
+    row = next(each for each in list_clients(built) if each.client_id == "c")
+    assert (row.node, row.purposes, json.loads(row.jwks)) == (None, frozenset(), second)
+    with pytest.raises(Invalid):
+        set_client(built, ACTOR, "c", scopes=["user/*.rs"])
+
+
+def test_a_reason_is_kept_with_its_act(built):
+    move_agreement(built, ACTOR, "DSA-LUNG", "suspend", reason=" an audit ")
+    assert newest(built)["reason"] == "an audit"
+    move_agreement(built, ACTOR, "DSA-LUNG", "resume")
+    assert "reason" not in newest(built)
+    deposit(built, made())
+    withdraw.withdraw_study(built, ACTOR, "1.2.3", reason="consent withdrawn")
+    assert (newest(built)["kind"], newest(built)["reason"]) == ("govern.study.withdraw", "consent withdrawn")
 
 
 def test_every_act_is_recorded_once_with_who_did_it(built):

@@ -1,37 +1,78 @@
 """What is in care: batches and what of them waits for a decision, studies that go, and blocks that keep them out."""
 
 import sys
+from collections.abc import Iterator
 
 import click
 
+from consent.deposit import short
 from mappings import report as forms
-from server.cli.options import as_operator, with_runtime
-from server.cli.table import print_rows
+from server.cli.help import examples, say_next
+from server.cli.options import as_operator, confirmed, irrevocable, with_runtime
+from server.cli.table import Rows, lists
 from server.usecases import release, report, withdraw
 from server.usecases.custody import count_held
 from server.usecases.runtime import Runtime
 
+_STUDY, _BATCH = "1.2.826.0.1.3680043.8.498.1", "4f1d2c3b4a596877"
 
-@click.group()
+
+@click.group(epilog=examples(f"accord admin study withdraw {_STUDY} --dry-run"))
 def study() -> None:
     """Studies in care."""
 
 
-@study.command("withdraw")
-@click.argument("uid")
+@study.command(
+    "withdraw",
+    epilog=examples(
+        f"accord admin study withdraw {_STUDY} --reason 'consent withdrawn'",
+        "accord admin study withdraw --dataset BREAST-A --patient PSEUDONYM-7 --dry-run",
+        f"accord admin study withdraw {_STUDY} --replace",
+    ),
+)
+@click.argument("uid", required=False, metavar="[STUDY_UID]")
+@click.option("--dataset", metavar="ALIAS", help="with --patient: the dataset it is in")
+@click.option("--patient", metavar="PATIENT_ID", help="instead of a study: all of this pseudonym in a dataset")
 @click.option("--replace", is_flag=True, help="leave no block: a replacement is to come")
+@irrevocable
 @as_operator
-def _withdraw_study(runtime: Runtime, actor: str, uid: str, *, replace: bool) -> None:
-    """Take a study out at once and let it not come again."""
-    print(f"{withdraw.withdraw_study(runtime, actor, uid, replace=replace)} objects withdrawn")
+def _withdraw_study(
+    runtime: Runtime,
+    actor: str,
+    uid: str | None,
+    dataset: str | None,
+    patient: str | None,
+    reason: str | None,
+    *,
+    replace: bool,
+    yes: bool,
+    dry_run: bool,
+) -> None:
+    """Take a study, or all of one pseudonym, out at once and let it not come again."""
+    if uid and not (dataset or patient):
+        leaving = withdraw.find_study(runtime, uid)
+    elif dataset and patient and not uid:
+        leaving = withdraw.find_patient(runtime, dataset, patient)
+    else:
+        raise click.UsageError("Name a study, or --dataset and --patient.")
+    if confirmed(withdrawal(leaving, replace=replace), yes=yes, dry_run=dry_run):
+        print(f"{withdraw.withdraw(runtime, actor, leaving, replace=replace, reason=reason)} objects withdrawn")
 
 
-@click.group()
+def withdrawal(leaving: withdraw.Leaving, *, replace: bool) -> Iterator[str]:
+    """What a withdrawal will do, in lines."""
+    some = ", ".join(leaving.studies[:3]) + (f" and {len(leaving.studies) - 3} more" if len(leaving.studies) > 3 else "")
+    yield f"{leaving.objects} objects ({leaving.size} bytes) of {len(leaving.studies)} studies of {leaving.alias} go: {some}."
+    after = "may come again" if replace else "are rejected if they come again, until the block is lifted"
+    yield f"Nobody finds or gets them from now on, their bytes are deleted, and they {after}."
+
+
+@click.group(epilog=examples(f"accord admin block lift {_STUDY}"))
 def block() -> None:
     """What may not come again."""
 
 
-@block.command("lift")
+@block.command("lift", epilog=examples(f"accord admin block lift {_STUDY}"))
 @click.argument("uid")
 @as_operator
 def _lift_block(runtime: Runtime, actor: str, uid: str) -> None:
@@ -39,58 +80,80 @@ def _lift_block(runtime: Runtime, actor: str, uid: str) -> None:
     print(f"{withdraw.lift_block(runtime, actor, uid)} blocks lifted")
 
 
-@click.group()
+@click.group(epilog=examples("accord admin batch list"))
 def batch() -> None:
     """What came in together."""
 
 
-@batch.command("list")
-@with_runtime
-def _list_batches(runtime: Runtime) -> None:
+@lists(batch, "batch", "dataset", "provider", "door", "opened", "state", "files", "waiting")
+def _list_batches(runtime: Runtime) -> Rows:
     """The newest batches, at most a hundred."""
-    rows = (
-        (b.key, b.alias, b.door, f"{b.opened:%Y-%m-%d %H:%M}", "closed" if b.closed else "open")
+    return (
+        (b.key, b.alias, b.provider, b.door, b.opened, "closed" if b.closed else "open", sum(b.counts.values()), b.waiting)
         for b in report.reports(runtime, None)
     )
-    print_rows(("batch", "dataset", "door", "opened", "state"), rows)
 
 
-@batch.command("show")
+@batch.command("show", epilog=examples(f"accord admin batch show {_BATCH}", f"accord admin batch show {_BATCH} --format csv"))
 @click.argument("batch")
-@click.option("--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True)
+@click.option(
+    "--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True, help="the report's form"
+)
 @with_runtime
 def _show_batch(runtime: Runtime, batch: str, form: str) -> None:
     """What became of each file of a batch."""
     write = {"text": forms.to_text, "json": forms.to_json, "csv": forms.to_csv}[form]
-    sys.stdout.writelines(write(report.report(runtime, None, batch)))
+    told = report.report(runtime, None, batch)
+    sys.stdout.writelines(write(told))
     print()
+    if told.waiting:
+        say_next(f"accord admin batch release {batch} --dry-run", f"accord admin batch refuse {batch} --dry-run")
 
 
-@batch.command("release")
-@click.argument("batch")
-@click.argument("uids", nargs=-1, metavar="[SOP_UID]...")
-@as_operator
-def _release_batch(runtime: Runtime, actor: str, batch: str, uids: tuple[str, ...]) -> None:
-    """Release what waits in a batch, or only these objects of it."""
-    done = release.release(runtime, actor, batch, frozenset(uids))
-    print(f"{done.objects} released, under batch {done.batch}")
+def _add_decision(verb: str, sentence: str, fate: str, done: str) -> None:
+    @batch.command(verb, help=sentence, epilog=examples(f"accord admin batch {verb} {_BATCH} --dry-run"))
+    @click.argument("batch")
+    @click.argument("uids", nargs=-1, metavar="[SOP_UID]...")
+    @irrevocable
+    @as_operator
+    def decide(
+        runtime: Runtime, actor: str, batch: str, uids: tuple[str, ...], reason: str | None, *, yes: bool, dry_run: bool
+    ) -> None:
+        waiting = release.read_waiting(runtime, batch, frozenset(uids))
+        if confirmed(_told(batch, waiting, fate), yes=yes, dry_run=dry_run):
+            decided = {"release": release.release, "refuse": release.refuse}[verb](runtime, actor, batch, frozenset(uids), reason)
+            print(done.format(objects=decided.objects, batch=decided.batch))
 
 
-@batch.command("refuse")
-@click.argument("batch")
-@click.argument("uids", nargs=-1, metavar="[SOP_UID]...")
-@as_operator
-def _refuse_batch(runtime: Runtime, actor: str, batch: str, uids: tuple[str, ...]) -> None:
-    """Refuse what waits in a batch, or only these objects of it."""
-    print(f"{release.refuse(runtime, actor, batch, frozenset(uids)).objects} refused")
+def _told(batch: str, waiting: release.Waiting, fate: str) -> Iterator[str]:
+    """What a decision is about, in lines: counts, rules and samples."""
+    yield f"{waiting.objects} objects ({waiting.size} bytes) of batch {batch} wait for {waiting.alias}:"
+    yield from (f"  {count} for {rule}: {short(rule)}" for rule, count in sorted(waiting.rules.items()))
+    rest = waiting.objects - len(waiting.sample)
+    yield f"  {', '.join(waiting.sample)}" + (f" and {rest} more (accord admin batch show {batch})" if rest else "")
+    yield fate.format(node=waiting.node)
 
 
-@click.group()
+_add_decision(
+    "release",
+    "Release what waits in a batch, or only these objects of it.",
+    "They go to node {node} and are found by all who may see the dataset. To take them out again is a withdrawal.",
+    "{objects} released, under batch {batch}",
+)
+_add_decision(
+    "refuse",
+    "Refuse what waits in a batch, or only these objects of it.",
+    "Their bytes are deleted, and the same files are rejected if they come again, until the block is lifted.",
+    "{objects} refused",
+)
+
+
+@click.group(epilog=examples("accord admin custody show"))
 def custody() -> None:
     """All that is in care."""
 
 
-@custody.command("show")
+@custody.command("show", epilog=examples("accord admin custody show"))
 @with_runtime
 def _show_custody(runtime: Runtime) -> None:
     """Count what is held."""

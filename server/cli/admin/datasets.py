@@ -5,30 +5,32 @@ import json
 import click
 
 from mappings.failures import Invalid
-from server.cli.options import as_operator, with_runtime
-from server.cli.table import print_rows
+from server.cli.help import examples, say_next
+from server.cli.options import as_operator
+from server.cli.table import Rows, lists
 from server.usecases.dataset import add_dataset, list_datasets, set_dataset
 from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender, list_senders, remove_sender
 
 
-@click.group()
+@click.group(epilog=examples("accord admin dataset list"))
 def dataset() -> None:
     """What is shared under an agreement."""
 
 
-@dataset.command("add")
+@dataset.command("add", epilog=examples('accord admin dataset add BREAST-A --agreement DSA-A --title "Breast MR of Hospital A"'))
 @click.argument("alias")
-@click.option("--agreement", required=True)
-@click.option("--title", required=True)
-@click.option("--description", default="")
+@click.option("--agreement", required=True, metavar="KEY", help="what it is shared under, such as DSA-A")
+@click.option("--title", required=True, help="its title in the catalogue")
+@click.option("--description", default="", help="a few sentences for the catalogue, such as 'T2 and DCE of 120 patients'")
 @as_operator
 def _add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title: str, description: str) -> None:
     """Open a dataset; its alias is also the called AE title."""
     add_dataset(runtime, actor, alias, agreement, title, description)
+    say_next(f"accord admin sender add {alias} --aet AE_TITLE --from CIDR", "accord admin client add NAME --party PROVIDER")
 
 
-@dataset.command("set")
+@dataset.command("set", epilog=examples("accord admin dataset set BREAST-A version=1.0.0 keyword=breast"))
 @click.argument("alias")
 @click.argument("details", nargs=-1, required=True, metavar="KEY=VALUE...")
 @as_operator
@@ -40,51 +42,55 @@ def _set_dataset(runtime: Runtime, actor: str, alias: str, details: tuple[str, .
     set_dataset(runtime, actor, alias, pairs)
 
 
-@dataset.command("list")
-@with_runtime
-def _list_datasets(runtime: Runtime) -> None:
+@lists(dataset, "dataset", "agreement", "title", "details")
+def _list_datasets(runtime: Runtime) -> Rows:
     """Every dataset."""
-    print_rows(("dataset", "title", "details"), ((d.alias, d.title, json.dumps(d.details)) for d in list_datasets(runtime)))
+    return ((d.alias, d.agreement, d.title, json.dumps(d.details)) for d in list_datasets(runtime))
 
 
-@click.group()
+@click.group(epilog=examples("accord admin sender list"))
 def sender() -> None:
     """DICOM senders."""
 
 
-@sender.command("add")
+_AET = click.option("--aet", required=True, help="its calling AE title")
+
+
+@sender.command("add", epilog=examples("accord admin sender add BREAST-A --aet RADPACS1 --from 10.1.2.3/32"))
 @click.argument("dataset")
-@click.option("--aet", required=True, help="its calling AE title")
-@click.option("--from", "network", required=True, metavar="CIDR")
+@_AET
+@click.option("--from", "network", required=True, metavar="CIDR", help="the address or network it calls from")
 @as_operator
 def _add_sender(runtime: Runtime, actor: str, dataset: str, aet: str, network: str) -> None:
     """Let a sender fill a dataset from a network."""
     add_sender(runtime, actor, dataset, aet, network)
+    settings = runtime.settings
+    say_next(f"storescu -aec {dataset} -aet {aet} {settings.bind} {settings.dimse_port} FILE.dcm   # from there, while it serves")
 
 
-@sender.command("attest")
+@sender.command(
+    "attest", epilog=examples("accord admin sender attest BREAST-A --aet RADPACS1 --person 'Dr. A. Example' --on 2026-11-01")
+)
 @click.argument("dataset")
-@click.option("--aet", required=True, help="its calling AE title")
+@_AET
 @click.option("--person", required=True, help="who answers for its de-identification")
-@click.option("--on", required=True, metavar="YYYY-MM-DD")
+@click.option("--on", required=True, metavar="YYYY-MM-DD", help="when that was attested")
 @as_operator
 def _attest_sender(runtime: Runtime, actor: str, dataset: str, aet: str, person: str, on: str) -> None:
     """Record that a person answers for a sender's de-identification."""
     attest_sender(runtime, actor, dataset, aet, person, on)
 
 
-@sender.command("remove")
+@sender.command("remove", epilog=examples("accord admin sender remove BREAST-A --aet RADPACS1"))
 @click.argument("dataset")
-@click.option("--aet", required=True, help="its calling AE title")
+@_AET
 @as_operator
 def _remove_sender(runtime: Runtime, actor: str, dataset: str, aet: str) -> None:
     """Take nothing more from a sender."""
     remove_sender(runtime, actor, dataset, aet)
 
 
-@sender.command("list")
-@with_runtime
-def _list_senders(runtime: Runtime) -> None:
+@lists(sender, "dataset", "AE title", "network", "attested by", "removed")
+def _list_senders(runtime: Runtime) -> Rows:
     """Every sender."""
-    rows = ((s.alias, s.aet, s.network, s.attested_by, s.removed) for s in list_senders(runtime))
-    print_rows(("dataset", "AE title", "network", "attested by", "removed"), rows)
+    return ((s.alias, s.aet, s.network, s.attested_by, s.removed) for s in list_senders(runtime))

@@ -5,28 +5,41 @@ from pathlib import Path
 import click
 
 from consent.node import MOVES, Hosting
+from server.cli.help import examples, say_next
 from server.cli.options import as_operator, with_runtime, words
 from server.cli.progress import transfer_bar
-from server.cli.table import print_rows
+from server.cli.table import Rows, lists
 from server.usecases import compare, mend
-from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node
+from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node, remove_node, set_node
 from server.usecases.runtime import Runtime
-from server.usecases.vet_node import vet_new
+from server.usecases.vet_node import vet_new, vet_set
 
 
-@click.group()
+@click.group(epilog=examples("accord admin node list"))
 def node() -> None:
     """Where pixels rest."""
 
 
-@node.command("add")
+@node.command(
+    "add",
+    epilog=examples(
+        "accord admin node add central",
+        "accord admin node add disk-2 --url /mnt/disk-2/accord",
+        "accord admin node add hospital-a --kind orthanc --hosting federated --url http://127.0.0.1:8042 "
+        "--secret-file orthanc.secret --networks 10.1.0.0/16",
+    ),
+)
 @click.argument("name")
-@click.option("--kind", type=click.Choice(NODE_KINDS), default="folder", show_default=True)
-@click.option("--hosting", type=click.Choice([*map(str, Hosting)]), default="central", show_default=True)
-@click.option("--url", help="of an Orthanc; for a folder, its path, from the data directory on")
+@click.option("--kind", type=click.Choice(NODE_KINDS), default="folder", show_default=True, help="what keeps the files")
+@click.option(
+    "--hosting", type=click.Choice([*map(str, Hosting)]), default="central", show_default=True, help="whose machine it is on"
+)
+@click.option("--url", help="of an Orthanc; for a folder, its path, from the data directory on; default: its name")
 @click.option("--secret-file", metavar="FILE", help="file with user:password")
 @click.option("--networks", type=words, metavar="WORDS", default="", help="CIDRs of the node's compute clients")
-@click.option("--allow", type=words, metavar="WORDS", default="", help="refusals to overlook: anonymous transcoding overwrite")
+@click.option(
+    "--allow", type=words, metavar="WORDS", default="", help="refusals to overlook, such as anonymous, transcoding or overwrite"
+)
 @as_operator
 def _add_node(
     runtime: Runtime,
@@ -40,10 +53,17 @@ def _add_node(
     allow: list[str],
 ) -> None:
     """Add a node and link it, unless it does not answer or may not be used."""
-    secret = str(Path(secret_file).absolute()) if secret_file else None
-    place = {"kind": kind, "hosting": hosting, "url": _in_data(runtime, url or name) if kind == "folder" else url or name}
-    vet_new(runtime, name, **place, secret_file=secret, allow=allow)
-    add_node(runtime, actor, name, **place, secret_file=secret, networks=networks, allow=allow)
+    at = _in_data(runtime, url or name) if kind == "folder" else url or name
+    place = {"kind": kind, "hosting": hosting, "url": at, "secret_file": _absolute(secret_file)}
+    vet_new(runtime, name, **place, allow=allow)  # type: ignore[arg-type]
+    add_node(runtime, actor, name, **place, networks=networks, allow=allow)  # type: ignore[arg-type]
+    print(f"{name}: linked")
+    say_next("accord admin party add KEY --name NAME --role provider")
+
+
+def _absolute(file: str | None) -> str | None:
+    """A file that is found from anywhere."""
+    return str(Path(file).absolute()) if file else None
 
 
 def _in_data(runtime: Runtime, path: str) -> str:
@@ -52,19 +72,69 @@ def _in_data(runtime: Runtime, path: str) -> str:
     return str(folder.relative_to(data)) if folder.is_absolute() and folder.is_relative_to(data) else path
 
 
+@node.command(
+    "set",
+    epilog=examples(
+        "accord admin node set hospital-a --url https://orthanc.hospital-a.example --secret-file orthanc.secret",
+        "accord admin node set hospital-a --networks 10.1.0.0/16,10.2.0.0/16 --hosting federated --allow transcoding",
+    ),
+)
+@click.argument("name")
+@click.option("--hosting", type=click.Choice([*map(str, Hosting)]), help="whose machine it is on")
+@click.option("--url", help="where it is by now; what rests on it must be found there")
+@click.option("--secret-file", metavar="FILE", help="file with user:password")
+@click.option("--networks", type=words, metavar="WORDS", help="CIDRs of the node's compute clients, all of them")
+@click.option("--allow", type=words, metavar="WORDS", help="refusals to overlook, all of them")
+@as_operator
+def _set_node(
+    runtime: Runtime,
+    actor: str,
+    name: str,
+    hosting: str | None,
+    url: str | None,
+    secret_file: str | None,
+    networks: list[str] | None,
+    allow: list[str] | None,
+) -> None:
+    """Change how a node is reached or used; what is not named stays as it is."""
+    kinds = {row.name: row.kind for row in list_nodes(runtime)}
+    at = _in_data(runtime, url) if url and kinds.get(name) == "folder" else url
+    secret = _absolute(secret_file)
+    vet_set(runtime, name, url=at, secret_file=secret, allow=allow)
+    set_node(runtime, actor, name, hosting=hosting, url=at, secret_file=secret, networks=networks, allow=allow)
+    say_next(f"accord admin node compare {name}")
+
+
+@node.command("remove", epilog=examples("accord admin node remove disk-2"))
+@click.argument("name")
+@as_operator
+def _remove_node(runtime: Runtime, actor: str, name: str) -> None:
+    """Take a node away that nothing is on and nothing needs."""
+    remove_node(runtime, actor, name)
+    print(f"{name}: removed")
+
+
+_SENTENCES = {
+    "link": "Let a node be used, from the next statement on.",
+    "suspend": "Stop all use of a node for a while, from the next statement on.",
+    "unlink": "Cut a node off, from the next statement on.",
+}
+
+
 def _add_verb(verb: str) -> None:
-    @node.command(verb, help=f"{verb.title()} a node, from the next statement on.")
+    @node.command(verb, help=_SENTENCES[verb], epilog=examples(f"accord admin node {verb} hospital-a"))
     @click.argument("name")
     @as_operator
     def move(runtime: Runtime, actor: str, name: str) -> None:
         move_node(runtime, actor, name, verb)
+        print(f"{name}: {MOVES[verb]}")
 
 
 for _verb in MOVES:
     _add_verb(_verb)
 
 
-@node.command("compare")
+@node.command("compare", epilog=examples("accord admin node compare hospital-a --digests"))
 @click.argument("name")
 @click.option("--digests", is_flag=True, help="read every object and hold it against its digest")
 @with_runtime
@@ -76,10 +146,12 @@ def _compare_node(runtime: Runtime, name: str, *, digests: bool) -> int:
     missing = [f"missing on the node: {uid}" for uid in compared.lost]
     changed = [f"changed on the node: {uid}" for uid in compared.changed]
     print("\n".join([*unknown, *missing, *changed]) or "Custody and the node agree.")
+    if missing or changed:
+        say_next(f"accord admin node mend {name} BACKUP")
     return 1 if unknown or missing or changed else 0
 
 
-@node.command("mend")
+@node.command("mend", epilog=examples("accord admin node mend hospital-a ."))
 @click.argument("name")
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
 @with_runtime
@@ -92,9 +164,7 @@ def _mend_node(runtime: Runtime, name: str, folder: Path) -> int:
     return 1 if wanting else 0
 
 
-@node.command("list")
-@with_runtime
-def _list_nodes(runtime: Runtime) -> None:
+@lists(node, "node", "kind", "hosting", "state", "url", "networks")
+def _list_nodes(runtime: Runtime) -> Rows:
     """Every node."""
-    rows = ((n.name, n.kind, n.hosting, n.state, n.url) for n in list_nodes(runtime))
-    print_rows(("node", "kind", "hosting", "state", "url"), rows)
+    return ((n.name, n.kind, n.hosting, n.state, n.url, " ".join(n.networks)) for n in list_nodes(runtime))

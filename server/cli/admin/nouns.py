@@ -8,6 +8,7 @@ from server.cli.admin.datasets import dataset, sender
 from server.cli.admin.jobs import job
 from server.cli.admin.nodes import node
 from server.cli.admin.parties import client, party, permit
+from server.cli.help import examples
 
 NOUNS = party, node, terms, agreement, dataset, sender, client, permit, study, block, batch, custody, job
-admin = click.Group("admin", commands=NOUNS, help="What the operator does.")
+admin = click.Group("admin", commands=NOUNS, help="What the operator does.", epilog=examples("accord admin agreement list"))

@@ -1,59 +1,108 @@
 """Who takes part: organisations, their clients, and permits for what is shared under conditions."""
 
-import json
+import os
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
+from shlex import quote
 
 import click
 
-from adapters.identity import ClientFile, new_client_key, registered_jwks, write_client
+from adapters.client_file import ClientFile, check_free, new_client_key, write_client
+from adapters.identity import read_public_keys
 from consent.party import ROLES
-from server.cli.options import as_operator, date, with_runtime, words
-from server.cli.table import print_rows
-from server.usecases.client import add_client, list_clients, set_client
-from server.usecases.party import add_party, list_parties
+from mappings.failures import Invalid
+from server.cli.help import examples, say_next
+from server.cli.options import as_operator, date, words
+from server.cli.table import Rows, lists
+from server.usecases.client import ClientRow, add_client, list_clients, set_client
+from server.usecases.party import add_party, list_parties, set_party
 from server.usecases.permit import add_permit, list_permits, revoke_permit
 from server.usecases.runtime import Runtime
+from server.usecases.terms import list_terms
 
 
-@click.group()
+@click.group(epilog=examples("accord admin party list"))
 def party() -> None:
     """Organisations."""
 
 
-@party.command("add")
+@party.command("add", epilog=examples('accord admin party add hospital-a --name "Hospital A" --role provider'))
 @click.argument("key")
-@click.option("--name", required=True)
-@click.option("--role", required=True, type=click.Choice(ROLES))
+@click.option("--name", required=True, help="what it is called")
+@click.option("--role", required=True, type=click.Choice(ROLES), help="what it is here for")
 @click.option("--unapproved", is_flag=True, help="it may use nothing until it is approved")
 @as_operator
 def _add_party(runtime: Runtime, actor: str, key: str, name: str, role: str, *, unapproved: bool) -> None:
     """Register an organisation."""
     add_party(runtime, actor, key, name, role, approved=not unapproved)
+    print(f"{key}: {role}{', not approved' if unapproved else ''}")
+    agree = f"accord admin agreement add KEY --provider {key} --node NODE --terms VERSION"
+    say_next(agree if role == "provider" else f"accord admin client add NAME --party {key} --terms VERSION")
 
 
-@party.command("list")
-@with_runtime
-def _list_parties(runtime: Runtime) -> None:
+@party.command("set", epilog=examples('accord admin party set hospital-a --name "Hospital A, Department of Radiology"'))
+@click.argument("key")
+@click.option("--name", help="what it is called, such as 'Hospital A'")
+@click.option("--role", type=click.Choice(ROLES), help="what it is here for, while nothing stands on that")
+@as_operator
+def _set_party(runtime: Runtime, actor: str, key: str, name: str | None, role: str | None) -> None:
+    """Change an organisation's name or role."""
+    if name is None and role is None:
+        raise click.UsageError("Say what to change: --name or --role.")
+    set_party(runtime, actor, key, name=name, role=role)
+
+
+def _add_approval(verb: str, sentence: str, done: str, *, approved: bool) -> None:
+    @party.command(verb, help=sentence, epilog=examples(f"accord admin party {verb} university-b"))
+    @click.argument("key")
+    @as_operator
+    def approve(runtime: Runtime, actor: str, key: str) -> None:
+        set_party(runtime, actor, key, approved=approved)
+        print(f"{key}: {done}")
+
+
+_add_approval("approve", "Let an organisation use data, as its agreements and permits say.", "approved", approved=True)
+_add_approval("revoke", "Take an organisation's approval back: it uses nothing from now on.", "not approved", approved=False)
+
+
+@lists(party, "party", "role", "approved", "name")
+def _list_parties(runtime: Runtime) -> Rows:
     """Every organisation."""
-    print_rows(("party", "role", "approved", "name"), ((p.key, p.role, p.approved, p.name) for p in list_parties(runtime)))
+    return ((p.key, p.role, p.approved, p.name) for p in list_parties(runtime))
 
 
-@click.group()
+@click.group(epilog=examples("accord admin client list"))
 def client() -> None:
     """Programs that get tokens."""
 
 
-@client.command("add")
-@click.argument("client_id")
-@click.option("--party", required=True)
-@click.option("--scopes", type=words, metavar="WORDS", default="system/*.rs", show_default=True)
-@click.option("--purposes", type=words, metavar="WORDS", default="")
+_JWKS = click.option(
+    "--jwks", type=Path, metavar="FILE", help="its public keys, as JWKS or PEM: RSA from 2048 bits, or EC on P-384"
+)
+_WRITE = click.option("--write", type=Path, metavar="FILE", help="where to write its client file; default: NAME.client.json")
+_PURPOSES = click.option("--purposes", type=words, metavar="WORDS", help="among AIRESEARCH, AITRAIN, FEDLEARN")
+
+
+@client.command(
+    "add",
+    epilog=examples(
+        "accord admin client add pacs-a --party hospital-a --terms 1.0.0",
+        "accord admin client add lab-b --party university-b --terms 1.0.0 --purposes AIRESEARCH --write lab-b.client.json",
+        "accord admin client add gpu-b --party university-b --terms 1.0.0 --purposes AITRAIN --node hospital-a --jwks keys.pem",
+    ),
+)
+@click.argument("client_id", metavar="NAME")
+@click.option("--party", required=True, metavar="KEY", help="its organisation")
+@click.option(
+    "--scopes", type=words, metavar="WORDS", help="SMART scopes, such as system/*.rs; default: what its organisation's role needs"
+)
+@_PURPOSES
 @click.option("--node", help="the node inside whose compute networks it runs")
-@click.option("--terms", help="the terms version it accepted; without one it gets no token")
-@click.option("--name", default="")
-@click.option("--jwks", type=Path, metavar="FILE", help="file with its public keys; without, a key pair is made")
-@click.option("--write", type=Path, metavar="FILE", help="where to write the client file of a made key pair")
+@click.option("--terms", metavar="VERSION", help="the terms version it accepted; without one it gets no token")
+@click.option("--name", default="", help="what it is called in lists, such as 'PACS of Hospital A'")
+@_JWKS
+@_WRITE
 @as_operator
 def _add_client(
     runtime: Runtime,
@@ -61,62 +110,121 @@ def _add_client(
     client_id: str,
     jwks: Path | None,
     write: Path | None,
-    scopes: list[str],
-    purposes: list[str],
+    purposes: list[str] | None,
+    scopes: list[str] | None,
     **registered: str,
 ) -> None:
-    """Register a client of an organisation."""
-    private, public = (None, registered_jwks(json.loads(jwks.read_text()))) if jwks else new_client_key()
-    add_client(runtime, actor, client_id, jwks=public, scopes=scopes, purposes=purposes, **registered)
+    """Register a client of an organisation; without --jwks a key pair is made, and its client file written."""
+    path = write or Path(f"{client_id}.client.json")
+    private, public = _keys(jwks, path)
+    added = add_client(runtime, actor, client_id, jwks=public, scopes=scopes, purposes=purposes or (), **registered)
     if private is not None:
-        path = write or Path(f"{client_id}.client.json")
-        token_url, purpose = f"{runtime.settings.base_url}/oauth/token", next(iter(purposes), None)
-        write_client(path, ClientFile(client_id, token_url, " ".join(scopes), purpose, private))
-        print(f"client file: {path} (keep it secret)")
+        _write(runtime, path, added, private)
+    _advise(runtime, added, path if private else None)
 
 
-@client.command("set")
-@click.argument("client_id")
-@click.option("--terms", required=True, help="the terms version it accepted")
+def _keys(jwks: Path | None, path: Path) -> tuple[dict[str, object] | None, dict[str, object]]:
+    """(the private key where one is made, the public keys). What would keep a client file from being written is raised now."""
+    if jwks is not None:
+        return None, read_public_keys(jwks.read_bytes())
+    check_free(path)
+    return new_client_key()
+
+
+def _write(runtime: Runtime, path: Path, row: ClientRow, private: dict[str, object]) -> None:
+    purpose = next(iter(sorted(row.purposes)), None)
+    write_client(path, ClientFile(row.client_id, runtime.settings.base_url, " ".join(row.scopes), purpose, private))
+    print(f"client file: {path} (keep it secret)")
+
+
+def _advise(runtime: Runtime, row: ClientRow, path: Path | None) -> None:
+    """What keeps the client from being of use, and what it does first."""
+    if row.terms is None:
+        newest = next(reversed([t.version for t in list_terms(runtime)]), "VERSION")
+        print(f"{row.client_id} gets no token before it accepted the terms of use.")
+        say_next(f"accord admin client set {row.client_id} --terms {newest}")
+    elif row.role == "user" and not row.purposes:
+        print(f"{row.client_id} has no purpose, so it may use no images.")
+        say_next(f"accord admin client set {row.client_id} --purposes AIRESEARCH")
+    elif path is not None:
+        push = f"accord push FOLDER --as {quote(os.fspath(path))}"
+        say_next(push if row.role == "provider" else f"accord token --as {quote(os.fspath(path))}")
+
+
+@client.command(
+    "set",
+    epilog=examples(
+        "accord admin client set lab-b --terms 1.1.0 --purposes AIRESEARCH,AITRAIN --scopes system/*.rs --node hospital-a",
+        "accord admin client set lab-b --new-key --write lab-b-2.client.json",
+        "accord admin client set lab-b --jwks keys.pem",
+    ),
+)
+@click.argument("client_id", metavar="NAME")
+@click.option("--terms", metavar="VERSION", help="the terms version it accepted")
+@click.option("--scopes", type=words, metavar="WORDS", help="SMART scopes, all of them")
+@_PURPOSES
+@click.option("--node", help="the node inside whose compute networks it runs; '' for none")
+@_JWKS
+@click.option("--new-key", is_flag=True, help="make a new key pair and write a client file; the old key is good for nothing then")
+@_WRITE
 @as_operator
-def _set_client(runtime: Runtime, actor: str, client_id: str, terms: str) -> None:
-    """Record that a client accepted a version of the terms."""
-    set_client(runtime, actor, client_id, terms=terms)
+def _set_client(
+    runtime: Runtime,
+    actor: str,
+    client_id: str,
+    jwks: Path | None,
+    write: Path | None,
+    *,
+    new_key: bool,
+    **changed: str | Sequence[str] | None,
+) -> None:
+    """Change what a client may ask for, its keys, or the terms it accepted; what is not named stays as it is."""
+    if not (new_key or jwks) and all(value is None for value in changed.values()):
+        raise click.UsageError("Say what to change.")
+    if new_key and jwks:
+        raise Invalid("keys", "A client has a new key pair, or the keys of --jwks.", "jwks")
+    path = write or Path(f"{client_id}.client.json")
+    private, public = _keys(jwks, path) if new_key or jwks else (None, None)
+    row = set_client(runtime, actor, client_id, jwks=public, **changed)  # type: ignore[arg-type]
+    if private is not None:
+        _write(runtime, path, row, private)
+    _advise(runtime, row, path if private else None)
 
 
-@client.command("disable")
-@click.argument("client_id")
-@as_operator
-def _disable_client(runtime: Runtime, actor: str, client_id: str) -> None:
-    """Give a client nothing from its next request on."""
-    set_client(runtime, actor, client_id, enabled=False)
+def _add_door(verb: str, sentence: str, done: str, *, enabled: bool) -> None:
+    @client.command(verb, help=sentence, epilog=examples(f"accord admin client {verb} lab-b"))
+    @click.argument("client_id", metavar="NAME")
+    @as_operator
+    def enable(runtime: Runtime, actor: str, client_id: str) -> None:
+        set_client(runtime, actor, client_id, enabled=enabled)
+        print(f"{client_id}: {done}")
 
 
-@client.command("enable")
-@click.argument("client_id")
-@as_operator
-def _enable_client(runtime: Runtime, actor: str, client_id: str) -> None:
-    """Let a client in again."""
-    set_client(runtime, actor, client_id, enabled=True)
+_add_door("disable", "Give a client nothing from its next request on.", "disabled", enabled=False)
+_add_door("enable", "Let a client in again.", "enabled", enabled=True)
 
 
-@client.command("list")
-@with_runtime
-def _list_clients(runtime: Runtime) -> None:
+@lists(client, "client", "party", "role", "enabled", "terms", "purposes", "scopes", "node")
+def _list_clients(runtime: Runtime) -> Rows:
     """Every client."""
-    rows = ((c.client_id, c.enabled, " ".join(sorted(c.purposes)), " ".join(c.scopes)) for c in list_clients(runtime))
-    print_rows(("client", "enabled", "purposes", "scopes"), rows)
+    return (
+        (c.client_id, c.party, c.role, c.enabled, c.terms, " ".join(sorted(c.purposes)), " ".join(c.scopes), c.node)
+        for c in list_clients(runtime)
+    )
 
 
-@click.group()
+@click.group(epilog=examples("accord admin permit list"))
 def permit() -> None:
     """Leave to use what is shared under conditions."""
 
 
-@permit.command("add")
+_HOLDER = click.option("--party", required=True, metavar="KEY", help="the organisation that holds it")
+
+
+@permit.command("add", epilog=examples("accord admin permit add BREAST-A --party university-b --ends 2027-12-31 --export"))
 @click.argument("dataset")
-@click.option("--party", required=True)
-@click.option("--ends", type=date, metavar="DATE")
+@_HOLDER
+@click.option("--ends", type=date, metavar="DATE", help="default: no end")
 @click.option("--export", is_flag=True, help="it may take it out for AIRESEARCH, where the provider agreed to that")
 @as_operator
 def _add_permit(runtime: Runtime, actor: str, dataset: str, party: str, ends: datetime | None, *, export: bool) -> None:
@@ -124,18 +232,16 @@ def _add_permit(runtime: Runtime, actor: str, dataset: str, party: str, ends: da
     add_permit(runtime, actor, dataset, party, ends, export=export)
 
 
-@permit.command("revoke")
+@permit.command("revoke", epilog=examples("accord admin permit revoke BREAST-A --party university-b"))
 @click.argument("dataset")
-@click.option("--party", required=True)
+@_HOLDER
 @as_operator
 def _revoke_permit(runtime: Runtime, actor: str, dataset: str, party: str) -> None:
     """Take an organisation's permits for a dataset back."""
     revoke_permit(runtime, actor, dataset, party)
 
 
-@permit.command("list")
-@with_runtime
-def _list_permits(runtime: Runtime) -> None:
+@lists(permit, "dataset", "party", "starts", "ends", "export", "revoked")
+def _list_permits(runtime: Runtime) -> Rows:
     """Every permit."""
-    rows = ((alias, p.party, p.starts, p.ends, p.export, revoked) for alias, p, revoked in list_permits(runtime))
-    print_rows(("dataset", "party", "starts", "ends", "export", "revoked"), rows)
+    return ((alias, p.party, p.starts, p.ends, p.export, revoked) for alias, p, revoked in list_permits(runtime))

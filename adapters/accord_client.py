@@ -157,6 +157,10 @@ class AccordClient:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close its connections."""
         self._http.close()
 
     def open_batch(self, alias: str | None = None) -> str:
@@ -166,6 +170,13 @@ class AccordClient:
     def close_batch(self, key: str) -> dict[str, Any]:
         """Close a batch; its report without the files: `outcomes`, `rules` and more."""
         return self._ask("PATCH", f"/api/batches/{key}", {"status": "closed"})
+
+    def withdraw(self, what: Mapping[str, object]) -> dict[str, Any]:
+        """Withdraw of one's own data, or say with `dry_run` what that would be: `dataset`, `studies`, `objects`, `bytes`.
+
+        `what` names a `study`, or a `dataset` and a `patient` in it; perhaps `replace` and a `reason`.
+        """
+        return self._ask("POST", "/api/withdrawals", what)
 
     def report(self, key: str, form: str, into: BinaryIO) -> None:
         """Write a batch's report in one of the forms json, csv, text."""

@@ -1,5 +1,6 @@
 """Fixtures that many tests share: the private servers, started once a session when first asked for."""
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 
 from server.log import JsonLines
 from tests import databases, servers
+from tests.commands import run
 
 SUMMARY = pytest.StashKey[list[str]]()
 """Lines that tests leave for the end of the run."""
@@ -78,3 +80,20 @@ def caplog(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Its text is the log as it is written, with what stands beside each message: one JSON object a line."""
     caplog.handler.setFormatter(JsonLines())
     return caplog
+
+
+@pytest.fixture
+def accord(tmp_path: Path, monkeypatch, capsys) -> Callable[[str], tuple[int, str]]:
+    """`accord('admin party list')` on a data directory of its own: (status, what was said)."""
+    for name in ("DATA_DIR", "DATABASE_URL", "PORT", "DIMSE_PORT", "BIND"):
+        monkeypatch.delenv(f"ACCORD_{name}", raising=False)
+    monkeypatch.setenv("ACCORD_DATA_DIR", str(tmp_path / "data"))
+    (tmp_path / "data").mkdir(mode=0o700)
+    databases.sqlite(tmp_path / "data" / "accord.db")
+
+    def command(line: str) -> tuple[int, str]:
+        status = run(*shlex.split(line))
+        said = capsys.readouterr()
+        return status, said.out + said.err
+
+    return command

@@ -1,9 +1,7 @@
 """The command line: every command explains itself, and every verb of `accord admin` does what its line says, once."""
 
-import contextlib
 import json
 import os
-import pty
 import re
 import shlex
 import socket
@@ -12,7 +10,6 @@ import sys
 from itertools import product
 from pathlib import Path
 
-import click
 import pytest
 from joserfc.jwk import RSAKey
 
@@ -25,7 +22,8 @@ from consent.node import MOVES as NODE_MOVES
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server.cli import main, tokens
 from server.usecases import worker
-from tests import builders, databases, house
+from tests import builders, house
+from tests.commands import ALL, on_a_terminal, run
 from tests.deposits import deposit, in_care
 from tests.running import COMMAND, TOP, running
 from tests.servers import free_port
@@ -46,45 +44,12 @@ COMMANDS = {
     "backup",
     "check",
     "restore",
+    "withdraw",
 }
 """What the design's table of contracts names and this release has."""
 
 
-def commands(command: click.Command, named: tuple[str, ...] = ()):
-    """Every command under this one, groups too, by its words."""
-    yield named, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for name in command.list_commands(context):
-            yield from commands(command.get_command(context, name), (*named, name))
-
-
-ALL = dict(commands(main.accord))
 VERBS = {words[1:] for words in ALL if len(words) == 3 and words[0] == "admin"}
-
-
-def run(*arguments: str) -> int:
-    """`accord …` in this process; its exit status."""
-    with pytest.raises(SystemExit) as ended:
-        main.main(list(arguments))
-    return ended.value.code or 0
-
-
-@pytest.fixture
-def accord(tmp_path: Path, monkeypatch, capsys):
-    """`accord('admin party list')` on a data directory of its own: (status, what was said)."""
-    for name in ("DATA_DIR", "DATABASE_URL", "PORT", "DIMSE_PORT", "BIND"):
-        monkeypatch.delenv(f"ACCORD_{name}", raising=False)
-    monkeypatch.setenv("ACCORD_DATA_DIR", str(tmp_path / "data"))
-    (tmp_path / "data").mkdir(mode=0o700)
-    databases.sqlite(tmp_path / "data" / "accord.db")
-
-    def command(line: str) -> tuple[int, str]:
-        status = run(*shlex.split(line))
-        said = capsys.readouterr()
-        return status, said.out + said.err
-
-    return command
 
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
@@ -170,7 +135,7 @@ LINES = (
     ("batch list", ""),
     ("custody show", "0 objects, 0 bytes held"),
     ("job list", ""),
-    ("agreement terminate DSA --dry-run", "It covers 1 datasets (LUNG) with 0 studies of 0 objects."),
+    ("agreement terminate DSA --dry-run", "It covers 1 dataset (LUNG) with 0 studies of 0 objects."),
     ("agreement terminate DSA --yes", "DSA: terminated"),
 )
 REFUSED = (
@@ -478,20 +443,6 @@ def test_a_process_whose_parent_died_while_it_started_ends_too(tmp_path, process
     environment |= {"ACCORD_DIMSE_PORT": str(free_port()), "ACCORD_MIN_FREE_MB": "0"}
     code = f"import time; from server.cli.processes import *; {process}; time.sleep(60)"
     assert subprocess.run([sys.executable, "-c", code], cwd=TOP, env=environment, timeout=30, check=False).returncode == 1
-
-
-def on_a_terminal(command: list[str], **environment: str) -> str:
-    """What a command writes to a terminal of 100 columns."""
-    ours, its = pty.openpty()
-    named = {**os.environ, "TERM": "xterm", "COLUMNS": "100", **environment}
-    with subprocess.Popen(command, cwd=TOP, env=named, stdout=its, stderr=its):
-        os.close(its)
-        written = b""
-        with contextlib.suppress(OSError):  # how a terminal ends whose last writer is gone
-            while piece := os.read(ours, 65536):
-                written += piece
-    os.close(ours)
-    return re.sub(r"\x1b\[[\d;?]*[A-Za-z]", "", written.decode())  # as it is read: without colours and moves
 
 
 def test_a_list_is_a_table_on_a_terminal(accord, tmp_path):

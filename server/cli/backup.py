@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from server import wiring
+from server.cli.help import examples
 from server.cli.options import with_runtime, with_settings
 from server.cli.progress import transfer_bar
 from server.settings import Settings
@@ -15,7 +16,7 @@ from server.usecases.runtime import Runtime
 FOLDER = click.Path(file_okay=False, path_type=Path, resolve_path=True)
 
 
-@click.command()
+@click.command(epilog=examples("accord backup /backup/accord"))
 @click.argument("folder", type=FOLDER)
 @with_runtime
 def backup(runtime: Runtime, folder: Path) -> None:
@@ -32,7 +33,7 @@ def backup(runtime: Runtime, folder: Path) -> None:
     runtime.close()
 
 
-@click.command()
+@click.command(epilog=examples("accord restore /backup/accord --data accord-data"))
 @click.argument("folder", type=FOLDER)
 @with_settings
 def restore(settings: Settings, folder: Path) -> int:

@@ -14,6 +14,7 @@ from mappings.check_report import CheckReport, SeriesReport, to_json, to_text
 from mappings.failures import Invalid
 from mappings.report import to_csv
 from server import wiring
+from server.cli.help import examples
 from server.cli.progress import transfer_bar
 from server.cli.push import gathered
 from server.usecases import check as usecase
@@ -25,11 +26,11 @@ TOGETHER = 8
 """Files that a process is handed at a time."""
 
 
-@click.command()
+@click.command(epilog=examples("accord check export/", "accord check export.zip --report json --processes 2"))
 @click.argument("paths", type=Path, nargs=-1, required=True, metavar="PATH...")
 @click.option("--attested", is_flag=True, help="as from a sender whose de-identification is attested")
 @click.option("--report", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True, help="the report's form")
-@click.option("--processes", type=click.IntRange(1, 64), help="default: one for each processor")
+@click.option("--processes", type=click.IntRange(1, 64), help="how many look at files at once; default: one for each processor")
 def check(paths: tuple[Path, ...], report: str, processes: int | None, *, attested: bool) -> int:
     """Say what would become of DICOM files if they were sent. Nothing is sent.
 

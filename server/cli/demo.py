@@ -27,6 +27,7 @@ from server import settings as configuration
 from server import wiring
 from server.cli import demo_data, processes, tokens
 from server.cli.demo_data import ATTESTED, KEPT_BACK, LIVER, OPEN, PACS
+from server.cli.help import examples
 from server.cli.options import accord_flags
 from server.cli.progress import transfer_bar
 from server.cli.supervise import supervise, until_stopped
@@ -42,7 +43,7 @@ OUTCOMES = {"pass": "taken", "review": "held back", "reject": "refused", "duplic
 READY_SECONDS = 60
 
 
-@click.command()
+@click.command(epilog=examples("accord demo", "accord demo --data .demo --port 8090"))
 @accord_flags
 def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str | None) -> None:
     """Start a demo with sample data on this machine.

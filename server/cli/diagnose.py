@@ -8,6 +8,7 @@ import click
 
 from mappings.failures import Failure, NotFound
 from server import wiring
+from server.cli.help import examples
 from server.cli.options import with_settings
 from server.settings import Settings
 from server.usecases.examine import Checked, Mark, examine, examine_keys
@@ -15,7 +16,7 @@ from server.usecases.examine import Checked, Mark, examine, examine_keys
 SIGNS = {Mark.WELL: "✓", Mark.WRONG: "✗", Mark.NOTE: "·"}
 
 
-@click.command()
+@click.command(epilog=examples("accord doctor", "accord doctor --json"))
 @click.option("--json", "as_json", is_flag=True, help="print an array of objects: check, mark, sentence, remedy")
 @with_settings
 def doctor(settings: Settings, *, as_json: bool) -> int:

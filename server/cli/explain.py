@@ -4,12 +4,18 @@ import click
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server import wiring
+from server.cli.help import examples
 from server.cli.options import with_settings
 from server.settings import Settings
 from server.usecases import explain as decisions
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "accord explain 1.2.826.0.1.3680043.8.498.1 --as lab-b",
+        "accord explain 1.2.826.0.1.3680043.8.498.1 --as gpu-b --purpose AITRAIN --outside",
+    )
+)
 @click.argument("study")
 @click.option("--as", "client", required=True, metavar="CLIENT", help="who would ask")
 @click.option("--purpose", help="what for; default: the first of the client's")

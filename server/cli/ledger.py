@@ -3,17 +3,18 @@
 import click
 
 from server import wiring
+from server.cli.help import examples
 from server.cli.options import with_settings
 from server.settings import Settings
 from server.usecases import ledger as usecase
 
 
-@click.group()
+@click.group(epilog=examples("accord ledger verify"))
 def ledger() -> None:
     """The record."""
 
 
-@ledger.command("verify")
+@ledger.command("verify", epilog=examples("accord ledger verify"))
 @with_settings
 def _verify(settings: Settings) -> int:
     """Recompute the whole ledger; name the first broken entry."""

@@ -1,6 +1,7 @@
 """`accord`: the command line, whose commands are loaded when they are run."""
 
 import os
+import signal
 import sys
 from importlib import import_module
 from types import ModuleType
@@ -8,6 +9,7 @@ from types import ModuleType
 import click
 
 from mappings.failures import Failure
+from server.cli.help import examples
 
 COMMANDS = {
     "serve": ("server.cli.processes", "All in one."),
@@ -19,6 +21,7 @@ COMMANDS = {
     "demo": ("server.cli.demo", "Start a demo with sample data on this machine."),
     "push": ("server.cli.push", "Send DICOM files into a dataset and print what became of each."),
     "check": ("server.cli.check", "Say what would become of DICOM files if they were sent. Nothing is sent."),
+    "withdraw": ("server.cli.withdraw", "Take a study, or all of one pseudonym, out of your own dataset at once."),
     "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
     "doctor": ("server.cli.diagnose", "Look at all that this Accord stands on, and say what is wrong."),
     "backup": ("server.cli.backup", "Copy this Accord into a folder while it runs: database, keys, quarantine, folder nodes."),
@@ -49,7 +52,11 @@ class Commands(click.Group):
             formatter.write_dl([(name, line) for name, (_, line) in COMMANDS.items()])
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    epilog=examples("accord demo", "accord check export/", "accord admin agreement list"),
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 def accord() -> None:
     """Found, queried and used exactly as the data providers agreed."""
     os.umask(0o077)  # a mounted data directory may be open to others; the database, its log and what is spooled never are
@@ -60,9 +67,13 @@ def main(arguments: list[str] | None = None) -> None:
     sys.modules.setdefault("httpx._main", ModuleType("httpx._main"))  # httpx would load a command line of its own, and rich
     try:
         status = accord.main(arguments, prog_name="accord", standalone_mode=False)
+        sys.stdout.flush()
     except click.ClickException as refusal:
         refusal.show()
         status = refusal.exit_code
+    except BrokenPipeError:  # who read it has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        status = 128 + signal.SIGPIPE
     except (Failure, ValueError, OSError) as failure:
         print(f"accord: {failure}", file=sys.stderr)
         status = 2

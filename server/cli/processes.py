@@ -16,6 +16,7 @@ from mappings.failures import Failure
 from server import settings as configuration
 from server import wiring
 from server.cli import lifeline
+from server.cli.help import examples, say_next
 from server.cli.options import with_settings
 from server.cli.supervise import PARENT, STOP_SECONDS, supervise, until_stopped
 from server.log import start_log
@@ -41,7 +42,7 @@ def _begin(settings: Settings) -> None:
         lifeline.hold(int(parent))
 
 
-@click.command()
+@click.command(epilog=examples("accord web --port 8080"))
 @with_settings
 def web(settings: Settings) -> int:
     """Serve HTTP by several processes."""
@@ -124,7 +125,7 @@ def factory() -> "Flask":
     return app
 
 
-@click.command()
+@click.command(epilog=examples("accord dimse --dimse-port 11112"))
 @with_settings
 def dimse(settings: Settings) -> int:
     """Serve the DICOM network."""
@@ -139,7 +140,7 @@ def dimse(settings: Settings) -> int:
     return 0
 
 
-@click.command()
+@click.command(epilog=examples("accord worker", "accord worker --check"))
 @click.option("--check", is_flag=True, help="say whether a worker of this machine is at work, and end")
 @with_settings
 def worker(settings: Settings, *, check: bool) -> int:
@@ -160,11 +161,13 @@ def worker(settings: Settings, *, check: bool) -> int:
     return 0
 
 
-@click.command()
+@click.command(epilog=examples("accord migrate", "accord migrate --data /srv/accord"))
 @with_settings
 def migrate(settings: Settings) -> None:
     """Make an Accord where there is none, and bring the database to the newest schema."""
     wiring.runtime(settings, make=True).close()
+    print(f"The Accord in {settings.data_dir.absolute()} has the newest schema.")
+    say_next("accord admin terms add terms.txt --version 1.0.0")
 
 
 def busy(bind: str, port: int) -> bool:
@@ -186,7 +189,7 @@ def _taken(bind: str, *ports: int) -> bool:
     return bool(taken)
 
 
-@click.command()
+@click.command(epilog=examples("accord serve", "accord serve --port 8080 --dimse-port 11112"))
 @with_settings
 def serve(settings: Settings) -> int:
     """All in one."""

@@ -14,6 +14,7 @@ import click
 from adapters.accord_client import AccordClient, Offered
 from adapters.client_file import read_client
 from mappings.failures import Invalid
+from server.cli.help import examples
 from server.cli.progress import transfer_bar
 
 LARGEST = 4_096_000_000
@@ -27,12 +28,17 @@ _BESIDE = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
 Skipped = tuple[str, str]
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "accord push export/ --as pacs-a.client.json --dataset BREAST-A",
+        "accord push one.dcm --as pacs-a.client.json --report csv",
+    )
+)
 @click.argument("paths", type=Path, nargs=-1, required=True, metavar="PATH...")
 @click.option("--as", "client", type=Path, metavar="FILE", required=True, help="the client file of the provider")
 @click.option("--dataset", metavar="ALIAS", help="the dataset; not needed where the provider has one open")
 @click.option("--report", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True, help="the report's form")
-@click.option("--url", help="the server; default: the one in the client file")
+@click.option("--url", help="the server, such as https://accord.example; default: the one in the client file")
 def push(paths: tuple[Path, ...], client: Path, dataset: str | None, report: str, url: str | None) -> int:
     """Send DICOM files into a dataset and print what became of each.
 

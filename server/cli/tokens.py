@@ -7,6 +7,7 @@ import httpx
 
 from adapters.accord_client import ask_token, find_token_endpoint
 from adapters.client_file import read_client
+from server.cli.help import examples
 
 SECONDS = 15
 
@@ -18,7 +19,12 @@ def fetch(client_file: Path, *, scope: str | None = None, purpose: str | None = 
         return ask_token(http, known, find_token_endpoint(http, known), scope, purpose).text
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "accord token --as lab-b.client.json",
+        "accord token --as lab-b.client.json --scope system/ImagingStudy.rs --purpose AITRAIN",
+    )
+)
 @click.option("--as", "client", type=Path, metavar="FILE", required=True, help="the client file")
 @click.option("--scope", help="SMART scopes, by blanks; default: the client file's")
 @click.option("--purpose", help="one purpose; default: the client file's")

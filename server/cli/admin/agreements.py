@@ -10,6 +10,7 @@ from consent.agreement import MOVES, Side
 from consent.conditions import AccessClass, Purpose, Visibility
 from server.cli.help import examples, say_next
 from server.cli.options import as_operator, confirmed, date, irrevocable, with_runtime, words
+from server.cli.sentences import many
 from server.cli.table import Rows, lists
 from server.usecases.agreement import CitedAgreement, add_agreement, list_agreements, move_agreement, read_agreement, read_covered
 from server.usecases.runtime import Runtime
@@ -179,10 +180,10 @@ for _verb in MOVES:
 @as_operator
 def _terminate(runtime: Runtime, actor: str, key: str, side: str, reason: str | None, *, yes: bool, dry_run: bool) -> None:
     covered = read_covered(runtime, key, "terminate", Side(side))
-    aliases = ", ".join(covered.aliases) or "none"
+    aliases, objects = ", ".join(covered.aliases) or "none", many(covered.objects, "object")
     told = [
         f"{key} ends for good: nothing under it goes in or out again, and it can't be resumed (suspend stops it for a while).",
-        f"It covers {len(covered.aliases)} datasets ({aliases}) with {covered.studies} studies of {covered.objects} objects.",
+        f"It covers {many(len(covered.aliases), 'dataset')} ({aliases}) with {many(covered.studies, 'study')} of {objects}.",
         "They stay on their node, out of sight, until they are withdrawn.",
     ]
     if confirmed(told, yes=yes, dry_run=dry_run):

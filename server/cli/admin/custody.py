@@ -9,6 +9,7 @@ from consent.deposit import short
 from mappings import report as forms
 from server.cli.help import examples, say_next
 from server.cli.options import as_operator, confirmed, irrevocable, with_runtime
+from server.cli.sentences import many, withdrawal
 from server.cli.table import Rows, lists
 from server.usecases import release, report, withdraw
 from server.usecases.custody import count_held
@@ -55,16 +56,9 @@ def _withdraw_study(
         leaving = withdraw.find_patient(runtime, dataset, patient)
     else:
         raise click.UsageError("Name a study, or --dataset and --patient.")
-    if confirmed(withdrawal(leaving, replace=replace), yes=yes, dry_run=dry_run):
-        print(f"{withdraw.withdraw(runtime, actor, leaving, replace=replace, reason=reason)} objects withdrawn")
-
-
-def withdrawal(leaving: withdraw.Leaving, *, replace: bool) -> Iterator[str]:
-    """What a withdrawal will do, in lines."""
-    some = ", ".join(leaving.studies[:3]) + (f" and {len(leaving.studies) - 3} more" if len(leaving.studies) > 3 else "")
-    yield f"{leaving.objects} objects ({leaving.size} bytes) of {len(leaving.studies)} studies of {leaving.alias} go: {some}."
-    after = "may come again" if replace else "are rejected if they come again, until the block is lifted"
-    yield f"Nobody finds or gets them from now on, their bytes are deleted, and they {after}."
+    told = withdrawal(leaving.alias, leaving.studies, leaving.objects, leaving.size, replace=replace)
+    if confirmed(told, yes=yes, dry_run=dry_run):
+        print(f"{many(withdraw.withdraw(runtime, actor, leaving, replace=replace, reason=reason), 'object')} withdrawn")
 
 
 @click.group(epilog=examples(f"accord admin block lift {_STUDY}"))
@@ -77,7 +71,7 @@ def block() -> None:
 @as_operator
 def _lift_block(runtime: Runtime, actor: str, uid: str) -> None:
     """Let what was withdrawn or refused come again."""
-    print(f"{withdraw.lift_block(runtime, actor, uid)} blocks lifted")
+    print(f"{many(withdraw.lift_block(runtime, actor, uid), 'block')} lifted")
 
 
 @click.group(epilog=examples("accord admin batch list"))
@@ -127,7 +121,7 @@ def _add_decision(verb: str, sentence: str, fate: str, done: str) -> None:
 
 def _told(batch: str, waiting: release.Waiting, fate: str) -> Iterator[str]:
     """What a decision is about, in lines: counts, rules and samples."""
-    yield f"{waiting.objects} objects ({waiting.size} bytes) of batch {batch} wait for {waiting.alias}:"
+    yield f"{many(waiting.objects, 'object')} ({waiting.size} bytes) of batch {batch} wait for {waiting.alias}:"
     yield from (f"  {count} for {rule}: {short(rule)}" for rule, count in sorted(waiting.rules.items()))
     rest = waiting.objects - len(waiting.sample)
     yield f"  {', '.join(waiting.sample)}" + (f" and {rest} more (accord admin batch show {batch})" if rest else "")

@@ -1,0 +1,103 @@
+"""Withdrawals over HTTP: of one's own only, whatever is stopped, and first as a question; and `accord withdraw` on top of it."""
+
+import pytest
+from sqlalchemy import select
+
+from adapters.accord_client import AccordClient
+from adapters.sql import tables as t
+from mappings.failures import Forbidden, Invalid, NotFound
+from server.usecases.agreement import move_agreement
+from tests import builders
+from tests.builders import ACTOR, made
+from tests.deposits import deposit, in_care
+from tests.wire import Wire
+
+STUDY, OTHER = "1.2.3", "1.2.4"
+
+
+@pytest.fixture
+def wire(tmp_path):
+    """LUNG of hospital-a with two studies of one pseudonym and one of another; CHEST of hospital-b with one of the same name."""
+    made_ = Wire(tmp_path)
+    builders.seed(made_.runtime, alias="CHEST", provider="hospital-b")
+    for n, (study, patient) in enumerate(((STUDY, "P1"), (OTHER, "P1"), ("1.2.5", "P2"))):
+        assert deposit(made_.runtime, made(f"{study}.1.{n}", study=study, PatientID=patient)) == ("pass", "declared")
+    chest = builders.batch(made_.runtime, "CHEST", provider="hospital-b")
+    assert deposit(made_.runtime, made("1.2.6.1.1", study="1.2.6", PatientID="P1"), chest) == ("pass", "declared")
+    yield made_
+    made_.close()
+
+
+@pytest.fixture
+def provider(wire) -> AccordClient:
+    return wire.client("pacs-a", "hospital-a")
+
+
+def held(wire) -> set[str]:
+    with wire.runtime.store.read() as connection:
+        return set(connection.execute(select(t.study.c.study_uid)).scalars())
+
+
+def test_a_provider_is_told_first_and_then_takes_its_study_out_at_once(wire, provider):
+    asked = {"study": STUDY, "reason": "consent withdrawn"}
+    told = provider.withdraw({**asked, "dry_run": True})
+    assert (told["dataset"], told["studies"], told["objects"], told["done"]) == ("LUNG", [STUDY], 1, False)
+    assert STUDY in held(wire)
+    assert provider.withdraw(asked) == told | {"done": True}
+    assert held(wire) == {OTHER, "1.2.5", "1.2.6"}
+    assert deposit(wire.runtime, made(f"{STUDY}.1.9", study=STUDY)) == ("reject", "blocked")
+    with pytest.raises(NotFound):
+        provider.withdraw(asked)
+
+
+def test_a_pseudonym_goes_from_one_dataset_and_no_other(wire, provider):
+    told = provider.withdraw({"dataset": "LUNG", "patient": "P1", "replace": True})
+    assert (told["studies"], told["objects"]) == ([STUDY, OTHER], 2)
+    assert held(wire) == {"1.2.5", "1.2.6"}
+    assert deposit(wire.runtime, made(f"{STUDY}.1.9", study=STUDY)) == ("pass", "declared")
+
+
+def test_what_is_stopped_can_still_be_taken_out(wire, provider):
+    move_agreement(wire.runtime, ACTOR, "DSA-LUNG", "terminate")
+    assert provider.withdraw({"study": STUDY})["done"]
+
+
+@pytest.mark.parametrize("what", [{"study": "1.2.6"}, {"study": "9.9"}, {"dataset": "CHEST", "patient": "P1"}])
+def test_anothers_is_as_unknown_as_what_is_not_there(wire, provider, what):
+    with pytest.raises(NotFound) as refused:
+        provider.withdraw(what)
+    assert refused.value.sentence.endswith("or none of yours.")
+    assert "1.2.6" in held(wire)
+
+
+def test_nobody_but_a_provider_and_the_operator_withdraws(wire):
+    with pytest.raises(Forbidden):
+        wire.client("lab", "university", scopes=["system/*.cruds"], purposes=["AIRESEARCH"]).withdraw({"study": STUDY})
+    with pytest.raises(Forbidden):
+        wire.client("reader", "hospital-a", scopes=["system/*.rs"]).withdraw({"study": STUDY})
+    assert wire.client("office", "centre").withdraw({"study": STUDY})["done"]
+    assert in_care(wire.runtime, f"{STUDY}.1.0") is None
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"dataset": "LUNG"},
+        {"patient": "P1"},
+        {"study": STUDY, "patient": "P1"},
+        {"study": STUDY, "dataset": "LUNG", "patient": "P1"},
+        {"study": 1},
+        {"study": ""},
+        {"dataset": "LUNG", "patient": ""},
+        {"study": STUDY, "dry_run": "yes"},
+        {"study": STUDY, "colour": "red"},
+        {"study": STUDY, "reason": "two\nlines"},
+        {"study": "1\u0000"},
+        {"study": "x" * 1025},
+    ],
+)
+def test_what_is_no_withdrawal_takes_nothing_out(wire, provider, body):
+    with pytest.raises(Invalid):
+        provider.withdraw(body)
+    assert STUDY in held(wire)

@@ -152,7 +152,7 @@ RULES: tuple[Rule, ...] = (
         _REJECT,
         _REJECT,
         "The SOP Instance UID is already held with different content. The held copy was kept. "
-        "If the new one is right, withdraw the old study first.",
+        "If the new one is right, withdraw the old study first (accord withdraw --replace).",
         "SOP Instance UID is held with other content; old copy was kept",
         "PS3.4 §B.2.3, PS3.5 §9",
     ),

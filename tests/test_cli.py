@@ -147,7 +147,7 @@ REFUSED = (
     ("terms add {folder}/absent.txt --version 1.0.0", "No such file"),
     ("dataset set LUNG version", "KEY=VALUE"),
     ("dataset set LUNG colour=red", "colour is none of"),
-    ("dataset add lung --agreement DSA --title x", "A dataset is called by"),
+    ("dataset add lung --agreement DSA --title x", "1 to 16 capitals, digits, - and _"),
     ("sender add LUNG --aet X --from everywhere", "LUNG"),
     ("client add x --party nobody", "nobody"),
     ("permit revoke LUNG --party university", "LUNG"),

@@ -474,6 +474,16 @@ checkpoint = Table(
     Column("frontier", LargeBinary, nullable=False),
     Column("at", Time, nullable=False),
 )
+association = Table(  # who called the DICOM door of late: the newest of them
+    "association",
+    metadata,
+    Column("calling", String(16), primary_key=True),
+    Column("called", String(16), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("reason", String(32), primary_key=True),  # why it was refused; empty: it was not
+    Column("times", BigInteger, nullable=False),
+    Column("at", Time, nullable=False, index=True),
+)
 
 # Work that no other row's state asks for.
 worker = Table("worker", metadata, Column("holder", String(64), primary_key=True), Column("at", Time, nullable=False))

@@ -26,10 +26,11 @@ from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, D
 from server.dimse.store import LOCAL_LIMIT, Deposit, admitted, registered, stored
 from server.shares import Shares
 from server.usecases.admission import MEGABYTE
+from server.usecases.association import Noticed
 from server.usecases.runtime import Runtime
 
 _LOG = logging.getLogger("accord.dimse")
-COLLECT_SECONDS = 6
+COLLECT_SECONDS, NOTE_SECONDS = 6, 1
 
 
 class Scp:
@@ -38,7 +39,9 @@ class Scp:
     def __init__(self, server: "_Server") -> None:
         self._server = server
         self._thread = threading.Thread(target=server.serve_forever, args=(0.1,), name="dimse", daemon=True)
+        self._telling = threading.Thread(target=server.tell, name="noticed", daemon=True)
         self._thread.start()
+        self._telling.start()
 
     @property
     def port(self) -> int:
@@ -49,6 +52,7 @@ class Scp:
         """Accept no more, give associations these seconds to end, then abort the rest; every batch is closed on return."""
         self._server.shutdown()
         self._thread.join()
+        self._telling.join(NOTE_SECONDS)
         self._server.server_close()
         until = time.monotonic() + seconds
         _join(self._server.active_associations, until)
@@ -102,7 +106,7 @@ class _Handler(RequestHandler):
         server = self.server
         limit = server.runtime.settings.max_object_mb * MEGABYTE
         idle = IdleTimer(server.places)
-        association = DepositAssociation(self.ae, Deposit(server.runtime), limit, server.gathering, idle)
+        association = DepositAssociation(self.ae, Deposit(server.runtime, server.noticed), limit, server.gathering, idle)
         association.ending.callback(server.places.give, counted(self.client_address[0]))
         association._server = server  # noqa: SLF001 - as its parent does
         association.name = f"AcceptorThread@{self.client_address[1]}"  # by this name active_associations finds it
@@ -133,11 +137,18 @@ class _Server(ThreadedAssociationServer):
         self.arrivals = Arrivals(settings.connections, settings.arrival_seconds)
         self.places = Shares(settings.associations, reserved=settings.associations * 3 // 4)
         self.senders = Shares(settings.associations)
+        self.noticed = Noticed()
         self._stopping = threading.Event()
         super().__init__(entity, address, "ACCORD", contexts(), request_handler=_Handler)
         listener: Any = self.socket
         listener.setblocking(False)  # who connects and leaves at once must not keep the next one waiting
         self.arrivals.listen(listener, self._accept)
+
+    def tell(self) -> None:
+        """Write down who called, again and again until `shutdown`, and once more."""
+        while not self._stopping.wait(NOTE_SECONDS):
+            self.noticed.write(self.runtime)
+        self.noticed.write(self.runtime)
 
     def serve_forever(self, poll_interval: float = 0.1) -> None:
         """Accept connections and begin the associations that are asked for, until `shutdown`; nothing here waits for a peer."""

@@ -19,6 +19,7 @@ from mappings.failures import Failure, Forbidden
 from server import faults
 from server.shares import Shares
 from server.usecases.admission import check_room
+from server.usecases.association import Noticed
 from server.usecases.batch import Batch, close_batch, open_batch, sender_origin
 from server.usecases.identify import AeTitle, Rejection, identify, is_registered
 from server.usecases.runtime import Caller, Runtime
@@ -35,8 +36,8 @@ LOCAL_LIMIT = (2, 3, 2)
 class Deposit:
     """What one association brings. It belongs to the association's thread."""
 
-    def __init__(self, runtime: Runtime) -> None:
-        self.runtime = runtime
+    def __init__(self, runtime: Runtime, noticed: Noticed) -> None:
+        self.runtime, self._noticed = runtime, noticed
         self.caller: Caller | None = None
         self.titles = AeTitle("", "", "")
         self.batch: Batch | None = None
@@ -51,7 +52,9 @@ class Deposit:
             reason = _named(error)
             names = {"peer": titles.address, "calling": titles.calling, "called": titles.called}
             _LOG.warning("association rejected", extra={"reason": reason, **names})
+            self._noticed.add(titles, reason)
             return _REJECTIONS.get(reason, _LATER)
+        self._noticed.add(titles)
         return None
 
     def take(self, sop_class: str, sop_instance: str, context: PresentationContextTuple, dataset: memoryview) -> Status:

@@ -18,6 +18,7 @@ from server.usecases.runtime import Runtime
 
 ALIAS = re.compile(r"[A-Z0-9_-]{1,16}")
 """An alias is also a called AE title (PS3.5 6.2: at most 16 characters)."""
+ALIASED = "1 to 16 capitals, digits, - and _: it is also its AE title"
 
 
 def require_dataset(connection: Connection, alias: str) -> tuple[DatasetRow, About]:
@@ -30,7 +31,7 @@ def add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title:
     """Open a dataset under an agreement; its alias is also the called AE title."""
     now = runtime.clock()
     with runtime.governance_act() as connection:
-        check_new(datasets.find(connection, alias), "dataset", alias, ALIAS)
+        check_new(datasets.find(connection, alias), "dataset", alias, ALIAS, ALIASED)
         under = require(agreements.find(connection, agreement), "agreement", agreement)
         dataset = datasets.add(connection, now, alias=alias, agreement=under.id, title=title, description=description)
         descriptions.ask(connection, alias, now)

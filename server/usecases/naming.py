@@ -11,6 +11,7 @@ from typing import TypeVar
 from mappings.failures import Conflict, Invalid, NotFound
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
+NAMED = "1 to 63 letters, digits, - and _, the first a letter or digit"
 MOST_REASON = 500
 Row = TypeVar("Row")
 
@@ -22,10 +23,10 @@ def require(row: Row | None, noun: str, name: str) -> Row:
     return row
 
 
-def check_new(row: object | None, noun: str, name: str, pattern: re.Pattern[str] = NAME) -> None:
-    """Check a name for something new. Raises Invalid, or Conflict where `row` has it already."""
+def check_new(row: object | None, noun: str, name: str, pattern: re.Pattern[str] = NAME, told: str = NAMED) -> None:
+    """Check a name for something new; `told` says the pattern. Raises Invalid, or Conflict where `row` has it already."""
     if not pattern.fullmatch(name):
-        raise Invalid(f"{noun}-name", f"A {noun} is called by {pattern.pattern}.", noun)
+        raise Invalid(f"{noun}-name", f"The name of the {noun} has {told}.", noun)
     if row is not None:
         raise Conflict(f"{noun}-exists", f"There is a {noun} called {name} already.", noun)
 

@@ -5,6 +5,7 @@ import dataclasses
 import errno
 import json
 import logging
+import shlex
 import socket
 import struct
 import subprocess
@@ -21,11 +22,13 @@ from pydicom.uid import UID
 from pynetdicom import AE, AllStoragePresentationContexts, _config, build_context
 from pynetdicom.association import Association
 
+from adapters.sql import associations as associations_of
 from adapters.sql import batches
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
 from mappings.failures import Busy, Full, Unavailable
 from server.dimse import associations, scp, store
 from server.usecases.agreement import move_agreement
+from server.usecases.association import MOST_WAITING, Noticed, list_associations
 from server.usecases.identify import AeTitle
 from server.usecases.node import move_node
 from server.usecases.runtime import Caller, Runtime
@@ -644,3 +647,30 @@ def test_associations_that_gather_more_than_the_door_holds_together_are_aborted(
     first.release()
     monkeypatch.undo()
     assert door.associate().send_c_store(large).Status == 0  # what was held is let go
+
+
+def test_the_operator_is_told_who_called_and_how_to_let_in_who_was_refused(open_door):
+    door = open_door()
+    assert door.run("echoscu").returncode == 0
+    for called, calling in (("LUNG", "RAD 1;x"), ("LUNG", "RAD 1;x"), ("NOWHERE", "STORESCU")):
+        assert door.run("echoscu", called=called, calling=calling).returncode
+    assert eventually(lambda: len(list_associations(door.runtime)) == 3)
+    told = {(a.row.calling, a.row.called): (a.row.reason, a.row.times, a.remedy) for a in list_associations(door.runtime)}
+    assert told["STORESCU", "LUNG"] == ("", 1, ())
+    reason, times, remedy = told["RAD 1;x", "LUNG"]
+    assert (reason, times) == ("unknown-calling", 2)
+    assert shlex.join(remedy) == "accord admin sender add LUNG --aet 'RAD 1;x' --from 127.0.0.1/32"
+    assert told["STORESCU", "NOWHERE"][2][:4] == ("accord", "admin", "dataset", "add")
+
+
+def test_strangers_with_many_names_leave_no_more_than_the_newest(open_door):
+    runtime, noticed = open_door().runtime, Noticed()
+    for n in range(2 * MOST_WAITING):
+        noticed.add(AeTitle("LUNG", f"A{n}\n", "192.0.2.1"), "unknown-calling")
+    noticed.write(runtime)
+    kept = list_associations(runtime)
+    assert len(kept) == associations_of.KEPT
+    assert all(each.row.calling.endswith("?") for each in kept)
+    noticed.add(AeTitle("LUNG", "B", "192.0.2.1"))
+    noticed.write(runtime)
+    assert list_associations(runtime)[0].row.calling == "B"

@@ -34,6 +34,9 @@ CALLERS = (("researcher", False), ("compute", True), ("newcomer", False), ("pacs
 STUDY = "1.2.3"
 """A study of which the frozen world holds two series, and uses that are over."""
 
+FIRST = [a for a in Action if a is not Action.WITHDRAW]
+"""What the frozen facts tell of: the actions that there always were."""
+
 
 def caller(runtime: Runtime, client: str, *, inside: bool = False) -> Caller:
     """A registered client as caller, for the first of its purposes."""
@@ -92,12 +95,12 @@ def agreements(runtime: Runtime) -> dict[str, Any]:
 
 
 def decisions(runtime: Runtime) -> dict[str, Any]:
-    """Client → dataset → action → the rule that speaks, inside and outside its node's networks."""
+    """Client → dataset → action of the first release → the rule that speaks, inside and outside its node's networks."""
     with runtime.store.read() as connection:
         known = runtime.governance.current(connection).facts
     return {
         f"{client}{' inside' if inside else ''}": {
-            f.alias: {str(a): decide(who.subject, a, who.purpose, f, runtime.clock()).rule for a in Action} for f in known
+            f.alias: {str(a): decide(who.subject, a, who.purpose, f, runtime.clock()).rule for a in FIRST} for f in known
         }
         for client, inside in (*CALLERS, ("compute", False))
         if (who := caller(runtime, client, inside=inside))

@@ -178,6 +178,11 @@ class AccordClient:
         """
         return self._ask("POST", "/api/withdrawals", what)
 
+    def batches(self) -> list[dict[str, Any]]:
+        """One's own newest batches, at most a hundred, each as `close_batch` tells of one."""
+        with closing(self._called("GET", "/api/batches")) as answer:
+            return list(_json(answer)["batches"])
+
     def report(self, key: str, form: str, into: BinaryIO) -> None:
         """Write a batch's report in one of the forms json, csv, text."""
         with closing(self._called("GET", f"/api/batches/{key}?format={form}")) as answer:

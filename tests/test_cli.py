@@ -45,6 +45,7 @@ COMMANDS = {
     "check",
     "restore",
     "withdraw",
+    "report",
 }
 """What the design's table of contracts names and this release has."""
 
@@ -417,6 +418,14 @@ def test_a_token_is_asked_for_without_a_database_a_web_server_or_a_table(tmp_pat
     packages = loaded(tmp_path, f"token --as {tmp_path}/client.json", status=2)
     assert "httpx" in packages
     assert packages.isdisjoint({"flask", "sqlalchemy", "rich", "pygments"})
+
+
+@pytest.mark.parametrize("line", ["withdraw 1.2.3", "report abc", "push samples/dicom/ct/liver/03.dcm"])
+def test_what_a_provider_runs_loads_no_database(line):
+    environment = {**os.environ, "PYTHONPROFILEIMPORTTIME": "1"}
+    command = [*COMMAND, *line.split(), "--help"]
+    done = subprocess.run(command, cwd=TOP, env=environment, capture_output=True, text=True, check=True)
+    assert imported(done.stderr).isdisjoint({"flask", "sqlalchemy", "rich", "pydicom"})
 
 
 def test_a_list_for_a_script_is_made_without_a_table(accord, tmp_path):

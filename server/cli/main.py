@@ -21,6 +21,10 @@ COMMANDS = {
     "demo": ("server.cli.demo", "Start a demo with sample data on this machine."),
     "push": ("server.cli.push", "Send DICOM files into a dataset and print what became of each."),
     "check": ("server.cli.check", "Say what would become of DICOM files if they were sent. Nothing is sent."),
+    "report": (
+        "server.cli.report",
+        "Say what became of each file of a batch; without one, which batches there are, at most a hundred.",
+    ),
     "withdraw": ("server.cli.withdraw", "Take a study, or all of one pseudonym, out of your own dataset at once."),
     "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
     "doctor": ("server.cli.diagnose", "Look at all that this Accord stands on, and say what is wrong."),

@@ -1,10 +1,9 @@
-"""What commands share: the flags of every Accord, how the operator's command is handed it, and words and dates as arguments."""
+"""What commands of an Accord share: its flags, how they are handed it, lists, and words and dates as arguments."""
 
 import getpass
 import os
 import shlex
-import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import wraps
 from typing import Any, Concatenate, TypeVar
@@ -13,7 +12,8 @@ import click
 
 from server import settings as configuration
 from server import wiring
-from server.cli.help import FLAGS
+from server.cli.help import FLAGS, examples
+from server.cli.table import Rows, print_rows
 from server.settings import Settings
 from server.usecases.runtime import Runtime
 
@@ -60,6 +60,21 @@ def with_runtime(run: Callable[Concatenate[Runtime, ...], R]) -> Command[R]:
     return opened
 
 
+def lists(group: click.Group, *columns: str) -> Callable[[Callable[[Runtime], Rows]], Command[None]]:
+    """Make a verb `list` of a noun: what is decorated gives the rows, whose columns are called so."""
+
+    def listed(rows: Callable[[Runtime], Rows]) -> Command[None]:
+        @group.command("list", help=rows.__doc__, epilog=examples(f"accord admin {group.name} list"))
+        @click.option("--json", "as_json", is_flag=True, help="print an array of objects, for scripts")
+        @with_runtime
+        def show(runtime: Runtime, *, as_json: bool) -> None:
+            print_rows(columns, rows(runtime), as_json=as_json)
+
+        return show
+
+    return listed
+
+
 def as_operator(run: Callable[Concatenate[Runtime, str, ...], R]) -> Command[R]:
     """An act of the operator: handed the Accord, and who acts by the account that runs the command."""
 
@@ -69,39 +84,6 @@ def as_operator(run: Callable[Concatenate[Runtime, str, ...], R]) -> Command[R]:
         return run(runtime, f"operator:{getpass.getuser()}", **given)
 
     return acting
-
-
-def irrevocable(run: Command[R]) -> Command[R]:
-    """The flags of an act that can't be taken back, for `confirmed` and the ledger."""
-    flags = (
-        click.option(
-            "--reason", metavar="TEXT", help="why, such as 'consent withdrawn'; it stays in the ledger, so name no person"
-        ),
-        click.option("--yes", is_flag=True, help="do it without asking"),
-        click.option("--dry-run", is_flag=True, help="say what would be done, and do nothing"),
-    )
-    for flag in reversed(flags):
-        run = flag(run)
-    return run
-
-
-def confirmed(told: Iterable[str], *, yes: bool, dry_run: bool) -> bool:
-    """Say what an act will do, and whether it is to be done: by `--yes`, or by who is asked on a terminal.
-
-    Raises ClickException where there is nobody to ask.
-    """
-    print("\n".join(told), flush=True)
-    if dry_run:
-        print("Nothing was done.")
-        return False
-    if yes:
-        return True
-    if not sys.stdin.isatty():
-        raise click.ClickException("This can't be taken back, and nobody is here to ask: say --yes, or --dry-run to look.")
-    if click.confirm("This can't be taken back. Do it?", err=True):
-        return True
-    print("Nothing was done.")
-    return False
 
 
 def words(text: str) -> list[str]:

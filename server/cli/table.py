@@ -2,32 +2,10 @@
 
 import json
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-import click
-
-from server.cli.help import examples
-from server.cli.options import Command, with_runtime
-from server.usecases.runtime import Runtime
-
 Rows = Iterable[Sequence[object]]
-Listing = Callable[[Runtime], Rows]
-
-
-def lists(group: click.Group, *columns: str) -> Callable[[Listing], Command[None]]:
-    """Make a verb `list` of a noun: what is decorated gives the rows, whose columns are called so."""
-
-    def listed(rows: Listing) -> Command[None]:
-        @group.command("list", help=rows.__doc__, epilog=examples(f"accord admin {group.name} list"))
-        @click.option("--json", "as_json", is_flag=True, help="print an array of objects, for scripts")
-        @with_runtime
-        def show(runtime: Runtime, *, as_json: bool) -> None:
-            print_rows(columns, rows(runtime), as_json=as_json)
-
-        return show
-
-    return listed
 
 
 def print_rows(columns: Sequence[str], rows: Rows, *, as_json: bool = False) -> None:

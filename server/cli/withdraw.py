@@ -6,8 +6,8 @@ import click
 
 from adapters.accord_client import AccordClient
 from adapters.client_file import read_client
+from server.cli.confirm import confirmed, irrevocable
 from server.cli.help import examples
-from server.cli.options import confirmed, irrevocable
 from server.cli.sentences import many, withdrawal
 
 

@@ -8,10 +8,11 @@ import click
 
 from consent.agreement import MOVES, Side
 from consent.conditions import AccessClass, Purpose, Visibility
+from server.cli.confirm import confirmed, irrevocable
 from server.cli.help import examples, say_next
-from server.cli.options import as_operator, confirmed, date, irrevocable, with_runtime, words
+from server.cli.options import as_operator, date, lists, with_runtime, words
 from server.cli.sentences import many
-from server.cli.table import Rows, lists
+from server.cli.table import Rows
 from server.usecases.agreement import CitedAgreement, add_agreement, list_agreements, move_agreement, read_agreement, read_covered
 from server.usecases.runtime import Runtime
 from server.usecases.terms import list_terms, publish_terms

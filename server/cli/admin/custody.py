@@ -7,10 +7,11 @@ import click
 
 from consent.deposit import short
 from mappings import report as forms
+from server.cli.confirm import confirmed, irrevocable
 from server.cli.help import examples, say_next
-from server.cli.options import as_operator, confirmed, irrevocable, with_runtime
+from server.cli.options import as_operator, lists, with_runtime
 from server.cli.sentences import many, withdrawal
-from server.cli.table import Rows, lists
+from server.cli.table import Rows
 from server.usecases import release, report, withdraw
 from server.usecases.custody import count_held
 from server.usecases.runtime import Runtime

@@ -6,8 +6,8 @@ import click
 
 from mappings.failures import Invalid
 from server.cli.help import examples, say_next
-from server.cli.options import as_operator
-from server.cli.table import Rows, lists
+from server.cli.options import as_operator, lists
+from server.cli.table import Rows
 from server.usecases.dataset import add_dataset, list_datasets, set_dataset
 from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender, list_senders, remove_sender

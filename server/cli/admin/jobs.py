@@ -3,8 +3,8 @@
 import click
 
 from server.cli.help import examples
-from server.cli.options import with_runtime
-from server.cli.table import Rows, lists
+from server.cli.options import lists, with_runtime
+from server.cli.table import Rows
 from server.usecases.job import cancel_job, list_jobs
 from server.usecases.runtime import Runtime
 

@@ -6,9 +6,9 @@ import click
 
 from consent.node import MOVES, Hosting
 from server.cli.help import examples, say_next
-from server.cli.options import as_operator, with_runtime, words
+from server.cli.options import as_operator, lists, with_runtime, words
 from server.cli.progress import transfer_bar
-from server.cli.table import Rows, lists
+from server.cli.table import Rows
 from server.usecases import compare, mend
 from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node, remove_node, set_node
 from server.usecases.runtime import Runtime

@@ -13,8 +13,8 @@ from adapters.identity import read_public_keys
 from consent.party import ROLES
 from mappings.failures import Invalid
 from server.cli.help import examples, say_next
-from server.cli.options import as_operator, date, words
-from server.cli.table import Rows, lists
+from server.cli.options import as_operator, date, lists, words
+from server.cli.table import Rows
 from server.usecases.client import ClientRow, add_client, list_clients, set_client
 from server.usecases.party import add_party, list_parties, set_party
 from server.usecases.permit import add_permit, list_permits, revoke_permit

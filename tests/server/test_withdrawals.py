@@ -4,11 +4,14 @@ import pytest
 from sqlalchemy import select
 
 from adapters.accord_client import AccordClient
+from adapters.client_file import write_client
 from adapters.sql import tables as t
 from mappings.failures import Forbidden, Invalid, NotFound
+from server.cli import report, withdraw
 from server.usecases.agreement import move_agreement
 from tests import builders
 from tests.builders import ACTOR, made
+from tests.commands import run
 from tests.deposits import deposit, in_care
 from tests.wire import Wire
 
@@ -101,3 +104,41 @@ def test_what_is_no_withdrawal_takes_nothing_out(wire, provider, body):
     with pytest.raises(Invalid):
         provider.withdraw(body)
     assert STUDY in held(wire)
+
+
+# --- the command line
+
+
+@pytest.fixture
+def command(wire, tmp_path, monkeypatch, capsysbinary):
+    """`accord …` of the provider: (status, what was said on standard output)."""
+    write_client(tmp_path / "pacs.json", wire.file("pacs-b", "hospital-a"))
+    for module in (report, withdraw):
+        monkeypatch.setattr(module, "AccordClient", lambda client, _url: AccordClient(client, transport=wire.transport))
+
+    def said(line: str) -> tuple[int, str]:
+        status = run(*line.split(), "--as", str(tmp_path / "pacs.json"))
+        return status, capsysbinary.readouterr().out.decode()
+
+    return said
+
+
+def test_accord_withdraw_says_what_goes_and_takes_it_out(wire, command):
+    told = "To be taken out of LUNG: 2 objects (1204 bytes) of 2 studies, 1.2.3, 1.2.4.\n"
+    status, said = command("withdraw --dataset LUNG --patient P1 --dry-run")
+    assert (status, said.startswith(told), held(wire) >= {STUDY, OTHER}) == (0, True, True), said
+    assert command("withdraw --dataset LUNG --patient P1")[0] == 1, "nobody is there to be asked"
+    status, said = command("withdraw --dataset LUNG --patient P1 --reason agreed --yes")
+    assert (status, said.endswith("2 objects withdrawn\n"), held(wire)) == (0, True, {"1.2.5", "1.2.6"})
+    assert command("withdraw --patient P1")[0] == 2
+
+
+def test_accord_report_lists_ones_own_batches_and_tells_of_one(wire, command):
+    status, said = command("report")
+    head, *rows = said.splitlines()
+    assert (status, head) == (0, "batch\tdataset\tdoor\topened\tstate\tfiles\twaiting")
+    assert {row.split("\t")[1] for row in rows} == {"LUNG"}
+    key = next(row.split("\t")[0] for row in rows if row.split("\t")[5] == "1")
+    assert command(f"report {key}")[1].startswith(f"Batch {key} for LUNG: 1 files")
+    assert command(f"report {key} --format csv")[1].startswith("file,outcome,")
+    assert command("report nothing")[0] == 2

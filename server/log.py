@@ -5,12 +5,18 @@ a machine and holds no text that was put together from what somebody sent.
 """
 
 import logging
+import threading
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 import msgspec
 
 _OWN = frozenset(logging.LogRecord("", 0, "", 0, "", (), None).__dict__) | {"message", "asctime", "taskName"}
 """What every record carries; anything else in one is the event's."""
+
+REPEAT_SECONDS = 60
+MOST_KINDS = 1000
 
 
 class JsonLines(logging.Formatter):
@@ -31,10 +37,38 @@ class JsonLines(logging.Formatter):
         return msgspec.json.encode(line, enc_hook=str).decode()
 
 
+class Repeats(logging.Filter):
+    """Says a trouble that comes again and again (alike in message, code and cause) once a minute, and how often it came."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._clock = clock
+        self._said: dict[tuple[object, ...], tuple[float, int]] = {}
+        self._lock = threading.Lock()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to say this now; one that has neither code nor cause is no trouble of this kind."""
+        code, cause = getattr(record, "code", None), getattr(record, "cause", None)
+        if record.levelno < logging.WARNING or (code or cause) is None:
+            return True
+        alike, now = (record.name, record.msg, code, cause), self._clock()
+        with self._lock:
+            at, more = self._said.get(alike, (-float(REPEAT_SECONDS), 0))
+            if now - at < REPEAT_SECONDS:
+                self._said[alike] = (at, more + 1)
+                return False
+            if len(self._said) > MOST_KINDS:
+                self._said.clear()
+            self._said[alike] = (now, 0)
+        record.repeated = more or None
+        return True
+
+
 def start_log(level: str) -> None:
     """Send structured lines to standard error."""
     handler = logging.StreamHandler()
     handler.setFormatter(JsonLines())
+    handler.addFilter(Repeats())
     root = logging.getLogger("accord")
     root.handlers[:] = [handler]
     root.setLevel(level)

@@ -18,7 +18,7 @@ from adapters.pictures.pool import Pool
 from adapters.sql import migrate
 from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
-from adapters.sql.store import Store, is_missing, wait_for
+from adapters.sql.store import LOCK_SECONDS, Store, is_missing, wait_for
 from mappings.failures import NotFound, Unavailable
 from server.settings import Settings
 from server.usecases.node import adopt_nodes
@@ -37,17 +37,18 @@ def runtime(
     make: bool = False,
     upgrade: bool = True,
     read_seconds: float | None = None,
+    lock_seconds: int = LOCK_SECONDS,
 ) -> Runtime:
     """The Accord of the settings' database and data directory (0700), its schema brought up to date.
 
     Raises NotFound where there is none, unless it is to `make` one. `read_seconds` bounds every reading of the database, for a
-    process in which strangers ask.
+    process in which strangers ask; `lock_seconds`, how long a write waits for another.
     """
     data = settings.data_dir.absolute()
     if not make:
         require(settings)
     _keep_private(data)
-    store = Store(settings.sqlalchemy_url, read_seconds=read_seconds)
+    store = Store(settings.sqlalchemy_url, read_seconds=read_seconds, lock_seconds=lock_seconds)
     wait_for(store)
     if not make and migrate.current(store) is None:
         store.close()

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -42,10 +42,13 @@ class Store:
     """An open database. One for each process; connections are pooled and belong to one thread at a time.
 
     `read_seconds`: how long reading may take in this process, unless it says otherwise; None: as long as it does.
+    `lock_seconds`: how long a write waits for another.
     """
 
-    def __init__(self, url: str, *, connections: int = 40, read_seconds: float | None = None) -> None:
-        self.engine = _engine(url, connections)
+    def __init__(
+        self, url: str, *, connections: int = 40, read_seconds: float | None = None, lock_seconds: int = LOCK_SECONDS
+    ) -> None:
+        self.engine = _engine(url, connections, lock_seconds)
         self.read_seconds = read_seconds
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._limit = deadline.limit_sqlite if self.is_sqlite else deadline.limit_postgresql
@@ -158,17 +161,17 @@ def insert_of(connection: Connection) -> Any:
     return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert
 
 
-def _engine(url: str, connections: int) -> Engine:
+def _engine(url: str, connections: int, lock_seconds: int) -> Engine:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = create_engine(parsed, pool_size=connections, max_overflow=0, connect_args={"timeout": LOCK_SECONDS})
-        event.listen(engine, "connect", _sqlite_connect)
+        engine = create_engine(parsed, pool_size=connections, max_overflow=0, connect_args={"timeout": lock_seconds})
+        event.listen(engine, "connect", partial(_sqlite_connect, lock_seconds))
         event.listen(engine, "begin", _sqlite_begin)
         return engine
     if parsed.get_backend_name() != "postgresql":
         raise ValueError("ACCORD_DATABASE_URL names neither sqlite nor postgresql.")
     parsed = parsed.set(drivername="postgresql+psycopg")
-    asked = _PATIENCE | {"options": f"{_NO_JIT} {parsed.query.get('options', '')}"}
+    asked = _PATIENCE | {"options": f"{_NO_JIT} -c lock_timeout={lock_seconds}s {parsed.query.get('options', '')}"}
     engine = create_engine(parsed, pool_size=connections, max_overflow=0, pool_pre_ping=True, connect_args=asked)
     event.listen(engine, "before_cursor_execute", deadline.remind_postgresql)
     return engine
@@ -186,7 +189,7 @@ _NO_JIT = "-c jit=off"
 """Compiling a statement took 0.2 s where running it takes 0.01: what it would cost whole is guessed, and pages end early."""
 
 
-def _sqlite_connect(raw: Any, _record: object) -> None:
+def _sqlite_connect(lock_seconds: int, raw: Any, _record: object) -> None:
     raw.isolation_level = None  # BEGIN is ours: the driver would begin late, and a late write lock can fail half-way
     cursor = raw.cursor()
     for pragma in (
@@ -194,7 +197,7 @@ def _sqlite_connect(raw: Any, _record: object) -> None:
         "foreign_keys=ON",
         "case_sensitive_like=ON",
         "cache_size=-16384",
-        f"busy_timeout={LOCK_SECONDS * 1000}",
+        f"busy_timeout={lock_seconds * 1000}",
     ):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
@@ -234,6 +237,8 @@ def _translation(error: exc.SQLAlchemyError) -> Exception:
         return Unavailable("database-damaged", "The database can't be read. Nothing was stored; ask the operator.")
     if any(word in cause(error).lower() for word in ("full", "no space", "disk i/o")):
         return Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.")
+    if "lock" in cause(error):  # "database is locked", "canceling statement due to lock timeout"
+        return Unavailable("database-locked", "Another process holds the database. Nothing was stored; try again.")
     return Unavailable("database-unavailable", "The database does not answer. Nothing was stored; try again.")
 
 

@@ -13,6 +13,7 @@ from server.cli.options import with_settings
 from server.settings import Settings
 from server.usecases.examine import Checked, Mark, examine, examine_keys
 
+LOCK_SECONDS = 2
 SIGNS = {Mark.WELL: "✓", Mark.WRONG: "✗", Mark.NOTE: "·"}
 
 
@@ -24,8 +25,13 @@ def doctor(settings: Settings, *, as_json: bool) -> int:
 
     ✓ is well, ✗ is wrong and has a remedy, · is worth knowing. It ends with 1 on any ✗.
     """
-    checked = list(_checked(settings))
-    print(json.dumps([asdict(each) for each in checked], indent=1) if as_json else "\n".join(map(_line, checked)))
+    checked = []
+    for each in _checked(settings):
+        checked.append(each)
+        if not as_json:
+            print(_line(each), flush=True)  # as it is found: the next one may take its time
+    if as_json:
+        print(json.dumps([asdict(each) for each in checked], indent=1))
     return 1 if any(each.mark is Mark.WRONG for each in checked) else 0
 
 
@@ -36,7 +42,7 @@ def _checked(settings: Settings) -> Iterator[Checked]:
     if any(key.mark is Mark.WRONG for key in keys):
         return  # to go on would make what is missing
     try:
-        runtime = wiring.runtime(settings, upgrade=False)
+        runtime = wiring.runtime(settings, upgrade=False, lock_seconds=LOCK_SECONDS)
     except NotFound:
         raise
     except Failure as failure:

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from adapters.sql import store
+from adapters.sql import governance, store
 from adapters.sql.store import Store, wait_for
 from mappings.failures import Unavailable
+from tests import builders
 
 
 def test_a_broken_database_file_is_a_failure_and_its_cause_is_logged(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -32,3 +33,16 @@ def test_a_server_that_takes_the_connection_and_says_nothing_is_given_up(monkeyp
         began = time.monotonic()
         assert not Store(f"postgresql://accord:x@127.0.0.1:{silent.getsockname()[1]}/accord").answers()
         assert time.monotonic() - began < 20
+
+
+def test_who_waits_for_a_write_of_anothers_is_told_that_it_is_held(tmp_path: Path, database: str) -> None:
+    built = builders.runtime(tmp_path, url=database)
+    impatient = Store(database, lock_seconds=1)
+    with built.store.write() as connection:
+        governance.lock(connection)
+        began = time.monotonic()
+        with pytest.raises(Unavailable) as told, impatient.write() as other:
+            governance.lock(other)
+    assert (told.value.code, time.monotonic() - began < 10) == ("database-locked", True)
+    impatient.close()
+    built.close()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from server.log import JsonLines, start_log
+from server.log import MOST_KINDS, JsonLines, Repeats, start_log
 from tests import builders
 from tests.servers import free_port
 
@@ -57,3 +57,30 @@ def test_a_failure_brings_its_trace_on_the_same_line() -> None:
         record = logging.LogRecord("accord", logging.ERROR, "", 0, "unexpected", (), sys.exc_info())
     (line,) = JsonLines().format(record).splitlines()
     assert "KeyError" in json.loads(line)["trace"]
+
+
+def test_a_trouble_that_comes_again_and_again_is_said_once_a_minute_and_how_often_it_came():
+    now = [0.0]
+    repeats = Repeats(lambda: now[0])
+
+    def said(level: int = logging.ERROR, message: str = "chore failed", **extra: object) -> object:
+        record = logging.LogRecord("accord.worker", level, "", 0, message, (), None)
+        record.__dict__ |= extra
+        return repeats.filter(record) and (record.__dict__.get("repeated") or True)
+
+    assert [said(code="database-unavailable", chore=name) for name in ("beat", "purge", "purge")] == [True, False, False]
+    assert said(code="node-unavailable") is True
+    assert said(message="database", cause="OperationalError") is True
+    assert [said(logging.INFO, code="x"), said(logging.INFO, code="x")] == [True, True]
+    assert [said(message="request failed"), said(message="request failed")] == [True, True], "each is its own"
+    now[0] = 61
+    assert said(code="database-unavailable", chore="beat") == 2
+
+
+def test_strangers_make_no_list_of_troubles_without_end():
+    repeats = Repeats(lambda: 0.0)
+    for n in range(3 * MOST_KINDS):
+        record = logging.LogRecord("accord", logging.ERROR, "", 0, "m", (), None)
+        record.code = str(n)
+        assert repeats.filter(record)
+    assert len(repeats._said) <= MOST_KINDS + 1

@@ -60,12 +60,12 @@ def _milliseconds(seconds: float) -> int:
 
 
 def unlimit(connection: Connection) -> None:
-    """Let this PostgreSQL transaction take the time it needs, but for waiting for a lock."""
+    """Let this PostgreSQL transaction take the time it needs; how long it waits for a lock is its connection's."""
     connection.info[_UNTIL] = None
     connection.execute(_UNLIMITED)
 
 
-_UNLIMITED = text("SELECT set_config('lock_timeout', '20s', true), set_config('statement_timeout', '0', true)")
+_UNLIMITED = text("SELECT set_config('statement_timeout', '0', true)")
 
 
 def too_broad() -> TooBroad:

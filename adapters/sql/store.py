@@ -8,7 +8,7 @@ search's access rows): the commit is ordered but not flushed.
 import logging
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
@@ -19,7 +19,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, ins
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql import deadline
-from mappings.failures import Full, Invalid, Unavailable
+from mappings.failures import Failure, Full, Invalid, Unavailable
 
 log = logging.getLogger("accord.store")
 
@@ -235,12 +235,29 @@ def _translation(error: exc.SQLAlchemyError) -> Exception:
     log.error("database", extra={"cause": cause(error)})
     if is_damaged(error):
         return Unavailable("database-damaged", "The database can't be read. Nothing was stored; ask the operator.")
-    if any(word in cause(error).lower() for word in ("full", "no space", "disk i/o")):
-        return Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.")
-    if "lock" in cause(error):  # "database is locked", "canceling statement due to lock timeout"
-        return Unavailable("database-locked", "Another process holds the database. Nothing was stored; try again.")
+    return next((failure() for word, failure in _CAUSES.items() if word in cause(error).lower()), _silent())
+
+
+def _silent() -> Failure:
     return Unavailable("database-unavailable", "The database does not answer. Nothing was stored; try again.")
 
+
+def _full() -> Failure:
+    return Full("storage-full", "The database can't be written: its disk is full. Nothing was stored.")
+
+
+def _locked() -> Failure:
+    return Unavailable("database-locked", "Another process holds the database. Nothing was stored; try again.")
+
+
+_CAUSES: dict[str, Callable[[], Failure]] = {
+    "full": _full,
+    "no space": _full,
+    "disk i/o": _full,
+    "is locked": _locked,
+    "lock timeout": _locked,
+}
+"""A driver's words, and what they mean."""
 
 _OURS = (exc.IntegrityError, exc.ProgrammingError, exc.InternalError)
 

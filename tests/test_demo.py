@@ -130,7 +130,7 @@ def test_its_datasets_stand_in_the_catalogue_when_it_is_ready(demo):
     base = f"{demo.told['base_url']}/catalogue/datasets/"
     assert set(re.findall(rf"<({re.escape(base)}[\w-]+)>", demo.get("/catalogue").text)) == {
         f"{base}DEMO-LIVER",
-        f"{base}DEMO-PROSTATE",
+        f"{base}DEMO-MIXED",
     }
 
 

@@ -24,7 +24,7 @@ from server.usecases.terms import publish_terms
 ACTOR = "operator:demo"
 TERMS = "1.0.0"
 PACS = "DEMOPACS"
-ATTESTED, OPEN = "DEMO-LIVER", "DEMO-PROSTATE"
+ATTESTED, OPEN = "DEMO-LIVER", "DEMO-MIXED"
 TEXT = b"""DEMO terms of use, version 1.0.0
 
 Data is shared for AI research, training and federated learning only. In the course of training nothing leaves; for research only
@@ -41,11 +41,23 @@ DETAILS = {
     "collection_method": "SPEC1000003",
     "provenance": "Public test images, pushed by the demo.",
     "contact": "demo@example.org",
-    "sex": "COM1001366",
-    "manufacturer": "IMG1000044",
-    "body_part": "BP1000021",
 }
-CONDITIONS = {ATTESTED: "CLIN1000057", OPEN: "CLIN1000075"}
+OWN = {
+    ATTESTED: {
+        "title": "DEMO liver CT",
+        "description": "DEMO: slices of one CT of a liver, public test images. Its condition (colon cancer) is invented.",
+        "condition": "CLIN1000057",
+        "body_part": "BP1000105",
+        "keyword": "demo;liver",
+    },
+    OPEN: {
+        "title": "DEMO test images of many kinds",
+        "description": "DEMO: public test images of prostates, breasts, lungs, phantoms, a dog. Prostate cancer is that of some.",
+        "condition": "CLIN1000075",
+        "keyword": "demo;test images",
+    },
+}
+"""What each dataset is."""
 CLIENTS = {
     "provider": ("demo-hospital", ["system/*.cruds"], [], False),
     "researcher": ("demo-university", ["system/*.rs"], ["AIRESEARCH", "AITRAIN"], False),
@@ -64,14 +76,14 @@ def seed(runtime: Runtime) -> bool:
     parties = {"demo-hospital": "provider", "demo-university": "user", "demo-repository": "operator"}
     for key, role in parties.items():
         add_party(runtime, ACTOR, key, f"DEMO {key.removeprefix('demo-').title()}", role)
-    _agreement(runtime, ATTESTED, "DEMO liver CT", actions=("query", "process", "export"), access_class="conditional")
-    _agreement(runtime, OPEN, "DEMO prostate MR and more", actions=("query", "process"), access_class="default")
+    _agreement(runtime, ATTESTED, actions=("query", "process", "export"), access_class="conditional")
+    _agreement(runtime, OPEN, actions=("query", "process"), access_class="default")
     add_permit(runtime, ACTOR, ATTESTED, "demo-university", export=True)
     attest_sender(runtime, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
     return True
 
 
-def _agreement(runtime: Runtime, alias: str, title: str, *, actions: tuple[str, ...], access_class: str) -> None:
+def _agreement(runtime: Runtime, alias: str, *, actions: tuple[str, ...], access_class: str) -> None:
     key = f"DSA-{alias}"
     start = datetime(2026, 1, 1, tzinfo=UTC)
     add_agreement(
@@ -88,8 +100,8 @@ def _agreement(runtime: Runtime, alias: str, title: str, *, actions: tuple[str, 
     )
     for verb in ("propose", "activate"):
         move_agreement(runtime, ACTOR, key, verb)
-    add_dataset(runtime, ACTOR, alias, key, title, "DEMO: public test images of invented people.")
-    set_dataset(runtime, ACTOR, alias, DETAILS | {"condition": CONDITIONS[alias], "keyword": "demo"})
+    add_dataset(runtime, ACTOR, alias, key, OWN[alias]["title"], OWN[alias]["description"])
+    set_dataset(runtime, ACTOR, alias, DETAILS | OWN[alias])
     for network in ("127.0.0.1/32", "::1/128"):
         add_sender(runtime, ACTOR, alias, PACS, network)
 

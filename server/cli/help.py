@@ -1,6 +1,7 @@
 """What commands say beside their answers: examples at the end of their help, and the next step after an act."""
 
 import sys
+from collections.abc import Iterable
 
 import click
 
@@ -17,4 +18,10 @@ def say_next(*commands: str) -> None:
     """Say what comes next, on standard error: what was asked for is on standard output alone."""
     flags = click.get_current_context().meta.get(FLAGS, "")
     for command in commands:
-        print(f"now: {command}{flags}", file=sys.stderr)
+        print(f"now: {command}{flags if command.startswith('accord admin ') else ''}", file=sys.stderr)
+
+
+def only(names: Iterable[str], placeholder: str) -> str:
+    """The only name there is, for the next command; a placeholder where there are several or none."""
+    known = list(names)
+    return known[0] if len(known) == 1 else placeholder

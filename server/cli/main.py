@@ -59,7 +59,7 @@ class Commands(click.Group):
 @click.group(
     cls=Commands,
     epilog=examples("accord demo", "accord check export/", "accord admin agreement list"),
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 def accord() -> None:
     """Found, queried and used exactly as the data providers agreed."""

@@ -8,6 +8,7 @@ from mappings.failures import Invalid
 from server.cli.help import examples, say_next
 from server.cli.options import as_operator, lists
 from server.cli.table import Rows
+from server.usecases.agreement import read_agreement
 from server.usecases.dataset import add_dataset, list_datasets, set_dataset
 from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender, list_senders, remove_sender
@@ -27,7 +28,9 @@ def dataset() -> None:
 def _add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title: str, description: str) -> None:
     """Open a dataset; its alias is also the called AE title."""
     add_dataset(runtime, actor, alias, agreement, title, description)
-    say_next(f"accord admin sender add {alias} --aet AE_TITLE --from CIDR", "accord admin client add NAME --party PROVIDER")
+    print(f"{alias}: added, under {agreement}")
+    party = read_agreement(runtime, agreement).provider
+    say_next(f"accord admin sender add {alias} --aet AE_TITLE --from CIDR", f"accord admin client add NAME --party {party}")
 
 
 @dataset.command("set", epilog=examples("accord admin dataset set BREAST-A version=1.0.0 keyword=breast"))
@@ -40,6 +43,7 @@ def _set_dataset(runtime: Runtime, actor: str, alias: str, details: tuple[str, .
     if len(pairs) != len(details):
         raise Invalid("details", "Details are given as KEY=VALUE.")
     set_dataset(runtime, actor, alias, pairs)
+    print(f"{alias}: set")
 
 
 @lists(dataset, "dataset", "agreement", "title", "details")
@@ -64,8 +68,9 @@ _AET = click.option("--aet", required=True, help="its calling AE title")
 def _add_sender(runtime: Runtime, actor: str, dataset: str, aet: str, network: str) -> None:
     """Let a sender fill a dataset from a network."""
     add_sender(runtime, actor, dataset, aet, network)
+    print(f"{aet}: may fill {dataset} from {network}")
     settings = runtime.settings
-    say_next(f"storescu -aec {dataset} -aet {aet} {settings.bind} {settings.dimse_port} FILE.dcm   # from there, while it serves")
+    say_next(f"storescu -aec {dataset} -aet {aet} {settings.bind} {settings.dimse_port} FILE.dcm")
 
 
 @sender.command(
@@ -79,6 +84,7 @@ def _add_sender(runtime: Runtime, actor: str, dataset: str, aet: str, network: s
 def _attest_sender(runtime: Runtime, actor: str, dataset: str, aet: str, person: str, on: str) -> None:
     """Record that a person answers for a sender's de-identification."""
     attest_sender(runtime, actor, dataset, aet, person, on)
+    print(f"{aet}: attested for {dataset}")
 
 
 @sender.command("remove", epilog=examples("accord admin sender remove BREAST-A --aet RADPACS1"))
@@ -88,6 +94,7 @@ def _attest_sender(runtime: Runtime, actor: str, dataset: str, aet: str, person:
 def _remove_sender(runtime: Runtime, actor: str, dataset: str, aet: str) -> None:
     """Take nothing more from a sender."""
     remove_sender(runtime, actor, dataset, aet)
+    print(f"{aet}: fills {dataset} no more")
 
 
 @lists(sender, "dataset", "AE title", "network", "attested by", "removed")

@@ -97,11 +97,14 @@ def _set_node(
     allow: list[str] | None,
 ) -> None:
     """Change how a node is reached or used; what is not named stays as it is."""
+    if all(given is None for given in (hosting, url, secret_file, networks, allow)):
+        raise click.UsageError("Say what to change.")
     kinds = {row.name: row.kind for row in list_nodes(runtime)}
     at = _in_data(runtime, url) if url and kinds.get(name) == "folder" else url
     secret = _absolute(secret_file)
     vet_set(runtime, name, url=at, secret_file=secret, allow=allow)
     set_node(runtime, actor, name, hosting=hosting, url=at, secret_file=secret, networks=networks, allow=allow)
+    print(f"{name}: set")
     say_next(f"accord admin node compare {name}")
 
 

@@ -12,10 +12,11 @@ from adapters.client_file import ClientFile, check_free, new_client_key, write_c
 from adapters.identity import read_public_keys
 from consent.party import ROLES
 from mappings.failures import Invalid
-from server.cli.help import examples, say_next
+from server.cli.help import examples, only, say_next
 from server.cli.options import as_operator, date, lists, words
 from server.cli.table import Rows
 from server.usecases.client import ClientRow, add_client, list_clients, set_client
+from server.usecases.node import list_nodes
 from server.usecases.party import add_party, list_parties, set_party
 from server.usecases.permit import add_permit, list_permits, revoke_permit
 from server.usecases.runtime import Runtime
@@ -37,8 +38,9 @@ def _add_party(runtime: Runtime, actor: str, key: str, name: str, role: str, *, 
     """Register an organisation."""
     add_party(runtime, actor, key, name, role, approved=not unapproved)
     print(f"{key}: {role}{', not approved' if unapproved else ''}")
-    agree = f"accord admin agreement add KEY --provider {key} --node NODE --terms VERSION"
-    say_next(agree if role == "provider" else f"accord admin client add NAME --party {key} --terms VERSION")
+    node, version = only((n.name for n in list_nodes(runtime)), "NODE"), only((t.version for t in list_terms(runtime)), "VERSION")
+    agree = f"accord admin agreement add KEY --provider {key} --node {node} --terms {version}"
+    say_next(agree if role == "provider" else f"accord admin client add NAME --party {key} --terms {version}")
 
 
 @party.command("set", epilog=examples('accord admin party set hospital-a --name "Hospital A, Department of Radiology"'))
@@ -51,6 +53,7 @@ def _set_party(runtime: Runtime, actor: str, key: str, name: str | None, role: s
     if name is None and role is None:
         raise click.UsageError("Say what to change: --name or --role.")
     set_party(runtime, actor, key, name=name, role=role)
+    print(f"{key}: set")
 
 
 def _add_approval(verb: str, sentence: str, done: str, *, approved: bool) -> None:
@@ -140,9 +143,9 @@ def _write(runtime: Runtime, path: Path, row: ClientRow, private: dict[str, obje
 def _advise(runtime: Runtime, row: ClientRow, path: Path | None) -> None:
     """What keeps the client from being of use, and what it does first."""
     if row.terms is None:
-        newest = next(reversed([t.version for t in list_terms(runtime)]), "VERSION")
+        newest = [t.version for t in list_terms(runtime)][-1:]
         print(f"{row.client_id} gets no token before it accepted the terms of use.")
-        say_next(f"accord admin client set {row.client_id} --terms {newest}")
+        say_next(f"accord admin client set {row.client_id} --terms {(newest or ['VERSION'])[0]}")
     elif row.role == "user" and not row.purposes:
         print(f"{row.client_id} has no purpose, so it may use no images.")
         say_next(f"accord admin client set {row.client_id} --purposes AIRESEARCH")
@@ -186,6 +189,7 @@ def _set_client(
     path = write or Path(f"{client_id}.client.json")
     private, public = _keys(jwks, path) if new_key or jwks else (None, None)
     row = set_client(runtime, actor, client_id, jwks=public, **changed)  # type: ignore[arg-type]
+    print(f"{client_id}: set")
     if private is not None:
         _write(runtime, path, row, private)
     _advise(runtime, row, path if private else None)
@@ -230,6 +234,7 @@ _HOLDER = click.option("--party", required=True, metavar="KEY", help="the organi
 def _add_permit(runtime: Runtime, actor: str, dataset: str, party: str, ends: datetime | None, *, export: bool) -> None:
     """Permit an organisation the use of a dataset."""
     add_permit(runtime, actor, dataset, party, ends, export=export)
+    print(f"{party}: may use {dataset}{', and take it out' if export else ''}")
 
 
 @permit.command("revoke", epilog=examples("accord admin permit revoke BREAST-A --party university-b"))
@@ -239,6 +244,7 @@ def _add_permit(runtime: Runtime, actor: str, dataset: str, party: str, ends: da
 def _revoke_permit(runtime: Runtime, actor: str, dataset: str, party: str) -> None:
     """Take an organisation's permits for a dataset back."""
     revoke_permit(runtime, actor, dataset, party)
+    print(f"{party}: holds no permit for {dataset}")
 
 
 @lists(permit, "dataset", "party", "starts", "ends", "export", "revoked")

@@ -23,7 +23,7 @@ import httpx
 from adapters.client_file import ClientFile, assertion
 from mappings import failures
 from mappings.dicom.accept import DICOM
-from mappings.dicom.multipart import Multipart
+from mappings.dicom.multipart import Multipart, Part
 from mappings.failures import Conflict, Failure, Unauthenticated, Unavailable
 
 PAUSES = (0.5, 1, 2, 4, 8, 16, 30)
@@ -299,14 +299,14 @@ def _digest(file: Offered) -> str:
         return file_digest(source, "sha256").hexdigest()
 
 
-def _part(file: Offered) -> tuple[str, int, str]:
+def _part(file: Offered) -> Part:
     """What a part says of a file: its name travels as Content-Location (RFC 2557), percent-encoded."""
-    return DICOM, file.size, quote(file.name, safe="/")
+    return Part(DICOM, file.size, quote(file.name, safe="/"))
 
 
 def _body(files: Iterable[Offered], multipart: Multipart, moved: _Moved) -> Iterator[bytes]:
     for file in files:
-        yield multipart.head(*_part(file))
+        yield multipart.head(_part(file))
         for piece in _pieces(file):
             yield piece
             moved(len(piece))

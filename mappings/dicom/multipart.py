@@ -7,8 +7,9 @@ each DICOM part to a sink of the caller's as they come; what a stranger can make
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from mappings.content_digest import read_sha256, write_sha256
 from mappings.dicom.accept import DICOM, RELATED
 from mappings.failures import Invalid, TooLarge, UnsupportedMedia
 from mappings.negotiation import MediaType, read_media_type
@@ -16,6 +17,15 @@ from mappings.negotiation import MediaType, read_media_type
 MAX_CONTENT_TYPE = 1024
 _BOUNDARY = re.compile(r"[0-9A-Za-z'()+_,./:=? -]{0,69}[0-9A-Za-z'()+_,./:=?-]")  # RFC 2046 §5.1.1
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*)")
+
+
+class Part(NamedTuple):
+    """What is said before a part: Content-Type, length in bytes, where it is found, and its SHA-256 where that is known."""
+
+    content_type: str
+    length: int
+    location: str
+    sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +39,21 @@ class Multipart:
         """The body's own Content-Type."""
         return f'{RELATED}; type="{self.root_type}"; boundary={self.boundary}'
 
-    def head(self, part_content_type: str, length: int, location: str) -> bytes:
-        """What stands before a part of `length` bytes. Viewers read these header names in this letter case and no other."""
+    def head(self, part: Part) -> bytes:
+        """What stands before a part. Viewers read these header names in this letter case and no other."""
+        digest = "" if part.sha256 is None else f"Repr-Digest: {write_sha256(part.sha256)}\r\n"
         return (
-            f"\r\n--{self.boundary}\r\nContent-Type: {part_content_type}\r\nContent-Length: {length}\r\n"
-            f"Content-Location: {location}\r\n\r\n"
+            f"\r\n--{self.boundary}\r\nContent-Type: {part.content_type}\r\nContent-Length: {part.length}\r\n"
+            f"Content-Location: {part.location}\r\n{digest}\r\n"
         ).encode("ascii")
 
     def tail(self) -> bytes:
         """What stands after the last part."""
         return f"\r\n--{self.boundary}--\r\n".encode("ascii")
 
-    def total(self, parts: Iterable[tuple[str, int, str]]) -> int:
-        """The whole body's length in bytes, from each part's (content type, length, location)."""
-        return sum(len(self.head(*part)) + part[1] for part in parts) + len(self.tail())
+    def total(self, parts: Iterable[Part]) -> int:
+        """The whole body's length in bytes."""
+        return sum(len(self.head(part)) + part.length for part in parts) + len(self.tail())
 
 
 def dicom_part(transfer_syntax: str) -> str:
@@ -62,11 +73,12 @@ class Sink(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class PartHeaders:
-    """What a part says of itself: its number in the body, from 1, its transfer syntax and its location (None: not said)."""
+    """What a part says of itself: its number in the body, from 1, its transfer syntax, location and SHA-256 (None: not said)."""
 
     number: int
     transfer_syntax: str | None
     location: str | None
+    sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +178,9 @@ class PartReader:
         if media.name != DICOM:
             self.skipped.append(self._number)
             return
-        self._sink = self.open_part(PartHeaders(self._number, media.get("transfer-syntax"), headers.get("content-location")))
+        digest = read_sha256(headers.get("repr-digest", ""))
+        said = PartHeaders(self._number, media.get("transfer-syntax"), headers.get("content-location"), digest)
+        self._sink = self.open_part(said)
 
 
 def _boundary(content_type: str) -> str:

@@ -93,6 +93,17 @@ def deliver(
     return Delivery(runtime, use, choose(use.objects))
 
 
+def look(
+    runtime: Runtime, caller: Caller, wanted: Wanted, choose: Callable[[Sequence[StoredInstance]], Form]
+) -> tuple[Sequence[StoredInstance], Form]:
+    """What a delivery would bring, and in which form: decided and located as one, but no use, and no node is asked.
+
+    Raises what `deliver` raises before its record.
+    """
+    use = grant(runtime, caller, wanted, action_of(caller.subject))
+    return use.objects, choose(use.objects)
+
+
 def deliver_made(
     runtime: Runtime, caller: Caller, wanted: Wanted, action: Action, make: Callable[[StoredInstance], bytes]
 ) -> bytes:

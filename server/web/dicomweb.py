@@ -7,7 +7,7 @@ the three doors of deposit. A view parses, calls and renders.
 import json
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 from urllib.parse import unquote
 
@@ -16,10 +16,11 @@ from flask import Response
 from adapters.sql.instances import StoredInstance
 from consent.conditions import Action
 from consent.deposit import Outcome
+from mappings.content_digest import write_sha256
 from mappings.dicom.accept import Choice, choose_json, choose_rendered, choose_retrieve
 from mappings.dicom.dimse import status_for
 from mappings.dicom.fragment import BASE
-from mappings.dicom.multipart import Limits, Multipart, PartHeaders, PartReader, dicom_part
+from mappings.dicom.multipart import Limits, Multipart, Part, PartHeaders, PartReader, dicom_part
 from mappings.dicom.qido import read_query
 from mappings.failures import Invalid, UnsupportedMedia
 from mappings.negotiation import read_media_type
@@ -27,7 +28,7 @@ from mappings.query import Level
 from server.usecases import push, render, search
 from server.usecases.admission import MEGABYTE, check_room
 from server.usecases.batch import Batch, close_batch, open_batch
-from server.usecases.deliver import Delivery, Wanted, deliver
+from server.usecases.deliver import File, Wanted, deliver, look
 from server.usecases.receipts import DepositResult
 from server.usecases.render import Picture
 from server.usecases.take import take
@@ -124,11 +125,16 @@ def metadata(study: str, series: str | None = None, instance: str | None = None)
 
 
 def objects(study: str, series: str | None = None, instance: str | None = None) -> Response:
-    """The stored files, streamed with their exact length. Processing for a client inside, export for any other."""
-    delivery = deliver(runtime(), caller(), Wanted(study, series, instance), _choose)
-    single = not delivery.form.multipart and len(delivery.objects) == 1
+    """The stored files, streamed with their exact length. Processing for a client inside, export for any other.
+
+    HEAD is told the same without a byte of them, which is no use.
+    """
+    wanted = Wanted(study, series, instance)
+    if request.method == "HEAD":
+        return _sent(*look(runtime(), caller(), wanted, _choose), files=())
+    delivery = deliver(runtime(), caller(), wanted, _choose)
     with staying() as leave:
-        response = _single(delivery) if single else _multipart(delivery)
+        response = _sent(delivery.objects, delivery.form, delivery)
         response.call_on_close(leave)
         return response
 
@@ -137,29 +143,35 @@ def _choose(stored: Sequence[StoredInstance]) -> Choice:
     return choose_retrieve(_accept(), {o.transfer_syntax for o in stored})
 
 
-def _single(delivery: Delivery[Choice]) -> Response:
-    only = delivery.objects[0]
-    body = (chunk for _, chunks in delivery for chunk in chunks)
-    return respond(body, media_type=dicom_part(only.transfer_syntax), Content_Length=str(only.size))
+def _sent(stored: Sequence[StoredInstance], form: Choice, files: Iterable[File]) -> Response:
+    """The answer that brings these; the files are there to be read where there is a body."""
+    single = not form.multipart and len(stored) == 1
+    return _single(stored[0], files) if single else _multipart(stored, files)
 
 
-def _multipart(delivery: Delivery[Choice]) -> Response:
+def _single(only: StoredInstance, files: Iterable[File]) -> Response:
+    body = (chunk for _, chunks in files for chunk in chunks)
+    digest = write_sha256(only.file_digest)
+    return respond(body, media_type=dicom_part(only.transfer_syntax), Content_Length=str(only.size), Repr_Digest=digest)
+
+
+def _multipart(stored: Sequence[StoredInstance], files: Iterable[File]) -> Response:
     written = Multipart(f"accord-{secrets.token_hex(16)}")
-    parts = [_part(o) for o in delivery.objects]  # made here: while the body streams there is no request any more
+    parts = [_part(o) for o in stored]  # made here: while the body streams there is no request any more
     length = written.total(parts)
 
     def body() -> Iterator[bytes]:
-        for part, (_, chunks) in zip(parts, delivery, strict=True):
-            yield written.head(*part)
+        for part, (_, chunks) in zip(parts, files, strict=True):
+            yield written.head(part)
             yield from chunks
         yield written.tail()
 
     return respond(body(), media_type=written.content_type(), Content_Length=str(length))
 
 
-def _part(o: StoredInstance) -> tuple[str, int, str]:
+def _part(o: StoredInstance) -> Part:
     location = f"{runtime().settings.base_url}{ROOT}/studies/{o.study_uid}/series/{o.series_uid}/instances/{o.sop_uid}"
-    return dicom_part(o.transfer_syntax), o.size, location
+    return Part(dicom_part(o.transfer_syntax), o.size, location, o.file_digest)
 
 
 # Rendered frames: PS3.18 section 10.4.1.1.3

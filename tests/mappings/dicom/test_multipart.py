@@ -2,6 +2,7 @@
 
 import io
 import tracemalloc
+from hashlib import sha256
 
 import pytest
 from dicomweb_client.web import DICOMwebClient
@@ -9,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests import Response
 
-from mappings.dicom.multipart import Limits, Multipart, PartReader, dicom_part
+from mappings.dicom.multipart import Limits, Multipart, Part, PartReader, dicom_part
 from mappings.failures import Failure, Invalid, TooLarge, UnsupportedMedia
 
 TYPE = 'multipart/related; type="application/dicom"; boundary=b'
 J2K = "1.2.840.10008.1.2.4.90"
 
 
-class Part(io.BytesIO):
+class Taken(io.BytesIO):
     """A sink that remembers what it was given and whether its part was whole."""
 
     whole = False
@@ -29,7 +30,7 @@ def read(body, content_type=TYPE, size=None, **limits):
     parts = []
 
     def open_part(headers):
-        parts.append((headers, Part()))
+        parts.append((headers, Taken()))
         return parts[-1][1]
 
     reader = PartReader(content_type, open_part, Limits(**limits))
@@ -41,10 +42,10 @@ def read(body, content_type=TYPE, size=None, **limits):
     return [(headers, sink.getvalue()) for headers, sink in parts], reader
 
 
-def written(*parts, boundary="b"):
+def written(*parts, boundary="b", digest=lambda _: None):
     multipart = Multipart(boundary)
-    heads = [(dicom_part(J2K), len(p), f"/studies/1.2/instances/{n}") for n, p in enumerate(parts)]
-    body = b"".join(multipart.head(*head) + part for head, part in zip(heads, parts, strict=True)) + multipart.tail()
+    heads = [Part(dicom_part(J2K), len(p), f"/studies/1.2/instances/{n}", digest(p)) for n, p in enumerate(parts)]
+    body = b"".join(multipart.head(head) + part for head, part in zip(heads, parts, strict=True)) + multipart.tail()
     assert len(body) == multipart.total(heads)
     return body
 
@@ -70,7 +71,7 @@ def body(*parts, head=b"Content-Type: application/dicom\r\n"):
 )
 def test_a_body_of_another_type_or_without_boundary_is_refused_before_it_is_read(content_type, kind):
     with pytest.raises(Failure) as refusal:
-        PartReader(content_type, lambda _: Part())
+        PartReader(content_type, lambda _: Taken())
     assert type(refusal.value) is kind
 
 
@@ -104,7 +105,7 @@ def test_a_body_that_breaks_the_rules_is_refused_by_name(sent, code, size):
 
 
 def test_a_broken_body_leaves_its_last_sink_open():
-    part = Part()
+    part = Taken()
     reader = PartReader(TYPE, lambda _: part)
     reader.feed(b"--b\r\n\r\nhalf")
     with pytest.raises(Invalid):
@@ -146,6 +147,15 @@ def test_a_part_says_its_transfer_syntax_and_location():
     assert (headers.number, headers.transfer_syntax, headers.location) == (1, J2K, "/studies/1.2/instances/0")
 
 
+def test_a_part_says_its_digest_where_that_is_known():
+    def digest(part):
+        return sha256(part).digest()
+
+    for part, of in ((b"one", digest), (b"", digest), (b"one", lambda _: None)):
+        ((headers, _),) = read(written(part, digest=of))[0]
+        assert headers.sha256 == of(part)
+
+
 def test_headers_are_written_in_the_letter_case_that_viewers_read():
     assert written(b"one") == (
         b"\r\n--b\r\nContent-Type: application/dicom; transfer-syntax=1.2.840.10008.1.2.4.90\r\nContent-Length: 3\r\n"
@@ -163,10 +173,11 @@ def test_any_bytes_survive_writing_and_reading(parts, size):
     assert [part for _, part in read(sent, TYPE.replace("=b", "=boundary42"), size)[0]] == parts
 
 
-def test_the_python_client_reads_what_is_written_and_its_own_writing_is_read():
+@pytest.mark.parametrize("digest", [lambda _: None, lambda part: sha256(part).digest()])
+def test_the_python_client_reads_what_is_written_and_its_own_writing_is_read(digest):
     parts = [b"DICM\r\n" * 3, b"\0" * 1001, b"--"]
     response = Response()
-    response.status_code, response.raw = 200, io.BytesIO(written(*parts))
+    response.status_code, response.raw = 200, io.BytesIO(written(*parts, digest=digest))
     response.headers["content-type"] = Multipart("b").content_type()
     client = DICOMwebClient("http://127.0.0.1")
     assert list(client._decode_multipart_message(response, stream=False)) == parts

@@ -1,4 +1,4 @@
-"""The client of an Accord's own HTTP API, as `accord push` and other Accords use it.
+"""The client of an Accord's own HTTP API, as `accord push`, researchers' commands and other Accords use it.
 
 It proves itself with a client file and renews its token before that expires. What is under way when a connection breaks, or when
 the server asks for time (502, 503, 504), is tried again after growing pauses, a bounded number of times. A file is streamed from
@@ -7,6 +7,7 @@ disk each time it is sent, never held whole.
 
 import json
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -42,6 +43,8 @@ METADATA_PATH = "/.well-known/oauth-authorization-server"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NONE: Mapping[str, str] = MappingProxyType({})
 _TRANSIENT = frozenset({408, 429, 502, 503, 504})
+DAMAGED = "object-damaged"
+"""A failure under such a status that stays until an operator has mended something."""
 _FAILURES: dict[int, type[Failure]] = {
     400: failures.Invalid,
     401: Unauthenticated,
@@ -132,7 +135,7 @@ def ask_token(
 
 
 class AccordClient:
-    """An Accord as one of its clients sees it. It belongs to one thread; `with` closes its connections.
+    """An Accord, at its `base` URL, as one of its clients sees it. Safe for many threads; `with` closes its connections.
 
     Failures are the server's own, by its code and sentence; Unavailable where it did not answer in any of the tries.
     """
@@ -146,12 +149,13 @@ class AccordClient:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
-        self._base = (base_url or client.base_url).rstrip("/")
+        self.base = (base_url or client.base_url).rstrip("/")
         self._http = httpx.Client(timeout=_TIMEOUT, transport=transport)
         self._pause = pause
         self._endpoint: TokenEndpoint | None = None
         self._token = Token("", 0)
         self._renew_at = 0.0
+        self._renewing = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -180,12 +184,12 @@ class AccordClient:
 
     def batches(self) -> list[dict[str, Any]]:
         """One's own newest batches, at most a hundred, each as `close_batch` tells of one."""
-        with closing(self._called("GET", "/api/batches")) as answer:
+        with closing(self.called("GET", "/api/batches")) as answer:
             return list(_json(answer)["batches"])
 
     def report(self, key: str, form: str, into: BinaryIO) -> None:
         """Write a batch's report in one of the forms json, csv, text."""
-        with closing(self._called("GET", f"/api/batches/{key}?format={form}")) as answer:
+        with closing(self.called("GET", f"/api/batches/{key}?format={form}")) as answer:
             into.writelines(answer.iter_bytes(CHUNK))
 
     def acknowledged(self, key: str, files: Mapping[str, str]) -> set[str]:
@@ -241,20 +245,29 @@ class AccordClient:
 
     def _ask(self, method: str, path: str, body: Mapping[str, object]) -> dict[str, Any]:
         content = json.dumps(body, ensure_ascii=False).encode()
-        with closing(self._called(method, path, {"Content-Type": "application/json"}, lambda: content)) as answer:
+        with closing(self.called(method, path, {"Content-Type": "application/json"}, lambda: content)) as answer:
             return dict(_json(answer))
 
-    def _called(self, method: str, path: str, headers: Mapping[str, str] = _NONE, body: _Body | None = None) -> httpx.Response:
+    def called(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] = _NONE,
+        body: _Body | None = None,
+        *,
+        tries: int = len(PAUSES) + 1,
+    ) -> httpx.Response:
         """A successful answer, its body unread, to be closed by the caller. Raises the failure that the server names."""
-        pauses = iter(PAUSES)
+        pauses = iter(PAUSES[: tries - 1])
         while True:
             try:
                 answer = self._once(method, path, headers, body)
                 if answer.is_success:
                     return answer
-                failure, wait = _failure(answer), _wait(answer)
+                failure = _failure(answer)
+                wait = None if failure.code == DAMAGED else _wait(answer)
             except httpx.TransportError:
-                failure, wait = Unavailable("no-answer", f"{self._base} does not answer."), 0.0
+                failure, wait = Unavailable("no-answer", f"{self.base} does not answer."), 0.0
             except Unavailable as unavailable:
                 failure, wait = unavailable, 0.0
             if wait is None or (pause := next(pauses, None)) is None:
@@ -263,23 +276,29 @@ class AccordClient:
 
     def _once(self, method: str, path: str, headers: Mapping[str, str], body: _Body | None) -> httpx.Response:
         """One try; two where the token is refused, as after a restart with another key."""
-        for fresh in (False, True):
-            proof = {"Authorization": f"Bearer {self._bearer(fresh=fresh)}"}
-            request = self._http.build_request(method, self._base + path, headers={**headers, **proof}, content=body and body())
+        refused = ""
+        while True:
+            token = self.bearer(refused)
+            proof = {"Authorization": f"Bearer {token}"}
+            request = self._http.build_request(method, self.base + path, headers={**headers, **proof}, content=body and body())
             answer = self._http.send(request, stream=True)
-            if fresh or answer.status_code != httpx.codes.UNAUTHORIZED:
-                break
+            if refused or answer.status_code != httpx.codes.UNAUTHORIZED:
+                return answer
             answer.close()
-        return answer
+            refused = token
 
-    def _bearer(self, *, fresh: bool) -> str:
-        """A token that is good for the request to come: renewed when a third of its time is left."""
-        if fresh or time.monotonic() >= self._renew_at:
+    def bearer(self, refused: str = "") -> str:
+        """A token that is good for the request to come: renewed with a third of its time left, or where it is the `refused` one.
+
+        Threads that were refused the same one renew it once.
+        """
+        with self._renewing:
             began = time.monotonic()
-            self._endpoint = self._endpoint or find_token_endpoint(self._http, self._client, self._base)
-            self._token = ask_token(self._http, self._client, self._endpoint)
-            self._renew_at = began + self._token.seconds * 2 / 3
-        return self._token.text
+            if self._token.text == refused or began >= self._renew_at:
+                self._endpoint = self._endpoint or find_token_endpoint(self._http, self._client, self.base)
+                self._token = ask_token(self._http, self._client, self._endpoint)
+                self._renew_at = began + self._token.seconds * 2 / 3
+            return self._token.text
 
 
 def _groups(files: Iterable[Offered], most_files: int, most_bytes: int) -> Iterator[list[Offered]]:

@@ -33,6 +33,11 @@ def fhir_id(key: str) -> str:
     return key.replace("_", ".")
 
 
+def alias_of(identity: str) -> str:
+    """The alias of the dataset whose Endpoint has this FHIR id: an alias has no dot."""
+    return identity.replace(".", "_")
+
+
 def keys_of(identity: str) -> tuple[str, ...]:
     """The keys a FHIR id may stand for."""
     return tuple(dict.fromkeys((identity, identity.replace(".", "_"))))

@@ -146,7 +146,7 @@ class AccordClient:
         base_url: str | None = None,
         *,
         transport: httpx.BaseTransport | None = None,
-        pause: Callable[[float], None] = time.sleep,
+        pause: Callable[[float], object] = time.sleep,
     ) -> None:
         self._client = client
         self.base = (base_url or client.base_url).rstrip("/")

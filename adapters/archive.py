@@ -29,6 +29,7 @@ HEAD_TRIES = 2
 """What is asked to plan with is not waited for: what comes after asks again, with all patience."""
 ALONE, TOGETHER = f"{DICOM}; transfer-syntax=*", f'{RELATED}; type="{DICOM}"; transfer-syntax=*'
 _JSON_LD, _FHIR = "application/ld+json", "application/fhir+json"
+_UID_TAGS = ("0020000D", "0020000E", "00080018")
 _DICOM_OID = "urn:dicom:uid|urn:oid:"
 Found = dict[str, Any]
 """A study, series or instance in DICOM JSON (PS3.18 annex F)."""
@@ -64,6 +65,15 @@ def retrieved(study: str, series: str | None = None, instance: str | None = None
     return "/dicom-web" + "".join(f"/{kind}/{uid}" for kind, uid in named if uid is not None)
 
 
+def listed(found: Found) -> Listed:
+    """An instance that was found, by its UIDs. Raises Unavailable where it has none."""
+    with _as_expected():
+        uids = [str(found[tag]["Value"][0]) for tag in _UID_TAGS]
+        if not all(map(legal_uid, uids)):
+            raise ValueError("not a UID")
+        return Listed(*uids)
+
+
 class Archive:
     """The studies of an Accord. Safe for many threads."""
 
@@ -83,7 +93,7 @@ class Archive:
 
     def listed(self, study: str) -> list[Listed]:
         """The instances of a study by their UIDs."""
-        return [Listed(study, *_uids(found)) for found in self.instances(study)]
+        return [listed(found) for found in self.instances(study)]
 
     def size(self, path: str) -> int:
         """The bytes that a retrieval at this path would bring, and no use. Raises what the retrieval would, Unavailable soon."""
@@ -151,14 +161,6 @@ class Archive:
         except Failure:  # it came without its sentence (RFC 9110 section 9.3.2), which the same question has, and no use
             self.taken(path, accept).close()
             raise
-
-
-def _uids(found: Found) -> tuple[str, str]:
-    with _as_expected():
-        series, instance = (str(found[tag]["Value"][0]) for tag in ("0020000E", "00080018"))
-        if not (legal_uid(series) and legal_uid(instance)):
-            raise ValueError("not a UID")
-        return series, instance
 
 
 def _body(answer: httpx.Response, most: int) -> bytes:

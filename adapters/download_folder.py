@@ -6,6 +6,7 @@ stopped goes on by looking. Names are UIDs, which are legal before they come her
 
 import csv
 import fcntl
+import io
 import os
 import shutil
 from collections.abc import Callable, Iterable, Iterator
@@ -83,12 +84,17 @@ class DownloadFolder:
         """Write the manifest: these lines by path, and what it said before of other files that are still there."""
         kept = {path: entry for path, entry in self.entries().items() if (self.top / path).is_file()}
         lines = kept | {entry.path: entry for entry in entries}
-        draft = self.top / f"{MANIFEST}.part"
-        with filling(), draft.open("w", newline="", encoding="utf-8") as file:
-            table = csv.writer(file)
-            table.writerow(column.name for column in fields(Entry))
-            table.writerows(astuple(lines[path]) for path in sorted(lines))
-        draft.rename(self.top / MANIFEST)
+        table = io.StringIO(newline="")
+        csv.writer(table).writerow(column.name for column in fields(Entry))
+        csv.writer(table).writerows(astuple(lines[path]) for path in sorted(lines))
+        self.write(MANIFEST, table.getvalue())
+
+    def write(self, name: str, text: str) -> None:
+        """A text beside the studies, whole or as it was before."""
+        draft = self.top / f"{name}.part"
+        with filling():
+            draft.write_text(text, encoding="utf-8", newline="")
+        draft.rename(self.top / name)
 
 
 class Arriving:

@@ -105,7 +105,7 @@ def receipt_object(receipt: Receipt) -> dict[str, object]:
 
 def to_csv(report: BatchReport) -> Iterator[str]:
     """A header and a line for each file (RFC 4180); no cell is a formula to a spreadsheet."""
-    yield _line(COLUMNS)
+    yield csv_line(COLUMNS)
     for r in report.files:
         findings = "; ".join(f"{rule} {where}".strip() for rule, where in r.findings)
         told = (
@@ -116,10 +116,11 @@ def to_csv(report: BatchReport) -> Iterator[str]:
             " ".join(where for rule, where in r.findings if rule == r.rule and where),
             findings,
         )
-        yield _line((*told, r.sop_uid or "", r.study_uid or "", str(r.size), r.at.isoformat()))
+        yield csv_line((*told, r.sop_uid or "", r.study_uid or "", str(r.size), r.at.isoformat()))
 
 
-def _line(cells: Iterable[str]) -> str:
+def csv_line(cells: Iterable[str]) -> str:
+    """A line of CSV with its end (RFC 4180), in which no cell is a formula to a spreadsheet."""
     text = io.StringIO()
     csv.writer(text).writerow(f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells)
     return text.getvalue()

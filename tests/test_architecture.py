@@ -68,8 +68,16 @@ ALLOWED = {
 }
 """Use case → use cases it may call, with the reason."""
 
-CLI_REACHES = {"adapters.client_file", "adapters.identity", "adapters.accord_client"}
-"""What commands may import beside use cases: client files and keys, and the HTTP client that `push` and `token` are."""
+CLI_REACHES = {
+    "adapters.client_file",
+    "adapters.identity",
+    "adapters.accord_client",
+    "adapters.archive",
+    "adapters.download",
+    "adapters.download_folder",
+    "adapters.series_download",
+}
+"""What commands may import beside use cases: client files and keys, and the HTTP client that providers' and researchers' are."""
 
 NO_IO = {
     "asyncio",

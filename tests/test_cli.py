@@ -46,6 +46,11 @@ COMMANDS = {
     "restore",
     "withdraw",
     "report",
+    "search",
+    "count",
+    "download",
+    "cite",
+    "view",
 }
 """What the design's table of contracts names and this release has."""
 

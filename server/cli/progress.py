@@ -5,6 +5,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 
+def in_words(size: float) -> str:
+    """Bytes as people read them, in decimal units: 1.5 MB."""
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"
+
+
 @contextmanager
 def transfer_bar(label: str, total: int, *, stays: bool = True) -> Iterator[Callable[[int], None]]:
     """A bar on standard error for `total` bytes, with speed and time left; `stays` when it is done.

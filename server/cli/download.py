@@ -1,0 +1,141 @@
+"""`accord download`: studies into a folder; how much they are is said before, what they are and how to cite them after."""
+
+import time
+from collections import Counter
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+import click
+
+from adapters.archive import Archive
+from adapters.download import Download, Plan, Refused
+from adapters.download_folder import DownloadFolder
+from adapters.series_download import Brought
+from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.dcat.citation import to_bibtex, to_text
+from mappings.dicom.study_row import study_uid
+from mappings.failures import Full
+from server.cli.cite import citations
+from server.cli.progress import in_words, transfer_bar
+from server.cli.reading import Keys, asker_flags, key, opened, study_flags, warn
+
+NAMED = 10
+"""Failures that are named; the rest are counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taking:
+    """What a download would be: studies that can be had, and those that can't."""
+
+    plans: list[Plan]
+    refused: list[Refused]
+
+    @property
+    def missing(self) -> int:
+        """Objects to be brought."""
+        return sum(len(plan.missing) for plan in self.plans)
+
+    @property
+    def size(self) -> int:
+        """Bytes to be brought, of those studies that told."""
+        return sum(plan.size or 0 for plan in self.plans)
+
+
+@click.command()
+@click.argument("wanted", nargs=-1, metavar="[STUDY|KEY=VALUE]...")
+@study_flags
+@click.option(
+    "--to", "top", type=Path, metavar="FOLDER", required=True, help="where the files go: FOLDER/study/series/instance.dcm"
+)
+@click.option("--dry-run", is_flag=True, help="say what it would be, and bring nothing")
+@click.option("--parallel", type=click.IntRange(1, 16), default=4, show_default=True, help="series that are brought at a time")
+@asker_flags
+def download(
+    wanted: tuple[str, ...],
+    keys: Keys,
+    top: Path,
+    parallel: int,
+    client: Path,
+    url: str | None,
+    purpose: str | None,
+    *,
+    dry_run: bool,
+) -> int:
+    """Bring studies into a folder, each object checked by its digest.
+
+    STUDY is a Study Instance UID, KEY as `accord search` takes it. What is whole in the folder is not brought again, so a
+    download that was stopped goes on when it is run again. Ends with 1 where something could not be had.
+    """
+    named = [name for name in wanted if "=" not in name]
+    keys = [*keys, *(key(name) for name in wanted if "=" in name)]
+    if not named and not keys:
+        raise click.UsageError("Name studies, or what they must match.")
+    stopping, folder = Event(), DownloadFolder(top)
+    with opened(client, url, purpose, stopping.wait) as archive, nullcontext() if dry_run else folder.alone():
+        under_way = Download(archive, folder, parallel, stopping)
+        taking = _planned(under_way, list(dict.fromkeys([*named, *(_found(archive, keys) if keys else ())])))
+        _tell(taking, folder)
+        if dry_run:
+            return 1 if taking.refused else 0
+        return _bring(archive, under_way, folder, taking)
+
+
+def _found(archive: Archive, keys: Keys) -> list[str]:
+    return [uid for found in archive.studies(keys) if (uid := study_uid(found))]
+
+
+def _planned(under_way: Download, studies: Sequence[str]) -> Taking:
+    planned = under_way.plan(studies)
+    return Taking([p for p in planned if isinstance(p, Plan)], [p for p in planned if isinstance(p, Refused)])
+
+
+def _tell(taking: Taking, folder: DownloadFolder) -> None:
+    there = sum(len(plan.there) for plan in taking.plans)
+    untold = sum(plan.size is None for plan in taking.plans)
+    more = f", and what {untold} studies did not tell" if untold else ""
+    size = f"{in_words(taking.size)}{more}"
+    print(f"{len(taking.plans)} studies: {taking.missing} objects to bring, {size}; {there} are there already.")
+    print(f"Free at {folder.top}: {in_words(folder.free())}.")
+    for sentence, count in Counter(refused.sentence for refused in taking.refused).items():
+        warn(f"{count} studies can't be had: {sentence}")
+    if taking.size > folder.free():
+        raise Full("no-room", f"{in_words(taking.size)} have no room at {folder.top}.")
+
+
+def _bring(archive: Archive, under_way: Download, folder: DownloadFolder, taking: Taking) -> int:
+    began = time.monotonic()
+    try:
+        with transfer_bar(f"{taking.missing} objects", taking.size) as moved:
+            brought = under_way.bring(taking.plans, moved)
+    except KeyboardInterrupt:
+        warn("Stopped. Run the same command again to go on.")
+        raise
+    seconds = time.monotonic() - began
+    there = {instance: stored for plan in taking.plans for instance, stored in plan.there.items()}
+    folder.list_files(under_way.entries(there | brought.files))
+    _cite(archive, folder)
+    _sum_up(brought, len(there), seconds)
+    return 1 if brought.failed or taking.refused else 0
+
+
+def _cite(archive: Archive, folder: DownloadFolder) -> None:
+    """Write how everything in the folder is cited, as text and for BibTeX."""
+    cited = citations(archive, {entry.dataset for entry in folder.entries().values()} - {""})
+    folder.write("CITATION.txt", "\n".join([*map(to_text, cited), f"{NEVER_FOR_DIAGNOSIS}\n"]))
+    folder.write("CITATION.bib", "\n".join(map(to_bibtex, cited)))
+
+
+def _sum_up(brought: Brought, there: int, seconds: float) -> None:
+    for instance, sentence in list(brought.failed.items())[:NAMED]:
+        warn(f"failed: {instance.study}/{instance.series}/{instance.instance}: {sentence}")
+    if len(brought.failed) > NAMED:
+        warn(f"and {len(brought.failed) - NAMED} more")
+    size = sum(stored.size for stored in brought.files.values())
+    speed = in_words(size / seconds if seconds else 0)
+    print(
+        f"{len(brought.files)} downloaded ({in_words(size)}), {there} already there, {len(brought.failed)} failed, "
+        f"{seconds:.1f} s, {speed}/s"
+    )

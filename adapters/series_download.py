@@ -25,6 +25,7 @@ MOST_OBJECTS = 1_000_000
 Moved = Callable[[int], object]
 Source = tuple[Archive, DownloadFolder, Event]
 """Where it comes from, where it goes, and what ends it."""
+_STOPPED = "download-stopped"
 _LOCATION = re.compile(r"/studies/([0-9.]+)/series/([0-9.]+)/instances/([0-9.]+)")
 
 
@@ -79,7 +80,7 @@ class SeriesDownload:
         except Full:
             raise
         except Failure as refusal:
-            if refusal.code != DAMAGED:  # then the others can be had one by one
+            if refusal.code not in (DAMAGED, _STOPPED):  # of a damaged series the others can be had one by one
                 self._fail(self._missing(), refusal.sentence)
         return "What came has not the digest that the server states."
 
@@ -131,7 +132,7 @@ class SeriesDownload:
 
     def _check_going(self) -> None:
         if self._stopping.is_set():
-            raise Unavailable("stopped", "The download was stopped.")
+            raise Unavailable(_STOPPED, "The download was stopped.")
 
     def _open_part(self, headers: PartHeaders) -> Arriving:
         return self._open(self._named(headers.location or ""), headers.sha256)

@@ -40,15 +40,19 @@ class Researcher(httpx.BaseTransport):
         set_dataset(self.runtime, ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
         self.client = self._client()
         self.wire = httpx.WSGITransport(app.create(self.runtime, Keys.load_or_make(folder / "signing.json")))
-        self.asked: list[tuple[str, str]] = []
-        self.pauses: list[float] = []
-        self.before: Before = lambda _request: None
-        self.answered: Answered = lambda _request, answer: answer
+        self.restore()
         for study, person in zip((*SHARED, OPEN), ("P1", "P2", "P3"), strict=True):
             self.deposit(study, person)
         clock.on(30)  # now: a client proves itself by its own clock
         document.rebuild(self.runtime)
         builders.described(self.runtime)
+
+    def restore(self) -> None:
+        """Nothing was asked yet, and the wire does nothing."""
+        self.asked: list[tuple[str, str]] = []
+        self.pauses: list[float] = []
+        self.before: Before = lambda _request: None
+        self.answered: Answered = lambda _request, answer: answer
 
     def _client(self) -> ClientFile:
         key, jwks = new_client_key()

@@ -20,8 +20,7 @@ def house(tmp_path_factory):
 
 @pytest.fixture
 def archive(house):
-    house.before = lambda _request: None
-    house.asked.clear()
+    house.restore()
     with house.connect() as client:
         yield Archive(client)
 

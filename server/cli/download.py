@@ -20,7 +20,7 @@ from mappings.dicom.study_row import study_uid
 from mappings.failures import Full
 from server.cli.cite import citations
 from server.cli.progress import in_words, transfer_bar
-from server.cli.reading import Keys, asker_flags, key, opened, study_flags, warn
+from server.cli.reading import Keys, asker_flags, key, many, opened, study_flags, warn
 
 NAMED = 10
 """Failures that are named; the rest are counted."""
@@ -95,14 +95,17 @@ def _planned(under_way: Download, studies: Sequence[str]) -> Taking:
 def _tell(taking: Taking, folder: DownloadFolder) -> None:
     there = sum(len(plan.there) for plan in taking.plans)
     untold = sum(plan.size is None for plan in taking.plans)
-    more = f", and what {untold} studies did not tell" if untold else ""
-    size = f"{in_words(taking.size)}{more}"
-    print(f"{len(taking.plans)} studies: {taking.missing} objects to bring, {size}; {there} are there already.")
+    size = f"{in_words(taking.size)}{f', and what {_studies(untold)} did not tell' if untold else ''}"
+    print(f"{_studies(len(taking.plans))}: {taking.missing} objects to bring, {size}; {there} are there already.")
     print(f"Free at {folder.top}: {in_words(folder.free())}.")
     for sentence, count in Counter(refused.sentence for refused in taking.refused).items():
-        warn(f"{count} studies can't be had: {sentence}")
+        warn(f"{_studies(count)} can't be had: {sentence}")
     if taking.size > folder.free():
         raise Full("no-room", f"{in_words(taking.size)} have no room at {folder.top}.")
+
+
+def _studies(count: int) -> str:
+    return many(count, "study", "studies")
 
 
 def _bring(archive: Archive, under_way: Download, folder: DownloadFolder, taking: Taking) -> int:

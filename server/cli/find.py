@@ -14,7 +14,7 @@ from mappings.dicom.study_row import COLUMNS, counts, study_row, study_uid, subj
 from mappings.failures import Failure
 from mappings.report import csv_line
 from server.cli.progress import in_words
-from server.cli.reading import Keys, asker_flags, key, opened, study_flags, warn
+from server.cli.reading import Keys, asker_flags, key, many, opened, study_flags, warn
 from server.cli.table import print_rows
 
 AT_ONCE = 4
@@ -58,9 +58,9 @@ def count(named: tuple[str, ...], keys: Keys, client: Path, url: str | None, pur
         sizes, refusals = _sizes(archive, list(studies))
     print_rows(("what", "count"), [*_totals(list(studies.values())), ("bytes", sum(sizes))])
     if sizes:
-        warn(f"{in_words(sum(sizes))} in {len(sizes)} studies.")
+        warn(f"{in_words(sum(sizes))} in {many(len(sizes), 'study', 'studies')}.")
     for sentence, refused in refusals.items():
-        warn(f"{refused} studies are not in the bytes: {sentence}")
+        warn(f"{many(refused, 'study is', 'studies are')} not in the bytes: {sentence}")
 
 
 def _totals(studies: Sequence[Found]) -> list[tuple[str, int]]:

@@ -72,6 +72,11 @@ def key(text: str) -> tuple[str, str]:
     return name, value
 
 
+def many(count: int, noun: str, plural: str) -> str:
+    """So many of these: 1 study, 2 studies."""
+    return f"{count} {noun if count == 1 else plural}"
+
+
 def today() -> date:
     """The day on which data was used."""
     return datetime.now(UTC).date()

@@ -17,7 +17,7 @@ import httpx
 from adapters.accord_client import CHUNK, AccordClient
 from mappings.content_digest import read_sha256
 from mappings.dicom.accept import DICOM, DICOM_JSON, JPEG, RELATED
-from mappings.dicom.header import legal_uid
+from mappings.dicom.uid import legal_uid
 from mappings.failures import Failure, Invalid, TooLarge, Unavailable
 from mappings.fhir.systems import alias_of
 

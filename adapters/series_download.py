@@ -16,8 +16,8 @@ from adapters.accord_client import CHUNK, DAMAGED, PAUSES
 from adapters.archive import ALONE, TOGETHER, Archive, Listed, Stored, retrieved
 from adapters.download_folder import Arriving, DownloadFolder
 from mappings.content_digest import read_sha256
-from mappings.dicom.header import legal_uid
 from mappings.dicom.multipart import Limits, PartHeaders, PartReader
+from mappings.dicom.uid import legal_uid
 from mappings.failures import Failure, Forbidden, Full, Gone, Invalid, NotFound, Unavailable
 
 MOST_OBJECTS = 1_000_000

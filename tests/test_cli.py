@@ -433,6 +433,13 @@ def test_what_a_provider_runs_loads_no_database(line):
     assert imported(done.stderr).isdisjoint({"flask", "sqlalchemy", "rich", "pydicom"})
 
 
+@pytest.mark.parametrize("command", ["search", "count", "download 1.2 --to x", "cite LUNG", "view 1.2"])
+def test_a_researchers_command_waits_for_nothing_that_a_server_stands_on(tmp_path, command):
+    packages = loaded(tmp_path, f"{command} --as {tmp_path}/none.json", status=2)
+    assert "httpx" in packages
+    assert packages.isdisjoint({"flask", "sqlalchemy", "rich", "pygments", "pydicom", "numpy", "requests"})
+
+
 def test_a_list_for_a_script_is_made_without_a_table(accord, tmp_path):
     packages = loaded(tmp_path, "admin party list")
     assert "sqlalchemy" in packages

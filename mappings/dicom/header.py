@@ -12,6 +12,7 @@ from types import MappingProxyType
 from mappings.dicom.charsets import DEFAULT_ENCODINGS, Encodings, decode
 from mappings.dicom.elements import BIG_ENDIAN, Event, where
 from mappings.dicom.part10 import Unreadable
+from mappings.dicom.uid import legal_uid
 
 MAX_VALUE = 1024  # bytes; the longest VR here has 64 characters a component (PS3.5 §6.2)
 
@@ -101,7 +102,6 @@ FIELDS = MappingProxyType(
 _PATIENT_AGE = 0x00101010
 _WANTED = frozenset({*UIDS.values(), *(tag for tag, _ in FIELDS.values()), _PATIENT_AGE})
 
-_UID = re.compile(r"(?:0|[1-9][0-9]*)(?:\.(?:0|[1-9][0-9]*))+")
 _DATE = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])")
 _TIME = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?")
 _INTEGER = re.compile(r"[+-]?\d{1,12}")
@@ -129,11 +129,6 @@ def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]
     values = {field: _value(raw.get(tag, b""), vr, encodings, order) for field, (tag, vr) in FIELDS.items()}
     age = _age(raw.get(_PATIENT_AGE, b""), values["patient_birth_date"], values["study_date"])
     return Header(transfer_syntax=transfer_syntax, age_years=age, **uids, **values)  # type: ignore[arg-type]
-
-
-def legal_uid(uid: str) -> bool:
-    """PS3.5 §9.1: digits and dots, at most 64, at least two components, none empty or with a leading zero."""
-    return len(uid) <= 64 and _UID.fullmatch(uid) is not None
 
 
 def _uids(raw: dict[int, bytes], *, complete: bool) -> dict[str, str]:

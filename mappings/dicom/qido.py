@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from types import MappingProxyType
 
-from mappings.dicom.header import legal_uid
+from mappings.dicom.uid import legal_uid
 from mappings.failures import Invalid
 from mappings.fields import FIELDS, QIDO_KEYS, Kind, fold
 from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Page, Query

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from mappings.dicom.header import legal_uid
+from mappings.dicom.uid import legal_uid
 
 _TAGS = {
     "study": "0020000D",

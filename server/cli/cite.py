@@ -8,7 +8,7 @@ import click
 
 from adapters.archive import Archive
 from mappings.dcat.citation import FORMATS, Citation, read_citation
-from mappings.dicom.header import legal_uid
+from mappings.dicom.uid import legal_uid
 from mappings.failures import Failure, NotFound
 from server.cli.reading import asker_flags, opened, today, warn
 

@@ -45,9 +45,10 @@ class Download:
         """What each study would take. Nothing is brought, and nothing is a use yet."""
         with ThreadPoolExecutor(self._parallel) as pool:
             measured = list(pool.map(self._measured, studies))
-            listed = [instance for one in measured if isinstance(one, Plan) for instance in one.missing]
-            looked = pool.map(self._looked_at, listed)
-            there = {instance: stored for instance, stored in zip(listed, looked, strict=True) if stored is not None}
+            listed = (instance for one in measured if isinstance(one, Plan) for instance in one.missing)
+            present = [instance for instance in listed if self._folder.path(instance).is_file()]
+            looked = pool.map(self._looked_at, present)
+            there = {instance: stored for instance, stored in zip(present, looked, strict=True) if stored is not None}
         return [_without(one, there) if isinstance(one, Plan) else one for one in measured]
 
     def bring(self, plans: Iterable[Plan], moved: Moved) -> Brought:
@@ -81,9 +82,7 @@ class Download:
             return Refused(study, refusal.sentence)
 
     def _looked_at(self, instance: Listed) -> Stored | None:
-        """What the folder holds of this already, by the digest that the server states now."""
-        if not self._folder.path(instance).is_file():
-            return None
+        """What the server says of a file that is there by name; None where that is another one, or can't be told."""
         try:
             stored = self._archive.stored(instance)
         except Failure:

@@ -16,7 +16,7 @@ from adapters.accord_client import CHUNK, DAMAGED, PAUSES
 from adapters.archive import ALONE, TOGETHER, Archive, Listed, Stored, retrieved
 from adapters.download_folder import Arriving, DownloadFolder
 from mappings.content_digest import read_sha256
-from mappings.dicom.multipart import Limits, PartHeaders, PartReader
+from mappings.dicom.multipart import Limits, PartHeaders, PartReader, Sink
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Failure, Forbidden, Full, Gone, Invalid, NotFound, Unavailable
 
@@ -37,12 +37,27 @@ class Brought:
     failed: dict[Listed, str] = field(default_factory=dict)
 
 
+class _Passed:
+    """The bytes of an object that is there already, or is new since the series was listed."""
+
+    def __init__(self, moved: Moved) -> None:
+        self._moved = moved
+
+    def write(self, data: memoryview) -> None:
+        """Let it go by: it was counted as it came."""
+        self._moved(-len(data))
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
 class SeriesDownload:
     """What is missing of one series of `count` objects, on its way."""
 
     def __init__(self, source: Source, missing: Sequence[Listed], count: int, moved: Moved) -> None:
         self._archive, self._folder, self._stopping = source
         self._wanted, self._count, self._moved = missing, count, moved
+        self._names = frozenset(missing)
         self._together = True
         self._arriving: Arriving | None = None
         self.brought = Brought()
@@ -134,8 +149,10 @@ class SeriesDownload:
         if self._stopping.is_set():
             raise Unavailable(_STOPPED, "The download was stopped.")
 
-    def _open_part(self, headers: PartHeaders) -> Arriving:
-        return self._open(self._named(headers.location or ""), headers.sha256)
+    def _open_part(self, headers: PartHeaders) -> Sink:
+        instance = self._named(headers.location or "")
+        is_asked_for = instance in self._names and instance not in self.brought.files
+        return self._open(instance, headers.sha256) if is_asked_for else _Passed(self._moved)
 
     def _named(self, location: str) -> Listed:
         """Which object comes, by its Content-Location: one of this series, whose UIDs are legal."""

@@ -126,8 +126,10 @@ def _bring(archive: Archive, under_way: Download, folder: DownloadFolder, taking
 
 def _cite(archive: Archive, folder: DownloadFolder) -> None:
     """Write how everything in the folder is cited, as text and for BibTeX."""
-    cited = citations(archive, {entry.dataset for entry in folder.entries().values()} - {""})
-    folder.write("CITATION.txt", "\n".join([*map(to_text, cited), f"{NEVER_FOR_DIAGNOSIS}\n"]))
+    aliases = {entry.dataset for entry in folder.entries().values()} - {""}
+    cited = citations(archive, aliases)
+    asked = [f"{alias}: ask its provider how it is cited.\n" for alias in sorted(aliases - {each.alias for each in cited})]
+    folder.write("CITATION.txt", "\n".join([*map(to_text, cited), *asked, f"{NEVER_FOR_DIAGNOSIS}\n"]))
     folder.write("CITATION.bib", "\n".join(map(to_bibtex, cited)))
 
 

@@ -152,6 +152,20 @@ def test_a_file_that_is_another_than_the_servers_is_brought_again_alone(bringing
     assert bringing.files() == expected(*FILES)
 
 
+def test_where_most_of_a_series_is_missing_it_comes_in_one_answer_and_what_was_there_stays(bringing):
+    bringing.bring()
+    for instance in FILES[1:3]:
+        bringing.folder.path(instance).unlink()
+    stays = bringing.folder.path(FILES[0]).stat()
+    (plan,) = bringing.download.plan([STUDY])
+    bringing.moved.clear()
+    brought = bringing.bring()
+    assert (bringing.gets(), set(brought.files)) == ([f"/series/{STUDY}.1"], set(FILES[1:3]))
+    assert bringing.folder.path(FILES[0]).stat() == stays
+    assert bringing.files() == expected(*FILES)
+    assert plan.size - 2000 < sum(bringing.moved) < plan.size + 500, "a bar ends near its end"
+
+
 def test_an_answer_that_breaks_off_is_gone_on_with(bringing):
     bringing.house.answered = changed(lambda body: Cut(body[: body.index(b"\r\n--accord", 9) + 700]), times=2)
     brought = bringing.bring()

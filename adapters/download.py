@@ -5,7 +5,7 @@ What is refused is said in the server's own sentence, and stops nothing else.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import groupby
 from threading import Event
@@ -42,8 +42,8 @@ class Download:
         self._source = (archive, folder, stopping)
 
     def plan(self, studies: Iterable[str]) -> list[Plan | Refused]:
-        """What each study would take. Nothing is brought, and nothing is a use yet."""
-        with ThreadPoolExecutor(self._parallel) as pool:
+        """What each study would take. Nothing is brought, and nothing is a use yet. Raises Unavailable where nobody answers."""
+        with self._several() as pool:
             measured = list(pool.map(self._measured, studies))
             listed = (instance for one in measured if isinstance(one, Plan) for instance in one.missing)
             present = [instance for instance in listed if self._folder.path(instance).is_file()]
@@ -56,21 +56,27 @@ class Download:
 
         Raises Full, or OSError where the folder can't be written to: then nothing more is begun.
         """
-        with ThreadPoolExecutor(self._parallel) as pool:
+        with self._several() as pool:
             tasks = [pool.submit(self._series, plan, missing, moved) for plan in plans for missing in _by_series(plan.missing)]
-            try:
-                return _gathered(as_completed(tasks))
-            except BaseException:
-                self._stopping.set()
-                pool.shutdown(cancel_futures=True)
-                raise
+            return _gathered(as_completed(tasks))
 
     def entries(self, files: dict[Listed, Stored]) -> list[Entry]:
         """These files as the manifest lists them, each with its dataset."""
         studies = sorted({instance.study for instance in files})
-        with ThreadPoolExecutor(self._parallel) as pool:
+        with self._several() as pool:
             datasets = dict(zip(studies, pool.map(self._dataset, studies), strict=True))
         return [self._entry(instance, stored, datasets[instance.study]) for instance, stored in files.items()]
+
+    @contextmanager
+    def _several(self) -> Iterator[ThreadPoolExecutor]:
+        """Threads that end soon where this one is stopped, or one of them meets what stops all."""
+        with ThreadPoolExecutor(self._parallel) as pool:
+            try:
+                yield pool
+            except BaseException:
+                self._stopping.set()
+                pool.shutdown(cancel_futures=True)
+                raise
 
     def _measured(self, study: str) -> Plan | Refused:
         size = None
@@ -78,6 +84,8 @@ class Download:
             with suppress(Unavailable):  # as where an object is damaged: the others can be had one by one
                 size = self._archive.size(retrieved(study))
             return Plan(study, tuple(dict.fromkeys(self._archive.listed(study))), {}, size)
+        except Unavailable:
+            raise
         except Failure as refusal:
             return Refused(study, refusal.sentence)
 

@@ -474,6 +474,21 @@ def test_a_list_is_a_table_on_a_terminal(accord, tmp_path):
     assert "\t" not in seen
 
 
+WIDE = """
+from server.cli.table import print_rows
+print_rows(("study", "date", "title"), [("1.2." + "3" * 60, "2026-11-27", "x" * 200)])
+"""
+
+
+@pytest.mark.parametrize(("width", "whole"), [(60, True), (20, False)])
+def test_what_is_short_is_not_folded_where_there_is_room_and_nothing_is_ever_cut(width, whole):
+    seen = on_a_terminal([sys.executable, "-c", WIDE], COLUMNS=str(width))
+    assert ("2026-11-27" in seen) is whole
+    assert seen.count("3") == 60
+    assert seen.count("x") == 200
+    assert seen.count("-") == 2
+
+
 BAR = """
 from server.cli.progress import transfer_bar
 with transfer_bar("3 files", 2_000_000) as moved:

@@ -7,6 +7,9 @@ from datetime import datetime
 
 Rows = Iterable[Sequence[object]]
 
+SHORT, GAP = 10, 3
+"""Letters of a cell that is not folded, and between two cells."""
+
 
 def print_rows(columns: Sequence[str], rows: Rows, *, as_json: bool = False) -> None:
     """Print these rows under their columns, or as JSON, whose members are called as the columns."""
@@ -43,9 +46,19 @@ def _print_table(columns: Sequence[str], rows: Rows) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(box=SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        table.add_column(column, overflow="fold")  # a cut name could not be used
-    for row in rows:
-        table.add_row(*(Text(_cell(cell)) for cell in row))  # as text: a title may have [brackets]
-    Console().print(table)
+    console, table = Console(), Table(box=SIMPLE_HEAD, pad_edge=False)
+    cells = [[_cell(cell) for cell in row] for row in rows]
+    whole = _kept_whole([columns, *cells], console.width)
+    for place, column in enumerate(columns):
+        table.add_column(column, overflow="fold", no_wrap=place in whole)  # folded, since a cut name could not be used
+    for row in cells:
+        table.add_row(*map(Text, row))  # as text: a title may have [brackets]
+    console.print(table)
+
+
+def _kept_whole(rows: Sequence[Sequence[str]], width: int) -> set[int]:
+    """The places of columns whose cells are short, as dates and counts: not folded where that leaves the others room."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    short = {place for place, widest in enumerate(widths) if widest <= SHORT}
+    needed = sum(widths[place] if place in short else SHORT for place in range(len(widths))) + GAP * len(widths)
+    return short if needed <= width else set()

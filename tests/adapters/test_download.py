@@ -13,7 +13,7 @@ from adapters.archive import Archive, Listed
 from adapters.download import Download, Plan, Refused
 from adapters.download_folder import Arriving, DownloadFolder
 from adapters.sql import custody
-from mappings.failures import Conflict, Full
+from mappings.failures import Conflict, Full, Unavailable
 from server.usecases.agreement import move_agreement
 from tests.adapters.researchers import OPEN, SHARED, Researcher
 from tests.builders import ACTOR, made
@@ -202,6 +202,14 @@ def test_what_is_refused_is_said_in_the_servers_words_and_stops_nothing_else(bri
     assert "does not let" in refused.sentence or "Questions:" in refused.sentence
     assert unknown == Refused("1.2.99", "There is no such study here, or none for you.")
     assert isinstance(plan, Plan)
+
+
+def test_a_server_that_does_not_answer_is_said_once_and_not_for_each_study(bringing):
+    bringing.house.before = lambda request: httpx.Response(503) if "/dicom-web/" in request.url.path else None
+    with pytest.raises(Unavailable):
+        bringing.download.plan([STUDY, *(f"1.2.99.{n}" for n in range(50))])
+    assert len(bringing.house.asked) < 30
+    assert bringing.stopping.is_set()
 
 
 def test_a_stop_of_the_agreement_ends_it_in_the_servers_words(own):

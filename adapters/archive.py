@@ -85,11 +85,11 @@ class Archive:
 
         Raises Invalid where the server can't search by one of them: it answered as if that had not been asked.
         """
-        return islice(self._pages("/dicom-web/studies", keys), limit)
+        return islice(self._pages("/dicom-web/studies", keys, min(PAGE, limit or PAGE)), limit)
 
     def instances(self, study: str, series: str | None = None) -> list[Found]:
         """The instances of a study, or of one of its series; none where there is none for this client."""
-        return list(self._pages(f"{retrieved(study, series)}/instances", ()))
+        return list(self._pages(f"{retrieved(study, series)}/instances", (), PAGE))
 
     def listed(self, study: str) -> list[Listed]:
         """The instances of a study by their UIDs."""
@@ -132,13 +132,13 @@ class Archive:
         """What the public catalogue says of a dataset, as JSON-LD. Raises NotFound where it is not listed."""
         return self._read(f"/catalogue/datasets/{quote(alias, safe='')}", _JSON_LD, LARGEST_JSON)
 
-    def _pages(self, path: str, keys: Sequence[tuple[str, str]]) -> Iterator[Found]:
+    def _pages(self, path: str, keys: Sequence[tuple[str, str]], rows: int) -> Iterator[Found]:
         offset = 0
         while True:
-            asked = urlencode([*keys, ("limit", str(PAGE)), ("offset", str(offset))])
+            asked = urlencode([*keys, ("limit", str(rows)), ("offset", str(offset))])
             page = self._page(f"{path}?{asked}")
             yield from page
-            if len(page) < PAGE:
+            if len(page) < rows:
                 return
             offset += len(page)
 

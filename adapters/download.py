@@ -80,11 +80,14 @@ class Download:
 
     def _measured(self, study: str) -> Plan | Refused:
         size = None
+        if self._stopping.is_set():
+            raise Unavailable("plan-stopped", "The server does not answer.")
         try:
             with suppress(Unavailable):  # as where an object is damaged: the others can be had one by one
                 size = self._archive.size(retrieved(study))
             return Plan(study, tuple(dict.fromkeys(self._archive.listed(study))), {}, size)
-        except Unavailable:
+        except Unavailable:  # nor would it answer for the others
+            self._stopping.set()
             raise
         except Failure as refusal:
             return Refused(study, refusal.sentence)

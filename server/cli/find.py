@@ -4,7 +4,6 @@ import json
 import sys
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from itertools import islice
 from pathlib import Path
 
 import click
@@ -36,11 +35,9 @@ def search(
     KEY is a DICOM attribute by keyword or tag, as QIDO-RS takes it: StudyDescription=*liver*.
     """
     with opened(client, url, purpose) as archive:
-        found = archive.studies([*keys, *map(key, named)])
-        rows = [study_row(study) for study in islice(found, limit)]
-        more = next(found, None) is not None
-    _FORMS[form](rows)
-    if more:
+        rows = [study_row(found) for found in archive.studies([*keys, *map(key, named)], limit + 1)]
+    _FORMS[form](rows[:limit])
+    if len(rows) > limit:
         warn(f"These are the first {limit}; there are more: narrow the search, or raise --limit.")
 
 

@@ -47,12 +47,16 @@ class DownloadFolder:
         self.top.mkdir(parents=True, exist_ok=True)
         held = os.open(self.top, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock(held)
             yield
-        except BlockingIOError:
-            raise Conflict("download-under-way", f"Another download into {self.top} is under way.") from None
         finally:
             os.close(held)
+
+    def _lock(self, held: int) -> None:
+        try:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Conflict("download-under-way", f"Another download into {self.top} is under way.") from None
 
     def free(self) -> int:
         """Bytes that have room on its disk, which it may have to be made on."""

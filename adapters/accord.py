@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, Self
 import httpx
 
 from adapters.accord_client import AccordClient
-from adapters.identity import read_client
+from adapters.client_file import read_client
 
 if TYPE_CHECKING:
     from requests import PreparedRequest, Response, Session

@@ -10,12 +10,18 @@ from adapters.archive import Archive
 from mappings.dcat.citation import FORMATS, Citation, read_citation
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Failure, NotFound
+from server.cli.help import examples
 from server.cli.reading import asker_flags, opened, today, warn
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "accord cite BREAST-A --format bibtex --as lab-b.client.json",
+        "accord cite 1.2.826.0.1.3680043.8.498.1 --purpose AIRESEARCH --as lab-b.client.json",
+    )
+)
 @click.argument("named", nargs=-1, required=True, metavar="DATASET|STUDY...")
-@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(list(FORMATS)), default="text", show_default=True, help="how it is written")
 @asker_flags
 def cite(named: tuple[str, ...], form: str, client: Path, url: str | None, purpose: str | None) -> int:
     """Print how datasets are cited, with the line that acknowledges them.

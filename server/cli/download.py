@@ -19,8 +19,10 @@ from mappings.dcat.citation import to_bibtex, to_text
 from mappings.dicom.study_row import study_uid
 from mappings.failures import Full
 from server.cli.cite import citations
+from server.cli.help import examples
 from server.cli.progress import in_words, transfer_bar
-from server.cli.reading import Keys, asker_flags, key, many, opened, study_flags, warn
+from server.cli.reading import Keys, asker_flags, key, opened, study_flags, warn
+from server.cli.sentences import many
 
 NAMED = 10
 """Failures that are named; the rest are counted."""
@@ -44,7 +46,13 @@ class Taking:
         return sum(plan.size or 0 for plan in self.plans)
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "accord download 1.2.826.0.1.3680043.8.498.1 --to images --dry-run --as lab-b.client.json",
+        "accord download --modality MR --body-part PROSTATE --to images --parallel 8 --as lab-b.client.json",
+        "accord download --since 2020-01-01 --until 2023-12-31 --patient P1 --to images --purpose AITRAIN --as lab-b.client.json",
+    )
+)
 @click.argument("wanted", nargs=-1, metavar="[STUDY|KEY=VALUE]...")
 @study_flags
 @click.option(

@@ -12,15 +12,23 @@ from adapters.archive import Archive, Found, retrieved
 from mappings.dicom.study_row import COLUMNS, counts, study_row, study_uid, subject
 from mappings.failures import Failure
 from mappings.report import csv_line
+from server.cli.help import examples
 from server.cli.progress import in_words
-from server.cli.reading import Keys, asker_flags, key, many, opened, study_flags, warn
+from server.cli.reading import Keys, asker_flags, key, opened, study_flags, warn
+from server.cli.sentences import many
 from server.cli.table import print_rows
 
 AT_ONCE = 4
 """Studies whose size is asked for at once."""
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "accord search --modality MR --since 2020-01-01 --as lab-b.client.json",
+        "accord search --body-part LIVER,ABDOMEN --until 2023-12-31 --limit 500 --csv --as lab-b.client.json",
+        "accord search StudyDescription=*liver* --patient 'P*' --json --purpose AITRAIN --as lab-b.client.json",
+    )
+)
 @click.argument("named", nargs=-1, metavar="[KEY=VALUE]...")
 @study_flags
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="studies that are listed")
@@ -41,7 +49,12 @@ def search(
         warn(f"These are the first {limit}; there are more: narrow the search, or raise --limit.")
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "accord count --modality CT --body-part LIVER --since 2020-01-01 --until 2023-12-31 --as lab-b.client.json",
+        "accord count --patient 'P*' --purpose AITRAIN --as lab-b.client.json",
+    )
+)
 @click.argument("named", nargs=-1, metavar="[KEY=VALUE]...")
 @study_flags
 @asker_flags

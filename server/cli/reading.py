@@ -14,7 +14,7 @@ import click
 
 from adapters.accord_client import AccordClient
 from adapters.archive import Archive
-from adapters.identity import read_client
+from adapters.client_file import read_client
 from mappings.failures import Invalid
 from mappings.fields import QIDO_KEYS
 
@@ -29,7 +29,7 @@ def asker_flags(run: Callable[..., R]) -> Callable[..., R]:
     """Who asks, where and for what; handed on as `client`, `url` and `purpose`, as `opened` takes them."""
     flags = (
         click.option("--as", "client", type=Path, metavar="FILE", required=True, help="the client file"),
-        click.option("--url", help="the server; default: the one in the client file"),
+        click.option("--url", help="the server, such as https://accord.example; default: the one in the client file"),
         click.option("--purpose", help="one purpose; default: the client file's"),
     )
     for flag in reversed(flags):
@@ -70,11 +70,6 @@ def key(text: str) -> tuple[str, str]:
     if name not in QIDO_KEYS or not value:
         raise Invalid("key-unknown", f"{name!a} is no attribute to search by: write StudyDescription=…, or its tag.")
     return name, value
-
-
-def many(count: int, noun: str, plural: str) -> str:
-    """So many of these: 1 study, 2 studies."""
-    return f"{count} {noun if count == 1 else plural}"
 
 
 def today() -> date:

@@ -25,7 +25,7 @@ COLUMNS = ("batch", "dataset", "door", "opened", "state", "files", "waiting")
 @click.option(
     "--format", "form", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True, help="the report's form"
 )
-@click.option("--url", help="the server; default: the one in the client file")
+@click.option("--url", help="the server, such as https://accord.example; default: the one in the client file")
 def report(batch: str | None, client: Path, form: str, url: str | None) -> None:
     """Say what became of each file of a batch; without one, which batches there are, at most a hundred."""
     with AccordClient(read_client(client), url) as accord:

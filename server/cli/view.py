@@ -9,6 +9,7 @@ import click
 
 from adapters.archive import Archive, Found, Listed, listed, retrieved
 from mappings.failures import Forbidden, NotFound
+from server.cli.help import examples
 from server.cli.reading import asker_flags, opened, warn
 
 LARGEST_SIDE = 4096
@@ -16,7 +17,12 @@ LARGEST_SIDE = 4096
 _ROWS = "00280010"
 
 
-@click.command()
+@click.command(
+    epilog=examples(
+        "accord view 1.2.826.0.1.3680043.8.498.1 --as lab-b.client.json",
+        "accord view 1.2.826.0.1.3680043.8.498.1 --frame 12 --output slice.jpg --purpose AIRESEARCH --as lab-b.client.json",
+    )
+)
 @click.argument("study")
 @click.argument("series", required=False)
 @click.argument("instance", required=False)

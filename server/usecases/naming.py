@@ -47,7 +47,7 @@ def check_reason(reason: str | None) -> str | None:
     return text or None
 
 
-def in_words(users: Sequence[str], most: int = 10) -> str:
+def enumerated(users: Sequence[str], most: int = 10) -> str:
     """What uses something, as a refusal names it: the first ones, and how many more."""
     rest = len(users) - most
     return ", ".join(users[:most]) + (f" and {rest} more" if rest > 0 else "")

@@ -14,7 +14,7 @@ from adapters.sql.node import NodeRow
 from consent.entries import NodeAdded, NodeMoved, NodeSet
 from consent.node import MOVES, Hosting, NodeState
 from mappings.failures import Conflict, Failure, Invalid
-from server.usecases.naming import check_new, check_words, in_words, require
+from server.usecases.naming import check_new, check_words, enumerated, require
 from server.usecases.runtime import Runtime
 
 NODE_KINDS = ("folder", "orthanc")
@@ -94,7 +94,7 @@ def remove_node(runtime: Runtime, actor: str, name: str) -> None:
     with runtime.governance_act() as connection:
         row = require(nodes.find(connection, name), "node", name)
         if users := nodes.read_users(connection, row.id):
-            raise Conflict("node-in-use", f"Node {name} is in use by {in_words(users)}. It stays; unlink stops all use of it.")
+            raise Conflict("node-in-use", f"Node {name} is in use by {enumerated(users)}. It stays; unlink stops all use of it.")
         nodes.move(connection, row.id, "remove", NodeState.REMOVED, actor, now)
         record(connection, NodeMoved(verb="remove", node=name, state=str(NodeState.REMOVED)), now, actor, About())
 

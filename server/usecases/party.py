@@ -5,7 +5,7 @@ from adapters.sql.ledger import About, record
 from consent.entries import PartyAdded, PartySet
 from consent.party import REPOSITORY, ROLES, Party
 from mappings.failures import Conflict
-from server.usecases.naming import check_new, check_words, in_words, require
+from server.usecases.naming import check_new, check_words, enumerated, require
 from server.usecases.runtime import Runtime
 
 
@@ -31,7 +31,9 @@ def set_party(
     with runtime.governance_act() as connection:
         party = require(parties.find_id(connection, key), "party", key)
         if role and (users := parties.read_users(connection, party)):
-            raise Conflict("party-in-use", f"The role of {key} stays: {in_words(users)} stand on it. Add another party.", "role")
+            raise Conflict(
+                "party-in-use", f"The role of {key} stays: {enumerated(users)} stand on it. Add another party.", "role"
+            )
         parties.change(connection, party, now, **{column: value for column, value in given.items() if value is not None})
         record(connection, PartySet(party=key, name=name, role=role, approved=approved), now, actor, About(party))
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import httpx
 
 from adapters.accord_client import AccordClient
-from adapters.identity import ClientFile, Keys, new_client_key
+from adapters.client_file import ClientFile, new_client_key
+from adapters.identity import Keys
 from server.cli.demo_data import DETAILS
 from server.usecases import document
 from server.usecases.batch import close_batch
@@ -37,7 +38,19 @@ class Researcher(httpx.BaseTransport):
         self.runtime = builders.runtime(folder, clock=clock, **settings)
         builders.seed(self.runtime, **CONDITIONAL)
         builders.seed(self.runtime, alias="OPEN", provider="hospital-b", visibility="preview")
-        set_dataset(self.runtime, ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
+        set_dataset(
+            self.runtime,
+            ACTOR,
+            "LUNG",
+            DETAILS
+            | {
+                "condition": "CLIN1000057",
+                "keyword": "test",
+                "sex": "COM1001366",
+                "manufacturer": "IMG1000044",
+                "body_part": "BP1000021",
+            },
+        )
         self.client = self._client()
         self.wire = httpx.WSGITransport(app.create(self.runtime, Keys.load_or_make(folder / "signing.json")))
         self.restore()
@@ -61,7 +74,7 @@ class Researcher(httpx.BaseTransport):
         registered = {"party": "university", "jwks": jwks, "scopes": scopes, "terms": builders.TERMS, "purposes": ["AIRESEARCH"]}
         add_client(self.runtime, ACTOR, "researcher", **registered)
         add_permit(self.runtime, ACTOR, "LUNG", "university", export=True)
-        return ClientFile("researcher", f"{self.runtime.settings.base_url}/oauth/token", scopes[0], "AIRESEARCH", key)
+        return ClientFile("researcher", self.runtime.settings.base_url, scopes[0], "AIRESEARCH", key)
 
     def deposit(self, study: str, person: str) -> None:
         """Two series of three objects each."""

@@ -14,7 +14,7 @@ from werkzeug.serving import make_server
 
 from adapters import accord_client
 from adapters.accord import Accord, connect
-from adapters.identity import write_client
+from adapters.client_file import write_client
 from mappings.failures import Invalid, Unauthenticated
 from server.usecases.client import set_client
 from tests.adapters.researchers import SHARED, Researcher

@@ -29,7 +29,7 @@ def test_studies_are_found_page_by_page(house, archive, monkeypatch):
     monkeypatch.setattr(reading, "PAGE", 2)
     found = [study_uid(study) for study in archive.studies([])]
     assert sorted(found) == sorted([*SHARED, OPEN])
-    assert len(house.asked) == 2 + 1, "a token, and two pages"
+    assert len(house.asked) == 2 + 2, "where a token is asked for, a token, and two pages"
     assert len(list(archive.studies([], 1))) == 1
 
 

@@ -124,7 +124,7 @@ def command(wire, tmp_path, monkeypatch, capsysbinary):
 
 
 def test_accord_withdraw_says_what_goes_and_takes_it_out(wire, command):
-    told = "To be taken out of LUNG: 2 objects (1204 bytes) of 2 studies, 1.2.3, 1.2.4.\n"
+    told = "To be taken out of LUNG: 2 objects (1.2 kB) of 2 studies, 1.2.3, 1.2.4.\n"
     status, said = command("withdraw --dataset LUNG --patient P1 --dry-run")
     assert (status, said.startswith(told), held(wire) >= {STUDY, OTHER}) == (0, True, True), said
     assert command("withdraw --dataset LUNG --patient P1")[0] == 1, "nobody is there to be asked"

@@ -33,7 +33,11 @@ def test_an_orthanc_is_set_to_no_place_where_its_objects_are_not(built, orthanc,
     wrong.write_text("accord:wrong\n")
     place = {"kind": "orthanc", "hosting": "central", "url": orthanc.url, "secret_file": str(secret)}
     add_node(built, ACTOR, "moving", **place)
-    for given in ({"url": f"http://127.0.0.1:{free_port}"}, {"secret_file": str(wrong)}, {"secret_file": str(tmp_path / "absent")}):
+    for given in (
+        {"url": f"http://127.0.0.1:{free_port}"},
+        {"secret_file": str(wrong)},
+        {"secret_file": str(tmp_path / "absent")},
+    ):
         with pytest.raises((Unavailable, Invalid)):
             vet_node.vet_set(built, "moving", **given)
     vet_node.vet_set(built, "moving", url=orthanc.url.replace("127.0.0.1", "localhost"))

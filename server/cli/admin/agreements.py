@@ -181,10 +181,11 @@ for _verb in MOVES:
 @as_operator
 def _terminate(runtime: Runtime, actor: str, key: str, side: str, reason: str | None, *, yes: bool, dry_run: bool) -> None:
     covered = read_covered(runtime, key, "terminate", Side(side))
-    aliases, objects = ", ".join(covered.aliases) or "none", many(covered.objects, "object")
+    aliases, datasets = ", ".join(covered.aliases) or "none", many(len(covered.aliases), "dataset")
+    studies, objects = many(covered.studies, "study", "studies"), many(covered.objects, "object")
     told = [
         f"{key} ends for good: nothing under it goes in or out again, and it can't be resumed (suspend stops it for a while).",
-        f"It covers {many(len(covered.aliases), 'dataset')} ({aliases}) with {many(covered.studies, 'study')} of {objects}.",
+        f"It covers {datasets} ({aliases}) with {studies} of {objects}.",
         "They stay on their node, out of sight, until they are withdrawn.",
     ]
     if confirmed(told, yes=yes, dry_run=dry_run):

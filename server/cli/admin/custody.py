@@ -10,6 +10,7 @@ from mappings import report as forms
 from server.cli.confirm import confirmed, irrevocable
 from server.cli.help import examples, say_next
 from server.cli.options import as_operator, lists, with_runtime
+from server.cli.progress import in_words
 from server.cli.sentences import many, withdrawal
 from server.cli.table import Rows
 from server.usecases import release, report, withdraw
@@ -122,7 +123,7 @@ def _add_decision(verb: str, sentence: str, fate: str, done: str) -> None:
 
 def _told(batch: str, waiting: release.Waiting, fate: str) -> Iterator[str]:
     """What a decision is about, in lines: counts, rules and samples."""
-    yield f"{many(waiting.objects, 'object')} ({waiting.size} bytes) of batch {batch} wait for {waiting.alias}:"
+    yield f"{many(waiting.objects, 'object')} ({in_words(waiting.size)}) of batch {batch} wait for {waiting.alias}:"
     yield from (f"  {count} for {rule}: {short(rule)}" for rule, count in sorted(waiting.rules.items()))
     rest = waiting.objects - len(waiting.sample)
     yield f"  {', '.join(waiting.sample)}" + (f" and {rest} more (accord admin batch show {batch})" if rest else "")

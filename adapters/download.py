@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from threading import Event
 
-from adapters.archive import Archive, Listed, Stored, retrieved
 from adapters.download_folder import DownloadFolder, Entry
+from adapters.repository import Listed, Repository, Stored, retrieved
 from adapters.series_download import Brought, Moved, SeriesDownload
 from mappings.failures import Failure, Unavailable
 
@@ -35,11 +35,11 @@ class Refused:
 
 
 class Download:
-    """Brings studies from an archive into a folder, so many series at a time; `stopping` ends it soon, wherever it is."""
+    """Brings studies from a repository into a folder, so many series at a time; `stopping` ends it soon, wherever it is."""
 
-    def __init__(self, archive: Archive, folder: DownloadFolder, parallel: int, stopping: Event) -> None:
-        self._archive, self._folder, self._parallel, self._stopping = archive, folder, parallel, stopping
-        self._source = (archive, folder, stopping)
+    def __init__(self, repository: Repository, folder: DownloadFolder, parallel: int, stopping: Event) -> None:
+        self._repository, self._folder, self._parallel, self._stopping = repository, folder, parallel, stopping
+        self._source = (repository, folder, stopping)
 
     def plan(self, studies: Iterable[str]) -> list[Plan | Refused]:
         """What each study would take. Nothing is brought, and nothing is a use yet. Raises Unavailable where nobody answers."""
@@ -84,8 +84,8 @@ class Download:
             raise Unavailable("plan-stopped", "The server does not answer.")
         try:
             with suppress(Unavailable):  # as where an object is damaged: the others can be had one by one
-                size = self._archive.size(retrieved(study))
-            return Plan(study, tuple(dict.fromkeys(self._archive.listed(study))), {}, size)
+                size = self._repository.size(retrieved(study))
+            return Plan(study, tuple(dict.fromkeys(self._repository.listed(study))), {}, size)
         except Unavailable:  # nor would it answer for the others
             self._stopping.set()
             raise
@@ -95,7 +95,7 @@ class Download:
     def _looked_at(self, instance: Listed) -> Stored | None:
         """What the server says of a file that is there by name; None where that is another one, or can't be told."""
         try:
-            stored = self._archive.stored(instance)
+            stored = self._repository.stored(instance)
         except Failure:
             return None
         return stored if self._folder.holds(instance, stored) else None
@@ -106,7 +106,7 @@ class Download:
 
     def _dataset(self, study: str) -> str:
         try:
-            return self._archive.dataset(study) or ""
+            return self._repository.dataset(study) or ""
         except Failure:
             return ""
 

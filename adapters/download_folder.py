@@ -15,8 +15,8 @@ from dataclasses import astuple, dataclass, fields
 from hashlib import file_digest, sha256
 from pathlib import Path
 
-from adapters.archive import Listed, Stored
 from adapters.disk import filling
+from adapters.repository import Listed, Stored
 from mappings.failures import Conflict
 
 MANIFEST = "manifest.csv"

@@ -13,8 +13,8 @@ from threading import Event
 import httpx
 
 from adapters.accord_client import CHUNK, DAMAGED, PAUSES
-from adapters.archive import ALONE, TOGETHER, Archive, Listed, Stored, retrieved
 from adapters.download_folder import Arriving, DownloadFolder
+from adapters.repository import ALONE, TOGETHER, Listed, Repository, Stored, retrieved
 from mappings.content_digest import read_sha256
 from mappings.dicom.multipart import Limits, PartHeaders, PartReader, Sink
 from mappings.dicom.uid import legal_uid
@@ -23,7 +23,7 @@ from mappings.failures import Failure, Forbidden, Full, Gone, Invalid, NotFound,
 MOST_OBJECTS = 1_000_000
 """Objects in one answer; a server gives no more."""
 Moved = Callable[[int], object]
-Source = tuple[Archive, DownloadFolder, Event]
+Source = tuple[Repository, DownloadFolder, Event]
 """Where it comes from, where it goes, and what ends it."""
 _STOPPED = "download-stopped"
 _LOCATION = re.compile(r"/studies/([0-9.]+)/series/([0-9.]+)/instances/([0-9.]+)")
@@ -55,7 +55,7 @@ class SeriesDownload:
     """What is missing of one series of `count` objects, on its way."""
 
     def __init__(self, source: Source, missing: Sequence[Listed], count: int, moved: Moved) -> None:
-        self._archive, self._folder, self._stopping = source
+        self._repository, self._folder, self._stopping = source
         self._wanted, self._count, self._moved = missing, count, moved
         self._names = frozenset(missing)
         self._together = True
@@ -113,7 +113,7 @@ class SeriesDownload:
     def _take(self, path: str, accept: str, read: Callable[[httpx.Response], None]) -> None:
         if self._stopping.is_set():
             return
-        with closing(self._archive.taken(path, accept)) as answer:
+        with closing(self._repository.taken(path, accept)) as answer:
             try:
                 read(answer)
             finally:

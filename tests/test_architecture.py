@@ -72,7 +72,7 @@ CLI_REACHES = {
     "adapters.client_file",
     "adapters.identity",
     "adapters.accord_client",
-    "adapters.archive",
+    "adapters.repository",
     "adapters.download",
     "adapters.download_folder",
     "adapters.series_download",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from adapters.archive import Archive
+from adapters.repository import Repository
 from mappings.dcat.citation import FORMATS, Citation, read_citation
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Failure, NotFound
@@ -29,28 +29,28 @@ def cite(named: tuple[str, ...], form: str, client: Path, url: str | None, purpo
     DATASET is a dataset's alias; STUDY a Study Instance UID, for the dataset it belongs to. Ends with 1 where one is not in the
     public catalogue: ask its provider.
     """
-    with opened(client, url, purpose) as archive:
-        aliases = {_alias(archive, name) for name in named}
-        cited = citations(archive, aliases)
+    with opened(client, url, purpose) as repository:
+        aliases = {_alias(repository, name) for name in named}
+        cited = citations(repository, aliases)
     sys.stdout.write("\n".join(FORMATS[form](citation) for citation in cited))
     return 0 if len(cited) == len(aliases) else 1
 
 
-def citations(archive: Archive, aliases: Iterable[str]) -> list[Citation]:
+def citations(repository: Repository, aliases: Iterable[str]) -> list[Citation]:
     """How each of these datasets is cited; of one that is not listed it is said."""
     cited = []
     for alias in sorted(aliases):
         try:
-            cited.append(read_citation(alias, archive.description(alias), today()))
+            cited.append(read_citation(alias, repository.description(alias), today()))
         except Failure as failure:
             warn(f"{alias} can't be cited: {failure.sentence}")
     return cited
 
 
-def _alias(archive: Archive, name: str) -> str:
+def _alias(repository: Repository, name: str) -> str:
     if not legal_uid(name):
         return name
-    alias = archive.dataset(name)
+    alias = repository.dataset(name)
     if alias is None:
         raise NotFound("study-unknown", f"There is no such study, none for you, or its record is still being made: {name}")
     return alias

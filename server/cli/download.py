@@ -10,9 +10,9 @@ from threading import Event
 
 import click
 
-from adapters.archive import Archive
 from adapters.download import Download, Plan, Refused
 from adapters.download_folder import DownloadFolder
+from adapters.repository import Repository
 from adapters.series_download import Brought
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.citation import to_bibtex, to_text
@@ -82,17 +82,17 @@ def download(
     if not named and not keys:
         raise click.UsageError("Name studies, or what they must match.")
     stopping, folder = Event(), DownloadFolder(top)
-    with opened(client, url, purpose, stopping.wait) as archive, nullcontext() if dry_run else folder.alone():
-        under_way = Download(archive, folder, parallel, stopping)
-        taking = _planned(under_way, list(dict.fromkeys([*named, *(_found(archive, keys) if keys else ())])))
+    with opened(client, url, purpose, stopping.wait) as repository, nullcontext() if dry_run else folder.alone():
+        under_way = Download(repository, folder, parallel, stopping)
+        taking = _planned(under_way, list(dict.fromkeys([*named, *(_found(repository, keys) if keys else ())])))
         _tell(taking, folder)
         if dry_run:
             return 1 if taking.refused else 0
-        return _bring(archive, under_way, folder, taking)
+        return _bring(repository, under_way, folder, taking)
 
 
-def _found(archive: Archive, keys: Keys) -> list[str]:
-    return [uid for found in archive.studies(keys) if (uid := study_uid(found))]
+def _found(repository: Repository, keys: Keys) -> list[str]:
+    return [uid for found in repository.studies(keys) if (uid := study_uid(found))]
 
 
 def _planned(under_way: Download, studies: Sequence[str]) -> Taking:
@@ -116,7 +116,7 @@ def _studies(count: int) -> str:
     return many(count, "study", "studies")
 
 
-def _bring(archive: Archive, under_way: Download, folder: DownloadFolder, taking: Taking) -> int:
+def _bring(repository: Repository, under_way: Download, folder: DownloadFolder, taking: Taking) -> int:
     began = time.monotonic()
     try:
         with transfer_bar(f"{taking.missing} objects", taking.size) as moved:
@@ -127,15 +127,15 @@ def _bring(archive: Archive, under_way: Download, folder: DownloadFolder, taking
     seconds = time.monotonic() - began
     there = {instance: stored for plan in taking.plans for instance, stored in plan.there.items()}
     folder.list_files(under_way.entries(there | brought.files))
-    _cite(archive, folder)
+    _cite(repository, folder)
     _sum_up(brought, len(there), seconds)
     return 1 if brought.failed or taking.refused else 0
 
 
-def _cite(archive: Archive, folder: DownloadFolder) -> None:
+def _cite(repository: Repository, folder: DownloadFolder) -> None:
     """Write how everything in the folder is cited, as text and for BibTeX."""
     aliases = {entry.dataset for entry in folder.entries().values()} - {""}
-    cited = citations(archive, aliases)
+    cited = citations(repository, aliases)
     asked = [f"{alias}: ask its provider how it is cited.\n" for alias in sorted(aliases - {each.alias for each in cited})]
     folder.write("CITATION.txt", "\n".join([*map(to_text, cited), *asked, f"{NEVER_FOR_DIAGNOSIS}\n"]))
     folder.write("CITATION.bib", "\n".join(map(to_bibtex, cited)))

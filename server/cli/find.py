@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from adapters.archive import Archive, Found, retrieved
+from adapters.repository import Found, Repository, retrieved
 from mappings.dicom.study_row import COLUMNS, counts, study_row, study_uid, subject
 from mappings.failures import Failure
 from mappings.report import csv_line
@@ -42,8 +42,8 @@ def search(
 
     KEY is a DICOM attribute by keyword or tag, as QIDO-RS takes it: StudyDescription=*liver*.
     """
-    with opened(client, url, purpose) as archive:
-        rows = [study_row(found) for found in archive.studies([*keys, *map(key, named)], limit + 1)]
+    with opened(client, url, purpose) as repository:
+        rows = [study_row(found) for found in repository.studies([*keys, *map(key, named)], limit + 1)]
     _FORMS[form](rows[:limit])
     if len(rows) > limit:
         warn(f"These are the first {limit}; there are more: narrow the search, or raise --limit.")
@@ -63,9 +63,9 @@ def count(named: tuple[str, ...], keys: Keys, client: Path, url: str | None, pur
 
     Nothing is retrieved for that. KEY is as `accord search` takes it.
     """
-    with opened(client, url, purpose) as archive:
-        studies = {uid: found for found in archive.studies([*keys, *map(key, named)]) if (uid := study_uid(found))}
-        sizes, refusals = _sizes(archive, list(studies))
+    with opened(client, url, purpose) as repository:
+        studies = {uid: found for found in repository.studies([*keys, *map(key, named)]) if (uid := study_uid(found))}
+        sizes, refusals = _sizes(repository, list(studies))
     print_rows(("what", "count"), [*_totals(list(studies.values())), ("bytes", sum(sizes))])
     if sizes:
         warn(f"{in_words(sum(sizes))} in {many(len(sizes), 'study', 'studies')}.")
@@ -83,14 +83,14 @@ def _totals(studies: Sequence[Found]) -> list[tuple[str, int]]:
     ]
 
 
-def _sizes(archive: Archive, studies: Sequence[str]) -> tuple[list[int], dict[str, int]]:
+def _sizes(repository: Repository, studies: Sequence[str]) -> tuple[list[int], dict[str, int]]:
     """The bytes of each study that may be retrieved, and how often each sentence said that one may not."""
     sizes: list[int] = []
     refusals: dict[str, int] = {}
 
     def ask(study: str) -> int | str:
         try:
-            return archive.size(retrieved(study))
+            return repository.size(retrieved(study))
         except Failure as refusal:
             return refusal.sentence
 

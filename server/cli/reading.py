@@ -13,8 +13,8 @@ from typing import Any, TypeVar
 import click
 
 from adapters.accord_client import AccordClient
-from adapters.archive import Archive
 from adapters.client_file import read_client
+from adapters.repository import Repository
 from mappings.failures import Invalid
 from mappings.fields import QIDO_KEYS
 
@@ -40,11 +40,11 @@ def asker_flags(run: Callable[..., R]) -> Callable[..., R]:
 @contextmanager
 def opened(
     client: Path, url: str | None, purpose: str | None, pause: Callable[[float], object] = time.sleep
-) -> Iterator[Archive]:
-    """The archive of this server, until the block ends."""
+) -> Iterator[Repository]:
+    """The repository of this server, until the block ends."""
     known = read_client(client)
     with AccordClient(replace(known, purpose=purpose or known.purpose), url, pause=pause) as accord:
-        yield Archive(accord)
+        yield Repository(accord)
 
 
 def study_flags(run: Callable[..., R]) -> Callable[..., R]:

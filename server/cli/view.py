@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from adapters.archive import Archive, Found, Listed, listed, retrieved
+from adapters.repository import Found, Listed, Repository, listed, retrieved
 from mappings.failures import Forbidden, NotFound
 from server.cli.help import examples
 from server.cli.reading import asker_flags, opened, warn
@@ -43,9 +43,9 @@ def view(
 
     It is as large as the image where the client may view it, else a preview of at most 512 pixels. Not for diagnosis.
     """
-    with opened(client, url, purpose) as archive:
-        path = retrieved(study, series, instance) if instance else _middle(archive.instances(study, series)).path
-        picture = _seen(archive, path, frame)
+    with opened(client, url, purpose) as repository:
+        path = retrieved(study, series, instance) if instance else _middle(repository.instances(study, series)).path
+        picture = _seen(repository, path, frame)
     if output is not None:
         output.write_bytes(picture)
         return
@@ -61,11 +61,11 @@ def _middle(found: Sequence[Found]) -> Listed:
     return listed(images[len(images) // 2])
 
 
-def _seen(archive: Archive, path: str, frame: int | None) -> bytes:
+def _seen(repository: Repository, path: str, frame: int | None) -> bytes:
     try:
-        return archive.picture(path, frame, LARGEST_SIDE)
+        return repository.picture(path, frame, LARGEST_SIDE)
     except Forbidden as refusal:
-        preview = archive.picture(path, frame, None)
+        preview = repository.picture(path, frame, None)
         warn(f"This is a preview. {refusal.sentence}")
         return preview
 

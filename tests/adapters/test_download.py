@@ -9,9 +9,9 @@ import httpx
 import pytest
 
 from adapters import accord_client, series_download
-from adapters.archive import Archive, Listed
 from adapters.download import Download, Plan, Refused
 from adapters.download_folder import Arriving, DownloadFolder
+from adapters.repository import Listed, Repository
 from adapters.sql import custody
 from mappings.failures import Conflict, Full, Unavailable
 from server.usecases.agreement import move_agreement
@@ -37,7 +37,7 @@ class Bringing:
     def __init__(self, house, client, top):
         self.house, self.client, self.folder = house, client, DownloadFolder(top)
         self.stopping, self.moved = Event(), []
-        self.download = Download(Archive(client), self.folder, 2, self.stopping)
+        self.download = Download(Repository(client), self.folder, 2, self.stopping)
 
     def bring(self, *studies):
         plans = self.download.plan(studies or (STUDY,))
@@ -296,7 +296,7 @@ def test_a_download_that_was_stopped_goes_on_where_it_was(bringing):
 def test_whoever_is_stopped_reads_no_further(bringing, monkeypatch, chunk):
     monkeypatch.setattr(series_download, "CHUNK", chunk)
     plans = bringing.download.plan([STUDY])
-    one_by_one = Download(Archive(bringing.client), bringing.folder, 1, bringing.stopping)
+    one_by_one = Download(Repository(bringing.client), bringing.folder, 1, bringing.stopping)
     brought = one_by_one.bring(plans, lambda _size: bringing.stopping.set())
     assert (brought.failed, len(brought.files)) == ({}, 3 if chunk > 10_000 else 0)
     assert not [name for name in bringing.files() if name.endswith(".part")]

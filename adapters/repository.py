@@ -74,7 +74,7 @@ def listed(found: Found) -> Listed:
         return Listed(*uids)
 
 
-class Archive:
+class Repository:
     """The studies of an Accord. Safe for many threads."""
 
     def __init__(self, client: AccordClient) -> None:

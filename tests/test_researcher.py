@@ -126,6 +126,15 @@ def test_after_a_download_its_files_are_listed_and_cited(accord, tmp_path):
     assert (tmp_path / "CITATION.bib").read_text().startswith("@misc{LUNG,")
 
 
+def test_a_study_whose_dataset_is_not_told_yet_is_cited_when_it_is(accord, house, tmp_path):
+    house.before = lambda request: httpx.Response(200, json={}) if request.url.path.endswith("/ImagingStudy") else None
+    accord(download.download, SHARED[0], "--to", tmp_path)
+    assert "The dataset of 1 study is not told yet: run the same" in (tmp_path / "CITATION.txt").read_text()
+    house.restore()
+    accord(download.download, SHARED[0], "--to", tmp_path)
+    assert "not told" not in (tmp_path / "CITATION.txt").read_text()
+
+
 def test_a_dry_run_brings_nothing_and_makes_nothing(accord, house, tmp_path):
     status, lines, _ = accord(download.download, "--patient", "P1", "--to", tmp_path / "taken", "--dry-run")
     assert (status, len(lines.splitlines()), (tmp_path / "taken").exists()) == (0, 2, False)

@@ -104,7 +104,7 @@ def _tell(taking: Taking, folder: DownloadFolder) -> None:
     there = sum(len(plan.there) for plan in taking.plans)
     untold = sum(plan.size is None for plan in taking.plans)
     size = f"{in_words(taking.size)}{f', and what {_studies(untold)} did not tell' if untold else ''}"
-    print(f"{_studies(len(taking.plans))}: {taking.missing} objects to bring, {size}; {there} are there already.")
+    print(f"{_studies(len(taking.plans))}: {many(taking.missing, 'object')} to bring, {size}; {there} are there already.")
     print(f"Free at {folder.top}: {in_words(folder.free())}.")
     for sentence, count in Counter(refused.sentence for refused in taking.refused).items():
         warn(f"{_studies(count)} can't be had: {sentence}")
@@ -134,9 +134,13 @@ def _bring(repository: Repository, under_way: Download, folder: DownloadFolder, 
 
 def _cite(repository: Repository, folder: DownloadFolder) -> None:
     """Write how everything in the folder is cited, as text and for BibTeX."""
-    aliases = {entry.dataset for entry in folder.entries().values()} - {""}
+    entries = folder.entries().values()
+    aliases = {entry.dataset for entry in entries} - {""}
+    untold = len({entry.study_instance_uid for entry in entries if not entry.dataset})
     cited = citations(repository, aliases)
     asked = [f"{alias}: ask its provider how it is cited.\n" for alias in sorted(aliases - {each.alias for each in cited})]
+    if untold:  # its record follows its images within seconds
+        asked.append(f"The dataset of {_studies(untold)} is not told yet: run the same command again in a while.\n")
     folder.write("CITATION.txt", "\n".join([*map(to_text, cited), *asked, f"{NEVER_FOR_DIAGNOSIS}\n"]))
     folder.write("CITATION.bib", "\n".join(map(to_bibtex, cited)))
 

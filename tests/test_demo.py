@@ -177,6 +177,13 @@ def test_the_readmes_commands_work_on_the_demo(demo, ports, block):
     assert "urn:accord:request" not in said, "none of them prints a problem"
 
 
+def test_the_readmes_python_runs_as_it_is_printed(demo):
+    (code,) = re.findall(r"^<!-- run python -->\n+```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+    script = code.replace(".demo", str(demo.data))
+    done = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, timeout=SECONDS, check=False)
+    assert re.fullmatch(r"[1-5] studies, [1-5] described\n", done.stdout), done.stderr[-1500:]
+
+
 def test_every_make_target_in_the_readme_is_one():
     targets = set(re.findall(r"^([a-z]+):", (TOP / "Makefile").read_text(), re.MULTILINE))
     named = set(re.findall(r"^make ([a-z]+)", README, re.MULTILINE)) | set(re.findall(r"`make ([a-z]+)`", README))

@@ -11,8 +11,9 @@ from types import MappingProxyType
 
 from consent.deposit import Finding
 from mappings.dicom.charsets import decode
-from mappings.dicom.dictionary import known_creator, private_vr
+from mappings.dicom.dictionary import known_private, private_vr
 from mappings.dicom.elements import SEQUENCE_END, Event, ItemPath, Scope, where
+from mappings.dicom.plausible import plausible_institution, plausible_name, small_numbers
 
 MAX_PER_RULE = 20  # a file with a thousand names needs no longer list; the places listed are the first
 _LOOK = 1024
@@ -79,7 +80,6 @@ _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UN", "UT"})
 _HINTING_MODALITIES = frozenset({"US", "XA", "ES", "XC", "SC", "OT"})
 _HINTING_CONVERSIONS = frozenset({"SI", "SD", "DF"})
 _EIGHT_DIGITS = re.compile(r"[0-9]{8}")
-_COMPONENTS = re.compile(r"[\^=\s\0]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +101,6 @@ def observations_of(
     observer = Observer(dataset, placeholders)
     observer.read(events)
     return observer.finish(preamble_zero=preamble_zero)
-
-
-def plausible_name(text: str, patient_id: str, placeholders: frozenset[str]) -> bool:
-    """Whether one value of PN names somebody: not empty, not the PatientID, no digit in it, not made of placeholders only."""
-    if text.strip(" ^=\0") == patient_id or any(character.isdecimal() for character in text):
-        return False
-    return any(word and word.casefold() not in placeholders for word in _COMPONENTS.split(text))
 
 
 class Observer:
@@ -174,11 +167,18 @@ class Observer:
 
     def _public(self, tag: int, vr: str, value: memoryview, scope: Scope) -> None:
         if tag in _PRESENT:
-            self._add(_PRESENT[tag], tag, scope)
+            self._present(_PRESENT[tag], tag, value, scope)
         elif vr == "PN" or tag in STAFF or tag in _NAMES:
             self._name("staff" if tag in STAFF else "person-name", tag, value, scope)
         elif tag in _WATCHED:
             self._stated(tag, decode(bytes(value[:_LOOK]), "LO", scope.encodings).strip(" \0"), scope)
+
+    def _present(self, rule: str, tag: int, value: memoryview, scope: Scope) -> None:
+        """What counts as it is there; of an institution, a placeholder or a hash does not."""
+        if rule == "institution" and len(value) <= _LOOK:
+            if not plausible_institution(decode(bytes(value), "LO", scope.encodings), self._placeholders):
+                return
+        self._add(rule, tag, scope)
 
     def _stated(self, tag: int, text: str, scope: Scope) -> None:
         """Plain statements: identity removed and how, birth dates, burned-in and what hints at it."""
@@ -197,8 +197,9 @@ class Observer:
         """PS3.5 §7.8: a creator's own element says nothing; an element without its creator has an unknown one."""
         if 0x10 <= tag & 0xFFFF <= 0xFF:
             return
-        if not known_creator(creator):
-            self._add("private-unknown" if vr in _TEXT_VRS else "private", tag, scope)
+        if not known_private(tag, creator):
+            text = vr in _TEXT_VRS and not (vr == "UN" and small_numbers(value))
+            self._add("private-unknown" if text else "private", tag, scope)
             return
         self._add("private", tag, scope)
         if private_vr(tag, creator) == "PN":

@@ -5,12 +5,26 @@ costs more than the rest of the walk.
 """
 
 from functools import cache, lru_cache
+from types import MappingProxyType
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom._private_dict import private_dictionaries
 from pydicom.datadict import dictionary_VR
 
 _ONE_OF = {"US or SS": "xs", "US or SS or OW": "OW", "OB or OW": "OW", "OB_OW": "OW", "US or OW": "OW", "NONE": "UN"}
+_DOCUMENTED = MappingProxyType(
+    {
+        # RSNA's Clinical Trial Processor, as TCIA publishes with it (Posda, (0013,"CTP",xx)): Project Name, Trial Name, Site ID;
+        # its Site Name (xx12) names an institution, so it stays unknown
+        "CTP": frozenset({0x001310, 0x001311, 0x001313}),
+        # Siemens, conformance statement of Biograph: Registration Matrix UID, Decay Correction DateTime
+        "SIEMENS MED PT": frozenset({0x007121, 0x007122}),
+    }
+)
+"""Creators that pydicom's dictionary lacks → their elements that say nothing about a person, as group and last byte.
+
+Not here, since they keep what de-identification took away: DCMTK_ANONYMIZER (former patient IDs), PixelMed Publishing (file names).
+"""
 
 
 def resolve(tag: int, creator: str | None, *, signed: bool = False) -> str:
@@ -21,9 +35,9 @@ def resolve(tag: int, creator: str | None, *, signed: bool = False) -> str:
     return vr if vr != "xs" else "SS" if signed else "US"
 
 
-def known_creator(creator: str | None) -> bool:
-    """Whether pydicom's private dictionary has the creator."""
-    return creator in private_dictionaries
+def known_private(tag: int, creator: str | None) -> bool:
+    """Whether pydicom's private dictionary has the creator, or what is documented beside it this very element."""
+    return creator in private_dictionaries or (tag >> 16 << 8 | tag & 0xFF) in _DOCUMENTED.get(creator or "", ())
 
 
 @lru_cache(maxsize=4096)

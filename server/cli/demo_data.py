@@ -31,7 +31,7 @@ Data is shared for AI research, training and federated learning only. In the cou
 what its provider agreed to let out under conditions, to who holds a permit that names it.
 Acknowledge the source. Nothing here is for diagnosis or any other clinical use.
 """
-RELEASED = ("mr/qin_prostate_adc/", "mr/fruit_deid_codes/", "mr/prostate_mri_0022.dcm", "pt/", "ct/lung_lctsc_ct01.dcm")
+RELEASED = ("sr/qin_headneck_rwvm.dcm",)
 """What the demo's operator looked at and released; the rest waits, so that there is something to decide."""
 DETAILS = {
     "version": "1.0.0",

@@ -17,7 +17,7 @@ EMBEDDED, CENTRAL = "SQLite and folder", "PostgreSQL and Orthanc"
 SECRET = "Secret journey"
 PURPOSES = "AIRESEARCH,AITRAIN"
 LIVER = ("ct/liver/01.dcm", "ct/liver/02.dcm")
-PUSHED = ("mr/emri_small.dcm", "mr/qin_prostate_adc/000000.dcm", "mr/qin_prostate_adc/000001.dcm", "identified/mr_p01_s01.dcm")
+PUSHED = ("mr/emri_small.dcm", "media/77654033/CT2/17106", "media/77654033/CT2/17136", "identified/mr_p01_s01.dcm")
 
 
 @dataclass

@@ -162,7 +162,7 @@ def test_a_report_is_read_by_its_provider_and_the_operator_in_three_forms(site):
 
 def test_what_is_released_is_found_and_what_is_refused_is_rejected_by_name(site):
     accord = site.accord
-    files = [(DICOM / f"mr/qin_prostate_adc/00001{n}.dcm").read_bytes() for n in (0, 1)]
+    files = [(DICOM / f"media/77654033/CT2/171{n}6").read_bytes() for n in (6, 9)]
     released, refused = (dcmread(io.BytesIO(f), stop_before_pixels=True) for f in files)
     first, second = (stored(site, f, 202) for f in files)
     with accord.http("provider") as http:

@@ -2,8 +2,9 @@
 
 import pytest
 
-from mappings.dicom.deidentification import MAX_PER_RULE, Observations, observations_of, plausible_name
+from mappings.dicom.deidentification import MAX_PER_RULE, Observations, observations_of
 from mappings.dicom.elements import walk
+from mappings.dicom.plausible import plausible_name
 
 EXPLICIT = "1.2.840.10008.1.2.1"
 PLACEHOLDERS = frozenset({"anonymous", "patient", "removed", "by", "ctp"})
@@ -35,6 +36,7 @@ def declared(*elements: bytes) -> bool:
 
 
 NO = short(0x00280301, "CS", b"NO")
+CTP = short(0x00130010, "LO", b"CTP")
 
 
 @pytest.mark.parametrize("name", ["Doe^Jane", "doe", "X^Y", "Anonymous^Jane", "Müller", "王^小東", "Patient, Anonymous", "^^Dr"])
@@ -80,9 +82,13 @@ def test_an_empty_name_the_patient_id_a_pseudonym_and_placeholders_are_no_name(n
         ([short(0x00080064, "CS", b"DF")], ("burned-in", "(0008,0064)")),
         ([short(0x00091001, "LO", b"x")], ("private-unknown", "(0009,1001)")),
         ([short(0x00090010, "LO", b"NOBODY"), short(0x00091001, "LO", b"x")], ("private-unknown", "(0009,1001)")),
-        ([short(0x00090010, "LO", b"NOBODY"), long(0x00091001, "UN", b"\1")], ("private-unknown", "(0009,1001)")),
+        ([short(0x00090010, "LO", b"NOBODY"), long(0x00091001, "UN", b"\1x")], ("private-unknown", "(0009,1001)")),
         ([short(0x00090010, "LO", b"NOBODY"), short(0x00091001, "US", b"\1\0")], ("private", "(0009,1001)")),
         ([short(0x00090010, "LO", b"GEMS_IDEN_01"), short(0x00091001, "LO", b"x")], ("private", "(0009,1001)")),
+        ([CTP, short(0x00131010, "LO", b"LCTSC")], ("private", "(0013,1010)")),
+        ([CTP, short(0x00131013, "LO", b"70144598")], ("private", "(0013,1013)")),
+        ([CTP, short(0x00131012, "LO", b"General Hospital")], ("private-unknown", "(0013,1012)")),
+        ([short(0x00091001, "LO", b"500")], ("private-unknown", "(0009,1001)")),
     ],
 )
 def test_a_fact_is_found_where_it_stands(elements, finding):
@@ -98,6 +104,8 @@ def test_a_fact_is_found_where_it_stands(elements, finding):
         [short(0x00100030, "DA", b"19630101")],
         [short(0x00100030, "DA", b"1963")],
         [short(0x00100021, "LO", b"HOSPITAL")],
+        [short(0x00080080, "LO", b"1177879318455840")],
+        [short(0x00081040, "LO", b"Removed by CTP")],
         [short(0x00101040, "LO", b"  \0\0")],
         [sequence(0x00080082)],
         [sequence(0x00080082), NO],
@@ -124,6 +132,16 @@ def test_a_private_name_is_a_name_by_its_creators_dictionary_and_not_by_the_wire
     named, unnamed = short(0x00090010, "LO", b"GEMS_GENIE_1"), short(0x00090010, "LO", b"GEMS_IDEN_01")
     assert seen(named, short(0x00091040, "LO", b"Doe^Jane")) == [("private", "(0009,1040)"), ("person-name", "(0009,1040)")]
     assert seen(unnamed, short(0x00091001, "PN", b"Doe^Jane")) == [("private", "(0009,1001)")]
+
+
+@pytest.mark.parametrize("value", [b"500\\8\\0\\0 ", b"-0.000000", b"1.5e-3", b"\7\0\0\0", b" 12 "])
+def test_small_numbers_of_an_unknown_vr_hold_no_text(value):
+    assert seen(long(0x00091001, "UN", value)) == [("private", "(0009,1001)")]
+
+
+@pytest.mark.parametrize("value", [b"19700101", b"55512", b"1970-01-01", b"\7\0\0Doe", b"D\0o\0e\0", b"1.2.3", b"12A", b"1\\" * 200 + b"1"])
+def test_what_could_be_a_number_of_somebody_holds_text(value):
+    assert seen(long(0x00091001, "UN", value)) == [("private-unknown", "(0009,1001)")]
 
 
 def test_names_are_decoded_by_the_character_set_before_they_are_judged():

@@ -14,6 +14,7 @@ from datetime import datetime
 
 from consent.deposit import BY_CODE, Outcome, sentence, short
 from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.dicom.places import attribute_name, said
 
 NO_LIABILITY = "Quality checks come without any claim of liability."
 NAMED_FILES = 10
@@ -25,7 +26,11 @@ _ORDER = {(outcome, rule): (row, place) for row, outcome in enumerate(_WORDS) fo
 _WARNINGS = frozenset(r.code for r in BY_CODE.values() if r.outcome_undeclared is Outcome.PASS)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What makes a spreadsheet read a cell as a formula."""
-COLUMNS = ("file", "outcome", "rule", "meaning", "where", "findings", "sop_instance_uid", "study_instance_uid", "bytes", "at")
+COLUMNS = (
+    "file", "outcome", "rule", "meaning", "where", "findings", "sop_instance_uid", "study_instance_uid", "bytes", "at", "attributes",
+)  # fmt: skip
+"""`attributes` names what lies at each place in `where`."""
+ALL_NAMED = "the CSV and JSON reports name all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +38,7 @@ class Receipt:
     """One presented file: its outcome, the rule that named it, and every finding as (rule, where).
 
     `digest` is the SHA-256 of the data set, or of a file that could not be read; what has no UID could not be read either.
+    `creators` has the known creator of each private place, as long as nobody has kept it: no table does.
     """
 
     name: str
@@ -44,6 +50,7 @@ class Receipt:
     findings: tuple[tuple[str, str], ...]
     at: datetime
     digest: bytes | None = None
+    creators: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,9 @@ def receipt_object(receipt: Receipt) -> dict[str, object]:
         "file": receipt.name,
         "outcome": receipt.outcome,
         "rule": receipt.rule,
-        "findings": [{"rule": rule, "where": where} for rule, where in receipt.findings],
+        "findings": [
+            {"rule": rule, "where": where, "name": attribute_name(where, receipt.creators)} for rule, where in receipt.findings
+        ],
         "sop_instance_uid": receipt.sop_uid,
         "study_instance_uid": receipt.study_uid,
         "bytes": receipt.size,
@@ -108,15 +117,15 @@ def to_csv(report: BatchReport) -> Iterator[str]:
     yield csv_line(COLUMNS)
     for r in report.files:
         findings = "; ".join(f"{rule} {where}".strip() for rule, where in r.findings)
-        told = (
-            r.name,
-            r.outcome,
-            r.rule,
-            short(r.rule),
-            " ".join(where for rule, where in r.findings if rule == r.rule and where),
-            findings,
-        )
-        yield csv_line((*told, r.sop_uid or "", r.study_uid or "", str(r.size), r.at.isoformat()))
+        named = places(r, r.rule)
+        attributes = "; ".join(filter(None, (attribute_name(place, r.creators) for place in named)))
+        told = (r.name, r.outcome, r.rule, short(r.rule), " ".join(named), findings)
+        yield csv_line((*told, r.sop_uid or "", r.study_uid or "", str(r.size), r.at.isoformat(), attributes))
+
+
+def places(receipt: Receipt, rule: str) -> list[str]:
+    """Where in a file a rule found something."""
+    return [where for finding, where in receipt.findings if finding == rule and where]
 
 
 def csv_line(cells: Iterable[str]) -> str:
@@ -159,7 +168,7 @@ class _Group:
     def add(self, receipt: Receipt, rule: str) -> None:
         self.count += 1
         if self.count <= NAMED_FILES:
-            self.lines.append(_named(receipt, [where for finding, where in receipt.findings if finding == rule and where]))
+            self.lines.append(_named(receipt, rule))
 
 
 def _gathered(files: Iterable[Receipt]) -> tuple[dict[tuple[str, str], _Group], dict[str, _Group]]:
@@ -178,15 +187,20 @@ def _block(title: str, rule: str, group: _Group) -> Iterator[str]:
     yield f"\n{title}: {rule}, {group.count} {'file' if group.count == 1 else 'files'}\n  {sentence(rule)}\n"
     yield from (f"    {line}\n" for line in group.lines)
     if group.count > NAMED_FILES:
-        yield f"    and {group.count - NAMED_FILES} more\n"
+        yield f"    and {group.count - NAMED_FILES} more: {ALL_NAMED}\n"
 
 
-def _named(receipt: Receipt, places: list[str]) -> str:
-    """A file's name and places on one line; a name can't move a terminal's cursor or colour it."""
-    name = "".join(c if c.isprintable() else "?" for c in receipt.name)
-    name = name if len(name) <= _WIDEST else f"…{name[1 - _WIDEST :]}"
-    more = f" and {len(places) - NAMED_PLACES} more" if len(places) > NAMED_PLACES else ""
-    return f"{name}  {' '.join(places[:NAMED_PLACES])}{more}".rstrip()
+def _named(receipt: Receipt, rule: str) -> str:
+    """A file's name and the places of a rule on one line."""
+    found = places(receipt, rule)
+    more = f" and {len(found) - NAMED_PLACES} more" if len(found) > NAMED_PLACES else ""
+    return f"{shown(receipt.name)}  {', '.join(said(place, receipt.creators) for place in found[:NAMED_PLACES])}{more}".rstrip()
+
+
+def shown(name: str) -> str:
+    """A file's name as it can be printed: it can't move a terminal's cursor or colour it, and a long one keeps its end."""
+    name = "".join(c if c.isprintable() else "?" for c in name)
+    return name if len(name) <= _WIDEST else f"…{name[1 - _WIDEST :]}"
 
 
 def _rows(report: BatchReport) -> list[tuple[tuple[str, str], int]]:

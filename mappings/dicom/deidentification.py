@@ -5,8 +5,8 @@ private element is what its creator's dictionary says it is, never what the wire
 """
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from consent.deposit import Finding
@@ -84,10 +84,14 @@ _EIGHT_DIGITS = re.compile(r"[0-9]{8}")
 
 @dataclass(frozen=True, slots=True)
 class Observations:
-    """What a data set says of its own de-identification, and the findings that bear on it, in the order of the file."""
+    """What a data set says of its own de-identification, and the findings that bear on it, in the order of the file.
+
+    `creators` has the creator of each private place in them whose creator is known: any other may be anything.
+    """
 
     declared: bool
     findings: tuple[Finding, ...]
+    creators: Mapping[str, str] = field(default_factory=dict)
 
 
 def observations_of(
@@ -109,12 +113,13 @@ class Observer:
     `_pending` holds the open sequences that become facts with their first non-empty value: depth, rule and place.
     """
 
-    __slots__ = ("_data", "_declared", "_found", "_names", "_pending", "_placeholders", "_top")
+    __slots__ = ("_creators", "_data", "_declared", "_found", "_names", "_pending", "_placeholders", "_top")
 
     def __init__(self, dataset: memoryview, placeholders: frozenset[str]) -> None:
         self._data, self._placeholders = dataset, placeholders
         self._pending: list[tuple[int, str, str]] = []
         self._declared = False
+        self._creators: dict[str, str] = {}
         self._found: dict[str, list[Finding]] = {}
         self._names: dict[tuple[str, str], Finding] = {}
         self._top: dict[int, str] = {}
@@ -144,7 +149,8 @@ class Observer:
         hint = None if "burned-in" in self._found else self._burned_in_hint()
         if hint:
             self._found["burned-in"] = [Finding("burned-in", where(hint))]
-        return Observations(self._declared, tuple(finding for findings in self._found.values() for finding in findings))
+        findings = tuple(finding for findings in self._found.values() for finding in findings)
+        return Observations(self._declared, findings, self._creators)
 
     def _open(self, tag: int, path: ItemPath) -> None:
         rule = _PRESENT.get(tag) or ("private" if tag & 0x10000 else "declared" if tag in _METHODS and not path else "")
@@ -201,7 +207,7 @@ class Observer:
             text = vr in _TEXT_VRS and not (vr == "UN" and small_numbers(value))
             self._add("private-unknown" if text else "private", tag, scope)
             return
-        self._add("private", tag, scope)
+        self._add("private", tag, scope, creator)
         if private_vr(tag, creator) == "PN":
             self._name("person-name", tag, value, scope)
 
@@ -218,10 +224,13 @@ class Observer:
     def _room(self, rule: str) -> bool:
         return sum(1 for named, _ in self._names if named == rule) <= MAX_PER_RULE
 
-    def _add(self, rule: str, tag: int, scope: Scope) -> None:
+    def _add(self, rule: str, tag: int, scope: Scope, creator: str | None = None) -> None:
         findings = self._found.setdefault(rule, [])
         if len(findings) < MAX_PER_RULE:
-            findings.append(Finding(rule, where(tag, scope.path)))
+            place = where(tag, scope.path)
+            findings.append(Finding(rule, place))
+            if creator:
+                self._creators[place] = creator
 
     def _settle_pending(self) -> None:
         for _, rule, place in self._pending:

@@ -4,24 +4,25 @@ All that this product leans on inside pydicom for it stands here: its tables the
 costs more than the rest of the walk.
 """
 
+from collections.abc import Mapping
 from functools import cache, lru_cache
 from types import MappingProxyType
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom._private_dict import private_dictionaries
-from pydicom.datadict import dictionary_VR
+from pydicom.datadict import dictionary_description, dictionary_VR
 
 _ONE_OF = {"US or SS": "xs", "US or SS or OW": "OW", "OB or OW": "OW", "OB_OW": "OW", "US or OW": "OW", "NONE": "UN"}
-_DOCUMENTED = MappingProxyType(
+_DOCUMENTED: Mapping[str, Mapping[int, str]] = MappingProxyType(
     {
-        # RSNA's Clinical Trial Processor, as TCIA publishes with it (Posda, (0013,"CTP",xx)): Project Name, Trial Name, Site ID;
-        # its Site Name (xx12) names an institution, so it stays unknown
-        "CTP": frozenset({0x001310, 0x001311, 0x001313}),
-        # Siemens, conformance statement of Biograph: Registration Matrix UID, Decay Correction DateTime
-        "SIEMENS MED PT": frozenset({0x007121, 0x007122}),
+        # RSNA's Clinical Trial Processor, as TCIA publishes with it (Posda, (0013,"CTP",xx)); its Site Name (xx12) names an
+        # institution, so it stays unknown
+        "CTP": {0x001310: "Project Name", 0x001311: "Trial Name", 0x001313: "Site ID"},
+        # Siemens, conformance statement of Biograph
+        "SIEMENS MED PT": {0x007121: "Registration Matrix UID", 0x007122: "Decay Correction DateTime"},
     }
 )
-"""Creators that pydicom's dictionary lacks → their elements that say nothing about a person, as group and last byte.
+"""Creators that pydicom's dictionary lacks → their elements that say nothing about a person, as group and last byte, by name.
 
 Not here, since they keep what de-identification took away: DCMTK_ANONYMIZER (former patient IDs), PixelMed Publishing (file names).
 """
@@ -37,18 +38,39 @@ def resolve(tag: int, creator: str | None, *, signed: bool = False) -> str:
 
 def known_private(tag: int, creator: str | None) -> bool:
     """Whether pydicom's private dictionary has the creator, or what is documented beside it this very element."""
-    return creator in private_dictionaries or (tag >> 16 << 8 | tag & 0xFF) in _DOCUMENTED.get(creator or "", ())
+    return creator in private_dictionaries or _folded(tag) in _DOCUMENTED.get(creator or "", ())
 
 
 @lru_cache(maxsize=4096)
 def private_vr(tag: int, creator: str | None) -> str:
     """The VR of a private element by its creator, from pydicom's private dictionary; LO for a creator itself (PS3.5 §7.8.1)."""
-    group, element = tag >> 16, tag & 0xFFFF
+    element = tag & 0xFFFF
     if element <= 0xFF:
         return "LO" if element >= 0x10 else "UL" if element == 0 else "UN"
-    entries = private_dictionaries.get(creator or "", {})
-    entry = entries.get(f"{group:04X}{element:04X}") or entries.get(f"{group:04X}xx{element & 0xFF:02X}")
+    entry = _private_entry(tag, creator)
     return _ONE_OF.get(entry[0], entry[0]).replace("xs", "US") if entry else "UN"
+
+
+@lru_cache(maxsize=4096)
+def name(tag: int, creator: str | None = None) -> str:
+    """What PS3.6 calls an attribute, or its creator a private one, of the creators that are known; else empty."""
+    if tag & 0x10000:
+        entry = _private_entry(tag, creator)
+        return entry[2] if entry else _DOCUMENTED.get(creator or "", {}).get(_folded(tag), "")
+    try:
+        return dictionary_description(tag)
+    except KeyError:
+        return ""
+
+
+def _private_entry(tag: int, creator: str | None) -> tuple[str, str, str, str] | None:
+    group, element, entries = tag >> 16, tag & 0xFFFF, private_dictionaries.get(creator or "", {})
+    return entries.get(f"{group:04X}{element:04X}") or entries.get(f"{group:04X}xx{element & 0xFF:02X}")
+
+
+def _folded(tag: int) -> int:
+    """A private tag without the block its creator reserved: group and last byte."""
+    return tag >> 16 << 8 | tag & 0xFF
 
 
 @cache

@@ -114,7 +114,8 @@ def _receipt(source: Source, parsed: ParsedFile | None, said: Verdict) -> Receip
     findings = tuple((finding.rule, finding.where) for finding in (*said.findings, *said.warnings))
     found = parsed.instance if parsed else None
     study, sop, digest = (found.study_uid, found.sop_uid, found.digest) if found else (None, None, None)
-    return Receipt(source.name, study, sop, source.size, str(said.outcome), said.rule, findings, source.at, digest)
+    creators = parsed.seen.creators if parsed else {}
+    return Receipt(source.name, study, sop, source.size, str(said.outcome), said.rule, findings, source.at, digest, creators)
 
 
 def gather(looked: Iterable[Looked]) -> Checked:

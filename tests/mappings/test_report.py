@@ -10,7 +10,8 @@ import pytest
 
 from consent.deposit import BY_CODE, sentence
 from consent.policy import NEVER_FOR_DIAGNOSIS
-from mappings.report import COLUMNS, NAMED_FILES, NO_LIABILITY, BatchReport, Receipt, to_csv, to_json, to_text
+from mappings.dicom.places import attribute_name
+from mappings.report import ALL_NAMED, COLUMNS, NAMED_FILES, NO_LIABILITY, BatchReport, Receipt, to_csv, to_json, to_text
 
 AT = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -54,20 +55,20 @@ def test_the_text_says_what_needs_the_reader_first_with_sentence_names_and_place
         "warning: private, 1 file",
     ]
     assert sentence("person-name") in said
-    assert "    b.dcm  (0010,0010)\n" in said
+    assert "    b.dcm  (0010,0010) Patient's Name\n" in said
 
 
 def test_a_rule_names_its_first_files_and_counts_the_rest():
     said = text(*(receipt(f"{n:03}.dcm", "review", "not-declared") for n in range(NAMED_FILES + 3)))
     assert f"{NAMED_FILES - 1:03}.dcm" in said
     assert f"{NAMED_FILES:03}.dcm" not in said
-    assert "    and 3 more\n" in said
+    assert f"    and 3 more: {ALL_NAMED}\n" in said
 
 
 def test_a_warning_on_many_files_is_counted_and_names_the_first():
     said = text(*(receipt(f"{n:03}.dcm", findings=[("private", "(0009,1001)")]) for n in range(12)))
     assert "warning: private, 12 files" in said
-    assert "    and 2 more\n" in said.partition("warning:")[2]
+    assert f"    and 2 more: {ALL_NAMED}\n" in said.partition("warning:")[2]
 
 
 def test_a_warning_says_that_the_file_was_taken_so_only_taken_files_have_one():
@@ -102,7 +103,11 @@ def test_json_has_totals_rules_and_every_file():
     assert (said["files"], said["waiting"], said["dataset"], said["closed"]) == (2, 3, "LUNG", AT.isoformat())
     assert said["rules"][0] == {"outcome": "reject", "rule": "person-name", "files": 1, "sentence": sentence("person-name")}
     assert [f["file"] for f in said["receipts"]] == ["a.dcm", "b.dcm"]
-    assert said["receipts"][1]["findings"][0] == {"rule": "person-name", "where": "(0010,0010)"}
+    assert said["receipts"][1]["findings"][0] == {
+        "rule": "person-name",
+        "where": "(0010,0010)",
+        "name": "Patient's Name",
+    }
 
 
 def test_an_empty_batch_is_a_whole_report_too():
@@ -115,7 +120,27 @@ def test_csv_has_a_line_for_each_file():
     found = rows(receipt(), NAMED)[1]
     assert (found["file"], found["outcome"], found["rule"], found["where"]) == ("b.dcm", "reject", "person-name", "(0010,0010)")
     assert found["findings"] == "person-name (0010,0010); private (0009,1001)"
-    assert (found["sop_instance_uid"], found["bytes"]) == ("1.2.3", "7")
+    assert (found["sop_instance_uid"], found["bytes"], found["attributes"]) == ("1.2.3", "7", "Patient's Name")
+
+
+def test_a_private_place_is_named_by_its_creator_where_that_is_known():
+    taken = receipt(findings=[("private", "(0013,1010)"), ("private", "(0009,1002)")], creators={"(0013,1010)": "CTP"})
+    assert "(0013,1010) Project Name (CTP), (0009,1002) private\n" in text(taken)
+
+
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [
+        ("(0040,0275)[0].(0040,1102)", "Person's Address"),
+        ("(601e,3000)", "Overlay Data"),
+        ("(0009,1001)", "private"),
+        ("(0008,fffe)", ""),
+        ("preamble", ""),
+        ("", ""),
+    ],
+)
+def test_a_place_has_the_name_of_its_attribute(place, name):
+    assert attribute_name(place) == name
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n"])

@@ -139,7 +139,9 @@ def test_small_numbers_of_an_unknown_vr_hold_no_text(value):
     assert seen(long(0x00091001, "UN", value)) == [("private", "(0009,1001)")]
 
 
-@pytest.mark.parametrize("value", [b"19700101", b"55512", b"1970-01-01", b"\7\0\0Doe", b"D\0o\0e\0", b"1.2.3", b"12A", b"1\\" * 200 + b"1"])
+@pytest.mark.parametrize(
+    "value", [b"19700101", b"55512", b"1970-01-01", b"\7\0\0Doe", b"D\0o\0e\0", b"1.2.3", b"12A", b"1\\" * 200 + b"1"]
+)
 def test_what_could_be_a_number_of_somebody_holds_text(value):
     assert seen(long(0x00091001, "UN", value)) == [("private-unknown", "(0009,1001)")]
 

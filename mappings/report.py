@@ -27,7 +27,8 @@ _WARNINGS = frozenset(r.code for r in BY_CODE.values() if r.outcome_undeclared i
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 """What makes a spreadsheet read a cell as a formula."""
 COLUMNS = (
-    "file", "outcome", "rule", "meaning", "where", "findings", "sop_instance_uid", "study_instance_uid", "bytes", "at", "attributes",
+    "file", "outcome", "rule", "meaning", "where", "findings", "sop_instance_uid", "study_instance_uid", "bytes", "at",
+    "attributes",
 )  # fmt: skip
 """`attributes` names what lies at each place in `where`."""
 ALL_NAMED = "the CSV and JSON reports name all"

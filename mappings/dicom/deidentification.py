@@ -181,10 +181,9 @@ class Observer:
 
     def _present(self, rule: str, tag: int, value: memoryview, scope: Scope) -> None:
         """What counts as it is there; of an institution, a placeholder or a hash does not."""
-        if rule == "institution" and len(value) <= _LOOK:
-            if not plausible_institution(decode(bytes(value), "LO", scope.encodings), self._placeholders):
-                return
-        self._add(rule, tag, scope)
+        text = "" if rule != "institution" or len(value) > _LOOK else decode(bytes(value), "LO", scope.encodings)
+        if not text or plausible_institution(text, self._placeholders):
+            self._add(rule, tag, scope)
 
     def _stated(self, tag: int, text: str, scope: Scope) -> None:
         """Plain statements: identity removed and how, birth dates, burned-in and what hints at it."""

@@ -24,7 +24,7 @@ _DOCUMENTED: Mapping[str, Mapping[int, str]] = MappingProxyType(
 )
 """Creators that pydicom's dictionary lacks → their elements that say nothing about a person, as group and last byte, by name.
 
-Not here, since they keep what de-identification took away: DCMTK_ANONYMIZER (former patient IDs), PixelMed Publishing (file names).
+Not here, for what they keep: DCMTK_ANONYMIZER (the patient IDs that were replaced), PixelMed Publishing (file names).
 """
 
 

@@ -2,7 +2,7 @@
 
 It proves itself with a client file and renews its token before that expires. What is under way when a connection breaks, or when
 the server asks for time (502, 503, 504), is tried again after growing pauses, a bounded number of times. A file is streamed from
-disk each time it is sent, never held whole.
+where it lies each time it is sent, never held whole.
 """
 
 import json
@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import file_digest
-from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Any, BinaryIO, Self
 from urllib.parse import quote
@@ -22,6 +20,7 @@ from urllib.parse import quote
 import httpx
 
 from adapters.client_file import ClientFile, assertion
+from adapters.offered import Damaged, Offered
 from mappings import failures
 from mappings.dicom.accept import DICOM
 from mappings.dicom.multipart import Multipart, Part
@@ -59,13 +58,18 @@ _FAILURES: dict[int, type[Failure]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Offered:
-    """A file to send: the name its report calls it by (unique in a batch), where it lies, and its bytes when it was listed."""
+@dataclass(slots=True)
+class Sent:
+    """How far files have come: how many of them were sent, of how many bytes, and how many needed not be."""
 
-    name: str
-    path: Path
-    size: int
+    files: int = 0
+    size: int = 0
+    needless: int = 0
+
+    def count(self, files: Sequence[Offered]) -> None:
+        """These are told of in the batch."""
+        self.files += len(files)
+        self.size += sum(file.size for file in files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,10 @@ class AccordClient:
         with closing(self.called("GET", "/api/batches")) as answer:
             return list(_json(answer)["batches"])
 
+    def report_url(self, key: str) -> str:
+        """Where a batch's report is read."""
+        return f"{self._base}/api/batches/{key}"
+
     def report(self, key: str, form: str, into: BinaryIO) -> None:
         """Write a batch's report in one of the forms json, csv, text."""
         with closing(self.called("GET", f"/api/batches/{key}?format={form}")) as answer:
@@ -197,27 +205,43 @@ class AccordClient:
         asked = {"files": [{"name": name, "digest": digest} for name, digest in files.items()]}
         return set(self._ask("POST", f"/api/batches/{key}/known", asked)["known"])
 
-    def send(self, key: str, files: Iterable[Offered], moved: _Moved = lambda _bytes: None) -> None:
+    def send(
+        self,
+        key: str,
+        files: Iterable[Offered],
+        moved: _Moved = lambda _bytes: None,
+        *,
+        sent: Sent | None = None,
+        unread: Callable[[Offered], object] = lambda _file: None,
+    ) -> None:
         """Bring files into a batch, each told of once in its report; what is known already is not sent.
 
-        `moved` hears of bytes as they are sent or need not be, also of fewer (below zero) when they are sent again.
+        `moved` hears of bytes as they are sent or need not be, also of fewer (below zero) when they are sent again; `sent` counts
+        what is told of by now; `unread` hears of each file that its archive does not give back, which keeps no other.
         """
+        counted = Sent() if sent is None else sent
         for window in _groups(files, WINDOW_FILES, WINDOW_BYTES):
-            digests = {f.name: _digest(f) for f in window}
-            for request in _groups(self._unknown(key, window, digests, moved), REQUEST_FILES, REQUEST_BYTES):
-                self._bring(key, request, digests, moved)
+            digests = dict(_digested(window, unread))
+            whole = [f for f in window if f.name in digests]
+            unknown = self._unknown(key, whole, digests, moved)
+            counted.needless += len(whole) - len(unknown)
+            for request in _groups(unknown, REQUEST_FILES, REQUEST_BYTES):
+                self._bring(key, request, digests, moved, counted)
 
     def _unknown(self, key: str, files: Sequence[Offered], digests: Mapping[str, str], moved: _Moved) -> list[Offered]:
         needless = self.acknowledged(key, {f.name: digests[f.name] for f in files})
         moved(sum(f.size for f in files if f.name in needless))
         return [f for f in files if f.name not in needless]
 
-    def _bring(self, key: str, files: list[Offered], digests: Mapping[str, str], moved: _Moved) -> None:
+    def _bring(self, key: str, files: list[Offered], digests: Mapping[str, str], moved: _Moved, sent: Sent) -> None:
         """Send these files; where that was cut off, ask which are told of, and send the rest again."""
         for pause in (*PAUSES, None):
             wait = self._stored(key, files, moved)
-            if wait is None or not (files := self._unknown(key, files, digests, moved)):
+            left = [] if wait is None else self._unknown(key, files, digests, moved)
+            sent.count([f for f in files if f not in left])
+            if wait is None or not left:
                 return
+            files = left
             if pause is not None:
                 self._pause(max(pause, wait))
         raise Unavailable("not-taken", f"The server could not take {len(files)} of the files it was sent last. Try again later.")
@@ -313,9 +337,12 @@ def _groups(files: Iterable[Offered], most_files: int, most_bytes: int) -> Itera
         yield group
 
 
-def _digest(file: Offered) -> str:
-    with file.path.open("rb") as source:
-        return file_digest(source, "sha256").hexdigest()
+def _digested(files: Iterable[Offered], unread: Callable[[Offered], object]) -> Iterator[tuple[str, str]]:
+    for file in files:
+        try:
+            yield file.name, file.digest()
+        except Damaged:
+            unread(file)
 
 
 def _part(file: Offered) -> Part:
@@ -334,7 +361,7 @@ def _body(files: Iterable[Offered], multipart: Multipart, moved: _Moved) -> Iter
 
 def _pieces(file: Offered) -> Iterator[bytes]:
     """The bytes of a file, as many as were announced. Raises Conflict where they are no longer that many."""
-    with file.path.open("rb") as source:
+    with file.open() as source:
         left = file.size
         while left and (piece := source.read(min(CHUNK, left))):
             yield piece

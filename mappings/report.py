@@ -8,18 +8,22 @@ piece by piece, so a batch may have any number of files.
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from consent.deposit import BY_CODE, Outcome, sentence, short
 from consent.policy import NEVER_FOR_DIAGNOSIS
-from mappings.dicom.places import attribute_name, said
+from mappings.dicom.places import attribute, attribute_name, said
 
 NO_LIABILITY = "Quality checks come without any claim of liability."
 NAMED_FILES = 10
 """Files named for each rule in the text; the rest is counted."""
 NAMED_PLACES = 3
+MOST_ATTRIBUTES = 100
+"""Attributes that are counted for each rule: private ones may be any number."""
+WARNING = "warning"
 _WIDEST = 160
 _WORDS = {Outcome.REJECT: "refused", Outcome.REVIEW: "wait for review", Outcome.DUPLICATE: "known already", Outcome.PASS: "taken"}
 _ORDER = {(outcome, rule): (row, place) for row, outcome in enumerate(_WORDS) for place, rule in enumerate(BY_CODE)}
@@ -146,12 +150,9 @@ def to_text(report: BatchReport) -> Iterator[str]:
 
 
 def blocks(report: BatchReport) -> Iterator[str]:
-    """What needs the reader, a block for each outcome and rule: its sentence, and its first files with the places in them."""
-    named, warned = _gathered(report.files)
-    for (outcome, rule), _ in _rows(report):
-        yield from _block(_WORDS[Outcome(outcome)], rule, named.get((outcome, rule), _Group()))
-    for rule, group in sorted(warned.items()):
-        yield from _block("warning", rule, group)
+    """What needs the reader, a block for each outcome and rule: its sentence, what it found most, and its first files."""
+    for group in groups(report):
+        yield from _block(group)
 
 
 def _times(report: BatchReport) -> str:
@@ -160,42 +161,61 @@ def _times(report: BatchReport) -> str:
 
 
 @dataclass(slots=True)
-class _Group:
-    """How many files a block is about, and the lines of the first."""
+class Group:
+    """The files of an outcome (or WARNING) and a rule: how many, the first of them, and the attributes found → in how many."""
 
+    outcome: str
+    rule: str
     count: int = 0
-    lines: list[str] = field(default_factory=list)
+    first: list[Receipt] = field(default_factory=list)
+    attributes: Counter[str] = field(default_factory=Counter)
 
-    def add(self, receipt: Receipt, rule: str) -> None:
+    def add(self, receipt: Receipt) -> None:
+        """One more."""
         self.count += 1
         if self.count <= NAMED_FILES:
-            self.lines.append(_named(receipt, rule))
+            self.first.append(receipt)
+        found = {attribute(place, receipt.creators) for place in places(receipt, self.rule)}
+        self.attributes.update(a for a in found if a in self.attributes or len(self.attributes) < MOST_ATTRIBUTES)
 
 
-def _gathered(files: Iterable[Receipt]) -> tuple[dict[tuple[str, str], _Group], dict[str, _Group]]:
-    """In one reading: the files of each (outcome, rule), and the taken files of each warning that did not name them."""
-    named: dict[tuple[str, str], _Group] = {}
-    warned: dict[str, _Group] = {}
-    for receipt in files:
-        named.setdefault((receipt.outcome, receipt.rule), _Group()).add(receipt, receipt.rule)
+def groups(report: BatchReport) -> list[Group]:
+    """In one reading: the files of each outcome and rule, as a reader needs them; then the taken ones of each further warning."""
+    named: dict[tuple[str, str], Group] = {(outcome, rule): Group(outcome, rule) for (outcome, rule), _ in _rows(report)}
+    warned: dict[str, Group] = {}
+    for receipt in report.files:
+        named.setdefault((receipt.outcome, receipt.rule), Group(receipt.outcome, receipt.rule)).add(receipt)
         if receipt.outcome == Outcome.PASS:
             for rule in {rule for rule, _ in receipt.findings} & _WARNINGS - {receipt.rule}:
-                warned.setdefault(rule, _Group()).add(receipt, rule)
-    return named, warned
+                warned.setdefault(rule, Group(WARNING, rule)).add(receipt)
+    return [*named.values(), *(group for _, group in sorted(warned.items()))]
 
 
-def _block(title: str, rule: str, group: _Group) -> Iterator[str]:
-    yield f"\n{title}: {rule}, {group.count} {'file' if group.count == 1 else 'files'}\n  {sentence(rule)}\n"
-    yield from (f"    {line}\n" for line in group.lines)
+def _block(group: Group) -> Iterator[str]:
+    title = _WORDS[Outcome(group.outcome)] if group.outcome != WARNING else WARNING
+    yield f"\n{title}: {group.rule}, {files(group.count)}\n  {sentence(group.rule)}\n"
+    if group.attributes and group.count > NAMED_FILES:
+        yield "".join(f"  {attribute}: {files(count)}\n" for attribute, count in group.attributes.most_common(NAMED_PLACES))
+    yield from (f"    {_named(receipt, group.rule)}\n" for receipt in group.first)
     if group.count > NAMED_FILES:
         yield f"    and {group.count - NAMED_FILES} more: {ALL_NAMED}\n"
 
 
+def files(count: int) -> str:
+    """So many files, in words."""
+    return f"{count:,} {'file' if count == 1 else 'files'}"
+
+
 def _named(receipt: Receipt, rule: str) -> str:
     """A file's name and the places of a rule on one line."""
-    found = places(receipt, rule)
-    more = f" and {len(found) - NAMED_PLACES} more" if len(found) > NAMED_PLACES else ""
-    return f"{shown(receipt.name)}  {', '.join(said(place, receipt.creators) for place in found[:NAMED_PLACES])}{more}".rstrip()
+    return f"{shown(receipt.name)}  {found(receipt, rule)}".rstrip()
+
+
+def found(receipt: Receipt, rule: str) -> str:
+    """The first places of a rule in a file, named."""
+    where = places(receipt, rule)
+    more = f" and {len(where) - NAMED_PLACES} more" if len(where) > NAMED_PLACES else ""
+    return ", ".join(said(place, receipt.creators) for place in where[:NAMED_PLACES]) + more
 
 
 def shown(name: str) -> str:

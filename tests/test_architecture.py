@@ -73,8 +73,10 @@ CLI_REACHES = {
     "adapters.identity",
     "adapters.accord_client",
     "adapters.repository",
+    "adapters.archives",
     "adapters.download",
     "adapters.download_folder",
+    "adapters.offered",
     "adapters.series_download",
 }
 """What commands may import beside use cases: client files and keys, and the HTTP client that providers' and researchers' are."""

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from pydicom.uid import generate_uid
 
-from adapters.accord_client import AccordClient, Offered
+from adapters.accord_client import AccordClient
 from adapters.backup import find_files
 from adapters.client_file import read_client
+from adapters.offered import Offered
 from tests import builders
 from tests.running import Accord, eventually, image, running
 

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import tarfile
 import zipfile
 
 import pytest
@@ -83,6 +84,27 @@ def test_a_zip_archive_is_looked_into(checked, folder, tmp_path):
     assert (status, "disc/zero' is empty." in beside) == (1, True)
 
 
+@pytest.mark.parametrize(("name", "mode"), [("export.tar", "w"), ("export.tgz", "w:gz"), ("no-suffix", "w:gz")])
+def test_a_tar_archive_is_looked_into(checked, folder, tmp_path, name, mode):
+    with tarfile.open(tmp_path / name, mode) as archive:
+        archive.add(folder, "disc")
+    status, said, beside = checked(tmp_path / name)
+    assert (status, said.startswith("6 files of 2 series in 2 studies,")) == (0, True)
+    assert "1.2.3.1.1: " + ", ".join(f"{tmp_path}/{name}/disc/{n}.dcm" for n in ("b-again", "b")) in said
+    assert "disc/.DS_Store' belongs to a file system" in beside
+
+
+def test_a_date_of_content_series_or_study_is_one_of_the_acquisition(checked, tmp_path):
+    dated = {"a": {"ContentDate": "20200101"}, "b": {"StudyDate": "20200101"}, "c": {"AcquisitionDate": ""}}
+    for name, elements in dated.items():
+        (tmp_path / f"{name}.dcm").write_bytes(
+            made(f"1.2.3.{ord(name)}", series=f"1.2.{ord(name)}", **{"StudyDate": ""} | elements)
+        )
+    series = json.loads(checked(tmp_path, "--report", "json")[1])["series"]
+    lacking = [each["series"] for each in series if any(name.startswith("Acquisition Date") for name in each["lacks"])]
+    assert lacking == [f"1.2.{ord('c')}"]
+
+
 def test_what_can_not_be_read_keeps_nothing_else_from_being_looked_at(checked, folder, tmp_path):
     with zipfile.ZipFile(folder / "export.zip", "w") as archive:
         archive.writestr("a.dcm", made("1.2.3.1.9"))
@@ -90,12 +112,13 @@ def test_what_can_not_be_read_keeps_nothing_else_from_being_looked_at(checked, f
     damaged[200] ^= 1
     (folder / "export.zip").write_bytes(damaged)
     (folder / "half.zip").write_bytes(damaged[:100])
-    told = json.loads(checked(folder, "--report", "json")[1])["receipts"]
+    _, said, beside = checked(folder, "--report", "json")
+    told = json.loads(said)["receipts"]
     assert {each["file"]: each["rule"] for each in told if each["outcome"] == "reject"} == {
-        "export.zip/a.dcm": "structure-broken",
-        "half.zip": "not-dicom",
+        "export.zip/a.dcm": "structure-broken"
     }
-    assert len(told) == 8
+    assert len(told) == 7
+    assert "skipped: 'half.zip' is a damaged archive" in beside
 
 
 def test_an_attested_sender_is_judged_as_one(checked, tmp_path):

@@ -208,17 +208,17 @@ class Observer:
             return
         self._add("private", tag, scope, creator)
         if private_vr(tag, creator) == "PN":
-            self._name("person-name", tag, value, scope)
+            self._name("person-name", tag, value, scope, creator)
 
-    def _name(self, rule: str, tag: int, value: memoryview, scope: Scope) -> None:
+    def _name(self, rule: str, tag: int, value: memoryview, scope: Scope, creator: str | None = None) -> None:
         """Keeps each distinct name once, with its first place: PatientID may come later, and a name equal to it is none."""
         if len(value) > _MAX_NAMES:
-            self._add(rule, tag, scope)
+            self._add(rule, tag, scope, creator)
             return
         for text in decode(bytes(value), "PN", scope.encodings).split("\\"):
             key = (rule, text)
             if key not in self._names and self._room(rule) and plausible_name(text, "\0", self._placeholders):
-                self._names[key] = Finding(rule, where(tag, scope.path))
+                self._names[key] = Finding(rule, self._place(tag, scope, creator))
 
     def _room(self, rule: str) -> bool:
         return sum(1 for named, _ in self._names if named == rule) <= MAX_PER_RULE
@@ -226,10 +226,13 @@ class Observer:
     def _add(self, rule: str, tag: int, scope: Scope, creator: str | None = None) -> None:
         findings = self._found.setdefault(rule, [])
         if len(findings) < MAX_PER_RULE:
-            place = where(tag, scope.path)
-            findings.append(Finding(rule, place))
-            if creator:
-                self._creators[place] = creator
+            findings.append(Finding(rule, self._place(tag, scope, creator)))
+
+    def _place(self, tag: int, scope: Scope, creator: str | None) -> str:
+        place = where(tag, scope.path)
+        if creator:
+            self._creators[place] = creator
+        return place
 
     def _settle_pending(self) -> None:
         for _, rule, place in self._pending:

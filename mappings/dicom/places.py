@@ -24,3 +24,8 @@ def attribute_name(place: str, creators: Mapping[str, str] = _NONE) -> str:
 def said(place: str, creators: Mapping[str, str] = _NONE) -> str:
     """A place and its attribute's name: (0010,0010) Patient's Name."""
     return f"{place} {attribute_name(place, creators)}".rstrip()
+
+
+def attribute(place: str, creators: Mapping[str, str] = _NONE) -> str:
+    """The same without the items it lies in, so that files can be counted by it."""
+    return f"{place.rpartition('.')[2]} {attribute_name(place, creators)}".rstrip()

@@ -2,116 +2,84 @@
 
 import os
 import sys
-import zipfile
-from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 
 import click
 
+from adapters.offered import Offered
 from mappings.check_report import CheckReport, SeriesReport, to_json, to_text
 from mappings.failures import Invalid
 from mappings.report import to_csv
 from server import wiring
+from server.cli.gather import gathering
 from server.cli.help import examples
 from server.cli.progress import transfer_bar
-from server.cli.push import gathered
 from server.usecases import check as usecase
-from server.usecases.check import MINIMUM, Checked, Source
+from server.usecases.check import MINIMUM, Checked, Looked, Receipts
 
-LARGEST_MEMBER = 1_000_000_000
-"""Bytes of the largest file in an archive that is looked at: it is unpacked in memory."""
-TOGETHER = 8
-"""Files that a process is handed at a time."""
+TOGETHER, AHEAD = 8, 4
+"""Files that a process is handed at a time, and how often each is handed some before it has answered."""
+FORMS: dict[str, Callable[[CheckReport], Iterator[str]]] = {
+    "text": to_text,
+    "json": to_json,
+    "csv": lambda report: to_csv(report.as_batch),
+}
 
 
 @click.command(epilog=examples("accord check export/", "accord check export.zip --report json --processes 2"))
 @click.argument("paths", type=Path, nargs=-1, required=True, metavar="PATH...")
 @click.option("--attested", is_flag=True, help="as from a sender whose de-identification is attested")
-@click.option("--report", type=click.Choice(["text", "json", "csv"]), default="text", show_default=True, help="the report's form")
+@click.option("--report", type=click.Choice(list(FORMS)), default="text", show_default=True, help="the report's form")
 @click.option("--processes", type=click.IntRange(1, 64), help="how many look at files at once; default: one for each processor")
 def check(paths: tuple[Path, ...], report: str, processes: int | None, *, attested: bool) -> int:
     """Say what would become of DICOM files if they were sent. Nothing is sent.
 
-    It needs no account, and says what series lack, too. PATH is a file, a folder with all that is in it, or a zip archive. Ends
-    with 1 where a file would be refused.
+    It needs no account, and says what series lack, too. PATH is a file, a folder with all that is in it, or a zip or tar archive
+    (also .tar.gz). Ends with 1 where a file would be refused.
     """
-    sources, skipped = _sources(paths)
-    for name, why in skipped:
-        print(f"skipped: {name!a} {why}", file=sys.stderr)
-    if not sources:
-        raise Invalid("nothing-to-check", "There is no file to check.")
-    checked = _looked_at(sources, processes or os.cpu_count() or 1, attested=attested)
-    sys.stdout.writelines(_written(_told(checked), report))
+    with gathering(paths) as (files, skipped), Receipts() as receipts:
+        if not files:
+            raise Invalid("nothing-to-check", "There is no file to check.")
+        checked = _checked(files, receipts, processes or os.cpu_count() or 1, attested=attested)
+        sys.stdout.writelines(FORMS[report](_told(checked, len(skipped))))
     return 1 if any(outcome == "reject" for outcome, _ in checked.counts) else 0
 
 
-def _sources(paths: tuple[Path, ...]) -> tuple[list[Source], list[tuple[str, str]]]:
-    files, skipped = gathered(paths)
-    sources, now = list[Source](), wiring.now()
-    for file in files:
-        if _is_archive(file.path):
-            for name, size, member, why in _members(file.path, file.name):
-                if why:
-                    skipped.append((name, why))
-                else:
-                    sources.append(Source(file.path, name, size, now, member))
-        else:
-            sources.append(Source(file.path, file.name, file.size, now))
-    return sources, skipped
+def _checked(files: list[Offered], receipts: Receipts, processes: int, *, attested: bool) -> Checked:
+    with (
+        ProcessPoolExecutor(processes, get_context("spawn")) as pool,
+        transfer_bar(f"{len(files)} files", sum(file.size for file in files), stays=False) as moved,
+    ):
+
+        def each() -> Iterator[Looked]:
+            for looked in _looked(pool, files, processes * AHEAD, attested=attested):
+                moved(looked.receipt.size)
+                yield looked
+
+        return usecase.gather(each(), receipts)
 
 
-def _is_archive(path: Path) -> bool:
-    try:
-        with zipfile.ZipFile(path):
-            return True
-    except (zipfile.BadZipFile, OSError):
-        return False
+def _looked(pool: Executor, files: list[Offered], ahead: int, *, attested: bool) -> Iterator[Looked]:
+    """What was seen of each, in their order. No more is asked for ahead of what is read: answers are held until then."""
+    waiting, rest = deque[Future[list[Looked]]](), iter(files)
+    now, placeholders = wiring.now(), wiring.placeholders()
+    while together := list(islice(rest, TOGETHER)):
+        waiting.append(pool.submit(usecase.look, together, now, attested, placeholders))
+        if len(waiting) > ahead:
+            yield from waiting.popleft().result()
+    for last in waiting:
+        yield from last.result()
 
 
-def _members(path: Path, name: str) -> Iterator[tuple[str, int, str, str]]:
-    """(name in the report, bytes, name in the archive, why it is not looked at) of each file of a zip archive."""
-    with zipfile.ZipFile(path) as archive:
-        for entry in archive.infolist():
-            if not entry.is_dir():
-                yield f"{name}/{entry.filename}", entry.file_size, entry.filename, _unread(entry)
-
-
-def _unread(entry: zipfile.ZipInfo) -> str:
-    """Why this member is not looked at; empty for one that is."""
-    if entry.flag_bits & 1:
-        return "is encrypted."
-    if entry.file_size > LARGEST_MEMBER:
-        return f"is larger than {LARGEST_MEMBER // 1_000_000} MB: unpack it."
-    return "" if entry.file_size else "is empty."
-
-
-def _looked_at(sources: list[Source], processes: int, *, attested: bool) -> Checked:
-    placeholders = wiring.placeholders()
-    count = len(sources)
-    with ProcessPoolExecutor(processes, get_context("spawn")) as pool:
-        looked = pool.map(usecase.look, sources, [attested] * count, [placeholders] * count, chunksize=TOGETHER)
-        with transfer_bar(f"{count} files", sum(source.size for source in sources), stays=False) as moved:
-
-            def each() -> Iterator[usecase.Looked]:
-                for one in looked:
-                    moved(one.receipt.size)
-                    yield one
-
-            return usecase.gather(each())
-
-
-def _told(checked: Checked) -> CheckReport:
+def _told(checked: Checked, skipped: int) -> CheckReport:
     series = [
         SeriesReport(uid, one.study, one.files, [MINIMUM[name] for name in MINIMUM if name in one.lacks], one.missing)
         for uid, one in sorted(checked.series.items())
     ]
-    return CheckReport(checked.receipts, checked.counts, series, checked.copies)
-
-
-def _written(report: CheckReport, form: str) -> Iterator[str]:
-    if form == "json":
-        yield to_json(report) + "\n"
-    else:
-        yield from to_text(report) if form == "text" else to_csv(report.as_batch)
+    minimum = list(MINIMUM.values())
+    return CheckReport(checked.receipts, checked.counts, checked.size, skipped, minimum, series, checked.copies)

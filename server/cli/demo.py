@@ -18,8 +18,9 @@ import click
 import httpx
 from msgspec.structs import replace
 
-from adapters.accord_client import AccordClient, Offered
+from adapters.accord_client import AccordClient
 from adapters.client_file import read_client
+from adapters.offered import Offered
 from consent.deposit import short
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.failures import Failure

@@ -1,31 +1,23 @@
-"""`accord push`: send files and folders into one batch, and print its report.
+"""`accord push`: send files, folders and archives into one batch, and print its report.
 
 What the dataset holds already is not sent again, so a push that was stopped goes on where it was when it is run again.
 """
 
-import os
-import stat
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
-from adapters.accord_client import AccordClient, Offered
+from adapters.accord_client import AccordClient, Sent
 from adapters.client_file import read_client
+from adapters.offered import Offered
+from consent.deposit import Outcome
 from mappings.failures import Invalid
+from server.cli.gather import NO_SURPRISE, UNREAD, Skipped, gathering, skip
 from server.cli.help import examples
 from server.cli.progress import transfer_bar
-
-LARGEST = 4_096_000_000
-"""Bytes of the largest file that is sent: what a server takes unless it is configured otherwise."""
-LONGEST_NAME = 1024
-"""Bytes of the longest name a report can hold."""
-EMPTY, BESIDE = "is empty.", "belongs to a file system, not to a study."
-DIRECTORY, PDF = "is a directory of files (PS3.10), no object of its own.", "is a PDF, not a DICOM file."
-NO_SURPRISE = frozenset({EMPTY, BESIDE, DIRECTORY, PDF})
-_BESIDE = frozenset({".DS_Store", "Thumbs.db", "desktop.ini"})
-Skipped = tuple[str, str]
 
 
 @click.command(
@@ -42,79 +34,50 @@ Skipped = tuple[str, str]
 def push(paths: tuple[Path, ...], client: Path, dataset: str | None, report: str, url: str | None) -> int:
     """Send DICOM files into a dataset and print what became of each.
 
-    PATH is a file, or a folder with all that is in it. What lies beside images on every disk and disc (.DS_Store, DICOMDIR, a
-    PDF, an empty file) is skipped. Ends with 1 where something was refused, or can't be sent.
+    PATH is a file, a folder with all that is in it, or a zip or tar archive (also .tar.gz). What lies beside images everywhere
+    (.DS_Store, DICOMDIR, a PDF, an empty file) is skipped. After Ctrl-C the same command goes on where it was. Ends with 1 where
+    something was refused, or can't be sent.
     """
-    files, skipped = gathered(paths)
-    for name, why in skipped:
-        print(f"skipped: {name!a} {why}", file=sys.stderr)
-    if not files:
-        raise Invalid("nothing-to-send", "There is no file to send.")
-    with AccordClient(read_client(client), url) as accord:
+    with gathering(paths) as (files, skipped), AccordClient(read_client(client), url) as accord:
+        if not files:
+            raise Invalid("nothing-to-send", "There is no file to send.")
         key = accord.open_batch(dataset)
-        with transfer_bar(f"{len(files)} files", sum(f.size for f in files)) as moved:
-            accord.send(key, files, moved)
+        sent = Sent()
+        try:
+            _send(accord, key, files, sent, skipped)
+        except KeyboardInterrupt:
+            print(_stopped(key, sent, len(files), accord.report_url(key)), file=sys.stderr)
+            raise
         closed = accord.close_batch(key)
         sys.stdout.flush()
         accord.report(key, report, sys.stdout.buffer)
-    return 1 if closed["outcomes"]["reject"] or any(why not in NO_SURPRISE for _, why in skipped) else 0
+    sys.stdout.flush()
+    print(_summed(sent, closed["outcomes"], len(skipped)), file=sys.stderr)
+    return 1 if closed["outcomes"][Outcome.REJECT] or any(why not in NO_SURPRISE for _, why in skipped) else 0
 
 
-def gathered(paths: Sequence[Path]) -> tuple[list[Offered], list[Skipped]]:
-    """The files under these paths, sorted by path, each named once; and what is not sent, with the reason.
+def _send(accord: AccordClient, key: str, files: list[Offered], sent: Sent, skipped: list[Skipped]) -> None:
+    with transfer_bar(f"{len(files)} files", sum(f.size for f in files)) as moved:
 
-    A file of a single folder is named by its path in it, any other by its path as it was given.
-    """
-    files: dict[str, Offered] = {}
-    skipped: list[Skipped] = []
-    folder = paths[0] if len(paths) == 1 and paths[0].is_dir() else None
-    for path, why in sorted(entry for given in paths for entry in _walked(given)):
-        named = path.relative_to(folder) if folder else path
-        name = os.fsencode(named.as_posix()).decode("utf-8", "backslashreplace")
-        size, wrong = (0, why) if why else _judged(path, name)
-        if wrong:
-            skipped.append((name, wrong))
-        else:
-            files[name] = Offered(name, path, size)
-    return list(files.values()), skipped
+        def unread(file: Offered) -> None:
+            moved(file.size)
+            skip(skipped, file.name, UNREAD)
+
+        accord.send(key, files, moved, sent=sent, unread=unread)
 
 
-def _walked(given: Path) -> Iterator[tuple[Path, str]]:
-    """Everything under a path that is no folder, and each folder that can't be listed with the reason."""
-    if not given.is_dir():
-        yield given, ""
-        return
-    unlisted: list[OSError] = []
-    for folder, folders, names in os.walk(given, onerror=unlisted.append):
-        links = [name for name in folders if Path(folder, name).is_symlink()]  # they are not followed: they may lead anywhere
-        yield from ((Path(folder, name), "") for name in (*names, *links))
-    yield from ((Path(error.filename), "can't be listed.") for error in unlisted)
+def _summed(sent: Sent, outcomes: Mapping[str, Any], skipped: int) -> str:
+    """What became of all files, in a line."""
+    taken, known, waiting, no = (outcomes[o] for o in (Outcome.PASS, Outcome.DUPLICATE, Outcome.REVIEW, Outcome.REJECT))
+    went = f"{sent.files + sent.needless + skipped} files: {sent.files} sent ({sent.size / 1e6:,.1f} MB)"
+    return f"{went}; {taken} taken, {known} known already, {waiting} waiting for review, {no} refused, {skipped} skipped."
 
 
-def _judged(path: Path, name: str) -> tuple[int, str]:
-    """(size, why it is not sent), the second empty for a file that is."""
-    try:
-        status = path.lstat()
-    except OSError:
-        return 0, "is not there."
-    if not stat.S_ISREG(status.st_mode):
-        return 0, "is not a regular file."
-    if not os.access(path, os.R_OK):
-        return 0, "can't be read."
-    if status.st_size > LARGEST:
-        return 0, f"is larger than {LARGEST // 1_000_000} MB."
-    if len(name.encode()) > LONGEST_NAME:
-        return 0, f"has a path of more than {LONGEST_NAME} bytes."
-    return status.st_size, _no_image(path, status.st_size)
-
-
-def _no_image(path: Path, size: int) -> str:
-    """Why this is no image, where that surprises nobody."""
-    if not size:
-        return EMPTY
-    if path.name in _BESIDE or path.name.startswith("._"):
-        return BESIDE
-    if path.name.upper() == "DICOMDIR":
-        return DIRECTORY
-    with path.open("rb") as file:
-        return PDF if file.read(5) == b"%PDF-" else ""
+def _stopped(key: str, sent: Sent, files: int, report: str) -> str:
+    """What was sent until it was stopped, how to go on, and where what came of it is told."""
+    told = sent.files + sent.needless
+    return (
+        f"Stopped after {told} of {files} files: {sent.files} sent ({sent.size / 1e6:,.1f} MB), {sent.needless} known already.\n"
+        "To go on, run the very same command again: what has arrived is not sent twice, and the report will name all files.\n"
+        f"What came of batch {key} so far: {report}?format=text, with `accord token`."
+    )

@@ -1,42 +1,34 @@
 """`accord check`: the server's own verdicts on files that nobody has sent, and what their series lack; nothing is sent."""
 
-import mmap
-import zipfile
-import zlib
-from collections import Counter, defaultdict
-from collections.abc import Iterable
+import pickle
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
+from tempfile import TemporaryFile
+from types import TracebackType
+from typing import Self
 
+from adapters.offered import Damaged, Offered
 from consent.deposit import Code, Finding, Verdict, verdict
+from mappings.dicom.acquired import acquisition_date
 from mappings.dicom.part10 import Unreadable
 from mappings.report import Receipt
 from server.usecases.admission import judge
 from server.usecases.parse import ParsedFile, parse_file
 
+ACQUIRED = "acquisition_date"
 MINIMUM = {
     "patient_id": "Patient ID (0010,0020)",
     "modality": "Modality (0008,0060)",
     "body_part_examined": "Body Part Examined (0018,0015)",
     "manufacturer": "Manufacturer (0008,0070)",
-    "study_date": "Study Date (0008,0020)",
+    ACQUIRED: "Acquisition Date (0008,0022), or the date of content, series or study",
     "age_years": "Patient's Age (0010,1010), or birth and study dates",
 }
-"""What EUCAIM's imaging minimum asks of every series, as the index reads it: field of the header → its name."""
+"""What EUCAIM's imaging minimum asks of every series: field of the header, or ACQUIRED → its name."""
 MOST_GAPS = 1000
 """Instance numbers that are looked through for missing ones; a series that spans more counts otherwise."""
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A file to be looked at: at `path`, or the `member` of the zip archive there; its `name` in a report made `at`."""
-
-    path: Path
-    name: str
-    size: int
-    at: datetime
-    member: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,70 +58,96 @@ class Series:
         return sorted(set(range(min(self.numbers), max(self.numbers))) - self.numbers)
 
 
+class Receipts:
+    """What was seen of each file, in the order it came; on a disk, since a folder may hold any number. `with` lets go of them."""
+
+    def __init__(self) -> None:
+        self._file = TemporaryFile()  # noqa: SIM115 - closed at the end of the block
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._file.close()
+
+    def add(self, receipt: Receipt) -> None:
+        """Keep one more; not while they are read."""
+        pickle.dump(receipt, self._file)
+
+    def __iter__(self) -> Iterator[Receipt]:
+        self._file.seek(0)
+        try:
+            while True:
+                yield pickle.load(self._file)  # noqa: S301 - nobody else has this file
+        except EOFError:
+            return
+
+
 @dataclass(slots=True)
 class Checked:
     """What was seen of all files."""
 
-    receipts: list[Receipt] = field(default_factory=list)
+    receipts: Receipts
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(outcome, rule) → files."""
+    size: int = 0
     series: dict[str, Series] = field(default_factory=dict)
     copies: dict[str, list[str]] = field(default_factory=dict)
     """SOP Instance UID → the names of the files that have it, where several do."""
 
-    @property
-    def counts(self) -> Counter[tuple[str, str]]:
-        """(outcome, rule) → files."""
-        return Counter((receipt.outcome, receipt.rule) for receipt in self.receipts)
+
+def look(files: Sequence[Offered], at: datetime, attested: bool, placeholders: frozenset[str]) -> list[Looked]:
+    """Look at files as a door does that takes each for the first time; `attested`: their sender's de-identification is."""
+    return [_look(file, at, attested, placeholders) for file in files]
 
 
-def look(source: Source, attested: bool, placeholders: frozenset[str]) -> Looked:
-    """Look at one file as a door does that takes it for the first time; `attested`: its sender's de-identification is."""
+def _look(file: Offered, at: datetime, attested: bool, placeholders: frozenset[str]) -> Looked:
     try:
-        content = _content(source)
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError):  # one that can't be read keeps no other
-        return Looked(_receipt(source, None, verdict(False, attested, [Finding(Code.STRUCTURE_BROKEN, "")])))
-    return _looked(source, content, attested, placeholders)
-
-
-def _content(source: Source) -> memoryview:
-    if source.member is not None:
-        with zipfile.ZipFile(source.path) as archive:
-            return memoryview(archive.read(source.member))
-    with source.path.open("rb") as file:
-        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if source.size else b"")
-
-
-def _looked(source: Source, content: memoryview, attested: bool, placeholders: frozenset[str]) -> Looked:
-    try:
-        parsed = parse_file(source.name, content, placeholders)
+        parsed = parse_file(file.name, file.content(), placeholders)
+    except (OSError, Damaged):  # one that can't be read keeps no other
+        return _unread(file, at, attested, Finding(Code.STRUCTURE_BROKEN, ""))
     except Unreadable as bad:
-        said = verdict(declared=False, attested=attested, findings=[Finding(bad.rule, bad.where or "")])
-        return Looked(_receipt(source, None, said))
-    header = parsed.header
-    lacks = frozenset(name for name in MINIMUM if getattr(header, name) in (None, ""))
-    receipt = _receipt(source, parsed, judge(parsed, None, attested=attested))
-    return Looked(receipt, header.series_instance_uid, lacks, header.instance_number)
+        return _unread(file, at, False, Finding(bad.rule, bad.where or ""))
+    receipt = _receipt(file, at, parsed, judge(parsed, None, attested=attested))
+    return Looked(receipt, parsed.header.series_instance_uid, _lacks(parsed), parsed.header.instance_number)
 
 
-def _receipt(source: Source, parsed: ParsedFile | None, said: Verdict) -> Receipt:
+def _unread(file: Offered, at: datetime, attested: bool, finding: Finding) -> Looked:
+    return Looked(_receipt(file, at, None, verdict(False, attested, [finding])))
+
+
+def _lacks(parsed: ParsedFile) -> frozenset[str]:
+    lacks = {name for name in MINIMUM if name != ACQUIRED and getattr(parsed.header, name) in (None, "")}
+    acquired = acquisition_date(parsed.dataset, parsed.header.transfer_syntax)
+    return frozenset(lacks if acquired else lacks | {ACQUIRED})
+
+
+def _receipt(file: Offered, at: datetime, parsed: ParsedFile | None, said: Verdict) -> Receipt:
     findings = tuple((finding.rule, finding.where) for finding in (*said.findings, *said.warnings))
     found = parsed.instance if parsed else None
     study, sop, digest = (found.study_uid, found.sop_uid, found.digest) if found else (None, None, None)
     creators = parsed.seen.creators if parsed else {}
-    return Receipt(source.name, study, sop, source.size, str(said.outcome), said.rule, findings, source.at, digest, creators)
+    return Receipt(file.name, study, sop, file.size, str(said.outcome), said.rule, findings, at, digest, creators)
 
 
-def gather(looked: Iterable[Looked]) -> Checked:
+def gather(looked: Iterable[Looked], receipts: Receipts) -> Checked:
     """What was seen, put together: by series, and which files have one SOP Instance UID."""
-    checked, named = Checked(), defaultdict[str, list[str]](list)
+    checked, first = Checked(receipts), dict[str, str]()
     for each in looked:
-        checked.receipts.append(each.receipt)
-        if each.series is None or each.receipt.sop_uid is None:
+        receipt = each.receipt
+        receipts.add(receipt)
+        checked.counts[receipt.outcome, receipt.rule] += 1
+        checked.size += receipt.size
+        if each.series is None or receipt.sop_uid is None:
             continue
-        series = checked.series.setdefault(each.series, Series(each.receipt.study_uid or ""))
-        series.files += 1
-        series.lacks |= each.lacks
-        if each.number is not None:
-            series.numbers.add(each.number)
-        named[each.receipt.sop_uid].append(each.receipt.name)
-    checked.copies = {uid: names for uid, names in named.items() if len(names) > 1}
+        _see(checked.series.setdefault(each.series, Series(receipt.study_uid or "")), each)
+        if (before := first.setdefault(receipt.sop_uid, receipt.name)) is not receipt.name:
+            checked.copies.setdefault(receipt.sop_uid, [before]).append(receipt.name)
     return checked
+
+
+def _see(series: Series, looked: Looked) -> None:
+    series.files += 1
+    series.lacks |= looked.lacks
+    if looked.number is not None:
+        series.numbers.add(looked.number)

@@ -4,6 +4,8 @@ import io
 import json
 import os
 import socket
+import tarfile
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +14,13 @@ import httpx
 import pytest
 
 from adapters import accord_client
-from adapters.accord_client import AccordClient, Offered
+from adapters.accord_client import AccordClient
 from adapters.client_file import ClientFile, new_client_key, write_client
 from adapters.identity import Keys
+from adapters.offered import Offered
 from consent.subject import Role
 from mappings.failures import Conflict, Forbidden, Full, Invalid, NotFound, Unauthenticated, Unavailable
-from server.cli import push
+from server.cli import gather, push
 from server.usecases import report
 from server.usecases.agreement import move_agreement
 from server.usecases.client import add_client, set_client
@@ -323,10 +326,57 @@ def test_a_push_that_was_stopped_goes_on_where_it_was(house, command, capfdbinar
     folder = builders.DICOM / "ct/liver"
     with pytest.raises(KeyboardInterrupt):
         command(folder)
-    capfdbinary.readouterr()
+    said = capfdbinary.readouterr().err.decode()
+    key = house.paths[2].split("/")[3]
+    assert "Stopped after 1 of 3 files: 1 sent (0.5 MB), 0 known already.\nTo go on, run the very same command again" in said
+    assert f"What came of batch {key} so far: {house.runtime.settings.base_url}/api/batches/{key}?format=text" in said
     assert command(folder, "--report", "json") == 0
-    said = json.loads(capfdbinary.readouterr().out)
-    assert {rule["rule"]: rule["files"] for rule in said["rules"]} == {"waiting": 2, "not-declared": 1}
+    again = capfdbinary.readouterr()
+    told = json.loads(again.out)
+    assert {rule["rule"]: rule["files"] for rule in told["rules"]} == {"waiting": 2, "not-declared": 1}
+    assert [file["file"] for file in told["receipts"]] == ["01.dcm", "02.dcm", "03.dcm"]
+    assert again.err.decode().startswith("3 files: 1 sent (0.5 MB); 0 taken, 0 known already, 3 waiting for review,")
+
+
+@pytest.mark.parametrize("name", ["export.zip", "export.tar", "export.tgz"])
+def test_an_archive_is_pushed_as_the_files_in_it_and_only_once(house, command, capfdbinary, tmp_path, name):
+    taken = builders.sample(TAKEN)
+    if name.endswith("zip"):
+        with zipfile.ZipFile(tmp_path / name, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("disc/IM1", bytes(taken))
+            archive.writestr("disc/.DS_Store", b"x")
+    else:
+        with tarfile.open(tmp_path / name, "w:gz" if name.endswith("tgz") else "w") as archive:
+            archive.add(builders.DICOM / TAKEN, "disc/IM1")
+    for outcome in ("pass", "duplicate"):
+        assert command(tmp_path / name, "--report", "json") == 0
+        (file,) = json.loads(capfdbinary.readouterr().out)["receipts"]
+        assert (file["file"], file["outcome"]) == (f"{tmp_path}/{name}/disc/IM1", outcome)
+    assert house.paths.count(STUDIES) == 1
+    assert list(tmp_path.glob("*.tar")) == list(tmp_path.glob("export.tar"))
+
+
+def test_a_damaged_file_of_an_archive_keeps_no_other_from_being_sent(command, capfdbinary, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("bad", bytes(1000))
+        archive.writestr("good", bytes(builders.sample(TAKEN)))
+    content = bytearray((tmp_path / "a.zip").read_bytes())
+    content[500] ^= 1
+    (tmp_path / "a.zip").write_bytes(content)
+    assert command(tmp_path / "a.zip", "--report", "json") == 1
+    said = capfdbinary.readouterr()
+    assert [file["file"].rpartition("/")[2] for file in json.loads(said.out)["receipts"]] == ["good"]
+    assert b"a.zip/bad' can't be unpacked" in said.err
+    assert b"1 skipped." in said.err
+
+
+def test_an_archive_in_an_archive_is_not_sent(tmp_path):
+    with zipfile.ZipFile(tmp_path / "inner.zip", "w") as archive:
+        archive.writestr("a", b"x")
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as archive:
+        archive.write(tmp_path / "inner.zip", "inner.zip")
+    files, skipped = gather.gathered([tmp_path / "outer.zip"], tmp_path)
+    assert (files, skipped) == ([], [(f"{tmp_path}/outer.zip/inner.zip", gather.NESTED)])
 
 
 def test_what_is_not_sent_is_said(command, capsys, tmp_path):
@@ -338,7 +388,7 @@ def test_what_is_not_sent_is_said(command, capsys, tmp_path):
     os.mkfifo(folder / "pipe")
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(str(folder / "socket"))
-    files, skipped = push.gathered([folder])
+    files, skipped = gather.gathered([folder], tmp_path)
     assert [f.name for f in files] == ["deep/a.dcm"]
     assert [name for name, _ in skipped] == ["gone", "link", "pipe", "socket"]
     assert command(folder) == 1
@@ -362,7 +412,10 @@ def test_what_lies_beside_images_everywhere_is_skipped_and_nothing_is_wrong(comm
         (folder / name).write_bytes(content)
     assert command(folder) == 0
     said = capsys.readouterr()
-    assert sorted(line.split("'")[1] for line in said.err.splitlines()) == sorted(beside)
+    *lines, summed = said.err.splitlines()
+    assert sorted(line.split("'")[1] for line in lines) == sorted(beside)
+    assert summed.startswith("7 files: 1 sent (")
+    assert summed.endswith("; 1 taken, 0 known already, 0 waiting for review, 0 refused, 6 skipped.")
     assert "skipped: 'letter.dcm' is a PDF, not a DICOM file." in said.err
     assert "1 files" in said.out or "1 file" in said.out
 
@@ -371,15 +424,15 @@ def test_files_are_named_by_their_path_in_the_one_folder_or_as_they_were_given(t
     for name in ("b/2", "b/10", "a"):
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_bytes(b"x")
-    assert [f.name for f in push.gathered([tmp_path])[0]] == ["a", "b/10", "b/2"]
+    assert [f.name for f in gather.gathered([tmp_path], tmp_path)[0]] == ["a", "b/10", "b/2"]
     given = [tmp_path / "b", tmp_path / "a", tmp_path / "a"]
-    assert [f.name for f in push.gathered(given)[0]] == [f"{tmp_path}/{n}" for n in ("a", "b/10", "b/2")]
+    assert [f.name for f in gather.gathered(given, tmp_path)[0]] == [f"{tmp_path}/{n}" for n in ("a", "b/10", "b/2")]
 
 
 def test_a_name_in_no_known_encoding_is_kept_apart_from_others(tmp_path):
     for name in (b"\xff.dcm", b"\xfe.dcm"):
         Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)).write_bytes(b"x")
-    assert [f.name for f in push.gathered([tmp_path])[0]] == ["\\xfe.dcm", "\\xff.dcm"]
+    assert [f.name for f in gather.gathered([tmp_path], tmp_path)[0]] == ["\\xfe.dcm", "\\xff.dcm"]
 
 
 def test_nothing_to_send_opens_no_batch(house, command, tmp_path):

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import tarfile
 import zipfile
 
@@ -92,6 +93,25 @@ def test_a_tar_archive_is_looked_into(checked, folder, tmp_path, name, mode):
     assert (status, said.startswith("6 files of 2 series in 2 studies,")) == (0, True)
     assert "1.2.3.1.1: " + ", ".join(f"{tmp_path}/{name}/disc/{n}.dcm" for n in ("b-again", "b")) in said
     assert "disc/.DS_Store' belongs to a file system" in beside
+
+
+def test_a_page_tells_all_of_it_and_no_name_is_markup(checked, folder):
+    (folder / "<script>alert(1)<script>.dcm").write_bytes(made(PatientName="Doe^Jane"))
+    status, said, _ = checked(folder, "--report", "html")
+    assert (status, said.startswith("<!doctype html>")) == (0, True)
+    assert "<script" not in said
+    assert "&lt;script&gt;alert(1)&lt;script&gt;.dcm" in said
+    for told in ("<b>6</b>would be taken", "<b>1</b>would wait for review", "(0010,0010) Patient&#x27;s Name", "Missing slices"):
+        assert told in said
+    assert "Doe" not in said
+
+
+def test_a_page_asks_nobody_for_anything_and_its_tables_have_heads(checked, folder):
+    said = checked(folder, "--report", "html")[1]
+    assert not re.search(r"(?i)\bsrc=|href=|url\(|@import|https?:", said)
+    tables = re.findall(r"<table>.*?</table>", said, re.DOTALL)
+    assert len(tables) > 4
+    assert all('scope="col"' in table and 'scope="row"' in table for table in tables)
 
 
 def test_a_date_of_content_series_or_study_is_one_of_the_acquisition(checked, tmp_path):

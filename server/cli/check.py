@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from adapters.offered import Offered
+from mappings.check_page import to_page
 from mappings.check_report import CheckReport, SeriesReport, to_json, to_text
 from mappings.failures import Invalid
 from mappings.report import to_csv
@@ -26,6 +27,7 @@ TOGETHER, AHEAD = 8, 4
 """Files that a process is handed at a time, and how often each is handed some before it has answered."""
 FORMS: dict[str, Callable[[CheckReport], Iterator[str]]] = {
     "text": to_text,
+    "html": to_page,
     "json": to_json,
     "csv": lambda report: to_csv(report.as_batch),
 }
@@ -40,7 +42,7 @@ def check(paths: tuple[Path, ...], report: str, processes: int | None, *, attest
     """Say what would become of DICOM files if they were sent. Nothing is sent.
 
     It needs no account, and says what series lack, too. PATH is a file, a folder with all that is in it, or a zip or tar archive
-    (also .tar.gz). Ends with 1 where a file would be refused.
+    (also .tar.gz). A report in html is one page that needs nothing else. Ends with 1 where a file would be refused.
     """
     with gathering(paths) as (files, skipped), Receipts() as receipts:
         if not files:

@@ -6,6 +6,7 @@ What the dataset holds already is not sent again, so a push that was stopped goe
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import click
@@ -46,7 +47,7 @@ def push(paths: tuple[Path, ...], client: Path, dataset: str | None, report: str
         try:
             _send(accord, key, files, sent, skipped)
         except KeyboardInterrupt:
-            print(_stopped(key, sent, len(files), accord.report_url(key)), file=sys.stderr)
+            print(_stopped(sent, len(files), accord.report_url(key), client), file=sys.stderr)
             raise
         closed = accord.close_batch(key)
         sys.stdout.flush()
@@ -73,11 +74,12 @@ def _summed(sent: Sent, outcomes: Mapping[str, Any], skipped: int) -> str:
     return f"{went}; {taken} taken, {known} known already, {waiting} waiting for review, {no} refused, {skipped} skipped."
 
 
-def _stopped(key: str, sent: Sent, files: int, report: str) -> str:
-    """What was sent until it was stopped, how to go on, and where what came of it is told."""
+def _stopped(sent: Sent, files: int, report: str, client: Path) -> str:
+    """What was sent until it was stopped, how to go on, and how to read what came of it."""
     told = sent.files + sent.needless
+    bearer = f'"Authorization: Bearer $(accord token --as {quote(str(client))})"'
     return (
         f"Stopped after {told} of {files} files: {sent.files} sent ({sent.size / 1e6:,.1f} MB), {sent.needless} known already.\n"
         "To go on, run the very same command again: what has arrived is not sent twice, and the report will name all files.\n"
-        f"What came of batch {key} so far: {report}?format=text, with `accord token`."
+        f'What came of it so far: curl -H {bearer} "{report}?format=text"'
     )

@@ -68,6 +68,8 @@ def test_an_empty_name_the_patient_id_a_pseudonym_and_placeholders_are_no_name(n
         ([sequence(0x00101002, short(0x00100020, "LO", b"77"))], ("other-ids", "(0010,1002)")),
         ([short(0x00101090, "LO", b"77")], ("other-ids", "(0010,1090)")),
         ([short(0x00080080, "LO", b"0815")], ("institution", "(0008,0080)")),
+        ([short(0x00080080, "LO", b"4012345000009")], ("institution", "(0008,0080)")),  # as long as a GLN
+        ([short(0x00080080, "LO", b"Removed\\Clinic")], ("institution", "(0008,0080)")),
         ([sequence(0x00080082, short(0x00080100, "SH", b"1"))], ("institution", "(0008,0082)")),
         (
             [sequence(0x00400275, b"", sequence(0x00401101, short(0x00401102, "ST", b"Road")))],
@@ -144,6 +146,13 @@ def test_small_numbers_of_an_unknown_vr_hold_no_text(value):
 )
 def test_what_could_be_a_number_of_somebody_holds_text(value):
     assert seen(long(0x00091001, "UN", value)) == [("private-unknown", "(0009,1001)")]
+
+
+def test_only_a_known_creator_is_told():
+    """Any other may be a name: whoever wrote the element chose it."""
+    known = observed(short(0x00090010, "LO", b"GEMS_GENIE_1"), short(0x00091040, "LO", b"Doe^Jane"))
+    assert known.creators == {"(0009,1040)": "GEMS_GENIE_1"}
+    assert observed(short(0x00090010, "LO", b"DOE^JANE"), short(0x00091001, "LO", b"x")).creators == {}
 
 
 def test_names_are_decoded_by_the_character_set_before_they_are_judged():

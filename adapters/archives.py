@@ -21,6 +21,7 @@ from adapters.offered import Offered, TarMember, ZipMember
 
 HEAD = 264
 """Bytes of a file by which `kind` knows it."""
+GZIP = b"\x1f\x8b"
 MOST_MEMBERS = 250_000
 MOST_UNPACKED = 1_000_000_000_000
 MOST_TIMES = 200
@@ -52,7 +53,7 @@ def kind(head: bytes) -> Callable[[Offered, Path], Iterator[_Member]] | None:
     """How to list what a file with these first bytes holds; None for what is no archive, as any DICOM file."""
     if head[128:132] == b"DICM":
         return None
-    starts = {b"PK\3\4": _zipped, b"PK\5\6": _zipped, b"\x1f\x8b": _compressed}
+    starts = {b"PK\3\4": _zipped, b"PK\5\6": _zipped, GZIP: _compressed}
     found = next((lists for start, lists in starts.items() if head.startswith(start)), None)
     return _tarred if head[257:262] == b"ustar" else found
 

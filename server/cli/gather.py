@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
 from adapters import archives
-from adapters.archives import HEAD, Unlisted, kind
+from adapters.archives import GZIP, HEAD, Unlisted, kind
 from adapters.offered import Damaged, Offered
 
 LARGEST = 4_096_000_000
@@ -88,6 +88,8 @@ def _judged(path: Path, name: str, why: str, scratch: Path) -> Iterator[tuple[Of
     if kind(head) is None:
         yield file, _unfit(file, head)
         return
+    if head.startswith(GZIP) and sys.stderr.isatty():
+        print(f"unpacking {name!a}", file=sys.stderr)  # which may take minutes
     try:
         for member, wrong in archives.members(file, head, scratch):
             yield member, wrong or _unfit(member, inside := _head(member)) or (NESTED if kind(inside) else "")

@@ -191,10 +191,6 @@ class AccordClient:
         with closing(self.called("GET", "/api/batches")) as answer:
             return list(_json(answer)["batches"])
 
-    def report_url(self, key: str) -> str:
-        """Where a batch's report is read."""
-        return f"{self._base}/api/batches/{key}"
-
     def report(self, key: str, form: str, into: BinaryIO) -> None:
         """Write a batch's report in one of the forms json, csv, text."""
         with closing(self.called("GET", f"/api/batches/{key}?format={form}")) as answer:

@@ -33,7 +33,7 @@ FORMS: dict[str, Callable[[CheckReport], Iterator[str]]] = {
 }
 
 
-@click.command(epilog=examples("accord check export/", "accord check export.zip --report json --processes 2"))
+@click.command(epilog=examples("accord check export/", "accord check export.zip --report html --processes 2"))
 @click.argument("paths", type=Path, nargs=-1, required=True, metavar="PATH...")
 @click.option("--attested", is_flag=True, help="as from a sender whose de-identification is attested")
 @click.option("--report", type=click.Choice(list(FORMS)), default="text", show_default=True, help="the report's form")

@@ -3,10 +3,10 @@
 What the dataset holds already is not sent again, so a push that was stopped goes on where it was when it is run again.
 """
 
+import shlex
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from shlex import quote
 from typing import Any
 
 import click
@@ -24,7 +24,7 @@ from server.cli.progress import transfer_bar
 @click.command(
     epilog=examples(
         "accord push export/ --as pacs-a.client.json --dataset BREAST-A",
-        "accord push one.dcm --as pacs-a.client.json --report csv",
+        "accord push export.tar.gz one.dcm --as pacs-a.client.json --report csv",
     )
 )
 @click.argument("paths", type=Path, nargs=-1, required=True, metavar="PATH...")
@@ -47,7 +47,7 @@ def push(paths: tuple[Path, ...], client: Path, dataset: str | None, report: str
         try:
             _send(accord, key, files, sent, skipped)
         except KeyboardInterrupt:
-            print(_stopped(sent, len(files), accord.report_url(key), client), file=sys.stderr)
+            print(_stopped(sent, len(files), _reported(key, client, url)), file=sys.stderr)
             raise
         closed = accord.close_batch(key)
         sys.stdout.flush()
@@ -74,12 +74,15 @@ def _summed(sent: Sent, outcomes: Mapping[str, Any], skipped: int) -> str:
     return f"{went}; {taken} taken, {known} known already, {waiting} waiting for review, {no} refused, {skipped} skipped."
 
 
-def _stopped(sent: Sent, files: int, report: str, client: Path) -> str:
-    """What was sent until it was stopped, how to go on, and how to read what came of it."""
-    told = sent.files + sent.needless
-    bearer = f'"Authorization: Bearer $(accord token --as {quote(str(client))})"'
+def _stopped(sent: Sent, files: int, report: str) -> str:
+    """What was sent until it was stopped, how to go on, and the command that tells what came of it."""
     return (
-        f"Stopped after {told} of {files} files: {sent.files} sent ({sent.size / 1e6:,.1f} MB), {sent.needless} known already.\n"
+        f"Stopped after {sent.files + sent.needless} of {files} files: {sent.files} sent ({sent.size / 1e6:,.1f} MB), "
+        f"{sent.needless} known already.\n"
         "To go on, run the very same command again: what has arrived is not sent twice, and the report will name all files.\n"
-        f'What came of it so far: curl -H {bearer} "{report}?format=text"'
+        f"now: {report}"
     )
+
+
+def _reported(key: str, client: Path, url: str | None) -> str:
+    return shlex.join(["accord", "report", key, "--as", str(client), *(("--url", url) if url else ())])

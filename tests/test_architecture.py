@@ -73,7 +73,7 @@ CLI_REACHES = {
     "adapters.identity",
     "adapters.accord_client",
     "adapters.repository",
-    "adapters.archives",
+    "adapters.packed",
     "adapters.download",
     "adapters.download_folder",
     "adapters.offered",

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
-from adapters import archives
-from adapters.archives import GZIP, HEAD, Unlisted, kind
+from adapters import packed
 from adapters.offered import Damaged, Offered
+from adapters.packed import GZIP, HEAD, Unlisted, kind
 
 LARGEST = 4_096_000_000
 """Bytes of the largest file that is sent or looked at: what a server takes unless it is configured otherwise."""
@@ -91,7 +91,7 @@ def _judged(path: Path, name: str, why: str, scratch: Path) -> Iterator[tuple[Of
     if head.startswith(GZIP) and sys.stderr.isatty():
         print(f"unpacking {name!a}", file=sys.stderr)  # which may take minutes
     try:
-        for member, wrong in archives.members(file, head, scratch):
+        for member, wrong in packed.members(file, head, scratch):
             yield member, wrong or _unfit(member, inside := _head(member)) or (NESTED if kind(inside) else "")
     except Unlisted as unlisted:
         yield file, str(unlisted)

@@ -5,8 +5,6 @@ patient's name: only the provider of the files is told it, and no line of it is 
 piece by piece, so a batch may have any number of files.
 """
 
-import csv
-import io
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -15,6 +13,7 @@ from datetime import datetime
 
 from consent.deposit import BY_CODE, Outcome, sentence, short
 from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.cells import csv_line
 from mappings.dicom.places import attribute, attribute_name, said
 
 NO_LIABILITY = "Quality checks come without any claim of liability."
@@ -28,8 +27,6 @@ _WIDEST = 160
 _WORDS = {Outcome.REJECT: "refused", Outcome.REVIEW: "wait for review", Outcome.DUPLICATE: "known already", Outcome.PASS: "taken"}
 _ORDER = {(outcome, rule): (row, place) for row, outcome in enumerate(_WORDS) for place, rule in enumerate(BY_CODE)}
 _WARNINGS = frozenset(r.code for r in BY_CODE.values() if r.outcome_undeclared is Outcome.PASS)
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
-"""What makes a spreadsheet read a cell as a formula."""
 COLUMNS = (
     "file", "outcome", "rule", "meaning", "where", "findings", "sop_instance_uid", "study_instance_uid", "bytes", "at",
     "attributes",
@@ -131,13 +128,6 @@ def to_csv(report: BatchReport) -> Iterator[str]:
 def places(receipt: Receipt, rule: str) -> list[str]:
     """Where in a file a rule found something."""
     return [where for finding, where in receipt.findings if finding == rule and where]
-
-
-def csv_line(cells: Iterable[str]) -> str:
-    """A line of CSV with its end (RFC 4180), in which no cell is a formula to a spreadsheet."""
-    text = io.StringIO()
-    csv.writer(text).writerow(f"'{cell}" if cell.startswith(_FORMULA) else cell for cell in cells)
-    return text.getvalue()
 
 
 def to_text(report: BatchReport) -> Iterator[str]:

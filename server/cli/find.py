@@ -11,7 +11,6 @@ import click
 from adapters.repository import Found, Repository, retrieved
 from mappings.dicom.study_row import COLUMNS, counts, study_row, study_uid, subject
 from mappings.failures import Failure
-from mappings.report import csv_line
 from server.cli.help import examples
 from server.cli.progress import in_words
 from server.cli.reading import Keys, asker_flags, key, opened, study_flags, warn

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from adapters.repository import Found, Repository, retrieved
+from mappings.cells import csv_line
 from mappings.dicom.study_row import COLUMNS, counts, study_row, study_uid, subject
 from mappings.failures import Failure
 from server.cli.help import examples

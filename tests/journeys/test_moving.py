@@ -81,7 +81,7 @@ def test_over_dimse_the_data_set_is_the_bytes_that_came(site, monkeypatch):
     where = f"/dicom-web/studies/{study}/series/{study}.1/instances/{meta.SOPInstanceUID}"
     back = site.accord.get(where, "provider", Accept="application/dicom; transfer-syntax=*").content
     assert data_set(back) == data_set(file.read_bytes())
-    site.accord.admin(f"study withdraw {study}")
+    site.accord.admin(f"study withdraw {study} --yes")
 
 
 def data_set(file: bytes) -> bytes:
@@ -106,7 +106,7 @@ def test_dcmsend_brings_compressed_objects_and_each_hears_its_own_answer(site):
     told = [r["rule"] for b in newest(site) if b["id"] not in before for r in b["rules"]]
     assert sorted(told) == ["person-name", "study-not-yours"]
     (waiting,) = [b["id"] for b in newest(site) if b["id"] not in before and b["waiting"]]
-    accord.admin(f"batch refuse {waiting}", f"block lift {dcmread(files[0], stop_before_pixels=True).SOPInstanceUID}")
+    accord.admin(f"batch refuse {waiting} --yes", f"block lift {dcmread(files[0], stop_before_pixels=True).SOPInstanceUID}")
 
 
 def newest(site: Site, name: str = "provider") -> list[dict]:
@@ -140,7 +140,7 @@ def test_a_push_that_was_killed_goes_on_where_it_was(site):
     assert again["outcomes"]["duplicate"] >= cut["files"] > 0
     held = accord.get(f"/dicom-web/studies/{study}/instances?limit=1000", "provider").json()
     assert len(held) == count
-    accord.admin(f"study withdraw {study} --replace")
+    accord.admin(f"study withdraw {study} --replace --yes")
     shutil.rmtree(folder)
 
 
@@ -170,7 +170,7 @@ def test_what_is_released_is_found_and_what_is_refused_is_rejected_by_name(site)
     (waits,) = again.json()["00081199"]["Value"]
     assert (again.status_code, waits["00081196"]["Value"]) == (202, [0xB0F0])
     assert f"(batch {first})" in str(waits["00741048"])
-    accord.admin(f"batch release {first}", f"batch refuse {second}")
+    accord.admin(f"batch release {first} --yes", f"batch refuse {second} --yes")
     found = accord.get(f"/dicom-web/studies/{released.StudyInstanceUID}/instances", "provider").text
     assert released.SOPInstanceUID in found
     assert refused.SOPInstanceUID not in found
@@ -180,7 +180,7 @@ def test_what_is_released_is_found_and_what_is_refused_is_rejected_by_name(site)
     assert accord.get(where, "provider", Accept="application/dicom; transfer-syntax=*").content == files[0]
     again = stored(site, files[1], 409)
     assert [r["rule"] for r in accord.get(f"/api/batches/{again}", "provider").json()["rules"]] == ["blocked"]
-    accord.admin(f"block lift {refused.SOPInstanceUID}", f"study withdraw {released.StudyInstanceUID} --replace")
+    accord.admin(f"block lift {refused.SOPInstanceUID}", f"study withdraw {released.StudyInstanceUID} --replace --yes")
 
 
 def stored(site: Site, file: bytes, status: int) -> str:
@@ -267,7 +267,7 @@ def test_when_an_orthanc_stops_it_is_named_pushes_are_told_to_wait_and_nothing_i
                 returned = accord.get(where, "ward", Accept="application/dicom; transfer-syntax=*").content
                 assert dcmread(io.BytesIO(returned)) == dcmread(file)
         finally:
-            accord.admin("agreement terminate DSA-SECOND", "node unlink second")
+            accord.admin("agreement terminate DSA-SECOND --yes", "node unlink second")
             if back is not None:
                 back.kill()
                 back.wait()

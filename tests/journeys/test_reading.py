@@ -127,7 +127,7 @@ def test_what_is_stored_by_stow_comes_back_byte_for_byte(site):
         uid = dcmread(io.BytesIO(file)).SOPInstanceUID
         path = f"/dicom-web/studies/{study}/series/{study}.1/instances/{uid}"
         assert site.accord.get(path, "provider", Accept="application/dicom").content == file
-    site.accord.admin(f"study withdraw {study} --replace")
+    site.accord.admin(f"study withdraw {study} --replace --yes")
     session.close()
 
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec import structs
 
 from adapters.identity import Keys
-from adapters.sql import custody
+from adapters.sql import custody, governance
 from adapters.sql.store import Store
 from server.usecases import ledger, vet_node, worker
 from server.usecases.examine import KEYS, Mark, examine, examine_keys
@@ -162,3 +162,12 @@ def test_a_damaged_object_is_wrong(served):
     with served.store.write() as connection:
         custody.mark_damaged(connection, in_care(served).id, served.clock())
     assert list(wrong(served)) == ["objects"]
+
+
+def test_a_database_that_another_holds_is_said_soon(served):
+    impatient = replace(served, store=Store(served.settings.sqlalchemy_url, lock_seconds=1))
+    with served.store.write() as connection:
+        governance.lock(connection)
+        assert "Another process holds the database." in wrong(impatient)["database"]
+    impatient.store.close()
+    assert wrong(served) == {}

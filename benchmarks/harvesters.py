@@ -14,7 +14,6 @@ from functools import partial
 from statistics import median
 
 from benchmarks import studies, world
-from server.cli.demo_data import DETAILS
 from server.settings import Settings
 from server.usecases.dataset import set_dataset
 from server.usecases.runtime import Runtime
@@ -45,7 +44,7 @@ def describe(runtime: Runtime) -> None:
     with runtime.store.read() as connection:
         aliases = [facts.alias for facts in runtime.governance.current(connection).facts]
     for alias in aliases:
-        set_dataset(runtime, builders.ACTOR, alias, DETAILS | {"condition": "CLIN1000065", "keyword": "benchmark"})
+        set_dataset(runtime, builders.ACTOR, alias, builders.DETAILS | {"condition": "CLIN1000065", "keyword": "benchmark"})
     began = time.perf_counter()
     builders.described(runtime)
     print(f"- {len(aliases)} datasets counted and described by their jobs: {time.perf_counter() - began:.2f} s\n")

@@ -53,6 +53,23 @@ class Clock:
         self.at += timedelta(seconds=seconds)
 
 
+DETAILS = {
+    "version": "1.0.0",
+    "interoperability": "SPEC1000011",
+    "health_category": "EHRS",
+    "type": "SPEC1000020;dpv:PseudonymisedData",
+    "collection_method": "SPEC1000003",
+    "provenance": "Public test images.",
+    "contact": "test@example.org",
+    "condition": "CLIN1000057",
+    "sex": "COM1001366",
+    "manufacturer": "IMG1000044",
+    "body_part": "BP1000021",
+    "keyword": "test",
+}
+"""What an operator says of a dataset: all that its images can't tell."""
+
+
 def runtime(folder: Path, *, url: str = "", clock: Clock | None = None, **settings: object) -> Runtime:
     """A runtime on a data directory, a fresh one unless it is there; SQLite unless a database URL is given."""
     if not url and not (folder / "data").exists():

@@ -16,7 +16,6 @@ from werkzeug.test import TestResponse
 
 from adapters.identity import Keys
 from consent.subject import Role
-from server.cli.demo_data import DETAILS
 from server.usecases import document, worker
 from server.usecases.batch import close_batch
 from server.usecases.client import add_client, set_client
@@ -107,7 +106,7 @@ def build(folder: Path, signing: Keys, *, permitted: bool = True, **agreement: o
     conditions = {"access_class": "conditional", "actions": ("query", "process", "export"), "visibility": "full"}
     builders.seed(runtime, **conditions | {"purposes": ("AIRESEARCH",)} | agreement)
     builders.seed(runtime, alias="BREAST", provider="hospital-b")
-    set_dataset(runtime, builders.ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "test"})
+    set_dataset(runtime, builders.ACTOR, "LUNG", builders.DETAILS)
     _clients(runtime)
     worker.beat(runtime)
     if permitted:

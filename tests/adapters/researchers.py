@@ -9,7 +9,6 @@ import httpx
 from adapters.accord_client import AccordClient
 from adapters.client_file import ClientFile, new_client_key
 from adapters.identity import Keys
-from server.cli.demo_data import DETAILS
 from server.usecases import document
 from server.usecases.batch import close_batch
 from server.usecases.client import add_client
@@ -38,19 +37,7 @@ class Researcher(httpx.BaseTransport):
         self.runtime = builders.runtime(folder, clock=clock, **settings)
         builders.seed(self.runtime, **CONDITIONAL)
         builders.seed(self.runtime, alias="OPEN", provider="hospital-b", visibility="preview")
-        set_dataset(
-            self.runtime,
-            ACTOR,
-            "LUNG",
-            DETAILS
-            | {
-                "condition": "CLIN1000057",
-                "keyword": "test",
-                "sex": "COM1001366",
-                "manufacturer": "IMG1000044",
-                "body_part": "BP1000021",
-            },
-        )
+        set_dataset(self.runtime, ACTOR, "LUNG", builders.DETAILS)
         self.client = self._client()
         self.wire = httpx.WSGITransport(app.create(self.runtime, Keys.load_or_make(folder / "signing.json")))
         self.restore()

@@ -25,7 +25,6 @@ from consent.entries import Entry, PermitAdded, PermitRevoked, StudyWithdrawn, U
 from consent.policy import MATRIX, Reach, visible_datasets
 from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
 from mappings.failures import NotFound
-from server.cli.demo_data import DETAILS
 from server.usecases import identify
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import close_batch
@@ -198,7 +197,9 @@ class World:
             self._add(partial(move_agreement, actor=ACTOR, key=key, verb=verb), seen)
         self._add(partial(add_dataset, actor=ACTOR, alias=dataset.alias, agreement=key, title=f"Set {number}"), seen)
         if chance.random() < 0.7:
-            self._add(partial(set_dataset, actor=ACTOR, alias=dataset.alias, details=DETAILS | {"keyword": f"k{number}"}), seen)
+            self._add(
+                partial(set_dataset, actor=ACTOR, alias=dataset.alias, details=builders.DETAILS | {"keyword": f"k{number}"}), seen
+            )
         if content["access_class"] == "conditional":
             self._permits(dataset)
 

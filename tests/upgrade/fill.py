@@ -20,7 +20,6 @@ from adapters.sql import ledger as rows
 from adapters.sql import migrate
 from adapters.sql import tables as t
 from consent.conditions import Action
-from server.cli.demo_data import DETAILS
 from server.usecases import document, ledger, reconcile, release, withdraw
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import Batch, close_batch
@@ -110,7 +109,7 @@ def govern(runtime: Runtime, jwks: dict[str, object]) -> None:
         add_dataset(runtime, ACTOR, alias, f"DSA-{alias}", f"Dataset {alias}", "Frozen.")
         for verb in moves:
             move_agreement(runtime, ACTOR, f"DSA-{alias}", verb)
-    set_dataset(runtime, ACTOR, "LUNG", DETAILS | {"condition": "CLIN1000057", "keyword": "frozen"})
+    set_dataset(runtime, ACTOR, "LUNG", builders.DETAILS | {"condition": "CLIN1000057", "keyword": "frozen"})
     add_sender(runtime, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32")
     attest_sender(runtime, ACTOR, "LUNG", "STORESCU", "Dr. Attest", "2026-09-30")
     add_sender(runtime, ACTOR, "LUNG", "OLDPACS", "10.1.0.0/16")

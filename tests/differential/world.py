@@ -329,7 +329,9 @@ def _withdraw(study: str, datasets: list[Dataset], runtime: Runtime, sight: Sigh
         return
     for dataset in datasets:
         if sight.withdrawn.get(study) == dataset.alias and _of_owner(dataset.provider, sight):
-            _record(runtime, dataset, StudyWithdrawn(study=study, dataset=dataset.alias, objects=1, replace=False), ACTOR)
+            _record(
+                runtime, dataset, StudyWithdrawn(study=study, dataset=dataset.alias, objects=1, replace=False, reason=None), ACTOR
+            )
 
 
 def _permit(

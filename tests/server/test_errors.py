@@ -13,6 +13,7 @@ from tests.house import CALLERS, House, build
 
 DIALECTS = {
     "batches": errors.problem,
+    "withdrawals": errors.problem,
     "catalogue": errors.problem,
     "dicomweb": errors.problem,
     "federation": errors.eucaim,

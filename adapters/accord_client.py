@@ -356,14 +356,18 @@ def _body(files: Iterable[Offered], multipart: Multipart, moved: _Moved) -> Iter
 
 
 def _pieces(file: Offered) -> Iterator[bytes]:
-    """The bytes of a file, as many as were announced. Raises Conflict where they are no longer that many."""
-    with file.open() as source:
-        left = file.size
-        while left and (piece := source.read(min(CHUNK, left))):
-            yield piece
-            left -= len(piece)
-        if left or source.read(1):
-            raise Conflict("file-changed", f"{file.name} changed while it was read. Run it again when it is at rest.")
+    """The bytes of a file, as many as were announced. Raises Conflict where they are no longer that many, or no longer there."""
+    changed = Conflict("file-changed", f"{file.name} changed while it was read. Run it again when it is at rest.")
+    try:
+        with file.open() as source:
+            left = file.size
+            while left and (piece := source.read(min(CHUNK, left))):
+                yield piece
+                left -= len(piece)
+            if left or source.read(1):
+                raise changed
+    except Damaged:
+        raise changed from None
 
 
 def _stored_wait(answer: httpx.Response) -> float | None:

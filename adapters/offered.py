@@ -20,7 +20,7 @@ _BUFFER = 1 << 18
 
 
 class Damaged(Exception):
-    """A file in an archive can't be unpacked."""
+    """A file in an archive can't be unpacked, or is not there as it was listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Offered:
 
     def content(self) -> memoryview:
         """All of it, mapped where it lies as it is."""
-        with self.path.open("rb") as file:
+        with _unpacking(), self.path.open("rb") as file:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) if self.size else b"")
 
     def head(self, size: int) -> bytes:
@@ -63,7 +63,7 @@ class TarMember(Offered):
 
     def content(self) -> memoryview:
         """See Offered."""
-        with self.path.open("rb") as file:
+        with _unpacking(), self.path.open("rb") as file:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))[self.at : self.at + self.size]
 
 
@@ -104,7 +104,7 @@ class ZipMember(Offered):
 def _unpacking() -> Iterator[None]:
     try:
         yield
-    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError) as bad:
+    except (OSError, zipfile.BadZipFile, zlib.error, NotImplementedError, EOFError, ValueError, IndexError) as bad:
         raise Damaged from bad
 
 

@@ -30,6 +30,7 @@ FREELY = 1_000_000_000
 """Bytes up to which nobody asks how often."""
 _DIRECTORY = 64_000_000  # bytes of a zip archive's directory, which is read whole: about MOST_MEMBERS with long names
 _HEADER = 1 << 16  # bytes of a tar archive's extended header: tarfile reads as many as it claims to have
+_HEADERS = 3 * _HEADER  # bytes of all headers before one file: tarfile calls itself for each, and keeps what a sparse one lists
 _BLOCK, _CHUNK = 512, 1 << 20
 _ABSOLUTE = re.compile(r"[/\\]|[A-Za-z]:")
 
@@ -82,7 +83,7 @@ def _zipped(file: Offered, _scratch: Path) -> Iterator[_Member]:
         raise Unlisted(TOO_MANY)
     _check_unpacked(sum(entry.file_size for entry in entries), file.size)
     for row, entry in enumerate(entries):
-        if not entry.is_dir():
+        if not entry.filename.endswith("/"):  # is_dir takes no empty name
             yield ZipMember(_named(file, entry.filename), file.path, entry.file_size, row), _entry(entry)
 
 
@@ -113,8 +114,9 @@ def _tarred(file: Offered, _scratch: Path) -> Iterator[_Member]:
     """No member's bytes are read. A tar archive ends with blocks of zeros (POSIX.1 pax): without them something is missing."""
     with file.path.open("rb", buffering=0) as source:
         try:
-            with tarfile.open(fileobj=_Capped(source), mode="r:") as archive:
+            with tarfile.open(fileobj=(capped := _Capped(source)), mode="r:") as archive:
                 for _ in range(MOST_MEMBERS + 1):
+                    capped.left = _HEADERS
                     entry = archive.next()
                     if entry is None:
                         break
@@ -137,7 +139,7 @@ def _tar_entry(entry: tarfile.TarInfo, file: Offered) -> str:
         return LINK
     if not entry.isreg() or entry.issparse():
         return NO_FILE
-    return _path(entry.name) if entry.offset_data + entry.size <= file.size else DAMAGED
+    return _path(entry.name) if 0 <= entry.size <= file.size - entry.offset_data else DAMAGED
 
 
 def _compressed(file: Offered, scratch: Path) -> Iterator[_Member]:
@@ -184,10 +186,10 @@ def _named(file: Offered, name: str) -> str:
 
 
 class _Capped(io.RawIOBase):
-    """A file that gives at most so many bytes at a time."""
+    """A file that gives at most so many bytes at a time, and `left` bytes together, which is set anew for each member."""
 
     def __init__(self, file: io.FileIO) -> None:
-        self._file = file
+        self._file, self.left = file, _HEADERS
 
     def readable(self) -> bool:
         return True
@@ -196,7 +198,11 @@ class _Capped(io.RawIOBase):
         return True
 
     def read(self, size: int = -1) -> bytes:
-        return self._file.read(_HEADER if size < 0 else min(size, _HEADER)) or b""
+        data = self._file.read(_HEADER if size < 0 else min(size, _HEADER)) or b""
+        self.left -= len(data)
+        if self.left < 0:
+            raise OSError("the headers of one file are too large")
+        return data
 
     def seek(self, to: int, whence: int = 0) -> int:
         return self._file.seek(to, whence)

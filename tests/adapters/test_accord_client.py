@@ -253,6 +253,18 @@ def test_files_are_asked_about_and_sent_in_bounded_groups(house, client, monkeyp
     assert len(house.report(key)) == 5
 
 
+def test_an_archive_that_is_another_by_now_is_said_by_name(house, client, tmp_path):
+    path = tmp_path / "a.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.dcm", b"a")
+        archive.writestr("b.dcm", b"b")
+    files, _ = gather.gathered((path,), tmp_path)
+    key = client.open_batch()
+    house.before = once(f"/api/batches/{key}/known", lambda: path.write_bytes(b"") and None)
+    with pytest.raises(Conflict, match=r"a\.dcm changed"):
+        client.send(key, files)
+
+
 def test_a_file_that_changes_while_it_is_sent_is_said_by_name(client, tmp_path):
     (file := tmp_path / "a.dcm").write_bytes(b"four")
     for size in (3, 5):

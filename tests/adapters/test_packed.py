@@ -190,3 +190,67 @@ def test_what_is_compressed_and_no_tar_archive_is_said(tmp_path):
 def test_a_dicom_file_is_no_archive_whatever_its_preamble_is(start):
     assert kind(start.ljust(128, b"\0") + b"DICM") is None
     assert kind(start.ljust(HEAD, b"\0")) is not None
+
+
+def _header(name: str, size: int, kind: bytes) -> bytearray:
+    info = tarfile.TarInfo(name)
+    info.size, info.type = size, kind
+    return bytearray(info.tobuf(tarfile.GNU_FORMAT))
+
+
+def _summed(header: bytearray) -> bytes:
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+FIRST, END = bytes(_header("a", 0, b"0")), bytes(1024)
+LONG_NAMES = (bytes(_header("././@LongLink", 5, b"L")) + b"long\0".ljust(512, b"\0")) * 2000
+
+
+def _sparse(blocks: int) -> bytes:
+    """A sparse file whose list goes on for so many blocks."""
+    header, more = _header("s", 0, b"S"), bytearray((b"00000000001\0" * 42).ljust(512, b"\1"))
+    header[386:482], header[482] = b"00000000001\0" * 8, 1
+    return _summed(header) + bytes(more) * blocks + bytes(512)
+
+
+@pytest.mark.parametrize("headers", [LONG_NAMES, _sparse(2000)], ids=["names", "sparse"])
+def test_headers_before_one_file_are_bounded(tmp_path, headers):
+    path = tmp_path / "a.tar"
+    path.write_bytes(FIRST + headers + bytes(_header("b", 0, b"0")) + END)
+    with pytest.raises(Unlisted, match="damaged"):
+        members(listed(path))
+
+
+def test_a_file_of_fewer_bytes_than_none_is_damaged(tmp_path):
+    negative = _header("b", 0, b"0")
+    negative[124:136] = b"\xff" + (-5).to_bytes(11, "big", signed=True)
+    path = tmp_path / "a.tar"
+    path.write_bytes(FIRST + _summed(negative) + END)
+    assert why(listed(path)) == {"a.tar/a": "", "a.tar/b": packed.DAMAGED}
+
+
+def test_a_file_without_a_name_is_listed(tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a", b"x")
+        archive.filelist[0].filename = ""
+    assert why(listed(tmp_path / "a.zip")) == {"a.zip/": ""}
+
+
+@pytest.mark.parametrize("pack", [zipped, tarred])
+def test_what_is_not_there_any_more_is_damaged(tmp_path, pack):
+    archive = pack(tmp_path / "x")
+    *_, (last, _) = members(archive)
+    pack(tmp_path / "y", {"a": b"x"})
+    (tmp_path / "y").rename(archive.path) if pack is zipped else archive.path.write_bytes(b"")
+    with pytest.raises(Damaged):
+        last.content()
+
+
+def test_a_file_that_is_empty_by_now_is_damaged(tmp_path):
+    (tmp_path / "a.dcm").write_bytes(b"one")
+    file = listed(tmp_path / "a.dcm")
+    file.path.write_bytes(b"")
+    with pytest.raises(Damaged):
+        file.content()

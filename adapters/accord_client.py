@@ -99,7 +99,7 @@ def find_token_endpoint(http: httpx.Client, client: ClientFile, base_url: str | 
     try:
         told = http.get(f"{at}{METADATA_PATH}").raise_for_status().json()
         issuer, endpoint = str(told["issuer"]), str(told["token_endpoint"])
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, RecursionError):
         raise Unavailable(
             "not-an-accord", f"{at} does not answer as an Accord does. Is it running, and is this its URL?"
         ) from None
@@ -130,12 +130,12 @@ def ask_token(
         answered = answer.json()
         if answer.is_success:
             return Token(str(answered["access_token"]), float(answered.get("expires_in", 60)))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         raise Unavailable("token-endpoint-unavailable", f"{endpoint.url} does not answer as a token endpoint does.") from None
     told = answered if isinstance(answered, dict) else {}
     error = str(told.get("error", told.get("title", "refused")))  # a problem (RFC 9457) where it was not read as OAuth's question
     why = told.get("error_description", told.get("detail", "no reason given"))
-    raise Unauthenticated(str(told.get("code", error)), f"{error}: {why}")
+    raise Unauthenticated(str(told.get("code", error)), printable(f"{error}: {why}"))
 
 
 class AccordClient:
@@ -194,7 +194,10 @@ class AccordClient:
     def report(self, key: str, form: str, into: BinaryIO) -> None:
         """Write a batch's report in one of the forms json, csv, text."""
         with closing(self.called("GET", f"/api/batches/{key}?format={form}")) as answer:
-            into.writelines(answer.iter_bytes(CHUNK))
+            try:
+                into.writelines(answer.iter_bytes(CHUNK))
+            except httpx.RequestError:
+                raise broken() from None
 
     def acknowledged(self, key: str, files: Mapping[str, str]) -> set[str]:
         """Of at most 1000 files (name → SHA-256 in hex), the names that need not be sent: the batch has their receipts."""
@@ -396,16 +399,28 @@ def _failure(answer: httpx.Response) -> Failure:
         except Unavailable:
             problem = {}
     status = answer.status_code
-    sentence = str(problem.get("detail", f"The server answered with status {status}."))
+    sentence = printable(str(problem.get("detail", f"The server answered with status {status}.")))
     return _FAILURES.get(status, Unavailable)(str(problem.get("title", f"http-{status}")), sentence)
 
 
+def printable(sentence: str) -> str:
+    """What a server says, as every terminal takes it."""
+    return "".join(c if c.isprintable() else "?" for c in sentence)
+
+
+def broken() -> Unavailable:
+    """An answer that began and did not come whole."""
+    return Unavailable("answer-broken", "The server's answer broke off.")
+
+
 def _json(answer: httpx.Response) -> dict[str, Any]:
-    """The JSON object of an answer. Raises Unavailable where it is none."""
-    answer.read()
+    """The JSON object of an answer. Raises Unavailable where it is none, or breaks off."""
     try:
+        answer.read()
         body = answer.json()
-    except ValueError:
+    except httpx.RequestError:
+        raise broken() from None
+    except (ValueError, RecursionError):  # of a deep one
         body = None
     if not isinstance(body, dict):
         raise Unavailable("not-an-accord", f"{answer.url.host} does not answer as an Accord does.")

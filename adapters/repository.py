@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from adapters.accord_client import CHUNK, AccordClient
+from adapters.accord_client import CHUNK, AccordClient, broken, printable
 from mappings.content_digest import read_sha256
 from mappings.dicom.accept import DICOM, DICOM_JSON, JPEG, RELATED
 from mappings.dicom.uid import legal_uid
@@ -145,7 +145,7 @@ class Repository:
     def _page(self, path: str) -> list[Found]:
         with closing(self.taken(path, DICOM_JSON)) as answer, _as_expected():
             for warned in answer.headers.get_list("Warning"):
-                raise Invalid("key-ignored", warned.partition('"')[2].rstrip('"') or warned)
+                raise Invalid("key-ignored", printable(warned.partition('"')[2].rstrip('"') or warned))
             return [dict(found) for found in json.loads(_body(answer, LARGEST_JSON))]
 
     def _read(self, path: str, accept: str, most: int) -> bytes:
@@ -171,8 +171,8 @@ def _body(answer: httpx.Response, most: int) -> bytes:
             body += piece
             if len(body) > most:
                 raise TooLarge("answer-too-large", f"The server's answer is larger than {most // 1_000_000} MB.")
-    except httpx.TransportError:
-        raise Unavailable("answer-broken", "The server's answer broke off.") from None
+    except httpx.RequestError:
+        raise broken() from None
     return bytes(body)
 
 
@@ -181,5 +181,5 @@ def _as_expected() -> Iterator[None]:
     """Read what a server says. Raises Unavailable where it has another shape."""
     try:
         yield
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         raise Unavailable("not-an-accord", "The server does not answer as an Accord does.") from None

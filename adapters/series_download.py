@@ -90,7 +90,7 @@ class SeriesDownload:
                 self._take(retrieved(missing[0].study, missing[0].series), TOGETHER, self._read_parts)
             else:
                 self._one_by_one(missing)
-        except (httpx.TransportError, Invalid):
+        except (httpx.RequestError, Invalid):
             return "The server's answer broke off, each time."
         except Full:
             raise

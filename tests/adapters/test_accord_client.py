@@ -140,6 +140,48 @@ def test_a_server_that_asks_for_hours_is_asked_again_within_a_minute(house, clie
     assert house.pauses == [accord_client.LONGEST_PAUSE]
 
 
+class Cut(httpx.SyncByteStream):
+    """A body that breaks off."""
+
+    def __iter__(self):
+        yield b"{"
+        raise httpx.ReadError("cut")
+
+
+NO_ANSWERS = {
+    "deep": lambda: httpx.Response(200, content=b"[" * 200_000),
+    "cut": lambda: httpx.Response(200, stream=Cut()),
+    "packed": lambda: httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip")),
+}
+
+
+@pytest.mark.parametrize("answer", NO_ANSWERS.values(), ids=NO_ANSWERS)
+@pytest.mark.parametrize("path", [accord_client.METADATA_PATH, TOKEN, "/api/batches"])
+def test_an_answer_that_is_none_is_said(house, client, path, answer):
+    house.before = lambda request: answer() if request.url.path == path else None
+    with pytest.raises(Unavailable):
+        client.open_batch()
+
+
+def test_a_report_that_breaks_off_is_said(house, client):
+    house.before = lambda request: NO_ANSWERS["cut"]() if "format=" in str(request.url) else None
+    with pytest.raises(Unavailable, match="broke off"):
+        client.report(client.open_batch(), "text", io.BytesIO())
+
+
+def test_what_a_server_says_moves_no_cursor(house, client):
+    house.before = lambda request: (
+        httpx.Response(409, json={"title": "x", "detail": "\x1b[2Jno"}) if "api" in str(request.url) else None
+    )
+    with pytest.raises(Conflict) as refused:
+        client.open_batch()
+    assert refused.value.sentence == "?[2Jno"
+    house.before = once(TOKEN, lambda: httpx.Response(400, json={"error": "x", "error_description": "\x9b2Jno"}))
+    with pytest.raises(Unauthenticated) as denied, house.connect() as other:
+        other.open_batch()
+    assert denied.value.sentence == "x: ?2Jno"
+
+
 @pytest.mark.parametrize("path", [TOKEN, "/api/batches", STUDIES])
 def test_a_server_that_never_answers_is_given_up_after_a_bounded_number_of_tries(house, client, path):
     house.before = lambda request: cut() if request.url.path == path else None

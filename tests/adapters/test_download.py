@@ -165,6 +165,17 @@ def test_where_most_of_a_series_is_missing_it_comes_in_one_answer_and_what_was_t
     assert 0 < sum(bringing.moved) - 2 * len(sent(FILES[0])) < 3 * 500, "two files, and what stands before three"
 
 
+def test_an_answer_that_is_packed_otherwise_than_it_says_is_said(bringing):
+    def answered(request, answer):
+        if request.method != "GET" or "/instances" in request.url.path or "/series/" not in request.url.path:
+            return answer
+        headers = {"Content-Type": answer.headers["Content-Type"], "Content-Encoding": "gzip"}
+        return httpx.Response(200, headers=headers, stream=httpx.ByteStream(b"no gzip"))
+
+    bringing.house.answered = answered
+    assert set(bringing.bring().files) == set(FILES)
+
+
 def test_an_answer_that_breaks_off_is_gone_on_with(bringing):
     bringing.house.answered = changed(
         lambda body: Cut(body[: body.index(b"\r\n--accord", 9) + 700]), times=2, where="series/[0-9.]*"

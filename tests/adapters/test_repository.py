@@ -93,10 +93,12 @@ def test_a_picture_is_as_large_as_its_client_may_see(repository, house):
         (httpx.Response(200, json={"title": "x"}), Unavailable),
         (httpx.Response(200, json=[{"0020000E": {"Value": ["../.."]}}]), Unavailable),
         (httpx.Response(200, content=b"[" + b" " * 2000), TooLarge),
+        (httpx.Response(200, content=b"[" * 100_000), Unavailable),
+        (httpx.Response(200, headers={"Content-Encoding": "gzip"}, stream=httpx.ByteStream(b"no gzip")), Unavailable),
     ],
 )
 def test_what_is_no_answer_of_an_accord_is_not_taken_for_one(repository, house, monkeypatch, answer, kind):
-    monkeypatch.setattr(reading, "LARGEST_JSON", 1000)
+    monkeypatch.setattr(reading, "LARGEST_JSON", 1000 if kind is TooLarge else reading.LARGEST_JSON)
     house.before = lambda request: answer if request.url.path.endswith("/instances") else None
     with pytest.raises(kind):
         repository.listed(SHARED[0])

@@ -6,8 +6,9 @@ from sqlalchemy import select
 from adapters.accord_client import AccordClient
 from adapters.client_file import write_client
 from adapters.sql import tables as t
-from mappings.failures import Forbidden, Invalid, NotFound
+from mappings.failures import Conflict, Forbidden, Invalid, NotFound
 from server.cli import report, withdraw
+from server.usecases import withdraw as usecase
 from server.usecases.agreement import move_agreement
 from tests import builders
 from tests.builders import ACTOR, made
@@ -51,6 +52,13 @@ def test_a_provider_is_told_first_and_then_takes_its_study_out_at_once(wire, pro
     assert deposit(wire.runtime, made(f"{STUDY}.1.9", study=STUDY)) == ("reject", "blocked")
     with pytest.raises(NotFound):
         provider.withdraw(asked)
+
+
+def test_a_pseudonym_of_too_many_studies_is_withdrawn_by_study(provider, monkeypatch):
+    monkeypatch.setattr(usecase, "MOST_STUDIES", 1)
+    with pytest.raises(Conflict, match="by study"):
+        provider.withdraw({"dataset": "LUNG", "patient": "P1"})
+    assert provider.withdraw({"dataset": "LUNG", "patient": "P2"})["done"]
 
 
 def test_a_pseudonym_goes_from_one_dataset_and_no_other(wire, provider):

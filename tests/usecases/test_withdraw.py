@@ -1,9 +1,12 @@
 """What is withdrawn or refused stays out until it is lifted, corrected or replaced, and its bytes go."""
 
+from contextlib import ExitStack
 from dataclasses import replace
 
 import pytest
 
+from adapters.sql import custody
+from adapters.sql.store import Store
 from mappings.failures import Busy
 from server.usecases import reconcile, release, withdraw
 from server.usecases.node import add_node
@@ -91,3 +94,13 @@ def test_a_withdrawal_while_an_object_of_the_study_is_on_its_way_binds_it(built,
     reconcile.recover(built)
     reconcile.purge(built)
     sound(built)
+
+
+def test_the_locks_of_several_patients_who_leave_at_once_have_room(emptied):
+    store = Store(emptied())
+    with ExitStack() as at_once:
+        for patient in range(4):
+            connection = at_once.enter_context(store.write())
+            for study in range(withdraw.MOST_STUDIES):
+                custody.lock_study(connection, f"1.2.{patient}.{study}")
+    store.close()

@@ -22,12 +22,16 @@ def test_an_empty_name_the_patient_id_a_pseudonym_and_placeholders_are_no_name(n
     assert not plausible_name(name, "ID-A", PLACEHOLDERS)
 
 
-@pytest.mark.parametrize("name", ["General Hospital", "0815", "4012345000009", "Removed\\Clinic", "Anonymous Hospital", *REGISTERED])
+@pytest.mark.parametrize(
+    "name", ["General Hospital", "0815", "4012345000009", "Removed\\Clinic", "Anonymous Hospital", *REGISTERED]
+)
 def test_a_plausible_institution_is_one(name):
     assert plausible_institution(name, PLACEHOLDERS)
 
 
-@pytest.mark.parametrize("name", ["", "  ", "Removed by CTP", "ANONYMOUS\\", "1177879318455840", "1" * 36, "340282366920938463463374607431768211455"])
+@pytest.mark.parametrize(
+    "name", ["", "  ", "Removed by CTP", "ANONYMOUS\\", "1177879318455840", "1" * 36, "340282366920938463463374607431768211455"]
+)
 def test_a_placeholder_and_a_hash_are_no_institution(name):
     assert not plausible_institution(name, PLACEHOLDERS)
 

@@ -69,6 +69,15 @@ def grant_scopes(requested: str | None, registered: Iterable[str]) -> tuple[str,
 
 
 @lru_cache(maxsize=1024)
+def still_granted(granted: str, registered: tuple[str, ...]) -> tuple[str, ...]:
+    """What of a token's scopes its client has by now; none where nothing is left."""
+    try:
+        return grant_scopes(granted, registered)
+    except Invalid:
+        return ()
+
+
+@lru_cache(maxsize=1024)
 def _read(word: str) -> Scope | None:
     match = _SHAPE.fullmatch(word)
     return Scope(match[1], _V1.get(match[2], match[2])) if match else None

@@ -1,8 +1,8 @@
 """Who asks, at every door: from the credential that a door was shown to a caller, as it is registered at this moment.
 
 A door builds the credential and calls `identify`; nothing else decides who somebody is. A token proves a client for five minutes
-at most, an association may stay open for days: whether the client or sender is still registered, enabled, approved and bound to a
-linked node is read anew for every request and every object, so that governance binds at once.
+at most, an association may stay open for days: whether the client or sender is still registered, enabled, approved, bound to a
+linked node and may have the token's scopes is read anew for every request and every object, so that governance binds at once.
 """
 
 import hmac
@@ -20,6 +20,7 @@ from consent.node import NodeState
 from consent.subject import ANONYMOUS, Role, Subject, federation
 from mappings.failures import NotFound, Unauthenticated
 from mappings.network import canonical, lies_in
+from mappings.smart import still_granted
 from server.usecases.governance import GovernanceSnapshot
 from server.usecases.runtime import Caller, Registration, Runtime
 
@@ -91,7 +92,7 @@ def _client(runtime: Runtime, token: BearerToken, request: str, keys: Keys | Non
         governance = runtime.governance.current(connection)
         row = _client_row(connection, governance, claims["client_id"])
     inside = row.node is not None and _is_linked(governance, row.node) and lies_in(token.address, row.networks)
-    scopes = tuple(claims["scope"].split())
+    scopes = still_granted(claims["scope"], row.scopes)
     return Caller(subject(row, inside=inside), claims.get("purpose"), scopes, request, token.address, governance=governance)
 
 

@@ -467,6 +467,15 @@ def test_what_governance_says_of_a_client_binds_its_next_request(house):
     assert not identify(house.runtime, token, keys=house.keys).subject.approved
 
 
+def test_a_scope_that_is_taken_from_a_client_opens_nothing_more(house):
+    token = house.token()
+    assert house.who(token).status_code == 200
+    set_client(house.runtime, builders.ACTOR, "researcher", scopes=["system/Patient.rs"])
+    assert house.who(token).json["title"] == "insufficient-scope"
+    set_client(house.runtime, builders.ACTOR, "researcher", scopes=["system/*.rs"])
+    assert house.who(token).status_code == 200
+
+
 @pytest.mark.parametrize(
     ("remote", "forwarded", "found"),
     [

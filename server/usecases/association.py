@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 from adapters.sql import associations
 from adapters.sql.associations import AssociationRow
 from mappings.failures import Failure
+from server.usecases.dataset import ALIAS
 from server.usecases.identify import AeTitle, Rejection
 from server.usecases.runtime import Runtime
 
 MOST_WAITING = 1000
 """Kinds of associations that wait to be written; more are not told of."""
+_UNFIT = frozenset("?\\")
+"""What stands for a character that is no title's, and one that no sender's title has (PS3.5 6.2)."""
 _LONGEST = {"title": 16, "address": 64, "reason": 32}
 
 
@@ -50,7 +53,10 @@ def _plain(text: str, of: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """Associations that were alike, and the command's words that would register who was refused (empty where none would)."""
+    """Associations that were alike, and the command's words that would register who was refused (empty where none would).
+
+    What is no alias or has a character that is no AE title's can't be registered.
+    """
 
     row: AssociationRow
     remedy: tuple[str, ...]
@@ -63,9 +69,9 @@ def list_associations(runtime: Runtime) -> list[Association]:
 
 
 def _remedy(row: AssociationRow) -> tuple[str, ...]:
-    if row.reason == Rejection.UNKNOWN_CALLING:
+    if row.reason == Rejection.UNKNOWN_CALLING and not _UNFIT & set(row.calling):
         whole = 128 if ":" in row.address else 32
         return ("accord", "admin", "sender", "add", row.called, "--aet", row.calling, "--from", f"{row.address}/{whole}")
-    if row.reason == Rejection.UNKNOWN_CALLED:
+    if row.reason == Rejection.UNKNOWN_CALLED and ALIAS.fullmatch(row.called) and not row.called.startswith("-"):
         return ("accord", "admin", "dataset", "add", row.called, "--agreement", "KEY", "--title", "TITLE")
     return ()

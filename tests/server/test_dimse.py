@@ -664,6 +664,23 @@ def test_the_operator_is_told_who_called_and_how_to_let_in_who_was_refused(open_
     assert told["STORESCU", "NOWHERE"][2][:4] == ("accord", "admin", "dataset", "add")
 
 
+@pytest.mark.parametrize(
+    ("called", "calling", "reason"),
+    [
+        ("lung", "RAD1", "unknown-called"),
+        ("--data=/tmp/x", "RAD1", "unknown-called"),
+        ("--HELP", "RAD1", "unknown-called"),
+        ("LUNG", "RAD\xe9", "unknown-calling"),
+        ("LUNG", "RAD\\1", "unknown-calling"),
+    ],
+)
+def test_no_command_is_told_that_would_be_refused_or_register_another(open_door, called, calling, reason):
+    runtime, noticed = open_door().runtime, Noticed()
+    noticed.add(AeTitle(called, calling, "192.0.2.1"), reason)
+    noticed.write(runtime)
+    assert [told.remedy for told in list_associations(runtime)] == [()]
+
+
 def test_strangers_with_many_names_leave_no_more_than_the_newest(open_door):
     runtime, noticed = open_door().runtime, Noticed()
     for n in range(2 * MOST_WAITING):

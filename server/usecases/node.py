@@ -59,7 +59,13 @@ def _networks(networks: Sequence[str]) -> str:
 
 
 def _adopt(runtime: Runtime, row: NodeRow, sample: Sequence[tuple[str, int]]) -> None:
-    if row.kind == "folder" and not runtime.node_of(row).adopt(sample):
+    if row.kind != "folder":
+        return
+    data = runtime.settings.data_dir.resolve()
+    folder, quarantine = (data / row.url).resolve(), data / "quarantine"
+    if folder.is_relative_to(quarantine) or quarantine.is_relative_to(folder):  # a release deletes what it has stored, there
+        raise Conflict("node-quarantine", "This folder holds the quarantine, or lies in it. Name another.", "url")
+    if not runtime.node_of(row).adopt(sample):
         raise Conflict("node-anothers", "This folder is another node's, or holds nothing of this one. Name its own.", "url")
 
 

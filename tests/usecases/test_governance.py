@@ -43,6 +43,9 @@ REFUSALS = [
     (Invalid, lambda h: add_node(h, ACTOR, "x", kind="folder", hosting="nowhere", url="x")),
     (Invalid, lambda h: add_node(h, ACTOR, "x", kind="folder", hosting="central", url="x", networks=["10.0.0.1/8"])),
     (Conflict, lambda h: add_node(h, ACTOR, "central", kind="folder", hosting="central", url="x")),
+    (Conflict, lambda h: add_node(h, ACTOR, "quarantine", kind="folder", hosting="central", url="quarantine")),
+    (Conflict, lambda h: add_node(h, ACTOR, "x", kind="folder", hosting="central", url="quarantine/x")),
+    (Conflict, lambda h: set_node(h, ACTOR, "central", url=".")),
     (NotFound, lambda h: move_node(h, ACTOR, "nowhere", "link")),
     (Invalid, lambda h: publish_terms(h, ACTOR, "v2", b"")),
     (Conflict, lambda h: publish_terms(h, ACTOR, "1.0.0", b"changed")),
@@ -173,6 +176,8 @@ def test_what_a_client_may_ask_for_and_its_keys_change_and_are_recorded(built):
     assert (row.node, row.purposes, json.loads(row.jwks)) == (None, frozenset(), second)
     with pytest.raises(Invalid):
         set_client(built, ACTOR, "c", scopes=["user/*.rs"])
+    with pytest.raises(NotFound):
+        set_client(built, ACTOR, "c", terms="")
 
 
 def test_a_reason_is_kept_with_its_act(built):

@@ -103,7 +103,7 @@ def _scopes(scopes: Sequence[str]) -> str:
 
 
 def _terms(connection: Connection, version: str | None) -> int | None:
-    return require(terms_rows.find_id(connection, version), "terms", version) if version else None
+    return require(terms_rows.find_id(connection, version), "terms", version) if version is not None else None
 
 
 def _node(connection: Connection, name: str | None) -> int | None:

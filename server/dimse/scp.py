@@ -147,8 +147,14 @@ class _Server(ThreadedAssociationServer):
     def tell(self) -> None:
         """Write down who called, again and again until `shutdown`, and once more."""
         while not self._stopping.wait(NOTE_SECONDS):
+            self._tell()
+        self._tell()
+
+    def _tell(self) -> None:
+        try:
             self.noticed.write(self.runtime)
-        self.noticed.write(self.runtime)
+        except Exception as error:  # noqa: BLE001 - as where the database takes no writes for a while; the next ones are told of
+            _LOG.error("telling failed", extra={"cause": type(error).__name__})  # a trace holds the statement
 
     def serve_forever(self, poll_interval: float = 0.1) -> None:
         """Accept connections and begin the associations that are asked for, until `shutdown`; nothing here waits for a peer."""

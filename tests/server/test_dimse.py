@@ -681,6 +681,16 @@ def test_no_command_is_told_that_would_be_refused_or_register_another(open_door,
     assert [told.remedy for told in list_associations(runtime)] == [()]
 
 
+def test_who_called_is_told_again_after_it_could_not_be_written(open_door, monkeypatch):
+    door = open_door()
+    with monkeypatch.context() as broken:
+        failed = threading.Event()
+        broken.setattr(Noticed, "write", lambda _self, _runtime: failed.set() or {}["read-only"])
+        assert failed.wait(10)
+    assert door.run("echoscu").returncode == 0
+    assert eventually(lambda: len(list_associations(door.runtime)) == 1)
+
+
 def test_strangers_with_many_names_leave_no_more_than_the_newest(open_door):
     runtime, noticed = open_door().runtime, Noticed()
     for n in range(2 * MOST_WAITING):

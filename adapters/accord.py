@@ -96,9 +96,10 @@ class Accord(httpx.Auth):
         """The answer, or where its token was refused the one to the same request with a fresh token; see `auth_flow`."""
         request = answer.request
         can_be_sent = request.body is None or isinstance(request.body, bytes | str)
-        if answer.status_code != HTTPStatus.UNAUTHORIZED or not can_be_sent or not self._is_ours(request.url or ""):
+        shown = request.headers.get("Authorization", "")  # none where a redirect came here by another host
+        if answer.status_code != HTTPStatus.UNAUTHORIZED or not (can_be_sent and shown and self._is_ours(request.url or "")):
             return answer
-        refused = request.headers["Authorization"].removeprefix("Bearer ")
+        refused = shown.removeprefix("Bearer ")
         answer.close()
         again = request.copy()
         again.headers["Authorization"] = f"Bearer {self._client.bearer(refused)}"

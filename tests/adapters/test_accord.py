@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from io import BytesIO
 
 import httpx
 import pytest
@@ -204,3 +205,28 @@ def test_who_connects_waits_for_no_library_that_is_not_used():
     big = "{'requests', 'flask', 'sqlalchemy', 'pydicom', 'numpy'}"
     code = f"import sys; import adapters.accord; sys.exit(bool({big} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], cwd=TOP, check=False).returncode == 0
+
+
+def test_a_redirect_that_comes_back_by_another_host_is_refused_and_no_error(served, accord):
+    """requests takes the authorization from what goes to another host, and does not give it back (RFC 9110 section 15.4)."""
+    there = f"{accord.dicomweb_url}/studies"
+
+    def away(_environ, start):
+        start("302 Found", [("Location", there)])
+        return [b""]
+
+    other = make_server("127.0.0.1", free_port(), away, threaded=True)
+    thread = threading.Thread(target=other.serve_forever)
+    thread.start()
+    try:
+        moved = requests.Response()
+        moved.status_code, moved.headers["Location"] = 302, f"http://127.0.0.1:{other.server_port}/"
+        with accord.session() as session:
+            request = session.prepare_request(requests.Request("GET", there))
+            moved.request, moved.url, moved.raw = request, there, BytesIO()
+            (*_, last) = session.resolve_redirects(moved, request)
+        assert last.status_code == 401
+    finally:
+        other.shutdown()
+        thread.join()
+        other.server_close()

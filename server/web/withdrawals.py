@@ -7,6 +7,7 @@ from flask import Response
 
 from consent.conditions import Action
 from mappings.failures import Invalid
+from server.usecases.naming import check_reason
 from server.usecases.runtime import Caller
 from server.usecases.withdraw import Leaving, find_patient, find_study, withdraw
 from server.web.bodies import is_text, json_object
@@ -47,6 +48,7 @@ def _asked(body: dict[str, Any]) -> dict[str, Any]:
         if kind is None or not isinstance(value, kind) or (kind is str and not is_text(value, MOST_TEXT)):
             known = ", ".join(f"{member} ({'text' if of is str else 'true or false'})" for member, of in MEMBERS.items())
             raise Invalid("withdrawal-unreadable", f"A withdrawal says no more than: {known}.", "body")
+    check_reason(body.get("reason"))  # also of a dry run, which tells what would be refused
     return body
 
 

@@ -54,6 +54,12 @@ def test_a_provider_is_told_first_and_then_takes_its_study_out_at_once(wire, pro
         provider.withdraw(asked)
 
 
+@pytest.mark.parametrize("reason", ["two\nlines", "x" * 501])
+def test_a_reason_that_can_not_be_kept_is_refused_of_a_dry_run_too(provider, reason):
+    with pytest.raises(Invalid, match="one line"):
+        provider.withdraw({"study": STUDY, "dry_run": True, "reason": reason})
+
+
 def test_a_pseudonym_of_too_many_studies_is_withdrawn_by_study(provider, monkeypatch):
     monkeypatch.setattr(usecase, "MOST_STUDIES", 1)
     with pytest.raises(Conflict, match="by study"):

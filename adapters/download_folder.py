@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import astuple, dataclass, fields
 from hashlib import file_digest, sha256
 from pathlib import Path
+from typing import BinaryIO
 
 from adapters.disk import filling
 from adapters.repository import Listed, Stored
@@ -96,9 +97,15 @@ class DownloadFolder:
     def write(self, name: str, text: str) -> None:
         """A text beside the studies, whole or as it was before."""
         draft = self.top / f"{name}.part"
-        with filling():
-            draft.write_text(text, encoding="utf-8", newline="")
+        with filling(), _begun(draft) as file:
+            file.write(text.encode())
         draft.rename(self.top / name)
+
+
+def _begun(draft: Path) -> BinaryIO:
+    """A file that is new: what a stopped download left there goes, and a link, which may lead anywhere, is not followed."""
+    draft.unlink(missing_ok=True)
+    return draft.open("xb")
 
 
 class Arriving:
@@ -108,7 +115,7 @@ class Arriving:
         path.parent.mkdir(parents=True, exist_ok=True)
         self._path, self._expected, self._arrived = path, sha256_of, arrived
         self._draft = path.with_name(f"{path.name}.part")
-        self._file = self._draft.open("wb")
+        self._file = _begun(self._draft)
         self._hashed, self._size = sha256(), 0
 
     def write(self, data: bytes | memoryview) -> None:

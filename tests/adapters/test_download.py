@@ -165,6 +165,18 @@ def test_where_most_of_a_series_is_missing_it_comes_in_one_answer_and_what_was_t
     assert 0 < sum(bringing.moved) - 2 * len(sent(FILES[0])) < 3 * 500, "two files, and what stands before three"
 
 
+def test_a_link_in_the_folder_is_not_written_through(bringing, tmp_path):
+    (others := tmp_path / "others").write_bytes(b"theirs")
+    draft = bringing.folder.path(FILES[0]).with_name(f"{FILES[0].instance}.dcm.part")
+    draft.parent.mkdir(parents=True)
+    draft.symlink_to(others)
+    (bringing.folder.top / "manifest.csv.part").symlink_to(others)
+    bringing.folder.list_files(bringing.download.entries(bringing.bring().files))
+    assert others.read_bytes() == b"theirs"
+    assert not any(path.is_symlink() for path in bringing.folder.top.rglob("*"))
+    assert bringing.files().items() >= expected(*FILES).items()
+
+
 def test_an_answer_that_is_packed_otherwise_than_it_says_is_said(bringing):
     def answered(request, answer):
         if request.method != "GET" or "/instances" in request.url.path or "/series/" not in request.url.path:

@@ -54,7 +54,7 @@ def read_citation(alias: str, described: bytes, accessed: date) -> Citation:
             access=tuple(sorted(label for node in rights if (label := _text(node, "skos:prefLabel")))),
             accessed=accessed,
         )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration, RecursionError):
         raise Unavailable("not-a-description", "The server does not describe this dataset as a catalogue does.") from None
 
 

@@ -47,7 +47,7 @@ def test_it_is_read_from_what_the_catalogue_serves():
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"{}", b"[]", b'[{"@id": 1}]', b'[{"@id":"x","@type":["http://www.w3.org/ns/dcat#Dataset"]}]']
+    "said", [b"", b"{}", b"[]", b"[" * 100_000, b'[{"@id": 1}]', b'[{"@id":"x","@type":["http://www.w3.org/ns/dcat#Dataset"]}]']
 )
 def test_what_is_no_description_is_not_cited(said):
     with pytest.raises(Unavailable):

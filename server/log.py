@@ -38,7 +38,7 @@ class JsonLines(logging.Formatter):
 
 
 class Repeats(logging.Filter):
-    """Says a trouble that comes again and again (alike in message, code and cause) once a minute, and how often it came."""
+    """Says a trouble that comes again and again (alike in message, code, cause and sentence) once a minute, and how often."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__()
@@ -51,7 +51,8 @@ class Repeats(logging.Filter):
         code, cause = getattr(record, "code", None), getattr(record, "cause", None)
         if record.levelno < logging.WARNING or (code or cause) is None:
             return True
-        alike, now = (record.name, record.msg, code, cause), self._clock()
+        said = getattr(record, "said", None)  # it names the node, which the code does not
+        alike, now = (record.name, record.msg, code, cause, said), self._clock()
         with self._lock:
             at, more = self._said.get(alike, (-float(REPEAT_SECONDS), 0))
             if now - at < REPEAT_SECONDS:

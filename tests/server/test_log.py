@@ -77,6 +77,19 @@ def test_a_trouble_that_comes_again_and_again_is_said_once_a_minute_and_how_ofte
     assert said(code="database-unavailable", chore="beat") == 2
 
 
+def test_the_trouble_of_one_node_does_not_keep_anothers_from_being_said():
+    now = [0.0]
+    repeats = Repeats(lambda: now[0])
+    told = []
+    for now[0] in range(0, 120, 10):
+        for node in "ab":
+            record = logging.LogRecord("accord.worker", logging.ERROR, "", 0, "chore failed", (), None)
+            record.code, record.said = "node-unavailable", f"Node {node} does not answer."
+            if repeats.filter(record):
+                told.append((now[0], node))
+    assert told == [(0, "a"), (0, "b"), (60, "a"), (60, "b")]
+
+
 def test_strangers_make_no_list_of_troubles_without_end():
     repeats = Repeats(lambda: 0.0)
     for n in range(3 * MOST_KINDS):

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from adapters.sql import batches, blocks, custody, index
 from adapters.sql.batches import BatchRow
+from adapters.sql.blocks import find_blocks
 from adapters.sql.custody import CustodyRow
 from adapters.sql.ledger import About, record
 from consent.custody import Move, State
@@ -99,6 +100,7 @@ def _choose(waiting: list[CustodyRow], sop_uids: frozenset[str]) -> list[Custody
 
 
 _STAYS = "The object stays in review: its agreement or node takes nothing now, or its study is not free."
+_GOES = "The object was withdrawn or refused while it was being released, so it goes."
 
 
 def _release(runtime: Runtime, batch: Batch, row: CustodyRow) -> None:
@@ -119,11 +121,14 @@ def _keep_released(runtime: Runtime, judged: JudgedFile, row: CustodyRow) -> Non
             receipts.write(runtime, connection, judged)
     except (Failure, Changed, index.StudyElsewhere) as stopped:
         with runtime.store.write() as connection:
-            back = custody.move(connection, Move.SETTLE_REVIEW, row.id, runtime.clock(), holder=runtime.holder)
+            custody.lock_study(connection, row.instance.study_uid)
+            blocked = find_blocks(connection, row.dataset, row.instance).blocked  # who withdrew its study did not see it: it goes
+            by = Move.ABANDON if blocked else Move.SETTLE_REVIEW
+            back = custody.move(connection, by, row.id, runtime.clock(), holder=runtime.holder)
         if back:  # else it is settled after all, or another door has it: then the node's copy is not ours to delete
             with suppress(Failure):
                 target.node.delete(target.node.place_of(node_file))
-        raise Conflict("release-stopped", _STAYS) from stopped
+        raise Conflict("release-stopped", _GOES if blocked else _STAYS) from stopped
     runtime.quarantine.delete(row.place)
 
 

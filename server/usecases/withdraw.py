@@ -107,14 +107,13 @@ def _withdraw(
     if not objects or objects[0].dataset != dataset.id:  # since it was found it went, and may have come to another
         raise _unknown()
     index.remove_study(connection, study_uid)
-    for row in objects:
-        custody.move(connection, WITHDRAWALS[row.state], row.id, now)
+    moved = sum(custody.move(connection, WITHDRAWALS[row.state], row.id, now) for row in objects)  # one may begin to be released
     if not replace:
         blocks.add(connection, dataset.id, State.WITHDRAWN, now, study_uid=study_uid)
     descriptions.ask(connection, alias, now, descriptions.DEPOSIT_SECONDS)
-    entry = StudyWithdrawn(study=study_uid, dataset=alias, objects=len(objects), replace=replace, reason=reason)
+    entry = StudyWithdrawn(study=study_uid, dataset=alias, objects=moved, replace=replace, reason=reason)
     record(connection, entry, now, actor, about)
-    return len(objects)
+    return moved
 
 
 def lift_block(runtime: Runtime, actor: str, uid: str) -> int:

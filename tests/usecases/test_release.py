@@ -154,6 +154,18 @@ def test_what_waits_is_neither_indexed_nor_purged(anywhere, waiting, sound):
     sound(anywhere)
 
 
+def test_an_object_whose_study_is_withdrawn_while_it_is_being_released_goes(anywhere, waiting, sound):
+    def withdrawn(point):
+        if point == "releasing":
+            withdraw.withdraw_study(anywhere, ACTOR, "1.2.3")
+
+    with pytest.raises(Conflict, match="it goes"):
+        release.release(replace(anywhere, reached=withdrawn), ACTOR, waiting.key)
+    assert states(anywhere) == {"1.2.3.1.1": "refusing", "1.2.3.1.2": "refusing", "1.2.4.1.1": "review"}
+    reconcile.purge(anywhere)
+    sound(anywhere)
+
+
 def test_a_study_of_which_objects_wait_is_withdrawn_whole(anywhere, waiting, sound):
     release.release(anywhere, ACTOR, waiting.key, frozenset({"1.2.3.1.2"}))
     assert withdraw.withdraw_study(anywhere, ACTOR, "1.2.3") == 2

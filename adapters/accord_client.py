@@ -42,6 +42,8 @@ METADATA_PATH = "/.well-known/oauth-authorization-server"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NONE: Mapping[str, str] = MappingProxyType({})
 _TRANSIENT = frozenset({408, 429, 502, 503, 504})
+OTHER_ISSUER = "other-issuer"
+"""A failure that stays until its user names another server or client file."""
 DAMAGED = "object-damaged"
 """A failure under such a status that stays until an operator has mended something."""
 _FAILURES: dict[int, type[Failure]] = {
@@ -105,7 +107,7 @@ def find_token_endpoint(http: httpx.Client, client: ClientFile, base_url: str | 
         ) from None
     if issuer != client.base_url or not endpoint.startswith(f"{issuer}/"):
         why = f"The Accord at {at} goes by another URL than the client file says, {client.base_url}. Get its client file anew."
-        raise Unavailable("other-issuer", why)
+        raise Unavailable(OTHER_ISSUER, why)
     return TokenEndpoint(at + endpoint.removeprefix(issuer), endpoint)
 
 
@@ -292,7 +294,7 @@ class AccordClient:
             except httpx.TransportError:
                 failure, wait = Unavailable("no-answer", f"{self.base} does not answer."), 0.0
             except Unavailable as unavailable:
-                failure, wait = unavailable, 0.0
+                failure, wait = unavailable, None if unavailable.code == OTHER_ISSUER else 0.0
             if wait is None or (pause := next(pauses, None)) is None:
                 raise failure
             self._pause(max(pause, wait))

@@ -224,6 +224,16 @@ def test_a_proof_is_made_for_no_server_but_the_client_files_own(house, client, t
     assert TOKEN not in house.paths
 
 
+def test_a_server_that_goes_by_another_url_is_not_waited_for(house):
+    elsewhere = replace(house.client, base_url="https://other.example")
+    with (
+        AccordClient(elsewhere, transport=house, pause=house.pauses.append) as client,
+        pytest.raises(Unavailable, match="another URL"),
+    ):
+        client.open_batch()
+    assert house.pauses == []
+
+
 def test_a_client_file_of_before_is_followed_to_the_token_endpoint_it_names(house):
     older = replace(house.client, token_url=house.client.base_url + TOKEN)
     with AccordClient(older, transport=house) as client:

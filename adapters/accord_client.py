@@ -26,6 +26,8 @@ from mappings.dicom.accept import DICOM
 from mappings.dicom.multipart import Multipart, Part
 from mappings.failures import Conflict, Failure, Unauthenticated, Unavailable
 
+WONDER_SECONDS = 1.5
+"""A wait that is told of."""
 PAUSES = (0.5, 1, 2, 4, 8, 16, 30)
 """Seconds to wait before each new try; after the last one the failure is said."""
 LONGEST_PAUSE = 60
@@ -42,8 +44,9 @@ METADATA_PATH = "/.well-known/oauth-authorization-server"
 _ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 _NONE: Mapping[str, str] = MappingProxyType({})
 _TRANSIENT = frozenset({408, 429, 502, 503, 504})
-OTHER_ISSUER = "other-issuer"
-"""A failure that stays until its user names another server or client file."""
+OTHER_ISSUER, NOBODY, NO_ACCORD = "other-issuer", "nobody-answers", "not-an-accord"
+_FINAL = frozenset({OTHER_ISSUER, NOBODY, NO_ACCORD})
+"""Failures before anything was asked, which stay until the user starts the server, or names another or another client file."""
 DAMAGED = "object-damaged"
 """A failure under such a status that stays until an operator has mended something."""
 _FAILURES: dict[int, type[Failure]] = {
@@ -93,20 +96,24 @@ class TokenEndpoint:
 def find_token_endpoint(http: httpx.Client, client: ClientFile, base_url: str | None = None) -> TokenEndpoint:
     """The token endpoint as the server's metadata says it (RFC 8414); a client file that names one is followed.
 
-    The server is reached at `base_url`, or where the file says, and must call itself as the file does. Raises Unavailable.
+    The server is reached at `base_url`, or where the file says, and must call itself as the file does, or by the very URL it is
+    reached at. Raises Unavailable.
     """
     if client.token_url:
         return TokenEndpoint(client.token_url, client.token_url)
     at = (base_url or client.base_url).rstrip("/")
     try:
-        told = http.get(f"{at}{METADATA_PATH}").raise_for_status().json()
+        answer = http.get(f"{at}{METADATA_PATH}")
+        if answer.status_code in _TRANSIENT:
+            raise _failure(answer)
+        told = answer.raise_for_status().json()
         issuer, endpoint = str(told["issuer"]), str(told["token_endpoint"])
+    except httpx.ConnectError:
+        raise Unavailable(NOBODY, f"Nobody answers at {at}. Is the server running, and is this its URL?") from None
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, RecursionError):
-        raise Unavailable(
-            "not-an-accord", f"{at} does not answer as an Accord does. Is it running, and is this its URL?"
-        ) from None
-    if issuer != client.base_url or not endpoint.startswith(f"{issuer}/"):
-        why = f"The Accord at {at} goes by another URL than the client file says, {client.base_url}. Get its client file anew."
+        raise Unavailable(NO_ACCORD, f"What answers at {at} is no Accord. Is this its HTTP URL?") from None
+    if issuer not in (client.base_url, at) or not endpoint.startswith(f"{issuer}/"):
+        why = f"The Accord at {at} goes by the URL {issuer}, and the client file says {client.base_url}: correct its base_url."
         raise Unavailable(OTHER_ISSUER, why)
     return TokenEndpoint(at + endpoint.removeprefix(issuer), endpoint)
 
@@ -153,11 +160,13 @@ class AccordClient:
         *,
         transport: httpx.BaseTransport | None = None,
         pause: Callable[[float], object] = time.sleep,
+        waits: Callable[[str], object] = lambda _sentence: None,
     ) -> None:
         self._client = client
         self.base = (base_url or client.base_url).rstrip("/")
         self._http = httpx.Client(timeout=_TIMEOUT, transport=transport)
-        self._pause = pause
+        self._pause_for, self._waits = pause, waits
+        self._failure: Failure | None = None
         self._endpoint: TokenEndpoint | None = None
         self._token = Token("", 0)
         self._renew_at = 0.0
@@ -244,8 +253,9 @@ class AccordClient:
                 return
             files = left
             if pause is not None:
-                self._pause(max(pause, wait))
-        raise Unavailable("not-taken", f"The server could not take {len(files)} of the files it was sent last. Try again later.")
+                self._pause(max(pause, wait), self._failure)
+        why = f" {self._failure.sentence}" if self._failure is not None else ""
+        raise Unavailable("not-taken", f"The server can't take {files[0].name}, nor what comes after it, now.{why}")
 
     def _stored(self, key: str, files: Sequence[Offered], moved: _Moved) -> float | None:
         """Store by STOW-RS (PS3.18 10.5). None: every file is told of; else the seconds after which to send the rest again."""
@@ -263,8 +273,11 @@ class AccordClient:
             with closing(self._once("POST", path, headers, lambda: _body(files, multipart, counted))) as answer:
                 answer.read()
                 wait = _stored_wait(answer)
-        except (httpx.TransportError, Unavailable):
-            wait = 0.0
+                self._failure = None if wait is None else _failure(answer)
+        except httpx.TransportError:
+            wait, self._failure = 0.0, Unavailable("no-answer", f"{self.base} does not answer.")
+        except Unavailable as failure:
+            wait, self._failure = 0.0, failure
         moved((0 if wait is not None else sum(f.size for f in files)) - sent)
         return wait
 
@@ -294,10 +307,16 @@ class AccordClient:
             except httpx.TransportError:
                 failure, wait = Unavailable("no-answer", f"{self.base} does not answer."), 0.0
             except Unavailable as unavailable:
-                failure, wait = unavailable, None if unavailable.code == OTHER_ISSUER else 0.0
+                failure, wait = unavailable, None if unavailable.code in _FINAL else 0.0
             if wait is None or (pause := next(pauses, None)) is None:
                 raise failure
-            self._pause(max(pause, wait))
+            self._pause(max(pause, wait), failure)
+
+    def _pause(self, seconds: float, failure: Failure | None) -> None:
+        """Wait before another try; whoever waits for it hears why, where that is long enough to wonder."""
+        if seconds > WONDER_SECONDS and failure is not None:
+            self._waits(f"{failure.sentence} Trying again in {seconds:g} s.")
+        self._pause_for(seconds)
 
     def _once(self, method: str, path: str, headers: Mapping[str, str], body: _Body | None) -> httpx.Response:
         """One try; two where the token is refused, as after a restart with another key."""

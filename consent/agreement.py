@@ -53,14 +53,19 @@ def refusal(standing: Standing, verb: str, side: Side) -> str | None:
     """Why this side may not do that now, in words after *An agreement*; None where it may."""
     origins, _ = MOVES[verb]
     if standing.state not in origins:
-        done = f"{verb}d" if verb.endswith("e") else f"{verb}ed"
-        return f"that is {standing.state} can't be {done}; only one that is {' or '.join(sorted(origins))}"
+        may = " or ".join(_done(other) for other, (states, _) in MOVES.items() if standing.state in states)
+        only = f"only one that is {' or '.join(sorted(origins))}"
+        return f"that is {standing.state} can't be {_done(verb)}; {only}. This one may be {may or 'nothing more'}"
     if verb == "suspend" and side in standing.stops:
         return f"that the {side} has stopped can't be stopped by it again"
     if verb == "resume" and side not in standing.stops:
         others = " and ".join(sorted(standing.stops))
         return f"is resumed by who stopped it, the {others}, and not by the {side}"
     return None
+
+
+def _done(verb: str) -> str:
+    return f"{verb}d" if verb.endswith("e") else f"{verb}ed"
 
 
 def move(standing: Standing, verb: str, side: Side) -> Standing:

@@ -133,8 +133,10 @@ def places(receipt: Receipt, rule: str) -> list[str]:
 def to_text(report: BatchReport) -> Iterator[str]:
     """Totals, then what needs the reader: a block for each rule with its sentence and first files; warnings after."""
     totals = ", ".join(f"{_total(report, outcome)} {word}" for outcome, word in reversed(_WORDS.items()))
-    yield f"Batch {report.key} for {report.alias}: {sum(report.counts.values())} files: {totals}.\n"
-    yield f"{_times(report)} {report.waiting} of its files wait for review now.\n"
+    yield f"Batch {report.key} for {report.alias}: {files(sum(report.counts.values()))}: {totals}.\n"
+    waits = f" Of what it brought, {files(report.waiting)} still to be decided."
+    own = waits if _total(report, Outcome.REVIEW) else ""
+    yield f"{_times(report)}{own}\n"
     yield from blocks(report)
     yield f"\n{NEVER_FOR_DIAGNOSIS}\n{NO_LIABILITY}\n"
 

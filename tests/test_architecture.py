@@ -39,7 +39,7 @@ DOORS = {"web", "dimse", "worker"}
 EVERYBODY = {"runtime", "governance", "access", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
-    "association": {"dataset", "identify"},  # what an AE title proved, or why it did not; and a called one is an alias
+    "association": {"identify"},  # what an AE title proved, or why it did not; and a called one is an alias
     "explain": {"identify"},  # decided for the subject that a request of this client would have
     "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named

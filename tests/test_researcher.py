@@ -32,7 +32,7 @@ def accord(house, tmp_path, monkeypatch, capsys):
     house.restore()
     write_client(tmp_path / "client.json", house.client)
     monkeypatch.setattr(
-        reading, "AccordClient", lambda client, _url, pause: AccordClient(client, transport=house, pause=house.pauses.append)
+        reading, "AccordClient", lambda client, _url, **_: AccordClient(client, transport=house, pause=house.pauses.append)
     )
 
     def run(command: click.Command, *arguments: object) -> tuple[int, str, str]:

@@ -112,7 +112,8 @@ class FolderNode:
         except Failure as failure:
             return Health(ok=False, sentence=failure.sentence, version="folder")
         try:
-            writable, room = os.access(self._incoming, os.W_OK | os.X_OK), os.statvfs(self._objects)
+            kept = (self._incoming, self._objects)
+            writable, room = all(os.access(at, os.W_OK | os.X_OK) for at in kept), os.statvfs(self._objects)
         except OSError:
             writable = False
         if not writable:

@@ -18,6 +18,11 @@ def beat(connection: Connection, holder: str, now: datetime) -> None:
     connection.execute(delete(t.worker).where(_w.at < stamp(now - FORGOTTEN), _w.holder != holder))
 
 
+def forget_all(connection: Connection) -> None:
+    """Know of no worker."""
+    connection.execute(delete(t.worker))
+
+
 def last_beat(connection: Connection, host: str = "") -> datetime | None:
     """When a worker, of this host where one is named, last said that it is at work."""
     there = _w.holder.startswith(f"{host}:", autoescape=True) if host else true()

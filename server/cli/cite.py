@@ -11,7 +11,8 @@ from mappings.dcat.citation import FORMATS, Citation, read_citation
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Failure, NotFound
 from server.cli.help import examples
-from server.cli.reading import asker_flags, opened, today, warn
+from server.cli.reading import asker_flags, opened, today
+from server.cli.sentences import warn
 
 
 @click.command(

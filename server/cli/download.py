@@ -17,12 +17,12 @@ from adapters.series_download import Brought
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.citation import to_bibtex, to_text
 from mappings.dicom.study_row import study_uid
-from mappings.failures import Full
+from mappings.failures import Full, NotFound
 from server.cli.cite import citations
 from server.cli.help import examples
 from server.cli.progress import in_words, transfer_bar
-from server.cli.reading import Keys, asker_flags, key, opened, study_flags, warn
-from server.cli.sentences import many
+from server.cli.reading import Keys, asker_flags, key, opened, study_flags
+from server.cli.sentences import NONE, many, warn
 
 NAMED = 10
 """Failures that are named; the rest are counted."""
@@ -82,13 +82,17 @@ def download(
     if not named and not keys:
         raise click.UsageError("Name studies, or what they must match.")
     stopping, folder = Event(), DownloadFolder(top)
-    with opened(client, url, purpose, stopping.wait) as repository, nullcontext() if dry_run else folder.alone():
-        under_way = Download(repository, folder, parallel, stopping)
-        taking = _planned(under_way, list(dict.fromkeys([*named, *(_found(repository, keys) if keys else ())])))
-        _tell(taking, folder)
-        if dry_run:
-            return 1 if taking.refused else 0
-        return _bring(repository, under_way, folder, taking)
+    with opened(client, url, purpose, stopping.wait) as repository:
+        studies = list(dict.fromkeys([*named, *(_found(repository, keys) if keys else ())]))
+        if not studies:
+            raise NotFound("none-found", NONE)
+        with nullcontext() if dry_run else folder.alone():
+            under_way = Download(repository, folder, parallel, stopping)
+            taking = _planned(under_way, studies)
+            _tell(taking, folder)
+            if dry_run:
+                return 1 if taking.refused else 0
+            return _bring(repository, under_way, folder, taking)
 
 
 def _found(repository: Repository, keys: Keys) -> list[str]:

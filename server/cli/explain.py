@@ -1,7 +1,10 @@
 """`accord explain`: why a client may or may not do something with a study."""
 
+from pathlib import Path
+
 import click
 
+from adapters.client_file import read_client
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server import wiring
 from server.cli.help import examples
@@ -17,7 +20,7 @@ from server.usecases import explain as decisions
     )
 )
 @click.argument("study")
-@click.option("--as", "client", required=True, metavar="CLIENT", help="who would ask")
+@click.option("--as", "client", required=True, metavar="CLIENT", help="who would ask: a client's name, or its client file")
 @click.option("--purpose", help="what for; default: the first of the client's")
 @click.option("--outside", is_flag=True, help="as if calling from outside its node's compute networks")
 @with_settings
@@ -26,6 +29,8 @@ def explain(settings: Settings, study: str, client: str, purpose: str | None, *,
 
     STUDY is a Study Instance UID.
     """
+    if Path(client).is_file():
+        client = read_client(Path(client)).client_id
     told = decisions.explain(wiring.runtime(settings, upgrade=False), study, client, purpose=purpose, outside=outside)
     print(f"{study} is in dataset {told.dataset} of {told.provider}, on node {told.node} ({told.node_state}).")
     disabled = "" if told.enabled else " (disabled: gets no token)"

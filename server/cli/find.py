@@ -14,8 +14,8 @@ from mappings.dicom.study_row import COLUMNS, counts, study_row, study_uid, subj
 from mappings.failures import Failure
 from server.cli.help import examples
 from server.cli.progress import in_words
-from server.cli.reading import Keys, asker_flags, key, opened, study_flags, warn
-from server.cli.sentences import many
+from server.cli.reading import Keys, asker_flags, key, opened, study_flags
+from server.cli.sentences import NONE, many, warn
 from server.cli.table import print_rows
 
 AT_ONCE = 4
@@ -45,6 +45,8 @@ def search(
     with opened(client, url, purpose) as repository:
         rows = [study_row(found) for found in repository.studies([*keys, *map(key, named)], limit + 1)]
     _FORMS[form](rows[:limit])
+    if not rows:
+        warn(NONE)
     if len(rows) > limit:
         warn(f"These are the first {limit}; there are more: narrow the search, or raise --limit.")
 

@@ -18,7 +18,7 @@ def say_next(*commands: str) -> None:
     """Say what comes next, on standard error: what was asked for is on standard output alone."""
     flags = click.get_current_context().meta.get(FLAGS, "")
     for command in commands:
-        print(f"now: {command}{flags if command.startswith('accord admin ') else ''}", file=sys.stderr)
+        print(f"next: {command}{flags if command.startswith('accord admin ') else ''}", file=sys.stderr)
 
 
 def only(names: Iterable[str], placeholder: str) -> str:

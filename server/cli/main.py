@@ -83,7 +83,10 @@ def main(arguments: list[str] | None = None) -> None:
     except BrokenPipeError:  # who read it has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         status = 128 + signal.SIGPIPE
-    except (Failure, ValueError, OSError) as failure:
+    except OSError as error:
+        print(f"accord: {f'{error.filename}: ' if error.filename else ''}{error.strerror or error}.", file=sys.stderr)
+        status = 2
+    except (Failure, ValueError) as failure:
         print(f"accord: {failure}", file=sys.stderr)
         status = 2
     except click.Abort:  # Ctrl-C

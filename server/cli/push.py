@@ -19,6 +19,7 @@ from mappings.failures import Invalid
 from server.cli.gather import NO_SURPRISE, UNREAD, Skipped, gathering, skip
 from server.cli.help import examples
 from server.cli.progress import transfer_bar
+from server.cli.sentences import warn
 
 
 @click.command(
@@ -39,7 +40,7 @@ def push(paths: tuple[Path, ...], client: Path, dataset: str | None, report: str
     (.DS_Store, DICOMDIR, a PDF, an empty file) is skipped. After Ctrl-C the same command goes on where it was. Ends with 1 where
     something was refused, or can't be sent.
     """
-    with gathering(paths) as (files, skipped), AccordClient(read_client(client), url) as accord:
+    with gathering(paths) as (files, skipped), AccordClient(read_client(client), url, waits=warn) as accord:
         if not files:
             raise Invalid("nothing-to-send", "There is no file to send.")
         key = accord.open_batch(dataset)
@@ -80,7 +81,7 @@ def _stopped(sent: Sent, files: int, report: str) -> str:
         f"Stopped after {sent.files + sent.needless} of {files} files: {sent.files} sent ({sent.size / 1e6:,.1f} MB), "
         f"{sent.needless} known already.\n"
         "To go on, run the very same command again: what has arrived is not sent twice, and the report will name all files.\n"
-        f"now: {report}"
+        f"next: {report}"
     )
 
 

@@ -1,6 +1,5 @@
 """What researchers' commands share: who asks which server for which purpose, and which studies are meant."""
 
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from adapters.client_file import read_client
 from adapters.repository import Repository
 from mappings.failures import Invalid
 from mappings.fields import QIDO_KEYS
+from server.cli.sentences import warn
 
 R = TypeVar("R")
 Keys = list[tuple[str, str]]
@@ -43,7 +43,7 @@ def opened(
 ) -> Iterator[Repository]:
     """The repository of this server, until the block ends."""
     known = read_client(client)
-    with AccordClient(replace(known, purpose=purpose or known.purpose), url, pause=pause) as accord:
+    with AccordClient(replace(known, purpose=purpose or known.purpose), url, pause=pause, waits=warn) as accord:
         yield Repository(accord)
 
 
@@ -75,11 +75,6 @@ def key(text: str) -> tuple[str, str]:
 def today() -> date:
     """The day on which data was used."""
     return datetime.now(UTC).date()
-
-
-def warn(sentence: str) -> None:
-    """Say something beside what is printed."""
-    print(sentence, file=sys.stderr)
 
 
 def _dates(since: datetime | None, until: datetime | None) -> Keys:

@@ -9,6 +9,7 @@ import click
 from adapters.accord_client import AccordClient
 from adapters.client_file import read_client
 from server.cli.help import examples
+from server.cli.sentences import warn
 from server.cli.table import print_rows
 
 COLUMNS = ("batch", "dataset", "door", "opened", "state", "files", "waiting")
@@ -28,7 +29,7 @@ COLUMNS = ("batch", "dataset", "door", "opened", "state", "files", "waiting")
 @click.option("--url", help="the server, such as https://accord.example; default: the one in the client file")
 def report(batch: str | None, client: Path, form: str, url: str | None) -> None:
     """Say what became of each file of a batch; without one, which batches there are, at most a hundred."""
-    with AccordClient(read_client(client), url) as accord:
+    with AccordClient(read_client(client), url, waits=warn) as accord:
         if batch is not None:
             accord.report(batch, form, sys.stdout.buffer)
             return

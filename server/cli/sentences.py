@@ -1,15 +1,22 @@
 """Sentences that more than one command says."""
 
+import sys
 from collections.abc import Iterator, Sequence
 
 from server.cli.progress import in_words
 
 NAMED = 3
+NONE = "No study matches, or none that this client may see. Who runs the repository can say why (accord explain STUDY)."
 
 
 def many(count: int, one: str, several: str = "") -> str:
     """So many of these: 1 object, 2 objects, 2 studies."""
     return f"{count} {one if count == 1 else several or f'{one}s'}"
+
+
+def warn(sentence: str) -> None:
+    """Say something beside what is printed."""
+    print(sentence, file=sys.stderr)
 
 
 def withdrawal(alias: str, studies: Sequence[str], objects: int, size: int, *, replace: bool) -> Iterator[str]:

@@ -7,8 +7,8 @@ from datetime import datetime
 
 Rows = Iterable[Sequence[object]]
 
-SHORT, GAP = 10, 3
-"""Letters of a cell that is not folded, and between two cells."""
+SHORT, GAP = 16, 3
+"""Letters of a cell that is not folded (a moment has sixteen), and between two cells."""
 
 
 def print_rows(columns: Sequence[str], rows: Rows, *, as_json: bool = False) -> None:
@@ -41,6 +41,7 @@ def _cell(cell: object) -> str:
 
 
 def _print_table(columns: Sequence[str], rows: Rows) -> None:
+    """A table where no word is broken, so that it can be copied; a block for each row where the terminal is too narrow."""
     from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
@@ -48,17 +49,24 @@ def _print_table(columns: Sequence[str], rows: Rows) -> None:
 
     console, table = Console(), Table(box=SIMPLE_HEAD, pad_edge=False)
     cells = [[_cell(cell) for cell in row] for row in rows]
-    whole = _kept_whole([columns, *cells], console.width)
+    widths = [max(map(_longest, column)) for column in zip(columns, *cells, strict=True)]
+    if sum(widths) + GAP * len(widths) > console.width and cells:
+        _print_blocks(columns, cells)
+        return
     for place, column in enumerate(columns):
-        table.add_column(column, overflow="fold", no_wrap=place in whole)  # folded, since a cut name could not be used
+        unbroken = all(len(cell) <= widths[place] for cell in (column, *(row[place] for row in cells)))
+        table.add_column(column, no_wrap=unbroken, overflow="fold")
     for row in cells:
         table.add_row(*map(Text, row))  # as text: a title may have [brackets]
     console.print(table)
 
 
-def _kept_whole(rows: Sequence[Sequence[str]], width: int) -> set[int]:
-    """The places of columns whose cells are short, as dates and counts: not folded where that leaves the others room."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    short = {place for place, widest in enumerate(widths) if widest <= SHORT}
-    needed = sum(widths[place] if place in short else SHORT for place in range(len(widths))) + GAP * len(widths)
-    return short if needed <= width else set()
+def _longest(cell: str) -> int:
+    """Letters of the longest word, which is not broken; a short cell is none to break either."""
+    return len(cell) if len(cell) <= SHORT else max(map(len, cell.split(" ")))
+
+
+def _print_blocks(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    margin = max(map(len, columns))
+    for row in rows:
+        print("\n".join(f"{column:{margin}}  {cell}" for column, cell in zip(columns, row, strict=True)), end="\n\n")

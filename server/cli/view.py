@@ -10,7 +10,9 @@ import click
 from adapters.repository import Found, Listed, Repository, listed, retrieved
 from mappings.failures import Forbidden, NotFound
 from server.cli.help import examples
-from server.cli.reading import asker_flags, opened, warn
+from server.cli.progress import in_words
+from server.cli.reading import asker_flags, opened
+from server.cli.sentences import warn
 
 LARGEST_SIDE = 4096
 """Pixels; no server draws more."""
@@ -48,6 +50,7 @@ def view(
         picture = _seen(repository, path, frame)
     if output is not None:
         output.write_bytes(picture)
+        print(f"{output}: {in_words(len(picture))}")
         return
     file = _kept(picture)
     warn(f"The picture is in {file}; delete it when you have seen it.")

@@ -8,7 +8,7 @@ from adapters.accord_client import AccordClient
 from adapters.client_file import read_client
 from server.cli.confirm import confirmed, irrevocable
 from server.cli.help import examples
-from server.cli.sentences import many, withdrawal
+from server.cli.sentences import many, warn, withdrawal
 
 
 @click.command(
@@ -41,7 +41,7 @@ def withdraw(
     if not all(named.values()) or (study and (dataset or patient)):
         raise click.UsageError("Name a study, or --dataset and --patient.")
     asked = named | {"replace": replace} | ({"reason": reason} if reason else {})
-    with AccordClient(read_client(client), url) as accord:
+    with AccordClient(read_client(client), url, waits=warn) as accord:
         told = accord.withdraw({**asked, "dry_run": True})
         lines = withdrawal(told["dataset"], told["studies"], told["objects"], told["bytes"], replace=replace)
         if confirmed(lines, yes=yes, dry_run=dry_run):

@@ -17,6 +17,7 @@ from consent.agreement import AgreementAct, AgreementState, AgreementVersion, Si
 from consent.conditions import GRANTABLE, AccessClass, Action, Conditions, Purpose, Visibility
 from consent.entries import AgreementDrafted, AgreementMoved
 from consent.policy import SENTENCES
+from consent.subject import Role
 from mappings.failures import Conflict, Invalid, NotFound
 from server.usecases.naming import check_new, check_reason, check_words, require
 from server.usecases.runtime import Runtime
@@ -50,6 +51,8 @@ def add_agreement(
     with runtime.governance_act() as connection:
         check_new(agreements.find(connection, key), "agreement", key)
         party = require(parties.find_id(connection, provider), "party", provider)
+        if (role := next(each.role for each in parties.read_all(connection) if each.key == provider)) != Role.PROVIDER:
+            raise Conflict("party-no-provider", f"{provider} takes part as {role}; an agreement is a provider's.", "provider")
         hosting = require(nodes.find(connection, node), "node", node)
         accepted = require(terms_rows.find_id(connection, terms), "terms", terms)
         row = AgreementRow(agreements.add(connection, now, key=key, party=party), key, party, provider, 0, _DRAFT)

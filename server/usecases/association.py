@@ -2,12 +2,12 @@
 
 import threading
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from adapters.sql import associations
 from adapters.sql.associations import AssociationRow
 from mappings.failures import Failure
-from server.usecases.dataset import ALIAS
 from server.usecases.identify import AeTitle, Rejection
 from server.usecases.runtime import Runtime
 
@@ -53,25 +53,27 @@ def _plain(text: str, of: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Association:
-    """Associations that were alike, and the command's words that would register who was refused (empty where none would).
-
-    What is no alias or has a character that is no AE title's can't be registered.
-    """
+    """Associations that were alike, what became of them in words, and the command's words that would let in who was refused."""
 
     row: AssociationRow
+    outcome: str
     remedy: tuple[str, ...]
 
 
 def list_associations(runtime: Runtime) -> list[Association]:
     """The last associations and refusals, newest first."""
     with runtime.store.read() as connection:
-        return [Association(row, _remedy(row)) for row in associations.read_all(connection)]
+        aliases = {facts.alias for facts in runtime.governance.current(connection).facts}
+        return [_told(row, aliases) for row in associations.read_all(connection)]
 
 
-def _remedy(row: AssociationRow) -> tuple[str, ...]:
-    if row.reason == Rejection.UNKNOWN_CALLING and not _UNFIT & set(row.calling):
+def _told(row: AssociationRow, aliases: Collection[str]) -> Association:
+    if row.reason == Rejection.UNKNOWN_CALLING:
+        said = f"{row.called} has no such sender at this address"
         whole = 128 if ":" in row.address else 32
-        return ("accord", "admin", "sender", "add", row.called, "--aet", row.calling, "--from", f"{row.address}/{whole}")
-    if row.reason == Rejection.UNKNOWN_CALLED and ALIAS.fullmatch(row.called) and not row.called.startswith("-"):
-        return ("accord", "admin", "dataset", "add", row.called, "--agreement", "KEY", "--title", "TITLE")
-    return ()
+        remedy = ("accord", "admin", "sender", "add", row.called, "--aet", row.calling, "--from", f"{row.address}/{whole}")
+        return Association(row, said, () if _UNFIT & set(row.calling) else remedy)
+    if row.reason == Rejection.UNKNOWN_CALLED:
+        meant = next((alias for alias in aliases if alias.casefold() == row.called.casefold()), None)
+        return Association(row, f"no dataset is called so{f': {meant} is' if meant else ''}", ())
+    return Association(row, row.reason or "accepted", ())

@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path
 
 from adapters import backup as copying
-from adapters.sql import migrate
+from adapters.sql import migrate, workers
 from adapters.sql.store import Store
 from mappings.failures import Conflict, Invalid, NotFound
 from server.settings import Settings
@@ -100,6 +100,17 @@ def put_back(settings: Settings, folder: Path, moved: Moved) -> None:
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     _copy_files(folder / "data", data, moved)
     copying.put_database(settings.sqlalchemy_url, folder)
+    _forget_workers(settings.sqlalchemy_url)
+
+
+def _forget_workers(url: str) -> None:
+    """Those who were at work when the backup was made are not at work here."""
+    store = Store(url)
+    try:
+        with store.write() as connection:
+            workers.forget_all(connection)
+    finally:
+        store.close()
 
 
 def _is_empty(url: str) -> bool:

@@ -1,6 +1,7 @@
 """The doctor's checklist: what an Accord stands on, how each is now, and what to do where it is not well. Nothing is changed."""
 
 import ipaddress
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -68,7 +69,8 @@ def _key(path: Path) -> Checked:
     try:
         KEYS[path.name](path)
     except Failure as failure:
-        return Checked(name, Mark.WRONG, failure.sentence)
+        owned = os.access(path, os.R_OK) or path.stat().st_uid != os.getuid()
+        return Checked(name, Mark.WRONG, failure.sentence, "" if owned else f"chmod 600 {path}")
     if path.stat().st_mode & 0o077:
         return Checked(name, Mark.WRONG, f"Others on this machine can read {path}.", f"chmod 600 {path}")
     return Checked(name, Mark.WELL, "It is there, whole, and its owner's alone.")
@@ -90,6 +92,9 @@ def examine(runtime: Runtime) -> Iterator[Checked]:
     yield _told("jobs", job.find_troubles(runtime), "None failed or is overdue.", "`accord admin job list` says more.")
     yield _told("objects", compare.find_damage(runtime), "None is known to be lost or changed.")
     yield _backup(runtime)
+    if runtime.settings.contact == Settings().contact:
+        said = f"Refusals send people to {runtime.settings.contact}: set ACCORD_CONTACT to an address that is read."
+        yield Checked("contact", Mark.NOTE, said)
     yield from (Checked("catalogue", Mark.NOTE, gap) for gap in describe.find_gaps(runtime))
     yield from (Checked("federation", Mark.NOTE, said) for said in federate.budget(runtime))
 
@@ -107,7 +112,7 @@ def _node(runtime: Runtime, row: NodeRow) -> Iterator[Checked]:
         return
     told, trouble = health.ask(runtime, row)
     if trouble:
-        yield Checked(name, Mark.WRONG, trouble, "Nothing of it is served, and nothing stored there, until it is well.")
+        yield Checked(name, Mark.WRONG, trouble, "Start it, or mount it; until then it neither serves nor takes anything.")
         return
     try:
         troubles = [*vet_node.find_refusals(runtime, row), *_missing(runtime, row)]

@@ -19,7 +19,7 @@ Row = TypeVar("Row")
 def require(row: Row | None, noun: str, name: str) -> Row:
     """What is called so. Raises NotFound where there is none."""
     if row is None:
-        raise NotFound(f"{noun}-unknown", f"There is no {noun} called {name}.", noun)
+        raise NotFound(f"{noun}-unknown", f"There {'are' if noun == 'terms' else 'is'} no {noun} called {name}.", noun)
     return row
 
 
@@ -28,7 +28,11 @@ def check_new(row: object | None, noun: str, name: str, pattern: re.Pattern[str]
     if not pattern.fullmatch(name):
         raise Invalid(f"{noun}-name", f"The name of the {noun} has {told}.", noun)
     if row is not None:
-        raise Conflict(f"{noun}-exists", f"There is a {noun} called {name} already.", noun)
+        raise Conflict(f"{noun}-exists", f"There is {_article(noun)} called {name} already.", noun)
+
+
+def _article(noun: str) -> str:
+    return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
 def check_words(words: Iterable[str], allowed: Sequence[str], what: str) -> str:

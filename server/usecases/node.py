@@ -110,9 +110,15 @@ def read_network(text: str) -> str:
     try:
         return str(ipaddress.ip_network(text))
     except ValueError:
-        raise Invalid(
-            "network-unreadable", "A network is written as a CIDR, such as 10.1.0.0/16 or 127.0.0.1/32.", "from"
-        ) from None
+        raise Invalid("network-unreadable", f"A network is written as a CIDR, such as {_meant(text)}.", "from") from None
+
+
+def _meant(text: str) -> str:
+    """What was meant by an address with bits beyond its prefix, else examples."""
+    try:
+        return str(ipaddress.ip_network(text, strict=False))
+    except ValueError:
+        return "10.1.0.0/16 or 127.0.0.1/32"
 
 
 def move_node(runtime: Runtime, actor: str, name: str, verb: str) -> None:

@@ -3,12 +3,13 @@
 import re
 from collections.abc import Collection
 from dataclasses import replace
+from urllib.parse import urlsplit
 
 from adapters.nodes.port import Node
 from adapters.sql import custody
 from adapters.sql.node import NodeRow
 from consent.node import Hosting, NodeState
-from mappings.failures import Conflict, Failure, Invalid, NotFound
+from mappings.failures import Conflict, Failure, Invalid, NotFound, Unavailable
 from server.usecases.naming import require
 from server.usecases.node import SAMPLE, ask_node, list_nodes, move_node
 from server.usecases.runtime import Runtime
@@ -26,6 +27,7 @@ def vet_new(
     asked.
     """
     if kind != "folder":
+        _check_url(url)
         _vet(runtime, NodeRow(0, name, kind, Hosting(hosting), url, secret_file, (), frozenset(allow), NodeState.LINKED, ""))
 
 
@@ -41,6 +43,7 @@ def vet_set(
     changed = {column: value for column, value in given.items() if value is not None}
     if row.kind == "folder" or not changed:
         return
+    _check_url(url or row.url)
     _vet(runtime, found := replace(row, **changed))  # type: ignore[arg-type]
     with runtime.store.read() as connection:
         sample = custody.sample(connection, row.id, SAMPLE)
@@ -57,12 +60,22 @@ def _has(node: Node, place: str, size: int) -> bool:
         return False
 
 
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise Invalid("node-url", "Say where the Orthanc is: --url http://HOST:8042, or https.", "url")
+
+
 def _vet(runtime: Runtime, row: NodeRow) -> None:
     try:
         reasons = find_refusals(runtime, row)
     except OSError as error:
-        said = f"The secret file can't be read: {error.strerror}. It holds one line, user:password. Nothing was changed."
-        raise Invalid("secret-unreadable", said, "secret_file") from error
+        said = f"The secret file {row.secret_file} can't be read: {error.strerror}. It holds one line, user:password."
+        raise Invalid("secret-unreadable", f"{said} Nothing was changed.", "secret_file") from error
+    except NotFound:
+        raise Invalid("node-no-orthanc", f"What answers at {row.url} is no Orthanc. Nothing was changed.", "url") from None
+    except Unavailable as failure:
+        raise Unavailable(failure.code, f"{failure.sentence} Asked at {row.url}. Nothing was changed.") from None
     if reasons:
         raise Invalid("node-refused", "Nothing was changed. " + " ".join(reasons))
 

@@ -228,7 +228,7 @@ def test_a_server_that_goes_by_another_url_is_not_waited_for(house):
     elsewhere = replace(house.client, base_url="https://other.example")
     with (
         AccordClient(elsewhere, transport=house, pause=house.pauses.append) as client,
-        pytest.raises(Unavailable, match="another URL"),
+        pytest.raises(Unavailable, match="correct its base_url"),
     ):
         client.open_batch()
     assert house.pauses == []
@@ -351,7 +351,7 @@ def test_a_report_is_written_in_the_form_that_is_asked_for(client):
 def command(house, tmp_path, monkeypatch):
     write_client(tmp_path / "client.json", house.client)
     monkeypatch.setattr(
-        push, "AccordClient", lambda client, _url: AccordClient(client, transport=house, pause=house.pauses.append)
+        push, "AccordClient", lambda client, _url, **_: AccordClient(client, transport=house, pause=house.pauses.append)
     )
 
     def run(*arguments: str | Path) -> int:
@@ -393,7 +393,7 @@ def test_a_push_that_was_stopped_goes_on_where_it_was(house, command, capfdbinar
     said = capfdbinary.readouterr().err.decode()
     key = next(path for path in house.paths if path.endswith("/known")).split("/")[3]
     assert "Stopped after 1 of 3 files: 1 sent (0.5 MB), 0 known already.\nTo go on, run the very same command again" in said
-    assert f"\nnow: accord report {key} --as " in said
+    assert f"\nnext: accord report {key} --as " in said
     assert command(folder, "--report", "json") == 0
     again = capfdbinary.readouterr()
     told = json.loads(again.out)

@@ -128,7 +128,7 @@ def command(wire, tmp_path, monkeypatch, capsysbinary):
     """`accord …` of the provider: (status, what was said on standard output)."""
     write_client(tmp_path / "pacs.json", wire.file("pacs-b", "hospital-a"))
     for module in (report, withdraw):
-        monkeypatch.setattr(module, "AccordClient", lambda client, _url: AccordClient(client, transport=wire.transport))
+        monkeypatch.setattr(module, "AccordClient", lambda client, _url, **_: AccordClient(client, transport=wire.transport))
 
     def said(line: str) -> tuple[int, str]:
         status = run(*line.split(), "--as", str(tmp_path / "pacs.json"))
@@ -153,6 +153,6 @@ def test_accord_report_lists_ones_own_batches_and_tells_of_one(wire, command):
     assert (status, head) == (0, "batch\tdataset\tdoor\topened\tstate\tfiles\twaiting")
     assert {row.split("\t")[1] for row in rows} == {"LUNG"}
     key = next(row.split("\t")[0] for row in rows if row.split("\t")[5] == "1")
-    assert command(f"report {key}")[1].startswith(f"Batch {key} for LUNG: 1 files")
+    assert command(f"report {key}")[1].startswith(f"Batch {key} for LUNG: 1 file:")
     assert command(f"report {key} --format csv")[1].startswith("file,outcome,")
     assert command("report nothing")[0] == 2

@@ -29,8 +29,9 @@ def _add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title
     """Open a dataset; its alias is also the called AE title."""
     add_dataset(runtime, actor, alias, agreement, title, description)
     print(f"{alias}: added, under {agreement}")
-    party = read_agreement(runtime, agreement).provider
-    say_next(f"accord admin sender add {alias} --aet AE_TITLE --from CIDR", f"accord admin client add NAME --party {party}")
+    cited = read_agreement(runtime, agreement)
+    say_next(f"accord admin sender add {alias} --aet AE_TITLE --from CIDR")
+    say_next(f"accord admin client add NAME --party {cited.provider} --terms {cited.content.terms}")
 
 
 @dataset.command("set", epilog=examples("accord admin dataset set BREAST-A version=1.0.0 keyword=breast"))

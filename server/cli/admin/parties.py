@@ -39,7 +39,7 @@ def _add_party(runtime: Runtime, actor: str, key: str, name: str, role: str, *, 
     add_party(runtime, actor, key, name, role, approved=not unapproved)
     print(f"{key}: {role}{', not approved' if unapproved else ''}")
     node, version = only((n.name for n in list_nodes(runtime)), "NODE"), only((t.version for t in list_terms(runtime)), "VERSION")
-    agree = f"accord admin agreement add KEY --provider {key} --node {node} --terms {version}"
+    agree = f"accord admin agreement add KEY --provider {key} --node {node} --terms {version} --visibility preview"
     say_next(agree if role == "provider" else f"accord admin client add NAME --party {key} --terms {version}")
 
 
@@ -121,6 +121,7 @@ def _add_client(
     path = write or Path(f"{client_id}.client.json")
     private, public = _keys(jwks, path)
     added = add_client(runtime, actor, client_id, jwks=public, scopes=scopes, purposes=purposes or (), **registered)
+    print(f"{client_id}: added")
     if private is not None:
         _write(runtime, path, added, private)
     _advise(runtime, added, path if private else None)
@@ -150,8 +151,11 @@ def _advise(runtime: Runtime, row: ClientRow, path: Path | None) -> None:
         print(f"{row.client_id} has no purpose, so it may use no images.")
         say_next(f"accord admin client set {row.client_id} --purposes AIRESEARCH")
     elif path is not None:
-        push = f"accord push FOLDER --as {quote(os.fspath(path))}"
-        say_next(push if row.role == "provider" else f"accord token --as {quote(os.fspath(path))}")
+        say_next(f"{_FIRST.get(row.role, 'accord token')} --as {quote(os.fspath(path))}")
+
+
+_FIRST = {"provider": "accord push FOLDER", "user": "accord search"}
+"""An organisation's role → what its client does first."""
 
 
 @client.command(
@@ -235,6 +239,7 @@ def _add_permit(runtime: Runtime, actor: str, dataset: str, party: str, ends: da
     """Permit an organisation the use of a dataset."""
     add_permit(runtime, actor, dataset, party, ends, export=export)
     print(f"{party}: may use {dataset}{', and take it out' if export else ''}")
+    say_next("accord serve   # unless it runs")
 
 
 @permit.command("revoke", epilog=examples("accord admin permit revoke BREAST-A --party university-b"))

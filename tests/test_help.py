@@ -63,8 +63,8 @@ def test_who_stops_reading_is_no_error(accord, tmp_path):
     line = f"{shlex.join(COMMAND)} --help | head -c 10"
     done = subprocess.run(["/bin/bash", "-c", f"set -o pipefail; {line}"], cwd=TOP, capture_output=True, text=True, check=False)
     assert (done.stderr, done.stdout) == ("", "Usage: acc")
-    for n in range(300):
-        accord(f"admin party add p{n} --name {'x' * 300} --role user")
+    for n in range(60):
+        accord(f"admin party add p{n} --name {'x' * 2000} --role user")
     environment = {**os.environ, "ACCORD_DATA_DIR": str(tmp_path / "data")}
     line = f"{shlex.join(COMMAND)} admin party list | head -1"
     done = subprocess.run(["/bin/bash", "-c", line], cwd=TOP, env=environment, capture_output=True, text=True, check=False)

@@ -18,8 +18,8 @@ from consent.deposit import Outcome
 from mappings.failures import Invalid
 from server.cli.gather import NO_SURPRISE, UNREAD, Skipped, gathering, skip
 from server.cli.help import examples
-from server.cli.progress import transfer_bar
-from server.cli.sentences import warn
+from server.cli.progress import in_words, transfer_bar
+from server.cli.sentences import many, warn
 
 
 @click.command(
@@ -71,14 +71,14 @@ def _send(accord: AccordClient, key: str, files: list[Offered], sent: Sent, skip
 def _summed(sent: Sent, outcomes: Mapping[str, Any], skipped: int) -> str:
     """What became of all files, in a line."""
     taken, known, waiting, no = (outcomes[o] for o in (Outcome.PASS, Outcome.DUPLICATE, Outcome.REVIEW, Outcome.REJECT))
-    went = f"{sent.files + sent.needless + skipped} files: {sent.files} sent ({sent.size / 1e6:,.1f} MB)"
+    went = f"{many(sent.files + sent.needless + skipped, 'file')}: {sent.files} sent ({in_words(sent.size)})"
     return f"{went}; {taken} taken, {known} known already, {waiting} waiting for review, {no} refused, {skipped} skipped."
 
 
 def _stopped(sent: Sent, files: int, report: str) -> str:
     """What was sent until it was stopped, how to go on, and the command that tells what came of it."""
     return (
-        f"Stopped after {sent.files + sent.needless} of {files} files: {sent.files} sent ({sent.size / 1e6:,.1f} MB), "
+        f"Stopped after {sent.files + sent.needless} of {many(files, 'file')}: {sent.files} sent ({in_words(sent.size)}), "
         f"{sent.needless} known already.\n"
         "To go on, run the very same command again: what has arrived is not sent twice, and the report will name all files.\n"
         f"next: {report}"

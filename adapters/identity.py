@@ -1,7 +1,8 @@
 """Keys and the signed texts made with them (JOSE, by joserfc): our access tokens, clients' registered keys and assertions.
 
-Whatever is read, the key decides the algorithm (RSA: RS384, P-384: ES384), never the text; a header may hold `alg`, `kid` and
-`typ` and nothing else, so no key is ever taken from a text or fetched for it (`jwk`, `jku`, `x5u`), and `crit` is refused.
+Whatever is read, the key decides the algorithm (RSA: RS384, P-384: ES384), never the text; no key is ever taken from a text
+(`jwk`, `x5c`) or fetched because it says so (`jku`, `x5u`), and `crit` is refused (RFC 7515 section 4.1.11). Our own tokens have
+`alg`, `kid` and `typ` in their header and nothing else; in an assertion's, members that we don't know are ignored (section 4).
 """
 
 import contextlib
@@ -10,7 +11,7 @@ import os
 import re
 import secrets
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from hashlib import sha256
@@ -84,7 +85,7 @@ class Keys:
         mark = sha256(token.encode("utf-8", "replace")).digest()
         claims = self._proven.get(mark)
         if claims is None:
-            claims = _proven(token, self._keys, (TOKEN_TYPE,), "token-invalid")
+            claims = _proven(token, self._keys, _check_own_header, "token-invalid")
         _check_token(claims, issuer, now.timestamp())
         self._keep(mark, claims)
         return claims
@@ -145,13 +146,16 @@ def asserted_client(assertion: str) -> str:
         raise _refused("The client assertion is no JSON Web Token whose sub is the client_id.") from None
 
 
-def read_assertion(assertion: str, client_id: str, jwks: str, audiences: tuple[str, ...], now: datetime) -> Claims:
+def read_assertion(
+    assertion: str, client_id: str, jwks: str, audiences: tuple[str, ...], now: datetime, jku: str | None = None
+) -> Claims:
     """The claims of a client assertion (RFC 7523 section 3, SMART backend services) signed by a key of the registered `jwks`.
 
-    `aud` must be one string, one of `audiences`; it may live for 300 s at most. Raises Unauthenticated `assertion-invalid`.
-    Whether it was used before is the caller's question, to be asked after this.
+    `aud` must be one string, one of `audiences`; it may live for 300 s at most; a header that names a key set must name `jku`,
+    the registered one. Raises Unauthenticated `assertion-invalid`. Whether it was used before is the caller's question, to be
+    asked after this.
     """
-    claims = _proven(assertion, _key_set(jwks), _ASSERTION_TYPES, "assertion-invalid")
+    claims = _proven(assertion, _key_set(jwks), partial(_check_client_header, jku), "assertion-invalid")
     if claims.get("iss") != client_id or claims.get("sub") != client_id:
         raise _refused("iss and sub of the client assertion must both be the client_id.")
     if not isinstance(claims.get("aud"), str) or claims["aud"] not in audiences:
@@ -166,7 +170,7 @@ def _check_times(claims: Claims, now: float) -> None:
     expires, issued, starts = claims.get("exp"), claims.get("iat", now), claims.get("nbf", now)
     if not (_is_time(expires) and _is_time(issued) and _is_time(starts)):
         raise _refused("exp of the client assertion is required, and exp, iat and nbf are seconds since 1970.")
-    if not now < cast("float", expires) <= now + ASSERTION_SECONDS:
+    if not now - SKEW_SECONDS < cast("float", expires) <= now + ASSERTION_SECONDS + SKEW_SECONDS:
         raise _refused(f"exp of the client assertion must lie ahead of this server's clock, by {ASSERTION_SECONDS} s at most.")
     if not now - ASSERTION_SECONDS - SKEW_SECONDS <= issued <= now + SKEW_SECONDS or starts > now + SKEW_SECONDS:
         raise _refused("iat or nbf of the client assertion does not fit this server's clock.")
@@ -249,11 +253,21 @@ def signed(key: Key, kind: str, claims: Claims) -> str:
     return jwt.encode({"alg": algorithm, "typ": kind, "kid": _kid(key)}, dict(claims), key, [algorithm])
 
 
-def _proven(text: str, keys: Mapping[str, Key], types: tuple[str | None, ...], code: str) -> Claims:
-    """The claims of a signed text whose `kid` names one of `keys`. Raises Unauthenticated with this code."""
+def asserted_key(assertion: str) -> str:
+    """The key that an assertion says it was signed by, not proven yet; empty where it says none."""
     try:
-        key = _named(_object(_parts(text)[0]), keys, types)
-        jws.deserialize_compact(text, key, [_algorithm(key)])
+        return str(_object(_parts(assertion)[0]).get("kid", ""))
+    except ValueError:
+        return ""
+
+
+def _proven(text: str, keys: Mapping[str, Key], check: Callable[[Claims], None], code: str) -> Claims:
+    """The claims of a signed text whose `kid` names one of `keys`, its header checked. Raises Unauthenticated with this code."""
+    try:
+        header = _object(_parts(text)[0])
+        check(header)
+        key = _named(header, keys)
+        jws.deserialize_compact(text, key, registry=jws.JWSRegistry(algorithms=[_algorithm(key)], strict_check_header=False))
         return _object(_parts(text)[1])
     except JoseError:
         raise Unauthenticated(code, "The signature does not fit.") from None
@@ -261,9 +275,21 @@ def _proven(text: str, keys: Mapping[str, Key], types: tuple[str | None, ...], c
         raise Unauthenticated(code, str(error)) from None
 
 
-def _named(header: Mapping[str, Any], keys: Mapping[str, Key], types: tuple[str | None, ...]) -> Key:
-    if not set(header) <= _HEADERS or header.get("typ") not in types:
-        raise ValueError(f"The header may hold alg, kid and typ only, and typ should be {types[0]}.")
+def _check_own_header(header: Claims) -> None:
+    if not set(header) <= _HEADERS or header.get("typ") != TOKEN_TYPE:
+        raise ValueError(f"The header may hold alg, kid and typ only, and typ is {TOKEN_TYPE}.")
+
+
+def _check_client_header(jku: str | None, header: Claims) -> None:
+    if "crit" in header:
+        raise ValueError("The header says crit, and no extension is understood here.")
+    if header.get("typ") not in _ASSERTION_TYPES:
+        raise ValueError(f"typ should be {_ASSERTION_TYPES[0]}.")
+    if header.get("jku", jku) != jku:
+        raise ValueError("jku is not the URL of the key set that is registered for this client.")
+
+
+def _named(header: Claims, keys: Mapping[str, Key]) -> Key:
     key = keys.get(str(header.get("kid")))
     if key is None:
         raise ValueError("kid names no key that is registered for this.")

@@ -5,7 +5,7 @@ condition would widen it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,10 +13,18 @@ from mappings.failures import Invalid
 
 LETTERS = "cruds"
 MOST_CHARACTERS = 2048
-_V1 = {"read": "rs", "write": "cud", "*": "cruds"}
-"""SMART v1 permissions and what v2 says they are (scopes and launch context, "Scopes for requesting FHIR resources")."""
+_V1 = {"read": "rs", "write": "cud", "*": "cruds", "search": "s"}
+"""SMART v1 permissions and what v2 says they are (scopes and launch context, "Scopes for requesting FHIR resources").
 
-_SHAPE = re.compile(r"system/(\*|[A-Z][A-Za-z]{1,63})\.(read|write|\*|(?=[cruds])c?r?u?d?s?)")
+The last is what HL7 Europe's imaging actors ask for.
+"""
+
+_TYPE_AND_LETTERS = r"(\*|[A-Z][A-Za-z]{1,63})\.(read|write|search|\*|(?=[cruds])c?r?u?d?s?)"
+_SHAPE = re.compile(f"system/{_TYPE_AND_LETTERS}")
+_UNSERVED = re.compile(
+    rf"(patient|user)/{_TYPE_AND_LETTERS}(\?[!-~]*)?|system/{_TYPE_AND_LETTERS}\?[!-~]+|(?!system/|user/|patient/)[!#-\[\]-~]+"
+)
+"""Well-formed scopes (RFC 6749 section 3.3) that nothing here is under: a person's, a granular one, a launch's, OpenID's."""
 
 SUPPORTED = (
     "system/*.rs",
@@ -43,9 +51,13 @@ class Scope:
 
 def parse(text: str) -> tuple[Scope, ...]:
     """The scopes of a space-separated list, v1 ones as v2. Raises Invalid (`where` is `scope`) for the first it can't serve."""
+    return tuple(_known(word) for word in _within(text).split())
+
+
+def _within(text: str) -> str:
     if len(text) > MOST_CHARACTERS:
         raise Invalid("scope-too-long", f"The scope parameter is longer than {MOST_CHARACTERS} characters.", "scope")
-    return tuple(_known(word) for word in text.split())
+    return text
 
 
 def allows(scopes: Sequence[str], needed: str) -> bool:
@@ -58,14 +70,34 @@ def allows(scopes: Sequence[str], needed: str) -> bool:
 def grant_scopes(requested: str | None, registered: Iterable[str]) -> tuple[str, ...]:
     """What a client gets: what is requested *and* registered (RFC 6749 section 3.3); nothing requested means all registered.
 
-    Raises Invalid (`where` is `scope`) for a scope that can't be served and where nothing is left.
+    What is well-formed and not served or not registered is left out. What is registered whole is granted in the words it was
+    asked in; of the rest as much as is registered. Raises Invalid (`where` is `scope`) for a malformed scope, an empty request,
+    and where nothing is left.
     """
     own = parse(" ".join(registered))
-    met = [_meet(r, o) for r in parse(requested) for o in own] if requested and requested.strip() else list(own)
-    united = _united(m for m in met if m is not None)
-    if not united:
-        raise Invalid("scope-not-registered", "None of the scopes asked for is registered for this client.", "scope")
-    return tuple(map(str, united))
+    if requested is None:
+        return tuple(map(str, _united(own)))
+    granted = dict.fromkeys(word for asked in _asked(requested) for word in _granted(asked, own))
+    if not granted:
+        raise Invalid("scope-not-registered", "None of the scopes asked for is served and registered for this client.", "scope")
+    return tuple(granted)
+
+
+def _asked(requested: str) -> list[str]:
+    """The scopes of a request that are of the kind served here, in the words they were asked in."""
+    words = _within(requested).split()
+    if not words:
+        raise Invalid("scope-empty", "The scope parameter names no scope: leave it out for all that are registered.", "scope")
+    return [word for word in words if not _UNSERVED.fullmatch(word) and _known(word)]
+
+
+def _granted(asked: str, own: Sequence[Scope]) -> Iterator[str]:
+    wanted = _known(asked)
+    met = _united(m for m in (_meet(wanted, scope) for scope in own) if m is not None)
+    if wanted in met:
+        yield asked
+    else:
+        yield from map(str, met)
 
 
 @lru_cache(maxsize=1024)

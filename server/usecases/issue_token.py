@@ -5,8 +5,10 @@ decided anew. Refusals here only save a client from tokens that could open nothi
 """
 
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from adapters.identity import Keys, asserted_client, read_assertion
 from adapters.sql import client as clients
@@ -19,6 +21,8 @@ from mappings.failures import Forbidden, Invalid, Unauthenticated
 from server.usecases.identify import require_enabled, subject
 from server.usecases.runtime import Runtime
 
+NOBODYS_JWKS = '{"keys": []}'
+"""The keys of who is not registered: they fit nothing, as another's fit nothing."""
 LONGEST_SECONDS = 300
 """SMART backend services: an access token lives for five minutes at most."""
 
@@ -33,28 +37,51 @@ class Issued:
     seconds: int
 
 
-def authenticate(runtime: Runtime, assertion: str, audiences: tuple[str, ...], address: str) -> ClientRow:
+@dataclass(frozen=True, slots=True)
+class Proven:
+    """A client that proved itself, and what its assertion says it asks for (`hl7-b2b`), if it does."""
+
+    row: ClientRow
+    purpose: str | None
+
+
+def authenticate(runtime: Runtime, assertion: str, audiences: tuple[str, ...], address: str) -> Proven:
     """The client that made this assertion (RFC 7523), which is used up by it. Raises Unauthenticated, or Throttled."""
     claimed = asserted_client(assertion)
     with runtime.throttle.attempt(claimed, address, runtime.clock()):
         return _proven(runtime, claimed, assertion, audiences)
 
 
-def _proven(runtime: Runtime, claimed: str, assertion: str, audiences: tuple[str, ...]) -> ClientRow:
+def _proven(runtime: Runtime, claimed: str, assertion: str, audiences: tuple[str, ...]) -> Proven:
+    """Whether a client is there, or disabled, is told to nobody but who holds its key."""
     with runtime.store.read() as connection:
-        row = require_enabled(clients.find(connection, claimed))
+        found = clients.find(connection, claimed)
     now = runtime.clock()
-    claims = read_assertion(assertion, row.client_id, row.jwks, audiences, now)
+    claims = read_assertion(assertion, claimed, found.jwks if found else NOBODYS_JWKS, audiences, now)
+    row = require_enabled(found)
     with runtime.store.write() as connection:  # after the signature: nobody can use up another's jti
         expires = datetime.fromtimestamp(claims["exp"], UTC)
         if not clients.use_assertion(connection, row.client_id, claims["jti"], expires, now):
             raise Unauthenticated("assertion-replayed", "This client assertion was used before. Make a new one for each request.")
-    return row
+    return Proven(row, _stated_purpose(claims))
+
+
+def _stated_purpose(claims: Mapping[str, Any]) -> str | None:
+    """The one purpose of use in an assertion's `hl7-b2b` extension (SMART backend services 2.2, UDAP): a code, or system#code."""
+    match claims.get("extensions"):
+        case {"hl7-b2b": {"purpose_of_use": [str(stated)] | str(stated)}}:
+            return stated.rpartition("#")[2]
+    return None
 
 
 def issue(runtime: Runtime, keys: Keys, row: ClientRow, scope: str | None, purpose: str | None) -> Issued:
-    """A token for this client, for these scopes and this purpose. Raises Forbidden, and Invalid for what the request asks."""
+    """A token for this client, for these scopes and this purpose; who has one purpose only is given that unasked.
+
+    Raises Forbidden, and Invalid for what the request asks.
+    """
     asker = subject(row, inside=False)
+    if purpose is None and asker.role is Role.USER and len(asker.purposes) == 1:
+        (purpose,) = map(str, asker.purposes)
     _entitled(runtime, asker)
     _purposeful(asker, purpose)
     scopes = " ".join(smart.grant_scopes(scope, row.scopes))

@@ -16,7 +16,7 @@ from typing import Any
 
 from flask import Blueprint, Flask, Response, current_app, g, has_app_context
 from flask import request as request  # noqa: PLC0414 - views take it from here
-from werkzeug.datastructures import MultiDict
+from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from adapters.nodes.port import Node
@@ -40,9 +40,9 @@ Identify = Callable[[Credential, str], Caller]
 
 
 def bearer() -> Credential:
-    """The bearer token of this request (RFC 6750 section 2.1)."""
-    header = request.headers.get("Authorization", "")
-    return BearerToken(header[7:].strip(), peer()) if header.startswith("Bearer ") else Nobody()
+    """The bearer token of this request (RFC 6750 section 2.1; the scheme in any case, RFC 9110 section 11.1)."""
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    return BearerToken(token.strip(), peer()) if scheme.lower() == "bearer" and token else Nobody()
 
 
 def shared_secret() -> Credential:
@@ -218,6 +218,11 @@ def request_id() -> str:
 def peer() -> str:
     """The address the request came from; a forwarded one only where a configured proxy says so."""
     return _installed().proxies.address(request.remote_addr or "", request.headers.get("X-Forwarded-For"))
+
+
+def headers() -> Headers:
+    """The header fields of this request."""
+    return request.headers
 
 
 def form(most: int) -> MultiDict[str, str]:

@@ -71,11 +71,14 @@ def oauth(failure: Failure, fault: Fault, request: str) -> Told:
     error, status = OAUTH[type(failure)]
     sentence = "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in failure.sentence)
     named = {"error": "invalid_scope" if failure.where == "scope" else error, "error_description": sentence, "code": failure.code}
-    return Told(status, json.dumps(named).encode(), "application/json", {"Cache-Control": "no-store", "Pragma": "no-cache"})
+    private = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+    return Told(status, json.dumps(named).encode(), "application/json", private | (_challenge(failure) if status == 401 else {}))
 
 
 def _challenge(failure: Failure) -> dict[str, str]:
-    """RFC 6750 section 3: a request without a token is told of no error."""
+    """RFC 6750 section 3: a request without a token is told of no error; one whose scopes are too few, of those it needs."""
+    if failure.code == "insufficient-scope":
+        return {"WWW-Authenticate": f'Bearer realm="accord", error="insufficient_scope", scope="system/{failure.where}"'}
     if not isinstance(failure, f.Unauthenticated):
         return {}
     lacking = "" if failure.code == "token-missing" else ', error="invalid_token"'

@@ -19,16 +19,15 @@ from flask import Response
 from werkzeug.datastructures import MultiDict
 
 from adapters.identity import ALGORITHMS, Keys
-from adapters.sql.client import ClientRow
 from consent.conditions import Action, Purpose
 from consent.subject import Role
 from mappings.failures import Invalid, Unauthenticated
 from mappings.smart import SUPPORTED
 from server.usecases.identify import ROLES, active
-from server.usecases.issue_token import authenticate, issue
+from server.usecases.issue_token import Proven, authenticate, issue
 from server.usecases.runtime import Runtime
 from server.web import errors
-from server.web.context import form, peer, respond, serves
+from server.web.context import form, headers, peer, respond, serves
 from server.web.errors import Door
 
 MOST_BYTES = 32 * 1024
@@ -46,7 +45,7 @@ def door(runtime: Runtime, keys: Keys) -> Door:
 
     @serves(routes, TOKEN, Action.DISCOVER, anonymous=True, methods=("POST",), body=MOST_BYTES)
     def token() -> Response:
-        return server.answer(server.create_token_response)
+        return server.answer(server.token)
 
     @serves(routes, INTROSPECT, Action.DISCOVER, anonymous=True, methods=("POST",), body=MOST_BYTES)
     def introspect() -> Response:
@@ -119,9 +118,9 @@ class _Payload(OAuth2Payload):
 
 @dataclass(frozen=True, slots=True)
 class _Client:
-    """A registered client as Authlib asks about it."""
+    """A client that proved itself, as Authlib asks about it."""
 
-    row: ClientRow
+    proven: Proven
 
     def check_endpoint_auth_method(self, method: str, _endpoint: str) -> bool:
         return method == METHOD
@@ -137,7 +136,8 @@ class _ClientCredentials(ClientCredentialsGrant):
 
     def create_token_response(self) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
         fields = self.request.form
-        issued = issue(self.server.runtime, self.server.keys, self.client.row, fields.get("scope"), fields.get("purpose"))
+        asked = fields.get("purpose", self.client.proven.purpose)
+        issued = issue(self.server.runtime, self.server.keys, self.client.proven.row, fields.get("scope"), asked)
         body: dict[str, object] = {"access_token": issued.token, "token_type": "Bearer", "expires_in": issued.seconds}
         body["scope"] = issued.scope
         return 200, body | ({"purpose": issued.purpose} if issued.purpose else {}), self.TOKEN_RESPONSE_HEADER
@@ -155,6 +155,12 @@ class _Server(AuthorizationServer):
     def create_oauth2_request(self, _request: object) -> _Request:
         return _Request(self.runtime.settings.base_url + TOKEN, form(MOST_BYTES))
 
+    def token(self) -> Any:
+        """RFC 6749 section 3.2. Authlib calls a request without a grant type one of another type."""
+        if "grant_type" not in form(MOST_BYTES):
+            raise Invalid("grant-type-missing", f"Send grant_type={GRANT_TYPE}.", "grant_type")
+        return self.create_token_response()
+
     def answer(self, work: Callable[[], Any]) -> Response:
         """The response `work` makes, or Authlib's own refusal; a failure of ours goes on, to be told in this door's dialect."""
         response: Response
@@ -167,7 +173,7 @@ class _Server(AuthorizationServer):
     def introspection(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
         """RFC 7662: a client may ask about its own tokens, the operator about all; any other token is *inactive*."""
         request = self.create_oauth2_request(None)
-        asker = self._proven(None, request).row
+        asker = self._proven(None, request).proven.row
         claims = active(self.runtime, self.keys, request.form.get("token", ""))
         mine = claims is not None and (claims["client_id"] == asker.client_id or ROLES[asker.role] is Role.OPERATOR)
         body = {"active": True, "token_type": "Bearer", **claims} if claims and mine else {"active": False}
@@ -176,10 +182,12 @@ class _Server(AuthorizationServer):
     def _proven(self, _query: object, request: _Request) -> _Client:
         """The client of this request (an Authlib client authentication method). Raises Unauthenticated."""
         fields = request.form
+        if "Authorization" in headers():
+            raise Invalid("two-proofs", "Prove who you are in one way: a client_assertion, and no Authorization header.")
         assertion = fields.get("client_assertion", "")
         if fields.get("client_assertion_type") != ASSERTION_TYPE or not assertion:
             raise Unauthenticated("assertion-missing", f"Send a client_assertion, and client_assertion_type={ASSERTION_TYPE}.")
-        row = authenticate(self.runtime, assertion, (request.uri, self.runtime.settings.base_url), peer())
-        if fields.get("client_id", row.client_id) != row.client_id:
+        proven = authenticate(self.runtime, assertion, (request.uri, self.runtime.settings.base_url), peer())
+        if fields.get("client_id", proven.row.client_id) != proven.row.client_id:
             raise Unauthenticated("assertion-invalid", "client_id is not the client of the assertion.")
-        return _Client(row)
+        return _Client(proven)

@@ -69,15 +69,21 @@ def test_scopes_allow_only_the_letters_they_hold_on_their_type(scopes, needed, y
     [
         ("system/*.cruds", ["system/ImagingStudy.rs"], ("system/ImagingStudy.rs",)),
         ("system/ImagingStudy.cruds", ["system/*.rs"], ("system/ImagingStudy.rs",)),
-        ("system/ImagingStudy.r system/ImagingStudy.s", ["system/ImagingStudy.rs"], ("system/ImagingStudy.rs",)),
+        (
+            "system/ImagingStudy.r system/ImagingStudy.s",
+            ["system/ImagingStudy.rs"],
+            ("system/ImagingStudy.r", "system/ImagingStudy.s"),
+        ),
         (
             "system/ImagingStudy.read system/Patient.rs",
             ["system/ImagingStudy.s", "system/Consent.rs"],
             ("system/ImagingStudy.s",),
         ),
-        ("system/*.rs system/Patient.r", ["system/*.cruds"], ("system/*.rs",)),
+        ("system/*.rs system/Patient.r", ["system/*.cruds"], ("system/*.rs", "system/Patient.r")),
+        ("system/*.read user/*.* openid system/Patient.r?x=1", ["system/*.cruds"], ("system/*.read",)),
+        ("system/Patient.search", ["system/Patient.rs"], ("system/Patient.search",)),
+        ("system/Patient.*", ["system/Patient.rs"], ("system/Patient.rs",)),
         (None, ["system/Patient.read", "system/ImagingStudy.crs"], ("system/ImagingStudy.crs", "system/Patient.rs")),
-        ("  ", ["system/*.rs"], ("system/*.rs",)),
     ],
 )
 def test_what_is_granted_is_asked_and_registered(asked, registered, got):
@@ -93,3 +99,9 @@ def test_asking_only_for_what_is_not_registered_is_refused(registered):
 
 def test_the_scopes_we_list_are_scopes_we_read():
     assert tuple(map(str, parse(" ".join(SUPPORTED)))) == SUPPORTED
+
+
+@pytest.mark.parametrize("asked", ["", "  ", "system/Patient.sr system/Patient.r", "patient/Patient.sr system/Patient.r", 'a"b'])
+def test_an_empty_or_malformed_request_is_refused_whatever_else_it_asks(asked):
+    with pytest.raises(Invalid):
+        grant_scopes(asked, ["system/*.cruds"])

@@ -345,7 +345,8 @@ class ClientAdded(Entry):
 class ClientSet(Entry):
     """What a client may change by an act; None where that was left as it was.
 
-    Version 2 has what follows `terms`: words by blanks, the node it is inside (empty: of none), its keys by their thumbprints.
+    Version 2 has what follows `terms`: words by blanks, the node it is inside (empty: of none), its keys by their thumbprints
+    or their URL.
     """
 
     KIND = "govern.client.set"

@@ -34,6 +34,10 @@ class Settings(msgspec.Struct, frozen=True):
     public_url: Annotated[
         str, Meta(description="The base URL callers use; empty: `http://BIND:PORT`. Never taken from a request.")
     ] = ""
+    jwks_hosts: Annotated[
+        str,
+        Meta(description="Hosts, by blanks, from which clients' key sets may be fetched by https."),
+    ] = ""
     trusted_proxies: Annotated[str, Meta(description="CIDRs whose `X-Forwarded-For` is believed.")] = ""
     repository: Annotated[
         str, Meta(description="The repository's name: custodian of agreements, publisher of the catalogue.")

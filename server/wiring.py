@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapters.cursors import Cursors
 from adapters.identity import load_or_make_secret
+from adapters.key_sets import KeySets
 from adapters.nodes.breaker import BreakerNode
 from adapters.nodes.folder import FolderNode
 from adapters.nodes.orthanc import OrthancNode
@@ -64,6 +65,7 @@ def runtime(
         pictures=Pool(settings.pictures),
         accesses=Accesses(store),
         cursors=Cursors.load_or_make(data / "cursors.key"),
+        key_sets=KeySets(settings.jwks_hosts.split()),
         clock=clock,
         holder=f"{host()}:{os.getpid()}:{secrets.token_hex(4)}",
         placeholders=placeholders(),

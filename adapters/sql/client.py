@@ -18,7 +18,7 @@ _c = t.client.c
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """A registered OAuth client with its organisation; `jwks` is its public key set as JSON."""
+    """A registered OAuth client with its organisation; `jwks` is its public key set as JSON, or `jwks_url` where that is."""
 
     id: int
     client_id: str
@@ -32,6 +32,7 @@ class ClientRow:
     purposes: frozenset[str]
     scopes: tuple[str, ...]
     jwks: str
+    jwks_url: str | None
     enabled: bool
 
 
@@ -47,10 +48,11 @@ def add(
     purposes: str,
     scopes: Sequence[str],
     jwks: Mapping[str, object],
+    jwks_url: str | None = None,
 ) -> int:
     """Insert an enabled client; its id."""
     links = {"party": party, "node": node, "terms": terms}
-    values = {"purposes": purposes, "scopes": " ".join(scopes), "jwks": json.dumps(jwks), "enabled": True}
+    values = {"purposes": purposes, "scopes": " ".join(scopes), "jwks": json.dumps(jwks), "jwks_url": jwks_url, "enabled": True}
     return governance.insert_row(connection, t.client, now, client_id=client_id, name=name, **links, **values)
 
 
@@ -100,6 +102,7 @@ def _row(row: Any) -> ClientRow:
         purposes=frozenset(row.purposes.split()),
         scopes=tuple(row.scopes.split()),
         jwks=row.jwks,
+        jwks_url=row.jwks_url,
         enabled=row.enabled,
     )
 

@@ -175,6 +175,7 @@ client = Table(
     Column("purposes", Text, nullable=False),
     Column("scopes", Text, nullable=False),
     Column("jwks", Text, nullable=False),
+    Column("jwks_url", Text),  # where its keys are published, instead
     Column("enabled", Boolean, nullable=False),
 )
 permit = Table(

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from sqlalchemy import Connection
 
 from adapters.identity import registered_jwks, thumbprints
+from adapters.key_sets import NONE
 from adapters.sql import client as clients
 from adapters.sql import node as nodes
 from adapters.sql import party as parties
@@ -15,6 +16,7 @@ from adapters.sql.ledger import About, record
 from consent.conditions import Purpose
 from consent.entries import ClientAdded, ClientSet
 from mappings import smart
+from mappings.failures import Invalid
 from server.usecases.naming import check_new, check_words, require
 from server.usecases.runtime import Runtime
 
@@ -30,19 +32,20 @@ def add_client(
     client_id: str,
     *,
     party: str,
-    jwks: Mapping[str, object],
+    jwks: Mapping[str, object] | None = None,
+    jwks_url: str | None = None,
     scopes: Sequence[str] | None = None,
     purposes: Sequence[str] = (),
     node: str | None = None,
     terms: str | None = None,
     name: str = "",
 ) -> ClientRow:
-    """Register an OAuth client by its public keys; bound to a node, it is inside that node's compute networks.
+    """Register an OAuth client by its public keys or their URL; bound to a node, it is inside that node's compute networks.
 
-    Without `scopes` it has what the role of its organisation needs.
+    Without `scopes` it has what the role of its organisation needs. Raises Invalid where there are both or none.
     """
     registered = check_words(purposes, [str(p) for p in Purpose], "purpose")
-    keys, now = registered_jwks(jwks), runtime.clock()
+    keys, now = _keys(runtime, jwks, jwks_url), runtime.clock()
     with runtime.governance_act() as connection:
         check_new(clients.find(connection, client_id), "client", client_id)
         owner = require(parties.find_id(connection, party), "party", party)
@@ -59,6 +62,7 @@ def add_client(
             purposes=registered,
             scopes=held.split(),
             jwks=keys,
+            jwks_url=jwks_url,
         )
         added = ClientAdded(client=client_id, party=party, purposes=registered, scopes=held, node=node, terms=terms)
         record(connection, added, now, actor, About(owner))
@@ -76,6 +80,7 @@ def set_client(
     purposes: Sequence[str] | None = None,
     node: str | None = None,
     jwks: Mapping[str, object] | None = None,
+    jwks_url: str | None = None,
 ) -> ClientRow:
     """Change what a client may ask for, its keys, the node it is inside ("": none), or let it in and out; None leaves that."""
     given = {"enabled": enabled, "terms": terms, "node": node}
@@ -83,16 +88,30 @@ def set_client(
         "scopes": None if scopes is None else _scopes(scopes),
         "purposes": None if purposes is None else check_words(purposes, [str(p) for p in Purpose], "purpose"),
     }
-    keys, now = None if jwks is None else registered_jwks(jwks), runtime.clock()
+    keys = None if jwks is None and jwks_url is None else _keys(runtime, jwks, jwks_url)
+    now = runtime.clock()
     with runtime.governance_act() as connection:
         row = require(clients.find(connection, client_id), "client", client_id)
         links = {"terms": _terms(connection, terms), "node": _node(connection, node)}
         kept = given | words | links | {"jwks": None if keys is None else json.dumps(keys)}
         changed = {column: value for column, value in kept.items() if value is not None}
         clients.change(connection, row.id, now, **changed, **({"node": None} if node == "" else {}))
-        entry = ClientSet(client=client_id, **given, **words, keys=keys and thumbprints(keys))  # type: ignore[arg-type]
+        if keys is not None:
+            clients.change(connection, row.id, now, jwks_url=jwks_url)
+        said = keys and (jwks_url or thumbprints(keys))
+        entry = ClientSet(client=client_id, **given, **words, keys=said)  # type: ignore[arg-type]
         record(connection, entry, now, actor, About())
         return require(clients.find(connection, client_id), "client", client_id)
+
+
+def _keys(runtime: Runtime, jwks: Mapping[str, object] | None, jwks_url: str | None) -> dict[str, object]:
+    """The keys as a row keeps them: none of those at a URL."""
+    if (jwks is None) is (jwks_url is None):
+        raise Invalid("keys", "A client is registered by its public keys, or by the URL where they are published.", "jwks")
+    if jwks_url is not None:
+        runtime.key_sets.check(jwks_url)
+        return dict(NONE)
+    return registered_jwks(jwks or NONE)
 
 
 def _scopes(scopes: Sequence[str]) -> str:

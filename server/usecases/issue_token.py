@@ -4,13 +4,14 @@ A token never widens a decision: what it carries (scopes, purpose) is what was a
 decided anew. Refusals here only save a client from tokens that could open nothing. Nothing is recorded: a token is no use.
 """
 
+import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from adapters.identity import Keys, asserted_client, read_assertion
+from adapters.identity import Keys, asserted_client, asserted_key, read_assertion
 from adapters.sql import client as clients
 from adapters.sql import terms
 from adapters.sql.client import ClientRow
@@ -56,14 +57,20 @@ def _proven(runtime: Runtime, claimed: str, assertion: str, audiences: tuple[str
     """Whether a client is there, or disabled, is told to nobody but who holds its key."""
     with runtime.store.read() as connection:
         found = clients.find(connection, claimed)
-    now = runtime.clock()
-    claims = read_assertion(assertion, claimed, found.jwks if found else NOBODYS_JWKS, audiences, now)
+    now, jku = runtime.clock(), found.jwks_url if found else None
+    claims = read_assertion(assertion, claimed, _jwks(runtime, found, assertion), audiences, now, jku)
     row = require_enabled(found)
     with runtime.store.write() as connection:  # after the signature: nobody can use up another's jti
         expires = datetime.fromtimestamp(claims["exp"], UTC)
         if not clients.use_assertion(connection, row.client_id, claims["jti"], expires, now):
             raise Unauthenticated("assertion-replayed", "This client assertion was used before. Make a new one for each request.")
     return Proven(row, _stated_purpose(claims))
+
+
+def _jwks(runtime: Runtime, found: ClientRow | None, assertion: str) -> str:
+    if found is None:
+        return NOBODYS_JWKS
+    return json.dumps(runtime.key_sets.read(found.jwks_url, asserted_key(assertion))) if found.jwks_url else found.jwks
 
 
 def _stated_purpose(claims: Mapping[str, Any]) -> str | None:

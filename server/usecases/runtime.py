@@ -8,6 +8,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from adapters.cursors import Cursors
+from adapters.key_sets import KeySets
 from adapters.nodes.port import Node
 from adapters.pictures.pool import Pool
 from adapters.sql import governance as governance_rows
@@ -64,6 +65,7 @@ class Runtime:
     pictures: Pool
     accesses: Accesses
     cursors: Cursors
+    key_sets: KeySets
     clock: Callable[[], datetime]
     holder: str
     placeholders: frozenset[str]

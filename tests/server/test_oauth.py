@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+import httpx
 import pytest
 from flask import Flask
 from joserfc import jws, jwt
@@ -16,13 +17,14 @@ from werkzeug.serving import make_server
 
 from adapters.client_file import ClientFile, assertion, new_client_key, write_client
 from adapters.identity import Keys
+from adapters.key_sets import KeySets
 from adapters.sql import governance
 from adapters.sql import party as parties
 from adapters.sql import tables as t
 from consent.conditions import Action, Purpose
 from consent.policy import SENTENCES
 from consent.subject import Role
-from mappings.failures import Unauthenticated, Unavailable
+from mappings.failures import Invalid, Unauthenticated, Unavailable
 from server.cli.tokens import fetch
 from server.throttle import FAILURES
 from server.usecases.client import add_client, set_client
@@ -693,3 +695,51 @@ def test_a_route_that_takes_a_body_takes_no_place_of_a_search(house):
     taking = [rule.endpoint for rule in house.app.url_map.iter_rules() if rule.methods & {"POST", "PUT", "PATCH"}]
     assert taking
     assert all(places[endpoint].bulkhead is Bulkhead.FORM for endpoint in taking)
+
+
+# Keys by URL.
+
+
+@pytest.fixture
+def lab(house):
+    """A client whose keys are published at a URL: what is asked of it, and what it answers."""
+    published, asked = {"keys": [EC.as_dict(private=False)]}, []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(str(request.url))
+        return httpx.Response(200, json=published)
+
+    clock = lambda: house.clock().timestamp()  # noqa: E731
+    sets = KeySets(["lab.example"], transport=httpx.MockTransport(answer), clock=clock)
+    runtime = replace(house.runtime, key_sets=sets)
+    add_client(runtime, builders.ACTOR, "lab", party="university", jwks_url=LAB, purposes=["AITRAIN"], terms=builders.TERMS)
+    return replace(house, runtime=runtime, app=_app(runtime, house.keys)), published, asked
+
+
+LAB = "https://lab.example/jwks.json"
+
+
+def test_a_client_proves_itself_by_keys_that_it_publishes(lab):
+    house, published, asked = lab
+    for header in ({}, {"jku": LAB}):
+        assert house.post(made=house.assertion("lab", header=header), purpose=None).json["purpose"] == "AITRAIN"
+    assert asked == [LAB]
+    for header in ({"jku": "https://lab.example/other"}, {"jku": LAB + "/"}):
+        assert refused(house.post(made=house.assertion("lab", header=header)))[2] == "assertion-invalid"
+    house.clock.on(60)
+    published["keys"] = [RSA.as_dict(private=False)]
+    assert house.post(made=house.assertion("lab", key=RSA), purpose=None).status_code == 200
+    assert refused(house.post(made=house.assertion("lab", key=EC)))[2] == "assertion-invalid"
+    assert asked == [LAB] * 2
+
+
+def test_a_client_is_registered_by_keys_or_by_their_url_and_not_by_both(lab):
+    house, *_ = lab
+    for keys in ({}, {"jwks": JWKS, "jwks_url": LAB}, {"jwks_url": "https://other.example/jwks.json"}):
+        with pytest.raises(Invalid):
+            add_client(house.runtime, builders.ACTOR, "x", party="university", **keys)
+    set_client(house.runtime, builders.ACTOR, "lab", jwks=JWKS)
+    assert refused(house.post(made=house.assertion("lab", header={"jku": LAB})))[2] == "assertion-invalid"
+    assert house.post(made=house.assertion("lab"), purpose=None).status_code == 200
+    set_client(house.runtime, builders.ACTOR, "lab", jwks_url=LAB)
+    assert house.post(made=house.assertion("lab", header={"jku": LAB}), purpose=None).status_code == 200

@@ -83,6 +83,7 @@ def client() -> None:
 _JWKS = click.option(
     "--jwks", type=Path, metavar="FILE", help="its public keys, as JWKS or PEM: RSA from 2048 bits, or EC on P-384"
 )
+_JWKS_URL = click.option("--jwks-url", metavar="URL", help="where it publishes its keys, such as https://lab.example/jwks.json")
 _WRITE = click.option("--write", type=Path, metavar="FILE", help="where to write its client file; default: NAME.client.json")
 _PURPOSES = click.option("--purposes", type=words, metavar="WORDS", help="among AIRESEARCH, AITRAIN, FEDLEARN")
 
@@ -105,6 +106,7 @@ _PURPOSES = click.option("--purposes", type=words, metavar="WORDS", help="among 
 @click.option("--terms", metavar="VERSION", help="the terms version it accepted; without one it gets no token")
 @click.option("--name", default="", help="what it is called in lists, such as 'PACS of Hospital A'")
 @_JWKS
+@_JWKS_URL
 @_WRITE
 @as_operator
 def _add_client(
@@ -112,6 +114,7 @@ def _add_client(
     actor: str,
     client_id: str,
     jwks: Path | None,
+    jwks_url: str | None,
     write: Path | None,
     purposes: list[str] | None,
     scopes: list[str] | None,
@@ -119,8 +122,9 @@ def _add_client(
 ) -> None:
     """Register a client of an organisation; without --jwks a key pair is made, and its client file written."""
     path = write or Path(f"{client_id}.client.json")
-    private, public = _keys(jwks, path)
-    added = add_client(runtime, actor, client_id, jwks=public, scopes=scopes, purposes=purposes or (), **registered)
+    private, public = (None, None) if jwks_url else _keys(jwks, path)
+    keys = {"jwks": public, "jwks_url": jwks_url}
+    added = add_client(runtime, actor, client_id, **keys, scopes=scopes, purposes=purposes or (), **registered)  # type: ignore[arg-type]
     print(f"{client_id}: added")
     if private is not None:
         _write(runtime, path, added, private)
@@ -172,6 +176,7 @@ _FIRST = {"provider": "accord push FOLDER", "user": "accord search"}
 @_PURPOSES
 @click.option("--node", help="the node inside whose compute networks it runs; '' for none")
 @_JWKS
+@_JWKS_URL
 @click.option("--new-key", is_flag=True, help="make a new key pair and write a client file; the old key is good for nothing then")
 @_WRITE
 @as_operator
@@ -180,19 +185,20 @@ def _set_client(
     actor: str,
     client_id: str,
     jwks: Path | None,
+    jwks_url: str | None,
     write: Path | None,
     *,
     new_key: bool,
     **changed: str | Sequence[str] | None,
 ) -> None:
     """Change what a client may ask for, its keys, or the terms it accepted; what is not named stays as it is."""
-    if not (new_key or jwks) and all(value is None for value in changed.values()):
+    if not (new_key or jwks or jwks_url) and all(value is None for value in changed.values()):
         raise click.UsageError("Say what to change.")
-    if new_key and jwks:
-        raise Invalid("keys", "A client has a new key pair, or the keys of --jwks.", "jwks")
+    if new_key and (jwks or jwks_url):
+        raise Invalid("keys", "A client has a new key pair, or keys of its own.", "jwks")
     path = write or Path(f"{client_id}.client.json")
     private, public = _keys(jwks, path) if new_key or jwks else (None, None)
-    row = set_client(runtime, actor, client_id, jwks=public, **changed)  # type: ignore[arg-type]
+    row = set_client(runtime, actor, client_id, jwks=public, jwks_url=jwks_url, **changed)  # type: ignore[arg-type]
     print(f"{client_id}: set")
     if private is not None:
         _write(runtime, path, row, private)

@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import Connection, Table, bindparam, case, delete, exists, func, select, update
 
 from adapters.sql import tables as t
-from adapters.sql.store import insert_of, insert_one, moment, stamp
+from adapters.sql.store import insert_of, insert_one, stamp
 from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
 from mappings.dicom.header import Header
 from mappings.fields import fold, fold_name
@@ -213,15 +213,15 @@ def dirty(
     )
 
 
-def study(connection: Connection, key: int) -> tuple[Study, int] | None:
-    """A study with its series and instances as FHIR needs it, and the `touched` it was read at."""
+def study(connection: Connection, key: int, now: datetime) -> tuple[Study, int] | None:
+    """A study with its series and instances as FHIR needs it to be published now, and the `touched` it was read at."""
     row = connection.execute(
         select(t.study, t.dataset.c.alias, t.patient.c.key.label("patient_key"))
         .join(t.dataset, _s.dataset == t.dataset.c.id)
         .join(t.patient, _s.patient == t.patient.c.id)
         .where(_s.id == key)
     ).one_or_none()
-    return None if row is None else (_noun(row, _series_of(connection, key)), row.touched)
+    return None if row is None else (_noun(row, _series_of(connection, key), now), row.touched)
 
 
 def _series_of(connection: Connection, study_id: int) -> tuple[Series, ...]:
@@ -248,7 +248,7 @@ def _series_noun(row: Any, header: Header, instances: tuple[Instance, ...]) -> S
     )
 
 
-def _noun(row: Any, series: tuple[Series, ...]) -> Study:
+def _noun(row: Any, series: tuple[Series, ...], now: datetime) -> Study:
     header = _header(row.header)
     return Study(
         key=row.key,
@@ -262,7 +262,7 @@ def _noun(row: Any, series: tuple[Series, ...]) -> Study:
         time=header.study_time,
         timezone_offset=header.timezone_offset,
         version=row.version + 1,
-        updated=moment(row.touched),
+        updated=now,
         series=series,
     )
 

@@ -30,11 +30,12 @@ def is_pending(runtime: Runtime) -> bool:
 
 
 def _rebuild(runtime: Runtime, key: int) -> bool:
+    now = runtime.clock()  # one moment: what the document says of its change is what it is searched by
     with runtime.store.read() as connection:
-        read = index.study(connection, key)
+        read = index.study(connection, key, now)
     if read is None:
         return False
     study, touched = read
     made = document(study)
     with runtime.store.write(durable=False) as connection:
-        return index.keep_document(connection, key, made, touched, runtime.clock())
+        return index.keep_document(connection, key, made, touched, now)

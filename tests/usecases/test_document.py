@@ -96,8 +96,8 @@ def test_a_study_that_changes_while_its_document_is_made_stays_due(built, clock,
     clock.on(2)
     seen = index.study
 
-    def meanwhile(connection, key):
-        found = seen(connection, key)
+    def meanwhile(connection, key, now):
+        found = seen(connection, key, now)
         monkeypatch.setattr(index, "study", seen)
         associate(built, 2)
         return found

@@ -1,0 +1,97 @@
+"""Any value that a document serves finds that document, by every search parameter of its type."""
+
+from collections.abc import Callable, Iterator
+from urllib.parse import quote
+
+import pytest
+
+from adapters.identity import Keys
+from mappings.fhir.resources import RESOURCES
+from server.usecases import document
+from server.usecases.batch import close_batch
+from server.usecases.take import take
+from tests import builders
+from tests.house import CALLERS, House, build
+
+PROVIDER = CALLERS["provider"]
+NAMES = sorted(path.relative_to(builders.DICOM).as_posix() for path in builders.DICOM.rglob("*") if path.is_file())
+Read = Callable[[dict], Iterator[str]]
+
+
+def tokens(*codings: dict) -> Iterator[str]:
+    """A coding or an identifier in the four forms of R4 §3.1.1.4.10, as far as they are searched by."""
+    for one in codings:
+        code = one.get("code", one.get("value"))
+        yield from (code, f"{one['system']}|{code}") if "system" in one else (code, f"|{code}")
+
+
+def references(*given: dict) -> Iterator[str]:
+    for one in given:
+        yield from (one["reference"], one["reference"].partition("/")[2]) if "reference" in one else ()
+
+
+def series(resource: dict, member: str) -> list[dict]:
+    return [each[member] for each in resource.get("series", ()) if member in each]
+
+
+EVERY: dict[str, Read] = {
+    "_id": lambda r: iter([r["id"]]),
+    "_lastUpdated": lambda r: iter([r["meta"]["lastUpdated"]] if "meta" in r else []),
+    "identifier": lambda r: tokens(*r.get("identifier", ())),
+}
+SERVED: dict[tuple[str, str], Read] = {
+    ("ImagingStudy", "patient"): lambda r: references(r["subject"]),
+    ("ImagingStudy", "subject"): lambda r: references(r["subject"]),
+    ("ImagingStudy", "modality"): lambda r: tokens(*series(r, "modality")),
+    ("ImagingStudy", "bodysite"): lambda r: tokens(*series(r, "bodySite")),
+    ("ImagingStudy", "series"): lambda r: iter(series(r, "uid")),
+    ("ImagingStudy", "started"): lambda r: iter([r["started"]] if "started" in r else []),
+    ("ImagingStudy", "status"): lambda r: iter([r["status"]]),
+    ("Patient", "gender"): lambda r: iter([r["gender"]] if "gender" in r else []),
+    ("Consent", "organization"): lambda r: references(*r["organization"]),
+    ("Consent", "consentor"): lambda r: references(*r["performer"]),
+    ("Consent", "status"): lambda r: iter([r["status"]]),
+    ("Provenance", "recorded"): lambda r: iter([r["recorded"]]),
+    ("Provenance", "target"): lambda r: (ref for ref in references(*r["target"]) if "/" in ref),  # an id alone is of no type
+    ("Organization", "name"): lambda r: iter([r["name"]]),
+    ("Endpoint", "status"): lambda r: iter([r["status"]]),
+}
+PARAMETERS = [(row.name, name) for row in RESOURCES.values() for name in row.parameters]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> Iterator[House]:
+    """A house with every sample that is taken from a sender whose de-identification is attested."""
+    folder = tmp_path_factory.mktemp("house")
+    made = build(folder, Keys.load_or_make(folder / "keys.json"))
+    batch = builders.batch(made.runtime, attested=True)
+    for name in NAMES:
+        take(made.runtime, batch, name, builders.sample(name))
+    close_batch(made.runtime, batch.id)
+    made.runtime.clock.on(10)
+    while document.rebuild(made.runtime):
+        made.runtime.clock.on(0.37)
+    yield made
+    made.runtime.close()
+
+
+def served(house: House, kind: str) -> list[dict]:
+    found, url = [], f"/fhir/R4/{kind}?_count=1000"
+    while url:
+        page = house.ask("GET", url, PROVIDER).json
+        found += [entry["resource"] for entry in page.get("entry", ())]
+        url = next((link["url"].partition("8080")[2] for link in page["link"] if link["relation"] == "next"), "")
+    return found
+
+
+@pytest.mark.parametrize(("kind", "name"), PARAMETERS)
+def test_any_value_that_is_served_finds_its_document(house, kind, name):
+    read = SERVED.get((kind, name)) or EVERY[name]
+    asked = set()
+    for resource in served(house, kind):
+        for value in set(read(resource)):
+            answer = house.ask("GET", f"/fhir/R4/{kind}?{name}={quote(value, safe='')}&_count=1000", PROVIDER)
+            assert answer.status_code == 200, (value, answer.json)
+            assert resource["id"] in {entry["resource"]["id"] for entry in answer.json.get("entry", ())}, value
+            asked.add(value)
+    assert asked

@@ -10,6 +10,7 @@ import msgspec
 from sqlalchemy import insert, select
 
 from adapters.sql import tables as t
+from adapters.sql.index import started_columns
 from adapters.sql.store import moment, stamp
 from mappings.dicom.fragment import series_fragment, study_fragment
 from mappings.dicom.header import Header
@@ -126,7 +127,8 @@ def _study(number: int, owner: Owner, header: Header, series: list[Series], pati
         header.timezone_offset, header.accession_number, header.study_id, header.study_description,
     )  # fmt: skip
     same = ("patient_id", "patient_sex", "patient_birth_date", "study_date", "study_time", "accession_number", "study_id")
-    return {name: getattr(header, name) for name in same} | counts | {
+    begun = started_columns(header.study_date, header.study_time, header.timezone_offset)
+    return {name: getattr(header, name) for name in same} | counts | begun | {
         "id": number, "key": noun.key, "study_uid": uid, "dataset": owner.dataset, "patient": number, "referring": "",
         "patient_name": str(header.patient_name).lower(), "age": header.age_years, "modalities": modality,
         "description": str(header.study_description).lower(), "header": msgspec.json.encode(header).decode(),

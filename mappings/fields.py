@@ -57,6 +57,8 @@ FIELDS: dict[str, Field] = {
         Field("referring", _S, Kind.NAME, "ReferringPhysicianName", "00080090"),
         Field("age", _S, Kind.NUMBER),
         Field("updated", _S, Kind.MOMENT),
+        Field("started_from", _S, Kind.MOMENT),
+        Field("started_to", _S, Kind.MOMENT),
         Field("modality", _E, Kind.CODE, "Modality", "00080060"),
         Field("body_part", _E, Kind.CODE, "BodyPartExamined", "00180015"),
         Field("manufacturer", _E, Kind.TEXT, "Manufacturer", "00080070"),

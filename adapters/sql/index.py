@@ -19,6 +19,8 @@ from adapters.sql import tables as t
 from adapters.sql.store import insert_of, insert_one, stamp
 from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
 from mappings.dicom.header import Header
+from mappings.fhir.imaging_study import started
+from mappings.fhir.moments import span
 from mappings.fields import fold, fold_name
 from mappings.study import Instance, Series, Study, patient_key, study_key
 
@@ -138,8 +140,14 @@ def _study(connection: Connection, header: Header, dataset: int, patient: int, n
     return row
 
 
+def started_columns(date: str | None, time: str | None, zone: str | None) -> dict[str, int | None]:
+    """The columns that say when a study started, as its document does."""
+    begins, ends = span(started(date, time, zone))
+    return {"started_from": begins, "started_to": ends}
+
+
 def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> dict[str, object]:
-    return {
+    return started_columns(header.study_date, header.study_time, header.timezone_offset) | {
         "key": study_key(header.study_instance_uid),
         "study_uid": header.study_instance_uid,
         "dataset": dataset,

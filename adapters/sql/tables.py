@@ -316,6 +316,8 @@ study = Table(
     Column("age", Integer),  # whole years at study
     Column("study_date", String(8), nullable=False),
     Column("study_time", String(16), nullable=False),
+    Column("started_from", Time),  # the span of what FHIR serves as `started`; None where that is nothing
+    Column("started_to", Time),
     Column("accession_number", String(64), nullable=False),
     Column("study_id", String(64), nullable=False),
     Column("description", Text, nullable=False),  # folded
@@ -334,6 +336,7 @@ study = Table(
     Column("touched", Time, nullable=False),
     Index("ix_study_dataset", "dataset", "id"),
     Index("ix_study_date", "study_date", "id", "dataset"),
+    Index("ix_study_started", "started_from", "id", "dataset"),
     Index("ix_study_patient_id", "patient_id"),
     Index("ix_study_patient", "patient", "dataset", "patient_sex", "updated"),  # all that is told of a patient
     Index("ix_study_accession", "accession_number"),

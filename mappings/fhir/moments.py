@@ -1,12 +1,11 @@
-"""FHIR date search (R4 3.1.1.4.7): a value with prefix and precision as conditions on instants or on calendar days."""
+"""FHIR date search (R4 3.1.1.4.7): a value with prefix and precision as conditions on instants or on spans of time."""
 
 import re
 from calendar import monthrange
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from mappings.failures import Invalid
-from mappings.query import NOTHING, AnyOf, Between, Condition
+from mappings.query import AllOf, AnyOf, Between, Condition
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -58,43 +57,45 @@ def instants(field: str, text: str, where: str) -> Condition:
     """A condition on a field of whole microseconds since 1970 UTC."""
     prefix, start, end = parsed(text, where)
     low, high = _stamp(start), _stamp(end)
-    return _compared(field, prefix, (low, high - 1), (low - 1, high), lambda n: n)
-
-
-def days(field: str, text: str, where: str) -> Condition:
-    """A condition on a field of calendar days (YYYYMMDD): the value is the whole day, in its own zone.
-
-    A parameter finer than a day spans no whole day, so nothing equals it; the other prefixes compare the edges.
-    """
-    prefix, start, end = parsed(text, where)
-    (first, inside), (last, cut) = divmod(start - _EPOCH, _DAY), divmod(end - _EPOCH, _DAY)
-    begun, ended = first + bool(inside), last - 1
-    before, after = (
-        {"lt": begun - 1, "le": begun - 1}.get(prefix, first - 1),
-        {"gt": last, "ge": last}.get(prefix, last + bool(cut)),
-    )
-    return _compared(field, prefix, (begun, ended), (before, after), _day)
-
-
-def _day(number: int) -> str:
-    return f"{_EPOCH + number * _DAY:%Y%m%d}"
-
-
-def _compared(
-    field: str, prefix: str, equal: tuple[int, int], sides: tuple[int, int], shown: Callable[[int], str | int]
-) -> Condition:
-    """`equal`: first and last value within the parameter; `sides`: the last value below and the first above it."""
-    spans = equal[0] <= equal[1]
-    same: Condition = Between(field, shown(equal[0]), shown(equal[1])) if spans else NOTHING
-    other = AnyOf((Between(field, None, shown(equal[0] - 1)), Between(field, shown(equal[1] + 1), None)))
-    below, above = Between(field, None, shown(sides[0])), Between(field, shown(sides[1]), None)
-    return {
+    same, below, above = Between(field, low, high - 1), Between(field, None, low - 1), Between(field, high, None)
+    told: dict[str, Condition] = {
         "eq": same,
-        "ne": other if spans else Between(field, None, None),
+        "ne": AnyOf((below, above)),
         "lt": below,
         "eb": below,
         "le": AnyOf((below, same)),
         "gt": above,
         "sa": above,
         "ge": AnyOf((above, same)),
-    }[prefix]
+    }
+    return told[prefix]
+
+
+def spans(fields: tuple[str, str], text: str, where: str) -> Condition:
+    """A condition on a span of time, kept as two fields of microseconds: when it starts, and when it has ended.
+
+    Without a zone a value is in UTC, as what is kept without one is.
+    """
+    (begins, ends), (prefix, start, end) = fields, parsed(text, where)
+    low, high = _stamp(start), _stamp(end)
+    within = AllOf((Between(begins, low, high - 1), Between(ends, None, high)))
+    earlier, later = Between(begins, None, low - 1), Between(ends, high + 1, None)
+    told: dict[str, Condition] = {
+        "eq": within,
+        "ne": AnyOf((earlier, later)),
+        "lt": earlier,
+        "le": AnyOf((earlier, within)),
+        "gt": later,
+        "ge": AnyOf((later, within)),
+        "sa": Between(begins, high, None),
+        "eb": Between(ends, None, low),
+    }
+    return told[prefix]
+
+
+def span(text: str | None) -> tuple[int | None, int | None]:
+    """The span of a FHIR date or dateTime as `spans` compares it; (None, None) for none."""
+    if text is None:
+        return None, None
+    _, start, end = parsed(text, "dateTime")
+    return _stamp(start), _stamp(end)

@@ -122,9 +122,10 @@ def reference(name: str, text: str, **targets: Match) -> Parameter:
     return Parameter(name, "reference", text, read, targets)
 
 
-def day(name: str, text: str, asked: str) -> Parameter:
-    """A date asked of a field of calendar days."""
-    return Parameter(name, "date", text, lambda value, _base: moments.days(asked, value, name))
+def span(name: str, text: str, *asked: str) -> Parameter:
+    """A date asked of a span of time, by the fields of its start and of its end."""
+    begins, ends = asked
+    return Parameter(name, "date", text, lambda value, _base: moments.spans((begins, ends), value, name))
 
 
 def moment(name: str, text: str, asked: str) -> Parameter:

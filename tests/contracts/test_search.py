@@ -91,6 +91,8 @@ class Index:
 def some(chance: random.Random, kind: Kind) -> object:
     if kind is Kind.NUMBER:
         return chance.choice([None, 0, 1, 7, 45, 63])
+    if kind is Kind.MOMENT:
+        return chance.choice([None, 0, 3, 9, 200, 500])
     return chance.choice(WORDS[kind])
 
 
@@ -161,7 +163,7 @@ def fill(chance: random.Random, connection, datasets: list[int]) -> list[Row]:
     batch_id = connection.execute(insert(t.batch).values(**batch).returning(t.batch.c.id)).scalar_one()
     patients = []
     for n in range(12):
-        row = {"key": f"{n:032x}", "party": 1, "patient_id": f"P{n}"}
+        row = {"key": f"{n + 1:032x}", "party": 1, "patient_id": f"P{n}"}
         values = {"patient_key": row["key"], "pseudonym": row["patient_id"]}
         patients.append((connection.execute(insert(t.patient).values(**row).returning(t.patient.c.id)).scalar_one(), values))
     return [_study(chance, connection, n, chance.choice(datasets), chance.choice(patients), batch_id) for n in range(90)]
@@ -352,7 +354,7 @@ def some_leaf(chance: random.Random, asked):
     values = {
         "study_uid": ["1.2.3", "1.2.40", "1.2.x"],
         "study_key": ["s1", "s2"],
-        "patient_key": [f"{n:032x}" for n in (1, 2, 99)],
+        "patient_key": [f"{n + 1:032x}" for n in (1, 2, 99)],
         "pseudonym": ["P1", "P2", "P"],
         "gender": ["M", "F"],
     }

@@ -11,6 +11,7 @@ from sqlalchemy import select
 from adapters.sql import dataset as datasets
 from adapters.sql import party as parties
 from adapters.sql import tables as t
+from adapters.sql.index import started_columns
 from adapters.sql.ledger import About, record, sequence
 from adapters.sql.store import insert_one, stamp
 from consent import entries
@@ -75,6 +76,7 @@ def plant(runtime, alias, provider, number, *, modality="CT", sex="F", day=1, ve
             patient_birth_date="",
             study_date=study.date,
             study_time="",
+            **started_columns(study.date, None, None),
             accession_number=f"ACC{number}",
             study_id="",
             description="",

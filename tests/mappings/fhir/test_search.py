@@ -1,6 +1,6 @@
 """Search arguments become conditions exactly as R4 says, and what can't be read is refused by name."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -93,11 +93,12 @@ def test_a_name_is_asked_from_its_start_without_case_or_accents():
     assert condition("Organization", "name", "Hôp*") == Like("name", "hop?*")
 
 
-def holds(found, field, value):
-    """A small reading of conditions over one field: the oracle's own words are dates and instants."""
+def holds(found, kept):
+    """A small reading of conditions on the fields of one row: the oracle's own words are moments."""
     if isinstance(found, Between):
+        value = kept[found.field]
         return (found.low is None or value >= found.low) and (found.high is None or value <= found.high)
-    parts = [holds(p, field, value) for p in found.parts]
+    parts = [holds(p, kept) for p in found.parts]
     return all(parts) if isinstance(found, AllOf) else any(parts)
 
 
@@ -126,14 +127,21 @@ SPANS = {
 
 @pytest.mark.parametrize("prefix", PREFIXES)
 @pytest.mark.parametrize("value", SPANS)
-def test_a_day_is_compared_as_a_whole_day(prefix, value):
-    found = moments.days("study_date", prefix + value, "started")
-    for number in (*range(-2, 3), 28, 29, 30, 31, 58, 59, 60, 61, *range(364, 369)):
-        day = date(2020, 1, 1) + timedelta(days=number)
-        start = datetime.combine(day, datetime.min.time())
-        assert holds(found, "study_date", f"{day:%Y%m%d}") == PREFIXES[prefix](*SPANS[value], start, start + timedelta(days=1)), (
-            day
-        )
+def test_a_span_is_compared_with_a_span(prefix, value):
+    """Whole days, and moments to the second and finer, at every edge of the value and beyond."""
+    found = moments.spans(("begins", "ends"), prefix + value, "started")
+    days = [datetime(2020, 1, 1) + timedelta(days=n) for n in (*range(-2, 3), 28, 29, 30, 31, 58, 59, 60, 61, *range(364, 369))]
+    tick, second = timedelta(microseconds=1), timedelta(seconds=1)
+    edges = [edge + step for edge in SPANS[value] for step in (-second, -tick, timedelta(), tick)]
+    for start, width in [(day, timedelta(days=1)) for day in days] + [(edge, w) for edge in edges for w in (tick, second)]:
+        begins, ends = ((at.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // tick for at in (start, start + width))
+        kept = {"begins": begins, "ends": ends}
+        assert holds(found, kept) == PREFIXES[prefix](*SPANS[value], start, start + width), (start, width)
+
+
+def test_what_has_no_span_is_matched_by_nothing():
+    assert moments.span(None) == (None, None)
+    assert moments.span("2020-02-29T10:30:05.25+01:00") == moments.span("2020-02-29T09:30:05.25Z")
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -144,7 +152,7 @@ def test_an_instant_is_compared_to_the_microsecond(prefix, value):
     for edge in SPANS[value]:
         for at in (edge - tick, edge, edge + tick):
             stamp = (at.replace(tzinfo=UTC) - datetime(1970, 1, 1, tzinfo=UTC)) // tick
-            assert holds(found, "updated", stamp) == PREFIXES[prefix](*SPANS[value], at, at + tick), at
+            assert holds(found, {"updated": stamp}) == PREFIXES[prefix](*SPANS[value], at, at + tick), at
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """A searchset Bundle (R4 3.1.1.3), joined from resources that are bytes already."""
 
 from collections.abc import Iterable, Sequence
+from uuid import NAMESPACE_URL, uuid5
 
 import msgspec
 
@@ -53,7 +54,8 @@ def searchset(
     for document in documents:
         entries += (start, identity(document), b'","resource":', document, b',"search":{"mode":"match"}}')
     for warning in warnings:
-        entries += (b',{"resource":', warning, b',"search":{"mode":"outcome"}}')
+        name = uuid5(NAMESPACE_URL, f"{resource_base} {warning.decode()}").urn
+        entries += (f',{{"fullUrl":"{name}","resource":'.encode(), warning, b',"search":{"mode":"outcome"}}')
     head: dict[str, object] = {"resourceType": "Bundle", "type": "searchset"} | ({} if total is None else {"total": total})
     opened = msgspec.json.encode(head | {"link": [{"relation": r, "url": u} for r, u in links]})[:-1]
     if not entries:

@@ -108,22 +108,23 @@ def install(app: Flask, *doors: Door) -> None:
     app.register_error_handler(Exception, lambda error: _failed(error, dialect()))
 
 
-_HTTP: dict[int, type[Failure]] = {
-    400: f.Invalid,
-    404: f.NotFound,
-    405: f.MethodNotAllowed,
-    406: f.NotAcceptable,
-    413: f.TooLarge,
-    415: f.UnsupportedMedia,
+_HTTP: dict[int, tuple[type[Failure], str]] = {
+    400: (f.Invalid, "The request can't be read."),
+    404: (f.NotFound, "There is nothing at this path."),
+    405: (f.MethodNotAllowed, "This path does not take that method; Allow says which it takes."),
+    406: (f.NotAcceptable, "Nothing that is accepted can be made here."),
+    413: (f.TooLarge, "The body is larger than is taken here."),
+    415: (f.UnsupportedMedia, "A body of this type is not taken here."),
 }
+"""The framework's refusals in our own words: its sentences are for browsers."""
 
 
 def _failed(error: Exception, dialect: Dialect) -> Response:
     reference = request_id()
     allowed = getattr(error, "valid_methods", None)
     if isinstance(error, HTTPException):
-        kind = _HTTP.get(error.code or 500)
-        error = kind(f"http-{error.code}", error.description or error.name) if kind else error
+        known = _HTTP.get(error.code or 500)
+        error = known[0](f"http-{error.code}", known[1]) if known else error
     fault = faults.fault(error)
     if fault is faults.UNKNOWN:
         log.error("unexpected", exc_info=error, extra={"request": reference})

@@ -3,9 +3,10 @@
 import json
 
 import pytest
+from werkzeug.exceptions import default_exceptions
 
 from adapters.identity import Keys
-from mappings.failures import Busy, Invalid, NotFound, Unauthenticated, Unavailable
+from mappings.failures import Busy, Failure, Invalid, NotFound, Unauthenticated, Unavailable
 from server import faults
 from server.web import app, errors
 from server.web.bulkheads import Bulkhead
@@ -89,3 +90,10 @@ def test_a_federation_without_a_question_is_told_by_its_own_status(house):
     sent = {"data": b"{}", "content_type": "application/json"}
     response = house.ask("POST", "/api/datasets/eucaimSearch", CALLERS["federation"], **sent)
     assert (response.status_code, response.json["title"]) == (422, "ast-missing")
+
+
+def test_no_frameworks_sentence_reaches_a_caller():
+    """Werkzeug's are for browsers: *If you entered the URL manually please check your spelling*."""
+    for status, (kind, sentence) in errors._HTTP.items():
+        assert issubclass(kind, Failure)
+        assert sentence != getattr(default_exceptions[status], "description", None)

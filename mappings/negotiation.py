@@ -20,6 +20,7 @@ MAX_RANGES = 64
 _WORD = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _NAME = re.compile(rf"\s*({_WORD})/({_WORD}(?: {_WORD})?)\s*")
 _PARAMETER = re.compile(rf';\s*(?:({_WORD})\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?\s*')
+_PREFERENCE = re.compile(rf'\s*({_WORD})\s*(?:=\s*(?:"((?:[^"\\]|\\.)*)"|([^\s;,"]*)))?\s*(?:;|$)')
 _SIBLING = re.compile(r'(?:[^,"]|"(?:[^"\\]|\\.)*"|")*')
 _WEIGHT = re.compile(r"0(?:\.\d*)?|1(?:\.0*)?|\.\d+")
 
@@ -92,6 +93,21 @@ def choose(accept: str, offers: Mapping[str, Fit], sentence: str, where: str = "
 def by_name(*offers: str) -> dict[str, Fit]:
     """Offers that are covered by ranges of their name, whatever the parameters."""
     return {offer: partial(covers, offer) for offer in offers}
+
+
+def preferences(prefer: str) -> dict[str, str]:
+    """The preferences of a Prefer header (RFC 7240 section 2), lower case, each with its value ("" for none).
+
+    The first of each counts; what can't be read, and the parameters of a preference, are passed over. Raises Invalid where it
+    is too long.
+    """
+    if len(prefer) > MAX_TEXT:
+        raise Invalid("prefer-too-long", f"What is preferred may be said in {MAX_TEXT} characters.", "Prefer")
+    preferred: dict[str, str] = {}
+    for sibling in _SIBLING.findall(prefer):
+        if read := _PREFERENCE.match(sibling):
+            preferred.setdefault(read[1].lower(), (read[2] if read[2] is not None else read[3] or "").lower())
+    return preferred
 
 
 def covers(offer: str, media: MediaType) -> int:

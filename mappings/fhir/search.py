@@ -17,8 +17,10 @@ from mappings.fhir.parameters import Parameter
 from mappings.fhir.resources import RESOURCES
 from mappings.query import AllOf, AnyOf, Condition, Not, check_values
 
-RESULT_PARAMETERS = ("_count", "_total", "_format", "_summary")
+RESULT_PARAMETERS = ("_count", "_total", "_totalMethod", "_format", "_summary")
 """Parameters that shape the answer, the same for every resource."""
+_TOTAL_METHOD = {"count": "accurate"}
+"""fhirpy's `count()` says `_totalMethod=count` for what R4 calls `_total=accurate`."""
 DEFAULT_COUNT = 50
 MAX_COUNT = 1000
 MAX_ARGUMENTS = 40
@@ -67,9 +69,10 @@ def read(resource: str, arguments: Arguments, base: str, reader: str, sealing: S
     shaping, ignored = _shaping([(n, v) for n, v in arguments if n.split(":")[0] not in parameters], lenient=lenient)
     where = AllOf(tuple(_argument(parameters[n.split(":")[0]], n, v, base) for n, v in asked))
     count = _count(shaping.get("_count"))
-    total = _choice(shaping, "_total", ("none", "estimate", "accurate")).replace("estimate", "accurate")
+    method = _TOTAL_METHOD.get(_choice(shaping, "_totalMethod", tuple(_TOTAL_METHOD)), "")
+    total = (_choice(shaping, "_total", ("none", "estimate", "accurate")) or method).replace("estimate", "accurate")
     only_total = count == 0 or _choice(shaping, "_summary", ("false", "count")) == "count"
-    used = (*asked, *((n, shaping[n]) for n in ("_total", "_summary") if n in shaping), ("_count", str(count)))
+    used = (*asked, *((n, shaping[n]) for n in ("_total", "_totalMethod", "_summary") if n in shaping), ("_count", str(count)))
     question = msgspec.json.encode((resource, reader, used))
     after = _after(sealing.opened(question, shaping[CURSOR])) if CURSOR in shaping else 0
     return Asked(resource, where, count, total, only_total, after, used, tuple(ignored), partial(sealing.seal, question))

@@ -5,9 +5,10 @@ from importlib.metadata import version
 from typing import Any
 
 from consent.conditions import Action
-from mappings.failures import UnsupportedMedia
+from mappings.failures import Invalid, UnsupportedMedia
 from mappings.fhir.accept import FHIR_JSON, check_accept
 from mappings.fhir.resources import R4, served_in
+from mappings.negotiation import preferences
 from server.usecases.read import metadata, read_resource, search_resources, source_of
 from server.web.context import caller, conditional, request, respond, runtime, serves
 from server.web.errors import Door, operation_outcome
@@ -55,13 +56,24 @@ def _search_by_form(resource: str) -> Callable[[], Any]:
 def _found(resource: str, arguments: list[tuple[str, str]]) -> Any:
     _acceptable()
     asked = [(name, value) for name, value in arguments if name != "_format"]
-    lenient = "handling=lenient" in request.headers.get("Prefer", "").replace(" ", "")
-    return respond(search_resources(runtime(), caller(), resource, asked, lenient=lenient), media_type=FHIR_JSON)
+    handling = _handling()
+    found = respond(search_resources(runtime(), caller(), resource, asked, lenient=handling == "lenient"), media_type=FHIR_JSON)
+    if handling:
+        found.headers["Preference-Applied"] = f"handling={handling}"
+    return found
+
+
+def _handling() -> str:
+    """How parameters that are not known are to be handled, where the caller says so (R4 3.1.1.1.1): strict or lenient."""
+    said = preferences(", ".join(request.headers.getlist("Prefer"))).get("handling", "")
+    return said if said in ("strict", "lenient") else ""
 
 
 def _read(resource: str) -> Callable[[str], Any]:
     def view(identity: str) -> Any:
         _acceptable()
+        if unknown := [name for name in request.args if name != "_format"]:
+            raise Invalid("unknown-parameter", f"A read takes no parameter {unknown[0][:64]}.", unknown[0][:64])
         resource_read = read_resource(runtime(), caller(), resource, identity)
         response = conditional(respond(resource_read.body, media_type=FHIR_JSON), resource_read.etag, weak=True)
         if resource_read.modified is not None:  # Werkzeug would say now

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from mappings.failures import Invalid, NotAcceptable
-from mappings.negotiation import by_name, choose, read_media_type
+from mappings.negotiation import by_name, choose, preferences, read_media_type
 
 OFFERS = by_name("text/turtle", "application/ld+json")
 
@@ -66,3 +66,26 @@ def test_a_header_made_to_be_slow_is_read_quickly(accept):
     with pytest.raises(NotAcceptable):
         choose(accept, OFFERS, "No.")
     assert time.perf_counter() - start < 1
+
+
+@pytest.mark.parametrize(
+    ("prefer", "read"),
+    [
+        ("", {}),
+        ("handling=lenient", {"handling": "lenient"}),
+        ('respond-async, Handling = "LENIENT"; foo=bar', {"respond-async": "", "handling": "lenient"}),
+        ("handling=strict, handling=lenient", {"handling": "strict"}),
+        ("xhandling=lenient", {"xhandling": "lenient"}),
+        ('note="handling=lenient"', {"note": "handling=lenient"}),
+        ('note="a, handling=lenient"', {"note": "a, handling=lenient"}),
+        ("return=representation;handling=lenient", {"return": "representation"}),
+        ("=lenient, handling lenient, é=1", {}),
+    ],
+)
+def test_preferences_are_read_as_rfc_7240_says(prefer, read):
+    assert preferences(prefer) == read
+
+
+def test_a_preference_without_end_is_refused():
+    with pytest.raises(Invalid):
+        preferences("a" * 5000)

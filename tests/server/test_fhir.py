@@ -679,3 +679,35 @@ def test_every_route_declares_what_it_does(runtime):
         assert found_here.action in (Action.QUERY, Action.DISCOVER)
         assert found_here.open == rule.rule.endswith("/metadata")
         assert found_here.open or found_here.scope.split(".")[0] in rule.rule
+
+
+@pytest.mark.parametrize(
+    ("prefer", "status", "applied"),
+    [
+        (None, 400, None),
+        ("handling=strict", 400, None),
+        ("handling=lenient", 200, "handling=lenient"),
+        ('respond-async, Handling="lenient"; x', 200, "handling=lenient"),
+        ('note="handling=lenient"', 400, None),
+        ("handling=strict, handling=lenient", 400, None),
+        ("handling=else", 400, None),
+    ],
+)
+def test_what_is_preferred_is_read_as_rfc_7240_says_and_told(furnished, prefer, status, applied):
+    answer = get(door(furnished.runtime), "ImagingStudy?colour=red", **({"Prefer": prefer} if prefer else {}))
+    assert (answer.status_code, answer.headers.get("Preference-Applied")) == (status, applied)
+
+
+def test_fhirpys_count_is_an_accurate_total(furnished):
+    client = door(furnished.runtime)
+    told = held(get(client, "ImagingStudy?_totalMethod=count&_count=1").data)
+    assert told["total"] == held(get(client, "ImagingStudy?_total=accurate&_count=1").data)["total"]
+    assert get(client, "ImagingStudy?_totalMethod=guess").status_code == 400
+
+
+def test_a_read_refuses_a_parameter_that_it_does_not_know(furnished):
+    client = door(furnished.runtime)
+    identity = held(get(client, "ImagingStudy?_count=1").data)["entry"][0]["resource"]["id"]
+    refused = get(client, f"ImagingStudy/{identity}?colour=red")
+    assert (refused.status_code, held(refused.data)["issue"][0]["expression"]) == (400, ["colour"])
+    assert get(client, f"ImagingStudy/{identity}?_format=json").status_code == 200

@@ -1,9 +1,11 @@
 """Body Part Examined (0018,0015) as SNOMED CT (PS3.16 Annex L, table L-1): the parts cancer imaging meets."""
 
+import re
 from types import MappingProxyType
 
 from mappings.fhir.systems import BODY_PART, SNOMED, coding
 
+_CODE = re.compile(r"\S+( \S+)*")
 BODY_PARTS: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
     {
         "ABDOMEN": ("818981001", "Abdomen"),
@@ -52,9 +54,13 @@ BODY_PARTS: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
 
 
 def body_site(text: str) -> dict[str, object]:
-    """A Coding: SNOMED CT where table L-1 has the part, else the object's own word in Accord's system."""
-    code = BODY_PARTS.get(text)
-    return coding(SNOMED, *code) if code else coding(BODY_PART, text)
+    """A Coding: SNOMED CT where table L-1 has the part, else the object's own word in Accord's system.
+
+    Words that are no code (R4 2.24.0.1: one blank between them) are said, and not coded.
+    """
+    if code := BODY_PARTS.get(text):
+        return coding(SNOMED, *code)
+    return coding(BODY_PART, text) if _CODE.fullmatch(text) else {"display": text}
 
 
 def parts_coded(code: str) -> tuple[str, ...]:

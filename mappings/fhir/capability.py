@@ -7,7 +7,6 @@ from mappings.fhir.resources import R4, Resource, served_in
 
 FHIR_VERSION = "4.0.1"
 PUBLISHED = "2026-11-22"
-_OAUTH_URIS = "http://fhir-registry.smarthealthit.org/StructureDefinition/oauth-uris"
 _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _DOCUMENTATION = (
     f"{NEVER_FOR_DIAGNOSIS} Every answer is narrowed to what the data sharing agreements let the caller see: totals and "
@@ -35,7 +34,7 @@ def capability(base: str, repository: str, version: str) -> bytes:
             {
                 "mode": "server",
                 "documentation": _DOCUMENTATION,
-                "security": _security(base),
+                "security": _security(),
                 "resource": [_resource(row) for row in served_in(R4)],
             }
         ],
@@ -43,10 +42,9 @@ def capability(base: str, repository: str, version: str) -> bytes:
     return msgspec.json.encode(statement)
 
 
-def _security(base: str) -> dict[str, object]:
+def _security() -> dict[str, object]:
     service = {"coding": [{"system": _SECURITY, "code": "SMART-on-FHIR"}], "text": "OAuth 2 client credentials, private_key_jwt"}
-    token = {"url": _OAUTH_URIS, "extension": [{"url": "token", "valueUri": f"{base}/oauth/token"}]}
-    return {"extension": [token], "service": [service]}
+    return {"service": [service]}
 
 
 def _resource(row: Resource) -> dict[str, object]:

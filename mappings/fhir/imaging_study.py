@@ -4,9 +4,10 @@ import re
 from datetime import datetime
 
 from mappings.fhir.body_site import body_site
+from mappings.fhir.modality import modality
 from mappings.fhir.serial import document as serialised
 from mappings.fhir.serial import instant, told
-from mappings.fhir.systems import DCM, DICOM_UID, SNOMED, URI, V2_IDENTIFIER_TYPE, coding, concept, fhir_id
+from mappings.fhir.systems import DICOM_UID, SNOMED, URI, V2_IDENTIFIER_TYPE, coding, concept, fhir_id
 from mappings.study import Instance, Series, Study
 
 _CONTROLS = dict.fromkeys(c for c in range(32) if chr(c) not in "\t\r\n")
@@ -30,7 +31,7 @@ def _body(study: Study) -> dict[str, object]:
         "meta": {"versionId": str(study.version), "lastUpdated": instant(study.updated)},
         "identifier": _identifiers(study),
         "status": "available",
-        "modality": [coding(DCM, m) for m in sorted({s.modality for s in study.series if s.modality})],
+        "modality": [modality(m) for m in sorted({s.modality for s in study.series if s.modality})],
         "subject": {"reference": f"Patient/{study.patient_key}"},
         "started": started(study.date, study.time, study.timezone_offset),
         "endpoint": [{"reference": f"Endpoint/{fhir_id(study.alias)}"}],
@@ -52,7 +53,7 @@ def _series(series: Series, zone: str | None) -> dict[str, object]:
     return told(
         uid=series.uid,
         number=_unsigned(series.number),
-        modality=coding(DCM, series.modality) if series.modality else _ABSENT,
+        modality=modality(series.modality) if series.modality else _ABSENT,
         description=text(series.description),
         numberOfInstances=len(series.instances),
         bodySite=body_site(part) if (part := text(series.body_part)) else None,

@@ -89,7 +89,7 @@ def token(name: str, text: str, *systems: Coded) -> Parameter:
         asked = _token(value, base)
         if not asked.code:
             raise Invalid("value", f"{name} takes a code, also as system|code.", name)
-        return AnyOf(tuple(condition for coded in systems if (condition := coded(asked)) is not None))
+        return AnyOf(tuple(condition for coded in systems if (condition := coded(asked)) not in (None, NOTHING)))
 
     return Parameter(name, "token", text, read)
 

@@ -13,6 +13,7 @@ from consent.party import REPOSITORY
 from mappings.fhir.body_site import BODY_PARTS, parts_coded
 from mappings.fhir.consent import STATUS, consent
 from mappings.fhir.endpoint import endpoint
+from mappings.fhir.modality import TERMS
 from mappings.fhir.organization import organization
 from mappings.fhir.parameters import (
     Match,
@@ -32,7 +33,7 @@ from mappings.fhir.parameters import (
 )
 from mappings.fhir.patient import GENDERS, patient, provider_system
 from mappings.fhir.provenance import provenance
-from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, SNOMED
+from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, MODALITY, SNOMED
 from mappings.query import EVERYTHING, NOTHING, Condition, OneOf
 from mappings.study import patient_key
 
@@ -119,7 +120,12 @@ _ROWS = (
         ),
         reference("patient", "Whose study it is.", Patient=equals("patient_key")),
         reference("subject", "Whose study it is.", Patient=equals("patient_key")),
-        token("modality", "A modality of one of its series (DCM).", coded(DCM, equals("modality"))),
+        token(
+            "modality",
+            "A modality of one of its series.",
+            coded(DCM, lambda code: OneOf("modality", (code,)) if code in TERMS else NOTHING),
+            coded(MODALITY, lambda code: NOTHING if code in TERMS else OneOf("modality", (code,))),
+        ),
         token(
             "bodysite",
             "A Body Part Examined of one of its series.",

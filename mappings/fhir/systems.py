@@ -1,6 +1,6 @@
 """Code systems and identifier systems of what is served, and how keys become FHIR ids.
 
-Accord's own codes stand under one UUID-derived OID (ITU-T X.667), so that they mean the same wherever an Accord runs.
+Accord's own stand under one project base, so that they mean the same wherever an Accord runs.
 """
 
 DCM = "http://dicom.nema.org/resources/ontology/DCM"
@@ -16,16 +16,21 @@ PROVENANCE_AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant
 CONNECTION = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
 PAYLOAD = "http://terminology.hl7.org/CodeSystem/endpoint-payload-type"
 
-_OWN = "urn:oid:2.25.282150427016405962716353128716452937185"
-AGREEMENT_KIND = f"{_OWN}.1"  # data-sharing-agreement
-PURPOSE = f"{_OWN}.2"  # AIRESEARCH AITRAIN FEDLEARN
-ACTION = f"{_OWN}.3"  # consent.conditions.Action
-ENTRY_KIND = f"{_OWN}.4"  # kinds of ledger entries
-BODY_PART = f"{_OWN}.5"  # Body Part Examined as the object says it, where PS3.16 Annex L has no code for it
-LEAF_HASH = f"{_OWN}.6"  # identifier: a ledger leaf's hash, in hex
-LEAF_INDEX = f"{_OWN}.7"  # extension: a ledger leaf's index in the tree
-CALLER = f"{_OWN}.8"  # identifier: who did it, as the ledger calls it
-NODE, CLIENT, TERMS, BATCH, GOVERNED = (f"{_OWN}.{n}" for n in range(9, 14))  # identifiers of what is not served as a resource
+PROJECT = "https://w3id.org/accord-imaging/fhir"
+"""The one base of Accord's own canonicals: they mean the same wherever an Accord runs."""
+AGREEMENT_KIND = f"{PROJECT}/CodeSystem/agreement-kind"  # data-sharing-agreement
+PURPOSE = f"{PROJECT}/CodeSystem/purpose"  # AIRESEARCH AITRAIN FEDLEARN
+ACTION = f"{PROJECT}/CodeSystem/action"  # consent.conditions.Action
+ENTRY_KIND = f"{PROJECT}/CodeSystem/entry-kind"  # kinds of ledger entries
+BODY_PART = f"{PROJECT}/CodeSystem/body-part"  # Body Part Examined as the object says it, where PS3.16 Annex L has no code for it
+MODALITY = f"{PROJECT}/CodeSystem/modality"  # Modality as the object says it, where PS3.16 has no term for it
+LEAF_INDEX = f"{PROJECT}/StructureDefinition/ledger-leaf-index"  # extension: a ledger leaf's index in the tree
+LEAF_HASH = f"{PROJECT}/NamingSystem/ledger-leaf-hash"  # identifier: a ledger leaf's hash, in hex
+CALLER = f"{PROJECT}/NamingSystem/caller"  # identifier: who did it, as the ledger calls it
+NODE, CLIENT, TERMS, BATCH, GOVERNED = (
+    f"{PROJECT}/NamingSystem/{noun}" for noun in ("node", "client", "terms", "batch", "block")
+)
+"""Identifiers of what is not served as a resource."""
 
 
 def fhir_id(key: str) -> str:

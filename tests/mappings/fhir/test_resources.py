@@ -5,6 +5,8 @@ import json
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from pydicom.sr._cid_dict import cid_concepts
+from pydicom.sr._concepts_dict import concepts
 from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
@@ -15,17 +17,18 @@ from consent.entries import TargetType
 from consent.party import Party
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from consent.provenance import narrowed, read_entry
-from mappings.fhir import body_site, imaging_study
+from mappings.fhir import body_site, imaging_study, systems
 from mappings.fhir.bundle import searchset
 from mappings.fhir.capability import capability
 from mappings.fhir.consent import consent
 from mappings.fhir.endpoint import endpoint
+from mappings.fhir.modality import TERMS, modality
 from mappings.fhir.organization import organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
 from mappings.fhir.provenance import REFERENCES, provenance
 from mappings.fhir.resources import RESOURCES
-from mappings.fhir.systems import BODY_PART, DICOM_UID, LEAF_HASH, LEAF_INDEX, SNOMED
+from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, MODALITY, SNOMED
 from mappings.smart import SUPPORTED
 from mappings.study import Instance, Patient, Series, Study, patient_key, study_key
 from tests.mappings.fhir.rules import held
@@ -266,3 +269,21 @@ def test_a_bundle_joins_the_bytes_it_is_given():
     assert found["entry"][0]["fullUrl"] == f"{BASE}/fhir/R4/ImagingStudy/{STUDY.key}"
     assert [e["search"]["mode"] for e in found["entry"]] == ["match", "outcome"]
     assert "entry" not in held(searchset([], BASE, [("self", BASE)], None))
+
+
+def test_a_modality_is_dicoms_term_where_there_is_one_and_no_double_blank_is_a_code():
+    assert modality("CT") == {"system": DCM, "code": "CT"}
+    assert modality("XX") == {"system": MODALITY, "code": "XX"}
+    assert body_site.body_site("LEFT ARM") == {"system": BODY_PART, "code": "LEFT ARM"}
+    assert body_site.body_site("LEFT  ARM") == {"display": "LEFT  ARM"}
+
+
+def test_modalities_are_those_of_the_context_groups_that_pydicom_has():
+    named = {word for group in (29, 33) for words in cid_concepts[group].values() for word in words}
+    assert {code for word in named for code in concepts["DCM"][word]} == TERMS
+
+
+def test_every_system_of_ours_is_a_url_under_the_project():
+    own = {name: value for name, value in vars(systems).items() if isinstance(value, str) and "accord" in value}
+    assert len(own) >= 14
+    assert all(value.startswith("https://w3id.org/accord-imaging/fhir") for value in own.values())

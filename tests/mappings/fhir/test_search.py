@@ -37,7 +37,7 @@ TOKENS = [
     ("identifier", "urn:dicom:uid|urn:oid:1.2.3", OneOf("study_uid", ("1.2.3",))),
     ("identifier", "urn:dicom:uid|1.2.3", NOTHING),
     ("identifier", "|A1", OneOf("accession_number", ("A1",))),
-    ("identifier", "A1", AnyOf((NOTHING, OneOf("accession_number", ("A1",))))),
+    ("identifier", "A1", OneOf("accession_number", ("A1",))),
     ("status", "available", EVERYTHING),
     ("status", "cancelled", NOTHING),
     ("series", "1.2.3", OneOf("series_uid", ("1.2.3",))),

@@ -399,7 +399,7 @@ def test_a_push_that_was_stopped_goes_on_where_it_was(house, command, capfdbinar
     told = json.loads(again.out)
     assert {rule["rule"]: rule["files"] for rule in told["rules"]} == {"waiting": 2, "not-declared": 1}
     assert [file["file"] for file in told["receipts"]] == ["01.dcm", "02.dcm", "03.dcm"]
-    assert again.err.decode().startswith("3 files: 1 sent (0.5 MB); 0 taken, 0 known already, 3 waiting for review,")
+    assert again.err.decode().startswith("3 files: 1 sent (526.5 kB); 0 taken, 0 known already, 3 waiting for review,")
 
 
 @pytest.mark.parametrize("name", ["export.zip", "export.tar", "export.tgz"])

@@ -15,7 +15,7 @@ from tests.running import COMMAND, TOP
 
 def examples_of(command: click.Command) -> list[str]:
     """The lines that a command's help ends with."""
-    return [line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  ")]
+    return [line.strip() for line in (command.epilog or "").splitlines() if line.startswith("  accord ")]
 
 
 def options_of(command: click.Command) -> list[click.Option]:

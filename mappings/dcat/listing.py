@@ -41,7 +41,7 @@ def missing(listing: Listing) -> list[str]:
         "healthdcatap:numberOfUniqueIndividuals (too few subjects to tell)": listing.subjects is not None,
         "healthdcatap:numberOfRecords (too few studies to tell)": listing.studies is not None,
         "eucaim:hasBirthSex (sex)": sexes(listing),
-        "eucaim:hasImageModality (no series)": listing.modalities,
+        "eucaim:hasImageModality (no modality to tell)": listing.modalities,
         "eucaim:hasImageBodyPart (body_part)": body_parts(listing),
         "eucaim:hasEquipmentManufacturer (manufacturer)": manufacturers(listing),
         "dct:rights (the agreement permits neither process nor export)": listing.actions & ACCESS.keys(),

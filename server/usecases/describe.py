@@ -18,6 +18,7 @@ from consent.dataset import Facts
 from consent.disclosure import safe_age, safe_count
 from mappings.dcat.catalogue import Catalogue, CataloguePage, catalogue_statements
 from mappings.dcat.dataset import dataset_statements
+from mappings.dcat.details import DETAILS
 from mappings.dcat.listing import Listing, missing
 from mappings.failures import NotFound
 from mappings.rdf import FORMATS, document, piece
@@ -164,4 +165,8 @@ def find_gaps(runtime: Runtime) -> list[str]:
 def _gap(alias: str, properties: list[str] | None) -> str:
     if properties is None:
         return f"{alias} stays out of the catalogue until it is described with these settings: is a worker running with them?"
-    return f"{alias} stays out of the catalogue; set with `accord admin dataset set`: {', '.join(properties)}."
+    told = [each.rpartition(" (")[2].removesuffix(")") for each in properties]
+    said = [f"{key}=…" for key in told if key in DETAILS]
+    others = [reason for reason in told if reason not in DETAILS]
+    ask = f" Say `accord admin dataset set {alias} {' '.join(said)}` (its help says what each is)." if said else ""
+    return f"{alias} stays out of the catalogue.{ask}" + (f" Also lacking: {', '.join(others)}." if others else "")

@@ -94,7 +94,7 @@ def test_a_required_detail_that_is_absent_or_unsound_is_missing(key):
         ({"subjects": None}, "healthdcatap:numberOfUniqueIndividuals (too few subjects to tell)"),
         ({"studies": None}, "healthdcatap:numberOfRecords (too few studies to tell)"),
         ({"sexes": ()}, "eucaim:hasBirthSex (sex)"),
-        ({"modalities": ()}, "eucaim:hasImageModality (no series)"),
+        ({"modalities": ()}, "eucaim:hasImageModality (no modality to tell)"),
         ({"body_parts": ("TDM ABDOMEN / PE",)}, "eucaim:hasImageBodyPart (body_part)"),
         ({"manufacturers": ("geometric imaging",)}, "eucaim:hasEquipmentManufacturer (manufacturer)"),
         ({"actions": frozenset({Action.QUERY})}, "dct:rights (the agreement permits neither process nor export)"),

@@ -4,6 +4,7 @@ import json
 
 import click
 
+from mappings.dcat.details import DETAILS
 from mappings.failures import Invalid
 from server.cli.help import examples, say_next
 from server.cli.options import as_operator, lists
@@ -34,7 +35,12 @@ def _add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title
     say_next(f"accord admin client add NAME --party {cited.provider} --terms {cited.content.terms}")
 
 
-@dataset.command("set", epilog=examples("accord admin dataset set BREAST-A version=1.0.0 keyword=breast"))
+_KEYS = "\b\nKeys (* is needed for the catalogue):\n" + "\n".join(
+    f"  {'*' if d.required else ' '} {d.key:18} {d.text}" for d in DETAILS.values()
+)
+
+
+@dataset.command("set", epilog=f"{_KEYS}\n\n{examples('accord admin dataset set BREAST-A version=1.0.0 keyword=breast')}")
 @click.argument("alias")
 @click.argument("details", nargs=-1, required=True, metavar="KEY=VALUE...")
 @as_operator

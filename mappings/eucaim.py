@@ -104,7 +104,7 @@ def _criterion_of(condition: Condition) -> str | None:
     if isinstance(condition, AnyOf):
         named = {_criterion_of(part) for part in condition.parts}
         return named.pop() if len(named) == 1 else None
-    return None if isinstance(condition, AllOf) else condition.field
+    return condition.field if isinstance(condition, OneOf | Like | Between) else None
 
 
 def _node(node: object, depth: int, reading: _Reading) -> Condition:

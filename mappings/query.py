@@ -15,6 +15,8 @@ MOST_VALUES = 4096
 """Values in one question, over all its conditions: one list of them is one look-up each."""
 MOST_CONDITIONS = 500
 """Conditions in one question: a pattern, a range, or the values of one field. Each costs as much again as the question."""
+LINK_WEIGHS = 100
+"""What a link to another source weighs, in conditions: it is a question of its own."""
 MOST_DEEP = 900
 """How deep a question may nest as SQL, where a list of alternatives nests once for each: SQLite bears a thousand."""
 
@@ -74,18 +76,49 @@ class Not:
     part: "Condition"
 
 
-Condition = OneOf | Like | Between | AllOf | AnyOf | Not
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """The part holds on rows of its own, not on those that its siblings speak of; with a level, on some row there or below."""
+
+    part: "Condition"
+    level: Level | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Linked:
+    """The field equals the `key` of some row of another source that the caller may see and of which `where` holds."""
+
+    field: str
+    source: str
+    key: str
+    where: "Condition"
+
+
+Condition = OneOf | Like | Between | AllOf | AnyOf | Not | Apart | Linked
 EVERYTHING = AllOf()
 NOTHING = AnyOf()
 
 
+Position = tuple[int | str, ...]
+"""Where a row stands in its order: the values it is sorted by, its own key last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """Sorted by a field; rows without it come before all others, or after them where it is descending."""
+
+    field: str
+    descending: bool = False
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page: at most `limit` answers, after the row with id `after` (a keyset: one cost at any depth) or `offset` rows on."""
+    """A page: at most `limit` answers, after the row at `after` (a keyset: one cost at any depth) or `offset` rows on."""
 
     limit: int = 100
     offset: int = 0
-    after: int | None = None
+    after: Position = ()
+    order: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +144,11 @@ def size(condition: Condition) -> Size:
     if isinstance(condition, AllOf | AnyOf):
         parts = [size(part) for part in condition.parts]
         return Size(sum(part.conditions for part in parts), sum(part.values for part in parts))
-    if isinstance(condition, Not):
+    if isinstance(condition, Not | Apart):
         return size(condition.part)
+    if isinstance(condition, Linked):
+        inner = size(condition.where)
+        return Size(inner.conditions + LINK_WEIGHS, inner.values)
     return Size(1, len(condition.values) if isinstance(condition, OneOf) else 0)
 
 
@@ -167,4 +203,6 @@ def _deep(condition: Condition) -> int:
     if isinstance(condition, AllOf | AnyOf):
         widths = (2 if isinstance(part, Like) else 1 for part in condition.parts)
         return sum(widths) + max(map(_deep, condition.parts), default=0)
-    return 2 + _deep(condition.part) if isinstance(condition, Not) else 3
+    if isinstance(condition, Not | Apart):
+        return 2 + _deep(condition.part)
+    return 3 + _deep(condition.where) if isinstance(condition, Linked) else 3

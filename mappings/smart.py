@@ -1,15 +1,21 @@
 """SMART App Launch 2.2 scopes of backend services: read, compared and cut down to what is registered, never widened.
 
-Only `system/` scopes exist here (no user logs in). A granular scope (`?param=value`) is refused: serving it as if it had no
-condition would widen it.
+Only `system/` scopes exist here (no user logs in). A granular scope (`?parameter=value`) narrows what is read and searched as
+FHIR by its condition; it opens nothing else, since nothing else could hold to that.
 """
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
+from urllib.parse import parse_qsl
 
 from mappings.failures import Invalid
+from mappings.fhir import chains
+from mappings.fhir.chains import Asking
+from mappings.fhir.parameters import Context
+from mappings.fhir.resources import RESOURCES
 
 LETTERS = "cruds"
 MOST_CHARACTERS = 2048
@@ -20,11 +26,11 @@ The last is what HL7 Europe's imaging actors ask for.
 """
 
 _TYPE_AND_LETTERS = r"(\*|[A-Z][A-Za-z]{1,63})\.(read|write|search|\*|(?=[cruds])c?r?u?d?s?)"
-_SHAPE = re.compile(f"system/{_TYPE_AND_LETTERS}")
-_UNSERVED = re.compile(
-    rf"(patient|user)/{_TYPE_AND_LETTERS}(\?[!-~]*)?|system/{_TYPE_AND_LETTERS}\?[!-~]+|(?!system/|user/|patient/)[!#-\[\]-~]+"
-)
-"""Well-formed scopes (RFC 6749 section 3.3) that nothing here is under: a person's, a granular one, a launch's, OpenID's."""
+_QUERY = r"(?:\?([!-~]+))?"
+_SHAPE = re.compile(f"system/{_TYPE_AND_LETTERS}{_QUERY}")
+_UNSERVED = re.compile(rf"(patient|user)/{_TYPE_AND_LETTERS}(\?[!-~]*)?|(?!system/|user/|patient/)[!#-\[\]-~]+")
+"""Well-formed scopes (RFC 6749 section 3.3) that nothing here is under: a person's, a launch's, OpenID's."""
+_CONTEXT = Context("", datetime(2000, 1, 1, tzinfo=UTC))
 
 SUPPORTED = (
     "system/*.rs",
@@ -40,13 +46,14 @@ SUPPORTED = (
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One v2 scope: a FHIR resource type or `*`, and its letters in the standard's order."""
+    """One v2 scope: a FHIR resource type or `*`, its letters in the standard's order, and a condition (a query, or empty)."""
 
     type: str
     letters: str
+    query: str = ""
 
     def __str__(self) -> str:
-        return f"system/{self.type}.{self.letters}"
+        return f"system/{self.type}.{self.letters}" + (f"?{self.query}" if self.query else "")
 
 
 def parse(text: str) -> tuple[Scope, ...]:
@@ -61,10 +68,25 @@ def _within(text: str) -> str:
 
 
 def allows(scopes: Sequence[str], needed: str) -> bool:
-    """Whether these scopes together cover `needed`, such as `ImagingStudy.s` or `Consent.rs`; unreadable ones cover nothing."""
+    """Whether these scopes together cover `needed`, such as `ImagingStudy.s` or `Consent.rs`, without a condition.
+
+    Unreadable ones cover nothing.
+    """
     kind, _, letters = needed.partition(".")
-    held = "".join(s.letters for s in map(_read, scopes) if s is not None and s.type in (kind, "*"))
+    held = "".join(s.letters for s in map(_read, scopes) if s is not None and s.type in (kind, "*") and not s.query)
     return bool(letters) and set(letters) <= set(held)
+
+
+def narrowings(scopes: Sequence[str], needed: str) -> tuple[tuple[tuple[str, str], ...], ...] | None:
+    """The conditions, any of which must hold of what is read under `needed` (a type and one letter), as search arguments.
+
+    None of them: there is no condition. None: nothing covers it.
+    """
+    if allows(scopes, needed):
+        return ()
+    kind, _, letter = needed.partition(".")
+    held = (s for s in map(_read, scopes) if s is not None and s.type == kind and letter in s.letters)
+    return tuple(tuple(parse_qsl(s.query)) for s in held) or None
 
 
 def grant_scopes(requested: str | None, registered: Iterable[str]) -> tuple[str, ...]:
@@ -88,7 +110,22 @@ def _asked(requested: str) -> list[str]:
     words = _within(requested).split()
     if not words:
         raise Invalid("scope-empty", "The scope parameter names no scope: leave it out for all that are registered.", "scope")
-    return [word for word in words if not _UNSERVED.fullmatch(word) and _known(word)]
+    return [word for word in words if not _UNSERVED.fullmatch(word) and _is_served(_known(word))]
+
+
+def _is_served(scope: Scope) -> bool:
+    """Whether its condition can be held to: by plain search parameters of its type."""
+    if not scope.query:
+        return True
+    row, arguments = RESOURCES.get(scope.type), parse_qsl(scope.query)
+    if row is None or not arguments or any(name.startswith("_has") or "." in name for name, _ in arguments):
+        return False
+    try:
+        for name, value in arguments:
+            chains.asked(row, name, value.split(","), Asking(_CONTEXT, chains.everything))
+    except Invalid:
+        return False
+    return True
 
 
 def _granted(asked: str, own: Sequence[Scope]) -> Iterator[str]:
@@ -112,7 +149,7 @@ def still_granted(granted: str, registered: tuple[str, ...]) -> tuple[str, ...]:
 @lru_cache(maxsize=1024)
 def _read(word: str) -> Scope | None:
     match = _SHAPE.fullmatch(word)
-    return Scope(match[1], _V1.get(match[2], match[2])) if match else None
+    return Scope(match[1], _V1.get(match[2], match[2]), match[3] or "") if match else None
 
 
 def _known(word: str) -> Scope:
@@ -120,8 +157,6 @@ def _known(word: str) -> Scope:
         return scope
     if not word.startswith("system/"):
         raise Invalid("scope-unknown", "Only system scopes are served, such as system/ImagingStudy.rs.", "scope")
-    if "?" in word:
-        raise Invalid("scope-granular", "Scopes with a condition (?parameter=value) are not served: leave it out.", "scope")
     raise Invalid("scope-malformed", "A scope is system/Type.letters, its letters some of c r u d s in that order.", "scope")
 
 
@@ -129,7 +164,8 @@ def _meet(one: Scope, other: Scope) -> Scope | None:
     if one.type != other.type and "*" not in (one.type, other.type):
         return None
     letters = _ordered(set(one.letters) & set(other.letters))
-    return Scope(other.type if one.type == "*" else one.type, letters) if letters else None
+    query = "&".join(dict.fromkeys(q for q in (one.query, other.query) if q))
+    return Scope(other.type if one.type == "*" else one.type, letters, query) if letters else None
 
 
 def _ordered(letters: set[str]) -> str:
@@ -137,9 +173,19 @@ def _ordered(letters: set[str]) -> str:
 
 
 def _united(scopes: Iterable[Scope]) -> list[Scope]:
-    """One scope for each type, without those that `*` covers already."""
-    held: dict[str, set[str]] = {}
+    """One scope for each type and condition, without those that one without a condition or `*` covers already."""
+    held: dict[tuple[str, str], set[str]] = {}
     for scope in scopes:
-        held.setdefault(scope.type, set()).update(scope.letters)
-    every = held.get("*", set())
-    return [Scope(kind, _ordered(letters)) for kind, letters in sorted(held.items()) if kind == "*" or not letters <= every]
+        held.setdefault((scope.type, scope.query), set()).update(scope.letters)
+    wider = {key: _wider(key, held) for key in held}
+    return [
+        Scope(kind, _ordered(held[kind, query]), query)
+        for kind, query in sorted(held)
+        if not held[kind, query] <= wider[kind, query]
+    ]
+
+
+def _wider(key: tuple[str, str], held: dict[tuple[str, str], set[str]]) -> set[str]:
+    kind, query = key
+    others = {("*", ""), (kind, "")} if query else {("*", "")}
+    return set().union(*(held.get(other, set()) for other in others - {key}))

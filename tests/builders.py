@@ -14,7 +14,7 @@ from adapters.sql import governance
 from adapters.sql import tables as t
 from consent.conditions import Purpose
 from consent.subject import Role, Subject
-from mappings.fhir.search import Sealing
+from mappings.fhir.search import Reader, Sealing
 from server import wiring
 from server.settings import Settings
 from server.usecases import describe
@@ -36,6 +36,7 @@ ACTOR = "operator:test"
 TERMS = "1.0.0"
 CURSORS = Cursors(bytes(range(64)))
 SEALING = Sealing(CURSORS.seal, CURSORS.opened)
+READER = Reader("http://127.0.0.1:8080", datetime(2026, 11, 22, 12, tzinfo=UTC), "reader", SEALING)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 

@@ -53,6 +53,8 @@ ALLOWED = {
     "vet_node": {"node"},  # a node that fails its probe is suspended
     "describe": {"identify", "job"},  # what is listed is what anybody may see; and what a job is handed
     "pieces": {"read_back"},  # each is believed by its digest
+    "read": {"include", "sources"},  # what is searched brings others along, each from where it comes
+    "include": {"sources"},
     "render": {"deliver", "pieces"},  # a picture is granted and recorded as bytes are
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
     "compare": {"job", "parse", "read_back"},  # a job's work; what is read is held against its digest

@@ -15,9 +15,19 @@ from sqlalchemy import ColumnElement, Connection, FromClause, Result, Select, an
 from sqlalchemy import not_ as sql_not
 
 from mappings.fields import Kind
-from mappings.query import EVERYTHING, AllOf, AnyOf, Between, Condition, Like, Not, OneOf, check_size, size
+from mappings.query import EVERYTHING, AllOf, AnyOf, Apart, Between, Condition, Level, Like, Linked, Not, OneOf, check_size, size
 
-Leaf = OneOf | Like | Between
+
+@dataclass(frozen=True, slots=True)
+class Within(Linked):
+    """A link that has found its rows: the field equals one of the keys that `keys` selects."""
+
+    keys: Select[Any]
+
+
+Leaf = OneOf | Like | Between | Within
+Links = Callable[[Linked], Select[Any]]
+"""The keys that a link leads to, of what its asker may see."""
 Asking = Callable[[Leaf], ColumnElement[bool]]
 ESCAPE = "\\"
 _KEPT_SIZE = 100
@@ -35,6 +45,16 @@ class Column:
 
 
 @dataclass(frozen=True, slots=True)
+class Elsewhere:
+    """A field that is a column of another table, a row of which `row` names by its `key`; it stands where `row` does."""
+
+    row: ColumnElement[Any]
+    column: Column
+    key: ColumnElement[Any]
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Below:
     """How rows of a deeper depth are reached from a row of the table `outer`."""
 
@@ -46,17 +66,31 @@ class Below:
 class Searchable:
     """What a condition may ask of one kind of row, and how rows below are reached, by (depth of the row, depth below).
 
-    A field is a column; or, where it is special, a function from its leaf to SQL, which stands at depth 0 and takes the values of
-    a `OneOf` as alternatives.
+    A field is a column, here or elsewhere; or, where it is special, a function from its leaf to SQL, which stands at depth 0 and
+    takes the values of a `OneOf` as alternatives.
     """
 
-    fields: Mapping[str, Column | Asking]
+    fields: Mapping[str, Column | Elsewhere | Asking]
     below: Mapping[tuple[int, int], Below] = field(default_factory=dict)
+    levels: Mapping[Level, int] = field(default_factory=dict)
 
     def depth(self, name: str) -> int:
         """The depth at which this field stands."""
         asked = self.fields[name]
-        return asked.depth if isinstance(asked, Column) else 0
+        return asked.depth if isinstance(asked, Column | Elsewhere) else 0
+
+
+def linked(condition: Condition, links: Links) -> Condition:
+    """The condition with every link led to its keys."""
+    if isinstance(condition, AllOf | AnyOf):
+        return type(condition)(tuple(linked(part, links) for part in condition.parts))
+    if isinstance(condition, Not):
+        return Not(linked(condition.part, links))
+    if isinstance(condition, Apart):
+        return Apart(linked(condition.part, links), condition.level)
+    if isinstance(condition, Linked):
+        return Within(condition.field, condition.source, condition.key, EVERYTHING, links(condition))
+    return condition
 
 
 def narrow(statement: Select[Any], condition: Condition, rows: Searchable, depth: int = 0) -> Select[Any]:
@@ -90,7 +124,9 @@ def depths(condition: Condition, rows: Searchable) -> frozenset[int]:
     """The depths of all fields that a condition names."""
     if isinstance(condition, AllOf | AnyOf):
         return frozenset(chain.from_iterable(depths(part, rows) for part in condition.parts))
-    return depths(condition.part, rows) if isinstance(condition, Not) else frozenset({rows.depth(condition.field)})
+    if isinstance(condition, Not | Apart):
+        return depths(condition.part, rows)
+    return frozenset({rows.depth(condition.field)})
 
 
 # --- the same condition in fewer parts
@@ -100,6 +136,9 @@ def _simplified(condition: Condition) -> Condition:
     """Alternatives within alternatives as one list, values of one field as one `OneOf`, no part that says nothing, none twice."""
     if isinstance(condition, Not):
         return Not(_simplified(condition.part))
+    if isinstance(condition, Apart):
+        part = _simplified(condition.part)
+        return EVERYTHING if part == EVERYTHING and condition.level is None else Apart(part, condition.level)
     if isinstance(condition, AllOf):
         parts = tuple(dict.fromkeys(part for part in map(_simplified, condition.parts) if part != EVERYTHING))
         return parts[0] if len(parts) == 1 else AllOf(parts)
@@ -135,10 +174,28 @@ def _compiled(condition: Condition, rows: Searchable, depth: int) -> ColumnEleme
         return or_(false(), *_parts(condition.parts, or_, rows, depth))
     if isinstance(condition, Not):  # what is empty is not equal; NULL would be neither
         return sql_not(func.coalesce(_compiled(condition.part, rows, depth), false()))
+    if isinstance(condition, Apart):
+        return _apart(condition, rows, depth)
+    return _asked(condition, rows, depth)
+
+
+def _asked(condition: Leaf | Linked, rows: Searchable, depth: int) -> ColumnElement[bool]:
     if rows.depth(condition.field) > depth:
         return and_(*_parts((condition,), and_, rows, depth))
+    if isinstance(condition, Linked) and not isinstance(condition, Within):
+        raise TypeError(condition)  # a link is led to its keys before
     asked = rows.fields[condition.field]
+    if isinstance(asked, Elsewhere):
+        return asked.row.in_(select(asked.key).where(_compared(asked.column, condition)))
     return _compared(asked, condition) if isinstance(asked, Column) else asked(condition)
+
+
+def _apart(condition: Apart, rows: Searchable, depth: int) -> ColumnElement[bool]:
+    deeper = depth if condition.level is None else rows.levels[condition.level]
+    if deeper <= depth:
+        return _compiled(condition.part, rows, depth)
+    way = rows.below[depth, deeper]
+    return exists().where(way.join, _compiled(condition.part, rows, deeper)).correlate(way.outer)
 
 
 def _parts(
@@ -158,18 +215,20 @@ def _parts(
 
 
 def _only_depth(condition: Condition, rows: Searchable) -> int | None:
-    """The one depth a condition speaks of; None where it speaks of several or none, or of what is not there: of no row at all."""
+    """The one depth a condition speaks of; None where it speaks of several or none, apart, or of what is not there: of no row."""
     spoken = frozenset() if _denies(condition) else depths(condition, rows)
     return next(iter(spoken)) if len(spoken) == 1 else None
 
 
 def _denies(condition: Condition) -> bool:
-    return isinstance(condition, Not) or (isinstance(condition, AllOf | AnyOf) and any(map(_denies, condition.parts)))
+    return isinstance(condition, Not | Apart) or (isinstance(condition, AllOf | AnyOf) and any(map(_denies, condition.parts)))
 
 
 def _compared(asked: Column, leaf: Leaf) -> ColumnElement[bool]:
     if isinstance(leaf, OneOf):
         return asked.column.in_(leaf.values)
+    if isinstance(leaf, Within):
+        return asked.column.in_(leaf.keys)
     if isinstance(leaf, Like):
         return _text(asked, leaf.pattern)
     present = asked.column.is_not(None) if asked.kind in (Kind.NUMBER, Kind.MOMENT) else asked.column != ""

@@ -13,7 +13,9 @@ from sqlalchemy import ColumnElement, Connection, Select, false, true
 
 from adapters.sql import tables as t
 from adapters.sql.criteria import Asking, Column, Searchable, counting, execute, narrow
-from mappings.query import Condition
+from adapters.sql.keyset import Key, paged, parameters, placed, sortable
+from adapters.sql.store import stamp
+from mappings.query import Condition, Page, Position
 
 Noun = TypeVar("Noun")
 Fields = Mapping[str, Column | Asking]
@@ -49,23 +51,36 @@ class DirectorySource(Generic[Noun]):
 
 
 def page(
-    connection: Connection, source: DirectorySource[Noun], where: Condition, scope: DirectoryScope, limit: int, after: int = 0
-) -> list[tuple[int, Noun]]:
-    """One keyset page of (row id, noun) in the order the rows were made."""
-    rows = _narrowed(connection, source, where, scope).where(source.key > after).order_by(source.key).limit(limit)
-    return [(row[0], source.noun(connection, row, scope)) for row in execute(connection, rows).all()]
+    connection: Connection, source: DirectorySource[Noun], where: Condition, scope: DirectoryScope, page: Page
+) -> list[tuple[Position, Noun]]:
+    """One keyset page of (place, noun), in the order the rows were made where no other is asked for."""
+    fields = source.fields(connection, scope)
+    keys = [Key(sortable(_column(fields, order.field)), order.descending) for order in page.order]
+    keys.append(Key(source.key, keys[-1].descending if keys else False))
+    rows = paged(narrow(source.rows(scope), where, Searchable(fields)), keys, further=bool(page.after))
+    found = execute(connection, rows, {"at": stamp(scope.now), **parameters(page.limit, page.after)})
+    return [(placed(row, len(keys)), source.noun(connection, row, scope)) for row in found.all()]
 
 
 def count(
     connection: Connection, source: DirectorySource[Any], where: Condition, scope: DirectoryScope, ceiling: int | None = None
 ) -> int:
     """How many match; at most `ceiling` are counted."""
-    rows = _narrowed(connection, source, where, scope).with_only_columns(source.key)
-    return int(execute(connection, counting(rows, ceiling)).scalar_one())
+    rows = narrow(source.rows(scope), where, Searchable(source.fields(connection, scope))).with_only_columns(source.key)
+    return int(execute(connection, counting(rows, ceiling), {"at": stamp(scope.now)}).scalar_one())
 
 
-def _narrowed(connection: Connection, source: DirectorySource[Any], where: Condition, scope: DirectoryScope) -> Select[Any]:
-    return narrow(source.rows(scope), where, Searchable(source.fields(connection, scope)))
+def keys(connection: Connection, source: DirectorySource[Any], key: str, where: Condition, scope: DirectoryScope) -> Select[Any]:
+    """The keys of what matches, for a link to it. Raises KeyError where there is no such column."""
+    fields = source.fields(connection, scope)
+    return narrow(source.rows(scope), where, Searchable(fields)).with_only_columns(_column(fields, key))
+
+
+def _column(fields: Fields, name: str) -> ColumnElement[Any]:
+    asked = fields[name]
+    if not isinstance(asked, Column):
+        raise KeyError(name)
+    return asked.column
 
 
 def own(scope: DirectoryScope) -> ColumnElement[bool]:

@@ -29,7 +29,7 @@ from sqlalchemy import (
 
 from adapters.sql import criteria
 from adapters.sql import tables as t
-from adapters.sql.criteria import Asking, Below, Column, Leaf, Searchable, depths, narrow
+from adapters.sql.criteria import Asking, Below, Column, Elsewhere, Leaf, Searchable, depths, narrow
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import stamp
 from consent.policy import VisibleDatasets
@@ -58,13 +58,22 @@ def _nothing(_leaf: Leaf) -> ColumnElement[bool]:
     return false()
 
 
+_p, _d = t.party.c, t.dataset.c
+_ELSEWHERE: dict[str, Elsewhere | Asking] = {
+    "gender": _nothing,
+    "patient_updated": _nothing,
+    "patient_provider": Elsewhere(t.patient.c.party, Column(_p.key, Kind.CODE), _p.id),
+    "alias": Elsewhere(t.study.c.dataset, Column(_d.alias, Kind.CODE), _d.id, 1),
+}
+"""Fields of other tables; and those that only studies in sight say."""
 IMAGES = Searchable(
-    {name: _nothing if name in ("gender", "patient_updated") else _column(field) for name, field in FIELDS.items()},
+    {name: _ELSEWHERE.get(name) or _column(field) for name, field in FIELDS.items()},
     {
         (1, 2): Below(t.study, t.series.c.study == t.study.c.id),
         (1, 3): Below(t.study, t.instance.c.study == t.study.c.id),
         (2, 3): Below(t.series, t.instance.c.series == t.series.c.id),
     },
+    _DEPTH,
 )
 """Every field of `mappings.fields`, of patients, studies, series and instances; but for what `with_patients` adds."""
 _EACH = t.study.alias("of_patient")
@@ -135,7 +144,7 @@ def _changed(own: ColumnElement[bool], leaf: Leaf) -> ColumnElement[bool]:
 def with_patients(datasets: Select[Any]) -> Searchable:
     """The same, with what is asked of a patient: below it are its studies of these datasets."""
     own = and_(t.study.c.patient == t.patient.c.id, _within(t.study, datasets))
-    asked: dict[str, Column | Asking] = {
+    asked: dict[str, Column | Elsewhere | Asking] = {
         "gender": Column(of_patient(datasets)["gender"], Kind.CODE),
         "patient_updated": partial(_changed, own),
     }
@@ -144,7 +153,7 @@ def with_patients(datasets: Select[Any]) -> Searchable:
         (0, 2): Below(t.patient, and_(own, t.series.c.study == t.study.c.id)),
         (0, 3): Below(t.patient, and_(own, t.instance.c.study == t.study.c.id)),
     }
-    return Searchable({**IMAGES.fields, **asked}, {**IMAGES.below, **below})
+    return Searchable({**IMAGES.fields, **asked}, {**IMAGES.below, **below}, _DEPTH)
 
 
 def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) -> Select[Any]:
@@ -157,7 +166,7 @@ def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) ->
         datasets = _listed(datasets)
     if query.level is Level.PATIENT:
         own = of_patient(datasets)
-        rows = select(*(own[c] if isinstance(c, str) else c for c in columns)).select_from(t.patient)
+        rows = select(*(own[c].label(c) if isinstance(c, str) else c for c in columns)).select_from(t.patient)
         return narrow(rows.where(own["patient_updated"].is_not(None)), query.where, with_patients(datasets))
     rows, fields = select(*columns).select_from(t.study).where(_within(t.study, datasets)), IMAGES
     if query.level in (Level.SERIES, Level.INSTANCE):
@@ -167,6 +176,18 @@ def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) ->
     if of_patients:
         rows, fields = rows.join(t.patient, t.study.c.patient == t.patient.c.id), with_patients(datasets)
     return narrow(rows, query.where, fields, _DEPTH[query.level])
+
+
+_KEYS: dict[str, ColumnElement[Any]] = {"patient_key": t.patient.c.key, "study_key": t.study.c.key, "alias": t.dataset.c.alias}
+
+
+def keys(query: Query, key: str, visible: VisibleDatasets) -> Select[Any]:
+    """The keys of the rows that match, for a link to them; Raises KeyError where rows have no such key."""
+    column = _KEYS[key]
+    rows = statement(query, [column], visible)
+    if column.table is t.patient and query.level is Level.STUDY and 0 not in depths(query.where, IMAGES):
+        return rows.join(t.patient, t.study.c.patient == t.patient.c.id)
+    return rows.join(t.dataset, t.study.c.dataset == t.dataset.c.id) if column.table is t.dataset else rows
 
 
 def execute(connection: Connection, rows: Select[Any], now: datetime, **page: int | str | None) -> Result[*tuple[Any, ...]]:

@@ -4,7 +4,21 @@ import re
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Select, Text, bindparam, literal, or_, select, true, union_all
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Select,
+    Text,
+    bindparam,
+    cast,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+    union_all,
+)
 
 from adapters.sql import governance
 from adapters.sql import tables as t
@@ -14,7 +28,7 @@ from adapters.sql.store import moment
 from consent.party import REPOSITORY, Party
 from consent.subject import Role
 from mappings.fields import Kind, fold
-from mappings.query import Like
+from mappings.query import Like, OneOf
 
 _p = t.party.c
 
@@ -63,7 +77,7 @@ _ORGANISATIONS = union_all(
         literal(REPOSITORY).label("key"),
         bindparam("repository", type_=Text).label("name"),
         literal(REPOSITORY).label("role"),
-        literal(0, BigInteger).label("updated"),
+        cast(null(), BigInteger).label("updated"),
     ),
     select(_p.id, _p.key, _p.name, _p.role, _p.updated),
 ).subquery("organisations")
@@ -78,6 +92,8 @@ def _organisations(scope: DirectoryScope) -> Select[Any]:
 
 def _named(connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnElement[bool]:
     """Names are matched folded, which SQL can't do; organisations are few."""
+    if isinstance(leaf, OneOf):
+        return _o.name.in_(leaf.values)
     pattern = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in leaf.pattern) if isinstance(leaf, Like) else ""
     named = connection.execute(_organisations(scope).with_only_columns(_o.id, _o.name))
     return _o.id.in_([key for key, name in named if re.fullmatch(pattern, fold(name), re.DOTALL)])
@@ -88,6 +104,7 @@ def _fields(connection: Connection, scope: DirectoryScope) -> Fields:
         "party": Column(_o.key, Kind.CODE),
         "updated": Column(_o.updated, Kind.MOMENT),
         "name": lambda leaf: _named(connection, leaf, scope),
+        "written_name": Column(_o.name, Kind.TEXT),
     }
 
 

@@ -12,14 +12,15 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam
 
 from adapters.sql import tables as t
-from adapters.sql.criteria import counting, is_kept
-from adapters.sql.images import TABLES, execute, statement
+from adapters.sql.criteria import Column, counting, is_kept
+from adapters.sql.images import IMAGES, TABLES, execute, statement
+from adapters.sql.keyset import LIMIT, Key, paged, parameters, placed, sortable
 from adapters.sql.store import moment
 from consent.policy import VisibleDatasets
-from mappings.query import Level, Page, Query
-from mappings.study import KEY_DIGITS, Patient
+from mappings.query import Level, Page, Position, Query
+from mappings.study import Patient
 
-_AFTER, _LIMIT, _OFFSET = (bindparam(name, type_=BigInteger) for name in ("after", "limit", "offset"))
+_OFFSET = bindparam("offset", type_=BigInteger)
 _ANY = Page()
 _KEPT = 512
 """Statements kept, by question, datasets and shape of page; what varies from page to page is a parameter."""
@@ -54,20 +55,28 @@ def fragments(connection: Connection, query: Query, visible: VisibleDatasets, no
 @_kept
 def _fragments(query: Query, visible: VisibleDatasets) -> Select[Any]:
     column, order = _FRAGMENTS[query.level]
-    return statement(query, [column], visible).order_by(*order).limit(_LIMIT).offset(_OFFSET)
+    return statement(query, [column], visible).order_by(*order).limit(LIMIT).offset(_OFFSET)
 
 
-def documents(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[int, bytes]]:
-    """One keyset page of (row id, FHIR ImagingStudy bytes), in the order the studies came."""
-    rows = _documents(replace(query, page=_ANY), replace(visible, valid_until=None))
-    page = execute(connection, rows, now, limit=query.page.limit, after=query.page.after or 0)
-    return [(row[0], row[1]) for row in page.all()]
+def documents(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[Position, bytes]]:
+    """One keyset page of (place, FHIR ImagingStudy bytes); in the order the studies came, where no other is asked for."""
+    page, keys = query.page, len(query.page.order) + 1
+    rows = _documents(replace(query, page=Page(order=page.order)), replace(visible, valid_until=None), bool(page.after))
+    found = execute(connection, rows, now, **parameters(page.limit, page.after))
+    return [(placed(row, keys), row[keys]) for row in found.all()]
 
 
 @_kept
-def _documents(query: Query, visible: VisibleDatasets) -> Select[Any]:
-    rows = statement(query, [t.study.c.id, t.study.c.document], visible)
-    return rows.where(t.study.c.document.is_not(None), t.study.c.id > _AFTER).order_by(t.study.c.id).limit(_LIMIT)
+def _documents(query: Query, visible: VisibleDatasets, further: bool) -> Select[Any]:
+    rows = statement(query, [t.study.c.document], visible).where(t.study.c.document.is_not(None))
+    return paged(rows, _keys(query, t.study.c.id), further=further)
+
+
+def _keys(query: Query, own: ColumnElement[Any], **others: ColumnElement[Any]) -> list[Key]:
+    """The order of a question's rows: as it says, then by their own key."""
+    columns = {name: asked.column for name, asked in IMAGES.fields.items() if isinstance(asked, Column)} | others
+    keys = [Key(sortable(columns[order.field]), order.descending) for order in query.page.order]
+    return [*keys, Key(own, keys[-1].descending if keys else False)]
 
 
 def count(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime, ceiling: int | None = None) -> int:
@@ -82,18 +91,24 @@ def _count(query: Query, visible: VisibleDatasets, ceiling: int | None) -> Selec
     return counting(rows.where(t.study.c.document.is_not(None)) if query.level is Level.STUDY else rows, ceiling)
 
 
-def patients(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[int, Patient]]:
-    """One keyset page of (key as a number, patient) for those who have a study that matches, in the order of their keys.
+def patients(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[Position, Patient]]:
+    """One keyset page of (place, patient) for those who have a study that matches; in the order of their keys, or as is asked.
 
     The order of the rows would tell which patient came first with a study that is out of sight.
     """
-    rows = _patients(replace(query, page=_ANY), replace(visible, valid_until=None))
-    page = execute(connection, rows, now, limit=query.page.limit, after=f"{query.page.after or 0:0{KEY_DIGITS}x}")
-    return [(int(key, 16), Patient(key, provider, person, sex, moment(at))) for key, provider, person, sex, at in page.all()]
+    page, keys = query.page, len(query.page.order) + 1
+    rows = _patients(replace(query, page=Page(order=page.order)), replace(visible, valid_until=None), bool(page.after))
+    found = execute(connection, rows, now, **parameters(page.limit, page.after))
+    return [(placed(row, keys), _patient(*row[keys:])) for row in found.all()]
+
+
+def _patient(key: str, provider: str, person: str, sex: str | None, at: int) -> Patient:
+    return Patient(key, provider, person, sex, moment(at))
 
 
 @_kept
-def _patients(query: Query, visible: VisibleDatasets) -> Select[Any]:
+def _patients(query: Query, visible: VisibleDatasets, further: bool) -> Select[Any]:
     key, columns = t.patient.c.key, [t.patient.c.patient_id, "gender", "patient_updated"]
     rows = statement(query, [key, t.party.c.key, *columns], visible).join(t.party, t.patient.c.party == t.party.c.id)
-    return rows.where(key > bindparam("after")).order_by(key).limit(_LIMIT)
+    changed = rows.selected_columns["patient_updated"]
+    return paged(rows, _keys(query, key, patient_updated=changed), further=further)

@@ -11,7 +11,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 _MICROSECOND = timedelta(microseconds=1)
 _VALUE = re.compile(
-    r"(eq|ne|gt|lt|ge|le|sa|eb)?([12]\d{3})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
+    r"(eq|ne|gt|lt|ge|le|sa|eb|ap)?([12]\d{3})(?:-(\d\d)(?:-(\d\d)(?:T(\d\d):(\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?(Z|[+-]\d\d:\d\d)?)?)?)?",
     re.ASCII,
 )
 
@@ -53,13 +53,20 @@ def _stamp(at: datetime) -> int:
     return (at - _EPOCH) // _MICROSECOND
 
 
-def instants(field: str, text: str, where: str) -> Condition:
-    """A condition on a field of whole microseconds since 1970 UTC."""
+def _about(start: datetime, end: datetime, now: datetime) -> tuple[int, int]:
+    """What is approximately this: a tenth of the way from now more on either side (R4 3.1.1.4.6)."""
+    near = abs(_stamp(now) - _stamp(start)) // 10
+    return _stamp(start) - near, _stamp(end) + near
+
+
+def instants(field: str, text: str, where: str, now: datetime) -> Condition:
+    """A condition on a field of whole microseconds since 1970 UTC, asked `now`."""
     prefix, start, end = parsed(text, where)
-    low, high = _stamp(start), _stamp(end)
+    low, high = _about(start, end, now) if prefix == "ap" else (_stamp(start), _stamp(end))
     same, below, above = Between(field, low, high - 1), Between(field, None, low - 1), Between(field, high, None)
     told: dict[str, Condition] = {
         "eq": same,
+        "ap": same,
         "ne": AnyOf((below, above)),
         "lt": below,
         "eb": below,
@@ -71,17 +78,18 @@ def instants(field: str, text: str, where: str) -> Condition:
     return told[prefix]
 
 
-def spans(fields: tuple[str, str], text: str, where: str) -> Condition:
-    """A condition on a span of time, kept as two fields of microseconds: when it starts, and when it has ended.
+def spans(fields: tuple[str, str], text: str, where: str, now: datetime) -> Condition:
+    """A condition on a span of time, kept as two fields of microseconds: when it starts, and when it has ended; asked `now`.
 
     Without a zone a value is in UTC, as what is kept without one is.
     """
     (begins, ends), (prefix, start, end) = fields, parsed(text, where)
-    low, high = _stamp(start), _stamp(end)
+    low, high = _about(start, end, now) if prefix == "ap" else (_stamp(start), _stamp(end))
     within = AllOf((Between(begins, low, high - 1), Between(ends, None, high)))
     earlier, later = Between(begins, None, low - 1), Between(ends, high + 1, None)
     told: dict[str, Condition] = {
         "eq": within,
+        "ap": AllOf((Between(begins, None, high - 1), Between(ends, low + 1, None))),
         "ne": AnyOf((earlier, later)),
         "lt": earlier,
         "le": AnyOf((earlier, within)),

@@ -16,25 +16,30 @@ from mappings.fhir.endpoint import endpoint
 from mappings.fhir.modality import TERMS
 from mappings.fhir.organization import organization
 from mappings.fhir.parameters import (
+    Coded,
     Match,
     Parameter,
     Token,
+    also,
+    always_if,
     coded,
     equals,
     identity_of,
     key_of,
     moment,
+    number,
     one_of,
     reference,
     span,
     string,
     token,
+    told,
     unsystemed,
 )
 from mappings.fhir.patient import GENDERS, patient, provider_system
 from mappings.fhir.provenance import provenance
-from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, MODALITY, SNOMED
-from mappings.query import EVERYTHING, NOTHING, Condition, OneOf
+from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, MODALITY, SNOMED, URI, V2_IDENTIFIER_TYPE
+from mappings.query import NOTHING, AllOf, Condition, Not, OneOf
 from mappings.study import patient_key
 
 R4 = "4.0"
@@ -46,7 +51,8 @@ Writer = Callable[[Any, str], bytes]
 class Resource:
     """One type: the source of its nouns, their writer, what an id asks for, search parameters by name, and versions of FHIR.
 
-    Without a writer, the source gives finished bytes.
+    Without a writer, the source gives finished bytes. `summary` are the elements of its `_summary=true` beside what every
+    resource has, `mandatory` those that no `_elements` takes away; `within` the same of an element's own members.
     """
 
     name: str
@@ -54,7 +60,15 @@ class Resource:
     writer: Writer | None
     identity: Match
     parameters: Mapping[str, Parameter]
+    summary: frozenset[str]
+    mandatory: frozenset[str]
+    within: Mapping[str, frozenset[str]]
     versions: tuple[str, ...]
+
+    @property
+    def references(self) -> dict[str, Parameter]:
+        """The parameters that can be followed, from the type and to it."""
+        return {name: parameter for name, parameter in self.parameters.items() if parameter.targets}
 
 
 def _resource(
@@ -63,27 +77,45 @@ def _resource(
     writer: Writer | None,
     identity: tuple[Match, str],
     *parameters: Parameter,
+    summary: str = "",
+    mandatory: str = "",
+    within: Mapping[str, str] | None = None,
     versions: tuple[str, ...] = (R4,),
 ) -> Resource:
     """A row; `identity` is what an id asks for, and its sentence as the parameter `_id`."""
     match, text = identity
-    every = (token("_id", text, unsystemed(match)), *parameters)
-    return Resource(name, source, writer, match, {p.name: p for p in every}, versions)
+    every = (token("_id", text, unsystemed(match), sort=match.field), *parameters)
+    elements = (
+        frozenset(summary.split()),
+        frozenset(mandatory.split()),
+        {e: frozenset(m.split()) for e, m in (within or {}).items()},
+    )
+    return Resource(name, source, writer, match, {p.name: p for p in every}, *elements, versions)
 
 
 # --- what codes of one parameter ask for
 
-
-def _uid(code: str) -> Condition:
-    return OneOf("study_uid", (code.removeprefix("urn:oid:"),)) if code.startswith("urn:oid:") else NOTHING
-
-
-def _own_part(code: str) -> Condition:
-    return NOTHING if code in BODY_PARTS else OneOf("body_part", (code,))
-
-
-def _entry(identity: str) -> Condition:
-    return OneOf("entry", (int(identity),)) if re.fullmatch(r"[1-9][0-9]{0,17}", identity) else NOTHING
+_UID = Match(
+    lambda code: OneOf("study_uid", (code.removeprefix("urn:oid:"),)) if code.startswith("urn:oid:") else NOTHING,
+    told("study_uid"),
+)
+_SOP_CLASS = Match(
+    lambda code: OneOf("sop_class", (code.removeprefix("urn:oid:"),)) if code.startswith("urn:oid:") else NOTHING,
+    told("sop_class"),
+)
+_TERM = Match(lambda code: OneOf("modality", (code,)) if code in TERMS else NOTHING, OneOf("modality", tuple(sorted(TERMS))))
+_OWN_MODALITY = Match(
+    lambda code: NOTHING if code in TERMS else OneOf("modality", (code,)), AllOf((told("modality"), Not(_TERM.every)))
+)
+_PART = Match(lambda code: OneOf("body_part", parts_coded(code)), OneOf("body_part", tuple(BODY_PARTS)))
+_OWN_PART = Match(
+    lambda code: NOTHING if code in BODY_PARTS else OneOf("body_part", (code,)), AllOf((told("body_part"), Not(_PART.every)))
+)
+_ENTRY = Match(
+    lambda identity: OneOf("entry", (int(identity),)) if re.fullmatch(r"[1-9][0-9]{0,17}", identity) else NOTHING,
+    told("entry"),
+    "entry",
+)
 
 
 def _pseudonym(asked: Token) -> Condition | None:
@@ -93,17 +125,23 @@ def _pseudonym(asked: Token) -> Condition | None:
     prefix = provider_system(asked.base, "")
     if not asked.system.startswith(prefix):
         return None
-    return OneOf("patient_key", (patient_key(asked.system.removeprefix(prefix), asked.code),))
-
-
-def _always_if(word: str) -> Match:
-    """What holds of every row, for the one word that says so."""
-    return lambda code: EVERYTHING if code == word else NOTHING
+    provider = asked.system.removeprefix(prefix)
+    if not asked.code:
+        return AllOf((OneOf("patient_provider", (provider,)), told("pseudonym")))
+    return OneOf("patient_key", (patient_key(provider, asked.code),))
 
 
 _SEXES = {gender: (sex,) for sex, gender in GENDERS.items()}
 _STATES = {status: tuple(str(s) for s in AgreementState if STATUS[s] == status) for status in dict.fromkeys(STATUS.values())}
 _OPEN = {status: (status,) for status in ("active", "suspended")}
+_PATIENT = reference("patient", "Whose study it is.", path="subject", Patient=equals("patient_key"))
+_BODY_SITE = token("bodysite", "A Body Part Examined of one of its series.", coded(SNOMED, _PART), coded(BODY_PART, _OWN_PART))
+_BASED_ON = reference(
+    "basedon",
+    "The Accession Number, by `:identifier`.",
+    path="basedOn",
+    identified=coded("", equals("accession_number")),
+)
 
 _ROWS = (
     _resource(
@@ -115,29 +153,26 @@ _ROWS = (
         token(
             "identifier",
             "Study Instance UID (urn:dicom:uid|urn:oid:…) or Accession Number.",
-            coded(DICOM_UID, _uid),
+            coded(DICOM_UID, _UID),
             coded("", equals("accession_number")),
+            sort="study_uid",
+            types={(V2_IDENTIFIER_TYPE, "ACSN"): equals("accession_number")},
         ),
-        reference("patient", "Whose study it is.", Patient=equals("patient_key")),
-        reference("subject", "Whose study it is.", Patient=equals("patient_key")),
-        token(
-            "modality",
-            "A modality of one of its series.",
-            coded(DCM, lambda code: OneOf("modality", (code,)) if code in TERMS else NOTHING),
-            coded(MODALITY, lambda code: NOTHING if code in TERMS else OneOf("modality", (code,))),
-        ),
-        token(
-            "bodysite",
-            "A Body Part Examined of one of its series.",
-            coded(SNOMED, lambda code: OneOf("body_part", parts_coded(code))),
-            coded(BODY_PART, _own_part),
-        ),
+        _PATIENT,
+        also("subject", _PATIENT),
+        token("modality", "A modality of one of its series.", coded(DCM, _TERM), coded(MODALITY, _OWN_MODALITY)),
+        _BODY_SITE,
+        also("body-site", _BODY_SITE),
         token("series", "Series Instance UID.", coded("", equals("series_uid"))),
+        token("instance", "SOP Instance UID.", coded("", equals("sop_uid"))),
+        token("dicom-class", "SOP Class UID (urn:oid:…) of one of its instances.", coded(URI, _SOP_CLASS)),
+        reference("endpoint", "Where it can be retrieved.", path="endpoint", Endpoint=key_of("alias")),
+        number("age", "The patient's age at the study, in whole years.", "age"),
         span("started", "When the study started, as precisely as it is served.", "started_from", "started_to"),
         token(
             "status",
             "Always available: what is not is not here.",
-            coded("http://hl7.org/fhir/imagingstudy-status", _always_if("available")),
+            coded("http://hl7.org/fhir/imagingstudy-status", always_if("available")),
         ),
     ),
     _resource(
@@ -146,7 +181,12 @@ _ROWS = (
         patient,
         (identity_of("patient_key"), "The patient's FHIR id."),
         moment("_lastUpdated", "When the patient last changed.", "patient_updated"),
-        token("identifier", "The provider's pseudonym: system of the provider | Patient ID.", _pseudonym),
+        token(
+            "identifier",
+            "The provider's pseudonym: system of the provider | Patient ID.",
+            Coded(_pseudonym, told("pseudonym")),
+            sort="pseudonym",
+        ),
         token(
             "gender",
             "male, female or other, as far as the images say.",
@@ -160,8 +200,10 @@ _ROWS = (
         (identity_of("agreement"), "The agreement's key."),
         moment("_lastUpdated", "When the agreement last moved.", "updated"),
         token("identifier", "The agreement's key.", coded("{base}/agreements", equals("agreement"))),
-        reference("organization", "The repository, custodian of the agreement.", Organization=_always_if(REPOSITORY)),
-        reference("consentor", "The provider who agrees.", Organization=key_of("provider")),
+        reference(
+            "organization", "The repository, custodian of the agreement.", path="organization", Organization=always_if(REPOSITORY)
+        ),
+        reference("consentor", "The provider who agrees.", path="performer", Organization=key_of("provider")),
         token(
             "status",
             "draft, proposed, active or inactive.",
@@ -172,12 +214,14 @@ _ROWS = (
         "Provenance",
         "entries",
         provenance,
-        (_entry, "The ledger entry."),
+        (_ENTRY, "The ledger entry."),
         moment("_lastUpdated", "When it was recorded.", "at"),
         moment("recorded", "When it was recorded.", "at"),
         reference(
             "target",
             "What it was done to.",
+            path="target",
+            always=True,
             Consent=key_of("target_agreement"),
             Endpoint=key_of("target_dataset"),
             ImagingStudy=equals("target_study"),
@@ -191,7 +235,7 @@ _ROWS = (
         (identity_of("party"), "The organisation's key."),
         moment("_lastUpdated", "When it last changed.", "updated"),
         token("identifier", "The organisation's key.", coded("{base}/organizations", equals("party"))),
-        string("name", "The start of its name.", "name"),
+        string("name", "The start of its name.", "name", sort="written_name"),
     ),
     _resource(
         "Endpoint",

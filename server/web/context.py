@@ -25,7 +25,7 @@ from consent.conditions import Action
 from consent.subject import ANONYMOUS
 from mappings.failures import Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
 from mappings.network import counted
-from mappings.smart import allows
+from mappings.smart import allows, narrowings
 from server.usecases.identify import BearerToken, Credential, Nobody, SharedSecret
 from server.usecases.runtime import Caller, Runtime
 from server.web.bodies import Bodies
@@ -54,7 +54,8 @@ def shared_secret() -> Credential:
 class Declared:
     """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, its bulkhead (None: no wait).
 
-    `body` is what a small body has at most; `credential` reads what the caller proves itself by.
+    `body` is what a small body has at most; `credential` reads what the caller proves itself by; `narrows`: it holds to the
+    condition of a granular scope.
     """
 
     action: Action
@@ -63,6 +64,7 @@ class Declared:
     bulkhead: Bulkhead | None
     body: int = 0
     credential: Callable[[], Credential] = bearer
+    narrows: bool = False
 
 
 def serves(
@@ -77,6 +79,7 @@ def serves(
     waits: bool = True,
     body: int = SMALL_BODY,
     credential: Callable[[], Credential] = bearer,
+    narrows: bool = False,
 ) -> Callable[[View], View]:
     """Add a route with what it does: `action` of the matrix, `scope` a SMART v2 scope such as `ImagingStudy.s`.
 
@@ -87,7 +90,7 @@ def serves(
 
     def add(view: View) -> View:
         small = body if place is Bulkhead.FORM else 0
-        view.declared = Declared(action, anonymous, scope, place, small, credential)  # type: ignore[attr-defined]
+        view.declared = Declared(action, anonymous, scope, place, small, credential, narrows)  # type: ignore[attr-defined]
         blueprint.add_url_rule(rule, view_func=view, methods=list(methods))
         return view
 
@@ -188,7 +191,8 @@ def _caller(route: Declared) -> Caller:
     made = _installed().identify(route.credential(), g.request_id)
     if made.subject is ANONYMOUS and not route.open:
         raise Unauthenticated("token-missing", "A bearer token is needed. Get one from the token endpoint.")
-    if made.subject is not ANONYMOUS and route.scope is not None and not allows(made.scopes, route.scope):
+    covers = narrowings if route.narrows else allows
+    if made.subject is not ANONYMOUS and route.scope is not None and covers(made.scopes, route.scope) in (None, False):
         raise Forbidden("insufficient-scope", f"The token lacks a scope that covers {route.scope}.", route.scope)
     return made
 

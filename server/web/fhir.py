@@ -9,7 +9,8 @@ from mappings.failures import Invalid, UnsupportedMedia
 from mappings.fhir.accept import FHIR_JSON, check_accept
 from mappings.fhir.resources import R4, served_in
 from mappings.negotiation import preferences
-from server.usecases.read import metadata, read_resource, search_resources, source_of
+from server.usecases.read import metadata, read_resource, search_resources
+from server.usecases.sources import source_of
 from server.web.context import caller, conditional, request, respond, runtime, serves
 from server.web.errors import Door, operation_outcome
 
@@ -26,7 +27,7 @@ def door() -> Door:
             (f"/{resource}/_search", "POST", "s", _search_by_form(resource)),
             (f"/{resource}/<identity>", "GET", "r", _read(resource)),
         ):
-            serves(routes, rule, source_of(resource).action, scope=f"{resource}.{letter}", methods=(method,))(view)
+            serves(routes, rule, source_of(resource).action, scope=f"{resource}.{letter}", methods=(method,), narrows=True)(view)
     return routes
 
 

@@ -8,7 +8,7 @@ from adapters.sql.criteria import narrow
 from adapters.sql.images import IMAGES
 from mappings.fhir import search
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Like, Not, OneOf
-from tests.builders import SEALING
+from tests.builders import READER
 
 STUDIES, SERIES, INSTANCES = 1, 2, 3
 CT, MR = OneOf("modality", ("CT",)), OneOf("modality", ("MR",))
@@ -28,7 +28,7 @@ def values(condition) -> list[list[str | int]]:
 
 
 def asked(*arguments: tuple[str, str]):
-    return search.read("ImagingStudy", arguments, "http://here", "reader", SEALING).where
+    return search.read("ImagingStudy", arguments, READER).where
 
 
 @pytest.mark.parametrize("spelled", ["modality", "modality:not", "series", "bodysite"])

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, select, update
 
 from adapters.sql import agreement as agreements
 from adapters.sql import dataset as datasets
@@ -164,7 +164,7 @@ def fill(chance: random.Random, connection, datasets: list[int]) -> list[Row]:
     patients = []
     for n in range(12):
         row = {"key": f"{n + 1:032x}", "party": 1, "patient_id": f"P{n}"}
-        values = {"patient_key": row["key"], "pseudonym": row["patient_id"]}
+        values = {"patient_key": row["key"], "pseudonym": row["patient_id"], "patient_provider": "hospital-a"}
         patients.append((connection.execute(insert(t.patient).values(**row).returning(t.patient.c.id)).scalar_one(), values))
     return [_study(chance, connection, n, chance.choice(datasets), chance.choice(patients), batch_id) for n in range(90)]
 
@@ -173,12 +173,13 @@ def _study(chance, connection, n, dataset, patient, batch) -> Row:
     own = {
         f.name: some(chance, f.kind)
         for f in FIELDS.values()
-        if f.level is Level.STUDY and f.name not in {"study_uid", "study_key", "updated"}
+        if f.level is Level.STUDY and f.name not in {"study_uid", "study_key", "updated", "alias"}
     }
-    own |= {"study_uid": f"1.2.{n}", "study_key": f"s{n}", "updated": n * 10}
+    alias = connection.execute(select(t.dataset.c.alias).where(t.dataset.c.id == dataset)).scalar_one()
+    own |= {"study_uid": f"1.2.{n}", "study_key": f"s{n}", "updated": n * 10, "alias": alias}
     own["patient_sex"] = chance.choice(["M"] * (n % 3) + ["F", "", "CT"])
     study = Row(Level.STUDY, own, dataset, Row(Level.PATIENT, patient[1], dataset))
-    values = {k: v for k, v in own.items() if k != "study_key"} | {
+    values = {k: v for k, v in own.items() if k not in ("study_key", "alias")} | {
         "key": own["study_key"],
         "dataset": dataset,
         "patient": patient[0],
@@ -605,7 +606,7 @@ DIRECTORIES = {
         {
             "party": (Kind.CODE, lambda p: p.key),
             "name": (Kind.TEXT, lambda p: fold(p.name)),
-            "updated": (Kind.MOMENT, lambda p: stamp(p.updated) if p.updated else 0),
+            "updated": (Kind.MOMENT, lambda p: stamp(p.updated) if p.updated else None),
         },
     ),
 }
@@ -625,7 +626,7 @@ def some_directory_condition(chance: random.Random, fields, nouns, depth: int = 
         return Like(name, chance.choice(["*", "the*", "c?inic", "hospital-a", "x*"]))
     if asked is Kind.MOMENT and chance.random() < 0.7:
         return Between(name, chance.choice(MOMENTS), chance.choice(MOMENTS))
-    words = [*(read(noun) for noun in nouns), 0 if asked is Kind.MOMENT else "x"]
+    words = [*(word for noun in nouns if (word := read(noun)) is not None), 0 if asked is Kind.MOMENT else "x"]
     return AnyOf(tuple(AnyOf((OneOf(name, (chance.choice(words),)),)) for _ in range(chance.randint(1, 4))))
 
 
@@ -649,10 +650,10 @@ def test_a_directory_is_searched_as_a_plain_reading_of_its_nouns(index, name, se
         facts = governance.facts(connection)
         for _ in range(12):
             scope = a_scope(chance, facts)
-            whole = directory.page(connection, source, EVERYTHING, scope, 100)
+            whole = directory.page(connection, source, EVERYTHING, scope, Page(100))
             condition = some_directory_condition(chance, fields, [noun for _, noun in whole])
             matching = [(key, noun) for key, noun in whole if holds_on(condition, noun, fields)]
-            assert directory.page(connection, source, condition, scope, 100) == matching, condition
+            assert directory.page(connection, source, condition, scope, Page(100)) == matching, condition
             assert directory.count(connection, source, condition, scope) == len(matching), condition
 
 
@@ -660,7 +661,7 @@ def test_a_directory_is_searched_as_a_plain_reading_of_its_nouns(index, name, se
 
 
 def test_keyset_pages_of_documents_cover_every_row_once_in_one_order(index):
-    visible, after, found = everywhere(index), None, []
+    visible, after, found = everywhere(index), (), []
     with index.store.read() as connection:
         while page := search.documents(connection, Query(Level.STUDY, page=Page(limit=7, after=after)), visible, NOW):
             assert len(page) <= 7
@@ -671,7 +672,7 @@ def test_keyset_pages_of_documents_cover_every_row_once_in_one_order(index):
 
 
 def test_keyset_pages_of_patients_cover_every_row_once(index):
-    visible, after, found = everywhere(index), None, []
+    visible, after, found = everywhere(index), (), []
     with index.store.read() as connection:
         while page := search.patients(connection, Query(Level.PATIENT, page=Page(limit=2, after=after)), visible, NOW):
             found += page

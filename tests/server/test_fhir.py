@@ -29,8 +29,9 @@ from server.usecases.document import rebuild
 from server.usecases.identify import Nobody
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit
-from server.usecases.read import SOURCES, read_resource, search_resources
+from server.usecases.read import read_resource, search_resources
 from server.usecases.runtime import Caller
+from server.usecases.sources import SOURCES
 from server.usecases.take import take
 from server.web import context, errors, fhir
 from server.web.bulkheads import Bulkhead, Bulkheads
@@ -310,7 +311,7 @@ def test_a_page_ends_at_its_bytes_and_the_next_link_goes_on(runtime, monkeypatch
     planted = [plant(runtime, "OPEN", "hospital-a", n).key for n in range(9)]
     monkeypatch.setattr("mappings.fhir.bundle.PAGE_BYTES", 2000)
     for chunk in (2, 3, 101):
-        monkeypatch.setattr("server.usecases.read.CHUNK", chunk)
+        monkeypatch.setattr("server.usecases.sources.CHUNK", chunk)
         seen, pages = paged(runtime, "user", "ImagingStudy", [])
         assert seen == planted
         assert 2 < pages < 10
@@ -341,6 +342,8 @@ def test_every_declared_parameter_is_answered(furnished):
         "target": "Consent/DSA-OPEN",
         "organization": "Organization/repository",
         "consentor": "Organization/hospital-a",
+        "endpoint": "Endpoint/OPEN",
+        "number": "45",
     }
     for resource, p in [(r.name, p) for r in RESOURCES.values() for p in r.parameters.values()]:
         value = values.get(p.name) or values.get(p.type) or "x"

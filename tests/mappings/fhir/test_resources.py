@@ -17,8 +17,8 @@ from consent.entries import TargetType
 from consent.party import Party
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from consent.provenance import narrowed, read_entry
-from mappings.fhir import body_site, imaging_study, systems
-from mappings.fhir.bundle import searchset
+from mappings.fhir import body_site, imaging_study, search, systems
+from mappings.fhir.bundle import Brought, Document, page
 from mappings.fhir.capability import capability
 from mappings.fhir.consent import consent
 from mappings.fhir.endpoint import endpoint
@@ -28,9 +28,11 @@ from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
 from mappings.fhir.provenance import REFERENCES, provenance
 from mappings.fhir.resources import RESOURCES
+from mappings.fhir.search import Place
 from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, MODALITY, SNOMED
 from mappings.smart import SUPPORTED
 from mappings.study import Instance, Patient, Series, Study, patient_key, study_key
+from tests.builders import READER
 from tests.mappings.fhir.rules import held
 
 AT = datetime(2026, 11, 22, 12, 30, 1, 250_000, tzinfo=UTC)
@@ -260,15 +262,17 @@ def test_an_outcome_says_what_and_where():
 
 
 def test_a_bundle_joins_the_bytes_it_is_given():
-    made = [imaging_study.document(STUDY)]
-    raw = searchset(
-        made, f"{BASE}/fhir/R4/ImagingStudy", [("self", f"{BASE}/x?a=%22")], 1, [outcome("not-supported", "x", "_x", "warning")]
-    )
-    assert made[0] in raw
+    person = Patient(STUDY.patient_key, "hospital-a", "P1", "F", AT)
+    made, another = imaging_study.document(STUDY), patient(person, BASE)
+    asked = search.read("ImagingStudy", [("_x", '"')], READER, lenient=True)
+    raw = page(asked, BASE, Brought([((1,), made)], [Document("Patient", another)], Place((1,))), 1)
+    assert made in raw
+    assert another in raw
     found = held(raw)
     assert found["entry"][0]["fullUrl"] == f"{BASE}/fhir/R4/ImagingStudy/{STUDY.key}"
-    assert [e["search"]["mode"] for e in found["entry"]] == ["match", "outcome"]
-    assert "entry" not in held(searchset([], BASE, [("self", BASE)], None))
+    assert [e["search"]["mode"] for e in found["entry"]] == ["match", "include", "outcome"]
+    assert [link["relation"] for link in found["link"]] == ["self", "next"]
+    assert "entry" not in held(page(dataclasses.replace(asked, ignored=()), BASE, Brought([], [], None), None))
 
 
 def test_a_modality_is_dicoms_term_where_there_is_one_and_no_double_blank_is_a_code():

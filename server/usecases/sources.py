@@ -1,0 +1,170 @@
+"""Where FHIR resources come from: what the agreements let this caller see of images, patients and the directory.
+
+Images and patients are rows (query); agreements, organisations, endpoints and provenance are descriptions (discover). A type's
+row in `mappings.fhir.resources` names one of the sources here, which gives plain nouns or finished bytes.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Select
+
+from adapters.sql import directory, images, search
+from adapters.sql.agreement import AGREEMENTS
+from adapters.sql.criteria import linked
+from adapters.sql.dataset import ENDPOINTS
+from adapters.sql.directory import DirectoryScope, DirectorySource
+from adapters.sql.party import ORGANISATIONS
+from adapters.sql.provenance import ENTRIES
+from consent.conditions import Action
+from consent.policy import VisibleDatasets
+from consent.subject import Role
+from mappings.failures import Forbidden, Invalid
+from mappings.fhir import bundle
+from mappings.fhir.chains import Granted
+from mappings.fhir.resources import RESOURCES, Resource
+from mappings.fhir.search import Reader, Sealing, conditions
+from mappings.query import EVERYTHING, AnyOf, Condition, Level, Linked, Page, Position, Query
+from mappings.smart import narrowings
+from server.usecases.runtime import Caller, Runtime
+
+CHUNK = 101
+Rows = list[tuple[Position, Any]]
+"""(place, noun or finished bytes)."""
+
+
+def reader(runtime: Runtime, caller: Caller) -> Reader:
+    """Who reads a search, and what its scopes leave of each type."""
+    base, key, now = runtime.settings.base_url, caller.subject.id, runtime.clock()
+    sealing = Sealing(runtime.cursors.seal, runtime.cursors.opened)
+    return Reader(base, now, key, sealing, _granted(caller, Reader(base, now, key, sealing)))
+
+
+def _granted(caller: Caller, reader: Reader) -> Granted:
+    def granted(resource: str, letter: str = "s") -> Condition:
+        needed = f"{resource}.{letter}"
+        narrowed = narrowings(caller.scopes, needed)
+        if narrowed is None:
+            raise Forbidden("insufficient-scope", f"The token lacks a scope that covers {needed}.", needed)
+        return AnyOf(tuple(conditions(RESOURCES[resource], query, reader) for query in narrowed)) if narrowed else EVERYTHING
+
+    return granted
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """One request at work: runtime, connection and caller."""
+
+    runtime: Runtime
+    connection: Connection
+    caller: Caller
+    visible: dict[Action, VisibleDatasets] = field(default_factory=dict)
+
+    def visible_datasets(self, action: Action = Action.QUERY) -> VisibleDatasets:
+        """The datasets on which this caller may do this, asked once."""
+        if action not in self.visible:
+            self.visible[action] = self.runtime.visible_datasets(self.connection, self.caller, action)
+        return self.visible[action]
+
+    def scope(self) -> DirectoryScope:
+        """Whose view of the directory this is."""
+        subject, settings = self.caller.subject, self.runtime.settings
+        return DirectoryScope(
+            now=self.runtime.clock(),
+            subject=subject.id,
+            party=subject.party,
+            provider=subject.party if subject.role is Role.PROVIDER else None,
+            all=subject.role is Role.OPERATOR,
+            datasets=self.visible_datasets(Action.DISCOVER).datasets,
+            queryable=self.visible_datasets(Action.QUERY).datasets,
+            repository=settings.repository,
+            contact=settings.contact,
+        )
+
+    def linked(self, where: Condition) -> Condition:
+        """The condition with its links led to what this caller sees. Raises Invalid where one leads nowhere."""
+        return linked(where, self._keys)
+
+    def _keys(self, link: Linked) -> Select[Any]:
+        try:
+            return SOURCES[link.source].keys(self, link.key, self.linked(link.where))
+        except KeyError:
+            raise Invalid("chain", "No chain goes that way; search the other type by itself.", link.field) from None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where nouns come from: their action, a keyset page of rows, a count with a ceiling, and the keys that a link leads to."""
+
+    action: Action
+    page: Callable[[Asking, Condition, Page], Rows]
+    count: Callable[[Asking, Condition, int | None], int]
+    keys: Callable[[Asking, str, Condition], Select[Any]]
+
+
+def _indexed(level: Level, page: Callable[[Asking, Query, VisibleDatasets, datetime], Rows]) -> Source:
+    def paged(asking: Asking, where: Condition, of: Page) -> Rows:
+        return page(asking, Query(level, asking.linked(where), of), asking.visible_datasets(), asking.runtime.clock())
+
+    def counted(asking: Asking, where: Condition, ceiling: int | None) -> int:
+        query = Query(level, asking.linked(where))
+        return search.count(asking.connection, query, asking.visible_datasets(), asking.runtime.clock(), ceiling)
+
+    def keys(asking: Asking, key: str, where: Condition) -> Select[Any]:
+        return images.keys(Query(level, where), key, asking.visible_datasets())
+
+    return Source(Action.QUERY, paged, counted, keys)
+
+
+def _studies(asking: Asking, query: Query, visible: VisibleDatasets, now: datetime) -> Rows:
+    """Studies in chunks, until the page has its rows or its bytes."""
+    rows, size, left = Rows(), 0, query.page.limit
+    while left > 0 and size < bundle.PAGE_BYTES:
+        wanted = min(left, CHUNK)
+        page = Page(wanted, after=rows[-1][0] if rows else query.page.after, order=query.page.order)
+        part = search.documents(asking.connection, Query(query.level, query.where, page), visible, now)
+        rows += part
+        size += sum(len(document) for _, document in part)
+        left = left - wanted if len(part) == wanted else 0
+    return rows
+
+
+def _patients(asking: Asking, query: Query, visible: VisibleDatasets, now: datetime) -> Rows:
+    return list(search.patients(asking.connection, query, visible, now))
+
+
+def _described(source: DirectorySource[Any]) -> Source:
+    def page(asking: Asking, where: Condition, of: Page) -> Rows:
+        return directory.page(asking.connection, source, asking.linked(where), asking.scope(), of)
+
+    def counted(asking: Asking, where: Condition, ceiling: int | None) -> int:
+        return directory.count(asking.connection, source, asking.linked(where), asking.scope(), ceiling)
+
+    def keys(asking: Asking, key: str, where: Condition) -> Select[Any]:
+        return directory.keys(asking.connection, source, key, where, asking.scope())
+
+    return Source(Action.DISCOVER, page, counted, keys)
+
+
+SOURCES: dict[str, Source] = {
+    "studies": _indexed(Level.STUDY, _studies),
+    "patients": _indexed(Level.PATIENT, _patients),
+    "agreements": _described(AGREEMENTS),
+    "entries": _described(ENTRIES),
+    "organisations": _described(ORGANISATIONS),
+    "endpoints": _described(ENDPOINTS),
+}
+"""The name of a source in `mappings.fhir.resources` → the source."""
+
+
+def source_of(resource: str) -> Source:
+    """Where the resources of one type come from."""
+    return SOURCES[RESOURCES[resource].source]
+
+
+def written_as(resource: Resource, rows: Rows, runtime: Runtime) -> list[tuple[Position, bytes]]:
+    """The rows as resources; what comes as finished bytes is passed on."""
+    write, base = resource.writer, runtime.settings.base_url
+    return rows if write is None else [(place, write(noun, base)) for place, noun in rows]

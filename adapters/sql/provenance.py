@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
 
 from adapters.sql import tables as t
-from adapters.sql.criteria import Column, Leaf
+from adapters.sql.criteria import Column, Leaf, Within
 from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, own
 from adapters.sql.store import moment
 from consent.entries import GOVERN, BatchClosed, TargetType, UseClosed, UseOpened
@@ -90,7 +90,9 @@ def _about_study(scope: DirectoryScope, leaf: Leaf) -> ColumnElement[bool]:
     return _b.id.in_(_in_sight(scope, t.entry_target.c.entry, t.study.c.key.in_(_values(leaf))))
 
 
-def _values(leaf: Leaf) -> tuple[str | int, ...]:
+def _values(leaf: Leaf) -> tuple[str | int, ...] | Select[Any]:
+    if isinstance(leaf, Within):
+        return leaf.keys
     assert isinstance(leaf, OneOf)  # noqa: S101 - a reference is read into nothing else
     return leaf.values
 

@@ -66,6 +66,11 @@ class Resource:
     versions: tuple[str, ...]
 
     @property
+    def is_of_patients(self) -> bool:
+        """Whether it stands in the compartment of a Patient (R4 3.1.1.4.1.1)."""
+        return "Patient" in (self.parameters["patient"].targets if "patient" in self.parameters else ())
+
+    @property
     def references(self) -> dict[str, Parameter]:
         """The parameters that can be followed, from the type and to it."""
         return {name: parameter for name, parameter in self.parameters.items() if parameter.targets}
@@ -174,6 +179,9 @@ _ROWS = (
             "Always available: what is not is not here.",
             coded("http://hl7.org/fhir/imagingstudy-status", always_if("available")),
         ),
+        summary="identifier modality started basedOn endpoint numberOfSeries numberOfInstances procedureCode description series",
+        mandatory="status subject",
+        within={"series": "uid number modality description numberOfInstances endpoint bodySite laterality started performer"},
     ),
     _resource(
         "Patient",
@@ -192,6 +200,7 @@ _ROWS = (
             "male, female or other, as far as the images say.",
             coded("http://hl7.org/fhir/administrative-gender", one_of("gender", _SEXES)),
         ),
+        summary="identifier active gender managingOrganization",
     ),
     _resource(
         "Consent",
@@ -209,6 +218,8 @@ _ROWS = (
             "draft, proposed, active or inactive.",
             coded("http://hl7.org/fhir/consent-state-codes", one_of("status", _STATES)),
         ),
+        summary="identifier dateTime performer organization sourceAttachment provision",
+        mandatory="status scope category",
     ),
     _resource(
         "Provenance",
@@ -227,6 +238,7 @@ _ROWS = (
             ImagingStudy=equals("target_study"),
             Organization=key_of("target_party"),
         ),
+        mandatory="target recorded agent",
     ),
     _resource(
         "Organization",
@@ -236,6 +248,7 @@ _ROWS = (
         moment("_lastUpdated", "When it last changed.", "updated"),
         token("identifier", "The organisation's key.", coded("{base}/organizations", equals("party"))),
         string("name", "The start of its name.", "name", sort="written_name"),
+        summary="identifier active type name",
     ),
     _resource(
         "Endpoint",
@@ -245,6 +258,8 @@ _ROWS = (
         moment("_lastUpdated", "When the dataset last changed.", "updated"),
         token("identifier", "The dataset's alias.", coded("{base}/datasets", equals("dataset"))),
         token("status", "active or suspended.", coded("http://hl7.org/fhir/endpoint-status", one_of("status", _OPEN))),
+        summary="identifier name managingOrganization payloadMimeType",
+        mandatory="status connectionType payloadType address",
     ),
 )
 RESOURCES: dict[str, Resource] = {row.name: row for row in _ROWS}

@@ -29,6 +29,9 @@ class Subset:
     elements: frozenset[str] = frozenset()
 
 
+WHOLE = Subset()
+
+
 def read_subset(summary: str, elements: str | None) -> Subset:
     """The subset that a search asks for. Raises Invalid."""
     if elements is None:
@@ -48,7 +51,7 @@ def cutting(resource: Resource, subset: Subset) -> Cut | None:
     if subset.elements:
         return lambda document: _cut(document, subset.elements | resource.mandatory, {})
     if subset.summary == "true":
-        return lambda document: _cut(document, resource.summary | _EVERY, resource.within)
+        return lambda document: _cut(document, resource.summary | resource.mandatory | _EVERY, resource.within)
     if subset.summary == "text":
         return lambda document: _cut(document, resource.mandatory | {"text"}, {})
     return None

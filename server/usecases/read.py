@@ -12,6 +12,7 @@ from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Arguments, Asked, Place, relative_link
 from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import meta_of
+from mappings.fhir.summaries import WHOLE, Cut, Subset, cutting
 from mappings.query import AllOf, Page, Position
 from server.usecases.access import note_access
 from server.usecases.include import bring, go_on
@@ -62,15 +63,16 @@ def _total(asking: Asking, source: Source, asked: Asked, rows: list[tuple[Positi
 
 @dataclass(frozen=True, slots=True)
 class Served:
-    """One resource's bytes, its weak entity tag, and when it last changed."""
+    """One resource's bytes, its weak entity tag, and when it last changed; whether that is all that changes it."""
 
     body: bytes
     etag: str
     modified: datetime | None
+    is_versioned: bool
 
 
-def read_resource(runtime: Runtime, caller: Caller, resource: str, identity: str) -> Served:
-    """One resource by its id. Raises NotFound, hidden or absent alike.
+def read_resource(runtime: Runtime, caller: Caller, resource: str, identity: str, subset: Subset = WHOLE) -> Served:
+    """One resource by its id, or a subset of it. Raises NotFound, hidden or absent alike.
 
     It is recorded as told, also where a door says no more than that it is as it was.
     """
@@ -84,13 +86,16 @@ def read_resource(runtime: Runtime, caller: Caller, resource: str, identity: str
         note_access(runtime, caller, source.action, target, 404, 0)
         raise NotFound("not-found", f"There is no such {resource} here, or none that you may see.")
     note_access(runtime, caller, source.action, target, 200, 1)
-    return _served(rows[0][1])
+    return _served(rows[0][1], cutting(row, subset))
 
 
-def _served(document: bytes) -> Served:
-    """A study's tag is its version; what is made on the way has the hash of what was made."""
+def _served(document: bytes, cut: Cut | None) -> Served:
+    """A study's tag is its version; what is made on the way, or cut, has the hash of what was made."""
     version, modified = meta_of(document)
-    return Served(document, version or sha256(document).hexdigest()[:16], modified)
+    if version and cut is None:
+        return Served(document, version, modified, is_versioned=True)
+    body = cut(document) if cut else document
+    return Served(body, sha256(body).hexdigest()[:16], modified, is_versioned=False)
 
 
 def metadata(runtime: Runtime, caller: Caller, version: str) -> bytes:

@@ -14,6 +14,7 @@ from server.usecases.identify import identify
 from server.usecases.runtime import Runtime
 from server.web import batches, catalogue, context, dicomweb, errors, federation, fhir, oauth, operations, terms, withdrawals
 from server.web.bulkheads import Bulkhead, bulkheads_of
+from server.web.gzipped import gzipped
 
 log = logging.getLogger("accord.web")
 
@@ -43,6 +44,7 @@ def _finish(response: Response) -> Response:
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Request-Id"] = g.get("request_id", "")
     response.headers.setdefault("Vary", "Accept, Authorization")
+    response = gzipped(response)
     _log(response)
     return response
 

@@ -127,8 +127,13 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
             "identifier": among(*uids, *words["accession_number"], "|A1"),
             "patient": among(*patients),
             "subject": among(*patients),
-            "modality": among(*words["modality"]),
+            "modality": among(*words["modality"], "http://dicom.nema.org/resources/ontology/DCM|"),
             "bodysite": among("51185008", "76752008", "CHEST", "http://snomed.info/sct|69536005"),
+            "body-site": among("51185008", "http://snomed.info/sct|"),
+            "instance": among(*words["sop_uid"]),
+            "dicom-class": among(*(f"urn:oid:{uid}" for uid in words["sop_class"])),
+            "endpoint": among(*(f"Endpoint/{e}" for e in endpoints)),
+            "age": lambda chance: chance.choice(("", "ne", "gt", "le", "ap")) + str(chance.randint(20, 80)),
             "series": among(*words["series_uid"]),
             "started": _dated(("2020", "2020-01-01", "2020-01-02", "2020-02")),
             "status": among("available", "cancelled"),
@@ -169,11 +174,10 @@ NOT_ASKED = {("Provenance", "_id"): "an entry's id is the store's own: each is r
 def _fhir(words: Words, chance: random.Random) -> Question:
     values = _values(words)
     kind = chance.choice([*RESOURCES, "ImagingStudy", "Patient", "Patient", "Provenance"])
-    asked: list[tuple[str, str]] = []
-    for name in chance.sample(list(values[kind]), min(chance.choice((0, 1, 1, 1, 2, 3)), len(values[kind]))):
-        denied = ":not" if RESOURCES[kind].parameters[name].type == "token" and chance.random() < 0.25 else ""
-        alternatives = {values[kind][name](chance) for _ in range(chance.choice((1, 1, 2, 3)))}
-        asked.append((name + denied, ",".join(sorted(alternatives)).replace("{base}", "http://127.0.0.1:8080")))
+    names = chance.sample(list(values[kind]), min(chance.choice((0, 1, 1, 1, 2, 3)), len(values[kind])))
+    asked = [_argument(values, kind, name, chance) for name in names]
+    asked += [make(values, kind, chance) for make in (_chain, _has) if chance.random() < 0.25]
+    asked += _includes(kind, chance)
     shapes = (
         ("_count", "1"),
         ("_count", "2"),
@@ -182,10 +186,54 @@ def _fhir(words: Words, chance: random.Random) -> Question:
         ("_total", "none"),
         ("_summary", "count"),
     )
+    sorts = [name for name, parameter in RESOURCES[kind].parameters.items() if parameter.sort]
+    order = ",".join(chance.choice(("", "-")) + name for name in chance.sample(sorts, chance.randint(1, min(2, len(sorts)))))
+    shapes = (*shapes, ("_summary", "true"), ("_elements", "identifier"))
     asked += chance.sample(shapes[:3], chance.randint(0, 1)) + chance.sample(shapes[3:], chance.randint(0, 1))
+    asked += [("_sort", order)] if chance.random() < 0.3 and kind != "Provenance" else []  # whose ids are each store's own
     if chance.random() < 0.1:
         return Question(f"/fhir/R4/{kind}/_search", "POST", {"data": dict(asked)})
     return Question(f"/fhir/R4/{kind}?{urlencode(asked)}")
+
+
+Values = Mapping[str, Mapping[str, Callable[[random.Random], str]]]
+
+
+def _argument(values: Values, kind: str, name: str, chance: random.Random) -> tuple[str, str]:
+    if chance.random() < 0.1:
+        return f"{name}:missing", chance.choice(("true", "false"))
+    denied = ":not" if RESOURCES[kind].parameters[name].type == "token" and chance.random() < 0.25 else ""
+    alternatives = {values[kind][name](chance) for _ in range(chance.choice((1, 1, 2, 3)))}
+    return name + denied, ",".join(sorted(alternatives)).replace("{base}", "http://127.0.0.1:8080")
+
+
+def _chain(values: Values, kind: str, chance: random.Random) -> tuple[str, str]:
+    """What is asked of what this refers to; one that leads nowhere is refused in both stores."""
+    hops = [(name, target) for name, p in RESOURCES[kind].parameters.items() for target in p.targets]
+    if not hops:
+        return "_count", "3"
+    name, target = chance.choice(hops)
+    rest, value = _argument(values, target, chance.choice(list(values[target])), chance)
+    return f"{name}:{target}.{rest}", value
+
+
+def _has(values: Values, kind: str, chance: random.Random) -> tuple[str, str]:
+    """What is asked of what refers to this."""
+    hops = [(row.name, name) for row in RESOURCES.values() for name, p in row.parameters.items() if kind in p.targets]
+    if not hops:
+        return "_total", "accurate"
+    source, name = chance.choice(hops)
+    rest, value = _argument(values, source, chance.choice(list(values[source])), chance)
+    return f"_has:{source}:{name}:{rest}", value
+
+
+def _includes(kind: str, chance: random.Random) -> list[tuple[str, str]]:
+    if chance.random() < 0.8:
+        return []
+    referring = [f"{row.name}:{name}" for row in RESOURCES.values() for name, p in row.parameters.items() if kind in p.targets]
+    own = [f"{kind}:{name}" for name in RESOURCES[kind].references] + ["*"]
+    asked = [("_include", chance.choice(own)), ("_include:iterate", "ImagingStudy:endpoint")]
+    return chance.sample([*asked, ("_revinclude", chance.choice(referring or ["Provenance:target"]))], chance.randint(1, 2))
 
 
 # --- QIDO-RS

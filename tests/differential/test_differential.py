@@ -132,7 +132,7 @@ def share_a_patient_s_row(monkeypatch) -> None:
     def shared(connection, query, visible, now):
         whole = {
             p.key: p
-            for _, p in honest(connection, replace(query, where=EVERYTHING, page=replace(query.page, after=None)), EVERY, now)
+            for _, p in honest(connection, replace(query, where=EVERYTHING, page=replace(query.page, after=())), EVERY, now)
         }
         return [
             (key, replace(p, sex=whole[p.key].sex if p.key in whole else p.sex))

@@ -577,17 +577,24 @@ def test_what_never_changed_says_no_date(furnished):
     assert "Last-Modified" not in get(door(furnished.runtime), "Organization/repository").headers
 
 
-def test_a_read_is_conditional_by_its_tag_and_never_by_its_date(furnished):
-    """What a caller may see in a Provenance changes with its rights, and its date does not."""
+def test_a_study_is_conditional_by_its_tag_before_its_date(furnished):
     client, path = door(furnished.runtime), f"ImagingStudy/{furnished.planted['OPEN'][1].key}"
     first = get(client, path)
     tag, date = first.headers["ETag"], first.headers["Last-Modified"]
-    assert get(client, path, If_Modified_Since=date).data == first.data
+    assert get(client, path, If_Modified_Since=date).status_code == 304
     assert get(client, path, If_None_Match='W/"0"', If_Modified_Since=date).data == first.data
     for tags in (tag, '"1"', f'"x", {tag}', "*"):
         assert get(client, path, If_None_Match=tags).status_code == 304
     wanted = get(client, path, If_Match='"2"')
     assert (wanted.status_code, wanted.data) == (412, b"")
+
+
+def test_what_has_no_version_is_not_conditional_by_its_date(furnished):
+    """What a caller may see in a Provenance changes with its rights, and its date does not."""
+    client = door(furnished.runtime)
+    for path in ("Endpoint/OPEN", "Organization/hospital-a", f"Patient/{furnished.planted['OPEN'][1].patient_key}"):
+        first = get(client, path)
+        assert get(client, path, If_Modified_Since=first.headers["Last-Modified"]).data == first.data
 
 
 def test_what_a_caller_holds_already_is_recorded_as_read(furnished):

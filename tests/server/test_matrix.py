@@ -109,6 +109,10 @@ for _name, _action in (
         f"POST /fhir/R4/{_name}/_search": Row(_action, _kind, resource=_name),
         f"GET /fhir/R4/{_name}/<identity>": Row(_action, _kind, resource=_name),
     }
+ROUTES |= {
+    "GET /fhir/R4/Patient/<patient>/ImagingStudy": Row(A.QUERY, Kind.ROWS, resource="ImagingStudy"),
+    "POST /fhir/R4/Patient/<patient>/ImagingStudy/_search": Row(A.QUERY, Kind.ROWS, resource="ImagingStudy"),
+}
 IMAGES = {route for route, row in ROUTES.items() if row.kind in (Kind.OBJECT, Kind.ROWS) and row.action is not A.DISCOVER}
 """The routes that give images, or say which there are."""
 BODIES: dict[str, dict[str, object]] = {
@@ -166,6 +170,7 @@ def path_of(house: House, route: str) -> str:
         "int:frame": "1",
         "alias": "LUNG",
         "version": builders.TERMS,
+        "patient": house.ids.get("Patient", ""),
     }
     for name, value in (named | {"identity": house.ids.get(ROUTES[route].resource, "")}).items():
         path = path.replace(f"<{name}>", value)

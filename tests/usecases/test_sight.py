@@ -135,8 +135,8 @@ def test_a_cursor_tells_nothing_and_holds_for_its_question_and_reader_only(share
     cursor, asked = following(shared, "ImagingStudy", ("_count", "1"))
     other, more = following(shared, "ImagingStudy", *asked)
     raw, next_raw = urlsafe_b64decode(cursor), urlsafe_b64decode(other)
-    assert len(raw) == len(next_raw) == 32
-    assert sum(a == b for a, b in zip(raw, next_raw, strict=True)) < 8
+    assert len(raw) == len(next_raw)
+    assert sum(a == b for a, b in zip(raw, next_raw, strict=True)) < len(raw) / 4
     assert len(found(shared, "ImagingStudy", *more)) == 1
     for kind, arguments, caller in (
         ("ImagingStudy", asked, OPERATOR),

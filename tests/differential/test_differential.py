@@ -156,7 +156,7 @@ def name_every_study(monkeypatch) -> None:
 )
 def test_a_planted_leak_is_noticed(leak, monkeypatch, tmp_path, signing):
     leak(monkeypatch)
-    bench, seeds = Bench(tmp_path, signing, str), range(FIRST, FIRST + 3)
+    bench, seeds = Bench(tmp_path, signing, str), range(FIRST, FIRST + 12)
     assert any(next(differences(bench, seed, ["researcher"], Told()), None) for seed in seeds)
 
 

@@ -231,7 +231,7 @@ def _compared(asked: Column, leaf: Leaf) -> ColumnElement[bool]:
         return asked.column.in_(leaf.keys)
     if isinstance(leaf, Like):
         return _text(asked, leaf.pattern)
-    present = asked.column.is_not(None) if asked.kind in (Kind.NUMBER, Kind.MOMENT) else asked.column != ""
+    present = asked.column.is_not(None) if asked.kind in (Kind.NUMBER, Kind.MOMENT) else asked.column > ""
     low = [asked.column >= leaf.low] if leaf.low is not None else []
     return and_(present, *low, *([asked.column <= leaf.high] if leaf.high is not None else []))
 

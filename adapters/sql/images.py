@@ -190,6 +190,6 @@ def keys(query: Query, key: str, visible: VisibleDatasets) -> Select[Any]:
     return rows.join(t.dataset, t.study.c.dataset == t.dataset.c.id) if column.table is t.dataset else rows
 
 
-def execute(connection: Connection, rows: Select[Any], now: datetime, **page: int | str | None) -> Result[*tuple[Any, ...]]:
+def execute(connection: Connection, rows: Select[Any], now: datetime, **page: object) -> Result[*tuple[Any, ...]]:
     """What a statement answers now; `page` are its other parameters."""
     return criteria.execute(connection, rows, {"at": stamp(now), **page})

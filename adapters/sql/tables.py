@@ -20,6 +20,7 @@ from sqlalchemy import (
     text,
 )
 
+from adapters.sql.keyset import sortable
 from consent.custody import IN_CARE, UNFINISHED
 
 metadata = MetaData(
@@ -337,11 +338,13 @@ study = Table(
     Index("ix_study_dataset", "dataset", "id"),
     Index("ix_study_date", "study_date", "id", "dataset"),
     Index("ix_study_started", "started_from", "id", "dataset"),
+    Index("ix_study_ended", "started_to"),
     Index("ix_study_patient_id", "patient_id"),
     Index("ix_study_patient", "patient", "dataset", "patient_sex", "updated"),  # all that is told of a patient
     Index("ix_study_accession", "accession_number"),
     Index("ix_study_updated", "updated"),
 )
+Index("ix_study_started_order", sortable(study.c.started_from), study.c.id)
 _DOCUMENTED = study.c.document.is_not(None)
 Index("ix_study_documented", study.c.id, study.c.dataset, sqlite_where=_DOCUMENTED, postgresql_where=_DOCUMENTED)
 Index(

@@ -11,7 +11,7 @@ from sqlalchemy import insert, select, update
 
 from adapters.sql import agreement as agreements
 from adapters.sql import dataset as datasets
-from adapters.sql import directory, governance, instances, migrate, search
+from adapters.sql import directory, governance, instances, migrate, rarest, search
 from adapters.sql import node as nodes
 from adapters.sql import tables as t
 from adapters.sql.agreement import AGREEMENTS
@@ -261,6 +261,12 @@ def index(request, tmp_path_factory) -> Iterator[Index]:
         studies = fill(chance, connection, govern(chance, connection))
     yield Index(store, studies)
     store.close()
+
+
+@pytest.fixture(autouse=True)
+def some_are_rare(monkeypatch) -> None:
+    """What a quarter of the studies answer is looked up first, and what more do is not."""
+    monkeypatch.setattr(rarest, "FEW", 22)
 
 
 def everywhere(index: Index) -> VisibleDatasets:

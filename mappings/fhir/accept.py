@@ -1,26 +1,34 @@
-"""What a FHIR caller accepts (R4 3.1.0.1.11): JSON of version 4.0 is what there is, under the names that clients know it by."""
+"""What a FHIR caller accepts (R4 3.1.0.1.11): JSON or XML of the version that is served, under the names clients know them by."""
 
-from functools import partial
+from functools import lru_cache, partial
 
-from mappings.negotiation import MediaType, choose, covers
+from mappings.negotiation import Fit, MediaType, choose, covers
 
 FHIR_JSON = "application/fhir+json"
-_OTHER_NAMES = ("application/json", "application/json+fhir", "text/json")
-_SHORT = "json"
+FHIR_XML = "application/fhir+xml"
+_NAMES = {
+    FHIR_JSON: (FHIR_JSON, "application/json", "application/json+fhir", "text/json"),
+    FHIR_XML: (FHIR_XML, "application/xml", "application/xml+fhir", "text/xml"),
+}
+_KINDS = {name: kind for kind, names in _NAMES.items() for name in names}
+_SHORT = {"json": FHIR_JSON, "xml": FHIR_XML}
 
 
-def check_accept(accept: str, asked: str | None) -> None:
-    """Raises NotAcceptable unless our JSON will do. `_format` (`asked`) outranks the Accept header."""
+@lru_cache(maxsize=256)
+def accepted(accept: str, asked: str | None, version: str = "4.0") -> str:
+    """The media type to answer in. `_format` (`asked`) outranks the Accept header. Raises NotAcceptable where neither will do."""
     kind, semicolon, parameters = (asked or accept).partition(";")
-    text = f"{FHIR_JSON if kind.strip().lower() == _SHORT else kind}{semicolon}{parameters}"
-    choose(text, _OFFERS, f"This server answers {FHIR_JSON} (FHIR 4.0) only.", "_format" if asked else "Accept")
+    text = f"{_SHORT.get(kind.strip().lower(), kind)}{semicolon}{parameters}"
+    sentence = f"This server answers {FHIR_JSON} and {FHIR_XML} (FHIR {version}) here."
+    return _KINDS[choose(text, _offers(version), sentence, "_format" if asked else "Accept")]
 
 
-def _fit(offer: str, media: MediaType) -> int:
-    """Wildcards mean the one name that we answer under; `fhirVersion` is that of R4 wherever it is said."""
+def _offers(version: str) -> dict[str, Fit]:
+    return {name: partial(_fit, name, version) for name in _KINDS}
+
+
+def _fit(offer: str, served: str, media: MediaType) -> int:
+    """Wildcards mean the one name that we answer under; `fhirVersion` is the one that is served here, wherever it is said."""
     version = media.get("fhirversion")
-    named = offer in (FHIR_JSON, media.name)
-    return covers(offer, media) if named and (version is None or "4.0" in version) else 0
-
-
-_OFFERS = {offer: partial(_fit, offer) for offer in (FHIR_JSON, *_OTHER_NAMES)}
+    named = offer in _NAMES or offer == media.name
+    return covers(offer, media) if named and (version is None or served in version) else 0

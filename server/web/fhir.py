@@ -1,21 +1,25 @@
-"""The FHIR R4 door: `metadata`, and read and search of every type in the table of resources."""
+"""The FHIR R4 door: `metadata`, and read and search of every type in the table of resources; in JSON, or in XML of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
+from xml.dom.minidom import parseString
 
 import msgspec
 
 from consent.conditions import Action
-from mappings.failures import Invalid, UnsupportedMedia
-from mappings.fhir.accept import FHIR_JSON, check_accept
+from mappings.failures import Failure, Invalid, UnsupportedMedia
+from mappings.fhir.accept import FHIR_JSON, FHIR_XML, accepted
+from mappings.fhir.as_xml import as_xml
 from mappings.fhir.resources import R4, served_in
 from mappings.fhir.summaries import SUMMARIES, Subset, read_subset
 from mappings.negotiation import preferences
+from server.faults import Fault
 from server.usecases.read import Served, metadata, read_resource, search_resources
 from server.usecases.sources import source_of
 from server.web.context import caller, conditional, request, respond, runtime, serves
-from server.web.errors import Door, operation_outcome
+from server.web.errors import Door, Told, operation_outcome
 
 _FORM = "application/x-www-form-urlencoded"
 _SHAPES = ("_format", "_pretty", "_summary", "_elements")
@@ -25,7 +29,7 @@ Arguments = list[tuple[str, str]]
 
 def door() -> Door:
     """Every route of the FHIR face, each with its action and scope."""
-    routes = Door("fhir", operation_outcome, root="/fhir/", url_prefix="/fhir/R4")
+    routes = Door("fhir", _refused, root="/fhir/", url_prefix="/fhir/R4")
     serves(routes, "/metadata", Action.DISCOVER, anonymous=True)(_metadata)
     for row in served_in(R4):
         rules: list[tuple[str, str, str, Callable[..., Any]]] = [
@@ -45,7 +49,7 @@ def door() -> Door:
 
 
 def _metadata() -> Any:
-    _acceptable()
+    _kind(request.values)
     return _answer(metadata(runtime(), caller(), version("accord")))
 
 
@@ -90,7 +94,7 @@ def _form_arguments() -> Arguments:
 
 
 def _found(resource: str, arguments: Arguments) -> Any:
-    _acceptable()
+    _kind(request.values)
     asked = [(name, value) for name, value in arguments if name != "_format"]
     handling = _handling()
     found = _answer(search_resources(runtime(), caller(), resource, asked, lenient=handling == "lenient"))
@@ -107,7 +111,7 @@ def _handling() -> str:
 
 def _read(resource: str) -> Callable[[str], Any]:
     def view(identity: str) -> Any:
-        _acceptable()
+        _kind(request.values)
         if unknown := [name for name in request.args if name not in _SHAPES]:
             raise Invalid("unknown-parameter", f"A read takes no parameter {unknown[0][:64]}.", unknown[0][:64])
         return _conditional(read_resource(runtime(), caller(), resource, identity, _subset()))
@@ -134,11 +138,29 @@ def _conditional(read: Served) -> Any:
 
 
 def _answer(body: bytes) -> Any:
-    pretty = request.values.get("_pretty", "false")
+    pretty, kind = request.values.get("_pretty", "false"), _kind(request.values)
     if pretty not in ("true", "false"):
         raise Invalid("value", "_pretty takes true or false.", "_pretty")
-    return respond(msgspec.json.format(body, indent=2) if pretty == "true" else body, media_type=FHIR_JSON)
+    return respond(_written(body, kind, pretty=pretty == "true"), media_type=kind)
 
 
-def _acceptable() -> None:
-    check_accept(request.headers.get("Accept", ""), request.values.get("_format"))
+def _written(body: bytes, kind: str, *, pretty: bool) -> bytes:
+    if kind == FHIR_JSON:
+        return msgspec.json.format(body, indent=2) if pretty else body
+    written = as_xml(body)
+    return parseString(written).toprettyxml(indent="  ", encoding="UTF-8") if pretty else written  # noqa: S318 - of our own
+
+
+def _kind(values: Mapping[str, str]) -> str:
+    """What is answered in. Raises NotAcceptable where the caller takes nothing that there is; so it is asked first."""
+    return accepted(request.headers.get("Accept", ""), values.get("_format"))
+
+
+def _refused(failure: Failure, fault: Fault, asked: str) -> Told:
+    """A refusal in what its caller takes; in JSON where that can't be told or is nothing we have."""
+    told = operation_outcome(failure, fault, asked)
+    try:
+        is_xml = _kind(request.args) == FHIR_XML
+    except Failure:
+        return told
+    return replace(told, body=as_xml(told.body), media_type=FHIR_XML) if is_xml else told

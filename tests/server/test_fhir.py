@@ -1,10 +1,13 @@
 """The FHIR door on a private runtime: what a caller sees is what a store of only the permitted rows would answer."""
 
+import json
 from datetime import timedelta
 from types import SimpleNamespace
 from urllib.parse import parse_qsl, urlsplit
+from xml.etree import ElementTree as ET
 
 import pytest
+from fhir.resources.R4B import get_fhir_model_class
 from flask import Flask
 from sqlalchemy import select
 
@@ -38,7 +41,7 @@ from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
 from tests.mappings.fhir.rules import held
 
-FHIR = "application/fhir+json"
+FHIR, XML = "application/fhir+json", "application/fhir+xml"
 CT = "1.2.840.10008.5.1.4.1.1.2"
 START = builders.Clock().at
 CALLERS = {
@@ -646,26 +649,51 @@ def test_unknown_parameters_are_refused_by_name_or_ignored_with_a_warning(furnis
 
 
 @pytest.mark.parametrize(
-    ("path", "accept", "status"),
+    ("path", "accept", "status", "kind"),
     [
-        ("ImagingStudy", "application/fhir+json", 200),
-        ("ImagingStudy", "application/json;q=0.5", 200),
-        ("ImagingStudy", "application/fhir+json; fhirVersion=4.0", 200),
-        ("ImagingStudy", "application/fhir+json; fhirVersion=5.0", 406),
-        ("ImagingStudy", "application/fhir+xml", 406),
-        ("ImagingStudy", "application/fhir+xml, */*;q=0.1", 200),
-        ("ImagingStudy", "*/*", 200),
-        ("ImagingStudy?_format=json", "application/fhir+xml", 200),
-        ("ImagingStudy?_format=application/fhir+json", "text/html", 200),
-        ("ImagingStudy?_format=xml", "*/*", 406),
-        ("metadata", "application/fhir+xml", 406),
+        ("ImagingStudy", "application/fhir+json", 200, FHIR),
+        ("ImagingStudy", "application/json;q=0.5", 200, FHIR),
+        ("ImagingStudy", "application/fhir+json; fhirVersion=4.0", 200, FHIR),
+        ("ImagingStudy", "application/fhir+json; fhirVersion=5.0", 406, FHIR),
+        ("ImagingStudy", "application/fhir+xml", 200, XML),
+        ("ImagingStudy", "application/fhir+xml;q=0.1, */*", 200, FHIR),
+        ("ImagingStudy", "*/*", 200, FHIR),
+        ("ImagingStudy?_format=json", "application/fhir+xml", 200, FHIR),
+        ("ImagingStudy?_format=application/fhir+json", "text/html", 200, FHIR),
+        ("ImagingStudy?_format=xml", "*/*", 200, XML),
+        ("ImagingStudy?_format=ttl", "*/*", 406, FHIR),
+        ("ImagingStudy?_format=xml&modality:in=x", "*/*", 400, XML),
+        ("ImagingStudy/none?_format=xml&_pretty=true", "*/*", 404, XML),
+        ("metadata", "application/fhir+xml", 200, XML),
     ],
 )
-def test_json_is_what_there_is(runtime, path, accept, status):
+def test_json_and_xml_are_what_there_is_refusals_too(runtime, path, accept, status, kind):
     builders.seed(runtime)
     answer = get(door(runtime), path, Accept=accept)
-    assert (answer.status_code, answer.headers["Content-Type"]) == (status, FHIR)
-    held(answer.data)
+    assert (answer.status_code, answer.headers["Content-Type"]) == (status, kind)
+    if kind == FHIR:
+        held(answer.data)
+    else:
+        read_xml(answer.data)
+
+
+def test_a_page_says_the_same_in_xml_pretty_or_not(furnished):
+    client = door(furnished.runtime)
+    for path in ("ImagingStudy?_include=*", "Patient?", "Consent?", "Provenance?", "Organization?", "Endpoint?", "metadata?"):
+        for asked in (path, f"{path}&_pretty=true"):
+            told, written = (get(client, asked, Accept=kind).data for kind in (FHIR, XML))
+            assert read_xml(written) == read_json(told), asked
+        assert written.count(b"\n") > 30
+
+
+def read_xml(body):
+    """What HL7's own models read in XML, whichever resource it is."""
+    kind = ET.fromstring(body).tag.removeprefix("{http://hl7.org/fhir}")  # noqa: S314 - of our own
+    return json.loads(get_fhir_model_class(kind).model_validate_xml(body).model_dump_json())
+
+
+def read_json(body):
+    return json.loads(get_fhir_model_class(json.loads(body)["resourceType"]).model_validate_json(body).model_dump_json())
 
 
 def test_other_verbs_are_not_allowed(furnished):

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from mappings.fhir.as_xml import as_xml
+
 STATUS = {
     "ImagingStudy": {"registered", "available", "cancelled", "entered-in-error", "unknown"},
     "Consent": {"draft", "proposed", "active", "rejected", "inactive", "entered-in-error"},
@@ -29,7 +31,9 @@ def held(raw: bytes) -> dict[str, Any]:
     found = json.loads(raw)
     kind = found["resourceType"]
     module = importlib.import_module(f"fhir.resources.R4B.{kind.lower()}")
-    getattr(module, kind).model_validate_json(raw)
+    model = getattr(module, kind)
+    told = model.model_validate_json(raw)
+    assert model.model_validate_xml(as_xml(raw)).model_dump_json() == told.model_dump_json(), "XML says the same"
     for path, value in walked(found, kind):
         assert value not in (None, "", [], {}), f"{path} is empty"
         if isinstance(value, dict) and isinstance(value.get("reference"), str):

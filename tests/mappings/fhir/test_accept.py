@@ -1,9 +1,9 @@
-"""FHIR callers are answered in JSON of R4, by whichever of its names they ask."""
+"""FHIR callers are answered in JSON or XML of R4, by whichever of its names they ask."""
 
 import pytest
 
 from mappings.failures import NotAcceptable
-from mappings.fhir.accept import check_accept
+from mappings.fhir.accept import FHIR_JSON, FHIR_XML, accepted
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,8 @@ from mappings.fhir.accept import check_accept
         ("application/json+fhir", None),
         ("text/json", None),
         ("application/json;q=0, */*", None),
-        ("application/fhir+xml;q=1.0, application/fhir+json;q=0.1", None),
+        ("application/fhir+xml;q=0.1, application/fhir+json;q=0.5", None),
+        ("application/fhir+json, application/fhir+xml", None),
         ("application/fhir+xml", "json"),
         ("application/fhir+xml", "JSON"),
         ("text/html", "application/fhir+json"),
@@ -31,25 +32,43 @@ from mappings.fhir.accept import check_accept
     ],
 )
 def test_json_of_r4_will_do(accept, asked):
-    check_accept(accept, asked)
+    assert accepted(accept, asked) == FHIR_JSON
+
+
+@pytest.mark.parametrize(
+    ("accept", "asked"),
+    [
+        ("application/fhir+xml", None),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", None),  # every browser
+        ("application/fhir+xml;q=1.0, application/fhir+json;q=0.1", None),
+        ("text/xml", None),
+        ("application/fhir+json;q=0, */*", None),
+        ("application/fhir+json", "xml"),
+        ("*/*", "application/fhir xml"),
+        ("", "text/xml"),
+        ("", "xml; fhirVersion=4.0"),
+    ],
+)
+def test_xml_of_r4_will_do_as_well(accept, asked):
+    assert accepted(accept, asked) == FHIR_XML
 
 
 @pytest.mark.parametrize(
     ("accept", "asked", "where"),
     [
-        ("application/fhir+xml", None, "Accept"),
+        ("text/turtle", None, "Accept"),
         ("text/*", None, "Accept"),
         ("text/html", None, "Accept"),
         ("application/fhir+json;q=0", None, "Accept"),
+        ("application/fhir+xml; fhirVersion=5.0", None, "Accept"),
         ("application/fhir+json; fhirVersion=5.0", None, "Accept"),
         ("*/*; fhirVersion=3.0", None, "Accept"),
-        ("*/*", "xml", "_format"),
-        ("*/*", "application/fhir+xml", "_format"),
+        ("*/*", "html", "_format"),
         ("*/*", "json; fhirVersion=5.0", "_format"),
         ("*/*", "ttl", "_format"),
     ],
 )
 def test_another_format_or_version_is_not_acceptable(accept, asked, where):
     with pytest.raises(NotAcceptable) as refusal:
-        check_accept(accept, asked)
+        accepted(accept, asked)
     assert refusal.value.where == where

@@ -1,7 +1,9 @@
-"""A dataset under its agreement: the facts a decision needs of it, and how its endpoint shows it."""
+"""A dataset under its agreement: the facts a decision needs of it, and how the directory shows it."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from consent.agreement import AgreementState
 from consent.conditions import Conditions
@@ -39,4 +41,46 @@ class DatasetEndpoint:
     alias: str
     title: str
     is_open: bool
+    updated: datetime
+
+
+class Sharing(StrEnum):
+    """How the sharing of a dataset stands, by its agreement and node; only `open` lets anything in or out."""
+
+    IN_REVIEW = "in-review"
+    AGREED = "agreed"  # and not begun
+    OPEN = "open"
+    STOPPED = "stopped"  # and may go on
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDataset:
+    """One dataset as its provider shares it, under `terms` (a version).
+
+    `details` are the operator's words, by key of `mappings.dcat.details`; `is_described`: the catalogue has a page for it;
+    `is_queried`: this reader may ask which patients it has.
+    """
+
+    alias: str
+    provider: str
+    title: str
+    description: str
+    terms: str
+    sharing: Sharing
+    is_described: bool
+    is_queried: bool
+    details: Mapping[str, str]
+    updated: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PatientsOfDataset:
+    """How many patients a dataset has, and which, by their public ids; none of them where there are more than are told."""
+
+    alias: str
+    provider: str
+    title: str
+    quantity: int
+    patients: tuple[str, ...]
     updated: datetime

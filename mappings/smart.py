@@ -36,10 +36,12 @@ SUPPORTED = (
     "system/*.rs",
     "system/Consent.rs",
     "system/Endpoint.rs",
+    "system/Group.rs",
     "system/ImagingStudy.crds",
     "system/Organization.rs",
     "system/Patient.rs",
     "system/Provenance.rs",
+    "system/ResearchStudy.rs",
 )
 """The scopes our routes ask for, as the discovery documents list them."""
 

@@ -151,7 +151,7 @@ def _fill(house: House) -> None:
     builders.described(house.runtime)
     read = dcmread(io.BytesIO(builders.sample(SAMPLE)), stop_before_pixels=True)
     house.study, house.series, house.instance = read.StudyInstanceUID, read.SeriesInstanceUID, read.SOPInstanceUID
-    for kind in ("ImagingStudy", "Patient", "Consent", "Provenance", "Endpoint"):
+    for kind in ("ImagingStudy", "Patient", "Consent", "Provenance", "Endpoint", "ResearchStudy", "Group"):
         entries = house.ask("GET", f"/fhir/R4/{kind}", CALLERS["provider"]).json["entry"]
         told = [e["resource"] for e in entries if kind != "Provenance" or "ImagingStudy/" in str(e["resource"]["target"])]
         house.ids[kind] = told[0]["id"]

@@ -60,7 +60,7 @@ def routes() -> str:
         said = context.declaration(app, rule.endpoint)
         verbs = " ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
         path = re.sub(rf"/({'|'.join(RESOURCES)})\b", "/{type}", rule.rule)
-        kind = f"{said.action}" if path == rule.rule else "query for ImagingStudy and Patient, else discover"
+        kind = f"{said.action}" if path == rule.rule else "query for ImagingStudy, Patient and Group, else discover"
         scope = "open" if said.open else f"`system/{said.scope}`" if path == rule.rule else "`system/{type}.r` or `.s`"
         rows[verbs, path.replace("<int:", "{").replace("<", "{").replace(">", "}")] = (kind, scope)
     return table(

@@ -1,4 +1,4 @@
-"""Datasets: their own description, and the directory's view of where each is reached."""
+"""Datasets: their own description, and the directory's views of each: where it is reached, how it is shared, whom it holds."""
 
 import json
 from collections.abc import Mapping
@@ -6,18 +6,22 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.criteria import Column
-from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, own
+from adapters.sql.criteria import Column, Leaf, Within
+from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, matching, own
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import moment, stamp
-from consent.dataset import DatasetEndpoint
+from consent.agreement import AgreementState
+from consent.dataset import DatasetEndpoint, PatientsOfDataset, SharedDataset, Sharing
 from mappings.fields import Kind
+from mappings.query import OneOf
 
 _a, _d, _n, _p, _v = t.agreement.c, t.dataset.c, t.node.c, t.party.c, t.agreement_version.c
+MOST_MEMBERS = 10_000
+"""Patients of a dataset who are told by name; of a larger one only their number is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,19 +102,31 @@ def _latest(*columns: ColumnElement[int]) -> ColumnElement[int]:
 _TOUCHED = _latest(_d.updated, _a.updated, _n.updated)
 
 
-def _endpoints(scope: DirectoryScope) -> Select[Any]:
-    opened = is_open(stamp(scope.now))
+def _governed(scope: DirectoryScope, *columns: Any) -> Select[Any]:
+    """Every dataset, joined to what governs it."""
+    opened = is_open(stamp(scope.now)).label("is_open")
     return (
-        select(_d.id.label("row"), _d.alias, _d.title, opened.label("is_open"), _TOUCHED.label("touched"))
+        select(_d.id.label("row"), _d.alias, _d.title, _p.key.label("provider"), opened, *columns)
         .join(t.agreement, _d.agreement == _a.id)
         .join(t.agreement_version, IN_FORCE)
         .join(t.party, _a.party == _p.id)
         .join(t.node, _v.node == _n.id)
-        .where(or_(own(scope), and_(opened, _d.id.in_(sorted(scope.datasets)))))
     )
 
 
-def _fields(_connection: Connection, scope: DirectoryScope) -> Fields:
+def _shown(scope: DirectoryScope) -> ColumnElement[bool]:
+    """Whether a dataset is on show: its own provider and the operator see it in any state."""
+    return or_(own(scope), and_(is_open(stamp(scope.now)), _d.id.in_(sorted(scope.datasets))))
+
+
+# where it is reached
+
+
+def _endpoints(scope: DirectoryScope) -> Select[Any]:
+    return _governed(scope, _TOUCHED.label("touched")).where(_shown(scope))
+
+
+def _endpoint_fields(_connection: Connection, scope: DirectoryScope) -> Fields:
     status = case((is_open(stamp(scope.now)), "active"), else_="suspended")
     return {
         "dataset": Column(_d.alias, Kind.CODE),
@@ -123,5 +139,122 @@ def _endpoint(_connection: Connection, row: Any, _scope: DirectoryScope) -> Data
     return DatasetEndpoint(row.alias, row.title, bool(row.is_open), moment(row.touched))
 
 
-ENDPOINTS: DirectorySource[DatasetEndpoint] = DirectorySource(_endpoints, _d.id, _fields, _endpoint)
+ENDPOINTS: DirectorySource[DatasetEndpoint] = DirectorySource(_endpoints, _d.id, _endpoint_fields, _endpoint)
 """The endpoint of each dataset the caller may discover; a provider's own and, for the operator, all of them in any state."""
+
+
+# how it is shared
+
+
+def _sharing(now: int) -> ColumnElement[str]:
+    """How the sharing stands at this moment, as a word of `Sharing`."""
+    return case(
+        (_a.state.in_([AgreementState.DRAFT, AgreementState.PROPOSED]), str(Sharing.IN_REVIEW)),
+        (or_(_a.state == str(AgreementState.TERMINATED), _v.ends <= now), str(Sharing.ENDED)),
+        (is_open(now), str(Sharing.OPEN)),
+        (and_(_a.state == str(AgreementState.ACTIVE), _v.starts > now), str(Sharing.AGREED)),
+        else_=str(Sharing.STOPPED),
+    )
+
+
+def _shared(scope: DirectoryScope) -> Select[Any]:
+    described = and_(_v.listed, exists().where(t.description.c.dataset == _d.id, t.description.c.turtle.is_not(None)))
+    columns = (_d.description, _d.details, t.terms.c.version.label("terms_version"), described.label("is_described"))
+    rows = _governed(scope, _TOUCHED.label("touched"), _sharing(stamp(scope.now)).label("sharing"), *columns)
+    return rows.join(t.terms, _v.terms == t.terms.c.id).where(_shown(scope))
+
+
+def _shared_fields(connection: Connection, scope: DirectoryScope) -> Fields:
+    return {
+        "dataset": Column(_d.alias, Kind.CODE),
+        "provider": Column(_p.key, Kind.CODE),
+        "sharing": Column(_sharing(stamp(scope.now)), Kind.CODE),
+        "title": lambda leaf: _titled(connection, leaf, scope),
+        "written_title": Column(func.coalesce(func.nullif(func.trim(_d.title), ""), _d.alias), Kind.TEXT),
+        "updated": Column(_TOUCHED, Kind.MOMENT),
+    }
+
+
+def _titled(connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnElement[bool]:
+    """Titles are matched folded, which SQL can't do; datasets are few."""
+    titles = connection.execute(_shared(scope).with_only_columns(_d.id, _d.title, _d.alias))
+    return _d.id.in_(matching(leaf, ((key, _title(title, alias)) for key, title, alias in titles)))
+
+
+def _title(title: str, alias: str) -> str:
+    return title.strip() or alias
+
+
+def _shared_dataset(_connection: Connection, row: Any, scope: DirectoryScope) -> SharedDataset:
+    return SharedDataset(
+        alias=row.alias,
+        provider=row.provider,
+        title=_title(row.title, row.alias),
+        description=row.description,
+        terms=row.terms_version,
+        sharing=Sharing(row.sharing),
+        is_described=bool(row.is_described and row.is_open),
+        is_queried=bool(row.is_open and row.row in scope.queryable),
+        details={key: str(value) for key, value in json.loads(row.details).items()},
+        updated=moment(row.touched),
+    )
+
+
+SHARED: DirectorySource[SharedDataset] = DirectorySource(_shared, _d.id, _shared_fields, _shared_dataset)
+"""Each dataset the caller may discover; a provider's own and, for the operator, all of them in any state."""
+
+
+# whom it holds
+
+
+def _of_dataset(column: ColumnElement[Any]) -> Select[Any]:
+    return select(column).where(t.study.c.dataset == _d.id).correlate(t.dataset)
+
+
+_QUANTITY = _of_dataset(func.count(t.study.c.patient.distinct())).scalar_subquery()
+_CHANGED = _latest(_TOUCHED, func.coalesce(_of_dataset(func.max(t.study.c.updated)).scalar_subquery(), 0))
+_MEMBERS = (
+    select(func.aggregate_strings(t.patient.c.key, " "))
+    .where(t.patient.c.id.in_(_of_dataset(t.study.c.patient)))
+    .correlate(t.dataset)
+    .scalar_subquery()
+)
+
+
+def _patients(scope: DirectoryScope) -> Select[Any]:
+    members = case((_QUANTITY <= MOST_MEMBERS, _MEMBERS)).label("members")
+    rows = _governed(scope, _CHANGED.label("touched"), _QUANTITY.label("quantity"), members)
+    return rows.where(is_open(stamp(scope.now)), _d.id.in_(sorted(scope.queryable)))
+
+
+def _patient_fields(_connection: Connection, _scope: DirectoryScope) -> Fields:
+    return {
+        "dataset": Column(_d.alias, Kind.CODE),
+        "provider": Column(_p.key, Kind.CODE),
+        "member": _has_member,
+        "updated": Column(_CHANGED, Kind.MOMENT),
+    }
+
+
+def _has_member(leaf: Leaf) -> ColumnElement[bool]:
+    """A study of one of these patients; of any, where none is named."""
+    of_dataset = _of_dataset(t.study.c.id)
+    if isinstance(leaf, OneOf | Within):
+        keys = leaf.values if isinstance(leaf, OneOf) else leaf.keys
+        of_dataset = of_dataset.join(t.patient, t.study.c.patient == t.patient.c.id).where(t.patient.c.key.in_(keys))
+    return exists(of_dataset)
+
+
+def _patients_of(_connection: Connection, row: Any, _scope: DirectoryScope) -> PatientsOfDataset:
+    patients = tuple(sorted((row.members or "").split()))
+    return PatientsOfDataset(row.alias, row.provider, _title(row.title, row.alias), row.quantity, patients, moment(row.touched))
+
+
+def _members_of(datasets: Select[Any]) -> Select[Any]:
+    return select(t.patient.c.key).join(t.study, t.study.c.patient == t.patient.c.id).where(t.study.c.dataset.in_(datasets))
+
+
+PATIENTS: DirectorySource[PatientsOfDataset] = DirectorySource(
+    _patients, _d.id, _patient_fields, _patients_of, {"member": _members_of}
+)
+"""The patients of each dataset whose rows the caller may query, in the order of their ids: it tells nothing of who came first."""

@@ -4,18 +4,20 @@ Each noun's file has its own `DirectorySource`: a statement narrowed by who asks
 becomes a noun. Every page (by keyset) and every count is that one statement with the caller's conditions added.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy import ColumnElement, Connection, Select, false, true
 
 from adapters.sql import tables as t
-from adapters.sql.criteria import Asking, Column, Searchable, counting, execute, narrow
+from adapters.sql.criteria import Asking, Column, Leaf, Searchable, counting, execute, narrow
 from adapters.sql.keyset import Key, paged, parameters, placed, sortable
 from adapters.sql.store import stamp
-from mappings.query import Condition, Page, Position
+from mappings.fields import fold
+from mappings.query import Condition, Like, OneOf, Page, Position
 
 Noun = TypeVar("Noun")
 Fields = Mapping[str, Column | Asking]
@@ -42,12 +44,16 @@ class DirectoryScope:
 
 @dataclass(frozen=True, slots=True)
 class DirectorySource(Generic[Noun]):
-    """One kind of thing on show: `rows` narrowed to a view, keyed by `key`, asked by `fields`, each of them made a `noun`."""
+    """One kind of thing on show: `rows` narrowed to a view, keyed by `key`, asked by `fields`, each of them made a `noun`.
+
+    `several` are fields of which a row has more than one: the values that the rows of these keys have.
+    """
 
     rows: Callable[[DirectoryScope], Select[Any]]
     key: ColumnElement[int]
     fields: Callable[[Connection, DirectoryScope], Fields]
     noun: Callable[[Connection, Any, DirectoryScope], Noun]
+    several: Mapping[str, Callable[[Select[Any]], Select[Any]]] = field(default_factory=dict)
 
 
 def page(
@@ -73,7 +79,10 @@ def count(
 def keys(connection: Connection, source: DirectorySource[Any], key: str, where: Condition, scope: DirectoryScope) -> Select[Any]:
     """The keys of what matches, for a link to it. Raises KeyError where there is no such column."""
     fields = source.fields(connection, scope)
-    return narrow(source.rows(scope), where, Searchable(fields)).with_only_columns(_column(fields, key))
+    rows = narrow(source.rows(scope), where, Searchable(fields))
+    if key in source.several:
+        return source.several[key](rows.with_only_columns(source.key))
+    return rows.with_only_columns(_column(fields, key))
 
 
 def _column(fields: Fields, name: str) -> ColumnElement[Any]:
@@ -88,3 +97,11 @@ def own(scope: DirectoryScope) -> ColumnElement[bool]:
     if scope.all:
         return true()
     return t.party.c.key == scope.provider if scope.provider else false()
+
+
+def matching(leaf: Leaf, texts: Iterable[tuple[int, str]]) -> list[int]:
+    """The ids of those of these (id, text) that a pattern matches when they are folded, which SQL can't do; or that are one of these."""
+    if isinstance(leaf, OneOf):
+        return [key for key, text in texts if text in leaf.values]
+    pattern = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in leaf.pattern) if isinstance(leaf, Like) else ""
+    return [key for key, text in texts if re.fullmatch(pattern, fold(text), re.DOTALL)]

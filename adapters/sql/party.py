@@ -1,6 +1,5 @@
 """Organisations: their rows, and the directory's view of them."""
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -23,12 +22,11 @@ from sqlalchemy import (
 from adapters.sql import governance
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, Leaf
-from adapters.sql.directory import DirectoryScope, DirectorySource, Fields
+from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, matching
 from adapters.sql.store import moment
 from consent.party import REPOSITORY, Party
 from consent.subject import Role
-from mappings.fields import Kind, fold
-from mappings.query import Like, OneOf
+from mappings.fields import Kind
 
 _p = t.party.c
 
@@ -92,11 +90,8 @@ def _organisations(scope: DirectoryScope) -> Select[Any]:
 
 def _named(connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnElement[bool]:
     """Names are matched folded, which SQL can't do; organisations are few."""
-    if isinstance(leaf, OneOf):
-        return _o.name.in_(leaf.values)
-    pattern = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in leaf.pattern) if isinstance(leaf, Like) else ""
-    named = connection.execute(_organisations(scope).with_only_columns(_o.id, _o.name))
-    return _o.id.in_([key for key, name in named if re.fullmatch(pattern, fold(name), re.DOTALL)])
+    named = connection.execute(_organisations(scope).with_only_columns(_o.id, _o.name)).all()
+    return _o.id.in_(matching(leaf, [(key, name) for key, name in named]))
 
 
 def _fields(connection: Connection, scope: DirectoryScope) -> Fields:

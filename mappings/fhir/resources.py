@@ -13,6 +13,7 @@ from consent.party import REPOSITORY
 from mappings.fhir.body_site import BODY_PARTS, parts_coded
 from mappings.fhir.consent import STATUS, consent
 from mappings.fhir.endpoint import endpoint
+from mappings.fhir.group import group
 from mappings.fhir.modality import TERMS
 from mappings.fhir.organization import organization
 from mappings.fhir.parameters import (
@@ -38,6 +39,8 @@ from mappings.fhir.parameters import (
 )
 from mappings.fhir.patient import GENDERS, patient, provider_system
 from mappings.fhir.provenance import provenance
+from mappings.fhir.research_study import STATUS as SHARING
+from mappings.fhir.research_study import research_study
 from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, MODALITY, SNOMED, URI, V2_IDENTIFIER_TYPE
 from mappings.query import NOTHING, AllOf, Condition, Not, OneOf
 from mappings.study import patient_key
@@ -147,6 +150,7 @@ _BASED_ON = reference(
     path="basedOn",
     identified=coded("", equals("accession_number")),
 )
+_SHARED = {status: (str(sharing),) for sharing, status in SHARING.items()}
 
 _ROWS = (
     _resource(
@@ -260,6 +264,37 @@ _ROWS = (
         token("status", "active or suspended.", coded("http://hl7.org/fhir/endpoint-status", one_of("status", _OPEN))),
         summary="identifier name managingOrganization payloadMimeType",
         mandatory="status connectionType payloadType address",
+    ),
+    _resource(
+        "ResearchStudy",
+        "datasets",
+        research_study,
+        (identity_of("dataset"), "The dataset's alias."),
+        moment("_lastUpdated", "When the dataset last changed.", "updated"),
+        token("identifier", "The dataset's alias.", coded("{base}/datasets", equals("dataset"))),
+        string("title", "The start of its title.", "title", sort="written_title"),
+        token(
+            "status",
+            "active while it lets something in or out.",
+            coded("http://hl7.org/fhir/research-study-status", one_of("sharing", _SHARED)),
+        ),
+        reference("sponsor", "The provider who shares it.", path="sponsor", Organization=key_of("provider")),
+        summary="identifier title condition contact keyword enrollment sponsor",
+        mandatory="status",
+    ),
+    _resource(
+        "Group",
+        "members",
+        group,
+        (identity_of("dataset"), "The dataset's alias."),
+        moment("_lastUpdated", "When the dataset or one of its studies last changed.", "updated"),
+        token("identifier", "The dataset's alias.", coded("{base}/datasets", equals("dataset"))),
+        reference("managing-entity", "The provider who shares it.", path="managingEntity", Organization=key_of("provider")),
+        reference("member", "A patient of the dataset.", path="member.entity", Patient=equals("member")),
+        token("type", "Always person.", coded("http://hl7.org/fhir/group-type", always_if("person"))),
+        token("actual", "Always true.", unsystemed(always_if("true"))),
+        summary="identifier active name quantity managingEntity",
+        mandatory="type actual",
     ),
 )
 RESOURCES: dict[str, Resource] = {row.name: row for row in _ROWS}

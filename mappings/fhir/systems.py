@@ -15,6 +15,7 @@ CONSENT_ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
 PROVENANCE_AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 CONNECTION = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
 PAYLOAD = "http://terminology.hl7.org/CodeSystem/endpoint-payload-type"
+EUCAIM = "https://cancerimage.eu/ontology/EUCAIM"
 
 PROJECT = "https://w3id.org/accord-imaging/fhir"
 """The one base of Accord's own canonicals: they mean the same wherever an Accord runs."""

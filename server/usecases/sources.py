@@ -1,7 +1,8 @@
 """Where FHIR resources come from: what the agreements let this caller see of images, patients and the directory.
 
-Images and patients are rows (query); agreements, organisations, endpoints and provenance are descriptions (discover). A type's
-row in `mappings.fhir.resources` names one of the sources here, which gives plain nouns or finished bytes.
+Images, patients and which of them a dataset has are rows (query); agreements, organisations, datasets, endpoints and provenance
+are descriptions (discover). A type's row in `mappings.fhir.resources` names one of the sources here, which gives plain nouns or
+finished bytes.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from sqlalchemy import Connection, Select
 from adapters.sql import directory, images, search
 from adapters.sql.agreement import AGREEMENTS
 from adapters.sql.criteria import linked
-from adapters.sql.dataset import ENDPOINTS
+from adapters.sql.dataset import ENDPOINTS, PATIENTS, SHARED
 from adapters.sql.directory import DirectoryScope, DirectorySource
 from adapters.sql.party import ORGANISATIONS
 from adapters.sql.provenance import ENTRIES
@@ -24,6 +25,7 @@ from consent.subject import Role
 from mappings.failures import Forbidden, Invalid
 from mappings.fhir import bundle
 from mappings.fhir.chains import Granted
+from mappings.fhir.group import MEMBER_BYTES
 from mappings.fhir.resources import RESOURCES, Resource
 from mappings.fhir.search import Reader, Sealing, conditions
 from mappings.query import EVERYTHING, AnyOf, Condition, Level, Linked, Page, Position, Query
@@ -31,6 +33,8 @@ from mappings.smart import narrowings
 from server.usecases.runtime import Caller, Runtime
 
 CHUNK = 101
+GROUPS = 10
+"""Groups that are read at a time: each may have ten thousand members."""
 Rows = list[tuple[Position, Any]]
 """(place, noun or finished bytes)."""
 
@@ -118,17 +122,23 @@ def _indexed(level: Level, page: Callable[[Asking, Query, VisibleDatasets, datet
     return Source(Action.QUERY, paged, counted, keys)
 
 
-def _studies(asking: Asking, query: Query, visible: VisibleDatasets, now: datetime) -> Rows:
-    """Studies in chunks, until the page has its rows or its bytes."""
-    rows, size, left = Rows(), 0, query.page.limit
-    while left > 0 and size < bundle.PAGE_BYTES:
-        wanted = min(left, CHUNK)
-        page = Page(wanted, after=rows[-1][0] if rows else query.page.after, order=query.page.order)
-        part = search.documents(asking.connection, Query(query.level, query.where, page), visible, now)
-        rows += part
-        size += sum(len(document) for _, document in part)
-        left = left - wanted if len(part) == wanted else 0
+def _chunked(of: Page, chunk: int, part: Callable[[Page], Rows], size: Callable[[Any], int]) -> Rows:
+    """A page in chunks, until it has its rows or its bytes."""
+    rows, bytes_, left = Rows(), 0, of.limit
+    while left > 0 and bytes_ < bundle.PAGE_BYTES:
+        wanted = min(left, chunk)
+        more = part(Page(wanted, after=rows[-1][0] if rows else of.after, order=of.order))
+        rows += more
+        bytes_ += sum(size(row) for _, row in more)
+        left = left - wanted if len(more) == wanted else 0
     return rows
+
+
+def _studies(asking: Asking, query: Query, visible: VisibleDatasets, now: datetime) -> Rows:
+    def part(page: Page) -> Rows:
+        return list(search.documents(asking.connection, Query(query.level, query.where, page), visible, now))
+
+    return _chunked(query.page, CHUNK, part, len)
 
 
 def _patients(asking: Asking, query: Query, visible: VisibleDatasets, now: datetime) -> Rows:
@@ -148,6 +158,15 @@ def _described(source: DirectorySource[Any]) -> Source:
     return Source(Action.DISCOVER, page, counted, keys)
 
 
+def _members() -> Source:
+    described = _described(PATIENTS)
+
+    def page(asking: Asking, where: Condition, of: Page) -> Rows:
+        return _chunked(of, GROUPS, lambda part: described.page(asking, where, part), lambda group: len(group.patients) * MEMBER_BYTES)
+
+    return Source(Action.QUERY, page, described.count, described.keys)
+
+
 SOURCES: dict[str, Source] = {
     "studies": _indexed(Level.STUDY, _studies),
     "patients": _indexed(Level.PATIENT, _patients),
@@ -155,6 +174,8 @@ SOURCES: dict[str, Source] = {
     "entries": _described(ENTRIES),
     "organisations": _described(ORGANISATIONS),
     "endpoints": _described(ENDPOINTS),
+    "datasets": _described(SHARED),
+    "members": _members(),
 }
 """The name of a source in `mappings.fhir.resources` → the source."""
 

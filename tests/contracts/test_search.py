@@ -15,7 +15,7 @@ from adapters.sql import directory, governance, instances, migrate, rarest, sear
 from adapters.sql import node as nodes
 from adapters.sql import tables as t
 from adapters.sql.agreement import AGREEMENTS
-from adapters.sql.dataset import ENDPOINTS
+from adapters.sql.dataset import ENDPOINTS, PATIENTS, SHARED
 from adapters.sql.directory import DirectoryScope
 from adapters.sql.party import ORGANISATIONS
 from adapters.sql.store import Store, moment, stamp
@@ -586,7 +586,8 @@ def a_scope(chance: random.Random, facts) -> DirectoryScope:
     some_of = [f.dataset for f in facts if chance.random() < 0.7]
     provider = chance.choice([None, party])
     every = chance.random() < 0.5
-    return DirectoryScope(NOW, "c", party, provider, every, frozenset(some_of), frozenset(), "The Repository", "")
+    rows_of = frozenset(f.dataset for f in facts if chance.random() < 0.7)
+    return DirectoryScope(NOW, "c", party, provider, every, frozenset(some_of), rows_of, "The Repository", "")
 
 
 DIRECTORIES = {
@@ -605,6 +606,25 @@ DIRECTORIES = {
             "dataset": (Kind.CODE, lambda e: e.alias),
             "status": (Kind.CODE, lambda e: "active" if e.is_open else "suspended"),
             "updated": (Kind.MOMENT, lambda e: stamp(e.updated)),
+        },
+    ),
+    "datasets": (
+        SHARED,
+        {
+            "dataset": (Kind.CODE, lambda d: d.alias),
+            "sharing": (Kind.CODE, lambda d: str(d.sharing)),
+            "provider": (Kind.CODE, lambda d: d.provider),
+            "title": (Kind.TEXT, lambda d: fold(d.title)),
+            "updated": (Kind.MOMENT, lambda d: stamp(d.updated)),
+        },
+    ),
+    "members": (
+        PATIENTS,
+        {
+            "dataset": (Kind.CODE, lambda g: g.alias),
+            "provider": (Kind.CODE, lambda g: g.provider),
+            "member": (Kind.CODE, lambda g: g.patients),
+            "updated": (Kind.MOMENT, lambda g: stamp(g.updated)),
         },
     ),
     "organisations": (
@@ -628,11 +648,11 @@ def some_directory_condition(chance: random.Random, fields, nouns, depth: int = 
         return AllOf(parts) if kind < 2 else AnyOf(parts) if kind < 5 else Not(AnyOf(parts))
     name = chance.choice(list(fields))
     asked, read = fields[name]
-    if name == "name":
+    if asked is Kind.TEXT:
         return Like(name, chance.choice(["*", "the*", "c?inic", "hospital-a", "x*"]))
     if asked is Kind.MOMENT and chance.random() < 0.7:
         return Between(name, chance.choice(MOMENTS), chance.choice(MOMENTS))
-    words = [*(word for noun in nouns if (word := read(noun)) is not None), 0 if asked is Kind.MOMENT else "x"]
+    words = [*(word for noun in nouns for word in several(read(noun)) if word is not None), 0 if asked is Kind.MOMENT else "x"]
     return AnyOf(tuple(AnyOf((OneOf(name, (chance.choice(words),)),)) for _ in range(chance.randint(1, 4))))
 
 
@@ -645,7 +665,12 @@ def holds_on(condition, noun, fields) -> bool:
     if isinstance(condition, Not):
         return not holds_on(condition.part, noun, fields)
     kind, read = fields[condition.field]
-    return meets(condition, read(noun), kind)
+    return any(meets(condition, value, kind) for value in several(read(noun)))
+
+
+def several(value) -> tuple:
+    """What a noun says of a field, which may be more than one thing."""
+    return value if isinstance(value, tuple) else (value,)
 
 
 @pytest.mark.parametrize("name", DIRECTORIES)

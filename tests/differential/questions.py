@@ -13,6 +13,7 @@ from adapters.sql.images import IMAGES
 from adapters.sql.store import moment
 from consent.subject import Role
 from mappings.eucaim import BODY_PARTS, MANUFACTURERS, MODALITIES, SEXES
+from mappings.fhir.research_study import STATUS as SHARING
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.serial import instant
 from mappings.fields import FIELDS, QIDO_KEYS, Kind
@@ -75,11 +76,14 @@ def _open(sight: Sight, words: Words, chance: random.Random, number: int) -> Ite
 
 
 def _named(sight: Sight, words: Words, chance: random.Random) -> Iterator[Question]:
+    datasets = [alias.replace("_", ".") for alias in words["alias"]]
     ids = {
         "ImagingStudy": words["study_key"],
         "Patient": words["patient_key"],
         "Consent": words["agreement"],
-        "Endpoint": [alias.replace("_", ".") for alias in words["alias"]],
+        "Endpoint": datasets,
+        "ResearchStudy": datasets,
+        "Group": datasets,
         "Organization": [*words["party"], "repository"],
     }
     for kind, known in ids.items():
@@ -164,6 +168,23 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
             "_lastUpdated": kept,
             "identifier": among(*words["alias"]),
             "status": among("active", "suspended"),
+        },
+        "ResearchStudy": {
+            "_id": among(*endpoints),
+            "_lastUpdated": kept,
+            "identifier": among(*words["alias"]),
+            "title": among("set", "set 1", "x"),
+            "status": among(*SHARING.values()),
+            "sponsor": among(*(f"Organization/{p}" for p in words["party"])),
+        },
+        "Group": {
+            "_id": among(*endpoints),
+            "_lastUpdated": kept,
+            "identifier": among(*words["alias"]),
+            "managing-entity": among(*(f"Organization/{p}" for p in words["party"])),
+            "member": among(*patients),
+            "type": among("person", "animal"),
+            "actual": among("true", "false"),
         },
     }
 

@@ -14,9 +14,11 @@ import pytest
 
 from adapters.identity import Keys
 from adapters.sql import provenance, rarest, search
+from adapters.sql.dataset import PATIENTS
 from consent.policy import VisibleDatasets
 from mappings.fhir.resources import RESOURCES
 from mappings.query import EVERYTHING
+from server.usecases import sources
 from server.web import app
 from tests import builders
 from tests.conftest import SUMMARY
@@ -153,9 +155,23 @@ def name_every_study(monkeypatch) -> None:
     monkeypatch.setattr(provenance, "_in_sight", lambda scope, *more: honest(replace(scope, queryable=everywhere), *more))
 
 
+def tell_the_members_of_any_dataset(monkeypatch) -> None:
+    """Groups of datasets whose rows the caller may not query."""
+    everywhere = frozenset(range(1, 100))
+    leaking = replace(PATIENTS, rows=lambda scope: PATIENTS.rows(replace(scope, queryable=everywhere)))
+    monkeypatch.setattr(sources, "PATIENTS", leaking)
+    monkeypatch.setitem(sources.SOURCES, "members", sources._members())
+
+
 @pytest.mark.parametrize(
     "leak",
-    [forget_the_callers_datasets, count_what_is_hidden, share_a_patient_s_row, name_every_study],
+    [
+        forget_the_callers_datasets,
+        count_what_is_hidden,
+        share_a_patient_s_row,
+        name_every_study,
+        tell_the_members_of_any_dataset,
+    ],
     ids=lambda leak: leak.__name__,
 )
 def test_a_planted_leak_is_noticed(leak, monkeypatch, tmp_path, signing):

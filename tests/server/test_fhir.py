@@ -347,6 +347,9 @@ def test_every_declared_parameter_is_answered(furnished):
         "consentor": "Organization/hospital-a",
         "endpoint": "Endpoint/OPEN",
         "number": "45",
+        "sponsor": "Organization/hospital-a",
+        "managing-entity": "Organization/hospital-a",
+        "member": "Patient/1",
     }
     for resource, p in [(r.name, p) for r in RESOURCES.values() for p in r.parameters.values()]:
         value = values.get(p.name) or values.get(p.type) or "x"
@@ -384,6 +387,76 @@ def test_endpoints_show_datasets_by_alias_and_their_state(furnished):
     assert shown("user", _id="WAIT.1") == [("WAIT.1", "active")]
     assert shown("user", _lastUpdated="lt2020") == []
     assert all(e["address"].endswith("/dicom-web") for e in resources(found(furnished.runtime, "operator", "Endpoint")))
+
+
+def test_datasets_are_research_studies_that_stand_as_their_agreements_do(furnished):
+    def shown(who, **arguments):
+        return [(d["id"], d["status"]) for d in resources(found(furnished.runtime, who, "ResearchStudy", **arguments))]
+
+    stopped = ("STOPPED", "temporarily-closed-to-accrual-and-intervention")
+    assert shown("user") == [("OPEN", "active"), ("WAIT.1", "active")]
+    assert shown("provider-a") == [("OPEN", "active"), stopped]
+    assert shown("operator", status=stopped[1]) == [stopped]
+    assert shown("operator", status__not="active") == [stopped]
+    assert shown("user", title="DATASET o") == [("OPEN", "active")]
+    assert shown("user", sponsor="Organization/hospital-b") == [("WAIT.1", "active")]
+    assert shown("unapproved") == []
+
+
+def test_a_dataset_that_is_not_shared_yet_or_no_longer_says_so(furnished):
+    runtime, day = furnished.runtime, timedelta(days=1)
+    periods = {"LATER": (day, None), "BRIEF": (-day, day), "DRAFTED": (-day, None)}
+    for alias, (starts, ends) in periods.items():
+        period = {"starts": START + starts, "ends": ends and START + ends}
+        add_agreement(runtime, builders.ACTOR, alias, provider="hospital-a", node="central", terms="1.0.0", **period)
+        add_dataset(runtime, builders.ACTOR, alias, alias, alias.title())
+        for verb in ("propose", "activate") if alias != "DRAFTED" else ():
+            move_agreement(runtime, builders.ACTOR, alias, verb)
+
+    def stands():
+        return {d["id"]: d["status"] for d in resources(found(runtime, "operator", "ResearchStudy")) if d["id"] in periods}
+
+    assert stands() == {"LATER": "approved", "BRIEF": "active", "DRAFTED": "in-review"}
+    runtime.clock.on(2 * 86400)
+    move_agreement(runtime, builders.ACTOR, "DRAFTED", "terminate")
+    assert stands() == {"LATER": "active", "BRIEF": "administratively-completed", "DRAFTED": "administratively-completed"}
+
+
+def test_a_group_is_the_patients_of_a_dataset_for_who_may_query_it(furnished):
+    def shown(who, **arguments):
+        return {g["id"]: g["quantity"] for g in resources(found(furnished.runtime, who, "Group", **arguments))}
+
+    assert shown("user") == {"OPEN": 3}
+    assert shown("holder") == {"OPEN": 3, "WAIT.1": 3}
+    assert shown("provider-a") == {"OPEN": 3}
+    assert shown("unapproved") == {}
+    person = f"Patient/{patient_key('hospital-b', 'P1')}"
+    assert shown("holder", member=person) == {"WAIT.1": 3}
+    assert shown("user", member=person) == {}
+    for one in resources(found(furnished.runtime, "holder", "Group")):
+        told = resources(found(furnished.runtime, "holder", "Patient", _count="100"))
+        assert {m["entity"]["reference"] for m in one["member"]} <= {f"Patient/{p['id']}" for p in told}
+        assert len(one["member"]) == one["quantity"]
+
+
+def test_who_may_not_query_a_dataset_is_not_pointed_to_its_patients(furnished):
+    points = {d["id"]: "enrollment" in d for d in resources(found(furnished.runtime, "user", "ResearchStudy"))}
+    assert points == {"OPEN": True, "WAIT.1": False}
+    stopped = {d["id"]: "enrollment" in d for d in resources(found(furnished.runtime, "provider-a", "ResearchStudy"))}
+    assert stopped == {"OPEN": True, "STOPPED": False}
+
+
+def test_of_a_group_that_is_too_large_only_the_number_is_told(furnished, monkeypatch):
+    monkeypatch.setattr(datasets, "MOST_MEMBERS", 2)
+    (large,) = resources(found(furnished.runtime, "user", "Group"))
+    assert (large["quantity"], "member" in large) == (3, False)
+
+
+def test_a_page_of_groups_ends_at_its_bytes_and_the_next_link_goes_on(furnished, monkeypatch):
+    for chunk in (1, 10):
+        monkeypatch.setattr("server.usecases.sources.GROUPS", chunk)
+        monkeypatch.setattr("mappings.fhir.bundle.PAGE_BYTES", 300)
+        assert paged(furnished.runtime, "holder", "Group", []) == (["OPEN", "WAIT.1"], 2)
 
 
 def test_organisations_are_the_repository_its_providers_and_one_s_own(furnished):
@@ -474,7 +547,7 @@ def test_an_erased_entry_is_no_longer_told(furnished):
 
 def test_references_of_what_a_caller_sees_are_served_to_it(furnished):
     for who in ("user", "holder", "provider-a", "operator"):
-        for resource in ("ImagingStudy", "Consent", "Endpoint"):
+        for resource in ("ImagingStudy", "Consent", "Endpoint", "ResearchStudy", "Group"):
             for answer in resources(found(furnished.runtime, who, resource, _count="100")):
                 for target in references(answer):
                     kind, _, key = target.partition("/")

@@ -63,6 +63,13 @@ SERVED: dict[tuple[str, str], Read] = {
     ("Provenance", "target"): lambda r: (ref for ref in references(*r["target"]) if "/" in ref),  # an id alone is of no type
     ("Organization", "name"): lambda r: iter([r["name"]]),
     ("Endpoint", "status"): lambda r: iter([r["status"]]),
+    ("ResearchStudy", "title"): lambda r: iter([r["title"]]),
+    ("ResearchStudy", "status"): lambda r: iter([r["status"]]),
+    ("ResearchStudy", "sponsor"): lambda r: references(r["sponsor"]),
+    ("Group", "managing-entity"): lambda r: references(r["managingEntity"]),
+    ("Group", "member"): lambda r: references(*(m["entity"] for m in r.get("member", ()))),
+    ("Group", "type"): lambda r: iter([r["type"]]),
+    ("Group", "actual"): lambda r: iter([str(r["actual"]).lower()]),
 }
 UNSAID = {("ImagingStudy", "age"): "no document says it: R4's ImagingStudy has no place for it"}
 PARAMETERS = [(row.name, name) for row in RESOURCES.values() for name in row.parameters if (row.name, name) not in UNSAID]

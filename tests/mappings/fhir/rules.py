@@ -12,6 +12,11 @@ STATUS = {
     "ImagingStudy": {"registered", "available", "cancelled", "entered-in-error", "unknown"},
     "Consent": {"draft", "proposed", "active", "rejected", "inactive", "entered-in-error"},
     "Endpoint": {"active", "suspended", "error", "off", "entered-in-error", "test"},
+    "ResearchStudy": {
+        *("active", "administratively-completed", "approved", "closed-to-accrual", "closed-to-accrual-and-intervention"),
+        *("completed", "disapproved", "in-review", "temporarily-closed-to-accrual"),
+        *("temporarily-closed-to-accrual-and-intervention", "withdrawn"),
+    },
     "CapabilityStatement": {"draft", "active", "retired", "unknown"},
 }
 GENDER = {"male", "female", "other", "unknown"}
@@ -21,9 +26,13 @@ REFERENCES = {
     "Consent.performer": {"Organization", "Patient", "Practitioner", "RelatedPerson", "PractitionerRole"},
     "Consent.organization": {"Organization"},
     "Endpoint.managingOrganization": {"Organization"},
+    "ResearchStudy.enrollment": {"Group"},
+    "ResearchStudy.sponsor": {"Organization"},
+    "Group.managingEntity": {"RelatedPerson", "Practitioner", "PractitionerRole", "Organization"},
+    "Group.member.entity": {"Patient", "Practitioner", "PractitionerRole", "Device", "Medication", "Substance", "Group"},
     "Provenance.agent.onBehalfOf": {"Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Device"},
 }
-SERVED = {"ImagingStudy", "Patient", "Consent", "Provenance", "Organization", "Endpoint"}
+SERVED = {"ImagingStudy", "Patient", "Consent", "Provenance", "Organization", "Endpoint", "ResearchStudy", "Group"}
 
 
 def held(raw: bytes) -> dict[str, Any]:

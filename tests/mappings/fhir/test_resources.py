@@ -12,7 +12,7 @@ from pydicom.sr.coding import Code
 
 from consent.agreement import Agreement, AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
-from consent.dataset import DatasetEndpoint
+from consent.dataset import DatasetEndpoint, PatientsOfDataset, SharedDataset, Sharing
 from consent.entries import TargetType
 from consent.party import Party
 from consent.policy import NEVER_FOR_DIAGNOSIS
@@ -22,11 +22,13 @@ from mappings.fhir.bundle import Brought, Document, page
 from mappings.fhir.capability import capability
 from mappings.fhir.consent import consent
 from mappings.fhir.endpoint import endpoint
+from mappings.fhir.group import MEMBER_BYTES, group
 from mappings.fhir.modality import TERMS, modality
 from mappings.fhir.organization import organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
 from mappings.fhir.provenance import REFERENCES, provenance
+from mappings.fhir.research_study import research_study
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Place
 from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, MODALITY, SNOMED
@@ -67,6 +69,18 @@ AGREED = Agreement(
         AccessClass.DEFAULT, True, frozenset({Action.QUERY, Action.EXPORT}), Visibility.FULL, frozenset(Purpose)
     ),
     aliases=("LUNG_1", "LUNG-2"),
+    updated=AT,
+)
+SHARED = SharedDataset(
+    alias="LUNG_1",
+    provider="hospital-a",
+    title="Lungs",
+    description=" CT of the chest. ",
+    terms="1.0.0",
+    sharing=Sharing.OPEN,
+    is_described=True,
+    is_queried=True,
+    details={"condition": "CLIN1000065", "keyword": "lung;CT", "contact": "a@b.org", "page": "https://b.org/lungs"},
     updated=AT,
 )
 
@@ -227,6 +241,50 @@ def test_an_endpoint_shows_the_public_address_and_whether_it_is_open():
     found = held(endpoint(DatasetEndpoint("LUNG_1", "Lungs", True, AT), BASE))
     assert (found["id"], found["address"], found["status"]) == ("LUNG.1", f"{BASE}/dicom-web", "active")
     assert held(endpoint(DatasetEndpoint("LUNG_1", " ", False, AT), BASE))["status"] == "suspended"
+
+
+def test_a_dataset_is_a_research_study_of_its_provider_with_its_terms_and_pages():
+    found = held(research_study(SHARED, BASE))
+    assert (found["id"], found["title"], found["status"], found["description"]) == (
+        "LUNG.1",
+        "Lungs",
+        "active",
+        "CT of the chest.",
+    )
+    assert found["identifier"] == [{"system": f"{BASE}/datasets", "value": "LUNG_1"}]
+    assert found["sponsor"] == {"reference": "Organization/hospital-a"}
+    assert found["enrollment"] == [{"reference": "Group/LUNG.1"}]
+    assert found["condition"] == [{"coding": [{"system": "https://cancerimage.eu/ontology/EUCAIM", "code": "CLIN1000065"}]}]
+    assert found["keyword"] == [{"text": "lung"}, {"text": "CT"}]
+    assert found["contact"] == [{"telecom": [{"system": "email", "value": "a@b.org"}]}]
+    pages = [f"{BASE}/terms/1.0.0", f"{BASE}/catalogue/datasets/LUNG_1", "https://b.org/lungs"]
+    assert [artifact["url"] for artifact in found["relatedArtifact"]] == pages
+
+
+def test_a_research_study_points_to_no_page_and_no_group_that_its_reader_is_not_given():
+    found = held(research_study(dataclasses.replace(SHARED, is_described=False, is_queried=False, details={}), BASE))
+    assert found.keys() == {
+        *("resourceType", "id", "meta", "identifier", "title", "status", "relatedArtifact", "description", "sponsor"),
+    }
+    assert [artifact["url"] for artifact in found["relatedArtifact"]] == [f"{BASE}/terms/1.0.0"]
+
+
+@pytest.mark.parametrize("sharing", Sharing)
+def test_every_way_that_sharing_stands_has_a_status_of_the_required_binding(sharing):
+    status = held(research_study(dataclasses.replace(SHARED, sharing=sharing), BASE))["status"]
+    assert (status == "active") == (sharing is Sharing.OPEN)
+
+
+def test_a_group_counts_its_patients_and_names_them():
+    patients = tuple(patient_key("hospital-a", person) for person in ("P1", "P2"))
+    named, large = (PatientsOfDataset("LUNG_1", "hospital-a", "Lungs", n, some, AT) for n, some in ((2, patients), (20_000, ())))
+    found, raw = held(group(named, BASE)), group(named, BASE)
+    assert (found["id"], found["type"], found["actual"], found["quantity"]) == ("LUNG.1", "person", True, 2)
+    assert [m["entity"]["reference"] for m in found["member"]] == [f"Patient/{key}" for key in patients]
+    assert found["managingEntity"] == {"reference": "Organization/hospital-a"}
+    assert len(raw) - len(group(dataclasses.replace(named, patients=patients[:1]), BASE)) == MEMBER_BYTES
+    assert "member" not in held(group(large, BASE))
+    assert held(group(large, BASE))["quantity"] == 20_000
 
 
 def test_the_repository_is_an_organisation_with_its_contact_and_a_provider_is_one_without():

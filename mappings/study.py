@@ -19,12 +19,17 @@ def patient_key(provider: str, patient_id: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One SOP Instance; `number` is None where the object has none, `frames` counts from 1."""
+    """One SOP Instance; `number` is None where the object has none, `frames` counts from 1.
+
+    `title` is what it says that it is: Image Type, else the label of its content. `laterality` is Image Laterality (0020,0062).
+    """
 
     sop_uid: str
     sop_class: str
     number: int | None = None
     frames: int = 1
+    title: str | None = None
+    laterality: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,8 +48,20 @@ class Series:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """A coded concept as DICOM says it (PS3.3 8.8): Coding Scheme Designator, Code Value, Code Meaning; empty if not said."""
+
+    scheme: str
+    value: str
+    meaning: str
+
+
+@dataclass(frozen=True, slots=True)
 class Study:
-    """One study of one dataset (`alias`). `timezone_offset` is (0008,0201), None where nobody stated it."""
+    """One study of one dataset (`alias`), which its `provider` (a key) keeps; `procedures` are those that it documents.
+
+    `timezone_offset` is (0008,0201), None where nobody stated it.
+    """
 
     key: str
     uid: str
@@ -59,6 +76,8 @@ class Study:
     accession_number: str | None = None
     study_id: str | None = None
     description: str | None = None
+    provider: str | None = None
+    procedures: tuple[Code, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,11 +22,11 @@ from mappings.dicom.header import Header
 from mappings.fhir.imaging_study import started
 from mappings.fhir.moments import span
 from mappings.fields import fold, fold_name
-from mappings.study import Instance, Series, Study, patient_key, study_key
+from mappings.study import Code, Instance, Series, Study, patient_key, study_key
 
 _s, _e, _i = t.study.c, t.series.c, t.instance.c
-FORM = 1
-"""The form of what this release keeps as bytes. 0: the first, whose headers do not say it."""
+FORM = 2
+"""The form of what this release keeps as bytes. 0: the first, whose headers do not say it; 1 had no procedures."""
 
 
 class StudyElsewhere(Exception):
@@ -54,10 +54,13 @@ def add(
         "custody": custody,
         "sop_uid": header.sop_instance_uid,
         "sop_class": header.sop_class_uid,
+        "number": header.instance_number,
+        "frames": max(header.number_of_frames or 1, 1),
+        "title": header.image_type or header.content_label,
+        "laterality": header.image_laterality,
     }
     summary = instance_summary(header, header.transfer_syntax).encode()
-    frames = max(header.number_of_frames or 1, 1)
-    insert_one(connection, t.instance, **values, number=header.instance_number, frames=frames, summary=summary, metadata=metadata)
+    insert_one(connection, t.instance, **_fitted(t.instance, values), summary=summary, metadata=metadata)
     modalities, classes = _with(held.modalities, header.modality), _with(held.sop_classes, header.sop_class_uid)
     series_held, instances_held = held.series + is_new, held.instances + 1
     fragment = study_fragment(
@@ -224,8 +227,10 @@ def dirty(
 def study(connection: Connection, key: int, now: datetime) -> tuple[Study, int] | None:
     """A study with its series and instances as FHIR needs it to be published now, and the `touched` it was read at."""
     row = connection.execute(
-        select(t.study, t.dataset.c.alias, t.patient.c.key.label("patient_key"))
+        select(t.study, t.dataset.c.alias, t.party.c.key.label("provider"), t.patient.c.key.label("patient_key"))
         .join(t.dataset, _s.dataset == t.dataset.c.id)
+        .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
+        .join(t.party, t.agreement.c.party == t.party.c.id)
         .join(t.patient, _s.patient == t.patient.c.id)
         .where(_s.id == key)
     ).one_or_none()
@@ -234,10 +239,10 @@ def study(connection: Connection, key: int, now: datetime) -> tuple[Study, int] 
 
 def _series_of(connection: Connection, study_id: int) -> tuple[Series, ...]:
     held: dict[int, list[Instance]] = {}
-    columns = (_i.series, _i.sop_uid, _i.sop_class, _i.number, _i.frames)
+    columns = (_i.series, _i.sop_uid, _i.sop_class, _i.number, _i.frames, _i.title, _i.laterality)
     instances = select(*columns).where(_i.study == study_id).order_by(_i.series, _i.number.nulls_last(), _i.id)
     for row in connection.execute(instances):
-        held.setdefault(row.series, []).append(Instance(row.sop_uid, row.sop_class, row.number, row.frames))
+        held.setdefault(row.series, []).append(Instance(*row[1:]))
     rows = connection.execute(select(t.series).where(_e.study == study_id).order_by(_e.number.nulls_last(), _e.id))
     return tuple(_series_noun(r, _header(r.header), tuple(held.get(r.id, ()))) for r in rows)
 
@@ -266,6 +271,8 @@ def _noun(row: Any, series: tuple[Series, ...], now: datetime) -> Study:
         accession_number=header.accession_number,
         study_id=header.study_id,
         description=header.study_description,
+        provider=row.provider,
+        procedures=tuple(Code(*code) for code in header.procedures or ()),
         date=header.study_date,
         time=header.study_time,
         timezone_offset=header.timezone_offset,

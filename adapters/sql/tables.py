@@ -341,6 +341,7 @@ study = Table(
     Index("ix_study_ended", "started_to"),
     Index("ix_study_patient_id", "patient_id"),
     Index("ix_study_patient", "patient", "dataset", "patient_sex", "updated"),  # all that is told of a patient
+    Index("ix_study_members", "dataset", "patient", "updated"),  # who is in a dataset, and when that changed
     Index("ix_study_accession", "accession_number"),
     Index("ix_study_updated", "updated"),
 )
@@ -383,6 +384,8 @@ instance = Table(
     Column("sop_class", String(64), nullable=False),
     Column("number", Integer),
     Column("frames", Integer, nullable=False),
+    Column("title", Text),  # Image Type, else Content Label
+    Column("laterality", String(16)),  # Image Laterality
     Column("summary", LargeBinary, nullable=False),  # QIDO
     Column("metadata", LargeBinary, nullable=False),  # WADO-RS metadata
     Index("ix_instance_series", "series", "id"),

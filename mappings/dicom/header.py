@@ -5,12 +5,12 @@ is cut at a bound, since a file may say anything.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from mappings.dicom.charsets import DEFAULT_ENCODINGS, Encodings, decode
-from mappings.dicom.elements import BIG_ENDIAN, Event, where
+from mappings.dicom.elements import BIG_ENDIAN, Event, ItemPath, where
 from mappings.dicom.part10 import Unreadable
 from mappings.dicom.uid import legal_uid
 
@@ -57,6 +57,10 @@ class Header:
     bits_allocated: int | None = None
     samples_per_pixel: int | None = None
     photometric_interpretation: str | None = None
+    image_type: str | None = None
+    content_label: str | None = None
+    image_laterality: str | None = None
+    procedures: tuple[tuple[str, str, str], ...] | None = None  # (coding scheme, code, meaning), empty where not said
 
 
 # field → (tag, VR), PS3.6; the VR says how its value reads.
@@ -97,10 +101,16 @@ FIELDS = MappingProxyType(
         "bits_allocated": (0x00280100, "US"),
         "samples_per_pixel": (0x00280002, "US"),
         "photometric_interpretation": (0x00280004, "CS"),
+        "image_type": (0x00080008, "CS"),
+        "content_label": (0x00700080, "CS"),
+        "image_laterality": (0x00200062, "CS"),
     }
 )
 _PATIENT_AGE = 0x00101010
-_WANTED = frozenset({*UIDS.values(), *(tag for tag, _ in FIELDS.values()), _PATIENT_AGE})
+_PROCEDURES = (0x00081032, 0x00321064)  # Procedure Code Sequence; where it has none, Requested Procedure Code Sequence
+_CODED = (0x00080102, 0x00080100, 0x00080104)  # Coding Scheme Designator, Code Value, Code Meaning
+MAX_CODES = 8  # of a sequence; a study has one or two
+_WANTED = frozenset({*UIDS.values(), *(tag for tag, _ in FIELDS.values()), _PATIENT_AGE, *_CODED})
 
 _DATE = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])")
 _TIME = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?")
@@ -115,11 +125,17 @@ def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]
     Raises Unreadable: uid-missing before uid-illegal before structure-broken, as the deposit rules rank them.
     """
     raw: dict[int, bytes] = {}
+    coded: dict[ItemPath, dict[int, str]] = {}
     encodings = DEFAULT_ENCODINGS
     try:
         for tag, vr, start, stop, _, scope in events:
-            if tag in _WANTED and vr != "SQ" and not scope.path:
+            if tag not in _WANTED or vr == "SQ":
+                continue
+            if not scope.path:
                 raw[tag], encodings = bytes(dataset[start : min(stop, start + MAX_VALUE)]), scope.encodings
+            elif tag in _CODED and len(scope.path) == 1 and scope.path[0][0] in _PROCEDURES and scope.path[0][1] < MAX_CODES:
+                code = bytes(dataset[start : min(stop, start + MAX_VALUE)])
+                coded.setdefault(scope.path, {})[tag] = str(_value(code, "LO", scope.encodings, "<") or "")
     except Unreadable:
         # cut before a UID: nobody can say that it is missing; but one already read may be illegal, which ranks first
         _uids(raw, complete=False)
@@ -128,7 +144,18 @@ def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]
     order = ">" if transfer_syntax == BIG_ENDIAN else "<"
     values = {field: _value(raw.get(tag, b""), vr, encodings, order) for field, (tag, vr) in FIELDS.items()}
     age = _age(raw.get(_PATIENT_AGE, b""), values["patient_birth_date"], values["study_date"])
-    return Header(transfer_syntax=transfer_syntax, age_years=age, **uids, **values)  # type: ignore[arg-type]
+    known = {"transfer_syntax": transfer_syntax, "age_years": age, "procedures": _procedures(coded)}
+    return Header(**known, **uids, **values)  # type: ignore[arg-type]
+
+
+def _procedures(coded: Mapping[ItemPath, Mapping[int, str]]) -> tuple[tuple[str, str, str], ...] | None:
+    """The codes of the first of the sequences that has any."""
+    for sequence in _PROCEDURES:
+        codes = [code for path, code in coded.items() if path[0][0] == sequence]
+        if codes:
+            scheme, value, meaning = _CODED
+            return tuple((code.get(scheme, ""), code.get(value, ""), code.get(meaning, "")) for code in codes)
+    return None
 
 
 def _uids(raw: dict[int, bytes], *, complete: bool) -> dict[str, str]:

@@ -1,56 +1,17 @@
-"""Body Part Examined (0018,0015) as SNOMED CT (PS3.16 Annex L, table L-1): the parts cancer imaging meets."""
+"""Where in the body a series was taken: its part, its side, and the regions of a study."""
 
 import re
-from types import MappingProxyType
+from collections.abc import Collection, Iterable
 
+from mappings.fhir.body_parts import BODY_PARTS, REGIONS
 from mappings.fhir.systems import BODY_PART, SNOMED, coding
 
 _CODE = re.compile(r"\S+( \S+)*")
-BODY_PARTS: MappingProxyType[str, tuple[str, str]] = MappingProxyType(
-    {
-        "ABDOMEN": ("818981001", "Abdomen"),
-        "ABDOMENPELVIS": ("818982008", "Abdomen and Pelvis"),
-        "ADRENAL": ("23451007", "Adrenal gland"),
-        "ANKLE": ("70258002", "Ankle joint"),
-        "AORTA": ("15825003", "Aorta"),
-        "BLADDER": ("89837001", "Bladder"),
-        "BRAIN": ("12738006", "Brain"),
-        "BREAST": ("76752008", "Breast"),
-        "CERVIX": ("71252005", "Cervix"),
-        "CHEST": ("816094009", "Chest"),
-        "CHESTABDOMEN": ("416550000", "Chest and Abdomen"),
-        "CHESTABDPELVIS": ("416775004", "Chest, Abdomen and Pelvis"),
-        "COLON": ("71854001", "Colon"),
-        "CSPINE": ("122494005", "Cervical spine"),
-        "ELBOW": ("16953009", "Elbow joint"),
-        "ESOPHAGUS": ("32849002", "Esophagus"),
-        "EXTREMITY": ("66019005", "Extremity"),
-        "FOOT": ("56459004", "Foot"),
-        "HAND": ("85562004", "Hand"),
-        "HEAD": ("69536005", "Head"),
-        "HEADNECK": ("774007", "Head and Neck"),
-        "HEART": ("80891009", "Heart"),
-        "HIP": ("24136001", "Hip joint"),
-        "KIDNEY": ("64033007", "Kidney"),
-        "KNEE": ("72696002", "Knee"),
-        "LIVER": ("10200004", "Liver"),
-        "LSPINE": ("122496007", "Lumbar spine"),
-        "LUNG": ("39607008", "Lung"),
-        "NECK": ("45048000", "Neck"),
-        "OVARY": ("15497006", "Ovary"),
-        "PANCREAS": ("15776009", "Pancreas"),
-        "PELVIS": ("816092008", "Pelvis"),
-        "PROSTATE": ("41216001", "Prostate"),
-        "RECTUM": ("34402009", "Rectum"),
-        "SHOULDER": ("16982005", "Shoulder"),
-        "SKULL": ("89546000", "Skull"),
-        "SPLEEN": ("78961009", "Spleen"),
-        "STOMACH": ("69695003", "Stomach"),
-        "TESTIS": ("40689003", "Testis"),
-        "TSPINE": ("122495006", "Thoracic spine"),
-        "UTERUS": ("35039007", "Uterus"),
-    }
-)
+LATERALITY = {"L": ("7771000", "Left"), "R": ("24028007", "Right"), "B": ("51440002", "Bilateral")}
+"""Laterality (0020,0060) and Image Laterality (0020,0062) → SNOMED CT (PS3.16 CID 244).
+
+U is an unpaired part, which has no side; the group's Unilateral would say that it has two.
+"""
 
 
 def body_site(text: str) -> dict[str, object]:
@@ -58,11 +19,24 @@ def body_site(text: str) -> dict[str, object]:
 
     Words that are no code (R4 2.24.0.1: one blank between them) are said, and not coded.
     """
-    if code := BODY_PARTS.get(text):
-        return coding(SNOMED, *code)
+    if part := BODY_PARTS.get(text):
+        return coding(SNOMED, part.code, part.meaning)
     return coding(BODY_PART, text) if _CODE.fullmatch(text) else {"display": text}
 
 
 def parts_coded(code: str) -> tuple[str, ...]:
     """The words of Body Part Examined that a SNOMED CT code stands for."""
-    return tuple(text for text, (sct, _) in BODY_PARTS.items() if sct == code)
+    return tuple(text for text, part in BODY_PARTS.items() if part.code == code)
+
+
+def regions(texts: Iterable[str]) -> list[dict[str, object]]:
+    """Codings of the regions that these words of Body Part Examined lie in, each once."""
+    found = {region for text in texts if text in BODY_PARTS for region in BODY_PARTS[text].regions}
+    return [coding(SNOMED, code, name) for code, name in REGIONS.items() if code in found]
+
+
+def laterality(series: str | None, images: Collection[str]) -> dict[str, object] | None:
+    """A Coding of the side of a series: its own word, else that of all its images together; None where none is said."""
+    sides = {"B"} if {"L", "R"} <= set(images) else set(images)
+    word = series or (next(iter(sides)) if len(sides) == 1 else "")
+    return coding(SNOMED, *LATERALITY[word]) if word in LATERALITY else None

@@ -2,13 +2,17 @@
 
 from mappings.fhir.systems import DCM, MODALITY, coding
 
-_TERMS = (
-    "AR ASMT AU BDUS BI BMD CFM CR CT CTPROTOCOL DG DMS DOC DX ECG EEG EMG EOG EPS ES FID GM HC HD IO IOL IVOCT IVUS KER KO LEN "
-    "LS M3D MG MR NM OAM OCT OP OPM OPT OPTBSV OPTENF OPV OSS OT PA PLAN POS PR PT PX REG RESP RF RG RTDOSE RTIMAGE RTPLAN "
-    "RTRECORD RTSTRUCT RWV SEG SM SMR SR SRF STAIN TEXTUREMAP TG US VA XA XC"
+_ACQUIRED = (
+    "AR BDUS BI BMD CFM CR CT DG DMS DX ECG EEG EMG EOG EPS ES GM HD IO IVOCT IVUS KER LEN LS MG MR NM OAM OCT OP OPM OPT OPTBSV "
+    "OPTENF OPV OSS PA POS PT PX RESP RF RG RTIMAGE SM SRF TG US VA XA XC"
 )
-TERMS = frozenset(_TERMS.split())
-"""The terms of both context groups, acquisition modalities and others."""
+_OTHERS = (
+    "ASMT AU CTPROTOCOL DOC FID HC IOL KO M3D OT PLAN PR REG RTDOSE RTPLAN RTRECORD RTSTRUCT RWV SEG SMR SR STAIN TEXTUREMAP"
+)
+ACQUISITION = frozenset(_ACQUIRED.split())
+"""What makes images of a patient (CID 29): no segmentation, report or plan of them."""
+TERMS = ACQUISITION | frozenset(_OTHERS.split())
+"""The terms of both context groups."""
 
 
 def modality(word: str) -> dict[str, object]:

@@ -10,7 +10,8 @@ from typing import Any
 
 from consent.agreement import AgreementState
 from consent.party import REPOSITORY
-from mappings.fhir.body_site import BODY_PARTS, parts_coded
+from mappings.fhir.body_parts import BODY_PARTS
+from mappings.fhir.body_site import parts_coded
 from mappings.fhir.consent import STATUS, consent
 from mappings.fhir.endpoint import endpoint
 from mappings.fhir.group import group

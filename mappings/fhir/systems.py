@@ -16,6 +16,11 @@ PROVENANCE_AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant
 CONNECTION = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
 PAYLOAD = "http://terminology.hl7.org/CodeSystem/endpoint-payload-type"
 EUCAIM = "https://cancerimage.eu/ontology/EUCAIM"
+_EUROPE = "http://hl7.eu/fhir/imaging/StructureDefinition"  # HL7 Europe's imaging guide for R4, 1.0.0-ballot
+ANATOMICAL_REGION = f"{_EUROPE}/AnatomicalRegionExtension"
+NUMBER_OF_FRAMES = f"{_EUROPE}/NumberOfFrames"
+SCHEMES = {"DCM": DCM, "SCT": SNOMED, "LN": "http://loinc.org", "RADLEX": "http://www.radlex.org"}
+"""Coding Scheme Designator (PS3.16 table 8-1) → code system."""
 
 PROJECT = "https://w3id.org/accord-imaging/fhir"
 """The one base of Accord's own canonicals: they mean the same wherever an Accord runs."""
@@ -25,6 +30,7 @@ ACTION = f"{PROJECT}/CodeSystem/action"  # consent.conditions.Action
 ENTRY_KIND = f"{PROJECT}/CodeSystem/entry-kind"  # kinds of ledger entries
 BODY_PART = f"{PROJECT}/CodeSystem/body-part"  # Body Part Examined as the object says it, where PS3.16 Annex L has no code for it
 MODALITY = f"{PROJECT}/CodeSystem/modality"  # Modality as the object says it, where PS3.16 has no term for it
+DATASET = f"{PROJECT}/StructureDefinition/dataset"  # extension: the dataset (ResearchStudy) that a study is of
 LEAF_INDEX = f"{PROJECT}/StructureDefinition/ledger-leaf-index"  # extension: a ledger leaf's index in the tree
 LEAF_HASH = f"{PROJECT}/NamingSystem/ledger-leaf-hash"  # identifier: a ledger leaf's hash, in hex
 CALLER = f"{PROJECT}/NamingSystem/caller"  # identifier: who did it, as the ledger calls it

@@ -194,3 +194,20 @@ def test_what_it_left_behind_is_worked_off(world):
         c = t.custody.c
         rest = connection.execute(select(c.place, c.quarantined).where(c.state.in_(["held", "review"]))).all()
     assert sorted(world.quarantine.places()) == sorted(row.place for row in rest if row.quarantined)
+
+
+def test_its_documents_say_what_its_objects_said_before_anybody_read_it(world):
+    """Titles, sides and procedures, which the first release kept in the objects' metadata alone."""
+    world.clock.on(10)
+    document.rebuild(world)
+    _, told = study_of(world, LIVER)
+    assert {image["title"] for series in told["series"] for image in series["instance"]} == {
+        "ORIGINAL\\PRIMARY\\AXIAL",
+        "DERIVED\\PRIMARY",
+    }
+    with world.store.read() as connection:
+        kept = connection.execute(select(t.instance.c.title, t.instance.c.metadata)).all()
+    assert any(row.title for row in kept)
+    for row in kept:
+        said = json.loads(row.metadata.replace(b"\1", b"").replace(b"\2", b""))
+        assert row.title == ("\\".join(said.get("00080008", {}).get("Value", [])) or None)

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from pydicom.dataset import Dataset
 from sqlalchemy import event, select
 
 from adapters.sql import index
@@ -148,3 +149,39 @@ def test_two_workers_that_rebuild_one_study_at_once_count_one_version(doors, clo
     with one.store.read() as connection:
         version = connection.execute(select(t.study.c.version)).scalar_one()
     assert documents(one)["1.2.3"]["meta"]["versionId"] == str(version) == "1"
+
+
+def coded(scheme, value, meaning):
+    item = Dataset()
+    item.CodingSchemeDesignator, item.CodeValue, item.CodeMeaning = scheme, value, meaning
+    return item
+
+
+def test_a_document_says_what_its_objects_say_of_themselves(built, clock):
+    batch = builders.batch(built)
+    said = {"ProcedureCodeSequence": [coded("SCT", "241615005", "MRI of breast")], "SeriesInstanceUID": "1.2.3.1"}
+    images = (
+        {"ImageType": ["ORIGINAL", "PRIMARY"], "ImageLaterality": "L"},
+        {"ContentLabel": "SUBTRACTION", "ImageLaterality": "L"},
+        {},
+    )
+    for number, elements in enumerate(images):
+        taken = take(built, batch, "a", made(f"1.2.3.1.{number}", InstanceNumber=number, **said, **elements))
+        assert str(taken.outcome) == "pass"
+    clock.on(2)
+    assert document.rebuild(built) == 1
+    told = documents(built)["1.2.3"]
+    titles = [instance.get("title") for instance in told["series"][0]["instance"]]
+    assert titles == ["ORIGINAL\\PRIMARY", "SUBTRACTION", None]
+    assert told["procedureCode"][0]["coding"][0]["code"] == "241615005"
+    assert told["series"][0]["performer"][0]["actor"]["reference"] == "Organization/hospital-a"
+
+
+@pytest.mark.parametrize(("sides", "told"), [("LL", "Left"), ("LR", "Bilateral"), ("U", None)])
+def test_the_side_of_a_series_is_that_of_all_its_images(built, clock, sides, told):
+    for number, side in enumerate(sides):
+        take(built, builders.batch(built), "a", made(f"1.2.3.1.{number}", ImageLaterality=side))
+    clock.on(2)
+    assert document.rebuild(built) == 1
+    (series,) = documents(built)["1.2.3"]["series"]
+    assert series.get("laterality", {}).get("display") == told

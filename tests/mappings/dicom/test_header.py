@@ -135,3 +135,28 @@ def test_the_header_is_what_pydicom_reads(path):
             else:
                 values = theirs if isinstance(theirs, pydicom.multival.MultiValue) else [theirs or ""]
                 assert (ours or "") == "\\".join(str(value) for value in values).strip(), field
+
+
+def procedure(meaning: str, value: str = "X1", scheme: str = "99LOCAL") -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
+    return item
+
+
+def test_procedures_are_those_that_were_done_else_those_that_were_asked_for():
+    done, asked = [procedure("done"), procedure("twice", "77477000", "SCT")], [procedure("asked")]
+    both = read(built(ProcedureCodeSequence=done, RequestedProcedureCodeSequence=asked))
+    assert both.procedures == (("99LOCAL", "X1", "done"), ("SCT", "77477000", "twice"))
+    assert read(built(RequestedProcedureCodeSequence=asked)).procedures == (("99LOCAL", "X1", "asked"),)
+    assert read(built()).procedures is None
+
+
+def test_a_code_elsewhere_or_deeper_is_no_procedure_and_the_ninth_is_not_read():
+    deep = procedure("done")
+    deep.ContextGroupExtensionCreatorUID = "1.2"
+    deep.EquivalentCodeSequence = [procedure("deeper")]
+    assert read(built(ProcedureCodeSequence=[deep], AnatomicRegionSequence=[procedure("region")])).procedures == (
+        ("99LOCAL", "X1", "done"),
+    )
+    many = read(built(ProcedureCodeSequence=[procedure(str(n)) for n in range(12)])).procedures or ()
+    assert [meaning for *_, meaning in many] == [str(n) for n in range(8)]

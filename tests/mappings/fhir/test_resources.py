@@ -7,8 +7,6 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from pydicom.sr._cid_dict import cid_concepts
 from pydicom.sr._concepts_dict import concepts
-from pydicom.sr.codedict import codes
-from pydicom.sr.coding import Code
 
 from consent.agreement import Agreement, AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
@@ -18,12 +16,13 @@ from consent.party import Party
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from consent.provenance import narrowed, read_entry
 from mappings.fhir import body_site, imaging_study, search, systems
+from mappings.fhir.body_parts import BODY_PARTS, REGIONS
 from mappings.fhir.bundle import Brought, Document, page
 from mappings.fhir.capability import capability
 from mappings.fhir.consent import consent
 from mappings.fhir.endpoint import endpoint
 from mappings.fhir.group import MEMBER_BYTES, group
-from mappings.fhir.modality import TERMS, modality
+from mappings.fhir.modality import ACQUISITION, TERMS, modality
 from mappings.fhir.organization import organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
@@ -31,9 +30,10 @@ from mappings.fhir.provenance import REFERENCES, provenance
 from mappings.fhir.research_study import research_study
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Place
+from mappings.fhir.security import LABELS
 from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, MODALITY, SNOMED
 from mappings.smart import SUPPORTED
-from mappings.study import Instance, Patient, Series, Study, patient_key, study_key
+from mappings.study import Code, Instance, Patient, Series, Study, patient_key, study_key
 from tests.builders import READER
 from tests.mappings.fhir.rules import held
 
@@ -51,6 +51,7 @@ STUDY = Study(
     date="20200131",
     time="101530.5",
     accession_number="A-1",
+    provider="hospital-a",
     description="Chest\x00 CT ",
     series=(
         Series(f"{UID}.1", "CT", (Instance(f"{UID}.1.1", CT, 1), Instance(f"{UID}.1.2", CT, -4)), number=2, body_part="CHEST"),
@@ -99,7 +100,8 @@ def test_a_study_is_a_valid_imaging_study_with_its_counts_codes_and_references()
     study = held(imaging_study.document(STUDY))
     assert study["id"] == STUDY.key
     assert len(study["id"]) == 32
-    assert study["meta"] == {"versionId": "3", "lastUpdated": "2026-11-22T12:30:01.250Z"}
+    labels = {"security": [dict(label) for label in LABELS]}
+    assert study["meta"] == {"versionId": "3", "lastUpdated": "2026-11-22T12:30:01.250Z"} | labels
     assert study["identifier"][0] == {"use": "official", "system": "urn:dicom:uid", "value": f"urn:oid:{UID}"}
     assert study["identifier"][1]["value"] == "A-1"
     assert (study["numberOfSeries"], study["numberOfInstances"]) == (2, 3)
@@ -135,14 +137,95 @@ def test_a_time_is_told_only_where_its_zone_is_known(date, time, zone, said):
     assert study.get("started") == said
 
 
-def test_body_parts_agree_with_the_codes_pydicom_has_for_the_same_words():
-    known = [c for c in (getattr(codes.SCT, name) for name in dir(codes.SCT)) if isinstance(c, Code)]
+def test_every_body_part_has_a_code_that_pydicom_has_for_the_same_words():
+    """But for twelve, which pydicom knows by SNOMED CT's own name."""
     meanings: dict[str, set[str]] = {}
-    for code in known:
-        meanings.setdefault(code.value, set()).add(code.meaning.lower())
-    checked = [(sct, display.lower()) for sct, display in body_site.BODY_PARTS.values() if sct in meanings]
-    assert len(checked) > 30
-    assert [c for c in checked if c[1] not in meanings[c[0]]] == []
+    for named in concepts["SCT"].values():
+        for code, (meaning, _) in named.items():
+            meanings.setdefault(code, set()).add(meaning.lower())
+    named_otherwise = {word for word, part in BODY_PARTS.items() if part.meaning.lower() not in meanings[part.code]}
+    assert len(BODY_PARTS) == 313
+    assert named_otherwise == {
+        *("AMNIOTICFLUID", "CALF", "CELIACA", "CHOROIDPLEXUS", "CULDESAC", "GESTSAC", "GLUTEAL"),
+        *("LPORTALV", "MORISONSPOUCH", "PENILEA", "RPORTALV", "SUPRAPUBIC"),
+    }
+
+
+def test_a_part_lies_in_regions_of_the_guide_and_combined_ones_in_several():
+    assert {region for part in BODY_PARTS.values() for region in part.regions} == set(REGIONS)
+    assert [c["code"] for c in body_site.regions(["CHESTABDPELVIS", "CHEST", "TUMOR BED"])] == ["67734004", "63337009"]
+    assert body_site.regions(["PHANTOM", ""]) == []
+
+
+def test_a_study_says_its_dataset_and_the_regions_of_its_body_parts():
+    dataset, region = held(imaging_study.document(STUDY))["extension"]
+    assert dataset == {"url": systems.DATASET, "valueReference": {"reference": "ResearchStudy/LUNG.1"}}
+    assert region["url"] == "http://hl7.eu/fhir/imaging/StructureDefinition/AnatomicalRegionExtension"
+    assert region["valueCodeableConcept"]["coding"][0]["code"] == "67734004"
+
+
+def test_a_study_lists_the_modalities_that_acquire_images_and_its_series_each_their_own():
+    series = tuple(Series(f"{UID}.{n}", word, ()) for n, word in enumerate(("SEG", "CT", "SR", "PT")))
+    found = held(imaging_study.document(dataclasses.replace(STUDY, series=series)))
+    assert [m["code"] for m in found["modality"]] == ["CT", "PT"]
+    assert [s["modality"]["code"] for s in found["series"]] == ["SEG", "CT", "SR", "PT"]
+    assert "modality" not in held(imaging_study.document(dataclasses.replace(STUDY, series=series[:1])))
+
+
+def test_a_study_is_based_on_the_order_of_its_accession_number():
+    accession = {"type": {"coding": [{"system": systems.V2_IDENTIFIER_TYPE, "code": "ACSN"}]}, "value": "A-1"}
+    assert held(imaging_study.document(STUDY))["basedOn"] == [{"type": "ServiceRequest", "identifier": accession}]
+    assert "basedOn" not in held(imaging_study.document(dataclasses.replace(STUDY, accession_number=None)))
+
+
+def test_every_series_says_who_keeps_it_and_where_it_is_reached():
+    for series in held(imaging_study.document(STUDY))["series"]:
+        assert series["endpoint"] == [{"reference": "Endpoint/LUNG.1"}]
+        (custodian,) = series["performer"]
+        assert custodian["function"]["coding"][0]["code"] == "CST"
+        assert custodian["actor"] == {"reference": "Organization/hospital-a"}
+
+
+def test_a_procedure_is_coded_where_its_scheme_has_a_system_and_said_in_words_where_not():
+    procedures = (Code("SCT", "77477000", "CT"), Code("99LOCAL", "X1", "CT Thorax"), Code("LN", "", ""), Code("", "", ""))
+    found = held(imaging_study.document(dataclasses.replace(STUDY, procedures=procedures)))
+    assert found["procedureCode"] == [
+        {"coding": [{"system": SNOMED, "code": "77477000", "display": "CT"}], "text": "CT"},
+        {"text": "CT Thorax"},
+    ]
+
+
+def test_an_image_says_its_title_and_how_many_frames_it_has_where_it_has_several():
+    images = (
+        Instance(f"{UID}.1.1", CT, 1, 1, "ORIGINAL\\PRIMARY"),
+        Instance(f"{UID}.1.2", CT, 2, 30),
+    )
+    first, second = held(imaging_study.document(dataclasses.replace(STUDY, series=(Series(UID, "MR", images),))))["series"][0][
+        "instance"
+    ]
+    assert (first["title"], "extension" in first) == ("ORIGINAL\\PRIMARY", False)
+    assert second["extension"] == [{"url": "http://hl7.eu/fhir/imaging/StructureDefinition/NumberOfFrames", "valueInteger": 30}]
+    assert "title" not in second
+
+
+@pytest.mark.parametrize(
+    ("series", "images", "side"),
+    [
+        ("L", (), "Left"),
+        ("R", ("L",), "Right"),
+        (None, ("R", "R"), "Right"),
+        (None, ("L", "R"), "Bilateral"),
+        (None, ("B",), "Bilateral"),
+        (None, ("B", "L"), None),
+        (None, ("U",), None),
+        (None, ("L", "R", "U"), "Bilateral"),
+        ("X", (), None),
+        (None, (), None),
+    ],
+)
+def test_a_series_has_a_side_that_it_or_all_its_images_name(series, images, side):
+    found = body_site.laterality(series, set(images))
+    assert (found or {}).get("display") == side
 
 
 def test_a_patient_is_a_pseudonym_and_a_gender_and_nothing_else():
@@ -341,8 +424,10 @@ def test_a_modality_is_dicoms_term_where_there_is_one_and_no_double_blank_is_a_c
 
 
 def test_modalities_are_those_of_the_context_groups_that_pydicom_has():
-    named = {word for group in (29, 33) for words in cid_concepts[group].values() for word in words}
-    assert {code for word in named for code in concepts["DCM"][word]} == TERMS
+    acquired, every = (
+        {code for words in cid_concepts[group].values() for word in words for code in concepts["DCM"][word]} for group in (29, 33)
+    )
+    assert (acquired, acquired | every) == (ACQUISITION, TERMS)
 
 
 def test_every_system_of_ours_is_a_url_under_the_project():

@@ -124,7 +124,7 @@ def _study(number: int, owner: Owner, header: Header, series: list[Series], pati
     fragment = study_fragment(header, issuer=owner.provider, modalities=[modality], sop_classes=[CT_IMAGE], **counts)
     noun = Study(
         study_key(uid), uid, patient, owner.alias, 1, moment(at), tuple(series), header.study_date, header.study_time,
-        header.timezone_offset, header.accession_number, header.study_id, header.study_description,
+        header.timezone_offset, header.accession_number, header.study_id, header.study_description, owner.provider,
     )  # fmt: skip
     same = ("patient_id", "patient_sex", "patient_birth_date", "study_date", "study_time", "accession_number", "study_id")
     begun = started_columns(header.study_date, header.study_time, header.timezone_offset)

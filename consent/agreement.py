@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from consent.conditions import Conditions
+from consent.permit import Permit
 
 
 class AgreementState(StrEnum):
@@ -103,7 +104,11 @@ class AgreementAct:
 
 @dataclass(frozen=True, slots=True)
 class Agreement:
-    """One agreement with the content in force: terms as version and SHA-256 in hex, the aliases of its datasets."""
+    """One agreement with the content in force: terms as version and SHA-256 in hex, the aliases of its datasets.
+
+    `permits` are those that stand, each with the alias it is for, as far as its reader is told of them. `changes` counts all that
+    has changed in what this reader is told: it only grows.
+    """
 
     key: str
     provider: str
@@ -115,6 +120,8 @@ class Agreement:
     conditions: Conditions
     aliases: tuple[str, ...]
     updated: datetime
+    permits: tuple[tuple[str, Permit], ...] = ()
+    changes: int = 1
 
 
 _CITATION = re.compile(r"(?P<key>[^@]+)(@(?P<version>[1-9][0-9]{0,8}))?")

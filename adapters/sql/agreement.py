@@ -1,22 +1,24 @@
 """Agreements: the versions of their content, the acts that moved them, where they stand, and the directory's view of them."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, exists, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, insert, or_, select
 
 from adapters.sql import governance
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column
 from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, own
-from adapters.sql.governance import IN_FORCE, conditions_of, end_of, is_open
+from adapters.sql.governance import IN_FORCE, conditions_of, end_of, is_open, latest
 from adapters.sql.store import moment, stamp
 from consent.agreement import Agreement, AgreementAct, AgreementState, AgreementVersion, Side, Standing
+from consent.permit import Permit
 from mappings.fields import Kind
 
 _a, _v, _act = t.agreement.c, t.agreement_version.c, t.agreement_act.c
-_d, _n, _p = t.dataset.c, t.node.c, t.party.c
+_d, _m, _n, _p = t.dataset.c, t.permit.c, t.node.c, t.party.c
 _STOPS = {Side.PROVIDER: _a.stopped_by_provider, Side.REPOSITORY: _a.stopped_by_repository}
 
 
@@ -112,11 +114,32 @@ def read_acts(connection: Connection, agreement: AgreementRow) -> tuple[Agreemen
 # --- the directory
 
 
+def _count(column: ColumnElement[Any], *where: ColumnElement[bool]) -> ColumnElement[int]:
+    return select(func.count(column)).where(*where).correlate(t.agreement).scalar_subquery()
+
+
+_OF_DATASET = and_(_m.dataset == _d.id, _d.agreement == _a.id)
+_PERMITS_CHANGED = (
+    select(func.max(func.coalesce(_m.revoked, _m.starts))).where(_OF_DATASET).correlate(t.agreement).scalar_subquery()
+)
+_CHANGES = _a.version + _count(_act.id, _act.agreement == _a.id) + _count(_d.id, _d.agreement == _a.id)
+"""Versions of the content, acts and datasets: all that changes what anybody is told of an agreement."""
+_PERMITS = _count(_m.id, _OF_DATASET) + _count(_m.revoked, _OF_DATASET)
+"""Permits given and taken back: whose holders only its own provider and the operator are told."""
+
+
+def _updated(scope: DirectoryScope) -> ColumnElement[int]:
+    """When what this reader is told last changed."""
+    return case((own(scope), latest(_a.updated, func.coalesce(_PERMITS_CHANGED, 0))), else_=_a.updated)
+
+
 def _agreements(scope: DirectoryScope) -> Select[Any]:
     discovered = exists().where(_d.agreement == _a.id, _d.id.in_(sorted(scope.datasets))).correlate(t.agreement)
     terms = t.terms.c.version.label("terms_version"), t.terms.c.sha256.label("terms_sha256")
+    is_own, changes = case((own(scope), 1), else_=0).label("is_own"), case((own(scope), _CHANGES + _PERMITS), else_=_CHANGES)
+    told = (*terms, is_own, changes.label("changes"), _updated(scope).label("touched"))
     return (
-        select(_a.id.label("row"), _a.key, _a.state, _a.updated, t.agreement_version, _p.key.label("provider"), *terms)
+        select(_a.id.label("row"), _a.key, _a.state, t.agreement_version, _p.key.label("provider"), *told)
         .join(t.agreement_version, IN_FORCE)
         .join(t.party, _a.party == _p.id)
         .join(t.node, _v.node == _n.id)
@@ -137,17 +160,33 @@ def _agreement(connection: Connection, row: Any, _scope: DirectoryScope) -> Agre
         terms_sha256=row.terms_sha256,
         conditions=conditions_of(row._mapping),  # noqa: SLF001 - SQLAlchemy's public name for it
         aliases=tuple(aliases),
-        updated=moment(row.updated),
+        updated=moment(row.touched),
+        permits=tuple(_permits(connection, row.row)) if row.is_own else (),
+        changes=row.changes,
     )
 
 
-_FIELDS: Fields = {
-    "agreement": Column(_a.key, Kind.CODE),
-    "status": Column(_a.state, Kind.CODE),
-    "updated": Column(_a.updated, Kind.MOMENT),
-    "provider": Column(_p.key, Kind.CODE),
-}
+def _permits(connection: Connection, agreement: int) -> Iterator[tuple[str, Permit]]:
+    """The permits that stand for the datasets of an agreement, in the order they were given."""
+    rows = (
+        select(_d.alias, _p.key, _m.starts, _m.ends, _m.export)
+        .join(t.permit, _m.dataset == _d.id)
+        .join(t.party, _m.party == _p.id)
+        .where(_d.agreement == agreement, _m.revoked.is_(None))
+        .order_by(_m.id)
+    )
+    for alias, party, starts, ends, export in connection.execute(rows):
+        yield alias, Permit(party, moment(starts), end_of(ends), export)
 
 
-AGREEMENTS: DirectorySource[Agreement] = DirectorySource(_agreements, _a.id, lambda *_: _FIELDS, _agreement)
+def _fields(_connection: Connection, scope: DirectoryScope) -> Fields:
+    return {
+        "agreement": Column(_a.key, Kind.CODE),
+        "status": Column(_a.state, Kind.CODE),
+        "updated": Column(_updated(scope), Kind.MOMENT),
+        "provider": Column(_p.key, Kind.CODE),
+    }
+
+
+AGREEMENTS: DirectorySource[Agreement] = DirectorySource(_agreements, _a.id, _fields, _agreement)
 """Agreements on a dataset the caller may discover; a provider's own and, for the operator, all of them in any state."""

@@ -12,7 +12,7 @@ from adapters.sql import governance
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, Leaf, Within
 from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, matching, own
-from adapters.sql.governance import IN_FORCE, is_open
+from adapters.sql.governance import IN_FORCE, is_open, latest
 from adapters.sql.store import moment, stamp
 from consent.agreement import AgreementState
 from consent.dataset import DatasetEndpoint, PatientsOfDataset, SharedDataset, Sharing
@@ -41,7 +41,8 @@ class DatasetRow:
 
 
 def add(connection: Connection, now: datetime, *, alias: str, agreement: int, title: str, description: str) -> int:
-    """Insert a dataset; its id."""
+    """Insert a dataset; its id. Its agreement says since then what it covers."""
+    governance.update_row(connection, t.agreement, agreement, now)
     values = {"alias": alias, "agreement": agreement, "title": title, "description": description, "details": "{}"}
     return governance.insert_row(connection, t.dataset, now, **values)
 
@@ -92,14 +93,7 @@ def _row(row: Any) -> DatasetRow:
 # --- the directory
 
 
-def _latest(*columns: ColumnElement[int]) -> ColumnElement[int]:
-    first, *others = columns
-    for other in others:
-        first = case((first >= other, first), else_=other)
-    return first
-
-
-_TOUCHED = _latest(_d.updated, _a.updated, _n.updated)
+_TOUCHED = latest(_d.updated, _a.updated, _n.updated)
 
 
 def _governed(scope: DirectoryScope, *columns: Any) -> Select[Any]:
@@ -212,7 +206,7 @@ def _of_dataset(column: ColumnElement[Any]) -> Select[Any]:
 
 
 _QUANTITY = _of_dataset(func.count(t.study.c.patient.distinct())).scalar_subquery()
-_CHANGED = _latest(_TOUCHED, func.coalesce(_of_dataset(func.max(t.study.c.updated)).scalar_subquery(), 0))
+_CHANGED = latest(_TOUCHED, func.coalesce(_of_dataset(func.max(t.study.c.updated)).scalar_subquery(), 0))
 _MEMBERS = (
     select(func.aggregate_strings(t.patient.c.key, " "))
     .where(t.patient.c.id.in_(_of_dataset(t.study.c.patient)))

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, case, or_, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import insert_one, moment, stamp
@@ -31,6 +31,14 @@ def is_open(at: ColumnElement[int] | int) -> ColumnElement[bool]:
         _v.starts <= at,
         or_(_v.ends.is_(None), _v.ends > at),
     )
+
+
+def latest(*moments: ColumnElement[int]) -> ColumnElement[int]:
+    """The last of these moments."""
+    first, *others = moments
+    for other in others:
+        first = case((first >= other, first), else_=other)
+    return first
 
 
 # --- the counter

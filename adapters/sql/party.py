@@ -76,16 +76,29 @@ _ORGANISATIONS = union_all(
         bindparam("repository", type_=Text).label("name"),
         literal(REPOSITORY).label("role"),
         cast(null(), BigInteger).label("updated"),
+        true().label("approved"),
     ),
-    select(_p.id, _p.key, _p.name, _p.role, _p.updated),
+    select(_p.id, _p.key, _p.name, _p.role, _p.updated, _p.approved),
 ).subquery("organisations")
 _o = _ORGANISATIONS.c
 _PLACE: ColumnElement[int] = _o.id + 1  # the repository is a setting and not a row; it comes first
 
 
 def _organisations(scope: DirectoryScope) -> Select[Any]:
-    shown = true() if scope.all else or_(_o.role.in_([REPOSITORY, str(Role.PROVIDER)]), _o.key == (scope.party or REPOSITORY))
+    everybodys = _o.role.in_([REPOSITORY, str(Role.PROVIDER)])
+    shown = true() if scope.all else or_(everybodys, _o.key == (scope.party or REPOSITORY), _o.id.in_(_holders(scope.provider)))
     return select(_PLACE.label("row"), _ORGANISATIONS).where(shown).params(repository=scope.repository)
+
+
+def _holders(provider: str | None) -> Select[Any]:
+    """The ids of those who hold a permit that stands for a dataset of this provider's."""
+    return (
+        select(t.permit.c.party)
+        .join(t.dataset, t.permit.c.dataset == t.dataset.c.id)
+        .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
+        .join(t.party, t.agreement.c.party == _p.id)
+        .where(_p.key == provider, t.permit.c.revoked.is_(None))
+    )
 
 
 def _named(connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnElement[bool]:
@@ -105,8 +118,8 @@ def _fields(connection: Connection, scope: DirectoryScope) -> Fields:
 
 def _party(_connection: Connection, row: Any, scope: DirectoryScope) -> Party:
     contact = scope.contact if row.key == REPOSITORY else ""
-    return Party(row.key, row.name, row.role, moment(row.updated) if row.updated else None, contact=contact)
+    return Party(row.key, row.name, row.role, moment(row.updated) if row.updated else None, bool(row.approved), contact)
 
 
 ORGANISATIONS: DirectorySource[Party] = DirectorySource(_organisations, _PLACE, _fields, _party)
-"""The repository, its providers and the caller's own organisation; for the operator, every one."""
+"""The repository, its providers and the caller's own organisation; for a provider who holds its permits, for the operator all."""

@@ -4,14 +4,14 @@ R4's prose asks a patient of every standard scope (ppc-2 to ppc-5), and an agree
 scope is a code of ours and no patient is named.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from consent.agreement import Agreement, AgreementState
 from consent.conditions import AccessClass, Action, Purpose
 from consent.party import REPOSITORY
-from mappings.fhir.serial import document, instant, told
+from mappings.fhir.serial import Json, document, instant, told
 from mappings.fhir.systems import (
-    ACT_REASON,
     ACTION,
     AGREEMENT_KIND,
     CONSENT_ACTION,
@@ -39,7 +39,13 @@ _STANDARD = {
     Action.PROCESS: "use",
     Action.EXPORT: "disclose",
 }
-"""Action → the standard's wider consentaction code."""
+"""Action → the narrowest of the standard's consentaction codes that it is a kind of."""
+
+CATEGORIES = (
+    ("http://loinc.org", "57017-6", "Privacy policy Organization Document"),
+    ("http://terminology.hl7.org/CodeSystem/consentcategorycodes", "rsdid", "De-identified Information Access"),
+)
+"""Consent.category: what kind of document it is, and what it is about."""
 
 _RECIPIENTS = {
     AccessClass.DEFAULT: "Approved data users of the repository",
@@ -52,42 +58,68 @@ def consent(agreement: Agreement, base: str) -> bytes:
     """The Consent's JSON; `base` is the server's public address."""
     terms = f"{base}/terms/{agreement.terms}"
     body: dict[str, object] = {
-        "meta": {"lastUpdated": instant(agreement.updated)},
+        "meta": {"versionId": str(agreement.changes), "lastUpdated": instant(agreement.updated)},
         "identifier": [{"system": f"{base}/agreements", "value": agreement.key}],
         "status": STATUS[agreement.state],
         "scope": concept(AGREEMENT_KIND, "data-sharing-agreement", "Data sharing agreement"),
-        "category": [concept("http://loinc.org", "59284-0", "Consent Document")],
+        "category": [concept(*category) for category in CATEGORIES],
         "dateTime": instant(agreement.updated),
         "performer": [reference("Organization", agreement.provider)],
         "organization": [reference("Organization", REPOSITORY)],
         # Attachment.hash is SHA-1 by definition, so the SHA-256 of the terms stands in the title
         "sourceAttachment": {"url": terms, "title": f"Terms of use {agreement.terms} (SHA-256 {agreement.terms_sha256})"},
         "policy": [{"authority": base, "uri": terms}],
-        "provision": told(type="deny", provision=_permits(agreement)),
+        "provision": told(type="deny", provision=[*_to_anybody(agreement), *_to_holders(agreement)]),
     }
     return document("Consent", fhir_id(agreement.key), body)
 
 
-def _permits(agreement: Agreement) -> list[dict[str, object]]:
-    """The exceptions to the root's deny: export has one of its own, being for fewer purposes; none that says nothing."""
+def _to_anybody(agreement: Agreement) -> Iterator[dict[str, object]]:
+    """The exceptions to the root's deny for whoever is of a kind."""
+    recipients: dict[str, object] = {"display": _RECIPIENTS[agreement.conditions.access_class]}
+    yield from _permits(agreement, recipients, {"display": _EXPORTERS}, agreement.starts, agreement.ends, agreement.aliases)
+
+
+def _to_holders(agreement: Agreement) -> Iterator[dict[str, object]]:
+    """The same by name, for those who hold a permit and need it; as long as both it and the agreement last."""
+    if agreement.conditions.access_class is not AccessClass.CONDITIONAL:
+        return
+    for alias, permit in agreement.permits:
+        holder = reference("Organization", permit.party)
+        starts = max(permit.starts, agreement.starts)
+        ends = min((end for end in (permit.ends, agreement.ends) if end), default=None)
+        yield from _permits(agreement, holder, holder if permit.export else None, starts, ends, (alias,))
+
+
+def _permits(
+    agreement: Agreement,
+    recipient: Json,
+    exporter: Json | None,
+    starts: datetime,
+    ends: datetime | None,
+    aliases: Iterable[str],
+) -> Iterator[dict[str, object]]:
+    """What is agreed, for a period and some datasets; export apart, being for fewer purposes; none that says nothing."""
     agreed = agreement.conditions
-    stays = [a for a in _STANDARD if agreed.permit(a) and a is not Action.EXPORT]
-    permits = [_permit(agreement, _RECIPIENTS[agreed.access_class], stays, agreed.purposes)] if stays and agreed.purposes else []
-    if agreed.permit(Action.EXPORT):
-        permits.append(_permit(agreement, _EXPORTERS, [Action.EXPORT], [Purpose.AI_RESEARCH]))
-    return permits
-
-
-def _permit(agreement: Agreement, recipients: str, actions: Iterable[Action], purposes: Iterable[Purpose]) -> dict[str, object]:
-    return told(
-        type="permit",
-        period=_period(agreement),
-        actor=[{"role": concept(PARTICIPATION, "IRCP"), "reference": {"display": recipients}}],
-        action=[{"coding": [coding(ACTION, str(a)), coding(CONSENT_ACTION, _STANDARD[a])]} for a in actions],
-        purpose=[*(coding(PURPOSE, str(p)) for p in sorted(purposes)), coding(ACT_REASON, "HRESCH")],
-        data=[{"meaning": "instance", "reference": reference("Endpoint", alias)} for alias in agreement.aliases],
+    if ends is not None and ends <= starts:
+        return
+    covers = told(
+        period=told(start=instant(starts), end=instant(ends) if ends else None),
+        # of a dataset's ResearchStudy its studies and patients are dependents: what refers to it
+        data=[{"meaning": "dependents", "reference": reference("ResearchStudy", alias)} for alias in aliases],
     )
+    stays = [a for a in _STANDARD if agreed.permit(a) and a is not Action.EXPORT]
+    if stays and agreed.purposes:
+        yield _permit(recipient, stays, agreed.purposes) | covers
+    if exporter and agreed.permit(Action.EXPORT):
+        yield _permit(exporter, [Action.EXPORT], [Purpose.AI_RESEARCH]) | covers
 
 
-def _period(agreement: Agreement) -> dict[str, object]:
-    return told(start=instant(agreement.starts), end=instant(agreement.ends) if agreement.ends else None)
+def _permit(recipient: Json, actions: Iterable[Action], purposes: Iterable[Purpose]) -> dict[str, object]:
+    """One exception. Its purposes are ours alone: a wider code beside them would permit all that is under that."""
+    return {
+        "type": "permit",
+        "actor": [{"role": concept(PARTICIPATION, "IRCP"), "reference": recipient}],
+        "action": [{"coding": [coding(ACTION, str(a)), coding(CONSENT_ACTION, _STANDARD[a])]} for a in actions],
+        "purpose": [coding(PURPOSE, str(p)) for p in sorted(purposes)],
+    }

@@ -1,7 +1,9 @@
-"""A dataset as a FHIR R4 Endpoint: Accord's public DICOMweb address, never a node's."""
+"""Where a dataset is reached, as a FHIR R4 Endpoint: Accord's public DICOMweb address, never a node's.
+
+It says how to connect; what is there, whose it is and how it is shared says the ResearchStudy of the same id.
+"""
 
 from consent.dataset import DatasetEndpoint
-from consent.party import REPOSITORY
 from mappings.fhir.serial import document, instant
 from mappings.fhir.systems import CONNECTION, PAYLOAD, coding, fhir_id
 
@@ -14,7 +16,6 @@ def endpoint(dataset: DatasetEndpoint, base: str) -> bytes:
         "status": "active" if dataset.is_open else "suspended",
         "connectionType": coding(CONNECTION, "dicom-wado-rs", "DICOM WADO-RS"),
         "name": dataset.title.strip() or dataset.alias,
-        "managingOrganization": {"reference": f"Organization/{REPOSITORY}"},
         "payloadType": [{"coding": [coding(PAYLOAD, "any", "Any")], "text": "DICOM"}],
         "payloadMimeType": ["application/dicom"],
         "address": f"{base}/dicom-web",

@@ -3,6 +3,7 @@
 import msgspec
 
 from consent.dataset import PatientsOfDataset
+from mappings.fhir.security import LABELS
 from mappings.fhir.serial import document, instant
 from mappings.fhir.systems import fhir_id, reference
 
@@ -14,7 +15,7 @@ MEMBER_BYTES = len(_MEMBER.format("0" * 32)) + 1
 def group(patients: PatientsOfDataset, base: str) -> bytes:
     """The Group's JSON; `base` is the server's public address. Members are joined as bytes: there may be ten thousand."""
     body: dict[str, object] = {
-        "meta": {"lastUpdated": instant(patients.updated)},
+        "meta": {"lastUpdated": instant(patients.updated), "security": LABELS},
         "identifier": [{"system": f"{base}/datasets", "value": patients.alias}],
         "active": True,
         "type": "person",

@@ -15,6 +15,7 @@ CONSENT_ACTION = "http://terminology.hl7.org/CodeSystem/consentaction"
 PROVENANCE_AGENT = "http://terminology.hl7.org/CodeSystem/provenance-participant-type"
 CONNECTION = "http://terminology.hl7.org/CodeSystem/endpoint-connection-type"
 PAYLOAD = "http://terminology.hl7.org/CodeSystem/endpoint-payload-type"
+ORGANIZATION_TYPE = "http://terminology.hl7.org/CodeSystem/organization-type"
 EUCAIM = "https://cancerimage.eu/ontology/EUCAIM"
 _EUROPE = "http://hl7.eu/fhir/imaging/StructureDefinition"  # HL7 Europe's imaging guide for R4, 1.0.0-ballot
 ANATOMICAL_REGION = f"{_EUROPE}/AnatomicalRegionExtension"
@@ -25,6 +26,7 @@ SCHEMES = {"DCM": DCM, "SCT": SNOMED, "LN": "http://loinc.org", "RADLEX": "http:
 PROJECT = "https://w3id.org/accord-imaging/fhir"
 """The one base of Accord's own canonicals: they mean the same wherever an Accord runs."""
 AGREEMENT_KIND = f"{PROJECT}/CodeSystem/agreement-kind"  # data-sharing-agreement
+PARTY_ROLE = f"{PROJECT}/CodeSystem/party-role"  # consent.party.ROLES
 PURPOSE = f"{PROJECT}/CodeSystem/purpose"  # AIRESEARCH AITRAIN FEDLEARN
 ACTION = f"{PROJECT}/CodeSystem/action"  # consent.conditions.Action
 ENTRY_KIND = f"{PROJECT}/CodeSystem/entry-kind"  # kinds of ledger entries

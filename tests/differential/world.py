@@ -21,7 +21,7 @@ from adapters.sql import dataset as datasets
 from adapters.sql import tables as t
 from adapters.sql.ledger import About, record
 from consent.conditions import Action
-from consent.entries import Entry, PermitAdded, PermitRevoked, StudyWithdrawn, UseOpened
+from consent.entries import Entry, StudyWithdrawn, UseOpened
 from consent.policy import MATRIX, Reach, visible_datasets
 from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
 from mappings.failures import NotFound
@@ -133,6 +133,7 @@ class World:
         self.at = BEGIN
         self.acts: list[Act] = []
         self.datasets: list[Dataset] = []
+        self.permitted: list[tuple[str, str]] = []
         self.studies: dict[str, Dataset] = {}
         self._install()
         for number in range(self.chance.randint(4, 6)):
@@ -162,7 +163,7 @@ class World:
             node = {"kind": "folder", "hosting": "central", "url": name, "networks": ["127.0.0.0/8"]}
             self._add(partial(add_node, actor=ACTOR, name=name, **node))
         for key, role in PARTIES.items():
-            seen = _anybody if role == "provider" else partial(_of_party, key)
+            seen = _anybody if role == "provider" else partial(self._knows, key)
             self._add(partial(add_party, actor=ACTOR, key=key, name=key.title(), role=role, approved=key != "startup"), seen)
         for who in {w.client: w for w in CALLERS.values() if w.client}.values():
             accepted = None if who.client == "newcomer" else builders.TERMS
@@ -208,12 +209,15 @@ class World:
             seen = partial(_of_permit, dataset, party)
             if self.chance.random() < 0.6:
                 ends = self.chance.choice((None, None, self.at + timedelta(hours=2)))
-                terms = {"ends": ends, "export": party == "university"}
-                added = PermitAdded(dataset=dataset.alias, party=party, **terms)
-                self._add(partial(_permit, dataset, partial(add_permit, **terms), added), seen, passes=True)
+                permit = {"actor": ACTOR, "alias": dataset.alias, "party": party}
+                self.permitted.append((dataset.provider, party))
+                self._add(partial(add_permit, **permit, ends=ends, export=party == "university"), seen)
                 if self.chance.random() < 0.3:
-                    revoked = PermitRevoked(dataset=dataset.alias, party=party)
-                    self._add(partial(_permit, dataset, revoke_permit, revoked), seen, passes=True)
+                    self._add(partial(revoke_permit, **permit), seen)
+
+    def _knows(self, party: str, sight: Sight) -> bool:
+        """Of an organisation that is no provider: itself, the operator, and each provider that ever gave it a permit."""
+        return _of_party(party, sight) or any(holder == party and _of_owner(p, sight) for p, holder in self.permitted)
 
     # --- deposits
 
@@ -332,16 +336,6 @@ def _withdraw(study: str, datasets: list[Dataset], runtime: Runtime, sight: Sigh
             _record(
                 runtime, dataset, StudyWithdrawn(study=study, dataset=dataset.alias, objects=1, replace=False, reason=None), ACTOR
             )
-
-
-def _permit(
-    dataset: Dataset, play: Callable[..., None], entry: PermitAdded | PermitRevoked, runtime: Runtime, sight: Sight | None
-) -> None:
-    """A provider sees that it was done, and does not see the organisation it was done for."""
-    if sight is None or _of_party(entry.party, sight):
-        play(runtime, ACTOR, dataset.alias, entry.party)
-    else:
-        _record(runtime, dataset, entry, ACTOR)
 
 
 def _use(study: str, dataset: Dataset, actor: str, runtime: Runtime) -> None:

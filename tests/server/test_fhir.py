@@ -31,7 +31,7 @@ from server.usecases.dataset import add_dataset
 from server.usecases.document import rebuild
 from server.usecases.identify import Nobody
 from server.usecases.party import add_party
-from server.usecases.permit import add_permit
+from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.read import read_resource, search_resources
 from server.usecases.runtime import Caller
 from server.usecases.sources import SOURCES
@@ -375,6 +375,57 @@ def test_agreements_are_seen_on_discoverable_datasets_and_by_their_own_provider_
     assert consents(furnished.runtime, "user", identifier=f"{base}/agreements|DSA-WAIT_1") == both[1:]
     assert found(furnished.runtime, "user", "Consent")["total"] == 2
     assert found(furnished.runtime, "user", "Consent", _count="1")["link"][1]["relation"] == "next"
+
+
+def version(runtime, who, key):
+    return int(agreed(runtime, who, key)["meta"]["versionId"])
+
+
+def agreed(runtime, who, key):
+    (one,) = resources(found(runtime, who, "Consent", _id=key))
+    return one
+
+
+def holders(consent):
+    actors = [actor for provision in consent["provision"]["provision"] for actor in provision["actor"]]
+    return {actor["reference"]["reference"] for actor in actors if "reference" in actor["reference"]}
+
+
+def test_who_holds_a_permit_is_told_to_the_provider_and_the_operator_alone(furnished):
+    told = {who: holders(agreed(furnished.runtime, who, "DSA-WAIT.1")) for who in ("user", "holder", "provider-b", "operator")}
+    assert told == {"user": set(), "holder": set(), "provider-b": {"Organization/clinic"}, "operator": {"Organization/clinic"}}
+    assert "clinic" in ids(found(furnished.runtime, "provider-b", "Organization"))
+    assert "clinic" not in ids(found(furnished.runtime, "provider-a", "Organization"))
+    revoke_permit(furnished.runtime, builders.ACTOR, "WAIT_1", "clinic")
+    assert holders(agreed(furnished.runtime, "provider-b", "DSA-WAIT.1")) == set()
+    assert "clinic" not in ids(found(furnished.runtime, "provider-b", "Organization"))
+
+
+def test_an_agreement_has_a_version_for_each_change_of_what_its_reader_is_told(furnished):
+    runtime = furnished.runtime
+
+    def versions():
+        return [version(runtime, who, "DSA-WAIT.1") for who in ("user", "provider-b")]
+
+    acts = {
+        "a dataset": (lambda: add_dataset(runtime, builders.ACTOR, "MORE", "DSA-WAIT_1", "More"), (1, 1)),
+        "a permit": (lambda: add_permit(runtime, builders.ACTOR, "MORE", "university"), (0, 1)),
+        "taken back": (lambda: revoke_permit(runtime, builders.ACTOR, "MORE", "university"), (0, 1)),
+        "of another": (lambda: move_agreement(runtime, builders.ACTOR, "DSA-OPEN", "suspend"), (0, 0)),
+        "stop and go on": (
+            lambda: [move_agreement(runtime, builders.ACTOR, "DSA-WAIT_1", v) for v in ("suspend", "resume")],
+            (2, 2),
+        ),
+    }
+    for act, (do, grown) in acts.items():
+        runtime.clock.on(60)
+        before, documents = versions(), [agreed(runtime, who, "DSA-WAIT.1") for who in ("user", "provider-b")]
+        do()
+        assert [after - b for after, b in zip(versions(), before, strict=True)] == list(grown), act
+        for who, document, more in zip(("user", "provider-b"), documents, grown, strict=True):
+            now = agreed(runtime, who, "DSA-WAIT.1")
+            assert (now["meta"]["lastUpdated"] > document["meta"]["lastUpdated"]) == bool(more), (act, who)
+            assert more or now == document, (act, who)
 
 
 def test_endpoints_show_datasets_by_alias_and_their_state(furnished):

@@ -25,6 +25,14 @@ REFERENCES = {
     "ImagingStudy.endpoint": {"Endpoint"},
     "Consent.performer": {"Organization", "Patient", "Practitioner", "RelatedPerson", "PractitionerRole"},
     "Consent.organization": {"Organization"},
+    "Consent.provision.provision.actor.reference": {
+        *("Device", "Group", "CareTeam", "Organization", "Patient", "Practitioner", "RelatedPerson", "PractitionerRole"),
+    },
+    "ImagingStudy.series.performer.actor": {
+        *("Practitioner", "PractitionerRole", "Organization", "CareTeam", "Patient", "Device", "RelatedPerson"),
+    },
+    "ImagingStudy.series.endpoint": {"Endpoint"},
+    "Patient.managingOrganization": {"Organization"},
     "Endpoint.managingOrganization": {"Organization"},
     "ResearchStudy.enrollment": {"Group"},
     "ResearchStudy.sponsor": {"Organization"},

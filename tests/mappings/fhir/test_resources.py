@@ -13,6 +13,7 @@ from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibil
 from consent.dataset import DatasetEndpoint, PatientsOfDataset, SharedDataset, Sharing
 from consent.entries import TargetType
 from consent.party import Party
+from consent.permit import Permit
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from consent.provenance import narrowed, read_entry
 from mappings.fhir import body_site, imaging_study, search, systems
@@ -228,11 +229,15 @@ def test_a_series_has_a_side_that_it_or_all_its_images_name(series, images, side
     assert (found or {}).get("display") == side
 
 
-def test_a_patient_is_a_pseudonym_and_a_gender_and_nothing_else():
+def test_a_patient_is_a_pseudonym_a_gender_and_a_provider_and_nothing_else():
     found = held(patient(Patient("0" * 32, "hospital-a", "P1", "F", AT), BASE))
-    assert found["identifier"] == [{"system": f"{BASE}/providers/hospital-a", "value": "P1"}]
+    (pseudonym,) = found["identifier"]
+    assert (pseudonym["system"], pseudonym["value"]) == (f"{BASE}/providers/hospital-a", "P1")
+    assert pseudonym["type"]["coding"][0]["code"] == "ANON"
     assert found["gender"] == "female"
-    assert set(found) == {"resourceType", "id", "meta", "identifier", "gender"}
+    assert found["managingOrganization"] == {"reference": "Organization/hospital-a"}
+    assert [label["code"] for label in found["meta"]["security"]] == ["L", "PSEUDED", "NORELINK"]
+    assert set(found) == {"resourceType", "id", "meta", "identifier", "gender", "managingOrganization"}
     assert "gender" not in held(patient(Patient("0" * 32, "hospital-a", "P1", None, AT), BASE))
 
 
@@ -243,9 +248,12 @@ def test_an_agreement_denies_all_but_what_its_provider_agreed_to():
     (permit,) = found["provision"]["provision"]
     assert permit["type"] == "permit"
     assert [a["coding"][0]["code"] for a in permit["action"]] == ["query", "preview", "view"]
-    assert [p["code"] for p in permit["purpose"]] == ["AIRESEARCH", "AITRAIN", "FEDLEARN", "HRESCH"]
+    assert [a["coding"][1]["code"] for a in permit["action"]] == ["access"] * 3
+    assert [p["code"] for p in permit["purpose"]] == ["AIRESEARCH", "AITRAIN", "FEDLEARN"]
     assert permit["actor"][0]["role"]["coding"][0]["code"] == "IRCP"
-    assert [d["reference"]["reference"] for d in permit["data"]] == ["Endpoint/LUNG.1", "Endpoint/LUNG-2"]
+    assert [d["reference"]["reference"] for d in permit["data"]] == ["ResearchStudy/LUNG.1", "ResearchStudy/LUNG-2"]
+    assert {d["meaning"] for d in permit["data"]} == {"dependents"}
+    assert [c["coding"][0]["code"] for c in found["category"]] == ["57017-6", "rsdid"]
     assert found["policy"][0]["uri"].endswith("/terms/1.0.0")
     assert AGREED.terms_sha256 in found["sourceAttachment"]["title"]
     assert "patient" not in found
@@ -255,12 +263,37 @@ def test_an_agreement_permits_export_apart_under_conditions_for_research_to_who_
     agreed = dataclasses.replace(AGREED.conditions, access_class=AccessClass.CONDITIONAL)
     _, export = held(consent(dataclasses.replace(AGREED, conditions=agreed), BASE))["provision"]["provision"]
     assert [a["coding"][0]["code"] for a in export["action"]] == ["export"]
-    assert [p["code"] for p in export["purpose"]] == ["AIRESEARCH", "HRESCH"]
+    assert [a["coding"][1]["code"] for a in export["action"]] == ["disclose"]
+    assert [p["code"] for p in export["purpose"]] == ["AIRESEARCH"]
     assert export["actor"][0]["reference"]["display"].endswith("that names export")
-    assert [d["reference"]["reference"] for d in export["data"]] == ["Endpoint/LUNG.1", "Endpoint/LUNG-2"]
+    assert [d["reference"]["reference"] for d in export["data"]] == ["ResearchStudy/LUNG.1", "ResearchStudy/LUNG-2"]
     training = dataclasses.replace(agreed, purposes=frozenset({Purpose.AI_TRAINING}))
     (stays,) = held(consent(dataclasses.replace(AGREED, conditions=training), BASE))["provision"]["provision"]
     assert "export" not in [a["coding"][0]["code"] for a in stays["action"]]
+
+
+def test_who_holds_a_permit_is_named_for_its_dataset_and_period_as_far_as_the_agreement_goes():
+    agreed = dataclasses.replace(AGREED.conditions, access_class=AccessClass.CONDITIONAL)
+    permits = (
+        ("LUNG_1", Permit("clinic", AT + timedelta(days=1), None)),
+        ("LUNG-2", Permit("uni", AT - timedelta(days=1), AT + timedelta(days=9), export=True)),
+        ("LUNG-2", Permit("late", AT - timedelta(days=9), AT - timedelta(days=1))),
+    )
+    holding = dataclasses.replace(AGREED, conditions=agreed, permits=permits, changes=7)
+    found = held(consent(holding, BASE))
+    _, _, clinic, *uni = found["provision"]["provision"]
+    assert clinic["actor"][0]["reference"] == {"reference": "Organization/clinic"}
+    assert clinic["period"] == {"start": "2026-11-23T12:30:01.250Z", "end": "2027-11-22T12:30:01.250Z"}
+    assert [d["reference"]["reference"] for d in clinic["data"]] == ["ResearchStudy/LUNG.1"]
+    assert [[a["coding"][0]["code"] for a in provision["action"]] for provision in uni] == [
+        ["query", "preview", "view"],
+        ["export"],
+    ]
+    assert {provision["actor"][0]["reference"]["reference"] for provision in uni} == {"Organization/uni"}
+    assert uni[0]["period"] == {"start": "2026-11-22T12:30:01.250Z", "end": "2026-12-01T12:30:01.250Z"}
+    assert found["meta"]["versionId"] == "7"
+    unneeded = held(consent(dataclasses.replace(AGREED, permits=permits), BASE))
+    assert len(unneeded["provision"]["provision"]) == 1
 
 
 @pytest.mark.parametrize("state", AgreementState)
@@ -320,8 +353,9 @@ def test_an_act_of_governance_points_to_what_it_was_done_to(kind, facts, target)
     assert target in (found.get("reference"), found.get("identifier", {}).get("value"))
 
 
-def test_an_endpoint_shows_the_public_address_and_whether_it_is_open():
+def test_an_endpoint_shows_the_public_address_and_whether_it_is_open_and_not_whose_it_is():
     found = held(endpoint(DatasetEndpoint("LUNG_1", "Lungs", True, AT), BASE))
+    assert "managingOrganization" not in found
     assert (found["id"], found["address"], found["status"]) == ("LUNG.1", f"{BASE}/dicom-web", "active")
     assert held(endpoint(DatasetEndpoint("LUNG_1", " ", False, AT), BASE))["status"] == "suspended"
 
@@ -373,7 +407,15 @@ def test_a_group_counts_its_patients_and_names_them():
 def test_the_repository_is_an_organisation_with_its_contact_and_a_provider_is_one_without():
     repository = held(organization(Party("repository", "Accord", "repository", None, contact="a@b.org"), BASE))
     assert repository["telecom"] == [{"system": "email", "value": "a@b.org"}]
-    assert "telecom" not in held(organization(Party("hospital-a", "A", "provider", AT), BASE))
+    provider = held(organization(Party("hospital-a", "A", "provider", AT), BASE))
+    assert "telecom" not in provider
+    assert [c["code"] for c in provider["type"][0]["coding"]] == ["provider", "prov"]
+    assert [c["code"] for c in repository["type"][0]["coding"]] == ["repository"]
+
+
+def test_an_organisation_is_active_while_it_is_approved():
+    assert held(organization(Party("uni", "U", "user", AT), BASE))["active"] is True
+    assert held(organization(Party("uni", "U", "user", AT, approved=False), BASE))["active"] is False
 
 
 def test_the_capability_statement_is_the_table_and_says_what_nothing_here_is_for():

@@ -10,6 +10,7 @@ from datetime import datetime
 from consent.agreement import Agreement, AgreementState
 from consent.conditions import AccessClass, Action, Purpose
 from consent.party import REPOSITORY
+from mappings.fhir.narrower import ACTIONS
 from mappings.fhir.serial import Json, document, instant, told
 from mappings.fhir.systems import (
     ACTION,
@@ -31,15 +32,6 @@ STATUS = {
     AgreementState.TERMINATED: "inactive",
 }
 """Agreement's state → Consent.status (consent-state-codes)."""
-
-_STANDARD = {
-    Action.QUERY: "access",
-    Action.PREVIEW: "access",
-    Action.VIEW: "access",
-    Action.PROCESS: "use",
-    Action.EXPORT: "disclose",
-}
-"""Action → the narrowest of the standard's consentaction codes that it is a kind of."""
 
 CATEGORIES = (
     ("http://loinc.org", "57017-6", "Privacy policy Organization Document"),
@@ -108,7 +100,7 @@ def _permits(
         # of a dataset's ResearchStudy its studies and patients are dependents: what refers to it
         data=[{"meaning": "dependents", "reference": reference("ResearchStudy", alias)} for alias in aliases],
     )
-    stays = [a for a in _STANDARD if agreed.permit(a) and a is not Action.EXPORT]
+    stays = [Action(a) for a in ACTIONS.wider if agreed.permit(Action(a)) and a != Action.EXPORT]
     if stays and agreed.purposes:
         yield _permit(recipient, stays, agreed.purposes) | covers
     if exporter and agreed.permit(Action.EXPORT):
@@ -120,6 +112,6 @@ def _permit(recipient: Json, actions: Iterable[Action], purposes: Iterable[Purpo
     return {
         "type": "permit",
         "actor": [{"role": concept(PARTICIPATION, "IRCP"), "reference": recipient}],
-        "action": [{"coding": [coding(ACTION, str(a)), coding(CONSENT_ACTION, _STANDARD[a])]} for a in actions],
+        "action": [{"coding": [coding(ACTION, str(a)), coding(CONSENT_ACTION, ACTIONS.wider[a])]} for a in actions],
         "purpose": [coding(PURPOSE, str(p)) for p in sorted(purposes)],
     }

@@ -9,7 +9,7 @@ from pydicom.sr._cid_dict import cid_concepts
 from pydicom.sr._concepts_dict import concepts
 
 from consent.agreement import Agreement, AgreementState
-from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
+from consent.conditions import GRANTABLE, AccessClass, Action, Conditions, Purpose, Visibility
 from consent.dataset import DatasetEndpoint, PatientsOfDataset, SharedDataset, Sharing
 from consent.entries import TargetType
 from consent.party import Party
@@ -24,6 +24,7 @@ from mappings.fhir.consent import consent
 from mappings.fhir.endpoint import endpoint
 from mappings.fhir.group import MEMBER_BYTES, group
 from mappings.fhir.modality import ACQUISITION, TERMS, modality
+from mappings.fhir.narrower import ACTIONS, PURPOSES
 from mappings.fhir.organization import organization
 from mappings.fhir.outcome import outcome
 from mappings.fhir.patient import patient
@@ -476,3 +477,9 @@ def test_every_system_of_ours_is_a_url_under_the_project():
     own = {name: value for name, value in vars(systems).items() if isinstance(value, str) and "accord" in value}
     assert len(own) >= 14
     assert all(value.startswith("https://w3id.org/accord-imaging/fhir") for value in own.values())
+
+
+def test_every_purpose_and_every_action_that_is_agreed_to_has_a_wider_code_of_the_standard_s():
+    every = Conditions(AccessClass.CONDITIONAL, True, GRANTABLE, Visibility.FULL, frozenset(Purpose))
+    assert set(PURPOSES.wider) == set(map(str, Purpose))
+    assert set(ACTIONS.wider) == {str(action) for action in Action if every.permit(action)} - {"discover"}

@@ -10,8 +10,8 @@ import msgspec
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0015"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 TOGETHER = 50  # metadata of an object with many frames takes megabytes
 Json = Mapping[str, Any]
 _IMAGE_TYPE, _CONTENT_LABEL, _LATERALITY = "00080008", "00700080", "00200062"

@@ -58,6 +58,7 @@ FIELDS: dict[str, Field] = {
         Field("referring", _S, Kind.NAME, "ReferringPhysicianName", "00080090"),
         Field("age", _S, Kind.NUMBER),
         Field("alias", _S, Kind.CODE),
+        Field("provider", _S, Kind.CODE),
         Field("updated", _S, Kind.MOMENT),
         Field("started_from", _S, Kind.MOMENT),
         Field("started_to", _S, Kind.MOMENT),

@@ -2,23 +2,25 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, insert, or_, select
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.criteria import Column
+from adapters.sql.criteria import Column, Leaf, Within
 from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, own
 from adapters.sql.governance import IN_FORCE, conditions_of, end_of, is_open, latest
 from adapters.sql.store import moment, stamp
 from consent.agreement import Agreement, AgreementAct, AgreementState, AgreementVersion, Side, Standing
 from consent.permit import Permit
 from mappings.fields import Kind
+from mappings.query import OneOf
 
 _a, _v, _act = t.agreement.c, t.agreement_version.c, t.agreement_act.c
 _d, _m, _n, _p = t.dataset.c, t.permit.c, t.node.c, t.party.c
+_NO_END = stamp(datetime(9999, 12, 31, tzinfo=UTC))
 _STOPS = {Side.PROVIDER: _a.stopped_by_provider, Side.REPOSITORY: _a.stopped_by_repository}
 
 
@@ -184,9 +186,24 @@ def _fields(_connection: Connection, scope: DirectoryScope) -> Fields:
         "agreement": Column(_a.key, Kind.CODE),
         "status": Column(_a.state, Kind.CODE),
         "updated": Column(_updated(scope), Kind.MOMENT),
+        "starts": Column(_v.starts, Kind.MOMENT),
+        "ends": Column(func.coalesce(_v.ends, _NO_END), Kind.MOMENT),
         "provider": Column(_p.key, Kind.CODE),
+        "dataset": _covers,
     }
 
 
-AGREEMENTS: DirectorySource[Agreement] = DirectorySource(_agreements, _a.id, _fields, _agreement)
+def _covers(leaf: Leaf) -> ColumnElement[bool]:
+    """One of these datasets; any, where none is named."""
+    covered = exists().where(_d.agreement == _a.id).correlate(t.agreement)
+    if isinstance(leaf, OneOf | Within):
+        covered = covered.where(_d.alias.in_(leaf.values if isinstance(leaf, OneOf) else leaf.keys))
+    return covered
+
+
+def _covered(agreements: Select[Any]) -> Select[Any]:
+    return select(_d.alias).where(_d.agreement.in_(agreements))
+
+
+AGREEMENTS: DirectorySource[Agreement] = DirectorySource(_agreements, _a.id, _fields, _agreement, {"dataset": _covered})
 """Agreements on a dataset the caller may discover; a provider's own and, for the operator, all of them in any state."""

@@ -46,12 +46,16 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class Elsewhere:
-    """A field that is a column of another table, a row of which `row` names by its `key`; it stands where `row` does."""
+    """A field that is a column of another table, a row of which `row` names by its `key`; it stands where `row` does.
+
+    `joined` is how the tables of the key and of the column are, where they are two.
+    """
 
     row: ColumnElement[Any]
     column: Column
     key: ColumnElement[Any]
     depth: int = 0
+    joined: FromClause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +190,8 @@ def _asked(condition: Leaf | Linked, rows: Searchable, depth: int) -> ColumnElem
         raise TypeError(condition)  # a link is led to its keys before
     asked = rows.fields[condition.field]
     if isinstance(asked, Elsewhere):
-        return asked.row.in_(select(asked.key).where(_compared(asked.column, condition)))
+        keys = select(asked.key) if asked.joined is None else select(asked.key).select_from(asked.joined)
+        return asked.row.in_(keys.where(_compared(asked.column, condition)).correlate(None))
     return _compared(asked, condition) if isinstance(asked, Column) else asked(condition)
 
 

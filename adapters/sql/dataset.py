@@ -16,6 +16,7 @@ from adapters.sql.governance import IN_FORCE, is_open, latest
 from adapters.sql.store import moment, stamp
 from consent.agreement import AgreementState
 from consent.dataset import DatasetEndpoint, PatientsOfDataset, SharedDataset, Sharing
+from mappings.dcat.details import said
 from mappings.fields import Kind
 from mappings.query import OneOf
 
@@ -94,6 +95,17 @@ def _row(row: Any) -> DatasetRow:
 
 
 _TOUCHED = latest(_d.updated, _a.updated, _n.updated)
+_WRITTEN_TITLE = Column(func.coalesce(func.nullif(func.trim(_d.title), ""), _d.alias), Kind.TEXT)
+
+
+def _title(title: str, alias: str) -> str:
+    return title.strip() or alias
+
+
+def _titled(connection: Connection, leaf: Leaf, rows: Select[Any]) -> ColumnElement[bool]:
+    """Titles are matched folded, which SQL can't do; datasets are few."""
+    titles = connection.execute(rows.with_only_columns(_d.id, _d.title, _d.alias))
+    return _d.id.in_(matching(leaf, ((key, _title(title, alias)) for key, title, alias in titles)))
 
 
 def _governed(scope: DirectoryScope, *columns: Any) -> Select[Any]:
@@ -120,11 +132,13 @@ def _endpoints(scope: DirectoryScope) -> Select[Any]:
     return _governed(scope, _TOUCHED.label("touched")).where(_shown(scope))
 
 
-def _endpoint_fields(_connection: Connection, scope: DirectoryScope) -> Fields:
+def _endpoint_fields(connection: Connection, scope: DirectoryScope) -> Fields:
     status = case((is_open(stamp(scope.now)), "active"), else_="suspended")
     return {
         "dataset": Column(_d.alias, Kind.CODE),
         "status": Column(status, Kind.CODE),
+        "name": lambda leaf: _titled(connection, leaf, _endpoints(scope)),
+        "written_name": _WRITTEN_TITLE,
         "updated": Column(_TOUCHED, Kind.MOMENT),
     }
 
@@ -163,20 +177,23 @@ def _shared_fields(connection: Connection, scope: DirectoryScope) -> Fields:
         "dataset": Column(_d.alias, Kind.CODE),
         "provider": Column(_p.key, Kind.CODE),
         "sharing": Column(_sharing(stamp(scope.now)), Kind.CODE),
-        "title": lambda leaf: _titled(connection, leaf, scope),
-        "written_title": Column(func.coalesce(func.nullif(func.trim(_d.title), ""), _d.alias), Kind.TEXT),
+        "title": lambda leaf: _titled(connection, leaf, _shared(scope)),
+        "written_title": _WRITTEN_TITLE,
+        "condition": lambda leaf: _stated(connection, "condition", leaf, _shared(scope)),
         "updated": Column(_TOUCHED, Kind.MOMENT),
     }
 
 
-def _titled(connection: Connection, leaf: Leaf, scope: DirectoryScope) -> ColumnElement[bool]:
-    """Titles are matched folded, which SQL can't do; datasets are few."""
-    titles = connection.execute(_shared(scope).with_only_columns(_d.id, _d.title, _d.alias))
-    return _d.id.in_(matching(leaf, ((key, _title(title, alias)) for key, title, alias in titles)))
+def _stated(connection: Connection, detail: str, leaf: Leaf, rows: Select[Any]) -> ColumnElement[bool]:
+    """What an operator stated of a dataset is JSON; any of it, where no value is asked for."""
+    stated = connection.execute(rows.with_only_columns(_d.id, _d.details))
+    told = ((key, set(said(_details(details), detail))) for key, details in stated)
+    asked = set(leaf.values) if isinstance(leaf, OneOf) else None
+    return _d.id.in_([key for key, values in told if (values if asked is None else values & asked)])
 
 
-def _title(title: str, alias: str) -> str:
-    return title.strip() or alias
+def _details(kept: str) -> dict[str, str]:
+    return {key: str(value) for key, value in json.loads(kept).items()}
 
 
 def _shared_dataset(_connection: Connection, row: Any, scope: DirectoryScope) -> SharedDataset:
@@ -189,7 +206,7 @@ def _shared_dataset(_connection: Connection, row: Any, scope: DirectoryScope) ->
         sharing=Sharing(row.sharing),
         is_described=bool(row.is_described and row.is_open),
         is_queried=bool(row.is_open and row.row in scope.queryable),
-        details={key: str(value) for key, value in json.loads(row.details).items()},
+        details=_details(row.details),
         updated=moment(row.touched),
     )
 

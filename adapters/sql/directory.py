@@ -100,7 +100,7 @@ def own(scope: DirectoryScope) -> ColumnElement[bool]:
 
 
 def matching(leaf: Leaf, texts: Iterable[tuple[int, str]]) -> list[int]:
-    """The ids of those of these (id, text) that a pattern matches when they are folded, which SQL can't do; or that are one of these."""
+    """The ids of those of these (id, text) that are one of the values, or match a pattern when folded, which SQL can't do."""
     if isinstance(leaf, OneOf):
         return [key for key, text in texts if text in leaf.values]
     pattern = "".join({"*": ".*", "?": "."}.get(c, re.escape(c)) for c in leaf.pattern) if isinstance(leaf, Like) else ""

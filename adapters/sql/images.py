@@ -58,12 +58,14 @@ def _nothing(_leaf: Leaf) -> ColumnElement[bool]:
     return false()
 
 
-_p, _d = t.party.c, t.dataset.c
+_a, _p, _d = t.agreement.c, t.party.c, t.dataset.c
+_PROVIDED = t.dataset.join(t.agreement, _d.agreement == _a.id).join(t.party, _a.party == _p.id)
 _ELSEWHERE: dict[str, Elsewhere | Asking] = {
     "gender": _nothing,
     "patient_updated": _nothing,
     "patient_provider": Elsewhere(t.patient.c.party, Column(_p.key, Kind.CODE), _p.id),
     "alias": Elsewhere(t.study.c.dataset, Column(_d.alias, Kind.CODE), _d.id, 1),
+    "provider": Elsewhere(t.study.c.dataset, Column(_p.key, Kind.CODE), _d.id, 1, _PROVIDED),
 }
 """Fields of other tables; and those that only studies in sight say."""
 IMAGES = Searchable(
@@ -178,16 +180,26 @@ def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) ->
     return narrow(rows, query.where, fields, _DEPTH[query.level])
 
 
-_KEYS: dict[str, ColumnElement[Any]] = {"patient_key": t.patient.c.key, "study_key": t.study.c.key, "alias": t.dataset.c.alias}
+_TO_PATIENT = (t.patient, t.study.c.patient == t.patient.c.id)
+_TO_DATASET = (t.dataset, t.study.c.dataset == _d.id)
+_KEYS: dict[str, tuple[ColumnElement[Any], Sequence[tuple[FromClause, ColumnElement[bool]]]]] = {
+    "study_key": (t.study.c.key, ()),
+    "patient_key": (t.patient.c.key, (_TO_PATIENT,)),
+    "patient_provider": (_p.key, (_TO_PATIENT, (t.party, t.patient.c.party == _p.id))),
+    "alias": (_d.alias, (_TO_DATASET,)),
+    "provider": (_p.key, (_TO_DATASET, (t.agreement, _d.agreement == _a.id), (t.party, _a.party == _p.id))),
+}
+"""A key that a link may lead to: its column, and the way there from a study."""
 
 
 def keys(query: Query, key: str, visible: VisibleDatasets) -> Select[Any]:
     """The keys of the rows that match, for a link to them; Raises KeyError where rows have no such key."""
-    column = _KEYS[key]
+    column, way = _KEYS[key]
     rows = statement(query, [column], visible)
-    if column.table is t.patient and query.level is Level.STUDY and 0 not in depths(query.where, IMAGES):
-        return rows.join(t.patient, t.study.c.patient == t.patient.c.id)
-    return rows.join(t.dataset, t.study.c.dataset == t.dataset.c.id) if column.table is t.dataset else rows
+    has_patients = query.level is Level.PATIENT or 0 in depths(query.where, IMAGES)
+    for table, joined in way:
+        rows = rows if table is t.patient and has_patients else rows.join(table, joined)
+    return rows
 
 
 def execute(connection: Connection, rows: Select[Any], now: datetime, **page: object) -> Result[*tuple[Any, ...]]:

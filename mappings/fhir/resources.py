@@ -12,12 +12,13 @@ from consent.agreement import AgreementState
 from consent.party import REPOSITORY
 from mappings.fhir.body_parts import BODY_PARTS
 from mappings.fhir.body_site import parts_coded
-from mappings.fhir.consent import STATUS, consent
+from mappings.fhir.consent import CATEGORIES, STATUS, consent
 from mappings.fhir.endpoint import endpoint
 from mappings.fhir.group import group
 from mappings.fhir.modality import TERMS
 from mappings.fhir.organization import organization
 from mappings.fhir.parameters import (
+    NEVER,
     Coded,
     Match,
     Parameter,
@@ -42,7 +43,7 @@ from mappings.fhir.patient import GENDERS, patient, provider_system
 from mappings.fhir.provenance import provenance
 from mappings.fhir.research_study import STATUS as SHARING
 from mappings.fhir.research_study import research_study
-from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, MODALITY, SNOMED, URI, V2_IDENTIFIER_TYPE
+from mappings.fhir.systems import BODY_PART, CONNECTION, DCM, DICOM_UID, EUCAIM, MODALITY, SNOMED, URI, V2_IDENTIFIER_TYPE
 from mappings.query import NOTHING, AllOf, Condition, Not, OneOf
 from mappings.study import patient_key
 
@@ -145,12 +146,8 @@ _STATES = {status: tuple(str(s) for s in AgreementState if STATUS[s] == status) 
 _OPEN = {status: (status,) for status in ("active", "suspended")}
 _PATIENT = reference("patient", "Whose study it is.", path="subject", Patient=equals("patient_key"))
 _BODY_SITE = token("bodysite", "A Body Part Examined of one of its series.", coded(SNOMED, _PART), coded(BODY_PART, _OWN_PART))
-_BASED_ON = reference(
-    "basedon",
-    "The Accession Number, by `:identifier`.",
-    path="basedOn",
-    identified=coded("", equals("accession_number")),
-)
+_BASED_ON = reference("basedon", "The Accession Number, by `:identifier`.", identified=coded("", equals("accession_number")))
+_NOBODY = coded("", NEVER)
 _SHARED = {status: (str(sharing),) for sharing, status in SHARING.items()}
 
 _ROWS = (
@@ -177,6 +174,12 @@ _ROWS = (
         token("instance", "SOP Instance UID.", coded("", equals("sop_uid"))),
         token("dicom-class", "SOP Class UID (urn:oid:…) of one of its instances.", coded(URI, _SOP_CLASS)),
         reference("endpoint", "Where it can be retrieved.", path="endpoint", Endpoint=key_of("alias")),
+        reference("dataset", "The dataset that it is of.", path="extension.valueReference", ResearchStudy=key_of("alias")),
+        reference("performer", "The provider, who keeps it.", path="series.performer.actor", Organization=key_of("provider")),
+        _BASED_ON,
+        also("based-on", _BASED_ON),
+        reference("reason", "Matches nothing: no study here says why it was made.", identified=_NOBODY),
+        reference("referrer", "Matches nothing: who referred a pseudonymous patient is not told.", identified=_NOBODY),
         number("age", "The patient's age at the study, in whole years.", "age"),
         span("started", "When the study started, as precisely as it is served.", "started_from", "started_to"),
         token(
@@ -205,6 +208,12 @@ _ROWS = (
             "male, female or other, as far as the images say.",
             coded("http://hl7.org/fhir/administrative-gender", one_of("gender", _SEXES)),
         ),
+        reference(
+            "organization",
+            "The provider who gave the pseudonym.",
+            path="managingOrganization",
+            Organization=key_of("patient_provider"),
+        ),
         summary="identifier active gender managingOrganization",
     ),
     _resource(
@@ -223,6 +232,14 @@ _ROWS = (
             "draft, proposed, active or inactive.",
             coded("http://hl7.org/fhir/consent-state-codes", one_of("status", _STATES)),
         ),
+        moment("date", "When the agreement last moved.", "updated"),
+        span("period", "When it permits what it permits.", "starts", "ends"),
+        token(
+            "category",
+            "Always both: a policy of an organisation (57017-6), on access to de-identified data (rsdid).",
+            *(coded(system, always_if(code)) for system, code, _ in CATEGORIES),
+        ),
+        reference("data", "A dataset it covers.", path="provision.provision.data.reference", ResearchStudy=key_of("dataset")),
         summary="identifier dateTime performer organization sourceAttachment provision",
         mandatory="status scope category",
     ),
@@ -263,6 +280,8 @@ _ROWS = (
         moment("_lastUpdated", "When the dataset last changed.", "updated"),
         token("identifier", "The dataset's alias.", coded("{base}/datasets", equals("dataset"))),
         token("status", "active or suspended.", coded("http://hl7.org/fhir/endpoint-status", one_of("status", _OPEN))),
+        string("name", "The start of the dataset's title.", "name", sort="written_name"),
+        token("connection-type", "Always dicom-wado-rs.", coded(CONNECTION, always_if("dicom-wado-rs"))),
         summary="identifier name managingOrganization payloadMimeType",
         mandatory="status connectionType payloadType address",
     ),
@@ -279,6 +298,7 @@ _ROWS = (
             "active while it lets something in or out.",
             coded("http://hl7.org/fhir/research-study-status", one_of("sharing", _SHARED)),
         ),
+        token("condition", "The cancer that it is about, by EUCAIM's code.", coded(EUCAIM, equals("condition"))),
         reference("sponsor", "The provider who shares it.", path="sponsor", Organization=key_of("provider")),
         summary="identifier title condition contact keyword enrollment sponsor",
         mandatory="status",

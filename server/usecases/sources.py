@@ -162,7 +162,7 @@ def _members() -> Source:
     described = _described(PATIENTS)
 
     def page(asking: Asking, where: Condition, of: Page) -> Rows:
-        return _chunked(of, GROUPS, lambda part: described.page(asking, where, part), lambda group: len(group.patients) * MEMBER_BYTES)
+        return _chunked(of, GROUPS, lambda part: described.page(asking, where, part), lambda g: len(g.patients) * MEMBER_BYTES)
 
     return Source(Action.QUERY, page, described.count, described.keys)
 

@@ -89,7 +89,7 @@ def _values(parameter: Parameter) -> Iterator[str]:
     while True:
         number += 1
         if parameter.type == "reference":
-            yield f"{next(islice(cycle(parameter.targets), number, None))}/{number}"
+            yield f"{next(islice(cycle(parameter.targets or ('Basic',)), number, None))}/{number}"
         elif parameter.type == "date":
             yield f"ne{1000 + number % 1900}"
         else:

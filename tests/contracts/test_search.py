@@ -24,6 +24,7 @@ from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.policy import VisibleDatasets, decide, stopped, visible_datasets
 from consent.subject import Role
+from mappings.dcat.details import said
 from mappings.fields import FIELDS, Kind, fold
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Level, Like, Not, OneOf, Page, Query
 from tests.builders import agreement_rows, subject
@@ -132,9 +133,9 @@ def govern(chance: random.Random, connection) -> list[int]:
             NOW + timedelta(seconds=n),
             alias=f"D{n}",
             agreement=agreement,
-            title="",
+            title=("", "The Set", "clinic")[n % 3],
             description="",
-            details="{}",
+            details=("{}", '{"condition":"CLIN1000065"}', '{"condition":"no code"}', '{"condition":"CLIN1000060"}')[n % 4],
         )
         datasets.append(dataset)
         if chance.random() < 0.5:
@@ -173,13 +174,15 @@ def _study(chance, connection, n, dataset, patient, batch) -> Row:
     own = {
         f.name: some(chance, f.kind)
         for f in FIELDS.values()
-        if f.level is Level.STUDY and f.name not in {"study_uid", "study_key", "updated", "alias"}
+        if f.level is Level.STUDY and f.name not in {"study_uid", "study_key", "updated", "alias", "provider"}
     }
-    alias = connection.execute(select(t.dataset.c.alias).where(t.dataset.c.id == dataset)).scalar_one()
-    own |= {"study_uid": f"1.2.{n}", "study_key": f"s{n}", "updated": n * 10, "alias": alias}
+    governing = t.dataset.join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
+    named = select(t.dataset.c.alias, t.party.c.key).select_from(governing.join(t.party, t.agreement.c.party == t.party.c.id))
+    alias, provider = connection.execute(named.where(t.dataset.c.id == dataset)).one()
+    own |= {"study_uid": f"1.2.{n}", "study_key": f"s{n}", "updated": n * 10, "alias": alias, "provider": provider}
     own["patient_sex"] = chance.choice(["M"] * (n % 3) + ["F", "", "CT"])
     study = Row(Level.STUDY, own, dataset, Row(Level.PATIENT, patient[1], dataset))
-    values = {k: v for k, v in own.items() if k not in ("study_key", "alias")} | {
+    values = {k: v for k, v in own.items() if k not in ("study_key", "alias", "provider")} | {
         "key": own["study_key"],
         "dataset": dataset,
         "patient": patient[0],
@@ -597,6 +600,9 @@ DIRECTORIES = {
             "agreement": (Kind.CODE, lambda a: a.key),
             "status": (Kind.CODE, lambda a: str(a.state)),
             "provider": (Kind.CODE, lambda a: a.provider),
+            "dataset": (Kind.CODE, lambda a: a.aliases),
+            "starts": (Kind.MOMENT, lambda a: stamp(a.starts)),
+            "ends": (Kind.MOMENT, lambda a: stamp(a.ends or datetime(9999, 12, 31, tzinfo=UTC))),
             "updated": (Kind.MOMENT, lambda a: stamp(a.updated)),
         },
     ),
@@ -605,6 +611,7 @@ DIRECTORIES = {
         {
             "dataset": (Kind.CODE, lambda e: e.alias),
             "status": (Kind.CODE, lambda e: "active" if e.is_open else "suspended"),
+            "name": (Kind.TEXT, lambda e: fold(e.title or e.alias)),
             "updated": (Kind.MOMENT, lambda e: stamp(e.updated)),
         },
     ),
@@ -615,6 +622,7 @@ DIRECTORIES = {
             "sharing": (Kind.CODE, lambda d: str(d.sharing)),
             "provider": (Kind.CODE, lambda d: d.provider),
             "title": (Kind.TEXT, lambda d: fold(d.title)),
+            "condition": (Kind.CODE, lambda d: tuple(said(d.details, "condition"))),
             "updated": (Kind.MOMENT, lambda d: stamp(d.updated)),
         },
     ),

@@ -119,6 +119,7 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
     among: Callable[..., Callable[[random.Random], str]] = lambda *values: lambda chance: str(chance.choice(values or ("none",)))  # noqa: E731
     kept = _dated(_instants(words))
     people = [f"{{base}}/providers/{p}|{i}" for p in PROVIDERS for i in words["pseudonym"]]
+    providers = [f"Organization/{party}" for party in words["party"]]
     endpoints = [alias.replace("_", ".") for alias in words["alias"]]
     patients = [f"Patient/{key}" for key in (*words["patient_key"], patient_key("hospital-a", "P9"))]
     uids = [f"urn:dicom:uid|urn:oid:{uid}" for uid in words["study_uid"]]
@@ -137,6 +138,12 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
             "instance": among(*words["sop_uid"]),
             "dicom-class": among(*(f"urn:oid:{uid}" for uid in words["sop_class"])),
             "endpoint": among(*(f"Endpoint/{e}" for e in endpoints)),
+            "dataset": among(*(f"ResearchStudy/{e}" for e in endpoints)),
+            "performer": among(*providers),
+            "basedon": among("ServiceRequest/1"),
+            "based-on": among("ServiceRequest/1"),
+            "reason": among("Condition/1"),
+            "referrer": among("Practitioner/1"),
             "age": lambda chance: chance.choice(("", "ne", "gt", "le", "ap")) + str(chance.randint(20, 80)),
             "series": among(*words["series_uid"]),
             "started": _dated(("2020", "2020-01-01", "2020-01-02", "2020-02")),
@@ -147,14 +154,19 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
             "_lastUpdated": kept,
             "identifier": among(*words["pseudonym"], *people),
             "gender": among("male", "female", "other", "unknown"),
+            "organization": among(*providers),
         },
         "Consent": {
             "_id": among(*words["agreement"]),
             "_lastUpdated": kept,
             "identifier": among(*words["agreement"]),
             "organization": among("Organization/repository"),
-            "consentor": among(*(f"Organization/{p}" for p in words["party"])),
+            "consentor": among(*providers),
             "status": among("active", "inactive", "proposed"),
+            "date": kept,
+            "period": kept,
+            "category": among("57017-6", "rsdid", "http://loinc.org|", "x"),
+            "data": among(*(f"ResearchStudy/{e}" for e in endpoints)),
         },
         "Provenance": {"_lastUpdated": kept, "recorded": kept, "target": among(*targets)},
         "Organization": {
@@ -168,6 +180,8 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
             "_lastUpdated": kept,
             "identifier": among(*words["alias"]),
             "status": among("active", "suspended"),
+            "name": among("set", "set 1", "x"),
+            "connection-type": among("dicom-wado-rs", "x"),
         },
         "ResearchStudy": {
             "_id": among(*endpoints),
@@ -175,13 +189,14 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
             "identifier": among(*words["alias"]),
             "title": among("set", "set 1", "x"),
             "status": among(*SHARING.values()),
-            "sponsor": among(*(f"Organization/{p}" for p in words["party"])),
+            "condition": among("CLIN1000065", "CLIN1000060"),
+            "sponsor": among(*providers),
         },
         "Group": {
             "_id": among(*endpoints),
             "_lastUpdated": kept,
             "identifier": among(*words["alias"]),
-            "managing-entity": among(*(f"Organization/{p}" for p in words["party"])),
+            "managing-entity": among(*providers),
             "member": among(*patients),
             "type": among("person", "animal"),
             "actual": among("true", "false"),
@@ -223,6 +238,8 @@ Values = Mapping[str, Mapping[str, Callable[[random.Random], str]]]
 def _argument(values: Values, kind: str, name: str, chance: random.Random) -> tuple[str, str]:
     if chance.random() < 0.1:
         return f"{name}:missing", chance.choice(("true", "false"))
+    if name in ("basedon", "based-on") and chance.random() < 0.8:
+        return f"{name}:identifier", values["ImagingStudy"]["identifier"](chance)
     denied = ":not" if RESOURCES[kind].parameters[name].type == "token" and chance.random() < 0.25 else ""
     alternatives = {values[kind][name](chance) for _ in range(chance.choice((1, 1, 2, 3)))}
     return name + denied, ",".join(sorted(alternatives)).replace("{base}", "http://127.0.0.1:8080")

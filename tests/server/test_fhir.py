@@ -350,6 +350,9 @@ def test_every_declared_parameter_is_answered(furnished):
         "sponsor": "Organization/hospital-a",
         "managing-entity": "Organization/hospital-a",
         "member": "Patient/1",
+        "performer": "Organization/hospital-a",
+        "dataset": "ResearchStudy/OPEN",
+        "data": "ResearchStudy/OPEN",
     }
     for resource, p in [(r.name, p) for r in RESOURCES.values() for p in r.parameters.values()]:
         value = values.get(p.name) or values.get(p.type) or "x"

@@ -119,11 +119,68 @@ def test_a_reverse_chain_goes_over_other_sources(house):
     assert ids(entries(house, "Organization?_has:Consent:consentor:status=active")) == {"hospital-a"}
 
 
+def test_studies_patients_and_agreements_are_found_over_their_datasets_and_providers(house):
+    every = {"ImagingStudy": ids(everything(house, "ImagingStudy")), "Patient": ids(everything(house, "Patient"))}
+    for query in ("dataset.title=dataset lung", "dataset.sponsor.name=hosp", "performer.name:contains=SPITAL-A,pital a"):
+        assert ids(entries(house, f"ImagingStudy?{query}&_count=1000")) == every["ImagingStudy"]
+    assert ids(entries(house, "Patient?organization.name=hosp&_count=1000")) == every["Patient"]
+    assert ids(entries(house, "Consent?data.title=dataset")) == {"DSA-LUNG"}
+    for query in ("ImagingStudy?dataset.title=breast", "ImagingStudy?performer.name=clinic", "Patient?organization.name=clinic"):
+        assert not entries(house, query)
+    assert not entries(house, "Consent?data.status=administratively-completed")
+
+
+def test_datasets_and_providers_are_found_by_what_is_of_them(house):
+    for query in ("ImagingStudy:dataset:modality=CT", "Consent:data:status=active"):
+        assert ids(entries(house, f"ResearchStudy?_has:{query}")) == {"LUNG"}
+    for query in ("ImagingStudy:performer:modality=CT", "Patient:organization:gender=female"):
+        assert ids(entries(house, f"Organization?_has:{query}")) == {"hospital-a"}
+    for query in ("ImagingStudy:performer:performer", "Patient:organization:organization"):  # one table within and without
+        assert ids(entries(house, f"Organization?_has:{query}=Organization/hospital-a")) == {"hospital-a"}
+    for query in (
+        "ResearchStudy?_has:ImagingStudy:dataset:modality=NONE",
+        "Organization?_has:ImagingStudy:performer:modality=NONE",
+    ):
+        assert not entries(house, query)
+
+
+def test_a_dataset_s_patients_are_found_by_its_group(house):
+    every = ids(everything(house, "Patient"))
+    assert ids(entries(house, "Patient?_has:Group:member:_id=LUNG&_count=1000")) == every
+    assert not entries(house, "Patient?_has:Group:member:_id=BREAST")
+    assert ids(entries(house, "Group?member.gender=female")) == {"LUNG"}
+    assert not entries(house, "Group?member.gender=unknown")
+    assert ids(entries(house, "Group?_include=Group:member", "include")) == every
+
+
+def test_a_dataset_brings_its_studies_its_agreement_and_its_provider(house):
+    brought = entries(house, "ResearchStudy?_revinclude=ImagingStudy:dataset&_revinclude=Consent:data&_include=*", "include")
+    told = {kind: {r["id"] for r in brought if r["resourceType"] == kind} for kind in ("ImagingStudy", "Consent", "Organization")}
+    assert told == {
+        "ImagingStudy": ids(everything(house, "ImagingStudy")),
+        "Consent": {"DSA-LUNG"},
+        "Organization": {"hospital-a"},
+    }
+
+
+def test_what_no_study_says_is_missing_of_every_study(house):
+    every = ids(everything(house, "ImagingStudy"))
+    for name, value in (
+        ("reason", "Condition/1"),
+        ("reason:identifier", "1"),
+        ("referrer", "Practitioner/1"),
+        ("basedon", "x/1"),
+    ):
+        assert not entries(house, f"ImagingStudy?{name}={value}")
+    for name in ("reason", "referrer"):
+        assert ids(entries(house, f"ImagingStudy?{name}:missing=true&_count=1000")) == every
+
+
 def test_two_hops_are_followed_and_not_three(house):
     found = entries(house, "Endpoint?_has:ImagingStudy:endpoint:patient.gender=female")
     assert ids(found) == {"LUNG"}
     refused = ask(house, "Endpoint?_has:ImagingStudy:endpoint:patient.organization.name=x")
-    assert (refused.status_code, refused.json["issue"][0]["expression"]) == (400, ["patient"])
+    assert (refused.status_code, refused.json["issue"][0]["expression"]) == (400, ["organization.name"])
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from urllib.parse import quote
 import pytest
 
 from adapters.identity import Keys
+from mappings.fhir import systems
 from mappings.fhir.resources import RESOURCES
 from server.usecases import document
 from server.usecases.batch import close_batch
@@ -38,6 +39,14 @@ def series(resource: dict, member: str) -> list[dict]:
     return [each[member] for each in resource.get("series", ()) if member in each]
 
 
+def extensions(resource: dict, url: str, value: str) -> list[dict]:
+    return [each[value] for each in resource["extension"] if each["url"] == url]
+
+
+def provisions(consent: dict) -> list[dict]:
+    return consent["provision"]["provision"]
+
+
 EVERY: dict[str, Read] = {
     "_id": lambda r: iter([r["id"]]),
     "_lastUpdated": lambda r: iter([r["meta"]["lastUpdated"]] if "meta" in r else []),
@@ -52,26 +61,49 @@ SERVED: dict[tuple[str, str], Read] = {
     ("ImagingStudy", "instance"): lambda r: (each["uid"] for each in instances(r)[:3]),
     ("ImagingStudy", "dicom-class"): lambda r: tokens(*(each["sopClass"] for each in instances(r)[:3])),
     ("ImagingStudy", "endpoint"): lambda r: references(*r["endpoint"]),
+    ("ImagingStudy", "dataset"): lambda r: references(*extensions(r, systems.DATASET, "valueReference")),
+    ("ImagingStudy", "performer"): lambda r: references(*(p["actor"] for each in series(r, "performer") for p in each)),
+    ("ImagingStudy", "basedon"): lambda r: tokens(*(order["identifier"] for order in r.get("basedOn", ()))),
+    ("ImagingStudy", "based-on"): lambda r: tokens(*(order["identifier"] for order in r.get("basedOn", ()))),
     ("ImagingStudy", "series"): lambda r: iter(series(r, "uid")),
     ("ImagingStudy", "started"): lambda r: iter([r["started"]] if "started" in r else []),
     ("ImagingStudy", "status"): lambda r: iter([r["status"]]),
     ("Patient", "gender"): lambda r: iter([r["gender"]] if "gender" in r else []),
+    ("Patient", "organization"): lambda r: references(r["managingOrganization"]),
     ("Consent", "organization"): lambda r: references(*r["organization"]),
     ("Consent", "consentor"): lambda r: references(*r["performer"]),
     ("Consent", "status"): lambda r: iter([r["status"]]),
+    ("Consent", "date"): lambda r: iter([r["dateTime"]]),
+    ("Consent", "category"): lambda r: tokens(*(each for one in r["category"] for each in one["coding"])),
+    ("Consent", "data"): lambda r: references(*(each["reference"] for one in provisions(r) for each in one["data"])),
+    ("Consent", "period"): lambda r: (
+        f"{prefix}{one['period'][end]}"
+        for one in provisions(r)
+        for end, prefix in (("start", "ge"), ("end", "le"))
+        if end in one["period"]
+    ),
     ("Provenance", "recorded"): lambda r: iter([r["recorded"]]),
     ("Provenance", "target"): lambda r: (ref for ref in references(*r["target"]) if "/" in ref),  # an id alone is of no type
     ("Organization", "name"): lambda r: iter([r["name"]]),
     ("Endpoint", "status"): lambda r: iter([r["status"]]),
+    ("Endpoint", "name"): lambda r: iter([r["name"]]),
+    ("Endpoint", "connection-type"): lambda r: tokens(r["connectionType"]),
     ("ResearchStudy", "title"): lambda r: iter([r["title"]]),
     ("ResearchStudy", "status"): lambda r: iter([r["status"]]),
+    ("ResearchStudy", "condition"): lambda r: tokens(*(each for one in r.get("condition", ()) for each in one["coding"])),
     ("ResearchStudy", "sponsor"): lambda r: references(r["sponsor"]),
     ("Group", "managing-entity"): lambda r: references(r["managingEntity"]),
     ("Group", "member"): lambda r: references(*(m["entity"] for m in r.get("member", ()))),
     ("Group", "type"): lambda r: iter([r["type"]]),
     ("Group", "actual"): lambda r: iter([str(r["actual"]).lower()]),
 }
-UNSAID = {("ImagingStudy", "age"): "no document says it: R4's ImagingStudy has no place for it"}
+BY_IDENTIFIER = {("ImagingStudy", "basedon"), ("ImagingStudy", "based-on")}
+"""References to what is not served, which are named by an identifier."""
+UNSAID = {
+    ("ImagingStudy", "age"): "no document says it: R4's ImagingStudy has no place for it",
+    ("ImagingStudy", "reason"): "no study says why it was made",
+    ("ImagingStudy", "referrer"): "who referred a pseudonymous patient is not told",
+}
 PARAMETERS = [(row.name, name) for row in RESOURCES.values() for name in row.parameters if (row.name, name) not in UNSAID]
 
 
@@ -106,7 +138,8 @@ def test_any_value_that_is_served_finds_its_document(house, kind, name):
     asked = set()
     for resource in served(house, kind):
         for value in set(read(resource)):
-            answer = house.ask("GET", f"/fhir/R4/{kind}?{name}={quote(value, safe='')}&_count=1000", PROVIDER)
+            spelled = f"{name}:identifier" if (kind, name) in BY_IDENTIFIER else name
+            answer = house.ask("GET", f"/fhir/R4/{kind}?{spelled}={quote(value, safe='')}&_count=1000", PROVIDER)
             assert answer.status_code == 200, (value, answer.json)
             assert resource["id"] in {entry["resource"]["id"] for entry in answer.json.get("entry", ())}, value
             asked.add(value)

@@ -21,6 +21,11 @@ from tests import builders
 README = Path(__file__).parent.parent / "README.md"
 
 
+CANONICAL, NARROWED = (
+    rf"/({'|'.join(name for name, row in RESOURCES.items() if row.is_public is public)})\b" for public in (True, False)
+)
+
+
 def table(*rows: tuple[str, ...]) -> str:
     head, *body = rows
     lines = [head, tuple("---" for _ in head), *body]
@@ -59,9 +64,9 @@ def routes() -> str:
     for rule in app.url_map.iter_rules():
         said = context.declaration(app, rule.endpoint)
         verbs = " ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
-        path = re.sub(rf"/({'|'.join(RESOURCES)})\b", "/{type}", rule.rule)
-        kind = f"{said.action}" if path == rule.rule else "query for ImagingStudy, Patient and Group, else discover"
-        scope = "open" if said.open else f"`system/{said.scope}`" if path == rule.rule else "`system/{type}.r` or `.s`"
+        path = rule.rule if "$" in rule.rule else re.sub(NARROWED, "/{type}", re.sub(CANONICAL, "/{canonical}", rule.rule))
+        kind = "query for ImagingStudy, Patient and Group, else discover" if "{type}" in path else f"{said.action}"
+        scope = "open" if said.open else "`system/{type}.r` or `.s`" if "{type}" in path else f"`system/{said.scope}`"
         rows[verbs, path.replace("<int:", "{").replace("<", "{").replace(">", "}")] = (kind, scope)
     return table(
         ("route", "action", "scope"), *((f"{v} `{p}`", *said) for (v, p), said in sorted(rows.items(), key=lambda r: r[0][::-1]))

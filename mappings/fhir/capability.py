@@ -3,15 +3,18 @@
 import msgspec
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
-from mappings.fhir.resources import R4, Resource, served_in
+from mappings.fhir.accept import FHIR_JSON, FHIR_XML
+from mappings.fhir.resources import R4, RESOURCES, Resource, served_in
+from mappings.fhir.serial import told
 
 FHIR_VERSION = "4.0.1"
 PUBLISHED = "2026-11-22"
 _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _DOCUMENTATION = (
     f"{NEVER_FOR_DIAGNOSIS} Every answer is narrowed to what the data sharing agreements let the caller see: totals and "
-    "pages count nothing else. Date parameters take eq ne gt lt ge le sa eb; dates without a zone are "
-    "UTC. Unknown parameters are refused unless `Prefer: handling=lenient`. Follow `next` links as they are."
+    "pages count nothing else. Date parameters take eq ne gt lt ge le sa eb ap; dates without a zone are UTC. Chains and _has go "
+    "over two references at most; _sort, _summary, _elements and _total are read everywhere. Unknown parameters are refused "
+    "unless `Prefer: handling=lenient`. Follow `next` links as they are."
 )
 
 
@@ -29,7 +32,7 @@ def capability(base: str, repository: str, version: str) -> bytes:
         "software": {"name": "Accord", "version": version},
         "implementation": {"description": repository, "url": f"{base}/fhir/R4"},
         "fhirVersion": FHIR_VERSION,
-        "format": ["application/fhir+json", "json"],
+        "format": [FHIR_JSON, FHIR_XML, "json", "xml"],
         "rest": [
             {
                 "mode": "server",
@@ -47,10 +50,22 @@ def _security() -> dict[str, object]:
     return {"service": [service]}
 
 
+_OPERATIONS = {"ConceptMap": (("translate", "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),)}
+
+
 def _resource(row: Resource) -> dict[str, object]:
-    return {
-        "type": row.name,
-        "interaction": [{"code": "read"}, {"code": "search-type"}],
-        "conditionalRead": "not-match",
-        "searchParam": [{"name": p.name, "type": p.type, "documentation": p.text} for p in row.parameters.values()],
-    }
+    return told(
+        type=row.name,
+        interaction=[{"code": "read"}, {"code": "search-type"}],
+        conditionalRead="full-support",
+        referencePolicy=["literal"],
+        searchInclude=[f"{row.name}:{name}" for name in row.references],
+        searchRevInclude=[f"{other}:{name}" for other, name in _pointing(row.name)],
+        searchParam=[{"name": p.name, "type": p.type, "documentation": p.text} for p in row.parameters.values()],
+        operation=[{"name": name, "definition": definition} for name, definition in _OPERATIONS.get(row.name, ())],
+    )
+
+
+def _pointing(kind: str) -> list[tuple[str, str]]:
+    """The types and their parameters that refer to this type."""
+    return [(row.name, name) for row in RESOURCES.values() for name, p in row.references.items() if kind in p.targets]

@@ -38,6 +38,7 @@ from mappings.fhir.parameters import (
     token,
     told,
     unsystemed,
+    uri,
 )
 from mappings.fhir.patient import GENDERS, patient, provider_system
 from mappings.fhir.provenance import provenance
@@ -57,7 +58,8 @@ class Resource:
     """One type: the source of its nouns, their writer, what an id asks for, search parameters by name, and versions of FHIR.
 
     Without a writer, the source gives finished bytes. `summary` are the elements of its `_summary=true` beside what every
-    resource has, `mandatory` those that no `_elements` takes away; `within` the same of an element's own members.
+    resource has, `mandatory` those that no `_elements` takes away; `within` the same of an element's own members. What
+    `is_public` is told to anybody.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Resource:
     mandatory: frozenset[str]
     within: Mapping[str, frozenset[str]]
     versions: tuple[str, ...]
+    is_public: bool
 
     @property
     def is_of_patients(self) -> bool:
@@ -91,6 +94,7 @@ def _resource(
     mandatory: str = "",
     within: Mapping[str, str] | None = None,
     versions: tuple[str, ...] = (R4,),
+    is_public: bool = False,
 ) -> Resource:
     """A row; `identity` is what an id asks for, and its sentence as the parameter `_id`."""
     match, text = identity
@@ -100,7 +104,19 @@ def _resource(
         frozenset(mandatory.split()),
         {e: frozenset(m.split()) for e, m in (within or {}).items()},
     )
-    return Resource(name, source, writer, match, {p.name: p for p in every}, *elements, versions)
+    return Resource(name, source, writer, match, {p.name: p for p in every}, *elements, versions, is_public)
+
+
+def _canonical(name: str, *parameters: Parameter, mandatory: str = "") -> Resource:
+    """A row of Accord's own canonicals, which say what its codes and extensions mean."""
+    every = (
+        string("name", "The start of its name.", "name", sort="name"),
+        token("status", "Always active.", coded("http://hl7.org/fhir/publication-status", always_if("active"))),
+        *parameters,
+    )
+    summary = "url version name title status date publisher kind type code content"
+    identity = (identity_of("canonical"), "The end of its address.")
+    return _resource(name, name, None, identity, *every, summary=summary, mandatory=f"status {mandatory}", is_public=True)
 
 
 # --- what codes of one parameter ask for
@@ -149,6 +165,7 @@ _BODY_SITE = token("bodysite", "A Body Part Examined of one of its series.", cod
 _BASED_ON = reference("basedon", "The Accession Number, by `:identifier`.", identified=coded("", equals("accession_number")))
 _NOBODY = coded("", NEVER)
 _SHARED = {status: (str(sharing),) for sharing, status in SHARING.items()}
+_URL = uri("url", "Its address.", "url")
 
 _ROWS = (
     _resource(
@@ -316,6 +333,13 @@ _ROWS = (
         token("actual", "Always true.", unsystemed(always_if("true"))),
         summary="identifier active name quantity managingEntity",
         mandatory="type actual",
+    ),
+    _canonical("CodeSystem", _URL, mandatory="content"),
+    _canonical("ValueSet", _URL),
+    _canonical("ConceptMap", _URL),
+    _canonical("StructureDefinition", _URL, mandatory="url name kind abstract type"),
+    _canonical(
+        "NamingSystem", string("value", "The start of the identifier system.", "url"), mandatory="name kind date uniqueId"
     ),
 )
 RESOURCES: dict[str, Resource] = {row.name: row for row in _ROWS}

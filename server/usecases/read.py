@@ -8,6 +8,7 @@ from consent.conditions import Action
 from mappings.failures import NotFound
 from mappings.fhir import bundle
 from mappings.fhir.capability import capability
+from mappings.fhir.concept_maps import Translation, translate
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Arguments, Asked, Place, relative_link
 from mappings.fhir.search import read as read_search
@@ -102,3 +103,10 @@ def metadata(runtime: Runtime, caller: Caller, version: str) -> bytes:
     """The CapabilityStatement's JSON of this software `version`."""
     note_access(runtime, caller, Action.DISCOVER, "metadata", 200, 1)
     return capability(runtime.settings.base_url, runtime.settings.repository, version)
+
+
+def translated(runtime: Runtime, caller: Caller, asked: Translation) -> bytes:
+    """The Parameters that say what stands for a code. Raises NotFound where there is no such map."""
+    answer = translate(asked)
+    note_access(runtime, caller, Action.DISCOVER, "ConceptMap/$translate", 200, 1)
+    return answer

@@ -5,7 +5,7 @@ are descriptions (discover). A type's row in `mappings.fhir.resources` names one
 finished bytes.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -22,8 +22,10 @@ from adapters.sql.provenance import ENTRIES
 from consent.conditions import Action
 from consent.policy import VisibleDatasets
 from consent.subject import Role
+from mappings import held
 from mappings.failures import Forbidden, Invalid
 from mappings.fhir import bundle
+from mappings.fhir.canonicals import canonicals
 from mappings.fhir.chains import Granted
 from mappings.fhir.group import MEMBER_BYTES
 from mappings.fhir.resources import RESOURCES, Resource
@@ -48,6 +50,8 @@ def reader(runtime: Runtime, caller: Caller) -> Reader:
 
 def _granted(caller: Caller, reader: Reader) -> Granted:
     def granted(resource: str, letter: str = "s") -> Condition:
+        if RESOURCES[resource].is_public:
+            return EVERYTHING
         needed = f"{resource}.{letter}"
         narrowed = narrowings(caller.scopes, needed)
         if narrowed is None:
@@ -167,6 +171,24 @@ def _members() -> Source:
     return Source(Action.QUERY, page, described.count, described.keys)
 
 
+def _held(resource: str) -> Source:
+    """Canonicals, which are the same for everybody."""
+
+    def nouns() -> list[tuple[Mapping[str, str], bytes]]:
+        return [(canonical.fields(), canonical.body) for canonical in canonicals(resource)]
+
+    def page(_asking: Asking, where: Condition, of: Page) -> Rows:
+        return list(held.page(nouns(), where, of, "canonical"))
+
+    def counted(_asking: Asking, where: Condition, _ceiling: int | None) -> int:
+        return sum(held.holds(where, fields) for fields, _ in nouns())
+
+    def keys(_asking: Asking, key: str, _where: Condition) -> Select[Any]:
+        raise KeyError(key)
+
+    return Source(Action.DISCOVER, page, counted, keys)
+
+
 SOURCES: dict[str, Source] = {
     "studies": _indexed(Level.STUDY, _studies),
     "patients": _indexed(Level.PATIENT, _patients),
@@ -176,6 +198,7 @@ SOURCES: dict[str, Source] = {
     "endpoints": _described(ENDPOINTS),
     "datasets": _described(SHARED),
     "members": _members(),
+    **{name: _held(name) for name, row in RESOURCES.items() if row.is_public},
 }
 """The name of a source in `mappings.fhir.resources` → the source."""
 

@@ -204,12 +204,18 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
     }
 
 
-NOT_ASKED = {("Provenance", "_id"): "an entry's id is the store's own: each is read by it instead"}
+NOT_ASKED = {("Provenance", "_id"): "an entry's id is the store's own: each is read by it instead"} | {
+    (row.name, name): "a canonical is no row of any store"
+    for row in RESOURCES.values()
+    if row.is_public
+    for name in row.parameters
+}
+_KINDS = [name for name, row in RESOURCES.items() if not row.is_public]
 
 
 def _fhir(words: Words, chance: random.Random) -> Question:
     values = _values(words)
-    kind = chance.choice([*RESOURCES, "ImagingStudy", "Patient", "Patient", "Provenance"])
+    kind = chance.choice([*_KINDS, "ImagingStudy", "Patient", "Patient", "Provenance"])
     names = chance.sample(list(values[kind]), min(chance.choice((0, 1, 1, 1, 2, 3)), len(values[kind])))
     asked = [_argument(values, kind, name, chance) for name in names]
     asked += [make(values, kind, chance) for make in (_chain, _has) if chance.random() < 0.25]

@@ -671,16 +671,17 @@ def get(client, path, **headers):
     return client.get(f"/fhir/R4/{path}", headers=asked)
 
 
-def test_metadata_is_open_and_everything_else_is_not(furnished):
+def test_metadata_and_canonicals_are_open_and_everything_else_is_not(furnished):
     client = door(furnished.runtime)
     answer = client.get("/fhir/R4/metadata")
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, FHIR)
     statement = held(answer.data)
     assert {r["type"] for r in statement["rest"][0]["resource"]} == set(RESOURCES)
-    for resource in RESOURCES:
-        for path in (resource, f"{resource}/x"):
-            assert client.get(f"/fhir/R4/{path}").status_code == 401
-        assert client.post(f"/fhir/R4/{resource}/_search").status_code == 401
+    for resource, row in RESOURCES.items():
+        found, read = (200, 404) if row.is_public else (401, 401)
+        assert client.get(f"/fhir/R4/{resource}").status_code == found
+        assert client.get(f"/fhir/R4/{resource}/x").status_code == read
+        assert client.post(f"/fhir/R4/{resource}/_search").status_code == found
 
 
 def test_a_read_has_its_tag_and_date_and_is_not_sent_twice(furnished):
@@ -842,7 +843,8 @@ def test_every_route_declares_what_it_does(runtime):
     for rule in app.url_map.iter_rules():
         found_here = context.declaration(app, rule.endpoint)
         assert found_here.action in (Action.QUERY, Action.DISCOVER)
-        assert found_here.open == rule.rule.endswith("/metadata")
+        public = any(f"/{name}" in rule.rule for name, row in RESOURCES.items() if row.is_public)
+        assert found_here.open == (public or rule.rule.endswith("/metadata"))
         assert found_here.open or found_here.scope.split(".")[0] in rule.rule
 
 

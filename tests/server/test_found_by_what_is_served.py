@@ -97,6 +97,10 @@ SERVED: dict[tuple[str, str], Read] = {
     ("Group", "type"): lambda r: iter([r["type"]]),
     ("Group", "actual"): lambda r: iter([str(r["actual"]).lower()]),
 }
+CANONICALS = [row.name for row in RESOURCES.values() if row.is_public]
+SERVED |= {(kind, name): lambda r, name=name: iter([r[name]]) for kind in CANONICALS for name in ("name", "status", "url")} | {
+    ("NamingSystem", "value"): lambda r: iter([r["uniqueId"][0]["value"]])
+}
 BY_IDENTIFIER = {("ImagingStudy", "basedon"), ("ImagingStudy", "based-on")}
 """References to what is not served, which are named by an identifier."""
 UNSAID = {

@@ -115,6 +115,12 @@ ROUTES |= {
     "GET /fhir/R4/Patient/<patient>/ImagingStudy": Row(A.QUERY, Kind.ROWS, resource="ImagingStudy"),
     "POST /fhir/R4/Patient/<patient>/ImagingStudy/_search": Row(A.QUERY, Kind.ROWS, resource="ImagingStudy"),
 }
+_CANONICALS = [name for name, row in RESOURCES.items() if row.is_public]
+ROUTES |= {f"GET /fhir/R4/{name}": Row(A.DISCOVER, Kind.OPEN) for name in _CANONICALS}
+ROUTES |= {f"POST /fhir/R4/{name}/_search": Row(A.DISCOVER, Kind.OPEN) for name in _CANONICALS}
+ROUTES |= {f"GET /fhir/R4/{name}/<identity>": Row(A.DISCOVER, Kind.OPEN, (404,)) for name in _CANONICALS}
+for _rule in ("ConceptMap/$translate", "ConceptMap/<identity>/$translate"):
+    ROUTES |= {f"{method} /fhir/R4/{_rule}": Row(A.DISCOVER, Kind.OPEN, (400,)) for method in ("GET", "POST")}
 IMAGES = {route for route, row in ROUTES.items() if row.kind in (Kind.OBJECT, Kind.ROWS) and row.action is not A.DISCOVER}
 """The routes that give images, or say which there are."""
 BODIES: dict[str, dict[str, object]] = {
@@ -174,7 +180,7 @@ def path_of(house: House, route: str) -> str:
         "version": builders.TERMS,
         "patient": house.ids.get("Patient", ""),
     }
-    for name, value in (named | {"identity": house.ids.get(ROUTES[route].resource, "")}).items():
+    for name, value in (named | {"identity": house.ids.get(ROUTES[route].resource, "none")}).items():
         path = path.replace(f"<{name}>", value)
     return path
 

@@ -2,7 +2,7 @@
 
 from functools import lru_cache, partial
 
-from mappings.negotiation import Fit, MediaType, choose, covers
+from mappings.negotiation import MediaType, choose, covers
 
 FHIR_JSON = "application/fhir+json"
 FHIR_XML = "application/fhir+xml"
@@ -15,16 +15,13 @@ _SHORT = {"json": FHIR_JSON, "xml": FHIR_XML}
 
 
 @lru_cache(maxsize=256)
-def accepted(accept: str, asked: str | None, version: str = "4.0") -> str:
+def accepted(accept: str, asked: str | None, version: str = "4.0", kinds: tuple[str, ...] = (FHIR_JSON, FHIR_XML)) -> str:
     """The media type to answer in. `_format` (`asked`) outranks the Accept header. Raises NotAcceptable where neither will do."""
     kind, semicolon, parameters = (asked or accept).partition(";")
     text = f"{_SHORT.get(kind.strip().lower(), kind)}{semicolon}{parameters}"
-    sentence = f"This server answers {FHIR_JSON} and {FHIR_XML} (FHIR {version}) here."
-    return _KINDS[choose(text, _offers(version), sentence, "_format" if asked else "Accept")]
-
-
-def _offers(version: str) -> dict[str, Fit]:
-    return {name: partial(_fit, name, version) for name in _KINDS}
+    offers = {name: partial(_fit, name, version) for name, offered in _KINDS.items() if offered in kinds}
+    sentence = f"This server answers {' and '.join(kinds)} (FHIR {version}) here."
+    return _KINDS[choose(text, offers, sentence, "_format" if asked else "Accept")]
 
 
 def _fit(offer: str, served: str, media: MediaType) -> int:

@@ -4,10 +4,11 @@ import msgspec
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.fhir.accept import FHIR_JSON, FHIR_XML
-from mappings.fhir.resources import R4, RESOURCES, Resource, served_in
+from mappings.fhir.resources import R4, R5, RESOURCES, Resource, served_in
 from mappings.fhir.serial import told
 
-FHIR_VERSION = "4.0.1"
+_RELEASES = {R4: ("4.0.1", "R4", [FHIR_JSON, FHIR_XML, "json", "xml"]), R5: ("5.0.0", "R5", [FHIR_JSON, "json"])}
+"""Version of FHIR → its release, where it is served, and in what."""
 PUBLISHED = "2026-11-22"
 _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _DOCUMENTATION = (
@@ -18,11 +19,12 @@ _DOCUMENTATION = (
 )
 
 
-def capability(base: str, repository: str, version: str) -> bytes:
+def capability(base: str, repository: str, version: str, fhir: str = R4) -> bytes:
     """The CapabilityStatement's JSON of the server at public address `base`, run by `repository`, software `version`."""
+    release, place, formats = _RELEASES[fhir]
     statement: dict[str, object] = {
         "resourceType": "CapabilityStatement",
-        "url": f"{base}/fhir/R4/metadata",
+        "url": f"{base}/fhir/{place}/metadata",
         "version": version,
         "status": "active",
         "date": PUBLISHED,
@@ -30,15 +32,15 @@ def capability(base: str, repository: str, version: str) -> bytes:
         "description": NEVER_FOR_DIAGNOSIS,
         "kind": "instance",
         "software": {"name": "Accord", "version": version},
-        "implementation": {"description": repository, "url": f"{base}/fhir/R4"},
-        "fhirVersion": FHIR_VERSION,
-        "format": [FHIR_JSON, FHIR_XML, "json", "xml"],
+        "implementation": {"description": repository, "url": f"{base}/fhir/{place}"},
+        "fhirVersion": release,
+        "format": formats,
         "rest": [
             {
                 "mode": "server",
                 "documentation": _DOCUMENTATION,
                 "security": _security(),
-                "resource": [_resource(row) for row in served_in(R4)],
+                "resource": [_resource(row) if fhir == R4 else _read_only(row) for row in served_in(fhir)],
             }
         ],
     }
@@ -64,6 +66,12 @@ def _resource(row: Resource) -> dict[str, object]:
         searchParam=[{"name": p.name, "type": p.type, "documentation": p.text} for p in row.parameters.values()],
         operation=[{"name": name, "definition": definition} for name, definition in _OPERATIONS.get(row.name, ())],
     )
+
+
+def _read_only(row: Resource) -> dict[str, object]:
+    """What there is of it under R5."""
+    told = _resource(row)
+    return {name: told[name] for name in ("type", "interaction", "conditionalRead", "referencePolicy", "searchParam")}
 
 
 def _pointing(kind: str) -> list[tuple[str, str]]:

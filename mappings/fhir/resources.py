@@ -48,7 +48,8 @@ from mappings.fhir.systems import BODY_PART, CONNECTION, DCM, DICOM_UID, EUCAIM,
 from mappings.query import NOTHING, AllOf, Condition, Not, OneOf
 from mappings.study import patient_key
 
-R4 = "4.0"
+R4, R5 = "4.0", "5.0"
+"""Versions of FHIR, as the MIME parameter `fhirVersion` names them."""
 Writer = Callable[[Any, str], bytes]
 """A resource's JSON, of a noun and the server's public address."""
 
@@ -206,6 +207,7 @@ _ROWS = (
         ),
         summary="identifier modality started basedOn endpoint numberOfSeries numberOfInstances procedureCode description series",
         mandatory="status subject",
+        versions=(R4, R5),
         within={"series": "uid number modality description numberOfInstances endpoint bodySite laterality started performer"},
     ),
     _resource(
@@ -259,6 +261,7 @@ _ROWS = (
         reference("data", "A dataset it covers.", path="provision.provision.data.reference", ResearchStudy=key_of("dataset")),
         summary="identifier dateTime performer organization sourceAttachment provision",
         mandatory="status scope category",
+        versions=(R4, R5),
     ),
     _resource(
         "Provenance",
@@ -278,6 +281,7 @@ _ROWS = (
             Organization=key_of("target_party"),
         ),
         mandatory="target recorded agent",
+        versions=(R4, R5),
     ),
     _resource(
         "Organization",
@@ -346,5 +350,5 @@ RESOURCES: dict[str, Resource] = {row.name: row for row in _ROWS}
 
 
 def served_in(version: str) -> tuple[Resource, ...]:
-    """The types that are served in a version of FHIR (as the MIME parameter `fhirVersion` says it: "4.0")."""
+    """The types that are served in a version of FHIR."""
     return tuple(row for row in RESOURCES.values() if version in row.versions)

@@ -9,7 +9,7 @@ from mappings.failures import NotFound
 from mappings.fhir import bundle
 from mappings.fhir.capability import capability
 from mappings.fhir.concept_maps import Translation, translate
-from mappings.fhir.resources import RESOURCES
+from mappings.fhir.resources import R4, RESOURCES
 from mappings.fhir.search import Arguments, Asked, Place, relative_link
 from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import meta_of
@@ -99,10 +99,10 @@ def _served(document: bytes, cut: Cut | None) -> Served:
     return Served(body, sha256(body).hexdigest()[:16], modified, is_versioned=False)
 
 
-def metadata(runtime: Runtime, caller: Caller, version: str) -> bytes:
-    """The CapabilityStatement's JSON of this software `version`."""
+def metadata(runtime: Runtime, caller: Caller, version: str, fhir: str = R4) -> bytes:
+    """The CapabilityStatement's JSON of this software `version`, for a version of FHIR."""
     note_access(runtime, caller, Action.DISCOVER, "metadata", 200, 1)
-    return capability(runtime.settings.base_url, runtime.settings.repository, version)
+    return capability(runtime.settings.base_url, runtime.settings.repository, version, fhir)
 
 
 def translated(runtime: Runtime, caller: Caller, asked: Translation) -> bytes:

@@ -8,7 +8,7 @@ from werkzeug.exceptions import default_exceptions
 from adapters.identity import Keys
 from mappings.failures import Busy, Failure, Invalid, NotFound, Unauthenticated, Unavailable
 from server import faults
-from server.web import app, errors
+from server.web import app, errors, fhir_answer
 from server.web.bulkheads import Bulkhead
 from tests.house import CALLERS, House, build
 
@@ -18,7 +18,8 @@ DIALECTS = {
     "catalogue": errors.problem,
     "dicomweb": errors.problem,
     "federation": errors.eucaim,
-    "fhir": errors.operation_outcome,
+    "fhir": fhir_answer.refused,
+    "fhir_r5": errors.operation_outcome,
     "oauth": errors.oauth,
     "operations": errors.problem,
     "terms": errors.problem,

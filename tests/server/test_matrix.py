@@ -115,6 +115,9 @@ ROUTES |= {
     "GET /fhir/R4/Patient/<patient>/ImagingStudy": Row(A.QUERY, Kind.ROWS, resource="ImagingStudy"),
     "POST /fhir/R4/Patient/<patient>/ImagingStudy/_search": Row(A.QUERY, Kind.ROWS, resource="ImagingStudy"),
 }
+for _name in ("ImagingStudy", "Consent", "Provenance"):
+    ROUTES |= {f"GET /fhir/R5/{_path}": ROUTES[f"GET /fhir/R4/{_path}"] for _path in (_name, f"{_name}/<identity>")}
+ROUTES["GET /fhir/R5/metadata"] = Row(A.DISCOVER, Kind.OPEN)
 _CANONICALS = [name for name, row in RESOURCES.items() if row.is_public]
 ROUTES |= {f"GET /fhir/R4/{name}": Row(A.DISCOVER, Kind.OPEN) for name in _CANONICALS}
 ROUTES |= {f"POST /fhir/R4/{name}/_search": Row(A.DISCOVER, Kind.OPEN) for name in _CANONICALS}

@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.index import started_columns
@@ -36,16 +36,17 @@ class Owner:
 
 
 def fill(runtime: Runtime, count: int) -> None:
-    """Index `count` studies, each of a patient of its own, in turn to each dataset; without custody and files."""
+    """Index `count` studies, each of a patient of its own, in turn to each dataset; published, without custody and files."""
     with runtime.store.read() as connection:
         owners = [Owner(*row) for row in connection.execute(_OWNERS)]
     chance, at = random.Random(3), stamp(runtime.clock())
     for start in range(1, count + 1, TOGETHER):
         numbers = range(start, min(start + TOGETHER, count + 1))
-        made = [_made(number, owners[number % len(owners)], chance, at) for number in numbers]
+        made = [_made(number, owners[number % len(owners)], chance, at + number) for number in numbers]
         with runtime.store.write(durable=False) as connection:
             for table, rows in zip((t.patient, t.study, t.series), zip(*made, strict=True), strict=True):
                 connection.execute(insert(table), list(_flat(rows)))
+            connection.execute(update(t.feed).values(at=at + numbers[-1]))
 
 
 _OWNERS = (
@@ -133,7 +134,7 @@ def _study(number: int, owner: Owner, header: Header, series: list[Series], pati
         "patient_name": str(header.patient_name).lower(), "age": header.age_years, "modalities": modality,
         "description": str(header.study_description).lower(), "header": msgspec.json.encode(header).decode(),
         "sop_classes": CT_IMAGE, "fragment": fragment.encode(), "document": document(noun),
-        "version": 1, "updated": at, "touched": at, "dirty_since": None,
+        "version": 1, "updated": at, "published": at, "touched": at, "dirty_since": None,
     }  # fmt: skip
 
 

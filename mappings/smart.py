@@ -18,6 +18,8 @@ from mappings.fhir.parameters import Context
 from mappings.fhir.resources import RESOURCES
 
 LETTERS = "cruds"
+ANY = "{type}"
+"""Of a needed scope: whichever type the caller's scopes are of."""
 MOST_CHARACTERS = 2048
 _V1 = {"read": "rs", "write": "cud", "*": "cruds", "search": "s"}
 """SMART v1 permissions and what v2 says they are (scopes and launch context, "Scopes for requesting FHIR resources").
@@ -72,10 +74,12 @@ def _within(text: str) -> str:
 def allows(scopes: Sequence[str], needed: str) -> bool:
     """Whether these scopes together cover `needed`, such as `ImagingStudy.s` or `Consent.rs`, without a condition.
 
-    Unreadable ones cover nothing.
+    What is needed of `ANY` type is covered by that of each. Unreadable ones cover nothing.
     """
     kind, _, letters = needed.partition(".")
-    held = "".join(s.letters for s in map(_read, scopes) if s is not None and s.type in (kind, "*") and not s.query)
+    held = "".join(
+        s.letters for s in map(_read, scopes) if s is not None and (kind == ANY or s.type in (kind, "*")) and not s.query
+    )
     return bool(letters) and set(letters) <= set(held)
 
 
@@ -87,7 +91,7 @@ def narrowings(scopes: Sequence[str], needed: str) -> tuple[tuple[tuple[str, str
     if allows(scopes, needed):
         return ()
     kind, _, letter = needed.partition(".")
-    held = (s for s in map(_read, scopes) if s is not None and s.type == kind and letter in s.letters)
+    held = (s for s in map(_read, scopes) if s is not None and kind in (ANY, s.type) and letter in s.letters)
     return tuple(tuple(parse_qsl(s.query)) for s in held) or None
 
 

@@ -22,6 +22,7 @@ from adapters.sql.node import NodeRow
 from adapters.sql.store import LOCK_SECONDS, Store, is_missing, wait_for
 from mappings.failures import NotFound, Unavailable
 from server.settings import Settings
+from server.usecases import sights
 from server.usecases.node import adopt_nodes
 from server.usecases.runtime import Runtime
 
@@ -69,6 +70,7 @@ def runtime(
         clock=clock,
         holder=f"{host()}:{os.getpid()}:{secrets.token_hex(4)}",
         placeholders=placeholders(),
+        governed=sights.renew_governed,
     )
     if upgrade:
         adopt_nodes(opened)

@@ -100,9 +100,9 @@ class House:
         return builders.batch(self.runtime).key
 
 
-def build(folder: Path, signing: Keys, *, permitted: bool = True, **agreement: object) -> House:
+def build(folder: Path, signing: Keys, *, permitted: bool = True, url: str = "", **agreement: object) -> House:
     """A house whose agreement on LUNG is as given; the university's permit is there unless it is not `permitted`."""
-    runtime = builders.runtime(folder, clock=builders.Clock(), federation_secret=SECRET)
+    runtime = builders.runtime(folder, url=url, clock=builders.Clock(), federation_secret=SECRET)
     conditions = {"access_class": "conditional", "actions": ("query", "process", "export"), "visibility": "full"}
     builders.seed(runtime, **conditions | {"purposes": ("AIRESEARCH",)} | agreement)
     builders.seed(runtime, alias="BREAST", provider="hospital-b")

@@ -46,6 +46,9 @@ ALLOWED = {
     # each of them says what is wrong of its own
     "examine": {"backup", "compare", "describe", "federate", "health", "job", "node", "vet_node", "worker"},
     "health": {"worker", "admission", "describe", "node"},  # a megabyte; how each node is; what the catalogue leaves out
+    "sights": {"identify"},  # a reader sees by the worker's look what its next request would
+    "feeds": {"sources"},  # what changes is what is read
+    "follow": {"feeds", "sights", "sources"},  # what happened is told by what its resource is now
     "issue_token": {"identify"},  # a token is issued to the subject that the next request will find
     "permit": {"dataset"},  # an act on a dataset concerns its provider
     "sender": {"dataset", "node"},  # the same; and a network is written as a node's
@@ -53,7 +56,8 @@ ALLOWED = {
     "vet_node": {"node"},  # a node that fails its probe is suspended
     "describe": {"identify", "job"},  # what is listed is what anybody may see; and what a job is handed
     "pieces": {"read_back"},  # each is believed by its digest
-    "read": {"include", "sources"},  # what is searched brings others along, each from where it comes
+    # what is searched brings others along, each from where it comes; and who searches is a reader of feeds from then on
+    "read": {"include", "sights", "sources"},
     "include": {"sources"},
     "render": {"deliver", "pieces"},  # a picture is granted and recorded as bytes are
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are

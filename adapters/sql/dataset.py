@@ -223,7 +223,9 @@ def _of_dataset(column: ColumnElement[Any]) -> Select[Any]:
 
 
 _QUANTITY = _of_dataset(func.count(t.study.c.patient.distinct())).scalar_subquery()
-_CHANGED = latest(_TOUCHED, func.coalesce(_of_dataset(func.max(t.study.c.updated)).scalar_subquery(), 0))
+_WENT = select(func.max(t.tombstone.c.at)).where(t.tombstone.c.dataset == _d.id).correlate(t.dataset).scalar_subquery()
+_CAME = _of_dataset(func.max(t.study.c.updated)).scalar_subquery()
+_CHANGED = latest(_TOUCHED, func.coalesce(_CAME, 0), func.coalesce(_WENT, 0))
 _MEMBERS = (
     select(func.aggregate_strings(t.patient.c.key, " "))
     .where(t.patient.c.id.in_(_of_dataset(t.study.c.patient)))

@@ -68,6 +68,29 @@ def page(
     return [(placed(row, len(keys)), source.noun(connection, row, scope)) for row in found.all()]
 
 
+def changes(
+    connection: Connection,
+    source: DirectorySource[Any],
+    scope: DirectoryScope,
+    where: Condition,
+    fields: tuple[str, str],
+    after: Position,
+    before: int,
+    limit: int,
+) -> list[tuple[Position, str]]:
+    """One keyset page of (when it changed and row id, name), by the fields that say when and who it is, before a moment.
+
+    What has no such moment has always been so (0).
+    """
+    asked = source.fields(connection, scope)
+    at, name = (_column(asked, field) for field in fields)
+    at = sortable(at, missing=0)
+    rows = narrow(source.rows(scope), where, Searchable(asked)).where(at < before).with_only_columns(name)
+    page = paged(rows, (Key(at), Key(source.key)), further=True)
+    found = execute(connection, page, {"at": stamp(scope.now), **parameters(limit, after)})
+    return [(placed(row, 2), str(row[-1])) for row in found.all()]
+
+
 def count(
     connection: Connection, source: DirectorySource[Any], where: Condition, scope: DirectoryScope, ceiling: int | None = None
 ) -> int:

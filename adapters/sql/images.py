@@ -161,7 +161,7 @@ def with_patients(datasets: Select[Any]) -> Searchable:
 def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) -> Select[Any]:
     """The rows of the question's level that match, of what is visible and open at the parameter `at`; without its page.
 
-    A patient is there who has a study there; its columns may name what is read `of_patient`.
+    A patient is there who has a published study there; its columns may name what is read `of_patient`.
     """
     datasets, of_patients = opened(visible, query.aliases), query.level is Level.PATIENT or 0 in depths(query.where, IMAGES)
     if of_patients:
@@ -169,7 +169,7 @@ def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) ->
     if query.level is Level.PATIENT:
         own = of_patient(datasets)
         rows = select(*(own[c].label(c) if isinstance(c, str) else c for c in columns)).select_from(t.patient)
-        return narrow(rows.where(own["patient_updated"].is_not(None)), query.where, with_patients(datasets))
+        return narrow(rows.where(own["patient_updated"] > 0), query.where, with_patients(datasets))
     rows, fields = select(*columns).select_from(t.study).where(_within(t.study, datasets)), IMAGES
     if query.level in (Level.SERIES, Level.INSTANCE):
         rows = rows.join(t.series, t.series.c.study == t.study.c.id)

@@ -15,12 +15,14 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Table, bindparam, case, delete, exists, func, select, update
 
+from adapters.sql import feed
 from adapters.sql import tables as t
-from adapters.sql.store import insert_of, insert_one, stamp
+from adapters.sql.store import insert_of, insert_one, moment, stamp
 from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
 from mappings.dicom.header import Header
 from mappings.fhir.imaging_study import started
 from mappings.fhir.moments import span
+from mappings.fhir.serial import dated
 from mappings.fields import fold, fold_name
 from mappings.study import Code, Instance, Series, Study, patient_key, study_key
 
@@ -174,7 +176,7 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
         "fragment": b"",
         "form": FORM,
         "version": 0,
-        "updated": stamp(now),
+        "updated": 0,
         "touched": stamp(now),
     }
 
@@ -283,17 +285,26 @@ def _noun(row: Any, series: tuple[Series, ...], now: datetime) -> Study:
 
 
 def keep_document(connection: Connection, key: int, document: bytes, touched: int, now: datetime) -> bool:
-    """Keep a study's document; False where the study changed meanwhile (it stays due), or another worker kept the same."""
-    fresh = update(t.study).where(_s.id == key, _s.touched == touched, _s.dirty_since.is_not(None))
-    values = {"document": document, "version": _s.version + 1, "updated": stamp(now), "dirty_since": None}
-    return connection.execute(fresh.values(**values)).rowcount == 1
+    """Publish a study's document, which then says the feed's stamp of it.
+
+    False where the study changed meanwhile (it stays due), or another worker kept the same. The study is locked before the feed,
+    as whoever withdraws one does.
+    """
+    due = select(_s.id).where(_s.id == key, _s.touched == touched, _s.dirty_since.is_not(None)).with_for_update()
+    if connection.execute(due).one_or_none() is None:
+        return False
+    at = feed.take_stamp(connection, now)
+    values = {"document": dated(document, moment(at)), "version": _s.version + 1, "updated": at, "dirty_since": None}
+    connection.execute(update(t.study).where(_s.id == key).values(**values, published=func.coalesce(_s.published, at)))
+    return True
 
 
 def remove_study(connection: Connection, study_uid: str) -> None:
-    """Take a study and its patient, if that was the patient's last, out of the index."""
+    """Take a study and its patient, if that was the patient's last, out of the index; the feed has yet to tell of it."""
     row = connection.execute(select(_s.id, _s.patient).where(_s.study_uid == study_uid)).one_or_none()
     if row is None:
         return
+    feed.bury(connection, row.id)
     for table in (t.instance, t.series):
         connection.execute(delete(table).where(table.c.study == row.id))
     connection.execute(delete(t.study).where(_s.id == row.id))

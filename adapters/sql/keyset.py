@@ -39,13 +39,13 @@ def placed(row: Sequence[Any], keys: int) -> Position:
     return tuple(row[:keys])
 
 
-def sortable(column: ColumnElement[Any]) -> ColumnElement[Any]:
+_NONE = -(2**62)
+
+
+def sortable(column: ColumnElement[Any], missing: int = _NONE) -> ColumnElement[Any]:
     """What is sorted by: a number that may be NULL with something in its place, written out as an index of it has it."""
     told = not isinstance(column.type, Integer) or (isinstance(column, Column) and not column.nullable)
-    return column if told else func.coalesce(column, literal_column(_NONE))
-
-
-_NONE = str(-(2**62))
+    return column if told else func.coalesce(column, literal_column(str(missing)))
 
 
 def _after(keys: Sequence[Key]) -> ColumnElement[bool]:

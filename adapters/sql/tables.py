@@ -332,7 +332,8 @@ study = Table(
     Column("document", LargeBinary),  # FHIR ImagingStudy, R4
     Column("form", Integer, nullable=False, server_default=text("0")),  # of the bytes: see `adapters.sql.index`
     Column("version", Integer, nullable=False),
-    Column("updated", Time, nullable=False),
+    Column("updated", Time, nullable=False),  # when its document was published, a stamp of the feed; 0: not yet
+    Column("published", Time),  # when its first one was
     Column("dirty_since", Time),
     Column("touched", Time, nullable=False),
     Index("ix_study_dataset", "dataset", "id"),
@@ -343,7 +344,7 @@ study = Table(
     Index("ix_study_patient", "patient", "dataset", "patient_sex", "updated"),  # all that is told of a patient
     Index("ix_study_members", "dataset", "patient", "updated"),  # who is in a dataset, and when that changed
     Index("ix_study_accession", "accession_number"),
-    Index("ix_study_updated", "updated"),
+    Index("ix_study_updated", "updated", "id", "dataset"),
 )
 Index("ix_study_started_order", sortable(study.c.started_from), study.c.id)
 _DOCUMENTED = study.c.document.is_not(None)
@@ -391,6 +392,44 @@ instance = Table(
     Index("ix_instance_series", "series", "id"),
     Index("ix_instance_study", "study", "id"),
 )
+
+# The feed: what came, changed and went, by stamps that grow in the order of commits; and what each of its readers had in sight.
+feed = Table("feed", metadata, Column("id", Integer, primary_key=True), Column("at", Time, nullable=False))  # one row: the newest
+tombstone = Table(  # a study that was withdrawn
+    "tombstone",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, index=True),
+    Column("patient", String(32), nullable=False, index=True),  # its key
+    _to("dataset"),
+    Column("published", Time, nullable=False),
+    Column("at", Time, nullable=False),  # when it went, a stamp of the feed; 0: it is going
+    Index("ix_tombstone_at", "at", "id"),
+    Index("ix_tombstone_dataset", "dataset", "id"),
+)
+reader = Table(  # who has read by search or feed, and since when
+    "reader",
+    metadata,
+    _key(),
+    Column("subject", String(80), nullable=False),
+    Column("purpose", String(16), nullable=False),
+    Column("since", Time, nullable=False),
+    UniqueConstraint("subject", "purpose"),
+)
+sight = Table(  # from when to when a reader could see a dataset
+    "sight",
+    metadata,
+    _key(),
+    _to("reader"),
+    Column("action", String(16), nullable=False),
+    _to("dataset"),
+    Column("since", Time, nullable=False),
+    Column("until", Time),  # when its loss was told; None: it is seen
+    Column("ends", Time),  # when it ends or ended by the clock, where that is before
+    Index("ix_sight_reader", "reader", "action", "dataset"),
+)
+_SEEN = sight.c.until.is_(None)
+Index("uq_sight_open", sight.c.reader, sight.c.action, sight.c.dataset, unique=True, sqlite_where=_SEEN, postgresql_where=_SEEN)
 
 # The record: who asked what, and the ledger that an outsider can check.
 window = Table(  # one use: the accesses of one subject to one study, for one purpose, in five minutes

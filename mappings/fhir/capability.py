@@ -41,6 +41,7 @@ def capability(base: str, repository: str, version: str, fhir: str = R4) -> byte
                 "documentation": _DOCUMENTATION,
                 "security": _security(),
                 "resource": [_resource(row) if fhir == R4 else _read_only(row) for row in served_in(fhir)],
+                **({"interaction": [{"code": "history-system"}]} if fhir == R4 else {}),
             }
         ],
     }
@@ -52,13 +53,14 @@ def _security() -> dict[str, object]:
     return {"service": [service]}
 
 
+_HISTORIES = ("history-instance", "history-type")
 _OPERATIONS = {"ConceptMap": (("translate", "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),)}
 
 
 def _resource(row: Resource) -> dict[str, object]:
     return told(
         type=row.name,
-        interaction=[{"code": "read"}, {"code": "search-type"}],
+        interaction=[{"code": code} for code in ("read", "search-type", *(() if row.is_public else _HISTORIES))],
         conditionalRead="full-support",
         referencePolicy=["literal"],
         searchInclude=[f"{row.name}:{name}" for name in row.references],
@@ -70,8 +72,9 @@ def _resource(row: Resource) -> dict[str, object]:
 
 def _read_only(row: Resource) -> dict[str, object]:
     """What there is of it under R5."""
-    told = _resource(row)
-    return {name: told[name] for name in ("type", "interaction", "conditionalRead", "referencePolicy", "searchParam")}
+    whole = _resource(row)
+    said = {name: whole[name] for name in ("type", "conditionalRead", "referencePolicy", "searchParam")}
+    return said | {"interaction": [{"code": "read"}, {"code": "search-type"}]}
 
 
 def _pointing(kind: str) -> list[tuple[str, str]]:

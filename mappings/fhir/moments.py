@@ -49,20 +49,21 @@ def _interval(
     return start, start + width
 
 
-def _stamp(at: datetime) -> int:
+def stamp(at: datetime) -> int:
+    """A moment in whole microseconds since 1970 UTC."""
     return (at - _EPOCH) // _MICROSECOND
 
 
 def _about(start: datetime, end: datetime, now: datetime) -> tuple[int, int]:
     """What is approximately this: a tenth of the way from now more on either side (R4 3.1.1.4.6)."""
-    near = abs(_stamp(now) - _stamp(start)) // 10
-    return _stamp(start) - near, _stamp(end) + near
+    near = abs(stamp(now) - stamp(start)) // 10
+    return stamp(start) - near, stamp(end) + near
 
 
 def instants(field: str, text: str, where: str, now: datetime) -> Condition:
     """A condition on a field of whole microseconds since 1970 UTC, asked `now`."""
     prefix, start, end = parsed(text, where)
-    low, high = _about(start, end, now) if prefix == "ap" else (_stamp(start), _stamp(end))
+    low, high = _about(start, end, now) if prefix == "ap" else (stamp(start), stamp(end))
     same, below, above = Between(field, low, high - 1), Between(field, None, low - 1), Between(field, high, None)
     told: dict[str, Condition] = {
         "eq": same,
@@ -84,7 +85,7 @@ def spans(fields: tuple[str, str], text: str, where: str, now: datetime) -> Cond
     Without a zone a value is in UTC, as what is kept without one is.
     """
     (begins, ends), (prefix, start, end) = fields, parsed(text, where)
-    low, high = _about(start, end, now) if prefix == "ap" else (_stamp(start), _stamp(end))
+    low, high = _about(start, end, now) if prefix == "ap" else (stamp(start), stamp(end))
     within = AllOf((Between(begins, low, high - 1), Between(ends, None, high)))
     earlier, later = Between(begins, None, low - 1), Between(ends, high + 1, None)
     told: dict[str, Condition] = {
@@ -106,4 +107,4 @@ def span(text: str | None) -> tuple[int | None, int | None]:
     if text is None:
         return None, None
     _, start, end = parsed(text, "dateTime")
-    return _stamp(start), _stamp(end)
+    return stamp(start), stamp(end)

@@ -30,6 +30,15 @@ def instant(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+_DATED = b'"lastUpdated":"'
+
+
+def dated(served: bytes, at: datetime) -> bytes:
+    """The resource's bytes as changed at another moment: instants are all of one length."""
+    start, told = served.index(_DATED) + len(_DATED), instant(at).encode()
+    return served[:start] + told + served[start + len(told) :]
+
+
 class _Meta(msgspec.Struct):
     lastUpdated: str | None = None  # noqa: N815 - FHIR's spelling
     versionId: str | None = None  # noqa: N815

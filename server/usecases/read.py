@@ -18,6 +18,7 @@ from mappings.query import AllOf, Page, Position
 from server.usecases.access import note_access
 from server.usecases.include import bring, go_on
 from server.usecases.runtime import Caller, Runtime
+from server.usecases.sights import note_reader
 from server.usecases.sources import Asking, Source, reader, source_of, written_as
 
 COUNTED = 1000
@@ -31,6 +32,7 @@ def search_resources(runtime: Runtime, caller: Caller, resource: str, arguments:
     asked = replace(asked, where=AllOf((asked.where, who.granted(resource))))
     source = source_of(resource)
     with runtime.store.read() as connection:
+        note_reader(runtime, connection, caller)
         asking = Asking(runtime, connection, caller)
         rows = _matching(asking, source, asked)
         brought = go_on(asking, asked, rows) if asked.place.match else bring(asking, asked, rows)

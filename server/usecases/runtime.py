@@ -70,6 +70,10 @@ class Runtime:
     holder: str
     placeholders: frozenset[str]
     reached: Callable[[str], None] = lambda _point: None  # tests stop the process at a named point of custody
+    governed: Callable[["Runtime", Connection], None] = lambda _runtime, _connection: None
+    """What follows from a governance act in its own transaction."""
+    noted: dict[tuple[str, str | None], object] = field(default_factory=dict, repr=False)
+    """Reader → what its sights were last found to be, by `sights`: at most each client with each of its purposes."""
     governance: GovernanceCache = field(default_factory=GovernanceCache)
     throttle: Throttle = field(default_factory=Throttle)
 
@@ -79,6 +83,7 @@ class Runtime:
         with self.store.write() as connection:
             governance_rows.lock(connection)
             yield connection
+            self.governed(self, connection)
 
     def visible_datasets(self, connection: Connection, caller: Caller, action: Action) -> VisibleDatasets:
         """The datasets on which this caller may do this now."""

@@ -5,7 +5,7 @@ are descriptions (discover). A type's row in `mappings.fhir.resources` names one
 finished bytes.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -30,7 +30,8 @@ from mappings.fhir.chains import Granted
 from mappings.fhir.group import MEMBER_BYTES
 from mappings.fhir.resources import RESOURCES, Resource
 from mappings.fhir.search import Reader, Sealing, conditions
-from mappings.query import EVERYTHING, AnyOf, Condition, Level, Linked, Page, Position, Query
+from mappings.fhir.serial import identity
+from mappings.query import EVERYTHING, AllOf, AnyOf, Condition, Level, Linked, Page, Position, Query
 from mappings.smart import narrowings
 from server.usecases.runtime import Caller, Runtime
 
@@ -212,3 +213,15 @@ def written_as(resource: Resource, rows: Rows, runtime: Runtime) -> list[tuple[P
     """The rows as resources; what comes as finished bytes is passed on."""
     write, base = resource.writer, runtime.settings.base_url
     return rows if write is None else [(place, write(noun, base)) for place, noun in rows]
+
+
+def read_resources(asking: Asking, resource: str, identities: Iterable[str], granted: Condition) -> dict[str, bytes]:
+    """Those of a type with these ids that the caller may see, and that its scopes leave, by their ids; nothing is recorded."""
+    row, source, rows = RESOURCES[resource], source_of(resource), list[tuple[Position, bytes]]()
+    asked = tuple(map(row.identity, identities))
+    where, full = AllOf((AnyOf(asked), granted)), bool(asked)
+    while full:  # a source's page ends at its bytes
+        page = Page(len(asked), after=rows[-1][0] if rows else ())
+        part = written_as(row, source.page(asking, where, page), asking.runtime)
+        rows, full = [*rows, *part], not bundle.fits(part)
+    return {identity(document).decode(): document for _, document in rows}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from adapters.sql import blocks, custody, descriptions, index
+from adapters.sql import blocks, custody, descriptions, feed, index
 from adapters.sql.custody import CustodyRow
 from adapters.sql.ledger import About, record
 from consent.conditions import Action
@@ -90,7 +90,9 @@ def withdraw(runtime: Runtime, actor: str, leaving: Leaving, *, replace: bool = 
     """
     why = check_reason(reason)
     with runtime.store.write() as connection:
-        return sum(_withdraw(runtime, connection, actor, uid, leaving.alias, replace, why) for uid in sorted(leaving.studies))
+        moved = sum(_withdraw(runtime, connection, actor, uid, leaving.alias, replace, why) for uid in sorted(leaving.studies))
+        feed.tell_buried(connection, runtime.clock())  # once all are locked: the feed is locked last
+    return moved
 
 
 def withdraw_study(runtime: Runtime, actor: str, study_uid: str, *, replace: bool = False, reason: str | None = None) -> int:

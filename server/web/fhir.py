@@ -1,15 +1,17 @@
-"""The FHIR R4 door: `metadata`, and read and search of every type in the table of resources; in JSON, or in XML of it."""
+"""The FHIR R4 door: `metadata`; read, search and history of every type in the table of resources; in JSON, or in XML of it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any
 
 from consent.conditions import Action
 from mappings.failures import Invalid, UnsupportedMedia
 from mappings.fhir.concept_maps import read_parameters, read_translation
-from mappings.fhir.resources import R4, served_in
+from mappings.fhir.resources import R4, Resource, served_in
 from mappings.fhir.summaries import SUMMARIES, Subset, read_subset
 from mappings.negotiation import preferences
+from mappings.smart import ANY
+from server.usecases.follow import read_history
 from server.usecases.read import Served, metadata, read_resource, search_resources, translated
 from server.usecases.sources import source_of
 from server.web.context import caller, conditional, request, runtime, serves
@@ -26,24 +28,30 @@ def door() -> Door:
     """Every route of the FHIR face, each with its action and scope."""
     routes = Door("fhir", refused, root="/fhir/", url_prefix="/fhir/R4")
     serves(routes, "/metadata", Action.DISCOVER, anonymous=True)(_metadata)
+    serves(routes, "/_history", Action.DISCOVER, scope=f"{ANY}.s", narrows=True)(_history())
     for row in served_in(R4):
-        rules: list[tuple[str, str, str, Callable[..., Any]]] = [
-            (f"/{row.name}", "GET", "s", _search(row.name)),
-            (f"/{row.name}/_search", "POST", "s", _search_by_form(row.name)),
-            (f"/{row.name}/<identity>", "GET", "r", _read(row.name)),
-        ]
-        if row.is_of_patients:
-            rules += [
-                (f"/Patient/<patient>/{row.name}", "GET", "s", _search_compartment(row.name)),
-                (f"/Patient/<patient>/{row.name}/_search", "POST", "s", _search_compartment_by_form(row.name)),
-            ]
-        for rule, method, letter, view in rules:
-            scope, action = None if row.is_public else f"{row.name}.{letter}", source_of(row.name).action
+        action = source_of(row.name).action
+        for rule, method, letter, view in _rules(row):
+            scope = None if row.is_public else f"{row.name}.{letter}"
             serves(routes, rule, action, scope=scope, anonymous=row.is_public, methods=(method,), narrows=True)(view)
     for rule in ("/ConceptMap/$translate", "/ConceptMap/<identity>/$translate"):
         serves(routes, rule, Action.DISCOVER, anonymous=True)(_translate)
         serves(routes, rule, Action.DISCOVER, anonymous=True, methods=("POST",))(_translate_posted)
     return routes
+
+
+def _rules(row: Resource) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
+    """The routes of a type: rule, method, letter of the scope, and view."""
+    name = row.name
+    yield f"/{name}", "GET", "s", _search(name)
+    yield f"/{name}/_search", "POST", "s", _search_by_form(name)
+    yield f"/{name}/<identity>", "GET", "r", _read(name)
+    if row.is_of_patients:
+        yield f"/Patient/<patient>/{name}", "GET", "s", _search_compartment(name)
+        yield f"/Patient/<patient>/{name}/_search", "POST", "s", _search_compartment_by_form(name)
+    if not row.is_public:
+        yield f"/{name}/_history", "GET", "s", _history(name)
+        yield f"/{name}/<identity>/_history", "GET", "r", _history_of_one(name)
 
 
 def _translate(identity: str = "") -> Any:
@@ -128,6 +136,28 @@ def _read(resource: str) -> Callable[[str], Any]:
 
     view.__name__ = f"read_{resource}"
     return view
+
+
+def _history(resource: str | None = None) -> Callable[[], Any]:
+    def view() -> Any:
+        return _happened(resource)
+
+    view.__name__ = f"history_{resource or 'of_all'}"
+    return view
+
+
+def _history_of_one(resource: str) -> Callable[[str], Any]:
+    def view(identity: str) -> Any:
+        return _happened(resource, identity)
+
+    view.__name__ = f"history_of_one_{resource}"
+    return view
+
+
+def _happened(resource: str | None, identity: str | None = None) -> Any:
+    taken(request.values)
+    asked = [(name, value) for name, value in request.args.items(multi=True) if name != "_format"]
+    return answer(read_history(runtime(), caller(), asked, resource, identity))
 
 
 def _subset() -> Subset:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mappings.failures import Failure
-from server.usecases import describe, document, ledger, reconcile, worker
+from server.usecases import describe, document, ledger, reconcile, sights, worker
 from server.usecases.runtime import Runtime
 from server.worker.jobs import KINDS, work_off
 
@@ -36,6 +36,7 @@ def chores() -> list[Chore]:
         Chore("sequence", 0.5, ledger.sequence),
         Chore("beat", worker.BEAT_SECONDS, worker.beat),
         Chore("rebuild", 0.5, document.rebuild),
+        Chore("sights", 20, sights.renew),
         Chore("recover", 1, reconcile.recover),
         Chore("purge", 1, reconcile.purge),
         Chore("checkpoint", 2, ledger.checkpoint),

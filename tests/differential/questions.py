@@ -53,7 +53,7 @@ def questions(house: House, sight: Sight, words: Words, chance: random.Random, n
         yield from _open(sight, words, chance, number)
         return
     for _ in range(number):
-        yield chance.choice((_fhir, _fhir, _fhir, _qido, _qido))(words, chance)
+        yield chance.choice((_fhir, _fhir, _fhir, _qido, _qido, _history))(words, chance)
     yield from _named(sight, words, chance)
 
 
@@ -88,6 +88,7 @@ def _named(sight: Sight, words: Words, chance: random.Random) -> Iterator[Questi
     }
     for kind, known in ids.items():
         yield from (Question(f"/fhir/R4/{kind}/{identity}") for identity in (*known, "unknown"))
+        yield from (Question(f"/fhir/R4/{kind}/{identity}/_history") for identity in (*known, "unknown"))
     for entry in chance.sample(words["entry"], min(12, len(words["entry"]))):
         yield Question(f"/fhir/R4/Provenance/{entry}", entry=str(entry))
     for study, series, sop, alias in chance.sample(words["object"], min(12, len(words["object"]))):
@@ -278,6 +279,13 @@ def _includes(kind: str, chance: random.Random) -> list[tuple[str, str]]:
     own = [f"{kind}:{name}" for name in RESOURCES[kind].references] + ["*"]
     asked = [("_include", chance.choice(own)), ("_include:iterate", "ImagingStudy:endpoint")]
     return chance.sample([*asked, ("_revinclude", chance.choice(referring or ["Provenance:target"]))], chance.randint(1, 2))
+
+
+def _history(words: Words, chance: random.Random) -> Question:
+    """A Provenance is left out: its name there is its store's own."""
+    kind = chance.choice([kind for kind in RESOURCES if kind != "Provenance"])
+    asked = chance.sample((("_since", chance.choice(_instants(words))), ("_count", chance.choice("127"))), chance.randint(0, 2))
+    return Question(f"/fhir/R4/{kind}/_history?{urlencode(asked)}")
 
 
 # --- QIDO-RS

@@ -3,7 +3,7 @@
 import pytest
 
 from mappings.failures import Invalid
-from mappings.smart import MOST_CHARACTERS, SUPPORTED, allows, grant_scopes, parse
+from mappings.smart import ANY, MOST_CHARACTERS, SUPPORTED, allows, grant_scopes, parse
 
 
 @pytest.mark.parametrize(
@@ -53,6 +53,8 @@ def test_version_1_scopes_are_their_version_2_letters(v1, v2):
         (("user/ImagingStudy.rs",), "ImagingStudy.s", False),
         (("system/ImagingStudy.rs",), "ImagingStudy.", False),
         (("system/ImagingStudy.rs",), "*.s", False),
+        (("system/ImagingStudy.r",), f"{ANY}.s", False),
+        (("system/ImagingStudy.rs",), f"{ANY}.s", True),
         (("system/ImagingStudy.rs",), "ImagingStudy.s", True),
         (("system/*.rs",), "Consent.rs", True),
         (("system/Consent.r", "system/*.s"), "Consent.rs", True),

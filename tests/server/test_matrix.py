@@ -110,6 +110,8 @@ for _name, _action in (
         f"GET /fhir/R4/{_name}": Row(_action, _kind, resource=_name),
         f"POST /fhir/R4/{_name}/_search": Row(_action, _kind, resource=_name),
         f"GET /fhir/R4/{_name}/<identity>": Row(_action, _kind, resource=_name),
+        f"GET /fhir/R4/{_name}/_history": Row(_action, _kind, resource=_name),
+        f"GET /fhir/R4/{_name}/<identity>/_history": Row(_action, _kind, resource=_name),
     }
 ROUTES |= {
     "GET /fhir/R4/Patient/<patient>/ImagingStudy": Row(A.QUERY, Kind.ROWS, resource="ImagingStudy"),
@@ -124,6 +126,7 @@ ROUTES |= {f"POST /fhir/R4/{name}/_search": Row(A.DISCOVER, Kind.OPEN) for name 
 ROUTES |= {f"GET /fhir/R4/{name}/<identity>": Row(A.DISCOVER, Kind.OPEN, (404,)) for name in _CANONICALS}
 for _rule in ("ConceptMap/$translate", "ConceptMap/<identity>/$translate"):
     ROUTES |= {f"{method} /fhir/R4/{_rule}": Row(A.DISCOVER, Kind.OPEN, (400,)) for method in ("GET", "POST")}
+ROUTES["GET /fhir/R4/_history"] = Row(A.DISCOVER, Kind.DIRECTORY)
 IMAGES = {route for route, row in ROUTES.items() if row.kind in (Kind.OBJECT, Kind.ROWS) and row.action is not A.DISCOVER}
 """The routes that give images, or say which there are."""
 BODIES: dict[str, dict[str, object]] = {
@@ -230,7 +233,8 @@ def found(house: House, response, route: str) -> bool:
     resource = ROUTES[route].resource
     if not resource:
         return house.study in response.get_data(as_text=True)
-    shown = [response.json] if route.endswith("<identity>") else [entry["resource"] for entry in response.json.get("entry", [])]
+    told = response.json.get("entry", [])  # a deletion names what is no longer there
+    shown = [response.json] if route.endswith("<identity>") else [entry["resource"] for entry in told if "resource" in entry]
     return house.ids[resource] in [one["id"] for one in shown if one.get("quantity") != 0]  # a group outlives its last patient
 
 

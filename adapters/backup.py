@@ -17,6 +17,8 @@ SQLITE, POSTGRESQL = "accord.db", "accord.dump"
 _LEFT_OUT = frozenset({"accord.db", "accord.db-wal", "accord.db-shm", "lock", "demo.json", "filled", "backup.json"})
 _PASSING = "incoming"
 """The folder of a node in which files lie that are not there yet."""
+_EXPORTS = "exports"
+"""What callers asked for in bulk: it expires, and is asked for again."""
 
 
 def copy_database(url: str, folder: Path) -> None:
@@ -48,8 +50,8 @@ def kind_of(url: str) -> str:
 def find_files(root: Path) -> Iterator[tuple[Path, int]]:
     """(path below root, bytes) of each file that belongs to a data directory beside its database; none that is on its way."""
     for path, folders, names in os.walk(root):
-        folders[:] = sorted(name for name in folders if name != _PASSING)
         here = Path(path)
+        folders[:] = sorted(name for name in folders if name != _PASSING and (here != root or name != _EXPORTS))
         for name in sorted(names):
             if here != root or (name not in _LEFT_OUT and not name.startswith(".demo-")):
                 file = here / name

@@ -160,6 +160,25 @@ class UseClosed(Entry):
     digest: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UseExported(Entry):
+    """The first of an export's files with rows of a dataset is given: what all of those hold.
+
+    `resources` are counted by type in the files that may hold the dataset's, and `digest` (hex) is over their digests in order.
+    """
+
+    KIND = "use.exported"
+    TARGETS = ("dataset",)
+    export: str
+    dataset: str
+    action: str
+    purpose: str
+    resources: Mapping[str, int]
+    digest: str
+    agreement: str
+    terms: str
+
+
 # --- acts of governance
 
 
@@ -429,6 +448,7 @@ _CLASSES: tuple[type[Entry], ...] = (
     BatchClosed,
     UseOpened,
     UseClosed,
+    UseExported,
     PartyAdded,
     PartySet,
     TermsPublished,

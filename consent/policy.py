@@ -106,6 +106,12 @@ def decide(subject: Subject, action: Action, purpose: str | None, facts: Facts, 
     return Decision(True, "permitted", *cites, _valid_until(subject, action, facts, now))
 
 
+def decide_all(subject: Subject, actions: Iterable[Action], purpose: str | None, facts: Facts, now: datetime) -> Decision:
+    """Decide on what is several actions at once, of which none implies another: the first no, else the last yes."""
+    decisions = [decide(subject, action, purpose, facts, now) for action in actions]
+    return next((d for d in decisions if not d.allowed), decisions[-1])
+
+
 def _refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> str | None:
     reach = MATRIX[subject.role].get(action)
     if reach is None:

@@ -47,6 +47,8 @@ SUPPORTED = (
 )
 """The scopes our routes ask for, as the discovery documents list them."""
 
+Narrowings = tuple[tuple[tuple[str, str], ...], ...]
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -83,7 +85,7 @@ def allows(scopes: Sequence[str], needed: str) -> bool:
     return bool(letters) and set(letters) <= set(held)
 
 
-def narrowings(scopes: Sequence[str], needed: str) -> tuple[tuple[tuple[str, str], ...], ...] | None:
+def narrowings(scopes: Sequence[str], needed: str) -> Narrowings | None:
     """The conditions, any of which must hold of what is read under `needed` (a type and one letter), as search arguments.
 
     None of them: there is no condition. None: nothing covers it.
@@ -93,6 +95,22 @@ def narrowings(scopes: Sequence[str], needed: str) -> tuple[tuple[tuple[str, str
     kind, _, letter = needed.partition(".")
     held = (s for s in map(_read, scopes) if s is not None and kind in (ANY, s.type) and letter in s.letters)
     return tuple(tuple(parse_qsl(s.query)) for s in held) or None
+
+
+def covers(scopes: Sequence[str], needed: str) -> bool:
+    """Whether something is covered of what is `needed`, with or without a condition; of `{type}`: of some type that is served."""
+    kind, _, letters = needed.partition(".")
+    kinds = [served.type for served in map(_known, SUPPORTED)] if kind == ANY else [kind]
+    return any(all(narrowings(scopes, f"{each}.{letter}") is not None for letter in letters) for each in kinds)
+
+
+def holds(scopes: Sequence[str], earlier: Sequence[str], kind: str) -> bool:
+    """Whether these scopes let read and find all resources of a type that those `earlier` ones did."""
+    for needed in (f"{kind}.r", f"{kind}.s"):
+        now, then = narrowings(scopes, needed), narrowings(earlier, needed)
+        if now is None or then is None or (now and not (then and set(then) <= set(now))):
+            return False
+    return True
 
 
 def grant_scopes(requested: str | None, registered: Iterable[str]) -> tuple[str, ...]:

@@ -123,6 +123,11 @@ class Settings(msgspec.Struct, frozen=True):
     digest_days: Annotated[
         Days, Meta(description="Days from the end of one reading of each object against its digest to the next.")
     ] = 90
+    exports: Annotated[Count, Meta(description="Bulk exports that a client has at once, under way or kept; more: 429.")] = 20
+    export_mb: Annotated[
+        Megabytes, Meta(description="Megabytes of exports kept in all, half of them for one client at most; more: 507.")
+    ] = 50_000
+    export_hours: Annotated[Count, Meta(description="Hours from its end for which an export is kept.")] = 24
     token_seconds: Annotated[int, Meta(ge=1, le=300, description="Life of an access token; at most 300.")] = 300
     node_seconds: Annotated[
         Seconds,

@@ -6,7 +6,9 @@ that names export; hospital-b has BREAST.
 
 import io
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 from flask import Flask
@@ -16,7 +18,7 @@ from werkzeug.test import TestResponse
 
 from adapters.identity import Keys
 from consent.subject import Role
-from server.usecases import document, worker
+from server.usecases import document, export, worker
 from server.usecases.batch import close_batch
 from server.usecases.client import add_client, set_client
 from server.usecases.dataset import set_dataset
@@ -25,6 +27,7 @@ from server.usecases.permit import add_permit
 from server.usecases.runtime import Runtime
 from server.usecases.take import take
 from server.web import app
+from server.worker.jobs import KINDS, work_off
 from tests import builders
 
 SAMPLE = "mr/emri_small.dcm"
@@ -94,6 +97,15 @@ class House:
         given = ({"Authorization": proof} if proof else {}) | (headers or {})
         more.setdefault("environ_base", {"REMOTE_ADDR": who.address})
         return self.flask.test_client().open(path, method=method, headers=given, buffered=True, **more)
+
+    def export(self) -> str:
+        """The key of an export of hospital-a's that is done: the one before, where that is kept still."""
+        who, asked = CALLERS["provider"], "/fhir/R4/$export"
+        if "export" not in self.ids or self.ask("GET", f"{asked}/{self.ids['export']}", who).status_code != HTTPStatus.OK:
+            begun = self.ask("GET", asked, who, headers={"Prefer": "respond-async"})
+            self.ids["export"] = begun.headers["Content-Location"].rpartition("/")[2]
+            work_off(self.runtime, export.KIND, KINDS[export.KIND], Event())
+        return self.ids["export"]
 
     def batch(self) -> str:
         """The key of a new batch of hospital-a."""

@@ -45,6 +45,10 @@ ALLOWED = {
     "backup": {"node"},  # what rests elsewhere is named
     # each of them says what is wrong of its own
     "examine": {"backup", "compare", "describe", "federate", "health", "job", "node", "vet_node", "worker"},
+    "export": {"deliver", "sights", "sources"},  # bytes leave by the action that they are delivered by, of what its caller sees
+    "give_export": {"export"},  # its own file's use
+    "export_steps": {"export", "follow", "identify", "sources"},  # what a search or a feed would tell its caller
+    "write_export": {"admission", "export", "export_steps", "job"},  # a disk has room
     "health": {"worker", "admission", "describe", "node"},  # a megabyte; how each node is; what the catalogue leaves out
     "sights": {"identify"},  # a reader sees by the worker's look what its next request would
     "feeds": {"sources"},  # what changes is what is read

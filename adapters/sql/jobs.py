@@ -158,6 +158,12 @@ def cancel(connection: Connection, key: int, now: datetime) -> JobRow | None:
     return None
 
 
+def find_open(connection: Connection, kind: str, subject: str) -> int | None:
+    """The id of a job of this kind and subject that waits or runs."""
+    named = select(_j.id).where(_j.kind == kind, _j.subject == subject, _j.state.in_(OPEN)).order_by(_j.id.desc()).limit(1)
+    return connection.execute(named).scalar_one_or_none()
+
+
 def newest(connection: Connection, limit: int = 100) -> list[JobRow]:
     """The newest jobs, open ones first."""
     rows = select(t.job).order_by(_j.state.in_(_ENDS), _j.id.desc()).limit(limit)

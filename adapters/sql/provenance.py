@@ -14,14 +14,14 @@ from adapters.sql import tables as t
 from adapters.sql.criteria import Column, Leaf, Within
 from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, own
 from adapters.sql.store import moment
-from consent.entries import GOVERN, BatchClosed, TargetType, UseClosed, UseOpened
+from consent.entries import GOVERN, BatchClosed, TargetType, UseClosed, UseExported, UseOpened
 from consent.provenance import RecordedEntry, narrowed, read_entry
 from mappings.fields import Kind
 from mappings.query import OneOf
 
 _b, _l = t.ledger_body.c, t.ledger_leaf.c
 _DEPOSIT = _b.kind == BatchClosed.KIND
-_USE = _b.kind.in_([UseOpened.KIND, UseClosed.KIND])
+_USE = _b.kind.in_([UseOpened.KIND, UseClosed.KIND, UseExported.KIND])
 _GOVERNANCE = _b.kind.like(f"{GOVERN}%")
 
 

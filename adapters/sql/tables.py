@@ -534,6 +534,52 @@ association = Table(  # who called the DICOM door of late: the newest of them
     Column("at", Time, nullable=False, index=True),
 )
 
+# Exports: what was asked for, of which datasets, how far it is, and the files it came to. Rows and files go when it expires.
+export = Table(
+    "export",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),  # unguessable; what its status and files are called by
+    Column("subject", String(80), nullable=False, index=True),
+    Column("action", String(16), nullable=False),  # process or export, as its caller was inside or not
+    Column("purpose", String(16), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("asked", Text, nullable=False),  # JSON: a `mappings.fhir.bulk.Kickoff`
+    Column("request", Text, nullable=False),  # the URL it was asked for by
+    Column("requested", Time, nullable=False),
+    Column("at", Time),  # the moment it tells of, from when it was begun
+    Column("mark", BigInteger, nullable=False),  # the newest ledger entry then
+    Column("step", Integer, nullable=False),  # under way, of those that `server.usecases.write_export` plans
+    Column("position", String(128), nullable=False),  # in it: JSON of the place after which its next file begins
+    Column("given", BigInteger, nullable=False),  # resources in the files that are finished
+    Column("state", String(16), nullable=False),  # an `adapters.sql.exports.ExportState`
+    Column("failure", String(64), nullable=False),
+    Column("outcome", Text, nullable=False),  # a sentence, where it failed
+    Column("expires", Time, nullable=False, index=True),
+)
+export_dataset = Table(  # what was granted when it was asked for, and what was refused then or since
+    "export_dataset",
+    metadata,
+    Column("export", Key, ForeignKey("export.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("dataset", Key, ForeignKey("dataset.id"), primary_key=True, autoincrement=False),
+    Column("rule", String(32), nullable=False),  # of `consent.policy`, by which it is left out; empty: granted
+    Column("recorded", Boolean, nullable=False),  # whether the ledger has that some of it was given
+)
+export_file = Table(
+    "export_file",
+    metadata,
+    Column("export", Key, ForeignKey("export.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("kind", String(16), nullable=False),  # an array of the manifest: output, deleted, error
+    Column("type", String(64), nullable=False),
+    Column("step", Integer, nullable=False),
+    Column("datasets", Text, nullable=False),  # ids, by blanks: whose rows it may hold
+    Column("count", Integer, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("packed", BigInteger, nullable=False),  # bytes on disk
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of its NDJSON
+)
+
 # Work that no other row's state asks for.
 worker = Table("worker", metadata, Column("holder", String(64), primary_key=True), Column("at", Time, nullable=False))
 job = Table(

@@ -10,6 +10,18 @@ from mappings.fhir.serial import told
 _RELEASES = {R4: ("4.0.1", "R4", [FHIR_JSON, FHIR_XML, "json", "xml"]), R5: ("5.0.0", "R5", [FHIR_JSON, "json"])}
 """Version of FHIR → its release, where it is served, and in what."""
 PUBLISHED = "2026-11-22"
+_BULK = "http://hl7.org/fhir/uv/bulkdata"
+_OPERATIONS = {
+    "Patient": ("export", f"{_BULK}/OperationDefinition/patient-export"),
+    "Group": ("export", f"{_BULK}/OperationDefinition/group-export"),
+    "ConceptMap": ("translate", "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),
+}
+"""Type → an operation on it, and its definition."""
+_WHOLE = {
+    "interaction": [{"code": "history-system"}],
+    "operation": [{"name": "export", "definition": f"{_BULK}/OperationDefinition/export"}],
+}
+"""What is asked of the whole system (R4)."""
 _SECURITY = "http://terminology.hl7.org/CodeSystem/restful-security-service"
 _DOCUMENTATION = (
     f"{NEVER_FOR_DIAGNOSIS} Every answer is narrowed to what the data sharing agreements let the caller see: totals and "
@@ -31,6 +43,7 @@ def capability(base: str, repository: str, version: str, fhir: str = R4) -> byte
         "publisher": repository,
         "description": NEVER_FOR_DIAGNOSIS,
         "kind": "instance",
+        **({"instantiates": [f"{_BULK}/CapabilityStatement/bulk-data"]} if fhir == R4 else {}),
         "software": {"name": "Accord", "version": version},
         "implementation": {"description": repository, "url": f"{base}/fhir/{place}"},
         "fhirVersion": release,
@@ -41,7 +54,7 @@ def capability(base: str, repository: str, version: str, fhir: str = R4) -> byte
                 "documentation": _DOCUMENTATION,
                 "security": _security(),
                 "resource": [_resource(row) if fhir == R4 else _read_only(row) for row in served_in(fhir)],
-                **({"interaction": [{"code": "history-system"}]} if fhir == R4 else {}),
+                **(_WHOLE if fhir == R4 else {}),
             }
         ],
     }
@@ -54,7 +67,6 @@ def _security() -> dict[str, object]:
 
 
 _HISTORIES = ("history-instance", "history-type")
-_OPERATIONS = {"ConceptMap": (("translate", "http://hl7.org/fhir/OperationDefinition/ConceptMap-translate"),)}
 
 
 def _resource(row: Resource) -> dict[str, object]:
@@ -66,7 +78,7 @@ def _resource(row: Resource) -> dict[str, object]:
         searchInclude=[f"{row.name}:{name}" for name in row.references],
         searchRevInclude=[f"{other}:{name}" for other, name in _pointing(row.name)],
         searchParam=[{"name": p.name, "type": p.type, "documentation": p.text} for p in row.parameters.values()],
-        operation=[{"name": name, "definition": definition} for name, definition in _OPERATIONS.get(row.name, ())],
+        operation=[dict(zip(("name", "definition"), _OPERATIONS[row.name], strict=True))] if row.name in _OPERATIONS else None,
     )
 
 

@@ -260,7 +260,7 @@ _ROWS = (
         ),
         reference("data", "A dataset it covers.", path="provision.provision.data.reference", ResearchStudy=key_of("dataset")),
         summary="identifier dateTime performer organization sourceAttachment provision",
-        mandatory="status scope category",
+        mandatory="status scope category policy policyRule",
         versions=(R4, R5),
     ),
     _resource(

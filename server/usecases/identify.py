@@ -104,6 +104,17 @@ def _client_row(connection: Connection, governance: GovernanceSnapshot, client_i
     return row
 
 
+def recall(
+    runtime: Runtime, connection: Connection, client: str, *, inside: bool, purpose: str, scopes: tuple[str, ...]
+) -> Caller:
+    """The client whose work goes on after its request, as it is registered by now. Raises Unauthenticated."""
+    governance = runtime.governance.current(connection)
+    row = _client_row(connection, governance, client)
+    linked = row.node is not None and _is_linked(governance, row.node)
+    held = still_granted(" ".join(scopes), row.scopes)
+    return Caller(subject(row, inside=inside and linked), purpose or None, held, governance=governance)
+
+
 def _federation(runtime: Runtime, secret: SharedSecret, request: str) -> Caller:
     callers = runtime.settings.federation
     if not callers:

@@ -14,6 +14,7 @@ from server.usecases.identify import identify
 from server.usecases.runtime import Runtime
 from server.web import (
     batches,
+    bulk_data,
     catalogue,
     context,
     dicomweb,
@@ -38,7 +39,7 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     app.url_map.merge_slashes = False  # or a path with two is answered by a redirect to whatever Host the request names
     app.config.update(MAX_FORM_MEMORY_SIZE=context.SMALL_BODY, MAX_FORM_PARTS=100)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
-    doors = (dicomweb, fhir, fhir_r5, federation, catalogue, batches, withdrawals, terms, operations)
+    doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, operations)
     errors.install(app, oauth.door(runtime, keys), *(module.door() for module in doors))
     app.before_request(_limit)
     app.after_request(_finish)

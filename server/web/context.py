@@ -25,7 +25,7 @@ from consent.conditions import Action
 from consent.subject import ANONYMOUS
 from mappings.failures import Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
 from mappings.network import counted
-from mappings.smart import allows, narrowings
+from mappings.smart import allows, covers
 from server.usecases.identify import BearerToken, Credential, Nobody, SharedSecret
 from server.usecases.runtime import Caller, Runtime
 from server.web.bodies import Bodies
@@ -191,8 +191,8 @@ def _caller(route: Declared) -> Caller:
     made = _installed().identify(route.credential(), g.request_id)
     if made.subject is ANONYMOUS and not route.open:
         raise Unauthenticated("token-missing", "A bearer token is needed. Get one from the token endpoint.")
-    covers = narrowings if route.narrows else allows
-    if made.subject is not ANONYMOUS and route.scope is not None and covers(made.scopes, route.scope) in (None, False):
+    covered = covers if route.narrows else allows
+    if made.subject is not ANONYMOUS and route.scope is not None and not covered(made.scopes, route.scope):
         raise Forbidden("insufficient-scope", f"The token lacks a scope that covers {route.scope}.", route.scope)
     return made
 

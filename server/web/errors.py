@@ -14,6 +14,7 @@ from werkzeug.exceptions import HTTPException
 from mappings import failures as f
 from mappings.failures import Failure
 from mappings.fhir.outcome import outcome
+from mappings.smart import ANY
 from server import faults
 from server.faults import Fault
 from server.web.context import request, request_id, respond
@@ -78,7 +79,8 @@ def oauth(failure: Failure, fault: Fault, request: str) -> Told:
 def _challenge(failure: Failure) -> dict[str, str]:
     """RFC 6750 section 3: a request without a token is told of no error; one whose scopes are too few, of those it needs."""
     if failure.code == "insufficient-scope":
-        return {"WWW-Authenticate": f'Bearer realm="accord", error="insufficient_scope", scope="system/{failure.where}"'}
+        where = str(failure.where).replace(ANY, "*")
+        return {"WWW-Authenticate": f'Bearer realm="accord", error="insufficient_scope", scope="system/{where}"'}
     if not isinstance(failure, f.Unauthenticated):
         return {}
     lacking = "" if failure.code == "token-missing" else ', error="invalid_token"'

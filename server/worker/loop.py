@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mappings.failures import Failure
-from server.usecases import describe, document, ledger, reconcile, sights, worker
+from server.usecases import describe, document, export, ledger, reconcile, sights, worker
 from server.usecases.runtime import Runtime
 from server.worker.jobs import KINDS, work_off
 
@@ -43,6 +43,7 @@ def chores() -> list[Chore]:
         Chore("windows", 5, ledger.close_windows),
         Chore("quiet", 5, reconcile.close_quiet),
         Chore("describe", 2, describe.ask_missing),
+        Chore("exports", 5, export.remove_over),
     ]
 
 

@@ -4,11 +4,16 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
 from werkzeug.test import TestResponse
 
+from adapters.export_files import chunks
+from adapters.sql import exports
+from server.usecases import export
+from server.worker.jobs import KINDS, work_off
 from tests.differential.world import Sight
 from tests.house import House
 
@@ -79,6 +84,11 @@ class View:
                     yield question, mine, theirs
                     break
                 question = Question(mine.following, entry=theirs.following)  # noqa: PLW2901 - its next page
+        if who.client:
+            exported = Question("/fhir/R4/$export", more={"headers": {"Prefer": "respond-async"}})
+            mine, theirs = self._exported(self.whole, exported), self._exported(self.alone, exported)
+            if mine != theirs:
+                yield exported, mine, theirs
 
     def _ask(self, question: Question) -> tuple[Answer, Answer]:
         self.asked += 1
@@ -87,6 +97,21 @@ class View:
 
     def _answer(self, house: House, question: Question, path: str) -> Answer:
         return _told(path, self._send(house, path, question.method, **question.more))
+
+    def _exported(self, house: House, question: Question) -> Answer:
+        """What an export of everything comes to, by type; read from the disk, since to be given it is a use."""
+        self.asked += 1
+        begun = self._send(house, question.path, **question.more)
+        work_off(house.runtime, export.KIND, KINDS[export.KIND], Event())
+        key, lines = begun.headers.get("Content-Location", "").rpartition("/")[2], dict[str, list[object]]()
+        with house.runtime.store.read() as connection:
+            row = exports.find(connection, key)
+            files = exports.files(connection, row) if row else []
+        for file in files:
+            with export.files_of(house.runtime).open(key, file.number) as source:
+                whole = b"".join(chunks(source, unpacked=True)).splitlines()
+            lines.setdefault(file.type, []).extend(_without_entry(json.loads(line)) for line in whole)
+        return Answer(begun.status_code, {}, lines or begun.get_json(silent=True), "")
 
     def _send(self, house: House, path: str, method: str = "GET", **more: Any) -> TestResponse:
         headers = self.proof | more.pop("headers", {})

@@ -15,10 +15,10 @@ import pytest
 from adapters.identity import Keys
 from adapters.sql import provenance, rarest, search
 from adapters.sql.dataset import PATIENTS
-from consent.policy import VisibleDatasets
+from consent.policy import Decision, VisibleDatasets
 from mappings.fhir.resources import RESOURCES
 from mappings.query import EVERYTHING
-from server.usecases import sources
+from server.usecases import export, export_steps, sources
 from server.web import app
 from tests import builders
 from tests.conftest import SUMMARY
@@ -163,9 +163,17 @@ def tell_the_members_of_any_dataset(monkeypatch) -> None:
     monkeypatch.setitem(sources.SOURCES, "members", sources._members())
 
 
+def export_what_is_not_agreed(monkeypatch) -> None:
+    """A decision that forgets what a provider did not tick; the statement asks for open datasets still."""
+    granted = Decision(True, "permitted", "", "")
+    for module in (export, export_steps):
+        monkeypatch.setattr(module, "decide_rows", lambda *_: granted)
+
+
 @pytest.mark.parametrize(
     "leak",
     [
+        export_what_is_not_agreed,
         forget_the_callers_datasets,
         count_what_is_hidden,
         share_a_patient_s_row,

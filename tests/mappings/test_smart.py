@@ -3,7 +3,7 @@
 import pytest
 
 from mappings.failures import Invalid
-from mappings.smart import ANY, MOST_CHARACTERS, SUPPORTED, allows, grant_scopes, parse
+from mappings.smart import ANY, MOST_CHARACTERS, SUPPORTED, allows, covers, grant_scopes, holds, parse
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,45 @@ def test_version_1_scopes_are_their_version_2_letters(v1, v2):
 )
 def test_scopes_allow_only_the_letters_they_hold_on_their_type(scopes, needed, yes):
     assert allows(scopes, needed) is yes
+
+
+@pytest.mark.parametrize(
+    ("scopes", "needed", "yes"),
+    [
+        (["system/ImagingStudy.rs"], "ImagingStudy.rs", True),
+        (["system/ImagingStudy.r?modality=CT", "system/ImagingStudy.s"], "ImagingStudy.rs", True),
+        (["system/ImagingStudy.r?modality=CT"], "ImagingStudy.rs", False),
+        (["system/ImagingStudy.rs?modality=CT"], "{type}.rs", True),
+        (["system/ImagingStudy.rs"], "{type}.rs", True),
+        (["system/*.rs"], "{type}.rs", True),
+        (["system/ImagingStudy.r", "system/ImagingStudy.s"], "{type}.rs", True),
+        (["system/ImagingStudy.r", "system/Patient.s"], "{type}.rs", False),
+        (["system/Observation.rs"], "{type}.rs", False),
+        ([], "{type}.rs", False),
+    ],
+)
+def test_scopes_cover_what_they_are_for_with_or_without_a_condition(scopes, needed, yes):
+    assert covers(scopes, needed) is yes
+
+
+CT, MR = "system/ImagingStudy.rs?modality=CT", "system/ImagingStudy.rs?modality=MR"
+
+
+@pytest.mark.parametrize(
+    ("now", "earlier", "yes"),
+    [
+        (["system/*.rs"], [CT], True),
+        (["system/ImagingStudy.rs"], ["system/*.cruds"], True),
+        ([CT], [CT], True),
+        ([MR, CT], [CT], True),
+        ([CT], [MR, CT], False),
+        ([CT], ["system/ImagingStudy.rs"], False),
+        (["system/ImagingStudy.r"], [CT], False),
+        (["system/Patient.rs"], [CT], False),
+    ],
+)
+def test_scopes_hold_what_others_did_where_none_of_it_is_narrowed_since(now, earlier, yes):
+    assert holds(now, earlier, "ImagingStudy") is yes
 
 
 @pytest.mark.parametrize(

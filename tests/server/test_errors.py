@@ -13,6 +13,7 @@ from server.web.bulkheads import Bulkhead
 from tests.house import CALLERS, House, build
 
 DIALECTS = {
+    "bulk_data": fhir_answer.refused,
     "batches": errors.problem,
     "withdrawals": errors.problem,
     "catalogue": errors.problem,

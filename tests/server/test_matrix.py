@@ -41,6 +41,9 @@ class Kind(Enum):
     DIRECTORY = "to every known caller"
     TAKES = "into a dataset: 403 to who never may, 404 to other providers"
     BATCH = "into or about one batch: 404 to everybody else"
+    EXPORT = "what may leave, later: 403 to who may have nothing"
+    GROUP = "what may leave of one dataset, later: 404 to who may not discover it, 403 to who may not have it"
+    EXPORTED = "an export of one's own: 404 to everybody else"
     BATCHES = "the batches of one's own: 403 to who never has any"
 
 
@@ -95,6 +98,14 @@ ROUTES: dict[str, Row] = {
     "GET /api/batches": Row(A.DISCOVER, Kind.BATCHES),
     "GET /api/batches/<key>": Row(A.DISCOVER, Kind.BATCH),
 }
+_KICKOFFS = {"$export": Kind.EXPORT, "Patient/$export": Kind.EXPORT, "Group/<identity>/$export": Kind.GROUP}
+for _method in ("GET", "POST"):
+    ROUTES |= {f"{_method} /fhir/R4/{rule}": Row(A.EXPORT, kind, (202,), "Group") for rule, kind in _KICKOFFS.items()}
+ROUTES |= {
+    "GET /fhir/R4/$export/<key>": Row(A.EXPORT, Kind.EXPORTED),
+    "GET /fhir/R4/$export/<key>/<int:number>": Row(A.EXPORT, Kind.EXPORTED),
+    "DELETE /fhir/R4/$export/<key>": Row(A.EXPORT, Kind.EXPORTED, (202,)),
+}
 for _name, _action in (
     ("ImagingStudy", A.QUERY),
     ("Patient", A.QUERY),
@@ -140,6 +151,7 @@ BODIES: dict[str, dict[str, object]] = {
         "headers": {"Content-Type": "application/dicom"},
     },
 }
+BODIES |= {r: {"headers": {"Prefer": "respond-async"}} for r, row in ROUTES.items() if row.kind in (Kind.EXPORT, Kind.GROUP)}
 
 
 @pytest.fixture(scope="module")
@@ -176,12 +188,13 @@ def undeclared(app: Flask) -> list[str]:
 def path_of(house: House, route: str) -> str:
     path = route.partition(" ")[2]
     if "<key>" in path:
-        path = path.replace("<key>", house.batch())
+        path = path.replace("<key>", house.export() if "$export" in path else house.batch())
     named = {
         "study": house.study,
         "series": house.series,
         "instance": house.instance,
         "int:frame": "1",
+        "int:number": "1",
         "alias": "LUNG",
         "version": builders.TERMS,
         "patient": house.ids.get("Patient", ""),
@@ -205,7 +218,7 @@ def may(who: Who, action: Action, *, agreed: bool = True) -> bool:
     return reaches.get(MATRIX[who.role].get(action), False)
 
 
-def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: PLR0911 - one line for each kind of route
+def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911 - one line for each kind of route
     """The statuses that may answer; rows are told from none by what is in them."""
     if row.kind is Kind.OPEN:
         return row.yes
@@ -221,6 +234,10 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: PLR0911 - one line
         return row.yes
     if row.kind is Kind.BATCH:
         return row.yes if may(who, A.DEPOSIT) else (404,)
+    if row.kind is Kind.EXPORT:
+        return row.yes if who.role in (Role.USER, Role.INSIDE, Role.PROVIDER) else (403,)
+    if row.kind is Kind.EXPORTED:
+        return row.yes if who == CALLERS["provider"] else (404,)
     if row.kind is Kind.TAKES:
         return row.yes if may(who, row.action) else (404,) if row.action in MATRIX[who.role] else (403,)
     return row.yes if may(who, row.action) else (403,) if may(who, A.DISCOVER) else (404,)

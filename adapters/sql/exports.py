@@ -130,9 +130,9 @@ def datasets(connection: Connection, export: ExportRow) -> dict[int, str]:
 
 
 def begin(connection: Connection, export: ExportRow, at: datetime) -> None:
-    """Set the moment that an export tells of, unless it was begun before."""
+    """Set the moment that an export tells of."""
     newest = select(func.coalesce(func.max(t.ledger_leaf.c.id), 0)).scalar_subquery()
-    connection.execute(update(t.export).where(_e.id == export.id, _e.at.is_(None)).values(at=stamp(at), mark=newest))
+    connection.execute(update(t.export).where(_e.id == export.id).values(at=stamp(at), mark=newest))
 
 
 def is_wanted(connection: Connection, export: ExportRow) -> bool:

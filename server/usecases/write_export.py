@@ -11,8 +11,9 @@ import msgspec
 from sqlalchemy import Connection
 
 from adapters.export_files import Part
-from adapters.sql import exports
+from adapters.sql import exports, feed
 from adapters.sql.exports import ExportFile, ExportRow, ExportState
+from adapters.sql.store import moment
 from consent.policy import SENTENCES
 from mappings.failures import Failure, Forbidden, Full, Invalid, Unauthenticated
 from mappings.fhir import bulk
@@ -53,7 +54,10 @@ def _begun(runtime: Runtime, work: Work) -> ExportRow | None:
         export = exports.find(connection, work.subject)
         if export is None or export.state is not ExportState.OPEN:
             return None
-        exports.begin(connection, export, runtime.clock())
+        if (
+            export.at is None
+        ):  # whatever was published up to this stamp can be read by now, and nothing else will have an earlier one
+            exports.begin(connection, export, moment(feed.take_stamp(connection, runtime.clock())))
         return exports.find(connection, work.subject)
 
 

@@ -350,6 +350,27 @@ def test_what_was_lost_since_is_told_as_deletions_and_nothing_without_since(fill
     assert {since for _, since, _ in asked} == {datetime(2999, 1, 1, tzinfo=UTC)}
 
 
+def test_what_its_client_lost_since_the_last_one_is_told_as_deletions(filled, small):
+    first = ask(filled, "ImagingStudy", "Patient")
+    write(filled)
+    manifest, before = json.loads(look_at_export(filled, CALLER, first).manifest), read(filled, first)
+    filled.clock.on(60)
+    withdraw_study(filled, builders.ACTOR, "1.2.1")  # the only one of P1
+    filled.clock.on(60)
+    move_agreement(filled, builders.ACTOR, "DSA-BREAST", "suspend")
+    filled.clock.on(60)
+    second = ask(filled, "ImagingStudy", "Patient", since=manifest["transactionTime"])
+    write(filled)
+    found = read(filled, second)
+    gone = [entry["request"]["url"] for bundle in found["Bundle"] for entry in bundle["entry"]]
+    whole = ask(filled, "ImagingStudy", "Patient")
+    write(filled)
+    after = read(filled, whole)
+    lost = [f"{kind}/{key}" for kind in before for key in ids(before[kind]) if key not in ids(after[kind])]
+    assert sorted(gone) == sorted(lost)
+    assert len(lost) == 3 + 3  # studies of P1 and of BREAST, and their patients
+
+
 def test_a_page_of_large_documents_is_followed_by_smaller_ones():
     assert [write_export._fitting(1000, size) for size in (0, 1_000_000, 40_000_000, 10**10)] == [1000, 1000, 100, 1]
     assert write_export._fitting(32, 1000) == 64

@@ -1,6 +1,6 @@
 """A ledger entry as it is read back: who did what to which things, under which agreement and terms, and its leaf in the tree."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,8 +13,8 @@ class RecordedEntry:
     """One entry whose body can still be read; `position` is its leaf's index (None until ordered).
 
     `provider` and `alias` name the party and dataset it concerns, None where it concerns neither. `agreement` (as key@version)
-    and `terms` are what a deposit or use was done under; an act of governance is done under none. `served` are the studies among
-    the targets that the reader may look up.
+    and `terms` are what a deposit was done under; an act of governance is done under none. `began` and `ended` are a deposit's.
+    `served` are the studies among the targets that the reader may look up, `patients` those whose they are.
     """
 
     id: int
@@ -28,12 +28,13 @@ class RecordedEntry:
     alias: str | None
     agreement: str | None = None
     terms: str | None = None
-    purpose: str | None = None
-    action: str | None = None
+    began: datetime | None = None
+    ended: datetime | None = None
     served: frozenset[str] = frozenset()
+    patients: tuple[str, ...] = ()
 
 
-_DONE_UNDER = ("agreement", "terms", "purpose", "action")
+_DONE_UNDER = ("agreement", "terms")
 
 
 def read_entry(body: Mapping[str, Any], *, kind: str, **row: Any) -> RecordedEntry:
@@ -42,12 +43,12 @@ def read_entry(body: Mapping[str, Any], *, kind: str, **row: Any) -> RecordedEnt
     return RecordedEntry(kind=kind, targets=targets_of(kind, body), **row, **cited)
 
 
-def narrowed(entry: RecordedEntry, in_sight: Collection[str]) -> RecordedEntry:
-    """The entry as it may be told to somebody with these studies in sight: a deposit names no others.
+def narrowed(entry: RecordedEntry, in_sight: Mapping[str, str]) -> RecordedEntry:
+    """The entry as it may be told to somebody with these studies (and their patients' keys) in sight: a deposit names no others.
 
     What was never released, was withdrawn, or lies where its reader may not query is not named.
     """
     told = entry.targets
     if entry.kind == BatchClosed.KIND:
         told = tuple(t for t in told if t.type is not TargetType.STUDY or t.key in in_sight)
-    return replace(entry, targets=told, served=frozenset(in_sight))
+    return replace(entry, targets=told, served=frozenset(in_sight), patients=tuple(dict.fromkeys(in_sight.values())))

@@ -36,6 +36,7 @@ _CONTEXT = Context("", datetime(2000, 1, 1, tzinfo=UTC))
 
 SUPPORTED = (
     "system/*.rs",
+    "system/AuditEvent.rs",
     "system/Consent.rs",
     "system/Endpoint.rs",
     "system/Group.rs",

@@ -167,4 +167,6 @@ def _fill(house: House) -> None:
         entries = house.ask("GET", f"/fhir/R4/{kind}", CALLERS["provider"]).json["entry"]
         told = [e["resource"] for e in entries if kind != "Provenance" or "ImagingStudy/" in str(e["resource"]["target"])]
         house.ids[kind] = told[0]["id"]
+    house.runtime.accesses.flush()
+    house.ids["AuditEvent"] = house.ask("GET", "/fhir/R4/AuditEvent", CALLERS["provider"]).json["entry"][0]["resource"]["id"]
     house.ids["Organization"] = "hospital-a"

@@ -1,13 +1,14 @@
 """The access record: one compact row for each answered request, and the windows of use that the ledger opens and closes.
 
-Reads and searches are written in groups, at most 100 ms after they were answered. What lets bytes or pictures out is written
-and durable before its first byte, with an opened entry in the ledger when it is the first of its five minutes.
+Beside its row stands what was shown, packed, by whose data it was. Reads and searches are written in groups, at most 100 ms after
+they were answered. What lets bytes or pictures out is written and durable before its first byte, with an opened entry in the
+ledger when it is the first of its five minutes.
 """
 
 import logging
 import threading
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -17,7 +18,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import tables as t
 from adapters.sql.ledger import About, record
+from adapters.sql.seen import pack
 from adapters.sql.store import Store, insert_of, moment, stamp
+from consent.access import Interaction, Seen
 from consent.entries import UseClosed, UseOpened
 from mappings.failures import Failure, Full, Unavailable
 
@@ -27,12 +30,20 @@ SLOT_SECONDS = 300
 FLUSH_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 MOST_WAITING = 50_000
+MOST_BYTES = 64 * 2**20
+"""Of what was shown, packed, in all rows that wait."""
 _w = t.window.c
+Shown = tuple[str, int | None, bytes]
+Row = tuple[dict[str, object], tuple[Shown, ...]]
+"""The columns of an access row, and (type, party, packed ids) of what it showed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """One answered request: who, what action for which purpose, on what, how it ended, and how many rows or objects left."""
+    """One answered request: who, what action for which purpose, on what, how it ended, and how many rows or objects left.
+
+    `seen` are the resources that were shown.
+    """
 
     at: datetime
     subject: str
@@ -42,6 +53,8 @@ class Access:
     status: int
     count: int
     request: str
+    interaction: Interaction = Interaction.READ
+    seen: tuple[Seen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +66,15 @@ class Under:
     terms: str
 
 
-def _values(access: Access, window: int | None = None) -> dict[str, object]:
+def _row(access: Access, window: int | None = None) -> Row:
+    return _values(access, window), tuple((each.type, each.party, pack(each.type, each.keys)) for each in access.seen)
+
+
+def _size(row: Row) -> int:
+    return sum(len(packed) for _, _, packed in row[1])
+
+
+def _values(access: Access, window: int | None) -> dict[str, object]:
     return {
         "at": stamp(access.at),
         "subject": access.subject,
@@ -64,7 +85,21 @@ def _values(access: Access, window: int | None = None) -> dict[str, object]:
         "count": access.count,
         "request": access.request,
         "window": window,
+        "interaction": str(access.interaction),
     }
+
+
+_ROW = insert(t.access).returning(t.access.c.id, sort_by_parameter_order=True)
+_SEEN = insert(t.access_seen)
+_COLUMNS = ("access", "type", "party", "packed")
+
+
+def _write(connection: Connection, rows: Sequence[Row]) -> None:
+    """Write access rows in this order, and beside each what it showed."""
+    keys = connection.execute(_ROW, [values for values, _ in rows]).scalars().all()
+    shown = [(key, *one) for key, (_, all_shown) in zip(keys, rows, strict=True) for one in all_shown]
+    if shown:
+        connection.execute(_SEEN, [dict(zip(_COLUMNS, each, strict=True)) for each in shown])
 
 
 class Accesses:
@@ -72,18 +107,21 @@ class Accesses:
 
     def __init__(self, store: Store) -> None:
         self._store = store
-        self._lock = threading.Lock()
-        self._waiting: list[dict[str, object]] = []
+        self._lock, self._writing = threading.Lock(), threading.Lock()
+        self._waiting: list[Row] = []
+        self._bytes = 0
         self._due = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
     def note(self, access: Access) -> None:
         """Write this row within 100 ms; later where the database can't be written now. Raises Unavailable where too many wait."""
+        row = _row(access)
         with self._lock:
-            if len(self._waiting) >= MOST_WAITING:
+            if len(self._waiting) >= MOST_WAITING or self._bytes >= MOST_BYTES:
                 raise Unavailable("record-behind", "The record of accesses can't be written, so nothing more is shown now.")
-            self._waiting.append(_values(access))
+            self._waiting.append(row)
+            self._bytes += _size(row)
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="accesses", daemon=True)
                 self._thread.start()
@@ -99,19 +137,24 @@ class Accesses:
                 self._due.set()
 
     def flush(self) -> bool:
-        """Commit what waits; False where the database can't be written now, and what is not written waits on."""
+        """Commit what waits, also what another thread has begun; False where the database can't be written now: it waits on."""
+        with self._writing:
+            return self._flush()
+
+    def _flush(self) -> bool:
         with self._lock:
-            groups, self._waiting = [self._waiting] if self._waiting else [], []
+            groups, self._waiting, self._bytes = [self._waiting] if self._waiting else [], [], 0
         while groups:
             group = groups.pop(0)
             try:
                 with self._store.write(durable=False) as connection:
-                    connection.execute(insert(t.access), group)
+                    _write(connection, group)
             except (Full, Unavailable) as failure:
                 left = [row for rows in (group, *groups) for row in rows]
                 log.error("access rows wait", extra={"rows": len(left), "code": failure.code})  # noqa: TRY400
                 with self._lock:
                     self._waiting[:0] = left
+                    self._bytes += sum(map(_size, left))
                 return False
             except (Failure, SQLAlchemyError):
                 if len(group) == 1:
@@ -130,7 +173,7 @@ class Accesses:
 
 def preview(connection: Connection, access: Access) -> None:
     """Write one row in the caller's durable transaction."""
-    connection.execute(insert(t.access).values(**_values(access)))
+    _write(connection, [_row(access)])
 
 
 def use(connection: Connection, access: Access, study_uid: str, about: About, under: Under) -> None:
@@ -148,7 +191,7 @@ def use(connection: Connection, access: Access, study_uid: str, about: About, un
             terms=under.terms,
         )
         record(connection, entry, access.at, access.subject, about)
-    connection.execute(insert(t.access).values(**_values(access, window)))
+    _write(connection, [_row(access, window)])
 
 
 def _window(connection: Connection, dataset: int | None, slot: int, **named: str) -> tuple[int, bool]:

@@ -29,9 +29,9 @@ def newest(connection: Connection) -> int:
 
 
 def bury(connection: Connection, study: int) -> None:
-    """Keep the name of a study that is going, where it was ever published."""
+    """Keep the name of a study that is going."""
     gone = select(_s.key, _p.key, _s.dataset, _s.published, bindparam("going", 0, type_=BigInteger))
-    rows = gone.join(t.patient, _s.patient == _p.id).where(_s.id == study, _s.published.is_not(None))
+    rows = gone.join(t.patient, _s.patient == _p.id).where(_s.id == study)
     connection.execute(insert(t.tombstone).from_select(["key", "patient", "dataset", "published", "at"], rows))
 
 

@@ -1,6 +1,6 @@
-"""Ledger entries as provenance: a deposit's as its dataset, a use's to its actor and provider, governance to its provider.
+"""Ledger entries as provenance: a deposit's as its dataset, governance to its provider; uses are in the record of access.
 
-The operator sees uses and governance of all. An entry whose body was erased says nothing any more and is not here. A study is a
+The operator sees governance of all. An entry whose body was erased says nothing any more and is not here. A study is a
 reference, and found by, where its reader may look it up; a deposit names no other.
 """
 
@@ -8,30 +8,29 @@ import json
 from functools import partial
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, true
 
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, Leaf, Within
 from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, own
 from adapters.sql.store import moment
-from consent.entries import GOVERN, BatchClosed, TargetType, UseClosed, UseExported, UseOpened
+from consent.entries import GOVERN, BatchClosed, TargetType
 from consent.provenance import RecordedEntry, narrowed, read_entry
 from mappings.fields import Kind
-from mappings.query import OneOf
+from mappings.query import Between, OneOf
 
 _b, _l = t.ledger_body.c, t.ledger_leaf.c
 _DEPOSIT = _b.kind == BatchClosed.KIND
-_USE = _b.kind.in_([UseOpened.KIND, UseClosed.KIND, UseExported.KIND])
 _GOVERNANCE = _b.kind.like(f"{GOVERN}%")
 
 
 def _entries(scope: DirectoryScope) -> Select[Any]:
     shown = or_(
         and_(_DEPOSIT, _b.dataset.in_(sorted(scope.datasets))),
-        and_(_USE, or_(_b.actor == scope.subject, own(scope))),
         and_(_GOVERNANCE, own(scope)),
     )
-    named = _in_sight(scope, func.aggregate_strings(t.study.c.study_uid, " "), t.entry_target.c.entry == _b.id).scalar_subquery()
+    study = t.study.c.study_uid + " " + t.patient.c.key
+    named = _in_sight(scope, func.aggregate_strings(study, " "), t.entry_target.c.entry == _b.id).scalar_subquery()
     return (
         select(
             _b.id.label("row"),
@@ -43,11 +42,14 @@ def _entries(scope: DirectoryScope) -> Select[Any]:
             _l.position,
             t.party.c.key,
             t.dataset.c.alias,
+            t.batch.c.opened,
+            t.batch.c.closed,
             named.label("named"),
         )
         .join(t.ledger_leaf, _b.id == _l.id)
         .outerjoin(t.party, _b.party == t.party.c.id)
         .outerjoin(t.dataset, _b.dataset == t.dataset.c.id)
+        .outerjoin(t.batch, and_(_DEPOSIT, _b.batch == t.batch.c.id))
         .where(shown)
     )
 
@@ -63,8 +65,11 @@ def _entry(_connection: Connection, row: Any, _scope: DirectoryScope) -> Recorde
         leaf=row.leaf,
         provider=row.key,
         alias=row.alias,
+        began=None if row.closed is None else moment(row.opened),
+        ended=None if row.closed is None else moment(row.closed),
     )
-    return narrowed(entry, (row.named or "").split())
+    named = (row.named or "").split()
+    return narrowed(entry, dict(zip(named[::2], named[1::2], strict=True)))
 
 
 def _about(target: TargetType, leaf: Leaf) -> ColumnElement[bool]:
@@ -82,12 +87,28 @@ def _in_sight(scope: DirectoryScope, column: ColumnElement[Any], *where: ColumnE
     of_batch = (receipt.batch == _b.batch, receipt.study_uid == study.study_uid)
     brought = exists().where(*of_batch, instance.sop_uid == receipt.sop_uid).correlate(t.ledger_body, t.study)
     own = (study.dataset == _b.dataset, study.dataset.in_(sorted(scope.queryable)), about.type == str(TargetType.STUDY))
-    held = select(column).join(t.study, about.key == study.study_uid).where(*own, or_(~_DEPOSIT, brought), *where)
-    return held.correlate(t.ledger_body)
+    held = select(column).join(t.study, about.key == study.study_uid).join(t.patient, study.patient == t.patient.c.id)
+    return held.where(*own, or_(~_DEPOSIT, brought), *where).correlate(t.ledger_body)
 
 
-def _about_study(scope: DirectoryScope, leaf: Leaf) -> ColumnElement[bool]:
-    return _b.id.in_(_in_sight(scope, t.entry_target.c.entry, t.study.c.key.in_(_values(leaf))))
+def _about_study(scope: DirectoryScope, key: ColumnElement[str], leaf: Leaf) -> ColumnElement[bool]:
+    named = true() if isinstance(leaf, Between) else key.in_(_values(leaf))  # any, for `:missing`
+    return _b.id.in_(_in_sight(scope, t.entry_target.c.entry, named))
+
+
+def _about_patient(scope: DirectoryScope, leaf: Leaf) -> ColumnElement[bool]:
+    """Whose studies a deposit brought."""
+    return and_(_DEPOSIT, _about_study(scope, t.patient.c.key, leaf))
+
+
+def _under(leaf: Leaf) -> ColumnElement[bool]:
+    """Whether it was deposited under one of these agreements: a dataset has one."""
+    agreements = select(t.agreement.c.id).where(t.agreement.c.key.in_(_values(leaf)))
+    return and_(_DEPOSIT, t.dataset.c.agreement.in_(agreements))
+
+
+def _by_provider(leaf: Leaf) -> ColumnElement[bool]:
+    return and_(_DEPOSIT, t.party.c.key.in_(_values(leaf)))
 
 
 def _values(leaf: Leaf) -> tuple[str | int, ...] | Select[Any]:
@@ -104,7 +125,11 @@ def _fields(_connection: Connection, scope: DirectoryScope) -> Fields:
     return {
         "entry": Column(_b.id, Kind.NUMBER),
         "at": Column(_b.at, Kind.MOMENT),
-        "target_study": partial(_about_study, scope),
+        "actor": Column(_b.actor, Kind.CODE),
+        "author": _by_provider,
+        "under": _under,
+        "target_study": partial(_about_study, scope, t.study.c.key),
+        "target_patient": partial(_about_patient, scope),
         **{f"target_{target}": partial(_about, target) for target in _ABOUT},
     }
 

@@ -50,14 +50,20 @@ _FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Any, ...]]] = {
 
 def fragments(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[bytes]:
     """One page of finished DICOM JSON objects (PS3.18 F.2), newest study date first; lower levels in the order they came."""
+    return [row[0] for row in fragments_of_studies(connection, query, visible, now)]
+
+
+def fragments_of_studies(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> Sequence[Row[Any]]:
+    """The same page as (object, and of the study it is of: its key and dataset)."""
     page = {"limit": query.page.limit, "offset": query.page.offset}
-    return [row[0] for row in _answered(connection, _fragments, query, visible, now, **page)]
+    return _answered(connection, _fragments, query, visible, now, **page)
 
 
 @_kept
 def _fragments(query: Query, visible: VisibleDatasets, few: bool) -> Select[Any]:
     column, order = _FRAGMENTS[query.level]
-    return _statement(query, [column], visible, few).order_by(*order).limit(LIMIT).offset(_OFFSET)
+    rows = _statement(query, [column, t.study.c.key, t.study.c.dataset], visible, few)
+    return rows.order_by(*order).limit(LIMIT).offset(_OFFSET)
 
 
 def _answered(
@@ -83,16 +89,16 @@ def _statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets, f
     return rows.where(_PATIENT_OF_FEW if query.level is Level.PATIENT else _OF_FEW) if few else rows
 
 
-def documents(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[Position, bytes]]:
-    """One keyset page of (place, FHIR ImagingStudy bytes); in the order the studies came, where no other is asked for."""
+def documents(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[Position, bytes, int]]:
+    """One keyset page of (place, FHIR ImagingStudy bytes, dataset); in the order the studies came, or as is asked."""
     page, keys = query.page, len(query.page.order) + 1
     found = _answered(connection, _documents, query, visible, now, bool(page.after), **parameters(page.limit, page.after))
-    return [(placed(row, keys), row[keys]) for row in found]
+    return [(placed(row, keys), row[keys], row[keys + 1]) for row in found]
 
 
 @_kept
 def _documents(query: Query, visible: VisibleDatasets, few: bool, further: bool) -> Select[Any]:
-    rows = _statement(query, [t.study.c.document], visible, few).where(t.study.c.document.is_not(None))
+    rows = _statement(query, [t.study.c.document, t.study.c.dataset], visible, few).where(t.study.c.document.is_not(None))
     return paged(rows, _keys(query, t.study.c.id), further=further)
 
 

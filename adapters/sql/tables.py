@@ -395,14 +395,14 @@ instance = Table(
 
 # The feed: what came, changed and went, by stamps that grow in the order of commits; and what each of its readers had in sight.
 feed = Table("feed", metadata, Column("id", Integer, primary_key=True), Column("at", Time, nullable=False))  # one row: the newest
-tombstone = Table(  # a study that was withdrawn
+tombstone = Table(  # a study that was withdrawn: feeds tell of it, and the record of access goes on naming it
     "tombstone",
     metadata,
     _key(),
     Column("key", String(32), nullable=False, index=True),
     Column("patient", String(32), nullable=False, index=True),  # its key
     _to("dataset"),
-    Column("published", Time, nullable=False),
+    Column("published", Time),  # None where it never was
     Column("at", Time, nullable=False),  # when it went, a stamp of the feed; 0: it is going
     Index("ix_tombstone_at", "at", "id"),
     Index("ix_tombstone_dataset", "dataset", "id"),
@@ -459,7 +459,20 @@ access = Table(
     Column("count", Integer, nullable=False),
     Column("request", String(32), nullable=False),
     _to("use_window", "window", nullable=True),
+    Column("interaction", String(16), nullable=False, server_default=text("'read'")),  # a `consent.access.Interaction`
     Index("ix_access_window", "window"),
+    Index("ix_access_subject", "subject", "id"),
+)
+access_seen = Table(  # which resources an answer showed, by whose data that was; the ids outlive what they name
+    "access_seen",
+    metadata,
+    _key(),
+    _to("access"),
+    _to("party", nullable=True),
+    Column("type", String(32), nullable=False),
+    Column("packed", LargeBinary, nullable=False),  # see `adapters.sql.seen`
+    Index("ix_access_seen_access", "access"),
+    Index("ix_access_seen_party", "party", "access"),
 )
 question_budget = Table(  # what a caller has spent of its distinct questions; kept when the answers go
     "question_budget",

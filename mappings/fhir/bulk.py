@@ -32,8 +32,7 @@ _FILTER = re.compile(r",(?=[A-Z][A-Za-z]+\?)")
 _ELEMENT = re.compile(r"(?:([A-Z][A-Za-z]+)\.)?([a-z][A-Za-z]*)")
 MOST_ARGUMENTS = 1000
 
-_EXPORTED = tuple(row for row in served_in(R4) if not row.is_public)
-"""What is told to anybody is read where it is."""
+_EXPORTED = tuple(row for row in served_in(R4) if row.is_harvested)
 
 
 @dataclass(frozen=True, slots=True)

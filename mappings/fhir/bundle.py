@@ -17,19 +17,24 @@ PAGE_BYTES = 8 * 2**20
 """A page ends before it is larger: a short page with a next link is a whole answer."""
 
 
+Row = tuple[Position, bytes, int | None]
+"""A match: its place, its bytes, and the party whose data it is; None where it is nobody's."""
+
+
 @dataclass(frozen=True, slots=True)
 class Document:
-    """One resource: its type and its bytes."""
+    """One resource: its type, its bytes, and the party whose data it is."""
 
     type: str
     bytes: bytes
+    owner: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Brought:
-    """A page: its matches with their places, what they bring along, and the place that the next page begins after."""
+    """A page: its matches, what they bring along, and the place that the next page begins after."""
 
-    matches: Sequence[tuple[Position, bytes]]
+    matches: Sequence[Row]
     others: Sequence[Document]
     following: Place | None
 
@@ -40,7 +45,7 @@ def page(asked: Asked, base: str, brought: Brought, total: int | None) -> bytes:
     if brought.following is not None:
         links.append(("next", next_link(asked, base, brought.following)))
     cuts = {name: cutting(RESOURCES[name], asked.subset) for name in {asked.resource, *(d.type for d in brought.others)}}
-    matches = _cut((document for _, document in brought.matches), cuts[asked.resource])
+    matches = _cut((document for _, document, _ in brought.matches), cuts[asked.resource])
     entries = _entries(matches, f"{base}/fhir/R4/{asked.resource}", b"match")
     for each in brought.others:
         entries += _entries(_cut((each.bytes,), cuts[each.type]), f"{base}/fhir/R4/{each.type}", b"include")
@@ -53,19 +58,19 @@ def _cut(documents: Iterable[bytes], cut: Cut | None) -> Iterable[bytes]:
     return documents if cut is None else map(cut, documents)
 
 
-def within(rows: Sequence[tuple[Position, bytes]]) -> Sequence[tuple[Position, bytes]]:
+def within(rows: Sequence[Row]) -> Sequence[Row]:
     """The rows that fit a page's bytes, at least one."""
     size = 0
-    for place, (_, document) in enumerate(rows):
+    for place, (_, document, _) in enumerate(rows):
         size += len(document)
         if place and size >= PAGE_BYTES:
             return rows[:place]
     return rows
 
 
-def fits(rows: Sequence[tuple[Position, bytes]]) -> bool:
+def fits(rows: Sequence[Row]) -> bool:
     """Whether the rows fit a page's bytes."""
-    return sum(len(document) for _, document in rows) < PAGE_BYTES
+    return sum(len(document) for _, document, _ in rows) < PAGE_BYTES
 
 
 def _entries(documents: Iterable[bytes], resource_base: str, mode: bytes) -> list[bytes]:

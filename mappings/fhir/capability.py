@@ -72,7 +72,7 @@ _HISTORIES = ("history-instance", "history-type")
 def _resource(row: Resource) -> dict[str, object]:
     return told(
         type=row.name,
-        interaction=[{"code": code} for code in ("read", "search-type", *(() if row.is_public else _HISTORIES))],
+        interaction=[{"code": code} for code in ("read", "search-type", *(_HISTORIES if row.is_harvested else ()))],
         conditionalRead="full-support",
         referencePolicy=["literal"],
         searchInclude=[f"{row.name}:{name}" for name in row.references],

@@ -1,4 +1,4 @@
-"""A ledger entry as a FHIR R4 Provenance: a deposit, a use, or an act of governance, with its leaf in the ledger.
+"""A ledger entry as a FHIR R4 Provenance: a deposit or an act of governance, with its leaf in the ledger.
 
 Rendered from the entry's body and never stored.
 """
@@ -6,11 +6,10 @@ Rendered from the entry's body and never stored.
 from collections.abc import Callable
 
 from consent.entries import BatchClosed, Target, TargetType
+from consent.party import REPOSITORY
 from consent.provenance import RecordedEntry
 from mappings.fhir.serial import document, instant, told
 from mappings.fhir.systems import (
-    ACT_REASON,
-    ACTION,
     BATCH,
     CALLER,
     CLIENT,
@@ -22,10 +21,10 @@ from mappings.fhir.systems import (
     LEAF_INDEX,
     NODE,
     PROVENANCE_AGENT,
-    PURPOSE,
     TERMS,
     coding,
     concept,
+    fhir_id,
     reference,
 )
 from mappings.study import study_key
@@ -39,9 +38,9 @@ def provenance(entry: RecordedEntry, base: str) -> bytes:
         "meta": {"lastUpdated": instant(entry.at)},
         "extension": [{"url": LEAF_INDEX, "valueString": str(entry.position)}] if entry.position is not None else [],
         "target": _targets(entry),
+        **_occurred(entry),
         "recorded": instant(entry.at),
-        "policy": [f"{base}/terms/{entry.terms}"] if entry.terms else [],
-        "reason": _reasons(entry),
+        "policy": _policies(entry, base),
         "activity": {"coding": _activity(entry)},
         "agent": _agents(entry),
         "entity": [*_sources(entry), _leaf(entry)],
@@ -50,7 +49,27 @@ def provenance(entry: RecordedEntry, base: str) -> bytes:
 
 
 def _targets(entry: RecordedEntry) -> list[Json]:
-    return [_target(target, entry.served) for target in entry.targets]
+    """What it was done to; a deposit, to the patients too whose studies it brought."""
+    patients = entry.patients if entry.kind == BatchClosed.KIND else ()
+    return [*(_target(target, entry.served) for target in entry.targets), *(reference("Patient", key) for key in patients)]
+
+
+def _occurred(entry: RecordedEntry) -> Json:
+    """When it was done: a deposit, from its batch's opening to its end."""
+    if entry.began is None or entry.ended is None:
+        return {"occurredDateTime": instant(entry.at)}
+    return {"occurredPeriod": {"start": instant(entry.began), "end": instant(entry.ended)}}
+
+
+def _policies(entry: RecordedEntry, base: str) -> list[str]:
+    """The agreement and the terms it was done under."""
+    agreement = [f"{base}/fhir/R4/Consent/{_agreement(entry.agreement)}"] if entry.agreement else []
+    return agreement + ([f"{base}/terms/{entry.terms}"] if entry.terms else [])
+
+
+def _agreement(cited: str) -> str:
+    """The FHIR id of an agreement that is cited as key@version."""
+    return fhir_id(cited.partition("@")[0])
 
 
 def _target(target: Target, served: frozenset[str]) -> Json:
@@ -78,32 +97,35 @@ REFERENCES: dict[TargetType, Callable[[str], Json]] = {
 """What an entry is about → a reference to what is served, else an identifier."""
 
 
-def _reasons(entry: RecordedEntry) -> list[Json]:
-    return [{"coding": [coding(PURPOSE, entry.purpose), coding(ACT_REASON, "HRESCH")]}] if entry.purpose else []
-
-
 def _activity(entry: RecordedEntry) -> list[Json]:
-    codes = [coding(ENTRY_KIND, entry.kind)]
-    if entry.kind == BatchClosed.KIND:
-        codes.append(coding(DATA_OPERATION, "CREATE", "create"))
-    if entry.action:
-        codes.append(coding(ACTION, entry.action))
-    return codes
+    created = [coding(DATA_OPERATION, "CREATE", "create")] if entry.kind == BatchClosed.KIND else []
+    return [coding(ENTRY_KIND, entry.kind), *created]
 
 
 def _agents(entry: RecordedEntry) -> list[Json]:
-    """Who did it, as the ledger calls it; a deposit is made on behalf of its provider."""
-    on_behalf = reference("Organization", entry.provider) if entry.kind == BatchClosed.KIND and entry.provider else None
-    who = {"identifier": {"system": CALLER, "value": entry.actor}}
-    return [told(type=concept(PROVENANCE_AGENT, "performer", "Performer"), who=who, onBehalfOf=on_behalf)]
+    """Who did it, as the ledger calls it, and who keeps it; a deposit is its provider's, on whose behalf it is made.
+
+    What governs is entered by the operator's hand, whoever decided it.
+    """
+    custodian = _agent("custodian", "Custodian", reference("Organization", REPOSITORY))
+    who: Json = {"identifier": {"system": CALLER, "value": entry.actor}}
+    if entry.kind != BatchClosed.KIND:
+        return [_agent("enterer", "Enterer", who), custodian]
+    provider = reference("Organization", entry.provider) if entry.provider else None
+    author = [_agent("author", "Author", provider)] if provider else []
+    return [_agent("performer", "Performer", who, provider), *author, custodian]
+
+
+def _agent(role: str, display: str, who: Json, on_behalf: Json | None = None) -> Json:
+    return told(type=concept(PROVENANCE_AGENT, role, display), who=who, onBehalfOf=on_behalf)
 
 
 def _sources(entry: RecordedEntry) -> list[Json]:
-    """The agreement it was done under."""
+    """The agreement it was done under, with the version that was in force."""
     if not entry.agreement:
         return []
-    key = entry.agreement.split("@")[0]
-    return [{"role": "source", "what": reference("Consent", key) | {"display": f"Agreement {entry.agreement}"}}]
+    consent = {"reference": f"Consent/{_agreement(entry.agreement)}", "display": f"Agreement {entry.agreement}"}
+    return [{"role": "source", "what": consent}]
 
 
 def _leaf(entry: RecordedEntry) -> Json:

@@ -10,6 +10,7 @@ from typing import Any
 
 from consent.agreement import AgreementState
 from consent.party import REPOSITORY
+from mappings.fhir.audit_parameters import audit_parameters
 from mappings.fhir.body_parts import BODY_PARTS
 from mappings.fhir.body_site import parts_coded
 from mappings.fhir.consent import CATEGORIES, STATUS, consent
@@ -44,8 +45,20 @@ from mappings.fhir.patient import GENDERS, patient, provider_system
 from mappings.fhir.provenance import provenance
 from mappings.fhir.research_study import STATUS as SHARING
 from mappings.fhir.research_study import research_study
-from mappings.fhir.systems import BODY_PART, CONNECTION, DCM, DICOM_UID, EUCAIM, MODALITY, SNOMED, URI, V2_IDENTIFIER_TYPE
-from mappings.query import NOTHING, AllOf, Condition, Not, OneOf
+from mappings.fhir.systems import (
+    BODY_PART,
+    CALLER,
+    CONNECTION,
+    DCM,
+    DICOM_UID,
+    EUCAIM,
+    MODALITY,
+    SNOMED,
+    URI,
+    V2_IDENTIFIER_TYPE,
+    keys_of,
+)
+from mappings.query import EVERYTHING, NOTHING, AllOf, Condition, Not, OneOf
 from mappings.study import patient_key
 
 R4, R5 = "4.0", "5.0"
@@ -60,7 +73,7 @@ class Resource:
 
     Without a writer, the source gives finished bytes. `summary` are the elements of its `_summary=true` beside what every
     resource has, `mandatory` those that no `_elements` takes away; `within` the same of an element's own members. What
-    `is_public` is told to anybody.
+    `is_public` is told to anybody; histories and exports tell of what `is_harvested`.
     """
 
     name: str
@@ -73,6 +86,7 @@ class Resource:
     within: Mapping[str, frozenset[str]]
     versions: tuple[str, ...]
     is_public: bool
+    is_harvested: bool
 
     @property
     def is_of_patients(self) -> bool:
@@ -96,6 +110,7 @@ def _resource(
     within: Mapping[str, str] | None = None,
     versions: tuple[str, ...] = (R4,),
     is_public: bool = False,
+    is_harvested: bool = True,
 ) -> Resource:
     """A row; `identity` is what an id asks for, and its sentence as the parameter `_id`."""
     match, text = identity
@@ -105,7 +120,7 @@ def _resource(
         frozenset(mandatory.split()),
         {e: frozenset(m.split()) for e, m in (within or {}).items()},
     )
-    return Resource(name, source, writer, match, {p.name: p for p in every}, *elements, versions, is_public)
+    return Resource(name, source, writer, match, {p.name: p for p in every}, *elements, versions, is_public, is_harvested)
 
 
 def _canonical(name: str, *parameters: Parameter, mandatory: str = "") -> Resource:
@@ -117,7 +132,9 @@ def _canonical(name: str, *parameters: Parameter, mandatory: str = "") -> Resour
     )
     summary = "url version name title status date publisher kind type code content"
     identity = (identity_of("canonical"), "The end of its address.")
-    return _resource(name, name, None, identity, *every, summary=summary, mandatory=f"status {mandatory}", is_public=True)
+    return _resource(
+        name, name, None, identity, *every, summary=summary, mandatory=f"status {mandatory}", is_public=True, is_harvested=False
+    )
 
 
 # --- what codes of one parameter ask for
@@ -138,11 +155,16 @@ _PART = Match(lambda code: OneOf("body_part", parts_coded(code)), OneOf("body_pa
 _OWN_PART = Match(
     lambda code: NOTHING if code in BODY_PARTS else OneOf("body_part", (code,)), AllOf((told("body_part"), Not(_PART.every)))
 )
-_ENTRY = Match(
-    lambda identity: OneOf("entry", (int(identity),)) if re.fullmatch(r"[1-9][0-9]{0,17}", identity) else NOTHING,
-    told("entry"),
-    "entry",
-)
+_AUTHOR = Match(lambda key: EVERYTHING if key == REPOSITORY else OneOf("author", keys_of(key)), EVERYTHING)
+
+
+def _row(name: str) -> Match:
+    """What has the number of its row as its id."""
+
+    def read(identity: str) -> Condition:
+        return OneOf(name, (int(identity),)) if re.fullmatch(r"[1-9][0-9]{0,17}", identity) else NOTHING
+
+    return Match(read, told(name), name)
 
 
 def _pseudonym(asked: Token) -> Condition | None:
@@ -168,7 +190,7 @@ _NOBODY = coded("", NEVER)
 _SHARED = {status: (str(sharing),) for sharing, status in SHARING.items()}
 _URL = uri("url", "Its address.", "url")
 
-_ROWS = (
+_DESCRIBED = (
     _resource(
         "ImagingStudy",
         "studies",
@@ -267,7 +289,7 @@ _ROWS = (
         "Provenance",
         "entries",
         provenance,
-        (_ENTRY, "The ledger entry."),
+        (_row("entry"), "The ledger entry."),
         moment("_lastUpdated", "When it was recorded.", "at"),
         moment("recorded", "When it was recorded.", "at"),
         reference(
@@ -279,7 +301,18 @@ _ROWS = (
             Endpoint=key_of("target_dataset"),
             ImagingStudy=equals("target_study"),
             Organization=key_of("target_party"),
+            Patient=equals("target_patient"),
         ),
+        reference("patient", "Whose studies a deposit brought.", path="target", Patient=equals("target_patient")),
+        reference(
+            "agent",
+            "The provider whose deposit it is, the repository that keeps it; who did it, by `:identifier`.",
+            path="agent.who",
+            identified=coded(CALLER, equals("actor")),
+            always=True,
+            Organization=_AUTHOR,
+        ),
+        reference("entity", "The agreement it was deposited under.", path="entity.what", always=True, Consent=key_of("under")),
         mandatory="target recorded agent",
         versions=(R4, R5),
     ),
@@ -344,6 +377,20 @@ _ROWS = (
     _canonical("StructureDefinition", _URL, mandatory="url name kind abstract type"),
     _canonical(
         "NamingSystem", string("value", "The start of the identifier system.", "url"), mandatory="name kind date uniqueId"
+    ),
+)
+_AUDITED = (*(row.name for row in _DESCRIBED if not row.is_public), "AuditEvent")
+_ROWS = (
+    *_DESCRIBED,
+    _resource(
+        "AuditEvent",
+        "accesses",
+        None,
+        (_row("access"), "The answered request."),
+        *audit_parameters(_AUDITED),
+        summary="type subtype action recorded outcome outcomeDesc purposeOfEvent",
+        mandatory="type recorded agent source",
+        is_harvested=False,  # to tell of it adds to it
     ),
 )
 RESOURCES: dict[str, Resource] = {row.name: row for row in _ROWS}

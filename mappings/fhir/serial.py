@@ -1,6 +1,6 @@
 """FHIR JSON as bytes: type and id first, nothing empty, instants in UTC."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -23,6 +23,12 @@ def identity(served: bytes) -> bytes:
     """The id of a resource that `document` wrote, without parsing it."""
     start = served.index(b'"id":"', 0, 64) + 6
     return served[start : served.index(b'"', start)]
+
+
+def identities(served: Sequence[bytes]) -> list[str]:
+    """The ids of resources of one type, at least one of them."""
+    start = served[0].index(b'"id":"', 0, 64) + 6  # in all of them, their type being written before it
+    return b" ".join([each[start : each.index(b'"', start)] for each in served]).decode().split(" ")
 
 
 def instant(at: datetime) -> str:

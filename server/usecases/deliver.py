@@ -19,12 +19,14 @@ from adapters.sql.access import Access, Under
 from adapters.sql.custody import Copy
 from adapters.sql.instances import StoredInstance
 from adapters.sql.ledger import About
+from consent.access import Seen
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.policy import Decision, VisibleDatasets, decide
 from consent.subject import Role, Subject
 from mappings.failures import Failure, Forbidden, Gone, NotFound, Unavailable
 from mappings.query import AllOf, Level, OneOf, Page, Query
+from mappings.study import study_key
 from server.usecases.read_back import damaged, open_copy, stream
 from server.usecases.runtime import Caller, Runtime
 
@@ -166,21 +168,22 @@ def _record(runtime: Runtime, use: Use, status: int = 200) -> None:
     """Commit the record of a use: durable when this returns."""
     caller, facts, decision = use.caller, use.facts, use.decision
     count = len(use.objects)
-    row = Access(
-        runtime.clock(),
-        caller.subject.id,
-        str(use.action),
-        caller.purpose or "",
-        use.wanted.target,
-        status,
-        count,
-        caller.request,
-    )
     with runtime.store.write() as connection:
+        about = About(runtime.governance.current(connection).parties[facts.provider], facts.dataset)
+        row = Access(
+            runtime.clock(),
+            caller.subject.id,
+            str(use.action),
+            caller.purpose or "",
+            use.wanted.target,
+            status,
+            count,
+            caller.request,
+            seen=(Seen("ImagingStudy", [study_key(use.wanted.study)], about.party),),
+        )
         if use.action is Action.PREVIEW:
             access.preview(connection, row)
             return
-        about = About(runtime.governance.current(connection).parties[facts.provider], facts.dataset)
         access.use(connection, row, use.wanted.study, about, Under(facts.alias, decision.agreement, decision.terms))
 
 

@@ -13,6 +13,7 @@ from adapters.sql import dataset as datasets
 from adapters.sql import descriptions, jobs
 from adapters.sql.dataset import DatasetRow
 from adapters.sql.tallies import Tally, tally_of
+from consent.access import Interaction
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.disclosure import safe_age, safe_count
@@ -132,7 +133,7 @@ def harvest(runtime: Runtime, caller: Caller, media_type: str, after: str = "") 
         total = descriptions.count(connection, listed, basis, now)
     told, more = found[:PAGE], len(found) > PAGE
     page = CataloguePage(after, tuple(each.alias for each in told), more, total, PAGE)
-    note_access(runtime, caller, Action.DISCOVER, "catalogue", 200, len(told))
+    note_access(runtime, caller, Action.DISCOVER, "catalogue", 200, len(told), interaction=Interaction.SEARCH)
     head = piece(catalogue_statements(catalogue, page), media_type)
     return Described(document([head, *(each.piece for each in told)], media_type))
 

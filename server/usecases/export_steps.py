@@ -97,8 +97,9 @@ class Reading:
         else:
             level, read = _INDEXED[step.type]
             query = Query(level, asking.linked(where), page)
-            rows = read(asking.connection, query, asking.visible_datasets(), at, self.runtime.clock())
-        return written_as(RESOURCES[step.type], rows, self.runtime)
+            found = read(asking.connection, query, asking.visible_datasets(), at, self.runtime.clock())
+            rows = [(place, noun, None) for place, noun in found]
+        return [(place, document) for place, document, _ in written_as(RESOURCES[step.type], rows, self.runtime)]
 
     def _lost(self, asking: Asking, step: Step, page: Page) -> Rows:
         """One Bundle of a page's losses, at the place of the last."""

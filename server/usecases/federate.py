@@ -13,6 +13,7 @@ from adapters.sql import questions
 from adapters.sql.dataset import DatasetRow
 from adapters.sql.questions import Question
 from adapters.sql.tallies import Tally, counts, tallies
+from consent.access import Interaction
 from consent.conditions import Action
 from consent.disclosure import exact, safe_age, safe_count, safe_counts
 from consent.policy import VisibleDatasets
@@ -39,7 +40,7 @@ def answer(runtime: Runtime, caller: Caller, ast: object) -> dict[str, object]:
         rows = {row.id: row for row in datasets.read_all(connection)}
     told = (_counted if exact(runtime.settings.min_subjects) else _asked)(runtime, caller, query, visible)
     collections = [_collection(rows[dataset], found) for dataset, found in sorted(told.items()) if found is not None]
-    note_access(runtime, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections))
+    note_access(runtime, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections), interaction=Interaction.SEARCH)
     return to_reply(collections)
 
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from adapters.sql import feed, governance
 from adapters.sql.changes import CAME, LATER, Event, Place
 from adapters.sql.store import moment, stamp
+from consent.access import Interaction
 from consent.conditions import Action
 from mappings.failures import Forbidden, NotFound, Unavailable
 from mappings.fhir import bundle, history
@@ -23,13 +24,13 @@ from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Arguments, Reader
 from mappings.query import Condition
 from mappings.smart import ANY, narrowings
-from server.usecases.access import note_access
+from server.usecases.access import note_access, shown
 from server.usecases.feeds import FEEDS, LOSSES, Feed, Following, events
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.sights import keep_sights
 from server.usecases.sources import CHUNK, Asking, read_resources, reader, source_of
 
-TYPES = tuple(name for name, row in RESOURCES.items() if not row.is_public)
+TYPES = tuple(name for name, row in RESOURCES.items() if row.is_harvested)
 SETTLED = timedelta(seconds=30)
 """After which a description's moment is believed to be committed: a write waits no longer for another."""
 
@@ -42,10 +43,11 @@ def _batched(events: Iterable[Event], size: int) -> Iterator[list[Event]]:
 
 @dataclass(frozen=True, slots=True)
 class _Told:
-    """An entry, and the position of its event."""
+    """An entry, the position of its event, and the party whose data it shows, if any."""
 
     position: Position
     entry: Entry
+    owner: int | None
 
 
 def _told(following: Following, feed: Feed, after: Place, size: int) -> Iterator[_Told]:
@@ -54,9 +56,9 @@ def _told(following: Following, feed: Feed, after: Place, size: int) -> Iterator
         last = {event.identity: event for event in batch}
         now = read_resources(following.asking, following.resource, last, following.granted)
         for event in sorted(last.values(), key=attrgetter("place")):
-            document = now.get(event.identity)
+            _, document, owner = now.get(event.identity, (None, None, None))
             if document is not None or event.lost:  # what came and is gone again has a later event
-                yield _Told(_position(following.resource, event), _entry(following.resource, event, document))
+                yield _Told(_position(following.resource, event), _entry(following.resource, event, document), owner)
 
 
 def _position(resource: str, event: Event) -> Position:
@@ -102,7 +104,8 @@ def read_history(
         note_access(runtime, caller, _action(granted), asked.link, 404, 0)
         raise NotFound("not-found", f"There is no such {resource} here, and you have seen none.")
     page = _fitting(found[: asked.count])
-    note_access(runtime, caller, _action(granted), asked.link, 200, len(page))
+    seen = shown((told.entry.resource, told.entry.document, told.owner) for told in page if told.entry.document)
+    note_access(runtime, caller, _action(granted), asked.link, 200, len(page), interaction=Interaction.HISTORY, seen=seen)
     return _bundle(runtime, asked, page, reached, more=len(page) < len(found))
 
 

@@ -14,6 +14,7 @@ from adapters.sql import access, exports
 from adapters.sql.access import Access
 from adapters.sql.exports import ExportFile, ExportRow, ExportState
 from adapters.sql.ledger import About, record
+from consent.access import Interaction, Seen
 from consent.conditions import Action
 from consent.entries import UseExported
 from mappings.failures import Forbidden, Gone, NotFound
@@ -68,8 +69,14 @@ def _check_file(runtime: Runtime, connection: Connection, caller: Caller, export
 def _record(runtime: Runtime, caller: Caller, export: ExportRow, file: ExportFile) -> None:
     """Commit the record of a file's use: durable when this returns."""
     now, target = runtime.clock(), f"$export/{export.key}/{file.number}"
-    row = Access(now, caller.subject.id, export.action, export.purpose, target, 200, file.count, caller.request)
     with runtime.store.write() as connection:
+        governance = runtime.governance.current(connection)
+        parties = {governance.parties[governance.dataset(dataset).provider] for dataset in file.datasets}
+        seen = tuple(
+            Seen(file.type, (), party) for party in sorted(parties)
+        )  # which of theirs, the file's digest in the ledger tells
+        who = (caller.subject.id, export.action, export.purpose)
+        row = Access(now, *who, target, 200, file.count, caller.request, Interaction.OPERATION, seen)
         access.preview(connection, row)
         for dataset in exports.unrecorded(connection, export, file.datasets):
             _enter(runtime, connection, caller, export, dataset)

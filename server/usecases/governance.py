@@ -31,6 +31,10 @@ class GovernanceSnapshot:
                 return facts
         raise KeyError(key)
 
+    def owner(self, dataset: int) -> int:
+        """The id of the party whose data a dataset holds. Raises KeyError."""
+        return self.parties[self.dataset(dataset).provider]
+
     def node(self, key: int) -> NodeRow:
         """The node with this id. Raises KeyError."""
         return self.nodes[key]

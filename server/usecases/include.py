@@ -12,7 +12,7 @@ import msgspec
 
 from mappings.failures import Invalid
 from mappings.fhir import bundle
-from mappings.fhir.bundle import Brought, Document
+from mappings.fhir.bundle import Brought, Document, Row
 from mappings.fhir.includes import Include, referred
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Asked, Place
@@ -41,7 +41,7 @@ class _Others:
     rest: tuple[int, Position] | None
 
 
-def bring(asking: Asking, asked: Asked, rows: Sequence[tuple[Position, bytes]]) -> Brought:
+def bring(asking: Asking, asked: Asked, rows: Sequence[Row]) -> Brought:
     """The page of these matches (one more than was asked for where there is), with what they bring along."""
     shown = list(bundle.within(rows[: asked.count]))
     others = _others(asking, asked, shown)
@@ -54,7 +54,7 @@ def bring(asking: Asking, asked: Asked, rows: Sequence[tuple[Position, bytes]]) 
     return Brought(shown, others.documents, following)
 
 
-def go_on(asking: Asking, asked: Asked, rows: Sequence[tuple[Position, bytes]]) -> Brought:
+def go_on(asking: Asking, asked: Asked, rows: Sequence[Row]) -> Brought:
     """The page after one on which a single match brought too much along: the rest of that."""
     place = asked.place
     others = _others(asking, asked, rows, place.include, place.included)
@@ -62,12 +62,10 @@ def go_on(asking: Asking, asked: Asked, rows: Sequence[tuple[Position, bytes]]) 
     return Brought([], others.documents, following)
 
 
-def _others(
-    asking: Asking, asked: Asked, matches: Sequence[tuple[Position, bytes]], first: int = 0, after: Position = ()
-) -> _Others:
-    have = {(asked.resource, identity(document)) for _, document in matches}
+def _others(asking: Asking, asked: Asked, matches: Sequence[Row], first: int = 0, after: Position = ()) -> _Others:
+    have = {(asked.resource, identity(document)) for _, document, _ in matches}
     others: list[Document] = []
-    documents = [document for _, document in matches]
+    documents = [document for _, document, _ in matches]
     for number, include in enumerate(asked.includes):
         if number < first or include.start != asked.resource:
             continue
@@ -120,9 +118,7 @@ def _referred(asking: Asking, include: Include, documents: Sequence[bytes], afte
     ids = referred(map(msgspec.json.decode, documents), include)
     wanted = ids[start : start + room]
     rows = _rows(asking, include, [RESOURCES[include.brings].identity(each) for each in wanted], Page(len(wanted)))
-    return _Part(
-        [Document(include.brings, document) for _, document in rows], (start + room,) if len(ids) > start + room else None
-    )
+    return _Part(_brought(include, rows), (start + room,) if len(ids) > start + room else None)
 
 
 def _referring(asking: Asking, include: Include, documents: Sequence[bytes], after: Position, room: int) -> _Part:
@@ -132,10 +128,14 @@ def _referring(asking: Asking, include: Include, documents: Sequence[bytes], aft
     rows = _rows(asking, include, asked, Page(room + 1, after=after))
     kept = list(bundle.within(rows[:room]))
     rest = (kept[-1][0] if kept else after) if len(kept) < len(rows) else None
-    return _Part([Document(include.brings, document) for _, document in kept], rest)
+    return _Part(_brought(include, kept), rest)
 
 
-def _rows(asking: Asking, include: Include, any_of: list[Any], page: Page) -> list[tuple[Position, bytes]]:
+def _brought(include: Include, rows: Iterable[Row]) -> list[Document]:
+    return [Document(include.brings, document, owner) for _, document, owner in rows]
+
+
+def _rows(asking: Asking, include: Include, any_of: list[Any], page: Page) -> list[Row]:
     if not any_of:
         return []
     where = AllOf((AnyOf(tuple(any_of)), include.granted))

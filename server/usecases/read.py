@@ -4,9 +4,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 
+from consent.access import Interaction, Seen
 from consent.conditions import Action
 from mappings.failures import NotFound
 from mappings.fhir import bundle
+from mappings.fhir.bundle import Brought, Row
 from mappings.fhir.capability import capability
 from mappings.fhir.concept_maps import Translation, translate
 from mappings.fhir.resources import R4, RESOURCES
@@ -14,8 +16,8 @@ from mappings.fhir.search import Arguments, Asked, Place, relative_link
 from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import meta_of
 from mappings.fhir.summaries import WHOLE, Cut, Subset, cutting
-from mappings.query import AllOf, Page, Position
-from server.usecases.access import note_access
+from mappings.query import AllOf, Page
+from server.usecases.access import note_access, shown
 from server.usecases.include import bring, go_on
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.sights import note_reader
@@ -37,12 +39,18 @@ def search_resources(runtime: Runtime, caller: Caller, resource: str, arguments:
         rows = _matching(asking, source, asked)
         brought = go_on(asking, asked, rows) if asked.place.match else bring(asking, asked, rows)
         total = _total(asking, source, asked, rows)
-    answer = bundle.page(asked, runtime.settings.base_url, brought, total)
-    note_access(runtime, caller, source.action, relative_link(asked), 200, len(brought.matches) + len(brought.others))
+    answer, seen = bundle.page(asked, runtime.settings.base_url, brought, total), _seen(resource, brought)
+    given = len(brought.matches) + len(brought.others)
+    note_access(runtime, caller, source.action, relative_link(asked), 200, given, interaction=Interaction.SEARCH, seen=seen)
     return answer
 
 
-def _matching(asking: Asking, source: Source, asked: Asked) -> list[tuple[Position, bytes]]:
+def _seen(resource: str, brought: Brought) -> list[Seen]:
+    matches = ((resource, document, owner) for _, document, owner in brought.matches)
+    return shown((*matches, *((each.type, each.bytes, each.owner) for each in brought.others)))
+
+
+def _matching(asking: Asking, source: Source, asked: Asked) -> list[Row]:
     """The page's matches and one more where there is; or the one that goes on bringing others along."""
     row, where, page = RESOURCES[asked.resource], asked.where, Page(asked.count + 1, after=asked.place.after, order=asked.order)
     if asked.only_total:
@@ -52,7 +60,7 @@ def _matching(asking: Asking, source: Source, asked: Asked) -> list[tuple[Positi
     return written_as(row, source.page(asking, where, page), asking.runtime)
 
 
-def _total(asking: Asking, source: Source, asked: Asked, rows: list[tuple[Position, bytes]]) -> int | None:
+def _total(asking: Asking, source: Source, asked: Asked, rows: list[Row]) -> int | None:
     """The number of matches: when only that is wanted, as asked, else on the first page where it is small enough to count."""
     if asked.only_total or asked.total == "accurate":
         return source.count(asking, asked.where, None)
@@ -88,7 +96,7 @@ def read_resource(runtime: Runtime, caller: Caller, resource: str, identity: str
     if not rows:
         note_access(runtime, caller, source.action, target, 404, 0)
         raise NotFound("not-found", f"There is no such {resource} here, or none that you may see.")
-    note_access(runtime, caller, source.action, target, 200, 1)
+    note_access(runtime, caller, source.action, target, 200, 1, seen=shown([(resource, *row[1:]) for row in rows]))
     return _served(rows[0][1], cutting(row, subset))
 
 
@@ -103,12 +111,12 @@ def _served(document: bytes, cut: Cut | None) -> Served:
 
 def metadata(runtime: Runtime, caller: Caller, version: str, fhir: str = R4) -> bytes:
     """The CapabilityStatement's JSON of this software `version`, for a version of FHIR."""
-    note_access(runtime, caller, Action.DISCOVER, "metadata", 200, 1)
+    note_access(runtime, caller, Action.DISCOVER, "metadata", 200, 1, interaction=Interaction.CAPABILITIES)
     return capability(runtime.settings.base_url, runtime.settings.repository, version, fhir)
 
 
 def translated(runtime: Runtime, caller: Caller, asked: Translation) -> bytes:
     """The Parameters that say what stands for a code. Raises NotFound where there is no such map."""
     answer = translate(asked)
-    note_access(runtime, caller, Action.DISCOVER, "ConceptMap/$translate", 200, 1)
+    note_access(runtime, caller, Action.DISCOVER, "ConceptMap/$translate", 200, 1, interaction=Interaction.OPERATION)
     return answer

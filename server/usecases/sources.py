@@ -6,13 +6,13 @@ finished bytes.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Select
 
-from adapters.sql import directory, images, search
+from adapters.sql import audit, directory, images, search
 from adapters.sql.agreement import AGREEMENTS
 from adapters.sql.criteria import linked
 from adapters.sql.dataset import ENDPOINTS, PATIENTS, SHARED
@@ -25,6 +25,7 @@ from consent.subject import Role
 from mappings import held
 from mappings.failures import Forbidden, Invalid
 from mappings.fhir import bundle
+from mappings.fhir.audit_event import audit_event
 from mappings.fhir.canonicals import canonicals
 from mappings.fhir.chains import Granted
 from mappings.fhir.group import MEMBER_BYTES
@@ -33,13 +34,16 @@ from mappings.fhir.search import Reader, Sealing, conditions
 from mappings.fhir.serial import identity
 from mappings.query import EVERYTHING, AllOf, AnyOf, Condition, Level, Linked, Page, Position, Query
 from mappings.smart import narrowings
+from server.usecases.governance import GovernanceSnapshot
 from server.usecases.runtime import Caller, Runtime
 
 CHUNK = 101
+EVENTS = 20
+"""Answered requests that are read at a time: each may have shown thousands."""
 GROUPS = 10
 """Groups that are read at a time: each may have ten thousand members."""
-Rows = list[tuple[Position, Any]]
-"""(place, noun or finished bytes)."""
+Rows = list[tuple[Position, Any, int | None]]
+"""(place, noun or finished bytes, the party whose data it is: None where it is nobody's)."""
 
 
 def reader(runtime: Runtime, caller: Caller) -> Reader:
@@ -76,6 +80,10 @@ class Asking:
         if action not in self.visible:
             self.visible[action] = self.runtime.visible_datasets(self.connection, self.caller, action)
         return self.visible[action]
+
+    def governance(self) -> GovernanceSnapshot:
+        """The governing rows that the caller was let in by."""
+        return self.caller.governance or self.runtime.governance.current(self.connection)
 
     def scope(self) -> DirectoryScope:
         """Whose view of the directory this is."""
@@ -134,25 +142,33 @@ def _chunked(of: Page, chunk: int, part: Callable[[Page], Rows], size: Callable[
         wanted = min(left, chunk)
         more = part(Page(wanted, after=rows[-1][0] if rows else of.after, order=of.order))
         rows += more
-        bytes_ += sum(size(row) for _, row in more)
+        bytes_ += sum(size(row) for _, row, _ in more)
         left = left - wanted if len(more) == wanted else 0
     return rows
 
 
 def _studies(asking: Asking, query: Query, visible: VisibleDatasets, now: datetime) -> Rows:
     def part(page: Page) -> Rows:
-        return list(search.documents(asking.connection, Query(query.level, query.where, page), visible, now))
+        found = search.documents(asking.connection, replace(query, page=page), visible, now)
+        owners = {dataset: asking.governance().owner(dataset) for dataset in {row[2] for row in found}}
+        return [(place, document, owners[dataset]) for place, document, dataset in found]
 
     return _chunked(query.page, CHUNK, part, len)
 
 
 def _patients(asking: Asking, query: Query, visible: VisibleDatasets, now: datetime) -> Rows:
-    return list(search.patients(asking.connection, query, visible, now))
+    parties = asking.governance().parties
+    found = search.patients(asking.connection, query, visible, now)
+    return [(place, patient, parties[patient.provider]) for place, patient in found]
 
 
-def _described(source: DirectorySource[Any]) -> Source:
+Paged = Callable[[Asking, Condition, Page], Rows]
+
+
+def _described(source: DirectorySource[Any], paged: Paged | None = None) -> Source:
     def page(asking: Asking, where: Condition, of: Page) -> Rows:
-        return directory.page(asking.connection, source, asking.linked(where), asking.scope(), of)
+        rows = directory.page(asking.connection, source, asking.linked(where), asking.scope(), of)
+        return [(place, noun, None) for place, noun in rows]
 
     def counted(asking: Asking, where: Condition, ceiling: int | None) -> int:
         return directory.count(asking.connection, source, asking.linked(where), asking.scope(), ceiling)
@@ -160,14 +176,29 @@ def _described(source: DirectorySource[Any]) -> Source:
     def keys(asking: Asking, key: str, where: Condition) -> Select[Any]:
         return directory.keys(asking.connection, source, key, where, asking.scope())
 
-    return Source(Action.DISCOVER, page, counted, keys)
+    return Source(Action.DISCOVER, paged or page, counted, keys)
+
+
+def _accesses(asking: Asking, where: Condition, of: Page) -> Rows:
+    scope, base, narrowed = asking.scope(), asking.runtime.settings.base_url, asking.linked(where)
+
+    def part(page: Page) -> Rows:
+        found = audit.page(asking.connection, narrowed, scope, page)
+        return [(place, audit_event(access, base), None) for place, access in found]
+
+    return _chunked(of, EVENTS, part, len)
 
 
 def _members() -> Source:
     described = _described(PATIENTS)
 
     def page(asking: Asking, where: Condition, of: Page) -> Rows:
-        return _chunked(of, GROUPS, lambda part: described.page(asking, where, part), lambda g: len(g.patients) * MEMBER_BYTES)
+        parties = asking.governance().parties
+
+        def part(page: Page) -> Rows:
+            return [(place, each, parties[each.provider]) for place, each, _ in described.page(asking, where, page)]
+
+        return _chunked(of, GROUPS, part, lambda each: len(each.patients) * MEMBER_BYTES)
 
     return Source(Action.QUERY, page, described.count, described.keys)
 
@@ -179,7 +210,7 @@ def _held(resource: str) -> Source:
         return [(canonical.fields(), canonical.body) for canonical in canonicals(resource)]
 
     def page(_asking: Asking, where: Condition, of: Page) -> Rows:
-        return list(held.page(nouns(), where, of, "canonical"))
+        return [(place, body, None) for place, body in held.page(nouns(), where, of, "canonical")]
 
     def counted(_asking: Asking, where: Condition, _ceiling: int | None) -> int:
         return sum(held.holds(where, fields) for fields, _ in nouns())
@@ -199,6 +230,7 @@ SOURCES: dict[str, Source] = {
     "endpoints": _described(ENDPOINTS),
     "datasets": _described(SHARED),
     "members": _members(),
+    "accesses": _described(audit.ACCESSES, _accesses),
     **{name: _held(name) for name, row in RESOURCES.items() if row.is_public},
 }
 """The name of a source in `mappings.fhir.resources` → the source."""
@@ -209,19 +241,19 @@ def source_of(resource: str) -> Source:
     return SOURCES[RESOURCES[resource].source]
 
 
-def written_as(resource: Resource, rows: Rows, runtime: Runtime) -> list[tuple[Position, bytes]]:
+def written_as(resource: Resource, rows: Rows, runtime: Runtime) -> list[bundle.Row]:
     """The rows as resources; what comes as finished bytes is passed on."""
     write, base = resource.writer, runtime.settings.base_url
-    return rows if write is None else [(place, write(noun, base)) for place, noun in rows]
+    return rows if write is None else [(place, write(noun, base), owner) for place, noun, owner in rows]
 
 
-def read_resources(asking: Asking, resource: str, identities: Iterable[str], granted: Condition) -> dict[str, bytes]:
+def read_resources(asking: Asking, resource: str, identities: Iterable[str], granted: Condition) -> dict[str, bundle.Row]:
     """Those of a type with these ids that the caller may see, and that its scopes leave, by their ids; nothing is recorded."""
-    row, source, rows = RESOURCES[resource], source_of(resource), list[tuple[Position, bytes]]()
+    row, source, rows = RESOURCES[resource], source_of(resource), list[bundle.Row]()
     asked = tuple(map(row.identity, identities))
     where, full = AllOf((AnyOf(asked), granted)), bool(asked)
     while full:  # a source's page ends at its bytes
         page = Page(len(asked), after=rows[-1][0] if rows else ())
         part = written_as(row, source.page(asking, where, page), asking.runtime)
         rows, full = [*rows, *part], not bundle.fits(part)
-    return {identity(document).decode(): document for _, document in rows}
+    return {identity(row[1]).decode(): row for row in rows}

@@ -49,7 +49,7 @@ def _rules(row: Resource) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
     if row.is_of_patients:
         yield f"/Patient/<patient>/{name}", "GET", "s", _search_compartment(name)
         yield f"/Patient/<patient>/{name}/_search", "POST", "s", _search_compartment_by_form(name)
-    if not row.is_public:
+    if row.is_harvested:
         yield f"/{name}/_history", "GET", "s", _history(name)
         yield f"/{name}/<identity>/_history", "GET", "r", _history_of_one(name)
 

@@ -427,7 +427,7 @@ def test_visible_datasets_are_never_enough_what_is_stopped_stays_out_of_every_st
         assert {o.sop_uid for o in instances.locate(connection, every, visible, NOW)} == held
         assert {m.decode() for m in instances.metadata(connection, every, visible, NOW)} == held
         documented = {s.values["document"] for s in going} - {None}
-        assert {d for _, d in search.documents(connection, Query(Level.STUDY, page=ALL), visible, NOW)} == documented
+        assert {d for _, d, _ in search.documents(connection, Query(Level.STUDY, page=ALL), visible, NOW)} == documented
         assert search.count(connection, Query(Level.STUDY), visible, NOW) == len(documented)
         patients = {s.value("patient_key") for s in going}
         assert {p.key for _, p in search.patients(connection, Query(Level.PATIENT, page=ALL), visible, NOW)} == patients
@@ -707,7 +707,7 @@ def test_keyset_pages_of_documents_cover_every_row_once_in_one_order(index):
             found += page
             after = page[-1][0]
         assert found == search.documents(connection, Query(Level.STUDY, page=ALL), visible, NOW)
-    assert len({key for key, _ in found}) == len(found) > 14
+    assert len({key for key, _, _ in found}) == len(found) > 14
 
 
 def test_keyset_pages_of_patients_cover_every_row_once(index):

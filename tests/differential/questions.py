@@ -30,7 +30,7 @@ def vocabulary(house: House) -> Words:
     """Every value of every field in the whole store, hidden or not; and the keys of its directory."""
     columns = {name: f.column for name, f in IMAGES.fields.items() if isinstance(f, Column)}
     columns |= {"alias": t.dataset.c.alias, "agreement": t.agreement.c.key, "party": t.party.c.key, "batch": t.batch.c.key}
-    columns |= {"entry": t.ledger_body.c.id, "at": t.ledger_body.c.at, "withheld": t.custody.c.sop_uid}
+    columns |= {"event": t.access.c.id, "entry": t.ledger_body.c.id, "at": t.ledger_body.c.at, "withheld": t.custody.c.sop_uid}
     with house.runtime.store.read() as connection:
         words = {
             name: [v for v in connection.execute(select(column).distinct().order_by(column)).scalars() if v not in (None, "")]
@@ -90,7 +90,9 @@ def _named(sight: Sight, words: Words, chance: random.Random) -> Iterator[Questi
         yield from (Question(f"/fhir/R4/{kind}/{identity}") for identity in (*known, "unknown"))
         yield from (Question(f"/fhir/R4/{kind}/{identity}/_history") for identity in (*known, "unknown"))
     for entry in chance.sample(words["entry"], min(12, len(words["entry"]))):
-        yield Question(f"/fhir/R4/Provenance/{entry}", entry=str(entry))
+        yield Question(f"/fhir/R4/Provenance/{entry}", entry=f"Provenance/{entry}")
+    for event in chance.sample(words["event"], min(12, len(words["event"]))):
+        yield Question(f"/fhir/R4/AuditEvent/{event}", entry=f"AuditEvent/{event}")
     for study, series, sop, alias in chance.sample(words["object"], min(12, len(words["object"]))):
         root, one = f"/dicom-web/studies/{study}", f"/series/{series}/instances/{sop}"
         path = chance.choice(("", f"/series/{series}", one))
@@ -169,7 +171,27 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
             "category": among("57017-6", "rsdid", "http://loinc.org|", "x"),
             "data": among(*(f"ResearchStudy/{e}" for e in endpoints)),
         },
-        "Provenance": {"_lastUpdated": kept, "recorded": kept, "target": among(*targets)},
+        "Provenance": {
+            "_lastUpdated": kept,
+            "recorded": kept,
+            "target": among(*targets, *patients),
+            "patient": among(*patients),
+            "agent": among(*(f"Organization/{p}" for p in (*words["party"], "repository"))),
+            "entity": among(*(f"Consent/{k}" for k in words["agreement"])),
+        },
+        "AuditEvent": {
+            "_lastUpdated": kept,
+            "date": kept,
+            "type": among("rest", "110106"),
+            "subtype": among("search", "read", "query", "process", "export"),
+            "action": among("E", "R"),
+            "outcome": among("0", "4", "8"),
+            "altid": among("researcher", "clinician", "compute", "pacs-a", "pacs-b", "centre"),
+            "agent": among("Organization/repository", "Organization/hospital-a"),
+            "source": among("Organization/repository"),
+            "entity": among(*targets, *patients),
+            "patient": among(*patients),
+        },
         "Organization": {
             "_id": among(*words["party"], "repository"),
             "_lastUpdated": kept,
@@ -205,7 +227,10 @@ def _values(words: Words) -> dict[str, dict[str, Callable[[random.Random], str]]
     }
 
 
-NOT_ASKED = {("Provenance", "_id"): "an entry's id is the store's own: each is read by it instead"} | {
+NOT_ASKED = {
+    ("Provenance", "_id"): "an entry's id is the store's own: each is read by it instead",
+    ("AuditEvent", "_id"): "an event's id is the store's own: each is read by it instead",
+} | {
     (row.name, name): "a canonical is no row of any store"
     for row in RESOURCES.values()
     if row.is_public
@@ -216,7 +241,7 @@ _KINDS = [name for name, row in RESOURCES.items() if not row.is_public]
 
 def _fhir(words: Words, chance: random.Random) -> Question:
     values = _values(words)
-    kind = chance.choice([*_KINDS, "ImagingStudy", "Patient", "Patient", "Provenance"])
+    kind = chance.choice([*_KINDS, "ImagingStudy", "Patient", "Patient", "Provenance", "AuditEvent"])
     names = chance.sample(list(values[kind]), min(chance.choice((0, 1, 1, 1, 2, 3)), len(values[kind])))
     asked = [_argument(values, kind, name, chance) for name in names]
     asked += [make(values, kind, chance) for make in (_chain, _has) if chance.random() < 0.25]

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
+from sqlalchemy import false, true
 
 from adapters.identity import Keys
-from adapters.sql import provenance, rarest, search
+from adapters.sql import audit, provenance, rarest, search
 from adapters.sql.dataset import PATIENTS
 from consent.policy import Decision, VisibleDatasets
 from mappings.fhir.resources import RESOURCES
@@ -170,22 +171,28 @@ def export_what_is_not_agreed(monkeypatch) -> None:
         monkeypatch.setattr(module, "decide_rows", lambda *_: granted)
 
 
+def tell_a_provider_of_all_that_was_shown(monkeypatch) -> None:
+    """Of a page that showed its data, what it showed of others'."""
+    monkeypatch.setattr(audit, "_owned", lambda scope: true() if scope.provider else false())
+
+
 @pytest.mark.parametrize(
-    "leak",
+    ("leak", "who"),
     [
-        export_what_is_not_agreed,
-        forget_the_callers_datasets,
-        count_what_is_hidden,
-        share_a_patient_s_row,
-        name_every_study,
-        tell_the_members_of_any_dataset,
+        (export_what_is_not_agreed, "researcher"),
+        (forget_the_callers_datasets, "researcher"),
+        (count_what_is_hidden, "researcher"),
+        (share_a_patient_s_row, "researcher"),
+        (name_every_study, "researcher"),
+        (tell_the_members_of_any_dataset, "researcher"),
+        (tell_a_provider_of_all_that_was_shown, "provider-a"),
     ],
-    ids=lambda leak: leak.__name__,
+    ids=lambda planted: getattr(planted, "__name__", None),
 )
-def test_a_planted_leak_is_noticed(leak, monkeypatch, tmp_path, signing):
+def test_a_planted_leak_is_noticed(leak, who, monkeypatch, tmp_path, signing):
     leak(monkeypatch)
     bench, seeds = Bench(tmp_path, signing, str), range(FIRST, FIRST + 12)
-    assert any(next(differences(bench, seed, ["researcher"], Told()), None) for seed in seeds)
+    assert any(next(differences(bench, seed, [who], Told()), None) for seed in seeds)
 
 
 def test_every_parameter_of_every_type_is_asked():

@@ -18,13 +18,19 @@ from sqlalchemy import Connection, select
 
 from adapters.sql import client as clients
 from adapters.sql import dataset as datasets
+from adapters.sql import party as parties
 from adapters.sql import tables as t
+from adapters.sql.access import Access
 from adapters.sql.ledger import About, record
+from adapters.sql.store import stamp
+from consent.access import Interaction
+from consent.access import Seen as Shown
 from consent.conditions import Action
-from consent.entries import Entry, StudyWithdrawn, UseOpened
+from consent.entries import Entry, StudyWithdrawn
 from consent.policy import MATRIX, Reach, visible_datasets
 from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
 from mappings.failures import NotFound
+from mappings.study import study_key
 from server.usecases import identify
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.batch import close_batch
@@ -74,7 +80,10 @@ PARTIES = {
 
 @dataclass(frozen=True)
 class Sight:
-    """What one caller may see at the end: datasets by alias; and what is held at all, what was withdrawn of which dataset."""
+    """What one caller may see at the end: datasets by alias; and what is held at all, what was withdrawn of which dataset.
+
+    `gone` are the keys of withdrawn studies with their patients' and datasets.
+    """
 
     who: Who
     discovered: frozenset[str]
@@ -82,6 +91,7 @@ class Sight:
     own: frozenset[str]
     objects: frozenset[str]
     withdrawn: Mapping[str, str]
+    gone: frozenset[tuple[str, str, str]] = frozenset()
 
     def shows(self, alias: str) -> bool:
         """Whether a dataset's description is here."""
@@ -140,7 +150,8 @@ class World:
             self._agree(number)
         self._deposits()
         self._govern()
-        self._uses()
+        self._accesses()
+        self.at += timedelta(seconds=1)  # what is asked of the stores comes after all that was played
 
     def play(self, runtime: Runtime, sight: Sight | None = None) -> None:
         """Play everything, or what is seen; then the worker does what is left."""
@@ -279,11 +290,14 @@ class World:
         if chance.random() < 0.2:
             self._add(partial(move_node, actor=ACTOR, name="n2", verb=chance.choice(("suspend", "unlink"))))
 
-    def _uses(self) -> None:
-        for study, dataset in self.studies.items():
-            if self.chance.random() < 0.4:
-                actor = self.chance.choice(("researcher", "clinician", "compute"))
-                self._add(partial(_use, study, dataset, actor), partial(_of_use, dataset.provider, actor))
+    def _accesses(self) -> None:
+        """What was shown to whom, by search, by read and for use: of one dataset or of several at once."""
+        studies = list(self.studies.items())
+        for _ in range(self.chance.randint(4, 8)):
+            shown = self.chance.sample(studies, min(self.chance.choice((0, 1, 1, 2, 4)), len(studies)))
+            actor = self.chance.choice(("researcher", "clinician", "compute", "pacs-a", "pacs-b"))
+            providers = frozenset(dataset.provider for _, dataset in shown)
+            self._add(partial(_access, actor, shown), partial(_of_access, providers, actor), passes=True)
 
 
 # --- who sees an act
@@ -310,8 +324,9 @@ def _of_permit(dataset: Dataset, party: str, sight: Sight) -> bool:
     return sight.shows(dataset.alias) and (_of_owner(dataset.provider, sight) or sight.who.party == party)
 
 
-def _of_use(provider: str, actor: str, sight: Sight) -> bool:
-    return _of_owner(provider, sight) or sight.who.client == actor
+def _of_access(providers: frozenset[str], actor: str, sight: Sight) -> bool:
+    owners = any(_of_owner(provider, sight) for provider in providers)
+    return owners or sight.who.client == actor or sight.who.role is Role.OPERATOR
 
 
 # --- acts that are played otherwise into what one caller sees
@@ -326,11 +341,16 @@ def _deposit(dataset: Dataset, files: list[File], runtime: Runtime, sight: Sight
 
 
 def _withdraw(study: str, datasets: list[Dataset], runtime: Runtime, sight: Sight | None) -> None:
-    """The act stays in the ledger, for those who see it; its study was never there."""
+    """The act stays in the ledger, for those who see it, and whose the study was in the record; it was never there itself."""
     if sight is None:
         with suppress(NotFound):  # nothing of it was ever taken
             withdraw_study(runtime, ACTOR, study)
         return
+    with runtime.store.write() as connection:
+        for key, patient, alias in sight.gone:
+            if key == study_key(study) and alias in sight.queried:
+                of = _dataset_id(connection, alias)
+                connection.execute(t.tombstone.insert().values(key=key, patient=patient, dataset=of, at=stamp(runtime.clock())))
     for dataset in datasets:
         if sight.withdrawn.get(study) == dataset.alias and _of_owner(dataset.provider, sight):
             _record(
@@ -338,9 +358,36 @@ def _withdraw(study: str, datasets: list[Dataset], runtime: Runtime, sight: Sigh
             )
 
 
-def _use(study: str, dataset: Dataset, actor: str, runtime: Runtime) -> None:
-    under = {"dataset": dataset.alias, "agreement": f"{dataset.agreement}@1", "terms": builders.TERMS}
-    _record(runtime, dataset, UseOpened(study=study, action="process", purpose="AIRESEARCH", window=1, **under), actor)
+def _dataset_id(connection: Connection, alias: str) -> int:
+    row = datasets.find(connection, alias)
+    assert row is not None
+    return row.id
+
+
+def _access(actor: str, shown: list[tuple[str, Dataset]], runtime: Runtime, sight: Sight | None) -> None:
+    """Who asked for it was told all of it; a provider is told of its own, and not of what was asked."""
+    own = sight is None or sight.who.client == actor or sight.who.role is Role.OPERATOR
+    with runtime.store.read() as connection:
+        ids = {key: parties.find_id(connection, key) for key in PROVIDERS}
+    told = [(uid, dataset.provider) for uid, dataset in shown if own or _of_owner(dataset.provider, sight)]
+    one = len(shown) == 1
+    access = Access(
+        at=runtime.clock(),
+        subject=actor,
+        action="process" if one else "query",
+        purpose="AIRESEARCH",
+        target=" ".join(uid for uid, _ in shown) if own or one else "",
+        status=200 if shown else 404,
+        count=len(shown) if own or one else 0,
+        request=f"at {runtime.clock()}"[:32],
+        interaction=Interaction.READ if one else Interaction.SEARCH,
+        seen=tuple(
+            Shown("ImagingStudy", [study_key(uid) for uid, whose in told if whose == provider], ids[provider])
+            for provider in sorted({whose for _, whose in told})
+        ),
+    )
+    runtime.accesses.note(access)
+    runtime.accesses.flush()
 
 
 def _record(runtime: Runtime, dataset: Dataset, entry: Entry, actor: str) -> None:
@@ -363,11 +410,14 @@ def sight_of(runtime: Runtime, who: Who) -> Sight:
         }
         objects = frozenset(connection.execute(select(t.instance.c.sop_uid)).scalars())
         bodies = connection.execute(select(t.ledger_body.c.body).where(t.ledger_body.c.kind == StudyWithdrawn.KIND)).scalars()
+        g = t.tombstone.c
+        left = connection.execute(select(g.key, g.patient, t.dataset.c.alias).join(t.dataset, g.dataset == t.dataset.c.id))
+        gone = frozenset((row.key, row.patient, row.alias) for row in left)
         withdrawn = {body["study"]: body["dataset"] for body in map(json.loads, bodies)}
     told = {action: frozenset(f.alias for f in facts if f.dataset in ids) for action, ids in visible.items()}
     own = frozenset(f.alias for f in facts if _of_owner(f.provider, Sight(who, *[frozenset()] * 4, {})))
     counted = told[Action.DISCOVER] if MATRIX[who.role][Action.DISCOVER] is Reach.LISTED else told[Action.QUERY]
-    return Sight(who, told[Action.DISCOVER], counted, own, objects, withdrawn)
+    return Sight(who, told[Action.DISCOVER], counted, own, objects, withdrawn, gone)
 
 
 def _subject(connection: Connection, who: Who) -> Subject:

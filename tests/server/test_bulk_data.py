@@ -309,7 +309,7 @@ def test_elements_are_cut_out_and_tagged_and_what_stays_is_as_it_was(house):
 
 def test_what_is_cut_is_a_whole_resource_still(house):
     _, lines = exported(house, "$export?_elements=id", CALLERS["provider"])
-    assert set(lines) == {row.name for row in served_in(R4) if not row.is_public}
+    assert set(lines) == {row.name for row in served_in(R4) if row.is_harvested}
     assert all(held(line) for documents in lines.values() for line in documents)
 
 

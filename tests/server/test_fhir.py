@@ -24,6 +24,7 @@ from consent.subject import ANONYMOUS, Role
 from mappings import failures
 from mappings.fhir.imaging_study import document as study_document
 from mappings.fhir.resources import RESOURCES
+from mappings.fhir.systems import CALLER
 from mappings.smart import ANY
 from mappings.study import Instance, Series, Study, patient_key, study_key
 from server.usecases.agreement import add_agreement, move_agreement
@@ -161,6 +162,11 @@ def use(runtime, alias, provider, study, actor, purpose="AITRAIN"):
     under = {"dataset": alias, "agreement": f"DSA-{alias}@1", "terms": "1.0.0"}
     entry = UseOpened(study=study.uid, action="process", purpose=purpose, window=1, **under)
     return recorded(runtime, alias, provider, actor, entry)
+
+
+def author(entry):
+    (named,) = [agent["who"]["reference"] for agent in entry["agent"] if agent["type"]["coding"][0]["code"] == "author"]
+    return named
 
 
 DATASETS = {
@@ -344,6 +350,7 @@ def test_every_declared_parameter_is_answered(furnished):
         "patient": "Patient/1",
         "subject": "Patient/1",
         "target": "Consent/DSA-OPEN",
+        "entity": "Consent/DSA-OPEN",
         "organization": "Organization/repository",
         "consentor": "Organization/hospital-a",
         "endpoint": "Endpoint/OPEN",
@@ -528,39 +535,50 @@ def kinds(answer):
     return [r["activity"]["coding"][0]["code"] for r in resources(answer)]
 
 
-def test_a_deposit_is_seen_as_its_dataset_a_use_by_its_actor_and_governance_by_its_provider(furnished):
+def test_a_deposit_is_seen_as_its_dataset_and_governance_by_its_provider_and_a_use_by_nobody(furnished):
     runtime, (study, *_) = furnished.runtime, furnished.planted["OPEN"]
     use(runtime, "OPEN", "hospital-a", study, "holder")
     with runtime.store.write() as connection:
         sequence(connection)
     assert kinds(found(runtime, "user", "Provenance")) == ["batch.closed"] * 2
-    assert kinds(found(runtime, "holder", "Provenance")) == ["batch.closed"] * 2 + ["use.opened"]
+    assert kinds(found(runtime, "holder", "Provenance")) == ["batch.closed"] * 2
     own = kinds(found(runtime, "provider-a", "Provenance", _count="100"))
     assert own.count("batch.closed") == 1
-    assert own.count("use.opened") == 1
     assert "govern.agreement.suspend" in own
     assert "govern.node.add" not in own
-    assert "govern.node.add" in kinds(found(runtime, "operator", "Provenance", _count="100"))
-    assert "use.opened" not in kinds(found(runtime, "provider-b", "Provenance", _count="100"))
+    every = kinds(found(runtime, "operator", "Provenance", _count="100"))
+    assert "govern.node.add" in every
+    assert not any(kind.startswith("use.") for kind in every + own)
     assert kinds(found(runtime, "unapproved", "Provenance")) == []
 
 
 def test_provenance_is_found_by_its_targets_and_by_those_only_who_may_see_them(furnished):
     runtime, (study, *_), (waiting, *_) = furnished.runtime, furnished.planted["OPEN"], furnished.planted["WAIT_1"]
-    use(runtime, "OPEN", "hospital-a", study, "holder")
 
     def targeting(who, target):
         return kinds(found(runtime, who, "Provenance", target=target))
 
-    assert targeting("holder", f"ImagingStudy/{study.key}") == ["batch.closed", "use.opened"]
     assert targeting("user", f"ImagingStudy/{study.key}") == ["batch.closed"]
+    assert targeting("user", f"Patient/{study.patient_key}") == ["batch.closed"]
     assert targeting("holder", f"ImagingStudy/{waiting.key}") == ["batch.closed"]
-    assert targeting("user", f"ImagingStudy/{waiting.key}") == []
+    for hidden in (f"ImagingStudy/{waiting.key}", f"Patient/{waiting.patient_key}"):
+        assert targeting("user", hidden) == []
     assert targeting("user", "Endpoint/WAIT.1") == ["batch.closed"]
     moves = targeting("provider-b", "Consent/DSA-WAIT.1")
     assert moves == ["govern.agreement.add", "govern.agreement.propose", "govern.agreement.activate"]
     assert targeting("provider-a", "Consent/DSA-WAIT.1") == []
     assert targeting("operator", "Organization/clinic") == ["govern.party.add"]
+
+
+def test_a_deposit_is_found_by_whose_it_is_who_made_it_and_what_it_was_under(furnished):
+    def authors(**asked):
+        return [author(e) for e in resources(found(furnished.runtime, "user", "Provenance", **asked))]
+
+    both = ["Organization/hospital-a", "Organization/hospital-b"]
+    assert authors(agent="Organization/repository") == authors(agent__identifier=f"{CALLER}|uploader") == both
+    assert authors(agent="Organization/hospital-b") == authors(entity="Consent/DSA-WAIT.1") == both[1:]
+    assert authors(agent__identifier="somebody") == authors(agent__identifier=f"{CALLER}x|uploader") == []
+    assert authors(agent="Organization/university") == authors(entity="Consent/DSA-STOPPED") == []
 
 
 def test_a_deposit_is_found_by_every_study_it_brought_however_many(furnished, monkeypatch):
@@ -573,7 +591,7 @@ def test_a_deposit_is_found_by_every_study_it_brought_however_many(furnished, mo
     for study in studies:
         deposits = resources(found(runtime, "user", "Provenance", target=f"ImagingStudy/{study.key}"))
         named = [[target["reference"] for target in deposit["target"]] for deposit in deposits]
-        assert [len(targets) for targets in named] == [1 + len(studies), 3]
+        assert [sum(not t.startswith("Patient/") for t in targets) for targets in named] == [1 + len(studies), 3]
         assert all(f"ImagingStudy/{study.key}" in targets for targets in named)
 
 

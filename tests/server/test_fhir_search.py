@@ -393,6 +393,31 @@ def test_a_patient_s_compartment_is_what_is_about_that_patient(house):
     assert not entries(house, "Patient/unknown/ImagingStudy")
 
 
+def test_a_patient_s_compartment_has_its_deposits_and_who_was_shown_it(house):
+    study = everything(house, "ImagingStudy")[0]
+    ask(house, f"Patient/{person(study)}/ImagingStudy")
+    house.runtime.accesses.flush()
+    for kind in ("Provenance", "AuditEvent"):
+        told = ids(entries(house, f"Patient/{person(study)}/{kind}?_count=1000"))
+        assert told == {e["id"] for e in everything(house, kind) if study["subject"]["reference"] in str(e)}
+        assert told
+        assert not entries(house, f"Patient/unknown/{kind}")
+
+
+def test_a_compartment_and_a_head_are_in_the_record_as_what_they_showed(house):
+    study = everything(house, "ImagingStudy")[-1]
+    for method, path, interaction in (
+        ("GET", f"Patient/{person(study)}/ImagingStudy", "search"),
+        ("HEAD", f"ImagingStudy/{study['id']}", "read"),
+        ("HEAD", f"Patient/{person(study)}/ImagingStudy", "search"),
+    ):
+        house.ask(method, f"{FHIR}/{path}", PROVIDER)
+        house.runtime.accesses.flush()
+        (last,) = entries(house, f"AuditEvent?entity=ImagingStudy/{study['id']}&_sort=-_id&_count=1")
+        assert last["subtype"][0]["code"] == interaction
+        assert study["subject"] in [each.get("what") for each in last["entity"]]
+
+
 # --- scopes
 
 

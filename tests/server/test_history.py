@@ -16,7 +16,6 @@ from server.usecases.feeds import FEEDS
 from server.usecases.follow import read_losses
 from server.usecases.identify import BearerToken, identify
 from server.usecases.permit import add_permit, revoke_permit
-from server.usecases.sources import SOURCES
 from server.usecases.take import take
 from server.usecases.withdraw import withdraw_study
 from tests import builders
@@ -300,7 +299,7 @@ def test_a_history_is_told_in_xml_too(house):
 
 
 def test_every_source_of_resources_has_a_feed():
-    assert FEEDS.keys() == SOURCES.keys() - {row.source for row in RESOURCES.values() if row.is_public}
+    assert FEEDS.keys() == {row.source for row in RESOURCES.values() if row.is_harvested}
 
 
 def test_a_page_that_goes_on_says_how_far_it_came_and_the_last_one_how_far_all_is(house):
@@ -334,7 +333,7 @@ def test_the_capability_statement_says_that_there_are_histories(house):
     assert rest["interaction"] == [{"code": "history-system"}]
     for resource in rest["resource"]:
         said = {"history-instance", "history-type"} <= {i["code"] for i in resource["interaction"]}
-        assert said is not RESOURCES[resource["type"]].is_public
+        assert said is RESOURCES[resource["type"]].is_harvested
 
 
 # --- for an export

@@ -39,6 +39,7 @@ class Kind(Enum):
     OBJECT = "of one study: 404 to who may not discover its dataset, 403 to who may not do that"
     ROWS = "of the datasets in sight: nothing to the others"
     DIRECTORY = "to every known caller"
+    RECORD = "of what was answered: to who asked, whose data it was, and the operator"
     TAKES = "into a dataset: 403 to who never may, 404 to other providers"
     BATCH = "into or about one batch: 404 to everybody else"
     EXPORT = "what may leave, later: 403 to who may have nothing"
@@ -115,8 +116,9 @@ for _name, _action in (
     ("Organization", A.DISCOVER),
     ("ResearchStudy", A.DISCOVER),
     ("Group", A.QUERY),
+    ("AuditEvent", A.DISCOVER),
 ):
-    _kind = Kind.DIRECTORY if RESOURCES[_name].source == "organisations" else Kind.ROWS
+    _kind = {"organisations": Kind.DIRECTORY, "accesses": Kind.RECORD}.get(RESOURCES[_name].source, Kind.ROWS)
     ROUTES |= {
         f"GET /fhir/R4/{_name}": Row(_action, _kind, resource=_name),
         f"POST /fhir/R4/{_name}/_search": Row(_action, _kind, resource=_name),
@@ -124,10 +126,12 @@ for _name, _action in (
         f"GET /fhir/R4/{_name}/_history": Row(_action, _kind, resource=_name),
         f"GET /fhir/R4/{_name}/<identity>/_history": Row(_action, _kind, resource=_name),
     }
-ROUTES |= {
-    "GET /fhir/R4/Patient/<patient>/ImagingStudy": Row(A.QUERY, Kind.ROWS, resource="ImagingStudy"),
-    "POST /fhir/R4/Patient/<patient>/ImagingStudy/_search": Row(A.QUERY, Kind.ROWS, resource="ImagingStudy"),
-}
+for _name in ("ImagingStudy", "Provenance", "AuditEvent"):
+    _row = ROUTES[f"GET /fhir/R4/{_name}"]
+    ROUTES |= {
+        f"GET /fhir/R4/Patient/<patient>/{_name}": _row,
+        f"POST /fhir/R4/Patient/<patient>/{_name}/_search": _row,
+    }
 for _name in ("ImagingStudy", "Consent", "Provenance"):
     ROUTES |= {f"GET /fhir/R5/{_path}": ROUTES[f"GET /fhir/R4/{_path}"] for _path in (_name, f"{_name}/<identity>")}
 ROUTES["GET /fhir/R5/metadata"] = Row(A.DISCOVER, Kind.OPEN)
@@ -218,6 +222,17 @@ def may(who: Who, action: Action, *, agreed: bool = True) -> bool:
     return reaches.get(MATRIX[who.role].get(action), False)
 
 
+def shows(who: Who, route: str) -> bool:
+    """Whether this caller is shown what is of hospital-a's dataset LUNG: of the record, what the hospital asked for itself.
+
+    What is about a patient is so for those alone who may look the patient up.
+    """
+    row, looked_up = ROUTES[route], "<patient>" not in route or may(who, A.QUERY)
+    if row.kind is Kind.RECORD:
+        return looked_up and (who.role is Role.OPERATOR or who.party == "hospital-a")
+    return looked_up and may(who, row.action)
+
+
 def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911 - one line for each kind of route
     """The statuses that may answer; rows are told from none by what is in them."""
     if row.kind is Kind.OPEN:
@@ -226,7 +241,7 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911 - on
         return row.yes if who.role is Role.FEDERATION else (401,)
     if who.client is None:
         return (401,)
-    if row.kind in (Kind.ROWS, Kind.DIRECTORY):
+    if row.kind in (Kind.ROWS, Kind.DIRECTORY, Kind.RECORD):
         return (200,)
     if row.kind is Kind.BATCHES:
         return (200,) if who.role in (Role.PROVIDER, Role.OPERATOR) else (403,)
@@ -260,12 +275,10 @@ def found(house: House, response, route: str) -> bool:
 def test_the_matrix_says_what_every_route_answers_every_caller(house, route, name):
     who, row = CALLERS[name], ROUTES[route]
     response = answer(house, route, who)
-    rows = row.kind is Kind.ROWS and who.client is not None
-    assert response.status_code in (expected(who, row) + ((404,) if rows and not may(who, row.action) else ())), response.data[
-        :300
-    ]
+    rows, seen = row.kind in (Kind.ROWS, Kind.RECORD) and who.client is not None, shows(who, route)
+    assert response.status_code in (expected(who, row) + ((404,) if rows and not seen else ())), response.data[:300]
     if rows:
-        assert found(house, response, route) == may(who, row.action)
+        assert found(house, response, route) == seen
     if response.status_code == 401 and row.kind is not Kind.OPEN:
         assert response.headers["WWW-Authenticate"].startswith("Bearer")
 
@@ -318,7 +331,7 @@ def test_disabling_a_client_binds_its_next_request(fresh):
 def test_an_organisation_that_is_not_approved_sees_no_dataset(house, route):
     who = replace(CALLERS["user"], party="startup", client="unapproved")
     response, row = answer(house, route, who), ROUTES[route]
-    if row.kind is Kind.ROWS:
+    if row.kind in (Kind.ROWS, Kind.RECORD):
         assert not found(house, response, route)
     elif row.kind is not Kind.DIRECTORY:
         assert response.status_code in (403, 404)

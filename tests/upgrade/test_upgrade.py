@@ -1,6 +1,7 @@
 """Every frozen database is migrated by this release: it tells what it told, is read, grows, and what it left is worked off."""
 
 import json
+from base64 import b64decode
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
@@ -71,7 +72,28 @@ def test_it_tells_what_it_told(world, frozen):
         rules = facts["decisions"][client][alias]
         rules["export"] = rule if frozen.name < "0010" else rules["export"]
         assert "export" in facts["datasets"][alias][-2][2]
+    for entries in facts["provenance"].values():
+        entries[:] = [entry for entry in entries if not entry[0].startswith("use.")]  # they are AuditEvents now
     assert {name: fact(world) for name, fact in FACTS.items()} == facts
+
+
+def test_its_uses_are_told_as_events_that_showed_their_study(world):
+    w, study = t.window.c, study_key(STUDY)
+    with world.store.read() as connection:
+        used = connection.execute(select(t.access.c.id).join(t.window, t.access.c.window == w.id).where(w.study_uid == STUDY))
+        expected = {str(key) for key in used.scalars()}
+    for who in ("centre", "pacs-a"):
+        asked = [("entity", f"ImagingStudy/{study}"), ("_count", "1000")]
+        found = json.loads(read.search_resources(world, caller(world, who), "AuditEvent", asked))["entry"]
+        assert {entry["resource"]["id"] for entry in found} == expected
+    assert expected
+
+
+def test_its_searches_are_told_as_searches(world):
+    found = json.loads(read.search_resources(world, caller(world, "centre"), "AuditEvent", [("action", "E"), ("_count", "1000")]))
+    asked = [b64decode(e["query"]).decode() for each in found["entry"] for e in each["resource"]["entity"] if "query" in e]
+    assert len(asked) == len(found["entry"])
+    assert all(question.startswith("qido/") or "?" in question for question in asked)
 
 
 def test_every_version_it_cited_resolves_and_its_acts_are_kept_with_their_moments(world):

@@ -40,13 +40,14 @@ REFERENCES = {
     "ImagingStudy.series.endpoint": {"Endpoint"},
     "Patient.managingOrganization": {"Organization"},
     "Endpoint.managingOrganization": {"Organization"},
+    "AuditEvent.source.observer": {"Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Device"},
     "ResearchStudy.enrollment": {"Group"},
     "ResearchStudy.sponsor": {"Organization"},
     "Group.managingEntity": {"RelatedPerson", "Practitioner", "PractitionerRole", "Organization"},
     "Group.member.entity": {"Patient", "Practitioner", "PractitionerRole", "Device", "Medication", "Substance", "Group"},
     "Provenance.agent.onBehalfOf": {"Organization", "Practitioner", "PractitionerRole", "RelatedPerson", "Patient", "Device"},
 }
-SERVED = {"ImagingStudy", "Patient", "Consent", "Provenance", "Organization", "Endpoint", "ResearchStudy", "Group"}
+SERVED = {"ImagingStudy", "Patient", "Consent", "Provenance", "Organization", "Endpoint", "ResearchStudy", "Group", "AuditEvent"}
 
 
 def held(raw: bytes) -> dict[str, Any]:

@@ -2,12 +2,14 @@
 
 import dataclasses
 import json
+from base64 import b64decode
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydicom.sr._cid_dict import cid_concepts
 from pydicom.sr._concepts_dict import concepts
 
+from consent.access import Interaction, RecordedAccess, Seen
 from consent.agreement import Agreement, AgreementState
 from consent.conditions import GRANTABLE, AccessClass, Action, Conditions, Purpose, Visibility
 from consent.dataset import DatasetEndpoint, PatientsOfDataset, SharedDataset, Sharing
@@ -17,6 +19,7 @@ from consent.permit import Permit
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from consent.provenance import narrowed, read_entry
 from mappings.fhir import body_site, imaging_study, search, systems
+from mappings.fhir.audit_event import audit_event
 from mappings.fhir.body_parts import BODY_PARTS, REGIONS
 from mappings.fhir.bundle import Brought, Document, page
 from mappings.fhir.capability import capability
@@ -33,7 +36,7 @@ from mappings.fhir.research_study import research_study
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Place
 from mappings.fhir.security import LABELS
-from mappings.fhir.systems import BODY_PART, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, MODALITY, SNOMED
+from mappings.fhir.systems import BODY_PART, CALLER, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, MODALITY, SNOMED
 from mappings.smart import SUPPORTED
 from mappings.study import Code, Instance, Patient, Series, Study, patient_key, study_key
 from tests.builders import READER
@@ -94,7 +97,7 @@ def recorded(kind, **facts):
 
 
 DEPOSIT = recorded("batch.closed", dataset="LUNG_1", studies=[UID], files=3, terms="1.0.0", agreement="DSA_1@2")
-USE = recorded("use.opened", study=UID, action="process", purpose="AITRAIN", agreement="DSA_1@2", terms="1.0.0")
+WITHDRAWN = recorded("govern.study.withdraw", study=UID, dataset="LUNG_1")
 MOVED = recorded("govern.agreement.suspend", agreement="DSA_1", state="suspended")
 
 
@@ -308,32 +311,100 @@ def test_an_agreement_to_nothing_is_a_plain_deny():
     assert held(consent(dataclasses.replace(AGREED, conditions=none, ends=None), BASE))["provision"] == {"type": "deny"}
 
 
-def test_a_deposit_names_those_of_its_studies_that_are_held_and_in_sight():
-    named, hidden = (held(provenance(narrowed(DEPOSIT, in_sight), BASE)) for in_sight in ([UID], ["1.2.3.4"]))
-    assert [t["reference"] for t in named["target"]] == ["Endpoint/LUNG.1", f"ImagingStudy/{STUDY.key}"]
-    assert [t["reference"] for t in hidden["target"]] == ["Endpoint/LUNG.1"]
+def test_a_deposit_names_those_of_its_studies_and_patients_that_are_held_and_in_sight():
+    in_sight = {UID: STUDY.patient_key}, {"1.2.3.4": "0" * 32}
+    named, hidden = (held(provenance(narrowed(DEPOSIT, seen), BASE)) for seen in in_sight)
+    images = [f"ImagingStudy/{STUDY.key}", f"Patient/{STUDY.patient_key}"]
+    assert [t["reference"] for t in named["target"]] == ["Endpoint/LUNG.1", *images]
+    assert [t["reference"] for t in hidden["target"]] == ["Endpoint/LUNG.1", f"Patient/{'0' * 32}"]
     assert STUDY.key not in json.dumps(hidden)
     assert UID not in json.dumps(hidden)
-    assert named["agent"][0]["onBehalfOf"] == {"reference": "Organization/hospital-a"}
+
+
+def test_a_deposit_says_who_made_it_for_whom_and_under_what_and_how_long_it_took():
+    found = held(provenance(dataclasses.replace(DEPOSIT, began=AT - timedelta(minutes=5), ended=AT), BASE))
+    assert found["occurredPeriod"] == {"start": "2026-11-22T12:25:01.250Z", "end": "2026-11-22T12:30:01.250Z"}
+    assert found["policy"] == [f"{BASE}/fhir/R4/Consent/DSA.1", f"{BASE}/terms/1.0.0"]
+    assert found["entity"][0]["what"] == {"reference": "Consent/DSA.1", "display": "Agreement DSA_1@2"}
+    performer, author, custodian = found["agent"]
+    assert performer["onBehalfOf"] == author["who"] == {"reference": "Organization/hospital-a"}
+    assert performer["who"] == {"identifier": {"system": CALLER, "value": "client-1"}}
+    assert custodian["who"] == {"reference": "Organization/repository"}
+    roles = [agent["type"]["coding"][0]["code"] for agent in found["agent"]]
+    assert roles == ["performer", "author", "custodian"]
+    assert held(provenance(DEPOSIT, BASE))["occurredDateTime"] == "2026-11-22T12:30:01.250Z"
+
+
+def test_an_act_of_governance_is_entered_and_kept_and_under_nothing():
+    found = held(provenance(MOVED, BASE))
+    assert [agent["type"]["coding"][0]["code"] for agent in found["agent"]] == ["enterer", "custodian"]
+    assert found["occurredDateTime"] == found["recorded"]
+    assert "policy" not in found
 
 
 def test_every_provenance_carries_its_leaf():
-    for told in (DEPOSIT, USE, MOVED):
+    for told in (DEPOSIT, WITHDRAWN, MOVED):
         found = held(provenance(told, BASE))
         assert found["extension"] == [{"url": LEAF_INDEX, "valueString": "4"}]
         leaf = found["entity"][-1]["what"]["identifier"]
         assert leaf == {"system": LEAF_HASH, "value": "01" * 32}
-    assert "extension" not in held(provenance(dataclasses.replace(USE, position=None), BASE))
+    assert "extension" not in held(provenance(dataclasses.replace(MOVED, position=None), BASE))
 
 
-def test_a_use_says_what_for_and_under_which_agreement():
-    found = held(provenance(narrowed(USE, [UID]), BASE))
-    assert found["target"] == [{"reference": f"ImagingStudy/{STUDY.key}"}]
-    (unserved,) = held(provenance(narrowed(USE, []), BASE))["target"]
-    assert unserved == {"type": "ImagingStudy", "identifier": {"system": DICOM_UID, "value": f"urn:oid:{UID}"}}
-    assert found["reason"][0]["coding"][0]["code"] == "AITRAIN"
-    assert found["entity"][0]["what"] == {"reference": "Consent/DSA.1", "display": "Agreement DSA_1@2"}
-    assert found["policy"] == [f"{BASE}/terms/1.0.0"]
+def test_a_withdrawn_study_is_a_reference_only_where_it_is_back_and_in_sight():
+    (back,) = held(provenance(narrowed(WITHDRAWN, {UID: STUDY.patient_key}), BASE))["target"]
+    assert back == {"reference": f"ImagingStudy/{STUDY.key}"}
+    (gone,) = held(provenance(narrowed(WITHDRAWN, {}), BASE))["target"]
+    assert gone == {"type": "ImagingStudy", "identifier": {"system": DICOM_UID, "value": f"urn:oid:{UID}"}}
+
+
+EVENT = RecordedAccess(
+    id=9,
+    at=AT,
+    subject="client-1",
+    action="query",
+    interaction=Interaction.SEARCH,
+    purpose="AITRAIN",
+    status=200,
+    request="ab12",
+    target="ImagingStudy?_count=50",
+    count=2,
+    seen=(Seen("ImagingStudy", (STUDY.key,), 1), Seen("ImagingStudy", (STUDY.key, "0" * 32), 2), Seen("Consent", ("DSA.1",))),
+    patients=(STUDY.patient_key,),
+)
+
+
+def test_an_event_names_what_was_shown_once_and_the_question_as_it_came():
+    found = held(audit_event(EVENT, BASE))
+    *resources, question, transaction = found["entity"]
+    named = [f"ImagingStudy/{STUDY.key}", f"ImagingStudy/{'0' * 32}", "Consent/DSA.1", f"Patient/{STUDY.patient_key}"]
+    assert [each["what"]["reference"] for each in resources] == named
+    assert [each["role"]["code"] for each in resources] == ["4", "4", "4", "1"]
+    assert (question["role"]["code"], b64decode(question["query"])) == ("24", b"ImagingStudy?_count=50")
+    assert transaction["what"]["identifier"]["value"] == "ab12"
+    assert (found["id"], found["recorded"], found["action"]) == ("9", "2026-11-22T12:30:01.250Z", "E")
+
+
+def test_an_event_that_is_not_all_its_reader_s_has_no_question_and_no_count():
+    found = held(audit_event(dataclasses.replace(EVENT, target=None, count=None, purpose="", request=""), BASE))
+    assert not any("query" in each for each in found["entity"])
+    assert not {"outcomeDesc", "purposeOfEvent"} & set(found)
+    assert found["entity"][-1]["what"]["reference"].startswith("Patient/")
+
+
+@pytest.mark.parametrize(("status", "outcome"), [(200, "0"), (304, "0"), (404, "4"), (500, "8")])
+def test_an_event_says_how_it_ended(status, outcome):
+    assert held(audit_event(dataclasses.replace(EVENT, status=status), BASE))["outcome"] == outcome
+
+
+@pytest.mark.parametrize("interaction", Interaction)
+@pytest.mark.parametrize("action", Action)
+def test_an_event_of_any_kind_is_valid_and_its_agents_are_where_the_data_went(interaction, action):
+    found = held(audit_event(dataclasses.replace(EVENT, interaction=interaction, action=str(action), agreement="DSA_1"), BASE))
+    roles = [agent["type"]["coding"][0]["code"] for agent in found["agent"]]
+    assert roles == (["110153", "110152"] if found["action"] == "E" else ["110152", "110153"])
+    assert (found["type"]["code"] == "110106") == (action is Action.EXPORT)
+    assert found["agent"][0]["policy"] == [f"{BASE}/fhir/R4/Consent/DSA.1"]
 
 
 @pytest.mark.parametrize(
@@ -449,7 +520,7 @@ def test_a_bundle_joins_the_bytes_it_is_given():
     person = Patient(STUDY.patient_key, "hospital-a", "P1", "F", AT)
     made, another = imaging_study.document(STUDY), patient(person, BASE)
     asked = search.read("ImagingStudy", [("_x", '"')], READER, lenient=True)
-    raw = page(asked, BASE, Brought([((1,), made)], [Document("Patient", another)], Place((1,))), 1)
+    raw = page(asked, BASE, Brought([((1,), made, None)], [Document("Patient", another)], Place((1,))), 1)
     assert made in raw
     assert another in raw
     found = held(raw)

@@ -41,7 +41,7 @@ def _tables() -> None:
         sa.Column("key", sa.String(32), nullable=False),
         sa.Column("patient", sa.String(32), nullable=False),
         _to("dataset"),
-        sa.Column("published", sa.BigInteger(), nullable=False),
+        sa.Column("published", sa.BigInteger(), nullable=True),
         sa.Column("at", sa.BigInteger(), nullable=False),
         *_keys("tombstone", "dataset"),
     )

@@ -96,12 +96,12 @@ def test_each_document_says_the_stamp_that_it_is_found_by_and_keeps_its_first(ru
         assert said == moment(updated).replace(microsecond=moment(updated).microsecond // 1000 * 1000)
 
 
-def test_what_is_not_published_yet_has_no_stamp_and_leaves_no_tombstone(runtime):
+def test_what_was_not_published_has_no_stamp_and_leaves_a_tombstone_that_no_feed_tells_of(runtime):
     take(runtime, builders.batch(runtime), "a", made())
     assert published(runtime)["1.2.3"] == (0, None, None)
     withdraw_study(runtime, ACTOR, "1.2.3")
     with runtime.store.read() as connection:
-        assert connection.execute(select(t.tombstone)).all() == []
+        assert connection.execute(select(t.tombstone.c.published)).scalars().all() == [None]
 
 
 def test_what_is_withdrawn_has_the_stamp_of_that(runtime):

@@ -206,13 +206,13 @@ def test_no_byte_is_given_that_can_not_be_recorded(house, monkeypatch):
     assert (answer.status_code, answer.json["issue"][0]["code"]) == (507, "no-store")
 
 
-def test_who_took_it_and_whose_data_it_was_find_the_export_in_provenance(fresh):
+def test_who_took_it_and_whose_data_it_was_find_the_export_in_the_record(fresh):
     exported(fresh, "$export?_type=ImagingStudy")
-    for who, seen in ((USER, 1), (CALLERS["provider"], 1), (CALLERS["operator"], 1), (CALLERS["other-provider"], 0)):
-        entries = fresh.ask("GET", "/fhir/R4/Provenance?target=Endpoint/LUNG", who).json.get("entry", [])
-        told = [e["resource"] for e in entries if "use.exported" in str(e["resource"]["activity"])]
-        assert len(told) == seen
-        assert all(held(json.dumps(one).encode()) for one in told)
+    fresh.runtime.accesses.flush()
+    for who, told in ((USER, True), (CALLERS["provider"], True), (CALLERS["operator"], True), (CALLERS["other-provider"], False)):
+        entries = fresh.ask("GET", "/fhir/R4/AuditEvent?subtype=operation&agent:identifier=researcher", who).json.get("entry", [])
+        assert bool(entries) is told
+        assert all(held(json.dumps(one["resource"]).encode()) for one in entries)
 
 
 # --- what may leave
@@ -247,7 +247,7 @@ def test_a_dataset_s_export_holds_that_dataset_alone(house):
 
 def test_patients_are_exported_with_what_is_theirs(house):
     _, lines = exported(house, "Patient/$export")
-    assert set(lines) == {"Patient", "ImagingStudy", "OperationOutcome"}
+    assert set(lines) == {"Patient", "ImagingStudy", "Provenance", "OperationOutcome"}
 
 
 def test_a_token_for_one_type_takes_that_and_is_told_so_of_another(house):

@@ -123,9 +123,10 @@ for _name, _action in (
         f"GET /fhir/R4/{_name}": Row(_action, _kind, resource=_name),
         f"POST /fhir/R4/{_name}/_search": Row(_action, _kind, resource=_name),
         f"GET /fhir/R4/{_name}/<identity>": Row(_action, _kind, resource=_name),
-        f"GET /fhir/R4/{_name}/_history": Row(_action, _kind, resource=_name),
-        f"GET /fhir/R4/{_name}/<identity>/_history": Row(_action, _kind, resource=_name),
     }
+    if RESOURCES[_name].is_harvested:
+        _histories = (f"GET /fhir/R4/{_name}/_history", f"GET /fhir/R4/{_name}/<identity>/_history")
+        ROUTES |= {_route: Row(_action, _kind, resource=_name) for _route in _histories}
 for _name in ("ImagingStudy", "Provenance", "AuditEvent"):
     _row = ROUTES[f"GET /fhir/R4/{_name}"]
     ROUTES |= {

@@ -1,0 +1,91 @@
+"""FHIR questions of many studies: one resource, a chain back, a sorted page, what nobody has, and their totals.
+
+Asked by one kept connection, in turn, with token, consent and access record. `bench_search.py` has the bare view beside pages.
+"""
+
+import argparse
+import json
+from collections.abc import Sequence
+from functools import partial
+from statistics import median
+
+from sqlalchemy import select
+from tqdm import tqdm
+
+from adapters.sql import tables as t
+from benchmarks import studies, world
+from benchmarks.bench_search import ALIASES
+from benchmarks.world import Figures
+from server.settings import Settings
+
+QUESTIONS = (
+    ("one resource", "ImagingStudy/{key}", None, "at least 3 000/s, all connections"),
+    ("a page of 50 patients by _has", "Patient?_has:ImagingStudy:patient:modality=CT", None, "under 5 ms"),
+    ("a page of 100, newest first", "ImagingStudy?_sort=-started&_count=100", None, "reported"),
+    ("a page of 100 with patients", "ImagingStudy?_include=ImagingStudy:subject&_count=100", None, "reported"),
+    ("a modality nobody has", "ImagingStudy?modality=XA", 0, "at most 10 ms"),
+    ("a time nobody has", "ImagingStudy?started=gt2090", 0, "at most 10 ms"),
+    ("patients by a modality nobody has", "Patient?_has:ImagingStudy:patient:modality=XA", 0, "at most 10 ms"),
+    ("total of a modality nobody has", "ImagingStudy?modality=XA&_summary=count", 0, "at most 50 ms"),
+    ("total of a time nobody has", "ImagingStudy?started=gt2090&_summary=count", 0, "at most 50 ms"),
+    ("total of a modality that a fifth has", "ImagingStudy?modality=MR&_summary=count", None, "reported"),
+)
+"""What is asked, its path, how many it finds where that is certain, and the target."""
+READERS = 8
+
+
+def main() -> None:
+    """Measure and print."""
+    args = world.options(__doc__ or "")
+    print(f"# Questions\n\n{world.machine()}\n")
+    with world.folder() as home, world.database(postgresql=args.postgresql) as url:
+        chosen = world.settings(home, url)
+        key = _filled(chosen, args.studies)
+        with world.accord(chosen, "web") as accord:
+            found = _rounds(args, chosen, accord, key)
+    world.table(("asked", "p50 ms", "p99 ms", "answers/s", "server CPU ms", "target"), [_row(*each) for each in found.items()])
+    world.say(
+        f"Accord: {args.studies} studies of {len(ALIASES)} datasets on {world.database_name(args)}, default settings, log and",
+        f"access record on; one kept connection, {READERS} for the last line. Bound by the database's CPU for questions, and by",
+        f"Python's lock in each of {chosen.web_workers} processes for reads.",
+    )
+
+
+def _filled(chosen: Settings, count: int) -> str:
+    """An index of so many studies; the id of one in its middle."""
+    runtime = world.governed(chosen, ALIASES)
+    studies.fill(runtime, count)
+    with runtime.store.read() as connection:
+        key = connection.execute(select(t.study.c.key).where(t.study.c.id == count // 2)).scalar_one()
+    runtime.close()
+    return str(key)
+
+
+Found = dict[tuple[str, str], list[Figures]]
+
+
+def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, key: str) -> Found:
+    token, found = partial(world.bearer, chosen), Found()
+    with tqdm(total=args.rounds * (len(QUESTIONS) + 1), desc="questions", unit="turn", leave=False) as bar:
+        for _ in range(args.rounds):
+            for name, path, finds, target in QUESTIONS:
+                url = f"{chosen.base_url}/fhir/R4/{path.format(key=key)}"
+                if finds is not None:
+                    assert json.loads(world.get(url, token()))["total"] == finds, name
+                found.setdefault((name, target), []).append(world.drive(url, token(), 1, args.seconds, (accord,)))
+                bar.update()
+            name, path, _, target = QUESTIONS[0]
+            url = f"{chosen.base_url}/fhir/R4/{path.format(key=key)}"
+            figures = world.drive(url, token(), READERS, args.seconds, (accord,))
+            found.setdefault((f"{name}, {READERS} connections", target), []).append(figures)
+            bar.update()
+    return found
+
+
+def _row(asked: tuple[str, str], each: Sequence[Figures]) -> list[object]:
+    rate, p50, p99, cpu = (median(values) for values in zip(*((f.rate, f.p50, f.p99, f.cpu) for f in each), strict=True))
+    return [asked[0], f"{p50:.2f}", f"{p99:.2f}", f"{rate:.0f}", f"{cpu:.2f}", asked[1]]
+
+
+if __name__ == "__main__":
+    main()

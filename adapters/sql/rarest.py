@@ -28,7 +28,7 @@ def few_studies(connection: Connection, query: Query) -> tuple[int, ...] | None:
     """
     for depth, condition in islice(_necessary(query.where), _LOOKS):
         rows = narrow(select(_STUDY_OF[depth]), condition, IMAGES, depth).limit(FEW + 1)
-        found = tuple(execute(connection, rows).scalars())
+        found = tuple(execute(connection, rows).scalars().all())
         if len(found) <= FEW:
             return found
     return None

@@ -119,13 +119,9 @@ def _provisions(root: Json) -> Json:
     return {"decision": root["type"]} | ({"provision": inner} if inner else {})
 
 
-def _provenance(told: Json) -> Json:
-    return _with(told, {"reason": lambda codes: {"authorization": [{"concept": code} for code in codes]}})
-
-
 AS_R5: Mapping[str, Callable[[Json], Json]] = {
     "ImagingStudy": _imaging_study,
     "Consent": _consent,
-    "Provenance": _provenance,
+    "Provenance": dict,  # what we say in it is the same in both
 }
 """Type → how its R4 JSON becomes R5's."""

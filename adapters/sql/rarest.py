@@ -17,7 +17,7 @@ from mappings.query import AllOf, AnyOf, Apart, Between, Condition, OneOf, Query
 FEW = 200
 _LOOKS = 8
 _STUDY_OF = {1: t.study.c.id, 2: t.series.c.study}
-_LEADING = frozenset({"modality", "body_part", "study_date", "started_from", "started_to", "updated"})
+_LEADING = frozenset({"modality", "body_part", "age", "study_date", "started_from", "started_to", "updated"})
 """Fields that lead an index; without those of one row or one patient, whose indexes a planner never leaves aside."""
 
 

@@ -340,6 +340,7 @@ study = Table(
     Index("ix_study_date", "study_date", "id", "dataset"),
     Index("ix_study_started", "started_from", "id", "dataset"),
     Index("ix_study_ended", "started_to"),
+    Index("ix_study_age", "age"),
     Index("ix_study_patient_id", "patient_id"),
     Index("ix_study_patient", "patient", "dataset", "patient_sex", "updated"),  # all that is told of a patient
     Index("ix_study_members", "dataset", "patient", "updated"),  # who is in a dataset, and when that changed

@@ -17,7 +17,8 @@ from mappings.fhir import chains
 from mappings.fhir.moments import parsed
 from mappings.fhir.outcome import outcome
 from mappings.fhir.parameters import Context
-from mappings.fhir.resources import R4, RESOURCES, Resource, served_in
+from mappings.fhir.resource_row import R4, Resource
+from mappings.fhir.resources import RESOURCES, served_in
 from mappings.fhir.search import MAX_VALUE, Arguments, Reader
 from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import instant

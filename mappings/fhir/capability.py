@@ -4,7 +4,8 @@ import msgspec
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.fhir.accept import FHIR_JSON, FHIR_XML
-from mappings.fhir.resources import R4, R5, RESOURCES, Resource, served_in
+from mappings.fhir.resource_row import R4, R5, Resource
+from mappings.fhir.resources import RESOURCES, served_in
 from mappings.fhir.serial import told
 
 _RELEASES = {R4: ("4.0.1", "R4", [FHIR_JSON, FHIR_XML, "json", "xml"]), R5: ("5.0.0", "R5", [FHIR_JSON, "json"])}

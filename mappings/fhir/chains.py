@@ -9,7 +9,8 @@ from typing import Protocol
 
 from mappings.failures import Invalid
 from mappings.fhir.parameters import Context, Match, Parameter
-from mappings.fhir.resources import RESOURCES, Resource
+from mappings.fhir.resource_row import Resource
+from mappings.fhir.resources import RESOURCES
 from mappings.query import EVERYTHING, AllOf, AnyOf, Apart, Condition, Level, Linked, Not
 
 MOST_HOPS = 2

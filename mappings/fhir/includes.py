@@ -7,7 +7,8 @@ from typing import Any
 from mappings.failures import Forbidden, Invalid
 from mappings.fhir.chains import Granted
 from mappings.fhir.parameters import Parameter
-from mappings.fhir.resources import RESOURCES, Resource
+from mappings.fhir.resource_row import Resource
+from mappings.fhir.resources import RESOURCES
 from mappings.query import Condition
 
 MOST_INCLUDES = 12

@@ -17,7 +17,8 @@ from mappings.fhir import chains
 from mappings.fhir.chains import Asking, Granted, everything
 from mappings.fhir.includes import Include, read_includes
 from mappings.fhir.parameters import Context
-from mappings.fhir.resources import RESOURCES, Resource
+from mappings.fhir.resource_row import Resource
+from mappings.fhir.resources import RESOURCES
 from mappings.fhir.summaries import SUMMARIES, Subset, read_subset
 from mappings.query import AllOf, Apart, Condition, Order, Position, check_values
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import msgspec
 
 from mappings.failures import Invalid
-from mappings.fhir.resources import Resource
+from mappings.fhir.resource_row import Resource
 
 Raw = dict[str, msgspec.Raw]
 Cut = Callable[[bytes], bytes]

@@ -11,7 +11,8 @@ from mappings.fhir import bundle
 from mappings.fhir.bundle import Brought, Row
 from mappings.fhir.capability import capability
 from mappings.fhir.concept_maps import Translation, translate
-from mappings.fhir.resources import R4, RESOURCES
+from mappings.fhir.resource_row import R4
+from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Arguments, Asked, Place, relative_link
 from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import meta_of

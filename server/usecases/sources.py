@@ -29,7 +29,8 @@ from mappings.fhir.audit_event import audit_event
 from mappings.fhir.canonicals import canonicals
 from mappings.fhir.chains import Granted
 from mappings.fhir.group import MEMBER_BYTES
-from mappings.fhir.resources import RESOURCES, Resource
+from mappings.fhir.resource_row import Resource
+from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Reader, Sealing, conditions
 from mappings.fhir.serial import identity
 from mappings.query import EVERYTHING, AllOf, AnyOf, Condition, Level, Linked, Page, Position, Query

@@ -7,7 +7,8 @@ from typing import Any
 from consent.conditions import Action
 from mappings.failures import Invalid, UnsupportedMedia
 from mappings.fhir.concept_maps import read_parameters, read_translation
-from mappings.fhir.resources import R4, Resource, served_in
+from mappings.fhir.resource_row import R4, Resource
+from mappings.fhir.resources import served_in
 from mappings.fhir.summaries import SUMMARIES, Subset, read_subset
 from mappings.negotiation import preferences
 from mappings.smart import ANY

@@ -8,7 +8,8 @@ from consent.conditions import Action
 from mappings.failures import Invalid
 from mappings.fhir.accept import FHIR_JSON, accepted
 from mappings.fhir.r5 import as_r5
-from mappings.fhir.resources import R5, served_in
+from mappings.fhir.resource_row import R5
+from mappings.fhir.resources import served_in
 from server.usecases.read import metadata, read_resource, search_resources
 from server.usecases.sources import source_of
 from server.web.context import caller, conditional, request, respond, runtime, serves

@@ -18,7 +18,8 @@ from adapters.identity import Keys
 from adapters.sql import tables as t
 from consent.policy import SENTENCES
 from mappings.failures import Full
-from mappings.fhir.resources import R4, served_in
+from mappings.fhir.resource_row import R4
+from mappings.fhir.resources import served_in
 from mappings.fhir.serial import instant
 from server.usecases import document, export, give_export
 from server.usecases.agreement import move_agreement

@@ -9,7 +9,8 @@ from fhir.resources import get_fhir_model_class
 
 from adapters.identity import Keys
 from mappings.fhir.r5 import AS_R5
-from mappings.fhir.resources import R5, served_in
+from mappings.fhir.resource_row import R5
+from mappings.fhir.resources import served_in
 from server.usecases import document
 from server.usecases.batch import close_batch
 from server.usecases.take import take

@@ -11,7 +11,20 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause, Result, Select, and_, exists, false, func, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    FromClause,
+    Result,
+    Select,
+    and_,
+    false,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy import not_ as sql_not
 
 from mappings.fields import Kind
@@ -71,12 +84,13 @@ class Searchable:
     """What a condition may ask of one kind of row, and how rows below are reached, by (depth of the row, depth below).
 
     A field is a column, here or elsewhere; or, where it is special, a function from its leaf to SQL, which stands at depth 0 and
-    takes the values of a `OneOf` as alternatives.
+    takes the values of a `OneOf` as alternatives. Of a `whole` answer all rows are wanted, and not the first that fill a page.
     """
 
     fields: Mapping[str, Column | Elsewhere | Asking]
     below: Mapping[tuple[int, int], Below] = field(default_factory=dict)
     levels: Mapping[Level, int] = field(default_factory=dict)
+    whole: bool = False
 
     def depth(self, name: str) -> int:
         """The depth at which this field stands."""
@@ -191,8 +205,8 @@ def _asked(condition: Leaf | Linked, rows: Searchable, depth: int) -> ColumnElem
     asked = rows.fields[condition.field]
     if isinstance(asked, Elsewhere):
         keys = select(asked.key) if asked.joined is None else select(asked.key).select_from(asked.joined)
-        return asked.row.in_(keys.where(_compared(asked.column, condition)).correlate(None))
-    return _compared(asked, condition) if isinstance(asked, Column) else asked(condition)
+        return asked.row.in_(keys.where(compared(asked.column, condition)).correlate(None))
+    return compared(asked, condition) if isinstance(asked, Column) else asked(condition)
 
 
 def _apart(condition: Apart, rows: Searchable, depth: int) -> ColumnElement[bool]:
@@ -200,7 +214,7 @@ def _apart(condition: Apart, rows: Searchable, depth: int) -> ColumnElement[bool
     if deeper <= depth:
         return _compiled(condition.part, rows, depth)
     way = rows.below[depth, deeper]
-    return exists().where(way.join, _compiled(condition.part, rows, deeper)).correlate(way.outer)
+    return _some(way, _compiled(condition.part, rows, deeper), whole=rows.whole)
 
 
 def _parts(
@@ -216,7 +230,20 @@ def _parts(
             yield _compiled(part, rows, depth)
     for deeper, group in below.items():
         way = rows.below[depth, deeper]
-        yield exists().where(way.join, joined(*group)).correlate(way.outer)
+        yield _some(way, joined(*group), whole=rows.whole)
+
+
+def _some(way: Below, holds: ColumnElement[bool], *, whole: bool) -> ColumnElement[bool]:
+    rows: Select[Any] = select(literal_column("1")).where(way.join, holds).correlate(way.outer)
+    return rows.exists() if whole else looked_for(rows)
+
+
+def looked_for(rows: Select[Any]) -> ColumnElement[bool]:
+    """Whether there is such a row, looked for from each row above until a page is full.
+
+    PostgreSQL joins nothing into which an OFFSET is written: it takes a page for most of what there is, and would join all of it.
+    """
+    return rows.offset(literal_column("0")).exists()
 
 
 def _only_depth(condition: Condition, rows: Searchable) -> int | None:
@@ -229,7 +256,8 @@ def _denies(condition: Condition) -> bool:
     return isinstance(condition, Not | Apart) or (isinstance(condition, AllOf | AnyOf) and any(map(_denies, condition.parts)))
 
 
-def _compared(asked: Column, leaf: Leaf) -> ColumnElement[bool]:
+def compared(asked: Column, leaf: Leaf) -> ColumnElement[bool]:
+    """A column as it is asked for."""
     if isinstance(leaf, OneOf):
         return asked.column.in_(leaf.values)
     if isinstance(leaf, Within):

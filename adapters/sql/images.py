@@ -6,6 +6,7 @@ A patient's row is shared by datasets, so it names the patient and says nothing 
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -23,13 +24,14 @@ from sqlalchemy import (
     exists,
     false,
     func,
+    literal_column,
     select,
     true,
 )
 
 from adapters.sql import criteria
 from adapters.sql import tables as t
-from adapters.sql.criteria import Asking, Below, Column, Elsewhere, Leaf, Searchable, depths, narrow
+from adapters.sql.criteria import Asking, Below, Column, Elsewhere, Leaf, Searchable, compared, depths, looked_for, narrow
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import stamp
 from consent.policy import VisibleDatasets
@@ -131,6 +133,11 @@ def of_patient(datasets: Select[Any]) -> dict[str, ColumnElement[Any]]:
     return {name: value.correlate(t.patient).scalar_subquery() for name, value in values.items()}
 
 
+def _told(value: ColumnElement[Any], leaf: Leaf) -> ColumnElement[bool]:
+    """What is read off a patient's studies, as a condition: read when its row is met, and not of all patients beforehand."""
+    return looked_for(select(literal_column("1")).where(compared(Column(value, Kind.CODE), leaf)))
+
+
 def _changed(own: ColumnElement[bool], leaf: Leaf) -> ColumnElement[bool]:
     """When a patient changed, as a condition on its `own` studies: some in between, none after. A planner can join that."""
     low, high = (leaf.low, leaf.high) if isinstance(leaf, Between) else (None, None)
@@ -147,7 +154,7 @@ def with_patients(datasets: Select[Any]) -> Searchable:
     """The same, with what is asked of a patient: below it are its studies of these datasets."""
     own = and_(t.study.c.patient == t.patient.c.id, _within(t.study, datasets))
     asked: dict[str, Column | Elsewhere | Asking] = {
-        "gender": Column(of_patient(datasets)["gender"], Kind.CODE),
+        "gender": partial(_told, of_patient(datasets)["gender"]),
         "patient_updated": partial(_changed, own),
     }
     below = {
@@ -158,10 +165,11 @@ def with_patients(datasets: Select[Any]) -> Searchable:
     return Searchable({**IMAGES.fields, **asked}, {**IMAGES.below, **below}, _DEPTH)
 
 
-def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) -> Select[Any]:
+def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets, *, whole: bool = False) -> Select[Any]:
     """The rows of the question's level that match, of what is visible and open at the parameter `at`; without its page.
 
-    A patient is there who has a published study there; its columns may name what is read `of_patient`.
+    A patient is there who has a published study there; its columns may name what is read `of_patient`. `whole` where all of
+    them are wanted, and not a page.
     """
     datasets, of_patients = opened(visible, query.aliases), query.level is Level.PATIENT or 0 in depths(query.where, IMAGES)
     if of_patients:
@@ -169,7 +177,7 @@ def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) ->
     if query.level is Level.PATIENT:
         own = of_patient(datasets)
         rows = select(*(own[c].label(c) if isinstance(c, str) else c for c in columns)).select_from(t.patient)
-        return narrow(rows.where(own["patient_updated"] > 0), query.where, with_patients(datasets))
+        return narrow(rows.where(own["patient_updated"] > 0), query.where, replace(with_patients(datasets), whole=whole))
     rows, fields = select(*columns).select_from(t.study).where(_within(t.study, datasets)), IMAGES
     if query.level in (Level.SERIES, Level.INSTANCE):
         rows = rows.join(t.series, t.series.c.study == t.study.c.id)
@@ -177,7 +185,7 @@ def statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets) ->
         rows = rows.join(t.instance, t.instance.c.series == t.series.c.id)
     if of_patients:
         rows, fields = rows.join(t.patient, t.study.c.patient == t.patient.c.id), with_patients(datasets)
-    return narrow(rows, query.where, fields, _DEPTH[query.level])
+    return narrow(rows, query.where, replace(fields, whole=whole), _DEPTH[query.level])
 
 
 _TO_PATIENT = (t.patient, t.study.c.patient == t.patient.c.id)
@@ -195,7 +203,7 @@ _KEYS: dict[str, tuple[ColumnElement[Any], Sequence[tuple[FromClause, ColumnElem
 def keys(query: Query, key: str, visible: VisibleDatasets) -> Select[Any]:
     """The keys of the rows that match, for a link to them; Raises KeyError where rows have no such key."""
     column, way = _KEYS[key]
-    rows = statement(query, [column], visible)
+    rows = statement(query, [column], visible, whole=True)
     has_patients = query.level is Level.PATIENT or 0 in depths(query.where, IMAGES)
     for table, joined in way:
         rows = rows if table is t.patient and has_patients else rows.join(table, joined)

@@ -84,8 +84,8 @@ def _answered(
     return execute(connection, rows, now, **parameters, **({} if few is None else {"few": few})).all()
 
 
-def _statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets, few: bool) -> Select[Any]:
-    rows = statement(query, columns, visible)
+def _statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets, few: bool, *, whole: bool = False) -> Select[Any]:
+    rows = statement(query, columns, visible, whole=whole)
     return rows.where(_PATIENT_OF_FEW if query.level is Level.PATIENT else _OF_FEW) if few else rows
 
 
@@ -116,7 +116,7 @@ def count(connection: Connection, query: Query, visible: VisibleDatasets, now: d
 
 @_kept
 def _count(query: Query, visible: VisibleDatasets, few: bool, ceiling: int | None) -> Select[Any]:
-    rows = _statement(query, [TABLES[query.level].c.id], visible, few)
+    rows = _statement(query, [TABLES[query.level].c.id], visible, few, whole=ceiling is None)
     return counting(rows.where(t.study.c.document.is_not(None)) if query.level is Level.STUDY else rows, ceiling)
 
 

@@ -46,7 +46,7 @@ _WORDS = (t.study.c.patient_sex, t.series.c.modality, t.series.c.body_part, t.se
 
 def counts(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> dict[int, Counted]:
     """Dataset → who matches. A person's number is the row's, which no other has and a restored database keeps."""
-    rows = statement(query, [_DATASET, t.study.c.patient, func.count().label("studies")], visible)
+    rows = statement(query, [_DATASET, t.study.c.patient, func.count().label("studies")], visible, whole=True)
     each = rows.group_by(_DATASET, t.study.c.patient).subquery()
     number = each.c.patient % _PRIME  # so that no square and no sum of them is beyond 64 bits
     sums = [func.sum(n) for n in (each.c.studies, each.c.patient, number * number % _PRIME)]
@@ -64,7 +64,7 @@ def tallies(connection: Connection, query: Query, visible: VisibleDatasets, now:
     A word is told where `minimum` subjects share it, an age where as many lie beyond it: one subject joined by OR to a crowd
     would else be read off what the crowd lacks.
     """
-    return _counted(connection, lambda *columns: statement(query, [_DATASET, *columns], visible), now, minimum)
+    return _counted(connection, lambda *columns: statement(query, [_DATASET, *columns], visible, whole=True), now, minimum)
 
 
 def tally_of(connection: Connection, dataset: int, now: datetime, minimum: int) -> Tally:

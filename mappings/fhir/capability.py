@@ -73,6 +73,7 @@ _HISTORIES = ("history-instance", "history-type")
 def _resource(row: Resource) -> dict[str, object]:
     return told(
         type=row.name,
+        documentation=row.text,
         interaction=[{"code": code} for code in ("read", "search-type", *(_HISTORIES if row.is_harvested else ()))],
         conditionalRead="full-support",
         referencePolicy=["literal"],
@@ -86,7 +87,7 @@ def _resource(row: Resource) -> dict[str, object]:
 def _read_only(row: Resource) -> dict[str, object]:
     """What there is of it under R5."""
     whole = _resource(row)
-    said = {name: whole[name] for name in ("type", "conditionalRead", "referencePolicy", "searchParam")}
+    said = {name: whole[name] for name in ("type", "documentation", "conditionalRead", "referencePolicy", "searchParam")}
     return said | {"interaction": [{"code": "read"}, {"code": "search-type"}]}
 
 

@@ -39,6 +39,7 @@ _SHARED = {status: (str(sharing),) for sharing, status in SHARING.items()}
 DESCRIPTIONS = (
     resource(
         "Consent",
+        "A data-sharing agreement as it stands: what it permits, to whom, for which purposes, of which datasets.",
         "agreements",
         consent,
         (identity_of("agreement"), "The agreement's key."),
@@ -67,6 +68,7 @@ DESCRIPTIONS = (
     ),
     resource(
         "Provenance",
+        "A ledger entry: a deposit with its studies and patients, or an act of governance.",
         "entries",
         provenance,
         (numbered("entry"), "The ledger entry."),
@@ -98,6 +100,7 @@ DESCRIPTIONS = (
     ),
     resource(
         "Organization",
+        "A registered party: a provider, a user or the repository.",
         "organisations",
         organization,
         (identity_of("party"), "The organisation's key."),
@@ -108,6 +111,7 @@ DESCRIPTIONS = (
     ),
     resource(
         "Endpoint",
+        "Where a dataset's images are retrieved: this server's DICOMweb.",
         "endpoints",
         endpoint,
         (identity_of("dataset"), "The dataset's alias."),
@@ -121,6 +125,7 @@ DESCRIPTIONS = (
     ),
     resource(
         "ResearchStudy",
+        "A dataset: what its operator and its images say of it, who shares it, and which Group its patients are.",
         "datasets",
         research_study,
         (identity_of("dataset"), "The dataset's alias."),

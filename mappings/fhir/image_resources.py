@@ -78,6 +78,7 @@ _NOBODY = coded("", NEVER)
 IMAGES = (
     resource(
         "ImagingStudy",
+        "A study as its images say it, of those that are held; a worker writes it within ten seconds of the last one.",
         "studies",
         None,
         (identity_of("study_key"), "The study's FHIR id."),
@@ -119,6 +120,7 @@ IMAGES = (
     ),
     resource(
         "Patient",
+        "A provider's patient, as far as the studies say that the caller may see.",
         "patients",
         patient,
         (identity_of("patient_key"), "The patient's FHIR id."),
@@ -144,6 +146,7 @@ IMAGES = (
     ),
     resource(
         "Group",
+        "The patients of a dataset, by name up to 10 000 of them.",
         "members",
         group,
         (identity_of("dataset"), "The dataset's alias."),

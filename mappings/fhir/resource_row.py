@@ -18,12 +18,13 @@ Writer = Callable[[Any, str], bytes]
 class Resource:
     """One type: the source of its nouns, their writer, what an id asks for, search parameters by name, and versions of FHIR.
 
-    Without a writer, the source gives finished bytes. `summary` are the elements of its `_summary=true` beside what every
-    resource has, `mandatory` those that no `_elements` takes away; `within` the same of an element's own members. What
-    `is_public` is told to anybody; histories and exports tell of what `is_harvested`.
+    `text` says where its resources come from. Without a writer, the source gives finished bytes. `summary` are the elements of
+    its `_summary=true` beside what every resource has, `mandatory` those that no `_elements` takes away; `within` the same of an
+    element's own members. What `is_public` is told to anybody; histories and exports tell of what `is_harvested`.
     """
 
     name: str
+    text: str
     source: str
     writer: Writer | None
     identity: Match
@@ -48,6 +49,7 @@ class Resource:
 
 def resource(
     name: str,
+    text: str,
     source: str,
     writer: Writer | None,
     identity: tuple[Match, str],
@@ -60,17 +62,17 @@ def resource(
     is_harvested: bool = True,
 ) -> Resource:
     """A row; `identity` is what an id asks for, and its sentence as the parameter `_id`."""
-    match, text = identity
-    every = (token("_id", text, unsystemed(match), sort=match.field), *parameters)
+    match, sentence = identity
+    every = (token("_id", sentence, unsystemed(match), sort=match.field), *parameters)
     elements = (
         frozenset(summary.split()),
         frozenset(mandatory.split()),
         {e: frozenset(m.split()) for e, m in (within or {}).items()},
     )
-    return Resource(name, source, writer, match, {p.name: p for p in every}, *elements, versions, is_public, is_harvested)
+    return Resource(name, text, source, writer, match, {p.name: p for p in every}, *elements, versions, is_public, is_harvested)
 
 
-def canonical(name: str, *parameters: Parameter, mandatory: str = "") -> Resource:
+def canonical(name: str, text: str, *parameters: Parameter, mandatory: str = "") -> Resource:
     """A row of Accord's own canonicals, which say what its codes and extensions mean."""
     every = (
         string("name", "The start of its name.", "name", sort="name"),
@@ -79,8 +81,9 @@ def canonical(name: str, *parameters: Parameter, mandatory: str = "") -> Resourc
     )
     summary = "url version name title status date publisher kind type code content"
     identity = (identity_of("canonical"), "The end of its address.")
+    mandatory = f"status {mandatory}"
     return resource(
-        name, name, None, identity, *every, summary=summary, mandatory=f"status {mandatory}", is_public=True, is_harvested=False
+        name, text, name, None, identity, *every, summary=summary, mandatory=mandatory, is_public=True, is_harvested=False
     )
 
 

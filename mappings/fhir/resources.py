@@ -17,13 +17,19 @@ _DATA = (*IMAGES, *DESCRIPTIONS)
 _AUDITED = (*(row.name for row in _DATA), "AuditEvent")
 _ROWS = (
     *_DATA,
-    canonical("CodeSystem", _URL, mandatory="content"),
-    canonical("ValueSet", _URL),
-    canonical("ConceptMap", _URL),
-    canonical("StructureDefinition", _URL, mandatory="url name kind abstract type"),
-    canonical("NamingSystem", string("value", "The start of the identifier system.", "url"), mandatory="name kind date uniqueId"),
+    canonical("CodeSystem", "A code system of Accord's own.", _URL, mandatory="content"),
+    canonical("ValueSet", "The codes of Accord's own that an element takes.", _URL),
+    canonical("ConceptMap", "Which codes of the standards stand for Accord's own, or are wider.", _URL),
+    canonical("StructureDefinition", "An extension of Accord's own.", _URL, mandatory="url name kind abstract type"),
+    canonical(
+        "NamingSystem",
+        "A system of identifiers of Accord's own.",
+        string("value", "The start of the identifier system.", "url"),
+        mandatory="name kind date uniqueId",
+    ),
     resource(
         "AuditEvent",
+        "An answered request: who asked, what it was, and what it showed.",
         "accesses",
         None,
         (numbered("access"), "The answered request."),

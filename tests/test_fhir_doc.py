@@ -1,0 +1,69 @@
+"""`docs/fhir.md` says what the server does: its chapter of types is the table's own, and whatever it asks finds something."""
+
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from tests import fhir_doc
+from tests.house import House
+from tests.served import PROVIDER, filled
+
+TEXT = fhir_doc.DOCUMENT.read_text()
+QUESTIONS = re.findall(r"^GET (\S+)$", TEXT, re.MULTILINE)
+
+
+def said(fact: str) -> list[tuple[str, str]]:
+    """(type, what the document lists of it under this fact)."""
+    sections = re.findall(r"^### (\w+)\n(.*?)^```http", TEXT, re.MULTILINE | re.DOTALL)
+    lists = ((kind, re.search(rf"^- {fact}: (.*)$", section, re.MULTILINE)) for kind, section in sections)
+    return [(kind, word) for kind, listed in lists if listed for word in re.findall("`(.+?)`", listed[1])]
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory) -> Iterator[House]:
+    made = filled(tmp_path_factory.mktemp("house"))
+    yield made
+    made.runtime.close()
+
+
+def answered(house: House, path: str) -> dict:
+    answer = house.ask("GET", path, PROVIDER)
+    assert answer.status_code == 200, answer.json
+    return answer.json
+
+
+def test_the_chapter_of_types_is_the_codes_own(house):
+    assert fhir_doc.DOCUMENT.read_text().endswith(fhir_doc.chapter(house))
+
+
+@pytest.mark.parametrize("path", QUESTIONS)
+def test_a_question_of_the_document_finds_something(house, path):
+    told = answered(house, path)
+    if told["resourceType"] == "Bundle":
+        assert told.get("entry") or told.get("total")
+    elif told["resourceType"] == "Parameters":
+        assert told["parameter"][0]["valueBoolean"]
+
+
+@pytest.mark.parametrize(("kind", "chain"), said("chains"))
+def test_a_chain_that_is_documented_leads_to_something(house, kind, chain):
+    assert answered(house, f"/fhir/R4/{kind}?{chain}._lastUpdated=gt2000")["entry"]
+
+
+@pytest.mark.parametrize(("kind", "chain"), said("reverse chains"))
+def test_a_reverse_chain_that_is_documented_comes_from_something(house, kind, chain):
+    assert answered(house, f"/fhir/R4/{kind}?{chain}:_lastUpdated=gt2000")["entry"]
+
+
+@pytest.mark.parametrize(("kind", "include"), said("`_include`"))
+def test_an_include_that_is_documented_brings_something(house, kind, include):
+    brought = answered(house, f"/fhir/R4/{kind}?_include={include}&_count=1000")["entry"]
+    assert any(entry["search"]["mode"] == "include" for entry in brought)
+
+
+@pytest.mark.parametrize(("kind", "include"), said("`_revinclude`"))
+def test_a_reverse_include_that_is_documented_brings_something(house, kind, include):
+    few = 1 if include.startswith(f"{kind}:") else 1000  # so that what refers to it is not a match itself
+    brought = answered(house, f"/fhir/R4/{kind}?_revinclude={include}&_count={few}")["entry"]
+    assert any(entry["search"]["mode"] == "include" for entry in brought)

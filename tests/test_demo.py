@@ -1,7 +1,7 @@
 """`accord demo` and what the README says of it, in real processes.
 
-A fenced `sh` block of the README under a line `<!-- run -->` is run here, from the top of the repository, against a started demo:
-`.demo` stands for its data directory, 8080 and 11112 for its ports. Every line must succeed.
+A fenced `sh` block of the README or of `docs/fhir.md` under a line `<!-- run -->` is run here, from the top of the repository,
+against a started demo: `.demo` stands for its data directory, 8080 and 11112 for its ports. Every line must succeed.
 """
 
 import fcntl
@@ -26,7 +26,8 @@ from tests.running import CLEAR, COMMAND, TOP, eventually, process
 from tests.servers import find, free_port
 
 README = (TOP / "README.md").read_text()
-BLOCKS = re.findall(r"^<!-- run -->\n+```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+FHIR = (TOP / "docs/fhir.md").read_text()
+BLOCKS = re.findall(r"^<!-- run -->\n+```sh\n(.*?)^```", README + FHIR, re.MULTILINE | re.DOTALL)
 SECONDS = 60
 
 
@@ -177,11 +178,27 @@ def test_the_readmes_commands_work_on_the_demo(demo, ports, block):
     assert "urn:accord:request" not in said, "none of them prints a problem"
 
 
-def test_the_readmes_python_runs_as_it_is_printed(demo):
-    (code,) = re.findall(r"^<!-- run python -->\n+```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def python(demo: Demo, marker: str) -> str:
+    """What the README's Python under this marker prints."""
+    (code,) = re.findall(rf"^<!-- {marker} -->\n+```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
     script = code.replace(".demo", str(demo.data))
     done = subprocess.run([sys.executable, "-c", script], cwd=TOP, capture_output=True, text=True, timeout=SECONDS, check=False)
-    assert re.fullmatch(r"[1-5] studies, [1-5] described\n", done.stdout), done.stderr[-1500:]
+    assert done.returncode == 0, done.stderr[-1500:]
+    return done.stdout
+
+
+def test_the_readmes_python_runs_as_it_is_printed(demo):
+    assert re.fullmatch(r"[1-5] studies, [1-5] described\n", python(demo, "run python"))
+
+
+def test_another_repository_counts_what_each_agreement_shares_and_reads_every_page(demo):
+    lines = python(demo, "run repository").splitlines()
+    for alias in ("DEMO-LIVER", "DEMO-MIXED"):
+        counted = demo.get(f"/fhir/R4/ImagingStudy?dataset={alias}&_summary=count", "researcher").json()["total"]
+        told = [line.removeprefix(f"DSA-{alias} {alias} ") for line in lines if line.startswith(f"DSA-{alias} {alias} ")]
+        assert told.pop().count("ImagingStudy/") == counted
+        assert [line for line in told if not line.endswith(" 0")], "each has something of some kind"
+        assert {line.partition("=")[0] for line in told} == {"modality", "patient.gender", "age", "bodysite"}
 
 
 def test_every_make_target_in_the_readme_is_one():

@@ -50,9 +50,8 @@ def rules() -> str:
     return table(("rule", "undeclared", "declared or attested", "standard"), *said)
 
 
-def parameters() -> str:
-    rows = [(r.name, " ".join(f"`{name}`" for name in r.parameters)) for r in RESOURCES.values()]
-    return table(("resource", "search parameters"), *rows)
+def types() -> str:
+    return table(("type", "what it is"), *((r.name, r.text) for r in RESOURCES.values()))
 
 
 def routes() -> str:
@@ -73,10 +72,10 @@ def routes() -> str:
     )
 
 
-@pytest.mark.parametrize("made", [settings, matrix, rules, parameters, routes])
+@pytest.mark.parametrize("made", [settings, matrix, rules, types, routes])
 def test_a_table_of_the_readme_is_the_codes_own(made) -> None:
     assert made() in README.read_text()
 
 
 if __name__ == "__main__":  # prints the tables, to be pasted
-    sys.stdout.write("\n\n".join(made() for made in (settings, matrix, rules, parameters, routes)) + "\n")
+    sys.stdout.write("\n\n".join(made() for made in (settings, matrix, rules, types, routes)) + "\n")

@@ -14,9 +14,9 @@ from tests.commands import ALL
 from tests.running import TOP
 from tests.servers import find, free_port
 
-README, ANSWERS = (TOP / "README.md").read_text(), (TOP / "docs/how-do-i.md").read_text()
+README, ANSWERS, FHIR = ((TOP / name).read_text() for name in ("README.md", "docs/how-do-i.md", "docs/fhir.md"))
 BLOCKS = re.findall(r"^<!-- run set-up -->\n+```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-SHELL = re.findall(r"^```sh\n(.*?)^```", README + ANSWERS, re.MULTILINE | re.DOTALL)
+SHELL = re.findall(r"^```sh\n(.*?)^```", README + ANSWERS + FHIR, re.MULTILINE | re.DOTALL)
 TYPED = [line.strip() for block in SHELL for line in re.sub(r"\\\n", " ", block).splitlines() if "accord " in line]
 SECONDS = 100
 

@@ -11,6 +11,8 @@ from tests.served import PROVIDER, filled
 
 TEXT = fhir_doc.DOCUMENT.read_text()
 QUESTIONS = re.findall(r"^GET (\S+)$", TEXT, re.MULTILINE)
+ANSWERS = (fhir_doc.DOCUMENT.parent / "how-do-i.md").read_text()
+ASKED = re.findall(r"https://accord\.example(/fhir/R4/[^\s\"']+)", ANSWERS.replace("BREAST-A", "LUNG").replace("DSA-A", "DSA-LUNG"))
 
 
 def said(fact: str) -> list[tuple[str, str]]:
@@ -44,6 +46,11 @@ def test_a_question_of_the_document_finds_something(house, path):
         assert told.get("entry") or told.get("total")
     elif told["resourceType"] == "Parameters":
         assert told["parameter"][0]["valueBoolean"]
+
+
+@pytest.mark.parametrize("path", ASKED)
+def test_what_the_answers_by_role_ask_can_be_asked(house, path):
+    answered(house, path)
 
 
 @pytest.mark.parametrize(("kind", "chain"), said("chains"))

@@ -11,8 +11,8 @@ from tests.served import PROVIDER, filled
 
 TEXT = fhir_doc.DOCUMENT.read_text()
 QUESTIONS = re.findall(r"^GET (\S+)$", TEXT, re.MULTILINE)
-ANSWERS = (fhir_doc.DOCUMENT.parent / "how-do-i.md").read_text()
-ASKED = re.findall(r"https://accord\.example(/fhir/R4/[^\s\"']+)", ANSWERS.replace("BREAST-A", "LUNG").replace("DSA-A", "DSA-LUNG"))
+ANSWERS = (fhir_doc.DOCUMENT.parent / "how-do-i.md").read_text().replace("BREAST-A", "LUNG").replace("DSA-A", "DSA-LUNG")
+ASKED = re.findall(r"https://accord\.example(/fhir/R4/[^\s\"']+)", ANSWERS)
 
 
 def said(fact: str) -> list[tuple[str, str]]:

@@ -39,6 +39,12 @@ def test_the_chapter_of_types_is_the_codes_own(house):
     assert fhir_doc.DOCUMENT.read_text().endswith(fhir_doc.chapter(house))
 
 
+def test_the_capability_statement_says_of_each_type_what_the_document_says(house):
+    for version in ("R4", "R5"):
+        served = answered(house, f"/fhir/{version}/metadata")["rest"][0]["resource"]
+        assert all(f"### {each['type']}\n\n{each['documentation']}\n" in TEXT for each in served)
+
+
 @pytest.mark.parametrize("path", QUESTIONS)
 def test_a_question_of_the_document_finds_something(house, path):
     told = answered(house, path)

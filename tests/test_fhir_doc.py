@@ -5,6 +5,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from mappings.fhir.bundle import PAGE_BYTES
+from mappings.fhir.chains import MOST_HOPS
+from mappings.fhir.includes import MOST_INCLUDES
+from mappings.fhir.search import DEFAULT_COUNT, MAX_COUNT, MAX_SORTS
+from server.usecases.read import COUNTED
 from tests import fhir_doc
 from tests.house import House
 from tests.served import PROVIDER, filled
@@ -43,6 +48,18 @@ def test_the_capability_statement_says_of_each_type_what_the_document_says(house
     for version in ("R4", "R5"):
         served = answered(house, f"/fhir/{version}/metadata")["rest"][0]["resource"]
         assert all(f"### {each['type']}\n\n{each['documentation']}\n" in TEXT for each in served)
+
+
+def test_the_limits_in_the_document_are_the_codes_own():
+    words = {2: "two", 3: "three", 12: "twelve"}
+    for limit in (
+        f"over {words[MOST_HOPS]} references at most",
+        f"(`_revinclude`), {words[MOST_INCLUDES]} at most",
+        f"takes up to {words[MAX_SORTS]} of a type's keys",
+        f"Up to {COUNTED} matches are counted unasked",
+        f"`_count` matches ({DEFAULT_COUNT}, at most {MAX_COUNT}) and {PAGE_BYTES // 2**20} MiB at most",
+    ):
+        assert limit in TEXT
 
 
 @pytest.mark.parametrize("path", QUESTIONS)

@@ -76,7 +76,7 @@ def _record(runtime: Runtime, caller: Caller, export: ExportRow, file: ExportFil
             Seen(file.type, (), party) for party in sorted(parties)
         )  # which of theirs, the file's digest in the ledger tells
         who = (caller.subject.id, export.action, export.purpose)
-        row = Access(now, *who, target, 200, file.count, caller.request, Interaction.OPERATION, seen)
+        row = Access(now, *who, target, 200, file.count, caller.request, Interaction.READ, seen)
         access.preview(connection, row)
         for dataset in exports.unrecorded(connection, export, file.datasets):
             _enter(runtime, connection, caller, export, dataset)

@@ -211,7 +211,7 @@ def test_who_took_it_and_whose_data_it_was_find_the_export_in_the_record(fresh):
     exported(fresh, "$export?_type=ImagingStudy")
     fresh.runtime.accesses.flush()
     for who, told in ((USER, True), (CALLERS["provider"], True), (CALLERS["operator"], True), (CALLERS["other-provider"], False)):
-        entries = fresh.ask("GET", "/fhir/R4/AuditEvent?subtype=operation&agent:identifier=researcher", who).json.get("entry", [])
+        entries = fresh.ask("GET", "/fhir/R4/AuditEvent?subtype=disclose&agent:identifier=researcher", who).json.get("entry", [])
         assert bool(entries) is told
         assert all(held(json.dumps(one["resource"]).encode()) for one in entries)
 

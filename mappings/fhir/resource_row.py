@@ -42,6 +42,11 @@ class Resource:
         return "Patient" in (self.parameters["patient"].targets if "patient" in self.parameters else ())
 
     @property
+    def is_growing(self) -> bool:
+        """Whether every answer adds to what there is of it."""
+        return not (self.is_public or self.is_harvested)
+
+    @property
     def references(self) -> dict[str, Parameter]:
         """The parameters that can be followed, from the type and to it."""
         return {name: parameter for name, parameter in self.parameters.items() if parameter.targets}

@@ -19,6 +19,7 @@ from mappings.fhir.includes import Include, read_includes
 from mappings.fhir.parameters import Context
 from mappings.fhir.resource_row import Resource
 from mappings.fhir.resources import RESOURCES
+from mappings.fhir.serial import instant
 from mappings.fhir.summaries import SUMMARIES, Subset, read_subset
 from mappings.query import AllOf, Apart, Condition, Order, Position, check_values
 
@@ -96,6 +97,8 @@ def read(resource: str, arguments: Arguments, reader: Reader, *, lenient: bool =
     _check(arguments)
     row = RESOURCES[resource]
     asked = [(n, v) for n, v in arguments if chains.is_known(row, n)]
+    if row.is_growing and not any(n in ("_lastUpdated", CURSOR) for n, _ in arguments):
+        asked.append(("_lastUpdated", f"le{instant(reader.now)}"))  # each page adds one, so without an end there would be none
     followed = [(n, v) for n, v in arguments if n in INCLUDES]
     shaping, ignored = _shaping(
         [(n, v) for n, v in arguments if n not in INCLUDES and not chains.is_known(row, n)], lenient=lenient

@@ -276,6 +276,22 @@ def test_a_page_of_large_events_ends_at_its_bytes_and_goes_on(small, monkeypatch
     assert pages > 2
 
 
+def test_following_the_record_comes_to_an_end_though_each_page_adds_to_it(small):
+    for _ in range(3):
+        ask(small, "user")
+    small.clock.on(1)
+    arguments, seen = [("_count", "1")], 0
+    while arguments:
+        small.accesses.flush()
+        page = ask(small, "user", "AuditEvent", *arguments)
+        seen += len(page["entry"])
+        assert seen <= 3 + 1  # the first page itself may be of that very moment
+        small.clock.on(1)
+        following = [link["url"] for link in page["link"] if link["relation"] == "next"]
+        arguments = parse_qsl(urlsplit(following[0]).query) if following else []
+    assert seen >= 3
+
+
 def test_a_patient_of_too_many_studies_is_asked_for_by_study(small, monkeypatch):
     monkeypatch.setattr("adapters.sql.audit.MOST_CONDITIONS", 0)
     with pytest.raises(Invalid):

@@ -78,7 +78,7 @@ def read_parameters(body: bytes) -> list[tuple[str, str]]:
     """The parameters of a Parameters resource that hold one value each, a Coding's members as code and system. Raises Invalid."""
     try:
         sent = msgspec.json.decode(body, type=_Parameters)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise Invalid("not-parameters", "The body is a FHIR Parameters resource in JSON.", "Parameters") from error
     if sent.resourceType != "Parameters":
         raise Invalid("not-parameters", "The body is a FHIR Parameters resource.", "Parameters.resourceType")
@@ -92,13 +92,17 @@ class _Parameters(msgspec.Struct):
 
 def _pairs(sent: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     name = str(sent.get("name", ""))
-    codings = [sent["valueCoding"]] if "valueCoding" in sent else []
-    if isinstance(concept := sent.get("valueCodeableConcept"), dict):
-        codings += concept.get("coding", [])[:1]
-    for each in codings:
+    for each in _codings(sent):
         if isinstance(each, dict):
             yield from ((member, str(each[member])) for member in ("system", "code") if member in each)
     yield from ((name, _word(sent[value])) for value in sorted(_VALUES & sent.keys()))
+
+
+def _codings(sent: Mapping[str, object]) -> list[object]:
+    """A Coding, and the first of a CodeableConcept; what is neither is none."""
+    concept = sent.get("valueCodeableConcept")
+    coded = concept.get("coding") if isinstance(concept, dict) else None
+    return [*([sent["valueCoding"]] if "valueCoding" in sent else []), *(coded[:1] if isinstance(coded, list) else [])]
 
 
 def _word(value: object) -> str:

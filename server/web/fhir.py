@@ -6,7 +6,7 @@ from typing import Any
 
 from consent.conditions import Action
 from mappings.failures import Invalid, UnsupportedMedia
-from mappings.fhir.concept_maps import read_parameters, read_translation
+from mappings.fhir.concept_maps import MAX_BODY, read_parameters, read_translation
 from mappings.fhir.resource_row import R4, Resource
 from mappings.fhir.resources import served_in
 from mappings.fhir.summaries import SUMMARIES, Subset, read_subset
@@ -37,7 +37,7 @@ def door() -> Door:
             serves(routes, rule, action, scope=scope, anonymous=row.is_public, methods=(method,), narrows=True)(view)
     for rule in ("/ConceptMap/$translate", "/ConceptMap/<identity>/$translate"):
         serves(routes, rule, Action.DISCOVER, anonymous=True)(_translate)
-        serves(routes, rule, Action.DISCOVER, anonymous=True, methods=("POST",))(_translate_posted)
+        serves(routes, rule, Action.DISCOVER, anonymous=True, methods=("POST",), body=MAX_BODY)(_translate_posted)
     return routes
 
 
@@ -63,6 +63,7 @@ def _translate(identity: str = "") -> Any:
 
 def _translate_posted(identity: str = "") -> Any:
     taken(request.args)
+    request.max_content_length = MAX_BODY
     asked = read_translation(read_parameters(request.get_data()), identity)
     return answer(translated(runtime(), caller(), asked))
 

@@ -10,7 +10,7 @@ import pytest
 from adapters.identity import Keys
 from mappings.fhir import systems
 from mappings.fhir.canonicals import canonicals
-from mappings.fhir.concept_maps import CONCEPT_MAPS
+from mappings.fhir.concept_maps import CONCEPT_MAPS, MAX_BODY
 from tests.house import CALLERS, House, build
 from tests.mappings.fhir.rules import held
 
@@ -125,3 +125,24 @@ def test_what_is_no_translation_is_refused(client, query):
 def test_what_is_no_parameters_is_refused(client, body):
     answer = client.post("/fhir/R4/ConceptMap/$translate", data=body)
     assert (answer.status_code, answer.json["resourceType"]) == (400, "OperationOutcome")
+
+
+@pytest.mark.parametrize("coding", [{"code": "BREAST"}, 7, None, "BREAST", [7]], ids=repr)
+def test_a_concept_without_a_list_of_codings_says_no_code(client, coding):
+    sent = {"resourceType": "Parameters", "parameter": [{"name": "concept", "valueCodeableConcept": {"coding": coding}}]}
+    answer = client.post("/fhir/R4/ConceptMap/$translate", data=json.dumps(sent))
+    assert (answer.status_code, answer.json["resourceType"]) == (400, "OperationOutcome")
+
+
+def test_parameters_that_nest_deeper_than_can_be_read_are_refused(client):
+    deep = b"[" * 5_000 + b"]" * 5_000
+    answer = client.post(
+        "/fhir/R4/ConceptMap/$translate",
+        data=b'{"resourceType":"Parameters","parameter":[{"name":"code","valueCode":%b}]}' % deep,
+    )
+    assert (answer.status_code, answer.json["resourceType"]) == (400, "OperationOutcome")
+
+
+def test_a_body_larger_than_a_translation_takes_is_refused(client):
+    answer = client.post("/fhir/R4/ConceptMap/$translate", data=b" " * (MAX_BODY + 1))
+    assert (answer.status_code, answer.json["resourceType"]) == (413, "OperationOutcome")

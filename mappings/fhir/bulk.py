@@ -31,6 +31,8 @@ _PROVENANCE = ("LatestProvenanceResources", "RelevantProvenanceResources")
 _FILTER = re.compile(r",(?=[A-Z][A-Za-z]+\?)")
 """Between two queries of one `_typeFilter`: the commas of their values stay theirs."""
 _ELEMENT = re.compile(r"(?:([A-Z][A-Za-z]+)\.)?([a-z][A-Za-z]*)")
+_HALVES = re.compile("[\ud800-\udfff]")
+"""Of surrogate pairs, which JSON can escape alone and UTF-8 can't say."""
 MOST_ARGUMENTS = 1000
 
 _EXPORTED = tuple(row for row in served_in(R4) if row.is_harvested)
@@ -85,7 +87,7 @@ def _given(parameter: object) -> tuple[str, str]:
     values = [value for name, value in told.items() if str(name).startswith("value")]
     value = values[0].get("reference") if values and isinstance(values[0], dict) else values[0] if values else None
     name = told.get("name")
-    if not isinstance(name, str) or not isinstance(value, str):
+    if not isinstance(name, str) or not isinstance(value, str) or _HALVES.search(name + value):
         raise Invalid("not-parameters", "Each parameter has a name and a value: a text, an instant or a reference.", "parameter")
     return name, value
 

@@ -115,3 +115,11 @@ def test_what_is_left_out_is_told_by_name_with_its_reason():
 def test_what_was_asked_is_kept_as_it_was():
     kickoff = read(("_type", "Patient"), ("_elements", "id"), ("_typeFilter", "Patient?gender=male"), ("_since", "2026"))
     assert msgspec.json.decode(msgspec.json.encode(kickoff), type=Kickoff) == kickoff
+
+
+@pytest.mark.parametrize(
+    "sent", [{"name": "\ud800", "valueString": "x"}, {"name": "_type", "valueString": "\udfff"}], ids=["name", "value"]
+)
+def test_half_of_a_character_is_no_text(sent):
+    with pytest.raises(Invalid):
+        arguments_of({"resourceType": "Parameters", "parameter": [sent]})

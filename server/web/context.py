@@ -18,6 +18,7 @@ from flask import Blueprint, Flask, Response, current_app, g, has_app_context
 from flask import request as request  # noqa: PLC0414 - views take it from here
 from werkzeug.datastructures import Headers, MultiDict
 from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_date
 
 from adapters.nodes.port import Node
 from adapters.sql.node import NodeRow
@@ -266,7 +267,18 @@ def conditional(response: Response, etag: str, *, weak: bool = False) -> Respons
     RFC 9110 section 13. Werkzeug leaves out a 304's body, not a 412's.
     """
     response.set_etag(etag, weak=weak)
-    response.make_conditional(request)
+    response.make_conditional({name: said for name, said in request.environ.items() if name not in _DATES or _is_date(said)})
     if response.status_code == HTTPStatus.PRECONDITION_FAILED:
         response.data = b""
     return response
+
+
+_DATES = frozenset({"HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"})
+
+
+def _is_date(said: str) -> bool:
+    """Whether a date is one that there can be: what is none is ignored (RFC 9110 section 13.1.3), a year of 20 digits too."""
+    try:
+        return parse_date(said) is not None
+    except OverflowError:  # Werkzeug lets it out
+        return False

@@ -739,6 +739,13 @@ def test_a_study_is_conditional_by_its_tag_before_its_date(furnished):
     assert (wanted.status_code, wanted.data) == (412, b"")
 
 
+@pytest.mark.parametrize("date", ["Fri, 31 Dec 99999999999999999999 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 -9999", "then"])
+@pytest.mark.parametrize("name", ["If_Modified_Since", "If_Unmodified_Since"])
+def test_a_date_that_is_none_is_no_condition(furnished, name, date):
+    client, path = door(furnished.runtime), f"ImagingStudy/{furnished.planted['OPEN'][1].key}"
+    assert get(client, path, **{name: date}).data == get(client, path).data
+
+
 def test_what_has_no_version_is_not_conditional_by_its_date(furnished):
     """What a caller may see in a Provenance changes with its rights, and its date does not."""
     client = door(furnished.runtime)

@@ -119,6 +119,18 @@ def test_a_reverse_chain_goes_over_other_sources(house):
     assert ids(entries(house, "Organization?_has:Consent:consentor:status=active")) == {"hospital-a"}
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "Group?member.gender:not=other&member.organization:missing=false",
+        "Organization?_has:Patient:organization:gender=female&_has:Patient:organization:gender=male",
+        "Patient?_has:Group:member:member.gender=female",
+    ],
+)
+def test_several_chains_may_lead_to_patients(house, path):
+    assert len(entries(house, f"{path}&_count=1000")) > 0
+
+
 def test_studies_patients_and_agreements_are_found_over_their_datasets_and_providers(house):
     every = {"ImagingStudy": ids(everything(house, "ImagingStudy")), "Patient": ids(everything(house, "Patient"))}
     for query in ("dataset.title=dataset lung", "dataset.sponsor.name=hosp", "performer.name:contains=SPITAL-A,pital a"):

@@ -23,11 +23,21 @@ Members = Mapping[str, Model | None]
 """Elements in their order, each with its model; None where it is a primitive, or a resource that says itself what it is."""
 
 
-def as_xml(served: bytes) -> bytes:
-    """The XML of a resource's JSON. Raises KeyError for an element that R4 does not define."""
+def as_xml(served: bytes, *, pretty: bool = False) -> bytes:
+    """The XML of a resource's JSON, in lines where it is to be `pretty`. Raises KeyError for what R4 does not define."""
     told = _DECODER.decode(served)
     inner = "".join(_members_of(told, _resource(told["resourceType"])))
-    return f'<?xml version="1.0" encoding="UTF-8"?>{_named(told["resourceType"], inner)}'.encode()
+    written = f'<?xml version="1.0" encoding="UTF-8"?>{_named(told["resourceType"], inner)}'
+    return (_indented(written) if pretty else written).encode()
+
+
+def _indented(written: str) -> str:
+    """What `as_xml` wrote, each element on a line of its own, in time that grows with its length alone."""
+    depth, lines = 0, list[str]()
+    for line in written.replace("><", ">\n<").split("\n"):  # an attribute's own < and > are escaped, as its ends of lines are
+        lines.append("  " * (depth - line.startswith("</")) + line)
+        depth += line.count("<") - 2 * line.count("</") - line.count("/>") - line.startswith("<?")
+    return "\n".join((*lines, ""))
 
 
 _DECODER = msgspec.json.Decoder(float_hook=Decimal)

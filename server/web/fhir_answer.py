@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
-from xml.dom.minidom import parseString
 
 import msgspec
 
@@ -26,8 +25,7 @@ def answer(body: bytes) -> Any:
 def _written(body: bytes, kind: str, *, pretty: bool) -> bytes:
     if kind == FHIR_JSON:
         return msgspec.json.format(body, indent=2) if pretty else body
-    written = as_xml(body)
-    return parseString(written).toprettyxml(indent="  ", encoding="UTF-8") if pretty else written  # noqa: S318 - of our own
+    return as_xml(body, pretty=pretty)
 
 
 def taken(values: Mapping[str, str]) -> str:

@@ -28,7 +28,7 @@ class Part:
         self.count = self.size = self.packed = 0
 
     def write(self, documents: Sequence[bytes]) -> None:
-        """Add resources, each a line. Raises Full where the disk has no room for them."""
+        """Add resources, each a line."""
         lines = b"\n".join((*documents, b"")) if documents else b""
         self.count, self.size = self.count + len(documents), self.size + len(lines)
         self._digest.update(lines)
@@ -37,9 +37,8 @@ class Part:
     def finish(self) -> None:
         """It is whole, and on the disk."""
         self._put(self._packing.flush())
-        with filling():
-            self._file.flush()
-            os.fsync(self._file.fileno())
+        self._file.flush()
+        os.fsync(self._file.fileno())
 
     @property
     def digest(self) -> bytes:
@@ -48,8 +47,7 @@ class Part:
 
     def _put(self, data: bytes) -> None:
         self.packed += len(data)
-        with filling():
-            self._file.write(data)
+        self._file.write(data)
 
 
 class ExportFiles:
@@ -62,17 +60,18 @@ class ExportFiles:
     def part(self, export: str, number: int) -> Iterator[Part]:
         """Write a part; it is there when the block has ended, unless it raised or nothing was written. Raises Full."""
         target, draft = self._path(export, number), self._path(export, number).with_suffix(".draft")
-        target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        try:
-            with open(draft, "wb", opener=_private) as file:
-                part = Part(file)
-                yield part
-                part.finish()
-            if part.count:
-                draft.rename(target)
-                _settle(target.parent)
-        finally:
-            draft.unlink(missing_ok=True)
+        with filling():  # a full disk has no room for a name either
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                with open(draft, "wb", opener=_private) as file:
+                    part = Part(file)
+                    yield part
+                    part.finish()
+                if part.count:
+                    draft.rename(target)
+                    _settle(target.parent)
+            finally:
+                draft.unlink(missing_ok=True)
 
     def open(self, export: str, number: int) -> BinaryIO:
         """A part, in gzip. Raises Gone."""

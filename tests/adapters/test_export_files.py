@@ -65,11 +65,12 @@ def test_a_part_without_anything_in_it_is_no_file(files):
         files.open("key", 1)
 
 
-def test_a_full_disk_is_a_failure_of_its_own(files, monkeypatch):
-    def fails(_descriptor):
+@pytest.mark.parametrize("call", ["os.fsync", "os.open", "pathlib.Path.mkdir", "pathlib.Path.rename"])
+def test_a_full_disk_is_a_failure_of_its_own(files, monkeypatch, call):
+    def fails(*_arguments, **_more):
         raise OSError(errno.ENOSPC, "full")
 
-    monkeypatch.setattr("os.fsync", fails)
+    monkeypatch.setattr(call, fails)
     with pytest.raises(Full):
         write(files)
 

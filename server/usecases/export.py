@@ -13,7 +13,7 @@ import msgspec
 from sqlalchemy import Connection
 
 from adapters.export_files import ExportFiles
-from adapters.sql import exports, jobs
+from adapters.sql import exports, feed, jobs
 from adapters.sql.exports import ExportRow, ExportState
 from consent.conditions import Action
 from consent.dataset import Facts
@@ -71,6 +71,8 @@ def ask_export(runtime: Runtime, caller: Caller, kickoff: Kickoff, request: str)
     with runtime.store.write() as connection:
         exports.add(connection, now, expiry(runtime), refused=refused, scopes=caller.scopes, asked=asked, **said)
         jobs.enqueue(connection, KIND, key, now)
+        feed.take_stamp(connection, now)  # one after another, or of many who ask at once each is the last that may
+        _check_share(runtime, connection, caller, more=0)
     note_access(runtime, caller, action, f"{kickoff.level or 'system'}/$export/{key}", 202, 0)
     return key
 
@@ -110,9 +112,9 @@ def _nothing(runtime: Runtime, decisions: Iterable[Decision]) -> Forbidden:
     return Forbidden(first.rule if first else "nothing-to-export", f"{why} Questions: {runtime.settings.contact}.")
 
 
-def _check_share(runtime: Runtime, connection: Connection, caller: Caller) -> None:
+def _check_share(runtime: Runtime, connection: Connection, caller: Caller, *, more: int = 1) -> None:
     settings, most = runtime.settings, runtime.settings.export_mb * MEGABYTE
-    if exports.held(connection, caller.subject.id) >= settings.exports:
+    if exports.held(connection, caller.subject.id) + more > settings.exports:
         said = f"You have {settings.exports} exports under way or kept, as many as one may. Delete one, or wait until it expires."
         raise Throttled("exports-many", said, RETRY_SECONDS)
     check_kept(exports.kept(connection), exports.kept(connection, caller.subject.id), most)

@@ -2,9 +2,10 @@
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from threading import Event
+from threading import Barrier, Event
 from urllib.parse import urlencode
 
 import httpx
@@ -412,6 +413,19 @@ def test_a_client_has_so_many_at_once_and_may_ask_again_when_one_is_deleted(hous
     assert start(house, who=CALLERS["provider"]).status_code == 202
     house.ask("DELETE", path(first.headers["Content-Location"]), USER)
     assert start(house).status_code == 202
+
+
+def test_who_asks_many_times_at_once_has_no_more(house, monkeypatch):
+    house, real, together = small(house, exports=1), export._check_share, Barrier(3)
+
+    def looked(*arguments, **more):
+        real(*arguments, **more)
+        if not more:  # each has found that there is room, and none has begun
+            together.wait(20)
+
+    monkeypatch.setattr(export, "_check_share", looked)
+    with ThreadPoolExecutor(3) as pool:
+        assert sorted(answer.status_code for answer in pool.map(lambda _: start(house), range(3))) == [202, 429, 429]
 
 
 def test_where_exports_hold_all_they_may_nobody_has_another(house, monkeypatch):

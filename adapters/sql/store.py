@@ -57,12 +57,13 @@ class Store:
         self._ordered = self.engine.execution_options(accord_write="ordered")
         self._altering = self.engine.execution_options(accord_write="altering")
 
-    def read(self, seconds: float | None = None) -> "Reading":
+    def read(self, seconds: float | None = None, *, always: bool = False) -> "Reading":
         """A connection that only reads, each statement on the newest commits.
 
-        Raises TooBroad after this process's `read_seconds`, or after as many as are said here where it has such a limit.
+        Raises TooBroad after this process's `read_seconds`; or after as many as are said here, where it has such a limit or
+        `always`.
         """
-        limit = self.read_seconds and (seconds or self.read_seconds)
+        limit = seconds if always else self.read_seconds and (seconds or self.read_seconds)
         return Reading(self._reading, self._limit, limit)
 
     @contextmanager

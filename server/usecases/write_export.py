@@ -15,7 +15,7 @@ from adapters.sql import exports, feed
 from adapters.sql.exports import ExportFile, ExportRow, ExportState
 from adapters.sql.store import moment
 from consent.policy import SENTENCES
-from mappings.failures import Failure, Forbidden, Full, Invalid, Unauthenticated
+from mappings.failures import Failure, Forbidden, Full, Invalid, TooBroad, Unauthenticated
 from mappings.fhir import bulk
 from mappings.fhir.bulk import Kickoff
 from mappings.query import Page, Position
@@ -27,6 +27,8 @@ from server.usecases.runtime import Runtime
 
 PAGE, PAGE_BYTES = 1000, 4 * MEGABYTE
 """Rows of a page, and the bytes after which the next one has fewer."""
+PAGE_SECONDS = 30
+"""What reading a page may take: exports are written one after another, and the next client waits."""
 PART_ROWS, PART_BYTES = 100_000, 250 * MEGABYTE
 """What a file holds before the next one begins."""
 FIRST: Position = ()
@@ -43,7 +45,7 @@ def write_export(runtime: Runtime, work: Work) -> str:
             while writing.export.step == number:
                 writing.write_part(step)
         writing.finish()
-    except (Forbidden, Full, Invalid, Unauthenticated) as failure:
+    except (Forbidden, Full, Invalid, TooBroad, Unauthenticated) as failure:
         _fail(runtime, work, export, failure)
         return failure.sentence
     return f"{writing.export.given} resources."
@@ -130,7 +132,7 @@ class _Writing:
     def _pages(self, step: Step, after: Position) -> Iterator[tuple[list[bytes], Position]]:
         limit = _fitting(PAGE // 16, 0)
         while True:
-            with self.runtime.store.read() as connection:
+            with self.runtime.store.read(PAGE_SECONDS, always=True) as connection:
                 if not exports.is_wanted(connection, self.export):
                     self.work.stopped.set()
                     self.work.progress(self.work.done)

@@ -23,7 +23,7 @@ from server.usecases.dataset import add_dataset
 from server.usecases.document import rebuild
 from server.usecases.export import Complete, Progress, ask_export, delete_export, look_at_export
 from server.usecases.give_export import give_file
-from server.usecases.job import cancel_job, list_jobs
+from server.usecases.job import cancel_job, do_next, list_jobs
 from server.usecases.ledger import verify
 from server.usecases.party import add_party
 from server.usecases.take import take
@@ -317,6 +317,24 @@ def test_one_that_finds_no_room_fails_and_says_so(filled):
     work_off(tight, export.KIND, KINDS[export.KIND], Event())
     with pytest.raises(Full, match="short of disk"):
         look_at_export(filled, CALLER, key)
+
+
+def test_one_whose_page_takes_longer_than_others_may_be_kept_waiting_fails_and_says_so(filled, monkeypatch):
+    """By a job whose process bounds no reading."""
+    dear, other = ask(filled, "ImagingStudy"), ask(filled, "Patient")
+    monkeypatch.setattr("adapters.sql.deadline._INSTRUCTIONS", 1)
+    monkeypatch.setattr("server.usecases.write_export.PAGE_SECONDS", 1e-9)
+    assert filled.store.read_seconds is None
+    begin_next(filled)
+    monkeypatch.undo()
+    with pytest.raises(Gone, match="Narrow it"):
+        look_at_export(filled, CALLER, dear)
+    write(filled)
+    assert read(filled, other)["Patient"]
+
+
+def begin_next(runtime):
+    assert do_next(runtime, export.KIND, KINDS[export.KIND], Event())
 
 
 def test_one_whose_job_ended_without_it_has_failed(filled):

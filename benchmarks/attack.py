@@ -72,6 +72,15 @@ def questions() -> Iterator[Question]:
     yield _fhir("39 x 100 modality:not", [("modality:not", _words(100, n)) for n in range(39)])
     yield _fhir("38 x 100 bodysite:not, a total", [("bodysite:not", _words(100, n)) for n in range(38)] + _TOTAL)
     yield _fhir("10 x 25 dates, none of them", [("_lastUpdated", _dates(n)) for n in range(10)])
+    yield _fhir("four that are not missing, a total", [(f"{name}:missing", "false") for name in _PRESENT] + _TOTAL)
+    yield _fhir("39 x 100 _has, not", [("_has:ImagingStudy:patient:modality:not", _words(100, n)) for n in range(39)], "Patient")
+    yield _fhir("a chain to names, a total", [("performer.name:contains", "a,b,c")] * 4 + _TOTAL)
+    yield _fhir("4 x 100 _has over a link", [("_has:ImagingStudy:endpoint:bodysite:not", _words(100, 1))] * 4, "Endpoint")
+    yield _fhir("39 x 12 entities, a total", [("entity", _entities(12))] * 39 + _TOTAL, "AuditEvent")
+    yield _fhir("1000 patients, their studies", [("_revinclude", "ImagingStudy:patient"), ("_count", "1000")], "Patient")
+    yield _fhir("1000 studies in pretty XML", [("_count", "1000"), ("_format", "xml"), ("_pretty", "true")])
+    yield Question("FHIR: 1000 of the history of all", "/fhir/R4/_history?_count=1000")
+    yield Question("FHIR: 1000 studies as R5", "/fhir/R5/ImagingStudy?_count=1000")
     yield _qido("60 patterns of a series' description", [("SeriesDescription", f"*{n}?*{n}*") for n in range(60)])
     yield _qido("400 patterns of a modality", [("Modality", "\\".join(f"*{n}?" for n in range(400)))])
     yield _qido("every text of a study, none found", [(key, "*a?b*c?d*") for key in _TEXTS] + [("offset", "9000000")])
@@ -80,6 +89,7 @@ def questions() -> Iterator[Question]:
 
 
 _TOTAL = [("_total", "accurate")]
+_PRESENT = ("modality", "bodysite", "age", "basedon")
 _TEXTS = ("PatientName", "StudyDescription", "ReferringPhysicianName", "SeriesDescription", "Manufacturer", "PatientID")
 _MAKER, _MODALITY, _AGE = "C25392", "RID10311", "SNOMEDCT423493009"
 
@@ -92,9 +102,13 @@ def _dates(start: int) -> str:
     return ",".join(f"ne{1000 + 25 * start + n}" for n in range(25))
 
 
-def _fhir(name: str, arguments: list[tuple[str, str]]) -> Question:
+def _entities(count: int) -> str:
+    return ",".join(f"ImagingStudy/{n:032x}" for n in range(count))
+
+
+def _fhir(name: str, arguments: list[tuple[str, str]], resource: str = "ImagingStudy") -> Question:
     kind = {"Content-Type": "application/x-www-form-urlencoded"}
-    return Question(f"FHIR: {name}", "/fhir/R4/ImagingStudy/_search", urlencode(arguments).encode(), kind)
+    return Question(f"FHIR: {name}", f"/fhir/R4/{resource}/_search", urlencode(arguments).encode(), kind)
 
 
 def _qido(name: str, arguments: list[tuple[str, str]]) -> Question:

@@ -26,7 +26,7 @@ from consent.conditions import Action
 from consent.subject import ANONYMOUS
 from mappings.failures import Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
 from mappings.network import counted
-from mappings.smart import allows, covers
+from mappings.smart import ANY, allows, covers
 from server.usecases.identify import BearerToken, Credential, Nobody, SharedSecret
 from server.usecases.runtime import Caller, Runtime
 from server.web.bodies import Bodies
@@ -194,7 +194,9 @@ def _caller(route: Declared) -> Caller:
         raise Unauthenticated("token-missing", "A bearer token is needed. Get one from the token endpoint.")
     covered = covers if route.narrows else allows
     if made.subject is not ANONYMOUS and route.scope is not None and not covered(made.scopes, route.scope):
-        raise Forbidden("insufficient-scope", f"The token lacks a scope that covers {route.scope}.", route.scope)
+        raise Forbidden(
+            "insufficient-scope", f"The token lacks a scope that covers {route.scope.replace(ANY, '*')}.", route.scope
+        )
     return made
 
 

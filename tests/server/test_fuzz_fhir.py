@@ -59,6 +59,57 @@ def test_a_fault_a_wait_and_a_refusal_without_an_outcome_are_wrong(fuzzed):
     assert "no OperationOutcome" in next(wrongs(one, refusal, 0))
 
 
+_NAMED = (
+    "R4/ImagingStudy/{study}",
+    "R4/ImagingStudy/{study}/_history",
+    "R4/ImagingStudy?_id={study}",
+    "R4/ImagingStudy?_id:not={study}&_total=accurate",
+    "R4/ImagingStudy?identifier=urn:dicom:uid|urn:oid:{uid}&_total=accurate",
+    "R4/ImagingStudy?patient=Patient/{patient}&_include=*&_revinclude=Provenance:target",
+    "R4/Patient/{patient}",
+    "R4/Patient/{patient}/_history",
+    "R4/Patient/{patient}/ImagingStudy?_summary=count",
+    "R4/Patient?_has:ImagingStudy:patient:_id={study}",
+    "R4/Group?member=Patient/{patient}",
+    "R4/Provenance?target=ImagingStudy/{study}&_total=accurate",
+    "R4/Provenance?patient=Patient/{patient}",
+    "R4/AuditEvent?entity=ImagingStudy/{study}&_total=accurate",
+    "R4/AuditEvent?patient=Patient/{patient}",
+    "R4/Patient/$export?patient=Patient/{patient}",
+    "R5/ImagingStudy/{study}",
+    "R5/Provenance?target=ImagingStudy/{study}",
+)
+
+
+@pytest.mark.parametrize("named", _NAMED)
+@pytest.mark.parametrize(
+    "more", [{}, {"Accept": "application/fhir+xml"}, {"If-None-Match": "*"}], ids=["json", "xml", "conditional"]
+)
+@pytest.mark.parametrize("caller", ["other-provider", "user of system/ImagingStudy.rs?modality=CT"])
+def test_what_is_hidden_is_answered_as_what_is_not_there(fuzzed, caller, named, more):
+    """Hidden by agreement, or by the condition of a scope: status, headers and every byte but for the name that was asked."""
+    uid, _, study, patient = SECRETS
+    there = {"study": study, "patient": patient, "uid": uid}
+    absent = {"study": "0" * 32, "patient": "f" * 32, "uid": uid[:-1] + "6"}
+    assert answered(fuzzed, caller, named, more, there) == answered(fuzzed, caller, named, more, absent)
+
+
+def test_what_is_in_sight_is_not_answered_so(fuzzed):
+    there, absent = ({"study": study, "patient": "", "uid": ""} for study in (SECRETS[2], "0" * 32))
+    assert answered(fuzzed, "provider", _NAMED[0], {}, there) != answered(fuzzed, "provider", _NAMED[0], {}, absent)
+
+
+def answered(fuzzed, caller, named, more, names):
+    path, _, query = named.format(**names).partition("?")
+    answer = fuzzed.ask(Case(0, caller, "GET", f"/fhir/{path}", query, more))
+    text = (
+        f"{answer.status} {sorted(pair for pair in answer.headers if pair[0] != 'X-Request-Id')} {answer.get_data(as_text=True)}"
+    )
+    for name, value in names.items():
+        text = text.replace(value, name)
+    return text
+
+
 ODD = "\x00\x08\x1b\x7f\x85\ufffe\uffff]]>&amp;<!--'\"><script>\r\n\t \u2028\u202e\U0001f4a9e\u0301{%s}"
 
 

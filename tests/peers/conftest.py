@@ -1,0 +1,58 @@
+"""What peers run on, each got once a run into a temporary folder, at the versions that the files beside this one pin."""
+
+import shutil
+import subprocess
+import venv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.world import world
+from tests.running import Accord
+
+HERE = Path(__file__).parent
+SECONDS = 600
+Program = Callable[..., str]
+"""Call it with a file's name and its arguments for what it printed; it must end well."""
+
+
+def ran(*command: object, **more: object) -> str:
+    """What a program printed, which must end well."""
+    done = subprocess.run(
+        [*map(str, command)], capture_output=True, text=True, timeout=SECONDS, check=False, **{"cwd": HERE, **more}
+    )
+    assert done.returncode == 0, (command[:3], done.stdout[-3000:], done.stderr[-3000:])
+    return done.stdout
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accord]:
+    """A filled Accord."""
+    with world(tmp_path_factory.mktemp("world")) as accord:
+        yield accord
+
+
+@pytest.fixture(scope="session")
+def java(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """Runs a Java file of `hapi/`, compiled in memory."""
+    path = tmp_path_factory.mktemp("java") / "classpath"
+    ran("mvn", "-q", "-B", "-f", HERE / "hapi", "dependency:build-classpath", f"-Dmdep.outputFile={path}")
+    return lambda name, *arguments: ran("java", "-Xmx2g", "-cp", path.read_text(), HERE / "hapi" / f"{name}.java", *arguments)
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """Runs a script of `node/`."""
+    home = shutil.copytree(HERE / "node", tmp_path_factory.mktemp("node") / "peers")
+    ran("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", cwd=home)
+    return lambda name, *arguments: ran("node", home / f"{name}.mjs", *arguments)
+
+
+@pytest.fixture(scope="session")
+def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The programs of an environment that holds `python/requirements.txt`, apart from Accord's own."""
+    home = tmp_path_factory.mktemp("python")
+    venv.create(home, with_pip=True)
+    ran(home / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r", HERE / "python" / "requirements.txt")
+    return home / "bin"

@@ -1,0 +1,54 @@
+import ca.uhn.fhir.context.FhirContext;
+import ca.uhn.fhir.context.support.DefaultProfileValidationSupport;
+import ca.uhn.fhir.validation.FhirValidator;
+import ca.uhn.fhir.validation.SingleValidationMessage;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.hl7.fhir.common.hapi.validation.support.CommonCodeSystemsTerminologyService;
+import org.hl7.fhir.common.hapi.validation.support.InMemoryTerminologyServerValidationSupport;
+import org.hl7.fhir.common.hapi.validation.support.PrePopulatedValidationSupport;
+import org.hl7.fhir.common.hapi.validation.support.SnapshotGeneratingValidationSupport;
+import org.hl7.fhir.common.hapi.validation.support.UnknownCodeSystemWarningValidationSupport;
+import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
+import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
+import org.hl7.fhir.r4.model.Resource;
+
+/** Validates each line of a file with R4's definitions and the canonicals in another; prints what is found, by tabs. */
+class Validate {
+    public static void main(String[] files) throws Exception {
+        var context = FhirContext.forR4();
+        var validator = validator(context, Path.of(files[0]));
+        var number = 0;
+        for (var line : Files.readAllLines(Path.of(files[1]))) {
+            for (var message : validator.validateWithResult(line).getMessages()) {
+                System.out.println(told(number, message));
+            }
+            number++;
+        }
+        System.out.println("validated\t" + number);
+    }
+
+    static FhirValidator validator(FhirContext context, Path canonicals) throws Exception {
+        var own = new PrePopulatedValidationSupport(context);
+        for (var line : Files.readAllLines(canonicals)) {
+            own.addResource((Resource) context.newJsonParser().parseResource(line));
+        }
+        var unknown = new UnknownCodeSystemWarningValidationSupport(context);
+        unknown.setNonExistentCodeSystemSeverity(ca.uhn.fhir.context.support.IValidationSupport.IssueSeverity.WARNING);
+        var instances = new FhirInstanceValidator(new ValidationSupportChain(
+            new DefaultProfileValidationSupport(context),
+            own,
+            new InMemoryTerminologyServerValidationSupport(context),
+            new CommonCodeSystemsTerminologyService(context),
+            new SnapshotGeneratingValidationSupport(context),
+            unknown));
+        instances.setAnyExtensionsAllowed(false);
+        instances.setErrorForUnknownProfiles(true);
+        return context.newValidator().registerValidatorModule(instances);
+    }
+
+    static String told(int number, SingleValidationMessage message) {
+        var text = message.getMessage().replaceAll("\\s+", " ");
+        return String.join("\t", "" + number, message.getSeverity().getCode(), message.getLocationString(), text);
+    }
+}

@@ -1,0 +1,71 @@
+"""All that an Accord serves of FHIR R4 to one caller, as texts: pages, documents, histories, exports, and what it says of errors."""
+
+from collections.abc import Iterator
+
+import httpx
+
+from mappings.fhir.resources import RESOURCES
+from tests.running import Accord, eventually
+
+ROOT = "/fhir/R4"
+LENIENT = {"Prefer": "handling=lenient"}
+SUBSETS = ("_summary=true", "_summary=data", "_summary=text", "_summary=count", "_elements=id")
+WRONG = (
+    "/ImagingStudy?colour=red",
+    "/ImagingStudy?started=soon",
+    "/ImagingStudy?_count=x",
+    "/ImagingStudy/nothing",
+    "/ImagingStudy?_format=text/turtle",
+    "/Observation",
+    "/Patient?_sort=gender",
+    "/_history?_since=never",
+    "/ConceptMap/$translate",
+)
+Text = tuple[str, str]
+"""Where it was asked for, and the JSON that was answered."""
+
+
+def everything(accord: Accord, name: str) -> Iterator[Text]:
+    """Of all types and questions, what this client is shown."""
+    with accord.http(name) as http:
+        yield _asked(http, "/metadata")
+        for row in RESOURCES.values():
+            yield from _of_type(http, row.name, harvested=row.is_harvested)
+        yield from pages(http, "/_history?_count=50")
+        yield from (_asked(http, path) for path in WRONG)
+        yield _asked(http, "/ImagingStudy?colour=red&_count=1", LENIENT)
+    with accord.http() as stranger:
+        yield _asked(stranger, "/ImagingStudy")
+
+
+def _of_type(http: httpx.Client, kind: str, *, harvested: bool) -> Iterator[Text]:
+    yield from pages(http, f"/{kind}?_count=20")
+    yield from (_asked(http, f"/{kind}?_count=5&{subset}") for subset in SUBSETS)
+    if harvested:
+        yield from pages(http, f"/{kind}/_history?_count=50")
+
+
+def pages(http: httpx.Client, path: str) -> Iterator[Text]:
+    """The pages of a search or history, to the last."""
+    url: str | None = f"{ROOT}{path}"
+    while url:
+        answer = http.get(url)
+        assert answer.status_code == 200, (url, answer.text)
+        yield url, answer.text
+        url = next((link["url"] for link in answer.json()["link"] if link["relation"] == "next"), None)
+
+
+def _asked(http: httpx.Client, path: str, headers: dict[str, str] | None = None) -> Text:
+    return path, http.get(ROOT + path, headers=headers).text
+
+
+def exported(accord: Accord, name: str, question: str = "") -> Iterator[Text]:
+    """Every line of a system export."""
+    with accord.http(name) as http:
+        begun = http.get(f"{ROOT}/$export{question}", headers={"Prefer": "respond-async"})
+        assert begun.status_code == 202, begun.text
+        where = begun.headers["Content-Location"]
+        assert eventually(lambda: http.get(where).status_code == 200, 60)
+        manifest = http.get(where).json()
+        for file in (file for part in ("output", "deleted", "error") for file in manifest.get(part, [])):
+            yield from ((file["url"], line) for line in http.get(file["url"]).text.splitlines())

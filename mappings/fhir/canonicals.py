@@ -11,7 +11,9 @@ from typing import Any
 from consent.conditions import Action, Purpose
 from consent.entries import KINDS
 from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.fhir.body_parts import BODY_PARTS
 from mappings.fhir.concept_maps import CONCEPT_MAPS, ConceptMap
+from mappings.fhir.modality import OTHER_WORDS
 from mappings.fhir.serial import Json, document, told
 from mappings.fhir.systems import (
     ACTION,
@@ -54,11 +56,12 @@ class Canonical:
 
 @dataclass(frozen=True, slots=True)
 class _Codes:
-    """A code system of ours: title, what it is, and its codes with their definitions; without any, they are others' words."""
+    """A code system of ours: title, what it is, and its codes with their definitions, which are all unless it is open."""
 
     title: str
     text: str
     codes: Mapping[Any, str]
+    is_open: bool = False
 
 
 _PURPOSES = {
@@ -96,9 +99,14 @@ CODE_SYSTEMS = {
     PARTY_ROLE: _Codes("Roles of parties", "What an organisation takes part as.", _ROLES),
     ENTRY_KIND: _Codes("Kinds of ledger entries", "What a ledger entry, and so a Provenance, tells of.", _KINDS),
     BODY_PART: _Codes(
-        "Body Part Examined as objects say it", "Words of (0018,0015) for which DICOM PS3.16 Annex L has no SNOMED CT code.", {}
+        "Body Part Examined as objects say it",
+        "Words of (0018,0015); those of DICOM PS3.16 Annex L are here, and coded in SNOMED CT where they are served.",
+        {word: part.meaning for word, part in BODY_PARTS.items()},
+        is_open=True,
     ),
-    MODALITY: _Codes("Modality as objects say it", "Words of (0008,0060) for which DICOM PS3.16 has no term.", {}),
+    MODALITY: _Codes(
+        "Modality as objects say it", "Words of (0008,0060) that are no term of PS3.16 CID 33.", OTHER_WORDS, is_open=True
+    ),
 }
 EXTENSIONS = {
     DATASET: ("Dataset", "The dataset that a study is of.", "ImagingStudy", "Reference", "ResearchStudy"),
@@ -140,9 +148,10 @@ def _addressed(resource: str, url: str, title: str, text: str, members: Json) ->
 def _code_systems() -> Iterator[Canonical]:
     for url, system in CODE_SYSTEMS.items():
         codes = [{"code": str(code), "display": _display(str(code)), "definition": text} for code, text in system.codes.items()]
-        said: dict[str, object] = {"content": "not-present", "caseSensitive": True}
-        if codes:
-            said |= {"content": "complete", "valueSet": _values(url), "count": len(codes), "concept": codes}
+        # not "not-present": validators refuse what they can't look up there, and only warn of what a fragment lacks
+        said: dict[str, object] = {"content": "fragment", "caseSensitive": True, "concept": codes}
+        if not system.is_open:
+            said |= {"content": "complete", "valueSet": _values(url), "count": len(codes)}
         yield _addressed("CodeSystem", url, system.title, system.text, said)
 
 
@@ -156,7 +165,7 @@ def _values(system: str) -> str:
 
 def _value_sets() -> Iterator[Canonical]:
     for url, system in CODE_SYSTEMS.items():
-        if system.codes:
+        if not system.is_open:
             include = {"compose": {"include": [{"system": url}]}}
             yield _addressed("ValueSet", _values(url), system.title, system.text, include)
 

@@ -14,6 +14,29 @@ ACQUISITION = frozenset(_ACQUIRED.split())
 TERMS = ACQUISITION | frozenset(_OTHERS.split())
 """The terms of both context groups."""
 
+OTHER_WORDS = {
+    "ANN": "Annotation",
+    "AS": "Angioscopy",
+    "CD": "Color flow Doppler",
+    "CF": "Cinefluorography",
+    "CP": "Culposcopy",
+    "CS": "Cystoscopy",
+    "DD": "Duplex Doppler",
+    "DF": "Digital fluoroscopy",
+    "DM": "Digital microscopy",
+    "DS": "Digital subtraction angiography",
+    "EC": "Echocardiography",
+    "FA": "Fluorescein angiography",
+    "FS": "Fundoscopy",
+    "LP": "Laparoscopy",
+    "MA": "Magnetic resonance angiography",
+    "MS": "Magnetic resonance spectroscopy",
+    "OPR": "Ophthalmic refraction",
+    "ST": "Single-photon emission computed tomography",
+    "VF": "Videofluorography",
+}
+"""Defined terms of PS3.3 C.7.3.1.1.1 that neither context group has; all but the first are retired."""
+
 
 def modality(word: str) -> dict[str, object]:
     """A Coding: DICOM's own term, else a code of Accord's system for what an object says."""

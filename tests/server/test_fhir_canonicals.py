@@ -51,6 +51,13 @@ def test_anybody_reads_and_finds_each_of_them(client, kind):
     asked(client, f"{kind}/nothing", 404)
 
 
+def test_a_system_of_others_words_holds_those_that_are_known_and_claims_no_more(client):
+    for system, word in ((systems.BODY_PART, "ABDOMEN"), (systems.MODALITY, "ANN")):
+        told = asked(client, f"CodeSystem/{system.rpartition('/')[2]}")
+        assert (told["content"], word in [concept["code"] for concept in told["concept"]]) == ("fragment", True)
+        assert told.keys().isdisjoint({"valueSet", "count"})
+
+
 def test_pages_of_them_are_followed_to_the_end(client):
     url, seen = "/fhir/R4/CodeSystem?_count=2&_sort=-name,_id", []
     while url:

@@ -26,7 +26,7 @@ from mappings.fhir.capability import capability
 from mappings.fhir.consent import consent
 from mappings.fhir.endpoint import endpoint
 from mappings.fhir.group import MEMBER_BYTES, group
-from mappings.fhir.modality import ACQUISITION, TERMS, modality
+from mappings.fhir.modality import ACQUISITION, OTHER_WORDS, TERMS, modality
 from mappings.fhir.narrower import ACTIONS, PURPOSES
 from mappings.fhir.organization import organization
 from mappings.fhir.outcome import outcome
@@ -542,6 +542,7 @@ def test_modalities_are_those_of_the_context_groups_that_pydicom_has():
         {code for words in cid_concepts[group].values() for word in words for code in concepts["DCM"][word]} for group in (29, 33)
     )
     assert (acquired, acquired | every) == (ACQUISITION, TERMS)
+    assert TERMS.isdisjoint(OTHER_WORDS)
 
 
 def test_every_system_of_ours_is_a_url_under_the_project():

@@ -108,6 +108,7 @@ DESCRIPTIONS = (
         token("identifier", "The organisation's key.", coded("{base}/organizations", equals("party"))),
         string("name", "The start of its name.", "name", sort="written_name"),
         summary="identifier active type name",
+        mandatory="name",
     ),
     resource(
         "Endpoint",

@@ -84,7 +84,10 @@ def canonical(name: str, text: str, *parameters: Parameter, mandatory: str = "")
         token("status", "Always active.", coded("http://hl7.org/fhir/publication-status", always_if("active"))),
         *parameters,
     )
-    summary = "url version name title status date publisher kind type code content"
+    summary = (
+        "url version name title status date publisher kind type code content valueSet caseSensitive count "
+        "fhirVersion context baseDefinition derivation"
+    )
     identity = (identity_of("canonical"), "The end of its address.")
     mandatory = f"status {mandatory}"
     return resource(

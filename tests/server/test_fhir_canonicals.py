@@ -58,6 +58,11 @@ def test_a_system_of_others_words_holds_those_that_are_known_and_claims_no_more(
         assert told.keys().isdisjoint({"valueSet", "count"})
 
 
+def test_a_summary_of_an_extension_says_what_it_extends(client):
+    for entry in asked(client, "StructureDefinition?_summary=true")["entry"]:
+        assert {"baseDefinition", "derivation", "context", "fhirVersion"} <= entry["resource"].keys()
+
+
 def test_pages_of_them_are_followed_to_the_end(client):
     url, seen = "/fhir/R4/CodeSystem?_count=2&_sort=-name,_id", []
     while url:

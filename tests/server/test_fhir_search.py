@@ -346,6 +346,7 @@ def test_elements_are_those_asked_for_and_the_mandatory_ones(house):
         assert set(study) - {"started"} == {"resourceType", "id", "meta", "status", "subject", "numberOfSeries"}
     text = entries(house, "ImagingStudy?_summary=text&_count=1")[0]
     assert set(text) == {"resourceType", "id", "meta", "status", "subject"}
+    assert all("name" in each for each in entries(house, "Organization?_summary=text")), "org-1 asks for one"
 
 
 def test_a_read_is_cut_as_a_search_is(house):

@@ -1,6 +1,7 @@
 """HAPI's instance validator finds no error in anything that is served."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,9 @@ from tests.peers.served import Text, everything, exported, pages
 from tests.running import Accord
 
 CANONICALS = ("CodeSystem", "ValueSet", "StructureDefinition", "ConceptMap", "NamingSystem")
+_YOUNGER = "ASMT CFM CTPROTOCOL DMS DOC EEG EMG EOG FID IOL M3D OPTBSV OPTENF PA PLAN POS RESP RWV STAIN TEXTUREMAP"
+"""Terms of PS3.16 CID 33 that DICOM has since the copy of its ontology which R4's definitions hold."""
+UNKNOWN = re.compile(r"Unknown code 'http://dicom.nema.org/resources/ontology/DCM#(\w+)'")
 
 
 @pytest.fixture(scope="session")
@@ -36,6 +40,16 @@ def found(java: Program, canonicals: Path, texts: list[Text]) -> list[tuple[str,
 def test_the_validator_finds_no_error_in_what_is_served(site: Accord, java, canonicals, name):
     texts = [*everything(site, name), *(exported(site, name) if name != "operator" else ())]
     said = found(java, canonicals, texts)
-    Path(f"/tmp/h/peers-build/said.{name}").write_text("\n".join("\t".join(s) for s in said))
-    Path(f"/tmp/h/peers-build/texts.{name}").write_text("\n".join(f"{w}\t{t}" for w,t in texts))
-    assert [each for each in said if each[1] in ("error", "fatal")] == []
+    assert [each for each in said if each[1] in ("error", "fatal") and not younger(each[-1])] == []
+
+
+def younger(sentence: str) -> bool:
+    """Whether it is of a term that is younger than the validator's definitions."""
+    unknown = UNKNOWN.fullmatch(sentence)
+    return unknown is not None and unknown[1] in _YOUNGER.split()
+
+
+def test_the_validator_finds_a_fault_where_there_is_one(java, canonicals):
+    texts = [("faulty", json.dumps({"resourceType": "ImagingStudy", "status": "sent"}))]
+    errors = [sentence for _, severity, _, sentence in found(java, canonicals, texts) if severity == "error"]
+    assert len(errors) == 3, "there is no subject, no such status, and so none in its value set"

@@ -1,5 +1,6 @@
 import ca.uhn.fhir.context.FhirContext;
 import ca.uhn.fhir.context.support.DefaultProfileValidationSupport;
+import ca.uhn.fhir.context.support.IValidationSupport.IssueSeverity;
 import ca.uhn.fhir.validation.FhirValidator;
 import ca.uhn.fhir.validation.SingleValidationMessage;
 import java.nio.file.Files;
@@ -34,7 +35,7 @@ class Validate {
             own.addResource((Resource) context.newJsonParser().parseResource(line));
         }
         var unknown = new UnknownCodeSystemWarningValidationSupport(context);
-        unknown.setNonExistentCodeSystemSeverity(ca.uhn.fhir.context.support.IValidationSupport.IssueSeverity.WARNING);
+        unknown.setNonExistentCodeSystemSeverity(IssueSeverity.WARNING);
         var instances = new FhirInstanceValidator(new ValidationSupportChain(
             new DefaultProfileValidationSupport(context),
             own,
@@ -43,6 +44,7 @@ class Validate {
             new SnapshotGeneratingValidationSupport(context),
             unknown));
         instances.setAnyExtensionsAllowed(false);
+        instances.setCustomExtensionDomains("http://hl7.eu/fhir/imaging/"); // its package is on no registry
         instances.setErrorForUnknownProfiles(true);
         return context.newValidator().registerValidatorModule(instances);
     }

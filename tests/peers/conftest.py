@@ -50,9 +50,15 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Program:
 
 
 @pytest.fixture(scope="session")
-def python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The programs of an environment that holds `python/requirements.txt`, apart from Accord's own."""
+def python(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """Runs a script of `python/`, or a program that is installed there, in an environment apart from Accord's own."""
     home = tmp_path_factory.mktemp("python")
     venv.create(home, with_pip=True)
-    ran(home / "bin" / "pip", "install", "-q", "--disable-pip-version-check", "-r", HERE / "python" / "requirements.txt")
-    return home / "bin"
+    ran(home / "bin/pip", "install", "-q", "--disable-pip-version-check", "-r", HERE / "python/requirements.txt")
+
+    def run(name: str, *arguments: object) -> str:
+        script = HERE / "python" / f"{name}.py"
+        command = [home / "bin/python", script] if script.exists() else [home / "bin" / name]
+        return ran(*command, *arguments)
+
+    return run

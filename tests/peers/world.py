@@ -17,6 +17,8 @@ ACTS = (
     "agreement propose DSA-LATER",
     "permit add OPEN --party university",
 )
+READER = "client add reader --party university --purposes AIRESEARCH --terms 1.0.0 --scopes system/*.rs"
+"""Foreign clients state no purpose: this one has only one."""
 
 
 @contextlib.contextmanager
@@ -24,7 +26,8 @@ def world(home: Path) -> Iterator[Accord]:
     """An Accord on loopback with all samples in LIVER, what waited for review released, and one study withdrawn from OPEN."""
     with running(home / "data", min_subjects="1", min_free_mb="1") as accord:
         govern(accord, home, "--kind folder")
-        accord.admin(*ACTS)
+        accord.clients["reader"] = home / "reader.json"
+        accord.admin(*ACTS, f"{READER} --write {accord.clients['reader']}")
         _fill(accord, home)
         yield accord
 

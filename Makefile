@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test prerequisites lint types bench clean
+.PHONY: help install demo test peers prerequisites lint types bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,6 +31,10 @@ prerequisites:
 
 test: prerequisites .venv/.test ## Run all tests, against private servers (ARGS="-k custody" for some)
 	@$(BIN)/pytest $(ARGS)
+
+peers: prerequisites .venv/.test ## Run foreign clients and validators; needs Java, Maven and Node
+	@$(PYTHON) tests/peers/prerequisites.py
+	@$(BIN)/pytest tests/peers --timeout 900 $(ARGS)
 
 lint: .venv/.test ## Check style and format
 	@$(BIN)/ruff check

@@ -35,10 +35,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accord]:
 
 @pytest.fixture(scope="session")
 def java(tmp_path_factory: pytest.TempPathFactory) -> Program:
-    """Runs a Java file of `hapi/`, compiled in memory."""
+    """Runs a file of `java/`, compiled in memory."""
     path = tmp_path_factory.mktemp("java") / "classpath"
-    ran("mvn", "-q", "-B", "-f", HERE / "hapi", "dependency:build-classpath", f"-Dmdep.outputFile={path}")
-    return lambda name, *arguments: ran("java", "-Xmx2g", "-cp", path.read_text(), HERE / "hapi" / f"{name}.java", *arguments)
+    ran("mvn", "-q", "-B", "-f", HERE / "java", "dependency:build-classpath", f"-Dmdep.outputFile={path}")
+    return lambda name, *arguments: ran("java", "-Xmx2g", "-cp", path.read_text(), HERE / "java" / f"{name}.java", *arguments)
 
 
 @pytest.fixture(scope="session")
@@ -46,7 +46,8 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """Runs a script of `node/`."""
     home = shutil.copytree(HERE / "node", tmp_path_factory.mktemp("node") / "peers")
     ran("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", cwd=home)
-    return lambda name, *arguments: ran("node", home / f"{name}.mjs", *arguments)
+    websocket = "--experimental-websocket"  # Medplum's client wants it at import; Node has it of itself since 22
+    return lambda name, *arguments: ran("node", websocket, home / f"{name}.mjs", *arguments)
 
 
 @pytest.fixture(scope="session")

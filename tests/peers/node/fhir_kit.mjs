@@ -1,5 +1,5 @@
 // fhir-kit-client on an Accord, with a bearer token.
-import Client from "fhir-kit-client";
+import { Client } from "fhir-kit-client";
 
 const [baseUrl, bearerToken, pseudonym] = process.argv.slice(2);
 const client = new Client({ baseUrl, bearerToken });

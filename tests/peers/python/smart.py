@@ -10,7 +10,8 @@ from requests import HTTPError
 
 base, assertion, pseudonym = sys.argv[1:]
 auth = {"aud": base, "token_uri": f"{base.removesuffix('/fhir/R4')}/oauth/token", "jwt_token": assertion}
-client = FHIRClient(state={"app_id": "reader", "scope": "system/*.rs", "server": {"base_uri": base, "auth_type": "oauth2", "auth": auth}})
+known = {"base_uri": f"{base}/", "auth_type": "oauth2", "auth": auth}
+client = FHIRClient(state={"app_id": "reader", "scope": "system/*.rs", "server": known})
 server = client.server
 
 
@@ -45,7 +46,7 @@ tell("read", [ImagingStudy.read(chained[0], server).started.origval])
 tell("found", ids(search(modality="CT")))
 tell("paged", ids(search(_count="7")))
 tell("sorted", ids(search(_sort="-started")))
-including = ImagingStudy.where({"_id": chained[0]}).include("patient").perform_resources_iter(server)
+including = ImagingStudy.where({"_id": chained[0]}).include("subject").perform_resources_iter(server)
 tell("included", ids(including, "Patient"))
 tell("counted", [Bundle.read_from("ImagingStudy?_summary=count", server).total])
 tell("refused", [refused()])

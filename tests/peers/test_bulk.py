@@ -1,0 +1,63 @@
+"""What bulk clients bring a user, by Backend Services and as they come, is what single reads give, and all that may leave."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.client_file import read_client
+from tests.peers.served import ROOT, pages
+from tests.running import Accord
+
+EXPORTED = "ResearchStudy/LIVER"
+"""The dataset that the reader's permit lets out; OPEN may only be looked at."""
+Key = dict[str, Any]
+
+
+@pytest.fixture
+def key(site: Accord) -> Key:
+    """The reader's private key."""
+    return read_client(site.clients["reader"]).private_jwk
+
+
+def brought(folder: Path) -> list[dict[str, Any]]:
+    """Every resource in the files of a folder."""
+    return [json.loads(line) for path in sorted(folder.glob("*.ndjson")) for line in path.read_text().splitlines()]
+
+
+def as_read(site: Accord, resources: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same, read one by one."""
+    with site.http("reader") as http:
+        return [http.get(f"{ROOT}/{each['resourceType']}/{each['id']}").json() for each in resources]
+
+
+def ids(resources: Iterable[dict[str, Any]], kind: str) -> set[str]:
+    return {each["id"] for each in resources if each["resourceType"] == kind}
+
+
+def found(site: Accord, question: str) -> set[str]:
+    with site.http("reader") as http:
+        bundles = [json.loads(text) for _, text in pages(http, question)]
+    return {entry["resource"]["id"] for bundle in bundles for entry in bundle["entry"]}
+
+
+def test_csiro_s_client_brings_all_that_may_leave(site, java, key, tmp_path):
+    (tmp_path / "key.json").write_text(json.dumps(key))
+    java("Export", site.base + ROOT, "reader", tmp_path / "key.json", tmp_path / "files")
+    resources = brought(tmp_path / "files")
+    assert resources == as_read(site, resources)
+    assert ids(resources, "ImagingStudy") == found(site, f"/ImagingStudy?dataset={EXPORTED}")
+    assert ids(resources, "Patient") == found(site, f"/Patient?_has:ImagingStudy:patient:dataset={EXPORTED}")
+    assert ids(resources, "ImagingStudy") < found(site, "/ImagingStudy"), "what may be seen and not taken stays"
+
+
+def test_smart_fetch_brings_the_patients_of_a_group(site, python, key, tmp_path):
+    (tmp_path / "key.jwks").write_text(json.dumps({"keys": [key | {"key_ops": ["sign"]}]}))  # it uses no other key
+    proof = ("--fhir-url", site.base + ROOT, "--smart-client-id", "reader", "--smart-key", tmp_path / "key.jwks")
+    python("smart-fetch", "bulk", *proof, "--no-compression", "--group", "LIVER", tmp_path / "files")
+    resources = brought(tmp_path / "files")
+    patients = [each for each in resources if "resourceType" in each]
+    assert patients == as_read(site, patients)
+    assert ids(patients, "Patient") == found(site, f"/Patient?_has:ImagingStudy:patient:dataset={EXPORTED}")

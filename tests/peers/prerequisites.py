@@ -17,7 +17,7 @@ def main() -> str | None:
         return (
             f"The peers need, and this machine lacks: {', '.join(missing)}. Please install: apt-get install {' '.join(missing)}"
         )
-    said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    said = subprocess.run([str(shutil.which("node")), "--version"], capture_output=True, text=True, check=True).stdout.strip()
     if tuple(map(int, said.removeprefix("v").split(".")[:2])) < NODE:
         return f"The peers need Node {NODE[0]}.{NODE[1]} or newer; this machine has {said}."
     return None

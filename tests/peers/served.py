@@ -1,13 +1,13 @@
-"""All that an Accord serves of FHIR R4 to one caller, as texts: pages, subsets, histories, exports, and errors."""
+"""All that an Accord serves of FHIR to one caller, as texts: pages, subsets, histories, exports, and errors."""
 
 from collections.abc import Iterator
 
 import httpx
 
-from mappings.fhir.resources import RESOURCES, Resource
+from mappings.fhir.resources import R5, RESOURCES, Resource, served_in
 from tests.running import Accord, eventually
 
-ROOT = "/fhir/R4"
+ROOT, ROOT_R5 = "/fhir/R4", "/fhir/R5"
 LENIENT = {"Prefer": "handling=lenient"}
 SUBSETS = ("_summary=true", "_summary=data", "_summary=text", "_summary=count", "_elements=id")
 WRONG = (
@@ -38,6 +38,14 @@ def everything(accord: Accord, name: str) -> Iterator[Text]:
         yield _asked(stranger, "/ImagingStudy")
 
 
+def everything_as_r5(accord: Accord, name: str) -> Iterator[Text]:
+    """The same of the face that answers in R5, which is searched and read."""
+    with accord.http(name) as http:
+        for row in served_in(R5):
+            yield from pages(http, f"/{row.name}?_count=20", ROOT_R5)
+        yield from (_asked(http, path, root=ROOT_R5) for path in ("/metadata", "/ImagingStudy?colour=red", "/Consent/nothing"))
+
+
 def _of_type(http: httpx.Client, row: Resource) -> Iterator[Text]:
     """A subset of a canonical leaves out what it defines (R4 3.1.1.5.9), which validators miss: it is not among these."""
     yield from pages(http, f"/{row.name}?_count=20")
@@ -47,9 +55,9 @@ def _of_type(http: httpx.Client, row: Resource) -> Iterator[Text]:
         yield from pages(http, f"/{row.name}/_history?_count=50")
 
 
-def pages(http: httpx.Client, path: str) -> Iterator[Text]:
+def pages(http: httpx.Client, path: str, root: str = ROOT) -> Iterator[Text]:
     """The pages of a search or history, to the last."""
-    url: str | None = f"{ROOT}{path}"
+    url: str | None = f"{root}{path}"
     while url:
         answer = http.get(url)
         assert answer.status_code == 200, (url, answer.text)
@@ -57,8 +65,8 @@ def pages(http: httpx.Client, path: str) -> Iterator[Text]:
         url = next((link["url"] for link in answer.json()["link"] if link["relation"] == "next"), None)
 
 
-def _asked(http: httpx.Client, path: str, headers: dict[str, str] | None = None) -> Text:
-    return path, http.get(ROOT + path, headers=headers).text
+def _asked(http: httpx.Client, path: str, headers: dict[str, str] | None = None, root: str = ROOT) -> Text:
+    return path, http.get(root + path, headers=headers).text
 
 
 def exported(accord: Accord, name: str, question: str = "") -> Iterator[Text]:

@@ -53,8 +53,12 @@ def proof(site: Accord) -> str:
     return assertion(read_client(site.clients["reader"]), site.base + TOKEN_PATH, now())
 
 
-def by_hapi(site: Accord, program: Callable) -> Seen:
-    return said(program("java")("Client", site.base + ROOT, site.token("reader"), PSEUDONYM))
+def by_hapi(site: Accord, program: Callable, encoding: str = "JSON") -> Seen:
+    return said(program("java")("Client", site.base + ROOT, site.token("reader"), PSEUDONYM, encoding))
+
+
+def by_hapi_in_xml(site: Accord, program: Callable) -> Seen:
+    return by_hapi(site, program, "XML")
 
 
 def by_fhir_kit(site: Accord, program: Callable) -> Seen:
@@ -89,6 +93,6 @@ def by_fhirpy(site: Accord, program: Callable) -> Seen:
     }
 
 
-@pytest.mark.parametrize("client", [by_hapi, by_fhirpy, by_smart, by_fhir_kit, by_medplum])
+@pytest.mark.parametrize("client", [by_hapi, by_hapi_in_xml, by_fhirpy, by_smart, by_fhir_kit, by_medplum])
 def test_a_client_sees_what_is_served(site, served, request, client):
     assert client(site, request.getfixturevalue) == served

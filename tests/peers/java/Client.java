@@ -1,4 +1,5 @@
 import ca.uhn.fhir.context.FhirContext;
+import ca.uhn.fhir.rest.api.EncodingEnum;
 import ca.uhn.fhir.rest.api.SortOrderEnum;
 import ca.uhn.fhir.rest.api.SortSpec;
 import ca.uhn.fhir.rest.api.SummaryEnum;
@@ -19,6 +20,7 @@ class Client {
 
     public static void main(String[] given) {
         client = FhirContext.forR4().newRestfulGenericClient(given[0]);
+        client.setEncoding(EncodingEnum.valueOf(given[3]));
         client.registerInterceptor(new BearerTokenAuthInterceptor(given[1]));
         var theirs = ImagingStudy.PATIENT.hasChainedProperty(Patient.IDENTIFIER.exactly().code(given[2]));
         var found = studies().where(theirs).execute();

@@ -1,4 +1,5 @@
 import ca.uhn.fhir.context.FhirContext;
+import ca.uhn.fhir.context.FhirVersionEnum;
 import ca.uhn.fhir.context.support.DefaultProfileValidationSupport;
 import ca.uhn.fhir.context.support.IValidationSupport.IssueSeverity;
 import ca.uhn.fhir.validation.FhirValidator;
@@ -12,15 +13,14 @@ import org.hl7.fhir.common.hapi.validation.support.SnapshotGeneratingValidationS
 import org.hl7.fhir.common.hapi.validation.support.UnknownCodeSystemWarningValidationSupport;
 import org.hl7.fhir.common.hapi.validation.support.ValidationSupportChain;
 import org.hl7.fhir.common.hapi.validation.validator.FhirInstanceValidator;
-import org.hl7.fhir.r4.model.Resource;
 
-/** Validates each line of a file with R4's definitions and the canonicals in another; prints what is found, by tabs. */
+/** Validates each line of a file with the definitions of a version of FHIR and the canonicals in another file; tells by tabs. */
 class Validate {
-    public static void main(String[] files) throws Exception {
-        var context = FhirContext.forR4();
-        var validator = validator(context, Path.of(files[0]));
+    public static void main(String[] given) throws Exception {
+        var context = FhirVersionEnum.valueOf(given[0]).newContext();
+        var validator = validator(context, Path.of(given[1]));
         var number = 0;
-        for (var line : Files.readAllLines(Path.of(files[1]))) {
+        for (var line : Files.readAllLines(Path.of(given[2]))) {
             for (var message : validator.validateWithResult(line).getMessages()) {
                 System.out.println(told(number, message));
             }
@@ -32,7 +32,7 @@ class Validate {
     static FhirValidator validator(FhirContext context, Path canonicals) throws Exception {
         var own = new PrePopulatedValidationSupport(context);
         for (var line : Files.readAllLines(canonicals)) {
-            own.addResource((Resource) context.newJsonParser().parseResource(line));
+            own.addResource(context.newJsonParser().parseResource(line));
         }
         var unknown = new UnknownCodeSystemWarningValidationSupport(context);
         unknown.setNonExistentCodeSystemSeverity(IssueSeverity.WARNING);

@@ -241,6 +241,10 @@ def deletions(kind: str, ids: Iterable[str]) -> bytes:
 
 
 def left_out(refusals: Iterable[tuple[str, str]], ignored: Iterable[str]) -> list[bytes]:
-    """What an export tells beside its resources: datasets (alias, why) that are not in it, and what was passed over."""
-    said = [outcome("forbidden", f"Dataset {alias} is not in this export. {sentence}") for alias, sentence in refusals]
+    """What an export tells beside its resources: datasets (alias, why) that are not in it, and what was passed over.
+
+    Each a warning, since the export is whole as far as it may be: clients call one with an error failed.
+    """
+    kept_back = (f"Dataset {alias} is not in this export. {sentence}" for alias, sentence in refusals)
+    said = [outcome("forbidden", sentence, severity="warning") for sentence in kept_back]
     return said + [outcome("not-supported", "This was passed over.", name, "warning") for name in ignored]

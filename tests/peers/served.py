@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 import httpx
 
-from mappings.fhir.resources import R5, RESOURCES, Resource, served_in
+from mappings.fhir.resource_row import R5, Resource
+from mappings.fhir.resources import RESOURCES, served_in
 from tests.running import Accord, eventually
 
 ROOT, ROOT_R5 = "/fhir/R4", "/fhir/R5"

@@ -129,6 +129,13 @@ def _targets(connection: Connection, entries: Sequence[int]) -> dict[int, frozen
     return targets
 
 
+def find_leaf(connection: Connection, entry: int) -> tuple[bytes, int | None] | None:
+    """(leaf hash, position in the tree) of an entry; None where there is no such one."""
+    l = t.ledger_leaf.c  # noqa: E741 - as the tables' other users call them
+    row = connection.execute(select(l.leaf, l.position).where(l.id == entry)).one_or_none()
+    return None if row is None else (row.leaf, row.position)
+
+
 def checkpoints(connection: Connection) -> list[tuple[int, bytes]]:
     """Every kept (size, root), smallest first."""
     return [(r.size, r.root) for r in connection.execute(select(t.checkpoint).order_by(t.checkpoint.c.size))]

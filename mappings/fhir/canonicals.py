@@ -27,6 +27,7 @@ from mappings.fhir.systems import (
     GOVERNED,
     LEAF_HASH,
     LEAF_INDEX,
+    LEDGER_ENTRY,
     MODALITY,
     NODE,
     PARTY_ROLE,
@@ -110,6 +111,7 @@ CODE_SYSTEMS = {
 }
 EXTENSIONS = {
     DATASET: ("Dataset", "The dataset that a study is of.", "ImagingStudy", "Reference", "ResearchStudy"),
+    LEDGER_ENTRY: ("Ledger entry", "Where the commitment to a ledger entry is read.", "Provenance", "url", ""),
     LEAF_INDEX: ("Ledger leaf index", "Where in the ledger's tree a leaf stands.", "Provenance", "string", ""),
 }
 """Address → title, what it says, where it stands, its type, and what it refers to."""

@@ -19,6 +19,7 @@ from mappings.fhir.systems import (
     GOVERNED,
     LEAF_HASH,
     LEAF_INDEX,
+    LEDGER_ENTRY,
     NODE,
     PROVENANCE_AGENT,
     TERMS,
@@ -36,7 +37,7 @@ def provenance(entry: RecordedEntry, base: str) -> bytes:
     """The Provenance's JSON."""
     body: Json = {
         "meta": {"lastUpdated": instant(entry.at)},
-        "extension": [{"url": LEAF_INDEX, "valueString": str(entry.position)}] if entry.position is not None else [],
+        "extension": _ledger(entry, base),
         "target": _targets(entry),
         **_occurred(entry),
         "recorded": instant(entry.at),
@@ -46,6 +47,12 @@ def provenance(entry: RecordedEntry, base: str) -> bytes:
         "entity": [*_sources(entry), _leaf(entry)],
     }
     return document("Provenance", str(entry.id), body)
+
+
+def _ledger(entry: RecordedEntry, base: str) -> list[Json]:
+    """Where the entry's commitment is read, and where it stands in the ledger's tree, once it does."""
+    index: list[Json] = [] if entry.position is None else [{"url": LEAF_INDEX, "valueString": str(entry.position)}]
+    return [{"url": LEDGER_ENTRY, "valueUrl": f"{base}/ledger/entries/{entry.id}"}, *index]
 
 
 def _targets(entry: RecordedEntry) -> list[Json]:

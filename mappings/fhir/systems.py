@@ -43,6 +43,7 @@ BODY_PART = f"{PROJECT}/CodeSystem/body-part"  # Body Part Examined as the objec
 MODALITY = f"{PROJECT}/CodeSystem/modality"  # Modality as the object says it, where PS3.16 has no term for it
 DATASET = f"{PROJECT}/StructureDefinition/dataset"  # extension: the dataset (ResearchStudy) that a study is of
 LEAF_INDEX = f"{PROJECT}/StructureDefinition/ledger-leaf-index"  # extension: a ledger leaf's index in the tree
+LEDGER_ENTRY = f"{PROJECT}/StructureDefinition/ledger-entry"  # extension: where a ledger entry's commitment is read
 LEAF_HASH = f"{PROJECT}/NamingSystem/ledger-leaf-hash"  # identifier: a ledger leaf's hash, in hex
 CALLER = f"{PROJECT}/NamingSystem/caller"  # identifier: who did it, as the ledger calls it
 NODE, CLIENT, TERMS, BATCH, GOVERNED = (

@@ -14,6 +14,7 @@ from adapters.sql.ledger import LedgerRow
 from consent import merkle
 from consent.commitment import leaf_hash
 from consent.entries import BatchClosed, NodeAdded, UseClosed, targets_of
+from mappings.failures import NotFound
 from server.usecases.runtime import Runtime
 
 CHECKPOINT_EVERY = timedelta(seconds=10)
@@ -44,6 +45,26 @@ def checkpoint(runtime: Runtime) -> int:
         return size
     with runtime.store.write() as connection:
         return rows.integrate(connection, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Commitment:
+    """What anybody may know of an entry: its leaf's hash and place in the tree, and the newest root, over `size` leaves."""
+
+    leaf: bytes
+    position: int | None
+    size: int
+    root: bytes
+
+
+def read_commitment(runtime: Runtime, entry: int) -> Commitment:
+    """What an entry is committed to by. Raises NotFound where there is no such one."""
+    with runtime.store.read() as connection:
+        found = rows.find_leaf(connection, entry) if entry < 2**63 else None
+        size, root, _, _ = rows.newest_checkpoint(connection)
+    if found is None:
+        raise NotFound("not-found", "There is no such ledger entry.")
+    return Commitment(*found, size, root)
 
 
 @dataclass(frozen=True, slots=True)

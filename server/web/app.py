@@ -22,6 +22,7 @@ from server.web import (
     federation,
     fhir,
     fhir_r5,
+    ledger,
     oauth,
     operations,
     terms,
@@ -39,7 +40,7 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     app.url_map.merge_slashes = False  # or a path with two is answered by a redirect to whatever Host the request names
     app.config.update(MAX_FORM_MEMORY_SIZE=context.SMALL_BODY, MAX_FORM_PARTS=100)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
-    doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, operations)
+    doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)
     errors.install(app, oauth.door(runtime, keys), *(module.door() for module in doors))
     app.before_request(_limit)
     app.after_request(_finish)

@@ -21,6 +21,7 @@ DIALECTS = {
     "federation": errors.eucaim,
     "fhir": fhir_answer.refused,
     "fhir_r5": errors.operation_outcome,
+    "ledger": errors.problem,
     "oauth": errors.oauth,
     "operations": errors.problem,
     "terms": errors.problem,

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Iterator
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 
@@ -158,3 +158,13 @@ def test_parameters_that_nest_deeper_than_can_be_read_are_refused(client):
 def test_a_body_larger_than_a_translation_takes_is_refused(client):
     answer = client.post("/fhir/R4/ConceptMap/$translate", data=b" " * (MAX_BODY + 1))
     assert (answer.status_code, answer.json["resourceType"]) == (413, "OperationOutcome")
+
+
+def test_a_provenance_leads_to_its_commitment_and_to_nothing_more(house, client):
+    provenance = house.ask("GET", "/fhir/R4/Provenance?_sort=-_id&_count=1", CALLERS["operator"]).json["entry"][0]["resource"]
+    (url,) = [each["valueUrl"] for each in provenance["extension"] if each["url"] == systems.LEDGER_ENTRY]
+    told = client.get(urlsplit(url).path).json
+    assert told["leaf"] == provenance["entity"][-1]["what"]["identifier"]["value"]
+    assert told.keys() == {"entry", "leaf", "index", "checkpoint"}
+    assert client.get("/ledger/entries/999999").status_code == client.get(f"/ledger/entries/{10**30}").status_code == 404
+    assert client.get("/ledger/entries/x").status_code == 404

@@ -36,7 +36,7 @@ from mappings.fhir.research_study import research_study
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Place
 from mappings.fhir.security import LABELS
-from mappings.fhir.systems import BODY_PART, CALLER, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, MODALITY, SNOMED
+from mappings.fhir.systems import BODY_PART, CALLER, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, LEDGER_ENTRY, MODALITY, SNOMED
 from mappings.smart import SUPPORTED
 from mappings.study import Code, Instance, Patient, Series, Study, patient_key, study_key
 from tests.builders import READER
@@ -345,10 +345,11 @@ def test_an_act_of_governance_is_entered_and_kept_and_under_nothing():
 def test_every_provenance_carries_its_leaf():
     for told in (DEPOSIT, WITHDRAWN, MOVED):
         found = held(provenance(told, BASE))
-        assert found["extension"] == [{"url": LEAF_INDEX, "valueString": "4"}]
+        entry = {"url": LEDGER_ENTRY, "valueUrl": f"{BASE}/ledger/entries/{told.id}"}
+        assert found["extension"] == [entry, {"url": LEAF_INDEX, "valueString": "4"}]
         leaf = found["entity"][-1]["what"]["identifier"]
         assert leaf == {"system": LEAF_HASH, "value": "01" * 32}
-    assert "extension" not in held(provenance(dataclasses.replace(MOVED, position=None), BASE))
+    assert LEAF_INDEX not in str(held(provenance(dataclasses.replace(MOVED, position=None), BASE)))
 
 
 def test_a_withdrawn_study_is_a_reference_only_where_it_is_back_and_in_sight():

@@ -1,7 +1,8 @@
 """A caller of one URL, in a process of its own so that no other side's work is counted as the server's.
 
 Reads a JSON object from standard input: url, headers, connections, seconds. Keeps its connections alive, asks on each again as
-soon as it was answered in full, and writes what it saw as JSON. Answers other than 200, and bodies without a length, are errors.
+soon as it was answered in full, and writes what it saw as JSON. Answers other than 200 are errors, and bodies that have no length
+and aren't chunked.
 """
 
 import json
@@ -13,6 +14,8 @@ from urllib.parse import urlsplit
 
 BUFFER = bytearray(1 << 20)
 WARM = 0.2
+LAST = b"\r\n0\r\n\r\n"
+"""How a chunked body ends (RFC 9112 7.1). No JSON text has CRLF within, so it ends nowhere else."""
 
 
 class Connection:
@@ -26,7 +29,7 @@ class Connection:
 
     def ask(self) -> None:
         """Send the request again."""
-        self.head, self.missing, self.size = b"", -1, 0
+        self.head, self.missing, self.size, self.tail = b"", -1, 0, b""
         self.asked = time.perf_counter()
         self.socket.sendall(self.request)
 
@@ -35,7 +38,9 @@ class Connection:
         count = self.socket.recv_into(BUFFER)
         if not count:
             raise ConnectionError("closed before the answer was whole")
-        if self.missing >= 0:
+        if self.tail:
+            self._chunked(count, bytes(BUFFER[max(count - len(LAST), 0) : count]))
+        elif self.missing >= 0:
             self.missing -= count
         else:
             self._begin(bytes(BUFFER[:count]))
@@ -50,8 +55,18 @@ class Connection:
         if status.split()[1] != b"200":
             raise ConnectionError(head.decode("latin-1"))
         fields = dict(line.lower().split(b":", 1) for line in lines)
+        if b"transfer-encoding" in fields:
+            self.missing = 1
+            self._chunked(len(body), b"\r\n" + body)
+            return
         self.size = int(fields[b"content-length"])
         self.missing = self.size - len(body)
+
+    def _chunked(self, count: int, last: bytes) -> None:
+        """So much came, and these are the last bytes of it; the size counts the chunks' own lengths too."""
+        self.size += count
+        self.tail = (self.tail + last)[-len(LAST) :]
+        self.missing = int(self.tail != LAST)
 
 
 def drive(url: str, headers: dict[str, str], connections: int, seconds: float) -> dict[str, float]:

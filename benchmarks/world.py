@@ -20,6 +20,7 @@ import urllib.request
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from email.message import Message
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -47,6 +48,7 @@ def options(text: str, parts: Iterable[str] = ()) -> argparse.Namespace:
         parser.add_argument("parts", nargs="*", choices=[*parts, []], help="default: all")
     parser.add_argument("--studies", type=int, default=100_000, help="studies in the index (search, stalled)")
     parser.add_argument("--orthanc-studies", type=int, default=2_000, help="studies in Orthanc (search)")
+    parser.add_argument("--hapi-studies", type=int, default=2_000, help="studies in HAPI, and in the Accord beside it (hapi)")
     parser.add_argument("--objects", type=int, default=200, help="objects a round (store)")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=2, help="length of one side's turn (search, stalled)")
@@ -130,13 +132,15 @@ def bearer(chosen: Settings, name: str = "researcher") -> dict[str, str]:
 
 
 @contextlib.contextmanager
-def process(command: Sequence[object], log: Path, ready: Callable[[], bool], **environment: str) -> Iterator[int]:
-    """Run a server until the block ends, ready when it says so; yields its process id. It dies with this process."""
+def process(
+    command: Sequence[object], log: Path, ready: Callable[[], bool], seconds: float = _START_SECONDS, **environment: str
+) -> Iterator[int]:
+    """Run a server until the block ends, ready within `seconds`; yields its process id. It dies with this process."""
     full = [str(servers.find("setpriv")), "--pdeathsig=TERM", *map(str, command)]
     with log.open("wb") as said:
         running = subprocess.Popen(full, stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=os.environ | environment)
     try:
-        until = time.monotonic() + _START_SECONDS
+        until = time.monotonic() + seconds
         while not ready():
             if running.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(log.read_text(errors="replace")[-2000:])
@@ -196,8 +200,23 @@ def listening(ports: Sequence[int]) -> bool:
 
 def get(url: str, headers: Mapping[str, str]) -> bytes:
     """The body of one answered GET."""
-    with _OPENER.open(urllib.request.Request(url, headers=dict(headers)), timeout=60) as answer:  # noqa: S310 - our own servers
-        return bytes(answer.read())
+    return ask(url, headers).body
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a server answered."""
+
+    status: int
+    headers: Message
+    body: bytes
+
+
+def ask(url: str, headers: Mapping[str, str], *, method: str = "", body: bytes | None = None, seconds: float = 60) -> Answer:
+    """What comes back within so many seconds: by GET, or POST where there is a body, unless `method` says otherwise."""
+    asked = urllib.request.Request(url, body, dict(headers), method=method or None)  # noqa: S310 - our own servers
+    with _OPENER.open(asked, timeout=seconds) as answer:
+        return Answer(answer.status, answer.headers, bytes(answer.read()))
 
 
 def cpu(*roots: int) -> float:

@@ -21,8 +21,8 @@ PROGRAMS = {"javac": "openjdk-17-jdk-headless", "mvn": "maven"}
 """Program → the Debian package that brings it."""
 SETTINGS = (
     "H2 in a file, 10 connections, R4, HAPI's default storage settings (references are checked, client ids kept, history kept,",
-    "results of a search reused for a minute unless Cache-Control: no-cache is said), pages of up to 200, no full-text index,",
-    "no subscriptions, Jetty's and the JVM's defaults, no security and no record of access",
+    "results of a search kept and reused for a minute unless Cache-Control: no-store is said), pages of up to 200, no full-text",
+    "index, no subscriptions, Jetty's and the JVM's defaults, no security and no record of access",
 )
 _START_SECONDS = 240
 _LOAD_SECONDS = 120

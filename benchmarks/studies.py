@@ -7,7 +7,7 @@ from datetime import date, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import insert, select, text, update
 
 from adapters.sql import tables as t
 from adapters.sql.index import started_columns
@@ -47,6 +47,9 @@ def fill(runtime: Runtime, count: int) -> None:
             for table, rows in zip((t.patient, t.study, t.series), zip(*made, strict=True), strict=True):
                 connection.execute(insert(table), list(_flat(rows)))
             connection.execute(update(t.feed).values(at=at + numbers[-1]))
+    if not runtime.store.is_sqlite:  # as autovacuum does within a minute of so many rows
+        with runtime.store.write(durable=False) as connection:
+            connection.execute(text("ANALYZE"))
 
 
 _OWNERS = (

@@ -133,7 +133,7 @@ IDENTIFIED = {("Provenance", "target"), ("Provenance", "entity"), ("AuditEvent",
 PARAMETERS = [(row.name, name) for row in RESOURCES.values() for name in row.parameters if (row.name, name) not in UNSAID]
 
 
-def filled(folder: Path) -> House:
+def sampled(folder: Path) -> House:
     """A house with every sample that is taken from a sender whose de-identification is attested."""
     made = build(folder, Keys.load_or_make(folder / "keys.json"))
     batch = builders.batch(made.runtime, attested=True)
@@ -143,6 +143,12 @@ def filled(folder: Path) -> House:
     made.runtime.clock.on(10)
     while document.rebuild(made.runtime):
         made.runtime.clock.on(0.37)
+    return made
+
+
+def filled(folder: Path) -> House:
+    """The same, of which something was asked already."""
+    made = sampled(folder)
     for path in ("ImagingStudy?_count=3", "Patient", "Consent", "Endpoint", "Organization", "Provenance", "ImagingStudy/none"):
         made.runtime.clock.on(1.01)
         made.ask("GET", f"/fhir/R4/{path}", PROVIDER)

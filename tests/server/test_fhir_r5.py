@@ -7,31 +7,18 @@ from urllib.parse import urlsplit
 import pytest
 from fhir.resources import get_fhir_model_class
 
-from adapters.identity import Keys
 from mappings.fhir.r5 import AS_R5
 from mappings.fhir.resource_row import R5
 from mappings.fhir.resources import served_in
-from server.usecases import document
-from server.usecases.batch import close_batch
-from server.usecases.take import take
-from tests import builders
-from tests.house import CALLERS, House, build
+from tests.house import CALLERS, House
+from tests.served import sampled
 
 PROVIDER = CALLERS["provider"]
-SAMPLES = sorted(path.relative_to(builders.DICOM).as_posix() for path in builders.DICOM.rglob("*") if path.is_file())
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
-    made = build(folder, Keys.load_or_make(folder / "keys.json"))
-    batch = builders.batch(made.runtime, attested=True)
-    for name in SAMPLES:
-        take(made.runtime, batch, name, builders.sample(name))
-    close_batch(made.runtime, batch.id)
-    made.runtime.clock.on(10)
-    while document.rebuild(made.runtime):
-        made.runtime.clock.on(0.37)
+    made = sampled(tmp_path_factory.mktemp("house"))
     yield made
     made.runtime.close()
 

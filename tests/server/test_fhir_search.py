@@ -7,30 +7,17 @@ from urllib.parse import quote
 
 import pytest
 
-from adapters.identity import Keys
-from server.usecases import document
-from server.usecases.batch import close_batch
-from server.usecases.take import take
-from tests import builders
-from tests.house import CALLERS, House, Who, build
+from tests.house import CALLERS, House, Who
+from tests.served import sampled
 
 FHIR = "/fhir/R4"
 PROVIDER = CALLERS["provider"]
-NAMES = sorted(path.relative_to(builders.DICOM).as_posix() for path in builders.DICOM.rglob("*") if path.is_file())
 
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory) -> Iterator[House]:
     """Every sample, the provider's own."""
-    folder = tmp_path_factory.mktemp("house")
-    made = build(folder, Keys.load_or_make(folder / "keys.json"))
-    batch = builders.batch(made.runtime, attested=True)
-    for name in NAMES:
-        take(made.runtime, batch, name, builders.sample(name))
-    close_batch(made.runtime, batch.id)
-    made.runtime.clock.on(10)
-    while document.rebuild(made.runtime):
-        made.runtime.clock.on(0.37)
+    made = sampled(tmp_path_factory.mktemp("house"))
     yield made
     made.runtime.close()
 

@@ -62,8 +62,9 @@ def ask_export(runtime: Runtime, caller: Caller, kickoff: Kickoff, request: str)
     kickoff = replace(kickoff, types=_within_scopes(caller, kickoff))
     action, now, key = action_of(caller.subject), runtime.clock(), secrets.token_hex(16)
     with runtime.store.read() as connection:
-        _check(Asking(runtime, connection, caller), kickoff)
-        note_reader(runtime, connection, caller)
+        asking = Asking(runtime, connection, caller)
+        _check(asking, kickoff)
+        note_reader(runtime, connection, caller, asking.visible_datasets)
         refused = _decided(runtime, connection, caller, kickoff)
         _check_share(runtime, connection, caller)
     said = {"subject": caller.subject.id, "action": str(action), "purpose": caller.purpose or "", "key": key, "request": request}

@@ -35,8 +35,9 @@ def search_resources(runtime: Runtime, caller: Caller, resource: str, arguments:
     asked = replace(asked, where=AllOf((asked.where, who.granted(resource))))
     source = source_of(resource)
     with runtime.store.read() as connection:
-        note_reader(runtime, connection, caller)
         asking = Asking(runtime, connection, caller)
+        if not RESOURCES[resource].is_public:
+            note_reader(runtime, connection, caller, asking.visible_datasets)
         rows = _matching(asking, source, asked)
         brought = go_on(asking, asked, rows) if asked.place.match else bring(asking, asked, rows)
         total = _total(asking, source, asked, rows)

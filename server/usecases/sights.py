@@ -4,7 +4,7 @@ A reader is whoever has searched or followed a feed. Its sights are compared wit
 the transaction of every governance act, and by the worker, because time makes no commit when a period or a permit ends.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -16,7 +16,7 @@ from adapters.sql.client import ClientRow
 from adapters.sql.sights import Ends, ReaderRow, Seen
 from consent.conditions import Action
 from consent.dataset import Facts
-from consent.policy import decide
+from consent.policy import VisibleDatasets, decide
 from consent.subject import Subject
 from server.usecases.identify import subject
 from server.usecases.runtime import Caller, Runtime
@@ -25,10 +25,13 @@ ACTIONS = (Action.DISCOVER, Action.QUERY)
 """What is read by search and feed: descriptions, and rows of images."""
 
 
-def note_reader(runtime: Runtime, connection: Connection, caller: Caller) -> None:
-    """Know what this caller sees, from before its first answer on; costs nothing while neither governance nor that changes."""
+def note_reader(runtime: Runtime, connection: Connection, caller: Caller, visible: Callable[[Action], VisibleDatasets]) -> None:
+    """Know what this caller sees, from before its first answer on; writes nothing while neither governance nor that changes.
+
+    `visible` is what the answer is narrowed by, by action.
+    """
     counter = (caller.governance or runtime.governance.current(connection)).counter
-    seen = frozenset().union(*(runtime.visible_datasets(connection, caller, action).datasets for action in ACTIONS))
+    seen = tuple(visible(action).datasets for action in ACTIONS)  # of each: what may be known of is not what may be queried
     reader = (caller.subject.id, caller.purpose)
     if runtime.noted.get(reader) != (counter, seen):
         keep_sights(runtime, caller)

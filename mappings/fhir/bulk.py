@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
 from urllib.parse import parse_qsl
 
 import msgspec
@@ -31,7 +30,6 @@ _PROVENANCE = ("LatestProvenanceResources", "RelevantProvenanceResources")
 _FILTER = re.compile(r",(?=[A-Z][A-Za-z]+\?)")
 """Between two queries of one `_typeFilter`: the commas of their values stay theirs."""
 _ELEMENT = re.compile(r"(?:([A-Z][A-Za-z]+)\.)?([a-z][A-Za-z]*)")
-_HALVES = re.compile("[\ud800-\udfff]")
 """Of surrogate pairs, which JSON can escape alone and UTF-8 can't say."""
 MOST_ARGUMENTS = 1000
 
@@ -72,24 +70,6 @@ def of_patients(row: Resource) -> bool:
 
 
 # --- reading
-
-
-def arguments_of(parameters: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The arguments in a Parameters resource. Raises Invalid where it is none."""
-    given = parameters.get("parameter", [])
-    if parameters.get("resourceType") != "Parameters" or not isinstance(given, list):
-        raise Invalid("not-parameters", "The body of an export request is a Parameters resource.")
-    return [_given(one) for one in given]
-
-
-def _given(parameter: object) -> tuple[str, str]:
-    told = parameter if isinstance(parameter, dict) else {}
-    values = [value for name, value in told.items() if str(name).startswith("value")]
-    value = values[0].get("reference") if values and isinstance(values[0], dict) else values[0] if values else None
-    name = told.get("name")
-    if not isinstance(name, str) or not isinstance(value, str) or _HALVES.search(name + value):
-        raise Invalid("not-parameters", "Each parameter has a name and a value: a text, an instant or a reference.", "parameter")
-    return name, value
 
 
 def read_kickoff(level: str, group: str, arguments: Arguments, *, lenient: bool = False) -> Kickoff:

@@ -12,7 +12,6 @@ from mappings.fhir.serial import Json
 from mappings.fhir.systems import BODY_PART, PROJECT, SNOMED, coding
 
 MAX_BODY = 16384
-_VALUES = {"valueUri", "valueCode", "valueString", "valueBoolean", "valueCanonical"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,41 +71,6 @@ def read_translation(parameters: Sequence[tuple[str, str]], identity: str = "") 
             raise Invalid("value", f"$translate takes a code and its system; there is no {name}.", name)
     url = f"{PROJECT}/ConceptMap/{identity}" if identity else asked.get("url", "")
     return Translation(asked["code"], asked["system"], asked.get("targetsystem", ""), url, asked.get("reverse") == "true")
-
-
-def read_parameters(body: bytes) -> list[tuple[str, str]]:
-    """The parameters of a Parameters resource that hold one value each, a Coding's members as code and system. Raises Invalid."""
-    try:
-        sent = msgspec.json.decode(body, type=_Parameters)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Invalid("not-parameters", "The body is a FHIR Parameters resource in JSON.", "Parameters") from error
-    if sent.resourceType != "Parameters":
-        raise Invalid("not-parameters", "The body is a FHIR Parameters resource.", "Parameters.resourceType")
-    return [pair for each in sent.parameter for pair in _pairs(each)]
-
-
-class _Parameters(msgspec.Struct):
-    resourceType: str  # noqa: N815 - FHIR's spelling
-    parameter: list[dict[str, object]] = []
-
-
-def _pairs(sent: Mapping[str, object]) -> Iterator[tuple[str, str]]:
-    name = str(sent.get("name", ""))
-    for each in _codings(sent):
-        if isinstance(each, dict):
-            yield from ((member, str(each[member])) for member in ("system", "code") if member in each)
-    yield from ((name, _word(sent[value])) for value in sorted(_VALUES & sent.keys()))
-
-
-def _codings(sent: Mapping[str, object]) -> list[object]:
-    """A Coding, and the first of a CodeableConcept; what is neither is none."""
-    concept = sent.get("valueCodeableConcept")
-    coded = concept.get("coding") if isinstance(concept, dict) else None
-    return [*([sent["valueCoding"]] if "valueCoding" in sent else []), *(coded[:1] if isinstance(coded, list) else [])]
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def translate(asked: Translation) -> bytes:

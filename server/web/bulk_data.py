@@ -11,7 +11,8 @@ from adapters.export_files import chunks
 from consent.conditions import Action
 from mappings.failures import Invalid, MethodNotAllowed, UnsupportedMedia
 from mappings.fhir.accept import accepted
-from mappings.fhir.bulk import NDJSON, arguments_of, read_kickoff
+from mappings.fhir.bulk import NDJSON, read_kickoff
+from mappings.fhir.operation import arguments_of
 from mappings.negotiation import preferences
 from mappings.smart import ANY
 from server.usecases.export import Progress, ask_export, delete_export, look_at_export, url

@@ -6,7 +6,8 @@ from typing import Any
 
 from consent.conditions import Action
 from mappings.failures import Invalid, UnsupportedMedia
-from mappings.fhir.concept_maps import MAX_BODY, read_parameters, read_translation
+from mappings.fhir.concept_maps import MAX_BODY, read_translation
+from mappings.fhir.operation import arguments_of
 from mappings.fhir.resource_row import R4, Resource
 from mappings.fhir.resources import served_in
 from mappings.fhir.summaries import SUMMARIES, Subset, read_subset
@@ -15,6 +16,7 @@ from mappings.smart import ANY
 from server.usecases.follow import read_history
 from server.usecases.read import Served, metadata, read_resource, search_resources, translated
 from server.usecases.sources import source_of
+from server.web.bodies import json_object
 from server.web.context import caller, conditional, request, runtime, serves
 from server.web.errors import Door
 from server.web.fhir_answer import answer, refused, taken
@@ -64,7 +66,7 @@ def _translate(identity: str = "") -> Any:
 def _translate_posted(identity: str = "") -> Any:
     taken(request.args)
     request.max_content_length = MAX_BODY
-    asked = read_translation(read_parameters(request.get_data()), identity)
+    asked = read_translation(arguments_of(json_object(request)), identity)
     return answer(translated(runtime(), caller(), asked))
 
 

@@ -84,6 +84,10 @@ def test_every_address_of_ours_in_what_is_served_is_served(house, client):
         assert address in (answer.get("url"), answer.get("uniqueId", [{}])[0].get("value"))
 
 
+def posted_to(client, body):
+    return client.post("/fhir/R4/ConceptMap/$translate", data=body, content_type="application/fhir+json")
+
+
 def parameters(answer):
     said = {each["name"]: each.get("valueBoolean", each.get("valueString")) for each in answer["parameter"] if "part" not in each}
     matches = [{part["name"]: part for part in each["part"]} for each in answer["parameter"] if each["name"] == "match"]
@@ -113,7 +117,7 @@ def test_codes_are_translated(client, query, matches):
     posted += [{"name": "reverse", "valueBoolean": True}] if "reverse" in query else []
     posted += [{"name": "coding", "valueCoding": {"system": query["system"], "code": query["code"]}}]
     body = json.dumps({"resourceType": "Parameters", "parameter": posted})
-    assert json.loads(client.post("/fhir/R4/ConceptMap/$translate", data=body).data) == answer
+    assert json.loads(posted_to(client, body).data) == answer
 
 
 def test_one_map_alone_translates(client):
@@ -135,28 +139,25 @@ def test_what_is_no_translation_is_refused(client, query):
     "body", [b"", b"[]", b"{}", b'{"resourceType":"Patient"}', b"\xff", b'{"resourceType":"Parameters","parameter":[1]}']
 )
 def test_what_is_no_parameters_is_refused(client, body):
-    answer = client.post("/fhir/R4/ConceptMap/$translate", data=body)
+    answer = posted_to(client, body)
     assert (answer.status_code, answer.json["resourceType"]) == (400, "OperationOutcome")
 
 
 @pytest.mark.parametrize("coding", [{"code": "BREAST"}, 7, None, "BREAST", [7]], ids=repr)
 def test_a_concept_without_a_list_of_codings_says_no_code(client, coding):
     sent = {"resourceType": "Parameters", "parameter": [{"name": "concept", "valueCodeableConcept": {"coding": coding}}]}
-    answer = client.post("/fhir/R4/ConceptMap/$translate", data=json.dumps(sent))
+    answer = posted_to(client, json.dumps(sent))
     assert (answer.status_code, answer.json["resourceType"]) == (400, "OperationOutcome")
 
 
 def test_parameters_that_nest_deeper_than_can_be_read_are_refused(client):
     deep = b"[" * 5_000 + b"]" * 5_000
-    answer = client.post(
-        "/fhir/R4/ConceptMap/$translate",
-        data=b'{"resourceType":"Parameters","parameter":[{"name":"code","valueCode":%b}]}' % deep,
-    )
+    answer = posted_to(client, b'{"resourceType":"Parameters","parameter":[{"name":"code","valueCode":%b}]}' % deep)
     assert (answer.status_code, answer.json["resourceType"]) == (400, "OperationOutcome")
 
 
 def test_a_body_larger_than_a_translation_takes_is_refused(client):
-    answer = client.post("/fhir/R4/ConceptMap/$translate", data=b" " * (MAX_BODY + 1))
+    answer = posted_to(client, b" " * (MAX_BODY + 1))
     assert (answer.status_code, answer.json["resourceType"]) == (413, "OperationOutcome")
 
 

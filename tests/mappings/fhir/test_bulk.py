@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from mappings.failures import Invalid
-from mappings.fhir.bulk import Kickoff, arguments_of, left_out, manifest, narrowed, read_kickoff
+from mappings.fhir.bulk import Kickoff, left_out, manifest, narrowed, read_kickoff
 from mappings.fhir.search import Reader
 from mappings.query import AllOf, AnyOf, Apart, Between, OneOf
 from tests import builders
@@ -88,12 +88,6 @@ def test_leniently_what_is_not_known_is_passed_over_and_told():
         read(("_type", "Nonsense"), lenient=True)
 
 
-def test_parameters_are_a_resource_s_values_of_any_type():
-    given = [{"name": "_since", "valueInstant": "2026"}, {"name": "patient", "valueReference": {"reference": "Patient/1"}}]
-    assert arguments_of({"resourceType": "Parameters", "parameter": given}) == [("_since", "2026"), ("patient", "Patient/1")]
-    assert arguments_of({"resourceType": "Parameters"}) == []
-
-
 def test_a_manifest_names_each_file_in_its_array():
     files = [("output", "Patient", "https://a/1", 5), ("error", "OperationOutcome", "https://a/2", 1)]
     assert json.loads(manifest(datetime(2026, 1, 2, tzinfo=UTC), "https://a/$export", files)) == {
@@ -115,11 +109,3 @@ def test_what_is_left_out_is_told_by_name_with_its_reason_and_makes_no_export_fa
 def test_what_was_asked_is_kept_as_it_was():
     kickoff = read(("_type", "Patient"), ("_elements", "id"), ("_typeFilter", "Patient?gender=male"), ("_since", "2026"))
     assert msgspec.json.decode(msgspec.json.encode(kickoff), type=Kickoff) == kickoff
-
-
-@pytest.mark.parametrize(
-    "sent", [{"name": "\ud800", "valueString": "x"}, {"name": "_type", "valueString": "\udfff"}], ids=["name", "value"]
-)
-def test_half_of_a_character_is_no_text(sent):
-    with pytest.raises(Invalid):
-        arguments_of({"resourceType": "Parameters", "parameter": [sent]})

@@ -204,3 +204,10 @@ def visible_datasets(
     every = [(f.dataset, decide(subject, action, purpose, f, now)) for f in facts]
     ends = [d.valid_until for _, d in every if d.allowed and d.valid_until]
     return VisibleDatasets(frozenset(i for i, d in every if d.allowed), min(ends, default=None))
+
+
+def turns(facts: Iterable[Facts]) -> list[datetime]:
+    """The moments, in order, at which time alone may change a decision: from each on it is what it stays until the next."""
+    moments = {moment for each in facts for moment in (each.starts, each.ends)}
+    moments |= {moment for each in facts for permit in each.permits for moment in (permit.starts, permit.ends)}
+    return sorted(moment for moment in moments if moment is not None)

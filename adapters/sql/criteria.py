@@ -258,8 +258,8 @@ def _denies(condition: Condition) -> bool:
 
 def compared(asked: Column, leaf: Leaf) -> ColumnElement[bool]:
     """A column as it is asked for."""
-    if isinstance(leaf, OneOf):
-        return asked.column.in_(leaf.values)
+    if isinstance(leaf, OneOf):  # of one value no list: a list is written anew for each execution
+        return asked.column == leaf.values[0] if len(leaf.values) == 1 else asked.column.in_(leaf.values)
     if isinstance(leaf, Within):
         return asked.column.in_(leaf.keys)
     if isinstance(leaf, Like):

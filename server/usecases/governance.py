@@ -1,20 +1,26 @@
 """Governance as it stands: read once, and kept while its one-row counter stands still."""
 
+from bisect import bisect
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cached_property
 
 from sqlalchemy import Connection
 
 from adapters.sql import governance, node, party, sender
 from adapters.sql.client import ClientRow
 from adapters.sql.node import NodeRow
+from consent.conditions import Action
 from consent.dataset import Facts
+from consent.policy import VisibleDatasets, turns, visible_datasets
+from consent.subject import Subject
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class GovernanceSnapshot:
     """Every dataset's facts, node and party at one count, and the networks of registered senders.
 
-    `clients` fills with those that have called since.
+    `clients` fills with those that have called since, and `visible` with what they were found to see.
     """
 
     counter: int
@@ -23,13 +29,27 @@ class GovernanceSnapshot:
     parties: dict[str, int]
     senders: frozenset[str]
     clients: dict[str, ClientRow] = field(default_factory=dict)
+    visible: dict[tuple[Subject, Action, str | None, int], VisibleDatasets] = field(default_factory=dict)
+
+    def visible_datasets(self, subject: Subject, action: Action, purpose: str | None, now: datetime) -> VisibleDatasets:
+        """The datasets on which this subject may do this now: decided once between two of the moments that turn a decision."""
+        asked = (subject, action, purpose, bisect(self._turns, now))
+        found = self.visible.get(asked)
+        if found is None:
+            found = self.visible[asked] = visible_datasets(subject, action, purpose, self.facts, now)
+        return found
+
+    @cached_property
+    def _by_key(self) -> dict[int, Facts]:
+        return {facts.dataset: facts for facts in self.facts}
+
+    @cached_property
+    def _turns(self) -> list[datetime]:
+        return turns(self.facts)
 
     def dataset(self, key: int) -> Facts:
         """The dataset with this id. Raises KeyError."""
-        for facts in self.facts:
-            if facts.dataset == key:
-                return facts
-        raise KeyError(key)
+        return self._by_key[key]
 
     def owner(self, dataset: int) -> int:
         """The id of the party whose data a dataset holds. Raises KeyError."""

@@ -16,7 +16,7 @@ from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
 from adapters.sql.store import Store
 from consent.conditions import Action
-from consent.policy import VisibleDatasets, visible_datasets
+from consent.policy import VisibleDatasets
 from consent.subject import Subject
 from server.settings import Settings
 from server.throttle import Throttle
@@ -88,7 +88,7 @@ class Runtime:
     def visible_datasets(self, connection: Connection, caller: Caller, action: Action) -> VisibleDatasets:
         """The datasets on which this caller may do this now."""
         governance = caller.governance or self.governance.current(connection)
-        return visible_datasets(caller.subject, action, caller.purpose, governance.facts, self.clock())
+        return governance.visible_datasets(caller.subject, action, caller.purpose, self.clock())
 
     def node(self, connection: Connection, key: int) -> Node:
         """The node with this id, opened."""

@@ -269,6 +269,8 @@ def conditional(response: Response, etag: str, *, weak: bool = False) -> Respons
     RFC 9110 section 13. Werkzeug leaves out a 304's body, not a 412's.
     """
     response.set_etag(etag, weak=weak)
+    if _CONDITIONS.isdisjoint(request.environ):
+        return response
     response.make_conditional({name: said for name, said in request.environ.items() if name not in _DATES or _is_date(said)})
     if response.status_code == HTTPStatus.PRECONDITION_FAILED:
         response.data = b""
@@ -276,6 +278,7 @@ def conditional(response: Response, etag: str, *, weak: bool = False) -> Respons
 
 
 _DATES = frozenset({"HTTP_IF_MODIFIED_SINCE", "HTTP_IF_UNMODIFIED_SINCE"})
+_CONDITIONS = frozenset({"HTTP_IF_MATCH", "HTTP_IF_NONE_MATCH", "HTTP_IF_RANGE", *_DATES})
 
 
 def _is_date(said: str) -> bool:

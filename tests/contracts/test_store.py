@@ -3,6 +3,7 @@
 import logging
 import socket
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,30 @@ def test_who_waits_for_a_write_of_anothers_is_told_that_it_is_held(tmp_path: Pat
     assert (told.value.code, time.monotonic() - began < 10) == ("database-locked", True)
     impatient.close()
     built.close()
+
+
+@pytest.fixture
+def restarted(postgresql: Callable[[], str]) -> Iterator[Store]:
+    """A store with a kept connection, whose server has ended it since."""
+    url = postgresql()
+    kept, other = Store(url), Store(url)
+    with kept.read() as connection:
+        backend = connection.execute(text("SELECT pg_backend_pid()")).scalar_one()
+    with other.read() as connection:
+        connection.execute(text("SELECT pg_terminate_backend(:backend, 5000)"), {"backend": backend})
+    yield kept
+    kept.close()
+    other.close()
+
+
+def test_a_connection_that_rested_over_a_restart_is_replaced_unnoticed(restarted, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(store, "_REST_SECONDS", 0)
+    with restarted.read() as connection:
+        assert connection.execute(text("SELECT 1")).scalar_one() == 1
+
+
+def test_one_that_did_not_rest_tells_its_user_and_is_replaced_for_the_next(restarted) -> None:
+    with pytest.raises(Unavailable) as told, restarted.read() as connection:
+        connection.execute(text("SELECT 1"))
+    assert told.value.code == "database-unavailable"
+    assert restarted.answers()

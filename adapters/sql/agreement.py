@@ -201,7 +201,7 @@ def _covers(leaf: Leaf) -> ColumnElement[bool]:
     return covered
 
 
-def _covered(agreements: Select[Any]) -> Select[Any]:
+def _covered(_scope: DirectoryScope, agreements: Select[Any]) -> Select[Any]:
     return select(_d.alias).where(_d.agreement.in_(agreements))
 
 

@@ -263,7 +263,7 @@ def _patients_of(_connection: Connection, row: Any, _scope: DirectoryScope) -> P
     return PatientsOfDataset(row.alias, row.provider, _title(row.title, row.alias), row.quantity, patients, moment(row.touched))
 
 
-def _members_of(datasets: Select[Any]) -> Select[Any]:
+def _members_of(_scope: DirectoryScope, datasets: Select[Any]) -> Select[Any]:
     return select(t.patient.c.key).join(t.study, t.study.c.patient == t.patient.c.id).where(t.study.c.dataset.in_(datasets))
 
 

@@ -46,14 +46,14 @@ class DirectoryScope:
 class DirectorySource(Generic[Noun]):
     """One kind of thing on show: `rows` narrowed to a view, keyed by `key`, asked by `fields`, each of them made a `noun`.
 
-    `several` are fields of which a row has more than one: the values that the rows of these keys have.
+    `several` are fields of which a row has more than one: the values in this view that the rows of these keys have.
     """
 
     rows: Callable[[DirectoryScope], Select[Any]]
     key: ColumnElement[int]
     fields: Callable[[Connection, DirectoryScope], Fields]
     noun: Callable[[Connection, Any, DirectoryScope], Noun]
-    several: Mapping[str, Callable[[Select[Any]], Select[Any]]] = field(default_factory=dict)
+    several: Mapping[str, Callable[[DirectoryScope, Select[Any]], Select[Any]]] = field(default_factory=dict)
 
 
 def page(
@@ -104,7 +104,7 @@ def keys(connection: Connection, source: DirectorySource[Any], key: str, where: 
     fields = source.fields(connection, scope)
     rows = narrow(source.rows(scope), where, Searchable(fields))
     if key in source.several:
-        return source.several[key](rows.with_only_columns(source.key))
+        return source.several[key](scope, rows.with_only_columns(source.key))
     return rows.with_only_columns(_column(fields, key))
 
 

@@ -5,6 +5,7 @@ reference, and found by, where its reader may look it up; a deposit names no oth
 """
 
 import json
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -19,7 +20,7 @@ from consent.provenance import RecordedEntry, narrowed, read_entry
 from mappings.fields import Kind
 from mappings.query import Between, OneOf
 
-_b, _l = t.ledger_body.c, t.ledger_leaf.c
+_b, _l, _d = t.ledger_body.c, t.ledger_leaf.c, t.dataset.c
 _DEPOSIT = _b.kind == BatchClosed.KIND
 _GOVERNANCE = _b.kind.like(f"{GOVERN}%")
 
@@ -134,5 +135,37 @@ def _fields(_connection: Connection, scope: DirectoryScope) -> Fields:
     }
 
 
-ENTRIES: DirectorySource[RecordedEntry] = DirectorySource(_entries, _b.id, _fields, _entry)
+# what entries are about, as keys
+
+
+def _targets(target: TargetType, _scope: DirectoryScope, entries: Select[Any]) -> Select[Any]:
+    about = t.entry_target.c
+    return select(about.key).where(about.entry.in_(entries), about.type == str(target))
+
+
+def _held_of(key: ColumnElement[str], scope: DirectoryScope, entries: Select[Any]) -> Select[Any]:
+    """The studies that these entries name, or whose studies they are, where the reader may look those up."""
+    within = t.entry_target.c.entry == _b.id, _b.id.in_(entries.correlate(None))
+    return _in_sight(scope, key, *within).correlate(None)
+
+
+def _brought_of(scope: DirectoryScope, entries: Select[Any]) -> Select[Any]:
+    """The patients whose studies these deposits brought."""
+    return _held_of(t.patient.c.key, scope, entries.where(_DEPOSIT))
+
+
+def _agreed_of(_scope: DirectoryScope, entries: Select[Any]) -> Select[Any]:
+    """The agreements that these deposits were under."""
+    datasets = entries.where(_DEPOSIT).with_only_columns(_b.dataset)
+    return select(t.agreement.c.key).where(t.agreement.c.id.in_(select(_d.agreement).where(_d.id.in_(datasets.correlate(None)))))
+
+
+_SEVERAL: dict[str, Callable[[DirectoryScope, Select[Any]], Select[Any]]] = {
+    "target_study": partial(_held_of, t.study.c.key),
+    "target_patient": _brought_of,
+    "under": _agreed_of,
+    **{f"target_{target}": partial(_targets, target) for target in _ABOUT},
+}
+
+ENTRIES: DirectorySource[RecordedEntry] = DirectorySource(_entries, _b.id, _fields, _entry, _SEVERAL)
 """Every entry the caller may read, as far as it may."""

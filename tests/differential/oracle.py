@@ -104,7 +104,7 @@ class View:
         return self._answer(self.whole, question, question.path), self._answer(self.alone, question, other)
 
     def _answer(self, house: House, question: Question, path: str) -> Answer:
-        return _told(path, self._send(house, path, question.method, **question.more))
+        return _told(f"{path}{question.more}", self._send(house, path, question.method, **question.more))
 
     def _exported(self, house: House, question: Question) -> Answer:
         """What an export of everything comes to, by type; read from the disk, since to be given it is a use."""
@@ -155,12 +155,12 @@ def _forget(house: House) -> None:
         connection.execute(delete(t.access).where(t.access.c.id.in_(asked)))
 
 
-def _told(path: str, response: TestResponse) -> Answer:
+def _told(asked: str, response: TestResponse) -> Answer:
     body = _body(response)
     links = body.get("link", ()) if isinstance(body, dict) else ()
     following = [urlsplit(link["url"]) for link in links if isinstance(link, dict) and link.get("relation") == "next"]
     headers = {name: value for name, value in response.headers.items() if name in HEADERS}
-    if any(kind in path for kind in BY_NUMBER):
+    if any(kind in asked for kind in BY_NUMBER):
         headers.pop("ETag", None)
         body = _without_number(body)
     return Answer(

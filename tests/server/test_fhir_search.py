@@ -106,6 +106,19 @@ def test_a_reverse_chain_goes_over_other_sources(house):
     assert ids(entries(house, "Organization?_has:Consent:consentor:status=active")) == {"hospital-a"}
 
 
+def test_a_reverse_chain_goes_over_what_was_done(house):
+    """What a Provenance names is what it finds by `_has`, for every type that it may name."""
+    every = [entry for entry in everything(house, "Provenance") if "entity" in entry]
+    named = {target.get("reference", "") for entry in every for target in entry["target"]}
+    for kind in ("ImagingStudy", "Patient", "Endpoint"):
+        expected = {who.partition("/")[2] for who in named if who.startswith(f"{kind}/")}
+        has = "_has:Provenance:target:recorded=gt2000&_has:Provenance:target:entity:missing=false"
+        assert ids(entries(house, f"{kind}?{has}&_count=1000")) == expected, kind
+        assert not entries(house, f"{kind}?_has:Provenance:target:recorded=lt2000")
+    under = {entity["what"].get("reference", "").partition("/")[2] for entry in every for entity in entry["entity"]}
+    assert ids(entries(house, "Consent?_has:Provenance:entity:recorded=gt2000")) == under - {""}
+
+
 @pytest.mark.parametrize(
     "path",
     [

@@ -5,12 +5,13 @@ Of the same attribute in several places, the frame's own binds before the shared
 
 import struct
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, nan
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 from mappings.dicom.elements import BIG_ENDIAN, PIXEL_DATA, PIXELS, Event, ItemPath, walk, walk_beginning
+from mappings.dicom.pixels.segmented import Unexpandable, expanded
 from mappings.dicom.pixels.source import Fill, read
 from mappings.failures import NotAcceptable, NotFound
 
@@ -36,7 +37,7 @@ _SAMPLES, _PHOTOMETRIC, _PLANAR, _FRAMES, _ROWS, _COLUMNS = 0x00280002, 0x002800
 _ALLOCATED, _STORED, _REPRESENTATION = 0x00280100, 0x00280101, 0x00280103
 _SPACING, _ASPECT, _PADDING, _PADDING_LIMIT = 0x00280030, 0x00280034, 0x00280120, 0x00280121
 _CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00281056, 0x20500020
-_PALETTE = ((0x00281101, 0x00281201), (0x00281102, 0x00281202), (0x00281103, 0x00281203))
+_PALETTE = ((0x00281101, 0x00281201, 0x00281221), (0x00281102, 0x00281202, 0x00281222), (0x00281103, 0x00281203, 0x00281223))
 _OFFSETS, _LENGTHS, _MAX_FRACTION = 0x7FE00001, 0x7FE00002, 0x0062000E
 _UNDEFINED = b"\xff\xff\xff\xff"
 _WANTED = frozenset(
@@ -47,7 +48,7 @@ _WANTED = frozenset(
         *(_SPACING, _ASPECT, _PADDING, _PADDING_LIMIT),
         *(_CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE),
         *(_OFFSETS, _LENGTHS, _MAX_FRACTION),
-        *(tag for pair in _PALETTE for tag in pair),
+        *(tag for tags in _PALETTE for tag in tags),
     }
 )
 _KEYWORDS = MappingProxyType({0x7FE00008: "FloatPixelData", 0x7FE00009: "DoubleFloatPixelData", PIXEL_DATA: "PixelData"})
@@ -222,6 +223,16 @@ class _Raw:
         first = [*self.shorts(descriptor, sequence, signed=signed), 0, 0][1]
         return Lut(shape[0] or 65_536, first, shape[-1], self.value(data, sequence))
 
+    def palette(self, descriptor: int, data: int, segments: int, *, signed: bool) -> Lut:
+        """A colour's table, which some write in segments (PS3.3 §C.7.9.2). Raises NotAcceptable where these say no table."""
+        table, segmented = self.lut(descriptor, data, signed=signed), self.value(segments)
+        if table.data or not segmented:
+            return table
+        try:
+            return replace(table, data=expanded(segmented, self.order, table.bits, table.entries))
+        except Unexpandable as said:
+            raise undecodable("its palette's segments do not say as many entries as it has") from said
+
 
 class _Pixels(NamedTuple):
     """The pixel data element: where its value begins in the data set, and its length; None where it is in fragments."""
@@ -258,7 +269,7 @@ def _read(raw: _Raw, syntax: str, pixels: _Pixels) -> FrameAttributes:
         inverse=raw.text(_SHAPE) == "INVERSE" if raw.value(_SHAPE) else photometric == "MONOCHROME1",
         modality_lut=raw.lut(_LUT_DESCRIPTOR, _LUT_DATA, _MODALITY_LUT, signed=signed),
         voi_lut=raw.lut(_LUT_DESCRIPTOR, _LUT_DATA, _VOI_LUT, signed=signed),
-        palette=tuple(raw.lut(descriptor, data, signed=signed) for descriptor, data in _PALETTE),
+        palette=tuple(raw.palette(*tags, signed=signed) for tags in _PALETTE),
     )
 
 

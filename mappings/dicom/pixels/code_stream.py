@@ -65,9 +65,11 @@ def _rle(source: FrameAttributes, encoded: bytes) -> Promise | None:
     """The header of RLE, which tells no size: that there is a segment for each byte of a pixel, one behind the other."""
     segments, *offsets = _RLE_HEADER.unpack_from(encoded)
     begins = [*offsets[:segments], len(encoded)]
-    if begins[0] != _RLE_HEADER.size or begins != sorted(set(begins)) or source.allocated % 8:
+    if begins[0] != _RLE_HEADER.size or begins != sorted(set(begins)) or source.allocated not in {1, 8, 16, 32, 64}:
         return None
     rows, columns = source.size
+    if source.allocated == 1:  # packed into bytes, of which one segment is enough
+        return Promise(rows, columns, segments, 1)
     return Promise(rows, columns, segments * 8 // source.allocated, segments * 8 // source.samples)
 
 

@@ -1,11 +1,11 @@
 """Decodes one frame to its stored values, or to RGB: one frame only, and never one whose own header promises another size."""
 
-from contextlib import suppress
-from importlib import import_module
+from dataclasses import replace
 from io import BufferedReader, BytesIO
 from types import MappingProxyType
 from typing import Any, TypeAlias
 
+import imagecodecs
 import numpy as np
 from PIL import Image
 from pydicom.encaps import encapsulate, generate_fragments, get_frame
@@ -32,8 +32,7 @@ Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 def load() -> None:
     """Load every decoder there is, so that none opens a file when it is needed."""
     Image.preinit()
-    with suppress(ImportError):
-        import_module("imagecodecs").jpeg8_decode  # noqa: B018 - naming it loads it
+    imagecodecs.jpeg8_decode  # noqa: B018 - naming it loads it
 
 
 def stored_values(source: FrameAttributes, frame: int, dataset: Fill, span: Span | None = None) -> Array:
@@ -76,9 +75,19 @@ def _encapsulated(source: FrameAttributes, frame: int, dataset: Fill, span: Span
     refuse_other(source, encoded)
     if source.syntax in _JPEGS:
         return _jpeg(source, encoded)
+    if source.syntax == _RLE and source.allocated == 1:
+        return _bits_by_run_length(source, encoded)
     # pylibjpeg-rle panics on hostile bytes, past every `except Exception`: RLE is decoded by pydicom itself, more slowly
     options = _options(source) | {"decoding_plugin": "pydicom" if source.syntax == _RLE else ""}
     return get_decoder(UID(source.syntax)).as_array(encapsulate([encoded], has_bot=False), index=0, validate=False, **options)[0]
+
+
+def _bits_by_run_length(source: FrameAttributes, encoded: bytes) -> Array:
+    """Single bits, packed as in a native frame, and run-length encoded as the bytes they are in."""
+    packed = replace(source, size=(1, (source.values + 7) // 8), allocated=8, stored=8, samples=1, photometric="MONOCHROME2")
+    options = _options(packed) | {"decoding_plugin": "pydicom"}
+    decoded, _ = get_decoder(UID(_RLE)).as_array(encapsulate([encoded], has_bot=False), index=0, validate=False, **options)
+    return np.unpackbits(decoded.reshape(-1), bitorder="little")[: source.values].reshape(source.size)
 
 
 def _joined(dataset: Fill, span: Span) -> bytes:
@@ -112,7 +121,7 @@ def _options(source: FrameAttributes) -> dict[str, Any]:
 
 
 def _jpeg(source: FrameAttributes, encoded: bytes) -> Array:
-    """JPEG by Pillow where it has 8 bits and loss, else by imagecodecs where that is installed."""
+    """JPEG by Pillow where it has 8 bits and loss, else by imagecodecs."""
     if source.syntax not in {_JPEG_BASELINE, _JPEG_EXTENDED} or source.stored > 8:
         return _twelve_bits_or_lossless(source, encoded)
     image = Image.open(BytesIO(encoded), formats=("JPEG",))
@@ -126,11 +135,7 @@ def _jpeg(source: FrameAttributes, encoded: bytes) -> Array:
 
 
 def _twelve_bits_or_lossless(source: FrameAttributes, encoded: bytes) -> Array:
-    try:
-        decode = import_module("imagecodecs").jpeg8_decode
-    except ImportError as missing:
-        raise undecodable("no decoder for its transfer syntax is installed (imagecodecs is one)") from missing
-    decoded: Array = decode(encoded)
+    decoded: Array = imagecodecs.jpeg8_decode(encoded)
     if not source.signed:
         return decoded
     unused = decoded.dtype.itemsize * 8 - source.stored

@@ -1,8 +1,8 @@
 """A frame decodes alike in every syntax, and what does not decode is refused by name."""
 
-import importlib.util
 from io import BytesIO
 
+import imagecodecs
 import numpy as np
 import pytest
 from PIL import Image
@@ -11,6 +11,8 @@ from pydicom.encaps import encapsulate
 from mappings.dicom.part10 import read_part10
 from mappings.failures import Failure, NotAcceptable
 from tests.pictures import BASELINE, EXPLICIT, J2K, RLE, SAMPLES, encoded, picture, render, sample, shown
+
+JPEG_EXTENDED, JPEG_LOSSLESS = "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.57"
 
 
 @pytest.mark.parametrize(
@@ -28,14 +30,30 @@ def test_what_does_not_decode_is_said_to_be_so(name):
     assert refusal.value.code == "pixels-undecodable"
 
 
-def test_lossless_jpeg_needs_the_optional_decoder_and_is_then_the_same_picture():
-    name = "ct/syntaxes/ctimage_jpeg_lossless_sv1.dcm"
-    if importlib.util.find_spec("imagecodecs"):
-        assert (sample(name) == sample("ct/syntaxes/ctimage_deflated.dcm")).all()
-    else:
-        with pytest.raises(NotAcceptable) as refusal:
-            sample(name)
-        assert refusal.value.code == "pixels-undecodable"
+def test_lossless_jpeg_is_the_same_picture():
+    assert (sample("ct/syntaxes/ctimage_jpeg_lossless_sv1.dcm") == sample("ct/syntaxes/ctimage_deflated.dcm")).all()
+
+
+@pytest.mark.parametrize("process", [{"lossless": True, "bitspersample": 16}, {"level": 100, "bitspersample": 12}])
+def test_jpegs_of_more_than_eight_bits_are_drawn(process):
+    """Lossless of 16 bits (.57, .70) and with loss of 12 (.51), as mammography sends them."""
+    syntax = JPEG_LOSSLESS if process.get("lossless") else JPEG_EXTENDED
+    pixels = (np.add.outer(np.arange(32), np.arange(48)) * 50).astype("<u2")
+    stream = imagecodecs.jpeg8_encode(pixels, **process)
+    made = encoded(pixels, syntax, BitsStored=12, HighBit=11, PixelData=encapsulate([stream]))
+    assert abs(picture(made, syntax).astype(int) - picture(encoded(pixels, BitsStored=12, HighBit=11), EXPLICIT)).max() <= 1
+
+
+def test_single_bits_by_run_length_are_those_of_a_native_frame():
+    bits = (np.random.default_rng(1).random((5, 7)) < 0.5).astype("u1")
+    packed = np.packbits(bits.reshape(-1), bitorder="little")
+    one = {"BitsAllocated": 1, "BitsStored": 1, "HighBit": 0}
+    native = encoded(bits, **one, PixelData=packed.tobytes() + b"\0")
+    runs = b"".join(bytes([0, byte]) for byte in packed.tolist())
+    stream = (1).to_bytes(4, "little") + (64).to_bytes(4, "little") + bytes(56) + runs
+    short = encoded(bits, RLE, **one, PixelData=encapsulate([stream]))
+    assert (picture(short, RLE) == picture(native, EXPLICIT)).all()
+    assert (picture(native, EXPLICIT) == bits * 255).all()
 
 
 def test_a_frame_that_is_whole_is_drawn_whatever_comes_behind_it():

@@ -63,7 +63,7 @@ def body(*parts, head=b"Content-Type: application/dicom\r\n"):
         ('multipart/related; type="application/dicom+json"; boundary=b', UnsupportedMedia),
         ('multipart/related; type="application/dicom"', Invalid),
         ('multipart/related; type="application/dicom"; boundary=', Invalid),
-        ('multipart/related; type="application/dicom"; boundary="' + "b" * 71 + '"', Invalid),
+        ('multipart/related; type="application/dicom"; boundary="' + "b" * 257 + '"', Invalid),
         ('multipart/related; type="application/dicom"; boundary="b "', Invalid),
         ('multipart/related; type="application/dicom"; boundary="ü"', Invalid),
         ("multipart/related; boundary=b; " + "x=y;" * 999, UnsupportedMedia),
@@ -183,6 +183,14 @@ def test_the_python_client_reads_what_is_written_and_its_own_writing_is_read(dig
     assert list(client._decode_multipart_message(response, stream=False)) == parts
     sent = client._encode_multipart_message(parts, 'multipart/related; type="application/dicom"; boundary=0f3cf5c0')
     assert [part for _, part in read(sent, 'multipart/related; type="application/dicom"; boundary=0f3cf5c0')[0]] == parts
+
+
+@pytest.mark.parametrize("length", [71, 73, 256])
+def test_a_boundary_longer_than_its_standard_allows_is_read(length):
+    """Orthanc's DICOMweb client sends two UUIDs and a dash."""
+    boundary = ("0f3cf5c0-63f8-4d7e-9a0b-2b7d1f0c9e11-" * 7)[:length]
+    sent = written(b"one", b"two", boundary=boundary)
+    assert [part for _, part in read(sent, TYPE.replace("=b", f"={boundary}"))[0]] == [b"one", b"two"]
 
 
 def test_a_long_part_costs_no_memory():

@@ -23,18 +23,17 @@ class Choice:
 
 
 def choose_retrieve(accept: str, stored: Collection[str]) -> Choice:
-    """How instances stored in these transfer syntaxes are sent (PS3.18 §10.4): multipart/related by default, single if preferred.
+    """How instances are sent, each stored in its syntax (PS3.18 §10.4): multipart/related by default; one alone if preferred.
 
     Only the stored syntaxes are served, also to a caller who names none (whom §8.7.3.5.2 promises Explicit VR Little Endian: the
     part says its syntax). Raises NotAcceptable when every range that fits names only other syntaxes, or none fits.
     """
     syntaxes = sorted(set(stored))
-    offers = {
-        RELATED: partial(_in_syntaxes, syntaxes, _covers_related),
-        DICOM: partial(_in_syntaxes, syntaxes, partial(covers, DICOM)),
-    }
+    offers = {RELATED: partial(_in_syntaxes, syntaxes, _covers_related)}
+    if len(stored) == 1:
+        offers[DICOM] = partial(_in_syntaxes, syntaxes, partial(covers, DICOM))
     sentence = (
-        f'Instances are sent as multipart/related; type="{DICOM}" or as {DICOM}, in the transfer syntax they are stored in '
+        f'Instances are sent as multipart/related; type="{DICOM}", one also as {DICOM}, in the transfer syntax they are stored in '
         f"({', '.join(syntaxes) or 'none is there'}): ask for transfer-syntax=*."
     )
     return Choice(DICOM, choose(accept, offers, sentence) == RELATED, syntaxes[0] if len(syntaxes) == 1 else None)

@@ -140,13 +140,12 @@ def objects(study: str, series: str | None = None, instance: str | None = None) 
 
 
 def _choose(stored: Sequence[StoredInstance]) -> Choice:
-    return choose_retrieve(_accept(), {o.transfer_syntax for o in stored})
+    return choose_retrieve(_accept(), [o.transfer_syntax for o in stored])
 
 
 def _sent(stored: Sequence[StoredInstance], form: Choice, files: Iterable[File]) -> Response:
     """The answer that brings these; the files are there to be read where there is a body."""
-    single = not form.multipart and len(stored) == 1
-    return _single(stored[0], files) if single else _multipart(stored, files)
+    return _multipart(stored, files) if form.multipart else _single(stored[0], files)
 
 
 def _single(only: StoredInstance, files: Iterable[File]) -> Response:

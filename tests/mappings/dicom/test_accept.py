@@ -81,6 +81,12 @@ def test_an_instance_comes_alone_where_that_is_preferred_or_all_that_is_accepted
     assert choose_retrieve(accept, [J2K]) == Choice("application/dicom", multipart=False, transfer_syntax=J2K)
 
 
+def test_several_instances_do_not_come_as_one():
+    with pytest.raises(NotAcceptable):
+        choose_retrieve("application/dicom", [J2K, J2K])
+    assert choose_retrieve(f"application/dicom, {RELATED};q=0.1", [J2K, J2K]).multipart
+
+
 def test_a_study_of_several_syntaxes_needs_all_of_them_accepted():
     both = f"multipart/related; transfer-syntax={J2K}; transfer-syntax={BASELINE}"
     assert choose_retrieve(both, [J2K, BASELINE, J2K]).transfer_syntax is None

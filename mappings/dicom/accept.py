@@ -33,8 +33,8 @@ def choose_retrieve(accept: str, stored: Collection[str]) -> Choice:
     if len(stored) == 1:
         offers[DICOM] = partial(_in_syntaxes, syntaxes, partial(covers, DICOM))
     sentence = (
-        f'Instances are sent as multipart/related; type="{DICOM}", one also as {DICOM}, in the transfer syntax they are stored in '
-        f"({', '.join(syntaxes) or 'none is there'}): ask for transfer-syntax=*."
+        f'Instances are sent as multipart/related; type="{DICOM}", one also as {DICOM}, in the transfer syntax they are '
+        f"stored in ({', '.join(syntaxes) or 'none is there'}): ask for transfer-syntax=*."
     )
     return Choice(DICOM, choose(accept, offers, sentence) == RELATED, syntaxes[0] if len(syntaxes) == 1 else None)
 

@@ -191,7 +191,9 @@ def _boundary(content_type: str) -> str:
         raise UnsupportedMedia("media-type", f'Objects are taken as {RELATED}; type="{DICOM}" or as {DICOM}.', "Content-Type")
     boundary = media.get("boundary") or ""
     if not _BOUNDARY.fullmatch(boundary):
-        raise Invalid("multipart-boundary", f"There is no boundary of 1 to {MAX_BOUNDARY} characters (RFC 2046 §5.1.1).", "Content-Type")
+        raise Invalid(
+            "multipart-boundary", f"There is no boundary of 1 to {MAX_BOUNDARY} characters (RFC 2046 §5.1.1).", "Content-Type"
+        )
     return boundary
 
 

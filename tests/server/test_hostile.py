@@ -102,7 +102,7 @@ def test_compressed_bodies_are_415_before_they_are_read(house):
 
 
 def test_past_the_most_parts_the_rest_is_413_and_what_came_before_is_told_of(house, monkeypatch):
-    monkeypatch.setattr("server.web.dicomweb.MOST_PARTS", 3)
+    monkeypatch.setattr("server.web.dicomweb_store.MOST_PARTS", 3)
     before = count(house)
     checked(stow(house, part(b"x") * 5 + b"--b--"), 413)
     assert count(house) == before + 3

@@ -1,0 +1,124 @@
+"""STOW-RS (PS3.18 section 10.5): one of the three doors of deposit."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import unquote
+
+from flask import Response
+
+from consent.conditions import Action
+from consent.deposit import Outcome
+from mappings.dicom.accept import choose_json
+from mappings.dicom.dimse import status_for
+from mappings.dicom.multipart import Limits, PartHeaders, PartReader
+from mappings.failures import UnsupportedMedia
+from mappings.negotiation import read_media_type
+from server.usecases import push
+from server.usecases.admission import MEGABYTE, check_room
+from server.usecases.batch import Batch, close_batch, open_batch
+from server.usecases.receipts import DepositResult
+from server.usecases.take import take
+from server.web.bulkheads import Bulkhead
+from server.web.context import caller, peer, request, respond, runtime, serves
+from server.web.dicomweb_root import accepted, root
+from server.web.errors import Door
+from server.web.spool import Spool
+
+READ = 256 * 1024
+LONGEST_NAME = 1024
+MOST_PARTS = 20_000
+"""Objects in one body: each leaves a durable receipt."""
+HELD_FOR_REVIEW = 0xB0F0
+"""(0008,1196) Warning Reason of ours, in the warning range: taken into custody, but waiting in quarantine."""
+
+
+def add_routes(routes: Door) -> None:
+    """Those that take instances."""
+    serves(routes, "/studies", Action.DEPOSIT, scope="ImagingStudy.c", methods=("POST",), bulkhead=Bulkhead.UPLOAD)(store)
+
+
+def store() -> Response:
+    """Take the instances of a body, one by one; into a batch of its own, or the one named by `?batch=`."""
+    media_type = choose_json(accepted())
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        raise UnsupportedMedia(
+            "content-encoding", "Compressed bodies are not taken: send the objects as they are.", "Content-Encoding"
+        )
+    check_room(runtime(), 0)
+    named = request.args.get("batch")
+    if named:
+        batch = push.ongoing(runtime(), caller(), named)
+    else:
+        batch = open_batch(runtime(), push.origin(runtime(), caller(), request.args.get("dataset"), "stow", peer()))
+    try:
+        taken = _take_all(batch)
+    finally:
+        if not named:
+            close_batch(runtime(), batch.id)
+    return _stored(taken, batch, media_type)
+
+
+def _take_all(batch: Batch) -> list[DepositResult]:
+    taken: list[DepositResult] = []
+    limit, folder = runtime().settings.max_object_mb * MEGABYTE, runtime().settings.data_dir
+
+    def open_part(headers: PartHeaders) -> Spool:
+        name = unquote(headers.location or "").replace("\0", "")[:LONGEST_NAME] or f"part {headers.number}"
+        return Spool(
+            folder, limit, lambda file: taken.append(take(runtime(), batch, name, file)), lambda: check_room(runtime(), 0)
+        )
+
+    media = read_media_type(request.headers.get("Content-Type", ""))
+    if media is not None and media.name == "application/dicom":
+        sink = open_part(PartHeaders(1, None, request.headers.get("Content-Location")))
+        _feed(sink.write)
+        sink.close()
+    else:
+        reader = PartReader(request.headers.get("Content-Type", ""), open_part, Limits(parts=MOST_PARTS))
+        _feed(reader.feed)
+        reader.finish()
+    return taken
+
+
+def _feed(write: Callable[[bytes], None]) -> None:
+    while data := request.stream.read(READ):
+        write(data)
+
+
+def _stored(taken: list[DepositResult], batch: Batch, media_type: str) -> Response:
+    """The Store Instances Response (Table 10.5.3-1): 200 all stored, 202 some not or held for review, 409 none."""
+    base = root()
+    failed = [t for t in taken if t.outcome is Outcome.REJECT]
+    told: dict[str, dict[str, Any]] = {
+        "00081190": {"vr": "UR", "Value": [f"{base}/studies"]},
+        "00081199": {"vr": "SQ", "Value": [_referenced(t, base) for t in taken if t.outcome is not Outcome.REJECT]},
+        "00081198": {"vr": "SQ", "Value": [_failed(t) for t in failed if t.sop_uid]},
+        "0008119A": {"vr": "SQ", "Value": [_failed(t) for t in failed if not t.sop_uid]},
+    }
+    filled = {tag: element for tag, element in told.items() if element["Value"]}
+    partly = bool(failed) or any(t.outcome is Outcome.REVIEW for t in taken)
+    status = 409 if len(failed) == len(taken) else 202 if partly else 200
+    report = f"{runtime().settings.base_url}/api/batches/{batch.key}"
+    return respond(json.dumps(filled).encode(), status, media_type, Link=f'<{report}>; rel="describedby"')
+
+
+def _named(t: DepositResult) -> dict[str, object]:
+    named = {"00081150": t.sop_class, "00081155": t.sop_uid}
+    return {tag: {"vr": "UI", "Value": [uid]} for tag, uid in named.items() if uid}
+
+
+def _referenced(t: DepositResult, base: str) -> dict[str, object]:
+    if t.outcome is Outcome.REVIEW:
+        return _named(t) | {"00081196": {"vr": "US", "Value": [HELD_FOR_REVIEW]}, "00741048": _comment(t)}
+    return _named(t) | {"00081190": {"vr": "UR", "Value": [f"{base}/studies/{t.study_uid}"]}}
+
+
+def _failed(t: DepositResult) -> dict[str, object]:
+    return _named(t) | {"00081197": {"vr": "US", "Value": [status_for(t.rule, t.outcome).code]}, "00741048": _comment(t)}
+
+
+def _comment(t: DepositResult) -> dict[str, object]:
+    """The rule in words, as an (0000,0902) Error Comment inside (0074,1048) Failed Attributes Sequence."""
+    comment = {"00000902": {"vr": "LO", "Value": [t.short]}}
+    return {"vr": "SQ", "Value": [comment]}

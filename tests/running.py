@@ -14,6 +14,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -198,7 +199,7 @@ def _image() -> pydicom.FileDataset:
 
 def image(study: str, patient: str, number: int = 1, *, series: str = "", **more: str) -> bytes:
     """A small declared MR object of our own making, its UIDs its own."""
-    made = _image()
+    made = deepcopy(_image())  # what one asks for more is not every later one's
     made.StudyInstanceUID, made.SeriesInstanceUID = study, series or f"{study}.1"
     made.SOPInstanceUID = made.file_meta.MediaStorageSOPInstanceUID = generate_uid(prefix=None)
     made.PatientID = made.PatientName = patient

@@ -56,6 +56,7 @@ class Code(StrEnum):
     AGREEMENT_EXPIRED = "agreement-expired"
     NODE_NOT_LINKED = "node-not-linked"
     COMMAND_DISAGREES = "command-disagrees"
+    OTHER_STUDY = "other-study"
     RETRY_LATER = "retry-later"
 
 
@@ -362,6 +363,16 @@ RULES: tuple[Rule, ...] = (
         "Send it again with a sender that reads its objects.",
         "SOP Class or Instance UID of command and data set differ",
         "PS3.7 §9.3.1.1, PS3.4 Table B.2-1",
+        alone=True,
+    ),
+    Rule(
+        Code.OTHER_STUDY,
+        _REJECT,
+        _REJECT,
+        "The object is of another study than the one it was sent to, so it was not taken. "
+        "Send it to its own study, or without naming one.",
+        "Object is of another study than the one it was sent to",
+        "PS3.18 §10.5.1",
         alone=True,
     ),
     Rule(

@@ -10,7 +10,7 @@ from functools import partial
 from mappings.negotiation import Fit, MediaType, by_name, choose, covers
 
 DICOM, DICOM_JSON, JSON, JPEG, PNG = "application/dicom", "application/dicom+json", "application/json", "image/jpeg", "image/png"
-RELATED = "multipart/related"
+RELATED, DICOM_XML = "multipart/related", "application/dicom+xml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,11 @@ def choose_retrieve(accept: str, stored: Collection[str]) -> Choice:
 def choose_json(accept: str) -> str:
     """The media type of JSON answers (PS3.18 §8.7.3.2): application/dicom+json by default. Raises NotAcceptable."""
     return choose(accept, by_name(DICOM_JSON, JSON), f"This is sent as {DICOM_JSON} or {JSON}.")
+
+
+def choose_stored(accept: str) -> str:
+    """The media type of what is said of stored instances (PS3.18 §10.5.3): application/dicom+json by default."""
+    return choose(accept, by_name(DICOM_JSON, JSON, DICOM_XML), f"This is sent as {DICOM_JSON}, {JSON} or {DICOM_XML}.")
 
 
 def choose_rendered(accept: str) -> str:

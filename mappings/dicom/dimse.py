@@ -44,6 +44,7 @@ _REJECTED = MappingProxyType(
         "agreement-expired": NOT_AUTHORISED,
         "node-not-linked": NOT_AUTHORISED,
         "command-disagrees": 0xA900,
+        "other-study": 0xA901,
         "content-conflict": 0x0111,
         "retry-later": _RETRY,
     }

@@ -11,7 +11,7 @@ from consent.conditions import Action
 from consent.deposit import Code, Finding, Verdict
 from consent.policy import decide
 from mappings.failures import Busy, Full, TooLarge
-from server.usecases.batch import Origin
+from server.usecases.batch import Batch, Origin
 from server.usecases.parse import ParsedFile
 from server.usecases.runtime import Runtime
 
@@ -34,6 +34,11 @@ def find_stop(runtime: Runtime, connection: Connection, origin: Origin) -> Code 
     """The rule by which nothing is taken for this dataset now."""
     facts = runtime.governance.current(connection).dataset(origin.dataset)
     return deposit.stop(decide(origin.subject, Action.DEPOSIT, None, facts, runtime.clock()))
+
+
+def find_other_study(batch: Batch, instance: SopInstance) -> Code | None:
+    """What a batch that is for one study says of an object of another (PS3.18 section 10.5.1)."""
+    return Code.OTHER_STUDY if batch.study not in (None, instance.study_uid) else None
 
 
 def find_refusal(connection: Connection, dataset: int, instance: SopInstance, row: CustodyRow | None) -> Code | None:

@@ -28,11 +28,12 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """An open batch; `key` is what its provider calls it."""
+    """An open batch; `key` is what its provider calls it, `study` the only study that may go into it (None: any)."""
 
     id: int
     key: str
     origin: Origin
+    study: str | None = None
 
 
 def sender_origin(caller: Caller) -> Origin:

@@ -39,6 +39,7 @@ class DepositResult:
     sop_class: str | None = None
     sop_uid: str | None = None
     study_uid: str | None = None
+    series_uid: str | None = None
 
 
 def write(runtime: Runtime, connection: Connection, judged: JudgedFile) -> None:
@@ -79,6 +80,6 @@ def _write(runtime: Runtime, connection: Connection, batch: Batch, name: str, in
 def result_of(judged: JudgedFile) -> DepositResult:
     """What the sender of a file hears."""
     header, rule = judged.parsed.header, judged.verdict.rule
-    uids = (header.sop_class_uid, header.sop_instance_uid, header.study_instance_uid)
+    uids = (header.sop_class_uid, header.sop_instance_uid, header.study_instance_uid, header.series_instance_uid)
     since = "".join(f" ({finding.where})" for finding in judged.verdict.findings if finding.rule == Code.WAITING)
     return DepositResult(judged.verdict.outcome, rule, deposit.sentence(rule), deposit.short(rule) + since, *uids)

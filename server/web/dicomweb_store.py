@@ -1,17 +1,19 @@
 """STOW-RS (PS3.18 section 10.5): one of the three doors of deposit."""
 
 import json
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, TypeAlias
 from urllib.parse import unquote
 
 from flask import Response
 
 from consent.conditions import Action
 from consent.deposit import Outcome
-from mappings.dicom.accept import choose_json
+from mappings.dicom.accept import DICOM_XML, choose_stored
 from mappings.dicom.dimse import status_for
 from mappings.dicom.multipart import Limits, PartHeaders, PartReader
+from mappings.dicom.native_xml import native_xml
 from mappings.failures import UnsupportedMedia
 from mappings.negotiation import read_media_type
 from server.usecases import push
@@ -21,7 +23,7 @@ from server.usecases.receipts import DepositResult
 from server.usecases.take import take
 from server.web.bulkheads import Bulkhead
 from server.web.context import caller, peer, request, respond, runtime, serves
-from server.web.dicomweb_root import accepted, root
+from server.web.dicomweb_root import STUDY, accepted, root
 from server.web.errors import Door
 from server.web.spool import Spool
 
@@ -31,16 +33,24 @@ MOST_PARTS = 20_000
 """Objects in one body: each leaves a durable receipt."""
 HELD_FOR_REVIEW = 0xB0F0
 """(0008,1196) Warning Reason of ours, in the warning range: taken into custody, but waiting in quarantine."""
+_HELD = frozenset({Outcome.PASS, Outcome.DUPLICATE})
+Element: TypeAlias = dict[str, Any]
+Item: TypeAlias = dict[str, Element]
+"""Of DICOM JSON (PS3.18 section F.2): elements by their tags."""
 
 
 def add_routes(routes: Door) -> None:
     """Those that take instances."""
-    serves(routes, "/studies", Action.DEPOSIT, scope="ImagingStudy.c", methods=("POST",), bulkhead=Bulkhead.UPLOAD)(store)
+    for rule in ("/studies", STUDY):
+        serves(routes, rule, Action.DEPOSIT, scope="ImagingStudy.c", methods=("POST",), bulkhead=Bulkhead.UPLOAD)(store)
 
 
-def store() -> Response:
-    """Take the instances of a body, one by one; into a batch of its own, or the one named by `?batch=`."""
-    media_type = choose_json(accepted())
+def store(study: str | None = None) -> Response:
+    """Take the instances of a body, one by one, those of one study alone where it is named.
+
+    They go into a batch of their own, or the one named by `?batch=`.
+    """
+    media_type = choose_stored(accepted())
     if request.headers.get("Content-Encoding", "identity") != "identity":
         raise UnsupportedMedia(
             "content-encoding", "Compressed bodies are not taken: send the objects as they are.", "Content-Encoding"
@@ -52,7 +62,7 @@ def store() -> Response:
     else:
         batch = open_batch(runtime(), push.origin(runtime(), caller(), request.args.get("dataset"), "stow", peer()))
     try:
-        taken = _take_all(batch)
+        taken = _take_all(replace(batch, study=study))
     finally:
         if not named:
             close_batch(runtime(), batch.id)
@@ -87,38 +97,54 @@ def _feed(write: Callable[[bytes], None]) -> None:
 
 
 def _stored(taken: list[DepositResult], batch: Batch, media_type: str) -> Response:
-    """The Store Instances Response (Table 10.5.3-1): 200 all stored, 202 some not or held for review, 409 none."""
-    base = root()
+    """The Store Instances Response (Table I.1-1): 200 all stored, 202 some not or held for review, 409 none."""
     failed = [t for t in taken if t.outcome is Outcome.REJECT]
-    told: dict[str, dict[str, Any]] = {
-        "00081190": {"vr": "UR", "Value": [f"{base}/studies"]},
-        "00081199": {"vr": "SQ", "Value": [_referenced(t, base) for t in taken if t.outcome is not Outcome.REJECT]},
-        "00081198": {"vr": "SQ", "Value": [_failed(t) for t in failed if t.sop_uid]},
-        "0008119A": {"vr": "SQ", "Value": [_failed(t) for t in failed if not t.sop_uid]},
+    sequences = {
+        "00081198": [_failed(t) for t in failed if t.sop_uid],
+        "00081199": [_referenced(t) for t in taken if t.outcome is not Outcome.REJECT],
+        "0008119A": [_failed(t) for t in failed if not t.sop_uid],
     }
-    filled = {tag: element for tag, element in told.items() if element["Value"]}
+    told = {"00081190": _study_url(taken)} | {tag: {"vr": "SQ", "Value": items} for tag, items in sequences.items() if items}
     partly = bool(failed) or any(t.outcome is Outcome.REVIEW for t in taken)
     status = 409 if len(failed) == len(taken) else 202 if partly else 200
     report = f"{runtime().settings.base_url}/api/batches/{batch.key}"
-    return respond(json.dumps(filled).encode(), status, media_type, Link=f'<{report}>; rel="describedby"')
+    body = native_xml(told) if media_type == DICOM_XML else json.dumps(told).encode()
+    return respond(body, status, media_type, Link=f'<{report}>; rel="describedby"')
 
 
-def _named(t: DepositResult) -> dict[str, object]:
+def _study_url(taken: list[DepositResult]) -> Element:
+    """Where all that is held now is retrieved: there is one place where it is of one study."""
+    studies = {t.study_uid for t in taken if t.outcome in _HELD}
+    return _url(f"{root()}/studies/{uid}" for uid in studies if len(studies) == 1)
+
+
+def _referenced(t: DepositResult) -> Item:
+    """An instance that was taken; what waits in quarantine is retrieved nowhere."""
+    if t.outcome is Outcome.REVIEW:
+        return _named(t) | {"00081190": _url(()), "00081196": _reason(HELD_FOR_REVIEW), "00741048": _comment(t)}
+    return _named(t) | {"00081190": _url([f"{root()}/studies/{t.study_uid}/series/{t.series_uid}/instances/{t.sop_uid}"])}
+
+
+def _failed(t: DepositResult) -> Item:
+    return _named(t) | {"00081197": _reason(status_for(t.rule, t.outcome).code), "00741048": _comment(t)}
+
+
+def _named(t: DepositResult) -> Item:
     named = {"00081150": t.sop_class, "00081155": t.sop_uid}
     return {tag: {"vr": "UI", "Value": [uid]} for tag, uid in named.items() if uid}
 
 
-def _referenced(t: DepositResult, base: str) -> dict[str, object]:
-    if t.outcome is Outcome.REVIEW:
-        return _named(t) | {"00081196": {"vr": "US", "Value": [HELD_FOR_REVIEW]}, "00741048": _comment(t)}
-    return _named(t) | {"00081190": {"vr": "UR", "Value": [f"{base}/studies/{t.study_uid}"]}}
+def _reason(code: int) -> Element:
+    return {"vr": "US", "Value": [code]}
 
 
-def _failed(t: DepositResult) -> dict[str, object]:
-    return _named(t) | {"00081197": {"vr": "US", "Value": [status_for(t.rule, t.outcome).code]}, "00741048": _comment(t)}
+def _url(urls: Iterable[str]) -> Element:
+    """A Retrieve URL, which is of type 2: there, and empty where there is none."""
+    value = list(urls)
+    return {"vr": "UR", "Value": value} if value else {"vr": "UR"}
 
 
-def _comment(t: DepositResult) -> dict[str, object]:
+def _comment(t: DepositResult) -> Element:
     """The rule in words, as an (0000,0902) Error Comment inside (0074,1048) Failed Attributes Sequence."""
     comment = {"00000902": {"vr": "LO", "Value": [t.short]}}
     return {"vr": "SQ", "Value": [comment]}

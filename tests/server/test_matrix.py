@@ -93,6 +93,7 @@ ROUTES: dict[str, Row] = {
     f"GET {_INSTANCE}/rendered": Row(A.PREVIEW, Kind.OBJECT),
     f"GET {_INSTANCE}/frames/<int:frame>/rendered": Row(A.PREVIEW, Kind.OBJECT),
     "POST /dicom-web/studies": Row(A.DEPOSIT, Kind.TAKES),
+    f"POST {_STUDY}": Row(A.DEPOSIT, Kind.TAKES),
     "POST /api/batches": Row(A.DEPOSIT, Kind.TAKES, (201,)),
     "PATCH /api/batches/<key>": Row(A.DEPOSIT, Kind.BATCH),
     "POST /api/batches/<key>/known": Row(A.DEPOSIT, Kind.BATCH),
@@ -157,6 +158,7 @@ BODIES: dict[str, dict[str, object]] = {
         "headers": {"Content-Type": "application/dicom"},
     },
 }
+BODIES[f"POST {_STUDY}"] = BODIES["POST /dicom-web/studies"]
 BODIES |= {r: {"headers": {"Prefer": "respond-async"}} for r, row in ROUTES.items() if row.kind in (Kind.EXPORT, Kind.GROUP)}
 
 

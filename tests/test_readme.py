@@ -16,6 +16,7 @@ from mappings.fhir.resources import RESOURCES
 from server.settings import described
 from server.web import context
 from server.web.app import create
+from server.web.dicomweb_root import DATASET_ROOT, ROOT
 from tests import builders
 
 README = Path(__file__).parent.parent / "README.md"
@@ -63,7 +64,8 @@ def routes() -> str:
     for rule in app.url_map.iter_rules():
         said = context.declaration(app, rule.endpoint)
         verbs = " ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
-        path = rule.rule if "$" in rule.rule else re.sub(NARROWED, "/{type}", re.sub(CANONICAL, "/{canonical}", rule.rule))
+        path = rule.rule.replace(DATASET_ROOT, ROOT)
+        path = path if "$" in path else re.sub(NARROWED, "/{type}", re.sub(CANONICAL, "/{canonical}", path))
         kind = "query for ImagingStudy, Patient and Group, else discover" if "{type}" in path else f"{said.action}"
         scope = "open" if said.open else "`system/{type}.r` or `.s`" if "{type}" in path else f"`system/{said.scope}`"
         rows[verbs, path.replace("<int:", "{").replace("<", "{").replace(">", "}")] = (kind, scope)

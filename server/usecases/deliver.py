@@ -37,11 +37,12 @@ File = tuple[StoredInstance, Iterator[bytes]]
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """What is asked for: a study, one of its series, one of its instances."""
+    """What is asked for: a study, one of its series, one of its instances; of one dataset, where it is asked for there."""
 
     study: str
     series: str | None = None
     instance: str | None = None
+    alias: str | None = None
 
     @property
     def query(self) -> Query:
@@ -128,7 +129,7 @@ def action_of(subject: Subject) -> Action:
 def grant(runtime: Runtime, caller: Caller, wanted: Wanted, action: Action) -> Use:
     """Decide on the study, and locate what is wanted of it. Raises NotFound or Forbidden."""
     with runtime.store.read() as connection:
-        facts, decision = decide_study(runtime, connection, caller, action, wanted.study)
+        facts, decision = decide_study(runtime, connection, caller, action, wanted)
         visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)
         objects = instances.locate(connection, wanted.query, visible, runtime.clock())
     if not objects:
@@ -148,14 +149,17 @@ def _refuse_damaged(objects: Sequence[StoredInstance]) -> None:
         )
 
 
-def decide_study(runtime: Runtime, connection: Connection, caller: Caller, action: Action, study: str) -> tuple[Facts, Decision]:
+def decide_study(
+    runtime: Runtime, connection: Connection, caller: Caller, action: Action, wanted: Wanted
+) -> tuple[Facts, Decision]:
     """The decision on a study's dataset. Raises NotFound where the caller may not know it, Forbidden where it may not have it."""
-    dataset = instances.dataset_of(connection, study)
+    dataset = instances.dataset_of(connection, wanted.study)
     unknown = NotFound("study-unknown", "There is no such study here, or none for you.")
     if dataset is None:
         raise unknown
-    facts = runtime.governance.current(connection).dataset(dataset)
-    now = runtime.clock()
+    facts, now = runtime.governance.current(connection).dataset(dataset), runtime.clock()
+    if wanted.alias not in (None, facts.alias):
+        raise unknown
     decision = decide(caller.subject, action, caller.purpose, facts, now)
     if decision.allowed:
         return facts, decision

@@ -50,13 +50,18 @@ def open_push(runtime: Runtime, caller: Caller, alias: str | None, peer: str) ->
     return open_batch(runtime, origin(runtime, caller, alias, "push", peer))
 
 
-def ongoing(runtime: Runtime, caller: Caller, key: str) -> Batch:
-    """The caller's open push called `key`. Raises NotFound where it is no push of the caller's own, Conflict where it is closed.
+def ongoing(runtime: Runtime, caller: Caller, key: str, alias: str | None = None) -> Batch:
+    """The caller's open push called `key`, for the dataset called `alias` where one is named.
+
+    Raises NotFound where it is no such push of the caller's own, Conflict where it is closed.
 
     Only a push may be filled over HTTP: an association's batch carries what was attested for its sender, and nobody else's files.
     """
     with runtime.store.read() as connection:
-        return _ongoing(connection, caller, key)
+        batch = _ongoing(connection, caller, key)
+    if alias not in (None, batch.origin.alias):
+        raise NotFound("batch-unknown", "You have no batch with this key for this dataset.", "batch")
+    return batch
 
 
 def _ongoing(connection: Connection, caller: Caller, key: str) -> Batch:

@@ -38,7 +38,7 @@ def _seen(governance: GovernanceSnapshot, page: Iterable[Any]) -> list[Seen]:
 def metadata(runtime: Runtime, caller: Caller, wanted: Wanted) -> list[bytes]:
     """The full metadata of every instance asked for. Raises NotFound or Forbidden."""
     with runtime.store.read() as connection:
-        facts, decision = decide_study(runtime, connection, caller, Action.QUERY, wanted.study)
+        facts, decision = decide_study(runtime, connection, caller, Action.QUERY, wanted)
         visible = VisibleDatasets(frozenset({facts.dataset}), decision.valid_until)
         objects = instances.metadata(connection, wanted.query, visible, runtime.clock())
         seen = Seen("ImagingStudy", [study_key(wanted.study)], runtime.governance.current(connection).owner(facts.dataset))

@@ -41,7 +41,7 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     app.config.update(MAX_FORM_MEMORY_SIZE=context.SMALL_BODY, MAX_FORM_PARTS=100)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)
-    errors.install(app, oauth.door(runtime, keys), *(module.door() for module in doors))
+    errors.install(app, oauth.door(runtime, keys), dicomweb.dataset_door(), *(module.door() for module in doors))
     app.before_request(_limit)
     app.after_request(_finish)
     return app

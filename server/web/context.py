@@ -243,6 +243,17 @@ def form(most: int) -> MultiDict[str, str]:
         raise TooLarge("form-too-large", f"The form is larger than {most} bytes.") from None
 
 
+def take_dataset(_endpoint: str | None, values: dict[str, Any] | None) -> None:
+    """Take the dataset out of what a path names: its views are those of the paths that name none."""
+    g.dataset = (values or {}).pop("alias", None)
+
+
+def dataset() -> str | None:
+    """The alias of the dataset that the path names; None where it names none."""
+    named: str | None = g.get("dataset")
+    return named
+
+
 @contextmanager
 def staying() -> Iterator[Callable[[], None]]:
     """Keep the request's place while its body streams: call what is yielded when the stream has ended."""

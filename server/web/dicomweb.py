@@ -1,7 +1,9 @@
-"""DICOMweb (PS3.18 chapter 10) at `/dicom-web`: the studies of all nodes as one archive.
+"""DICOMweb (PS3.18 chapter 10) at `/dicom-web`: the studies of all nodes as one archive, and those of one dataset as one.
 
 Here is what is answered from the index: QIDO-RS and metadata. Its other parts are beside it. A view parses, calls and renders.
 """
+
+from dataclasses import replace
 
 from flask import Response
 
@@ -11,16 +13,26 @@ from mappings.dicom.fragment import BASE
 from mappings.dicom.qido import read_query
 from mappings.query import Level
 from server.usecases import search
-from server.usecases.deliver import Wanted
 from server.web import dicomweb_rendered, dicomweb_retrieve, dicomweb_store
-from server.web.context import caller, request, respond, runtime, serves
-from server.web.dicomweb_root import INSTANCE, ROOT, SERIES, STUDY, accepted, root
+from server.web.context import caller, dataset, request, respond, runtime, serves, take_dataset
+from server.web.dicomweb_root import DATASET_ROOT, INSTANCE, ROOT, SERIES, STUDY, accepted, root, wanted
 from server.web.errors import Door, problem
 
 
 def door() -> Door:
-    """Every DICOMweb route."""
-    routes = Door("dicomweb", problem, url_prefix=ROOT)
+    """The archive of everything in sight."""
+    return _filled(Door("dicomweb", problem, url_prefix=ROOT))
+
+
+def dataset_door() -> Door:
+    """The archive of one dataset."""
+    routes = Door("dicomweb_dataset", problem, url_prefix=DATASET_ROOT)
+    routes.url_value_preprocessor(take_dataset)
+    return _filled(routes)
+
+
+def _filled(routes: Door) -> Door:
+    """With every DICOMweb route."""
     _search_routes(routes)
     for rule in (STUDY, SERIES, INSTANCE):
         serves(routes, f"{rule}/metadata", Action.QUERY, scope="ImagingStudy.r")(metadata)
@@ -63,6 +75,8 @@ def instances(study: str | None = None, series: str | None = None) -> Response:
 def _found(level: Level, study: str | None = None, series: str | None = None) -> Response:
     media_type = choose_json(accepted())
     query, warnings = read_query(level, request.args.items(multi=True), study, series)
+    if alias := dataset():
+        query = replace(query, aliases=frozenset({alias}))
     response = _objects(search.fragments(runtime(), caller(), query), media_type)
     for warning in warnings[:10]:
         response.headers.add("Warning", f'299 {runtime().settings.base_url} "{warning}"')
@@ -80,4 +94,4 @@ def _objects(objects: list[bytes], media_type: str) -> Response:
 def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
     """The full DICOM JSON of every instance, bulk data by reference."""
     media_type = choose_json(accepted())
-    return _objects(search.metadata(runtime(), caller(), Wanted(study, series, instance)), media_type)
+    return _objects(search.metadata(runtime(), caller(), wanted(study, series, instance)), media_type)

@@ -8,11 +8,10 @@ from consent.conditions import Action
 from mappings.dicom.accept import choose_rendered
 from mappings.failures import Invalid
 from server.usecases import render
-from server.usecases.deliver import Wanted
 from server.usecases.render import Picture
 from server.web.bulkheads import Bulkhead
 from server.web.context import caller, request, respond, runtime, serves
-from server.web.dicomweb_root import INSTANCE, accepted
+from server.web.dicomweb_root import INSTANCE, accepted, wanted
 from server.web.errors import Door
 
 
@@ -26,7 +25,7 @@ def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response
     """One frame as a picture. Small JPEGs are previews; larger ones, PNG and a window of one's own need the right to view."""
     media_type = choose_rendered(accepted())
     picture = Picture(frame, media_type, _side(request.args.get("viewport")), _window(request.args.get("window")), _quality())
-    return respond(render.render(runtime(), caller(), Wanted(study, series, instance), picture), media_type=media_type)
+    return respond(render.render(runtime(), caller(), wanted(study, series, instance), picture), media_type=media_type)
 
 
 def _side(viewport: str | None) -> int | None:

@@ -10,10 +10,10 @@ from consent.conditions import Action
 from mappings.content_digest import write_sha256
 from mappings.dicom.accept import Choice, choose_retrieve
 from mappings.dicom.multipart import Multipart, Part, dicom_part
-from server.usecases.deliver import File, Wanted, deliver, look
+from server.usecases.deliver import File, deliver, look
 from server.web.bulkheads import Bulkhead
 from server.web.context import caller, request, respond, runtime, serves, staying
-from server.web.dicomweb_root import INSTANCE, SERIES, STUDY, accepted, root
+from server.web.dicomweb_root import INSTANCE, SERIES, STUDY, accepted, root, wanted
 from server.web.errors import Door
 
 
@@ -28,10 +28,10 @@ def objects(study: str, series: str | None = None, instance: str | None = None) 
 
     HEAD is told the same without a byte of them, which is no use.
     """
-    wanted = Wanted(study, series, instance)
+    asked = wanted(study, series, instance)
     if request.method == "HEAD":
-        return _sent(*look(runtime(), caller(), wanted, _choose), files=())
-    delivery = deliver(runtime(), caller(), wanted, _choose)
+        return _sent(*look(runtime(), caller(), asked, _choose), files=())
+    delivery = deliver(runtime(), caller(), asked, _choose)
     with staying() as leave:
         response = _sent(delivery.objects, delivery.form, delivery)
         response.call_on_close(leave)

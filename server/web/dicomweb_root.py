@@ -1,8 +1,10 @@
-"""Where DICOMweb lies, and how its views read what their caller accepts."""
+"""Where DICOMweb lies, for all datasets and for each alone, and how its views read what is asked of them."""
 
-from server.web.context import request, runtime
+from server.usecases.deliver import Wanted
+from server.web.context import dataset, request, runtime
 
 ROOT = "/dicom-web"
+DATASET_ROOT = f"/datasets/<alias>{ROOT}"
 STUDY = "/studies/<study>"
 SERIES = f"{STUDY}/series/<series>"
 INSTANCE = f"{SERIES}/instances/<instance>"
@@ -10,7 +12,13 @@ INSTANCE = f"{SERIES}/instances/<instance>"
 
 def root() -> str:
     """The public URL of the archive that is asked."""
-    return f"{runtime().settings.base_url}{ROOT}"
+    alias = dataset()
+    return f"{runtime().settings.base_url}{ROOT if alias is None else DATASET_ROOT.replace('<alias>', alias)}"
+
+
+def wanted(study: str, series: str | None = None, instance: str | None = None) -> Wanted:
+    """What this path names, in the archive that is asked."""
+    return Wanted(study, series, instance, dataset())
 
 
 def accepted() -> str:

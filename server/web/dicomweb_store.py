@@ -22,7 +22,7 @@ from server.usecases.batch import Batch, close_batch, open_batch
 from server.usecases.receipts import DepositResult
 from server.usecases.take import take
 from server.web.bulkheads import Bulkhead
-from server.web.context import caller, peer, request, respond, runtime, serves
+from server.web.context import caller, dataset, peer, request, respond, runtime, serves
 from server.web.dicomweb_root import STUDY, accepted, root
 from server.web.errors import Door
 from server.web.spool import Spool
@@ -56,11 +56,11 @@ def store(study: str | None = None) -> Response:
             "content-encoding", "Compressed bodies are not taken: send the objects as they are.", "Content-Encoding"
         )
     check_room(runtime(), 0)
-    named = request.args.get("batch")
+    named, alias = request.args.get("batch"), dataset() or request.args.get("dataset")
     if named:
-        batch = push.ongoing(runtime(), caller(), named)
+        batch = push.ongoing(runtime(), caller(), named, alias)
     else:
-        batch = open_batch(runtime(), push.origin(runtime(), caller(), request.args.get("dataset"), "stow", peer()))
+        batch = open_batch(runtime(), push.origin(runtime(), caller(), alias, "stow", peer()))
     try:
         taken = _take_all(replace(batch, study=study))
     finally:

@@ -18,6 +18,7 @@ DIALECTS = {
     "withdrawals": errors.problem,
     "catalogue": errors.problem,
     "dicomweb": errors.problem,
+    "dicomweb_dataset": errors.problem,
     "federation": errors.eucaim,
     "fhir": fhir_answer.refused,
     "fhir_r5": errors.operation_outcome,

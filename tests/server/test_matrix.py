@@ -62,6 +62,7 @@ A = Action
 _STUDY = "/dicom-web/studies/<study>"
 _SERIES = f"{_STUDY}/series/<series>"
 _INSTANCE = f"{_SERIES}/instances/<instance>"
+_DATASET = "/datasets/<alias>/dicom-web"
 _REFUSED = (400, 401)  # the token endpoint is open, and refuses an empty form in its own words
 ROUTES: dict[str, Row] = {
     "GET /fhir/R4/metadata": Row(A.DISCOVER, Kind.OPEN),
@@ -137,6 +138,7 @@ for _name in ("ImagingStudy", "Provenance", "AuditEvent"):
     }
 for _name in ("ImagingStudy", "Consent", "Provenance"):
     ROUTES |= {f"GET /fhir/R5/{_path}": ROUTES[f"GET /fhir/R4/{_path}"] for _path in (_name, f"{_name}/<identity>")}
+ROUTES |= {route.replace("/dicom-web", _DATASET): row for route, row in ROUTES.items() if " /dicom-web/" in route}
 ROUTES["GET /fhir/R5/metadata"] = Row(A.DISCOVER, Kind.OPEN)
 _CANONICALS = [name for name, row in RESOURCES.items() if row.is_public]
 ROUTES |= {f"GET /fhir/R4/{name}": Row(A.DISCOVER, Kind.OPEN) for name in _CANONICALS}
@@ -158,7 +160,7 @@ BODIES: dict[str, dict[str, object]] = {
         "headers": {"Content-Type": "application/dicom"},
     },
 }
-BODIES[f"POST {_STUDY}"] = BODIES["POST /dicom-web/studies"]
+BODIES |= {r: BODIES["POST /dicom-web/studies"] for r in ROUTES if r.startswith("POST") and "/dicom-web/" in r}
 BODIES |= {r: {"headers": {"Prefer": "respond-async"}} for r, row in ROUTES.items() if row.kind in (Kind.EXPORT, Kind.GROUP)}
 
 

@@ -1,16 +1,18 @@
 """Letting a person see a picture: a frame of one instance as JPEG or PNG, as a reduced preview or a full view."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from adapters.sql.instances import StoredInstance
 from consent.conditions import Action
 from mappings.dicom.pixels.drawing import Drawing
+from mappings.dicom.pixels.viewport import Viewport
 from server.usecases.deliver import Wanted, deliver_made
 from server.usecases.pieces import Pieces
 from server.usecases.runtime import Caller, Runtime
 
 PREVIEW_SIDE = 512
+PREVIEW = Viewport(PREVIEW_SIDE, PREVIEW_SIDE)
 VIEW_SIDE = 4096
 LAST_FRAME = 2**31 - 1
 """No object has more frames: their number is an IS (PS3.5 section 6.2). A path may name any number."""
@@ -18,18 +20,21 @@ LAST_FRAME = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """What is asked: the frame (from 1), media type, longest side (pixels), window (centre, width, function), quality (1-100)."""
+    """What is asked: the frame (from 1), media type, viewport, window (centre, width, function), quality (1-100)."""
 
     frame: int = 1
     media_type: str = "image/jpeg"
-    max_side: int | None = None
+    viewport: Viewport = PREVIEW
     window: tuple[float, float, str] | None = None
     quality: int = 90
 
     @property
     def action(self) -> Action:
-        """A JPEG of at most 512 pixels in the object's own window is a preview; anything else is a view."""
-        small = self.max_side is None or self.max_side <= PREVIEW_SIDE
+        """A JPEG of at most 512 pixels in the object's own window is a preview; anything else is a view.
+
+        A region is a view however small: of many the whole picture is put together.
+        """
+        small = max(self.viewport.width, self.viewport.height) <= PREVIEW_SIDE and not self.viewport.crops
         return Action.PREVIEW if small and self.media_type == "image/jpeg" and self.window is None else Action.VIEW
 
 
@@ -43,6 +48,7 @@ def render(runtime: Runtime, caller: Caller, wanted: Wanted, picture: Picture) -
 
 def _draw(runtime: Runtime, picture: Picture, stored: StoredInstance) -> bytes:
     pieces = Pieces(runtime, stored.copy, picture.frame)
+    most = {"width": min(picture.viewport.width, VIEW_SIDE), "height": min(picture.viewport.height, VIEW_SIDE)}
     drawing = Drawing(
         stored.transfer_syntax,
         stored.size,
@@ -50,7 +56,7 @@ def _draw(runtime: Runtime, picture: Picture, stored: StoredInstance) -> bytes:
         pieces.span,
         min(picture.frame, LAST_FRAME),
         picture.media_type,
-        min(picture.max_side or PREVIEW_SIDE, VIEW_SIDE),
+        replace(picture.viewport, **most),
         picture.window,
         picture.quality,
     )

@@ -6,9 +6,10 @@ from flask import Response
 
 from consent.conditions import Action
 from mappings.dicom.accept import choose_rendered
+from mappings.dicom.pixels.viewport import read_viewport
 from mappings.failures import Invalid
 from server.usecases import render
-from server.usecases.render import Picture
+from server.usecases.render import PREVIEW, Picture
 from server.web.bulkheads import Bulkhead
 from server.web.context import caller, request, respond, runtime, serves
 from server.web.dicomweb_root import INSTANCE, accepted, wanted
@@ -22,22 +23,15 @@ def add_routes(routes: Door) -> None:
 
 
 def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response:
-    """One frame as a picture. Small JPEGs are previews; larger ones, PNG and a window of one's own need the right to view."""
+    """One frame as a picture. Small JPEGs are previews.
+
+    Larger ones, regions, PNG and a window of one's own need the right to view.
+    """
     media_type = choose_rendered(accepted())
-    picture = Picture(frame, media_type, _side(request.args.get("viewport")), _window(request.args.get("window")), _quality())
+    viewport = request.args.get("viewport")
+    room = PREVIEW if viewport is None else read_viewport(viewport)
+    picture = Picture(frame, media_type, room, _window(request.args.get("window")), _quality())
     return respond(render.render(runtime(), caller(), wanted(study, series, instance), picture), media_type=media_type)
-
-
-def _side(viewport: str | None) -> int | None:
-    if viewport is None:
-        return None
-    try:
-        side = max(int(side) for side in viewport.split(",")[:2] if side)
-    except ValueError:
-        side = 0
-    if side < 1:
-        raise Invalid("viewport-unreadable", "viewport is WIDTH,HEIGHT in pixels (PS3.18 8.3.5.1.3).", "viewport")
-    return side
 
 
 def _window(window: str | None) -> tuple[float, float, str] | None:

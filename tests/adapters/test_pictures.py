@@ -131,7 +131,7 @@ def test_what_a_child_refuses_is_refused_as_it_would_be_here(shared, asked, fail
 
 def test_a_fault_of_ours_is_one_of_the_pools_and_says_where_it_was(shared):
     with pytest.raises(RuntimeError, match=r"in \w+\.py:\d+"):
-        draw(shared, media_type="image/png", max_side="wide")
+        draw(shared, media_type="image/png", viewport="wide")
     assert goes_on(shared)
 
 

@@ -377,7 +377,14 @@ def test_what_the_provider_did_not_agree_to_is_403_and_what_it_does_not_list_sta
 def test_visibility_preview_gives_a_small_jpeg_and_nothing_more(tmp_path, signing):
     house = build(tmp_path, signing, actions=("query",), visibility="preview")
     rendered = f"/dicom-web/studies/{house.study}/series/{house.series}/instances/{house.instance}/rendered"
-    asked = {"": 200, "?viewport=512,512": 200, "?viewport=513,513": 403, "?window=40,400,linear": 403, "?accept=image/png": 403}
+    asked = {
+        "": 200,
+        "?viewport=512,512": 200,
+        "?viewport=513,513": 403,
+        "?viewport=9,9,0,0,9,9": 403,
+        "?window=40,400,linear": 403,
+        "?accept=image/png": 403,
+    }
     assert {q: house.ask("GET", rendered + q, CALLERS["user"]).status_code for q in asked} == asked
     house.runtime.close()
 

@@ -11,10 +11,3 @@ from server.web import dicomweb_rendered
 def test_a_quality_is_a_number_from_1_to_100(quality):
     with Flask("test").test_request_context(query_string={"quality": quality}), pytest.raises(Invalid):
         dicomweb_rendered._quality()
-
-
-@pytest.mark.parametrize("viewport", ["-5,-5", "0,0", ",", "a,b", "9" * 5000])
-def test_a_viewport_has_sides(viewport):
-    with pytest.raises(Invalid):
-        dicomweb_rendered._side(viewport)
-    assert dicomweb_rendered._side("300,200") == 300

@@ -11,6 +11,7 @@ from adapters.sql import tables as t
 from consent.conditions import Action
 from consent.policy import SENTENCES
 from consent.subject import ANONYMOUS, Role
+from mappings.dicom.pixels.viewport import Viewport
 from mappings.failures import Forbidden, Full, Gone, NotAcceptable, NotFound, Unavailable
 from server.usecases import render, search, withdraw
 from server.usecases.deliver import Wanted, action_of, deliver, deliver_made, grant
@@ -235,8 +236,11 @@ def test_metadata_needs_query_and_is_noted(shared):
     ("picture", "action"),
     [
         (Picture(), Action.PREVIEW),
-        (Picture(max_side=512), Action.PREVIEW),
-        (Picture(max_side=513), Action.VIEW),
+        (Picture(viewport=Viewport(512, 512)), Action.PREVIEW),
+        (Picture(viewport=Viewport(513, 512)), Action.VIEW),
+        (Picture(viewport=Viewport(512, 513)), Action.VIEW),
+        (Picture(viewport=Viewport(512, 512, 1)), Action.VIEW),
+        (Picture(viewport=Viewport(512, 512, 0, 0, 64, 64)), Action.VIEW),
         (Picture(media_type="image/png"), Action.VIEW),
         (Picture(window=(40, 400, "LINEAR")), Action.VIEW),
     ],

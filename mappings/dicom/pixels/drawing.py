@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from mappings.dicom.pixels.attributes import Window
+from mappings.dicom.pixels.viewport import Viewport
 
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """What is drawn of which file: a frame, from 1, as image/jpeg or image/png of at most `max_side` pixels, never enlarged.
+    """What is drawn of which file: a frame, from 1, as image/jpeg or image/png that fits into `viewport`, never enlarged.
 
     `window` is (center, width, function) in output units of the modality transform, for grey images (PS3.18 §8.3.5.1.3). The
     file has `size` bytes, its data set begins at `dataset_start`; the frame is so many bytes from an offset, where that is known.
@@ -19,6 +20,6 @@ class Drawing:
     span: tuple[int, int] | None = None
     frame: int = 1
     media_type: str = "image/jpeg"
-    max_side: int | None = None
+    viewport: Viewport | None = None
     window: Window | None = None
     quality: int = 90

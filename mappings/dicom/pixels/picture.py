@@ -9,6 +9,7 @@ from io import BytesIO
 
 import numpy as np
 from PIL import Image
+from PIL.Image import Transpose
 
 from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import Unreadable, is_deflated
@@ -17,9 +18,11 @@ from mappings.dicom.pixels.drawing import Drawing
 from mappings.dicom.pixels.frames import EXPLICIT, stored_values
 from mappings.dicom.pixels.source import Fill, Inflated, behind
 from mappings.dicom.pixels.values import shown
+from mappings.dicom.pixels.viewport import Viewport
 
 MAX_SIDE = 16_384
 MAX_ASPECT = 8
+LARGEST = Viewport(MAX_SIDE, MAX_SIDE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +51,15 @@ def find(drawing: Drawing, file: Fill) -> Found:
 
 
 def draw(found: Found) -> bytes:
-    """The picture. Raises Invalid for a window that is none, and NotAcceptable('pixels-too-large' or 'pixels-undecodable')."""
+    """The picture.
+
+    Raises Invalid for a window or region that is none, and NotAcceptable('pixels-too-large' or 'pixels-undecodable').
+    """
     drawing, attributes = found.drawing, found.attributes
     try:
         with np.errstate(all="ignore"):  # fractions may be as large as they like; what overflows is dark or light
             seen = shown(attributes, stored_values(attributes, drawing.frame, found.dataset, found.span), drawing.window)
-        picture = _scaled(Image.fromarray(seen), _aspect(attributes), drawing.max_side)
+        picture = _fitted(Image.fromarray(seen), _aspect(attributes), drawing.viewport or LARGEST)
     except Unreadable as broken:
         raise undecodable("its structure is broken") from broken
     out, is_png = BytesIO(), drawing.media_type == "image/png"
@@ -68,9 +74,14 @@ def _aspect(source: FrameAttributes) -> float:
     return ratio if 1 / MAX_ASPECT <= ratio <= MAX_ASPECT else 1
 
 
-def _scaled(picture: Image.Image, aspect: float, max_side: int | None) -> Image.Image:
-    """The picture with square pixels, made smaller where its longer side exceeds `max_side`."""
-    width, height = picture.width * max(1 / aspect, 1), picture.height * max(aspect, 1)
-    factor = min(1, min(max_side or MAX_SIDE, MAX_SIDE) / max(width, height))
+def _fitted(picture: Image.Image, aspect: float, viewport: Viewport) -> Image.Image:
+    """The region shown with square pixels, made smaller where it exceeds the viewport, and flipped where that says so."""
+    box = viewport.box(*picture.size)
+    width, height = (box[2] - box[0]) * max(1 / aspect, 1), (box[3] - box[1]) * max(aspect, 1)
+    factor = min(1, min(viewport.width, MAX_SIDE) / width, min(viewport.height, MAX_SIDE) / height)
     size = max(round(width * factor), 1), max(round(height * factor), 1)
-    return picture if size == picture.size else picture.resize(size, Image.Resampling.BILINEAR)
+    if (box, size) != ((0, 0, *picture.size), picture.size):
+        picture = picture.resize(size, Image.Resampling.BILINEAR, box)
+    for length, flip in ((viewport.region_width, Transpose.FLIP_LEFT_RIGHT), (viewport.region_height, Transpose.FLIP_TOP_BOTTOM)):
+        picture = picture.transpose(flip) if (length or 0) < 0 else picture
+    return picture

@@ -39,6 +39,9 @@ class Settings(msgspec.Struct, frozen=True):
         Meta(description="Hosts, by blanks, from which clients' key sets may be fetched by https."),
     ] = ""
     trusted_proxies: Annotated[str, Meta(description="CIDRs whose `X-Forwarded-For` is believed.")] = ""
+    origins: Annotated[
+        str, Meta(description="Origins, by blanks, of viewers in browsers that may read answers: `https://viewer.example.org`.")
+    ] = ""
     repository: Annotated[
         str, Meta(description="The repository's name: custodian of agreements, publisher of the catalogue.")
     ] = "Accord repository"
@@ -152,6 +155,14 @@ class Settings(msgspec.Struct, frozen=True):
         return self.database_url or f"sqlite:///{self.data_dir.absolute()}/accord.db"
 
     @property
+    def allowed_origins(self) -> frozenset[str]:
+        """The origins of others that may read answers, as browsers write them. Raises ValueError."""
+        named = frozenset(self.origins.split())
+        if not all(map(_ORIGIN.fullmatch, named)):
+            raise ValueError("ACCORD_ORIGINS must be origins by blanks, each a scheme, a host in lower case and no path.")
+        return named
+
+    @property
     def budget(self) -> Budget:
         """What a caller of the federated search may ask."""
         return Budget(self.budget_questions, self.budget_days)
@@ -170,6 +181,7 @@ class Settings(msgspec.Struct, frozen=True):
 
 EUCAIM = "eucaim"
 """The caller that `federation_secret` is of."""
+_ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _CALLER = re.compile(r"[a-z0-9-]{1,32}")
 OTHER_NAMES = frozenset({"ACCORD_PARENT_PID"})
 """What `accord serve` tells its processes beside their settings."""
@@ -197,7 +209,7 @@ def read(environment: Mapping[str, str] | None = None, **overrides: object) -> S
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except ValidationError as error:
         raise ValueError(_sentence(error, fields)) from None
-    _ = settings.federation
+    _ = settings.federation, settings.allowed_origins
     return settings
 
 

@@ -112,9 +112,12 @@ class House:
         return builders.batch(self.runtime).key
 
 
-def build(folder: Path, signing: Keys, *, permitted: bool = True, url: str = "", **agreement: object) -> House:
-    """A house whose agreement on LUNG is as given; the university's permit is there unless it is not `permitted`."""
-    runtime = builders.runtime(folder, url=url, clock=builders.Clock(), federation_secret=SECRET)
+def build(folder: Path, signing: Keys, *, permitted: bool = True, url: str = "", origins: str = "", **agreement: object) -> House:
+    """A house whose agreement on LUNG is as given; the university's permit is there unless it is not `permitted`.
+
+    Browsers on these `origins` may read what it answers.
+    """
+    runtime = builders.runtime(folder, url=url, clock=builders.Clock(), federation_secret=SECRET, origins=origins)
     conditions = {"access_class": "conditional", "actions": ("query", "process", "export"), "visibility": "full"}
     builders.seed(runtime, **conditions | {"purposes": ("AIRESEARCH",)} | agreement)
     builders.seed(runtime, alias="BREAST", provider="hospital-b")

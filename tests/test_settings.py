@@ -20,7 +20,7 @@ def test_no_secret_has_a_default() -> None:
 def test_each_setting_is_read_from_its_name_as_its_default_is_typed() -> None:
     changed = {"int": "9", "str": "other", "PosixPath": "other"}
     given = {name: changed[type(field.default).__name__] for name, field in described().items()}
-    read = settings.read(given | {"ACCORD_FEDERATION_CALLERS": "other secret"})
+    read = settings.read(given | {"ACCORD_FEDERATION_CALLERS": "other secret", "ACCORD_ORIGINS": "https://other"})
     for field in described().values():
         value = getattr(read, field.name)
         assert value != field.default, field.name
@@ -46,6 +46,20 @@ def test_a_caller_without_a_name_or_a_secret_of_its_own_is_refused_without_its_s
         ValueError, match=r"^ACCORD_FEDERATION_CALLERS must be lines of a name, a space and a secret, each once\.$"
     ):
         settings.read({"ACCORD_FEDERATION_SECRET": "s3cr3t", "ACCORD_FEDERATION_CALLERS": lines})
+
+
+def test_origins_are_those_that_browsers_send() -> None:
+    named = "https://viewer.example.org http://127.0.0.1:3000\nhttp://[::1]:8000"
+    assert settings.read({"ACCORD_ORIGINS": named}).allowed_origins == frozenset(named.split())
+    assert settings.read({}).allowed_origins == frozenset()
+
+
+@pytest.mark.parametrize(
+    "origin", ["*", "null", "viewer.example.org", "https://viewer/", "https://Viewer", "ftp://viewer", "https://a,https://b"]
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(ValueError, match=r"^ACCORD_ORIGINS must be origins"):
+        settings.read({"ACCORD_ORIGINS": origin})
 
 
 NUMBERS = [name for name, field in described().items() if isinstance(field.default, int)]

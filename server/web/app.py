@@ -25,6 +25,7 @@ from server.web import (
     ledger,
     oauth,
     operations,
+    origins,
     terms,
     withdrawals,
 )
@@ -39,6 +40,7 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     app = Flask("accord", static_folder=None)
     app.url_map.merge_slashes = False  # or a path with two is answered by a redirect to whatever Host the request names
     app.config.update(MAX_FORM_MEMORY_SIZE=context.SMALL_BODY, MAX_FORM_PARTS=100)
+    origins.install(app, runtime.settings.allowed_origins)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)
     errors.install(app, oauth.door(runtime, keys), dicomweb.dataset_door(), *(module.door() for module in doors))
@@ -55,7 +57,7 @@ def _limit() -> None:
 
 
 def _finish(response: Response) -> Response:
-    response.headers.setdefault("Cache-Control", "no-store")
+    response.headers.setdefault("Cache-Control", "private, no-cache" if "ETag" in response.headers else "no-store")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["X-Request-Id"] = g.get("request_id", "")
     response.headers.setdefault("Vary", "Accept, Authorization")

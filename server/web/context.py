@@ -136,9 +136,14 @@ def connections(app: Flask, port: int, places: int) -> Connections:
     return Connections(port, places, installed.bodies, installed.proxies.trusts)
 
 
-def _begin() -> None:
+def start() -> None:
+    """Give the request its id and its time: whatever answers it does so first."""
     g.started = time.monotonic()
     g.request_id = secrets.token_hex(8)
+
+
+def _begin() -> None:
+    start()
     endpoint = request.endpoint
     if endpoint is None:
         return
@@ -266,7 +271,7 @@ def staying() -> Iterator[Callable[[], None]]:
 
 
 def respond(body: Any, status: int = 200, media_type: str = "application/json", **headers: str) -> Response:
-    """A response whose Content-Type is exactly `media_type` (clients compare it), never sniffed, never stored."""
+    """A response whose Content-Type is exactly `media_type` (clients compare it), never sniffed; stored only under its tag."""
     response = Response(body, status)
     response.headers["Content-Type"] = media_type
     for name, value in headers.items():

@@ -46,9 +46,10 @@ def read_entry(body: Mapping[str, Any], *, kind: str, **row: Any) -> RecordedEnt
 def narrowed(entry: RecordedEntry, in_sight: Mapping[str, str]) -> RecordedEntry:
     """The entry as it may be told to somebody with these studies (and their patients' keys) in sight: a deposit names no others.
 
-    What was never released, was withdrawn, or lies where its reader may not query is not named.
+    What was never released, was withdrawn, or lies where its reader may not query is not named. Patients come in the order of
+    their keys: that of rows would tell which was known here first.
     """
     told = entry.targets
     if entry.kind == BatchClosed.KIND:
         told = tuple(t for t in told if t.type is not TargetType.STUDY or t.key in in_sight)
-    return replace(entry, targets=told, served=frozenset(in_sight), patients=tuple(dict.fromkeys(in_sight.values())))
+    return replace(entry, targets=told, served=frozenset(in_sight), patients=tuple(sorted(set(in_sight.values()))))

@@ -271,9 +271,14 @@ def staying() -> Iterator[Callable[[], None]]:
 
 
 def respond(body: Any, status: int = 200, media_type: str = "application/json", **headers: str) -> Response:
-    """A response whose Content-Type is exactly `media_type` (clients compare it), never sniffed; stored only under its tag."""
+    """A response whose Content-Type is exactly `media_type` (clients compare it), never sniffed; stored only under its tag.
+
+    An empty `body` has none (RFC 9110 section 8.3): clients read what is said to be JSON, and there is no empty JSON.
+    """
     response = Response(body, status)
-    response.headers["Content-Type"] = media_type
+    del response.headers["Content-Type"]
+    if body != b"":
+        response.headers["Content-Type"] = media_type
     for name, value in headers.items():
         response.headers[name.replace("_", "-")] = value
     return response

@@ -131,6 +131,13 @@ def test_kick_off_says_where_to_look_and_the_status_how_far_it_is_and_until_when
     }
 
 
+def test_an_answer_without_a_body_claims_no_media_type_that_clients_would_read_it_as(house):
+    begun = start(house)
+    where = path(begun.headers["Content-Location"])
+    answers = [begun, *(house.ask(method, where, USER) for method in ("GET", "DELETE"))]
+    assert [(a.status_code, a.data, a.headers.get("Content-Type")) for a in answers] == [(202, b"", None)] * 3
+
+
 def test_files_are_given_in_gzip_where_that_is_accepted_and_always_with_their_length(house):
     manifest, _ = exported(house, "$export?_type=ImagingStudy")
     file = path(manifest["output"][0]["url"])

@@ -139,10 +139,10 @@ def _asked(requested: str) -> list[str]:
 
 
 def _is_served(scope: Scope) -> bool:
-    """Whether its condition can be held to: by plain search parameters of its type."""
-    if not scope.query:
-        return True
+    """Whether its type is served, and its condition can be held to: by plain search parameters of it."""
     row, arguments = RESOURCES.get(scope.type), parse_qsl(scope.query)
+    if not scope.query:
+        return scope.type == "*" or row is not None
     if row is None or not arguments or any(name.startswith("_has") or "." in name for name, _ in arguments):
         return False
     try:

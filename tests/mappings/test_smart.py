@@ -121,6 +121,7 @@ def test_scopes_hold_what_others_did_where_none_of_it_is_narrowed_since(now, ear
         ),
         ("system/*.rs system/Patient.r", ["system/*.cruds"], ("system/*.rs", "system/Patient.r")),
         ("system/*.read user/*.* openid system/Patient.r?x=1", ["system/*.cruds"], ("system/*.read",)),
+        ("system/Patient.read system/Unknown.rs", ["system/*.rs"], ("system/Patient.read",)),
         ("system/Patient.search", ["system/Patient.rs"], ("system/Patient.search",)),
         ("system/Patient.*", ["system/Patient.rs"], ("system/Patient.rs",)),
         (None, ["system/Patient.read", "system/ImagingStudy.crs"], ("system/ImagingStudy.crs", "system/Patient.rs")),
@@ -134,6 +135,13 @@ def test_what_is_granted_is_asked_and_registered(asked, registered, got):
 def test_asking_only_for_what_is_not_registered_is_refused(registered):
     with pytest.raises(Invalid) as refused:
         grant_scopes("system/ImagingStudy.rs", registered)
+    assert refused.value.code == "scope-not-registered"
+
+
+@pytest.mark.parametrize("asked", ["system/Unknown.read", "system/Unknown.r", "system/Unknown.rs?code=1"])
+def test_a_type_that_is_not_served_is_none_that_everything_is_registered_of(asked):
+    with pytest.raises(Invalid) as refused:
+        grant_scopes(asked, ["system/*.cruds"])
     assert refused.value.code == "scope-not-registered"
 
 

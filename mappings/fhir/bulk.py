@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
@@ -134,10 +134,19 @@ class _Reading:
         for query in filter(None, queries):
             kind, _, search = query.partition("?")
             if search and kind in RESOURCES and (not types or kind in types):
-                found[kind] = (*found.get(kind, ()), search)
+                found[kind] = (*found.get(kind, ()), self._known(RESOURCES[kind], search))
             else:
                 self.unknown(query, "A _typeFilter is a search of a type that is exported: Type?parameter=value.", "_typeFilter")
         return found
+
+    def _known(self, row: Resource, search: str) -> str:
+        """Of a query the parameters that say which, as a search knows them. Where none is left, it asks for all of the type."""
+        arguments = parse_qsl(search, keep_blank_values=True)
+        known = [(name, value) for name, value in arguments if chains.is_known(row, name)]
+        for name in dict.fromkeys(name for name, _ in arguments if not chains.is_known(row, name)):
+            told = f"A _typeFilter of {row.name} takes no {name[:64]}: it says which, by the parameters in metadata."
+            self.unknown(f"_typeFilter={row.name}?{name}", told, "_typeFilter")
+        return search if len(known) == len(arguments) else urlencode(known)
 
 
 def _since(values: Sequence[str]) -> str | None:
@@ -177,11 +186,7 @@ def narrowed(kickoff: Kickoff, kind: str, reader: Reader) -> Condition:
 
 
 def _searched(row: Resource, query: str, reader: Reader) -> Condition:
-    arguments = parse_qsl(query, keep_blank_values=True)
-    for name, _ in arguments:
-        if name.startswith("_") and not chains.is_known(row, name):
-            raise Invalid("unknown-parameter", f"A _typeFilter takes no {name[:64]}: it says which, not how.", "_typeFilter")
-    return read_search(row.name, arguments, reader).where
+    return read_search(row.name, parse_qsl(query, keep_blank_values=True), reader).where
 
 
 def _of(row: Resource, patient: str, context: Context) -> Condition:

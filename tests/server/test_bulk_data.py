@@ -353,7 +353,7 @@ BAD = {
     "_type=Patient&_typeFilter=ImagingStudy?modality=CT": "_typeFilter",
     "_typeFilter=ImagingStudy?_sort=started": "_typeFilter",
     "_typeFilter=ImagingStudy?_count=5": "_typeFilter",
-    "_typeFilter=ImagingStudy?nonsense=5": "nonsense",
+    "_typeFilter=ImagingStudy?nonsense=5": "_typeFilter",
     "includeAssociatedData=everything": "includeAssociatedData",
     "organizeOutputBy=Patient": "organizeOutputBy",
     "patient=Patient/1": "patient",
@@ -371,6 +371,16 @@ def test_what_is_not_known_is_passed_over_where_that_is_asked_for_and_told(house
     _, lines = exported(house, "$export?_type=Organization,Observation&organizeOutputBy=Patient", headers=lenient)
     told = [json.loads(line)["issue"][0]["expression"] for line in lines["OperationOutcome"]]
     assert told == [["Observation"], ["organizeOutputBy"]]
+
+
+def test_of_a_query_what_is_not_known_is_passed_over_as_a_search_does(house):
+    lenient = {"Prefer": "respond-async, handling=lenient"}
+    for query, count in (("modality=MR&nonsense=1", 1), ("modality=CT&nonsense=1", 0), ("nonsense=1&_count=5", 1)):
+        asked = urlencode([("_type", "ImagingStudy"), ("_typeFilter", f"ImagingStudy?{query}")])
+        _, lines = exported(house, f"$export?{asked}", headers=lenient)
+        assert len(lines.get("ImagingStudy", [])) == count
+        told = [json.loads(line)["issue"][0].get("expression") for line in lines["OperationOutcome"]]
+        assert ["_typeFilter=ImagingStudy?nonsense"] in told
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,16 @@ def test_leniently_what_is_not_known_is_passed_over_and_told():
         read(("_type", "Nonsense"), lenient=True)
 
 
+def test_of_a_query_what_is_not_known_is_passed_over_and_what_is_known_still_asked():
+    queries = [("_typeFilter", q) for q in ("Patient?status=active&gender=male,other", "Group?_sort=name")]
+    kickoff = read(*queries, lenient=True)
+    assert kickoff.filters == {"Patient": ("gender=male%2Cother",), "Group": ("",)}
+    assert kickoff.ignored == ("_typeFilter=Patient?status", "_typeFilter=Group?_sort")
+    for query in queries:
+        with pytest.raises(Invalid, match="it says which"):
+            read(query)
+
+
 def test_a_manifest_names_each_file_in_its_array():
     files = [("output", "Patient", "https://a/1", 5), ("error", "OperationOutcome", "https://a/2", 1)]
     assert json.loads(manifest(datetime(2026, 1, 2, tzinfo=UTC), "https://a/$export", files)) == {

@@ -1,4 +1,8 @@
-"""What a client keeps: who it is, where its Accord is, and the key by which it proves itself (RFC 7523)."""
+"""What a client keeps: who it is, where its Accord is, and the key by which it proves itself (RFC 7523).
+
+A client file is a JWK Set with further members, which readers of such a set ignore (RFC 7517 section 5): clients of the field take
+it for their key as it comes.
+"""
 
 import json
 import os
@@ -24,7 +28,8 @@ TOKEN_PATH = "/oauth/token"  # noqa: S105 - a path
 class ClientFile:
     """A client: who it is, the base URL of its Accord, what it asks for, and its private key (which is never printed).
 
-    Where to ask for a token is discovered from the base URL; files of before name `token_url` and no base URL, and are followed.
+    Where to ask for a token is discovered from the base URL; files of before name `token_url` and no base URL, or the key
+    `private_jwk`, and are followed.
     """
 
     client_id: str
@@ -37,9 +42,13 @@ class ClientFile:
 
 
 def new_client_key() -> tuple[dict[str, Any], dict[str, Any]]:
-    """A fresh P-384 key pair: the private JWK for the client file and the public key set to register."""
-    key = ECKey.generate_key("P-384", {"use": "sig", "alg": "ES384"}, auto_kid=True)
-    return dict(key.as_dict(private=True)), {"keys": [key.as_dict(private=False)]}
+    """A fresh P-384 key pair: the private JWK for the client file and the public key set to register.
+
+    smart-fetch signs with a key alone whose `key_ops` say that it signs.
+    """
+    key = ECKey.generate_key("P-384", {"alg": "ES384"}, auto_kid=True)
+    private = key.as_dict(private=True) | {"key_ops": ["sign"]}  # not `use` beside it (RFC 7517 section 4.3)
+    return private, {"keys": [key.as_dict(private=False) | {"use": "sig"}]}
 
 
 def check_free(path: Path) -> None:
@@ -53,6 +62,7 @@ def check_free(path: Path) -> None:
 def write_client(path: Path, client: ClientFile) -> None:
     """Write a client file (0600), whole or not at all. Raises Conflict where one is."""
     said = {name: value for name, value in asdict(client).items() if value is not None}
+    said["keys"] = [said.pop("private_jwk")]
     if not publish_once(path, json.dumps(said, indent=1)):
         raise _taken(path)
 
@@ -76,8 +86,11 @@ def read_client(path: Path) -> ClientFile:
 
 def _client(said: Mapping[str, Any]) -> ClientFile:
     """What a file says; raises what a document of another form raises."""
+    members = dict(said)
     base = said.get("base_url") or said["token_url"].removesuffix(TOKEN_PATH)
-    return ClientFile(**{"purpose": None, **said, "base_url": base.rstrip("/")})
+    if keys := members.pop("keys", None):
+        (members["private_jwk"],) = keys
+    return ClientFile(**{"purpose": None, **members, "base_url": base.rstrip("/")})
 
 
 def assertion(client: ClientFile, audience: str, now: datetime) -> str:

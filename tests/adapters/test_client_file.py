@@ -39,6 +39,16 @@ def test_a_client_file_names_the_base_url_and_no_token_endpoint(tmp_path):
     assert "token_url" not in said
 
 
+def test_a_client_file_is_a_key_set_whose_one_key_signs_as_the_registered_one_says(tmp_path):
+    """What smart-fetch looks for in a key set: `kid`, `alg`, and "sign" in `key_ops`."""
+    private, registered = new_client_key()
+    write_client(tmp_path / "c1.json", replace(CLIENT, private_jwk=private))
+    (key,) = json.loads((tmp_path / "c1.json").read_text())["keys"]
+    (public,) = registered["keys"]
+    assert (key["key_ops"], "use" in key, "d" in public, "key_ops" in public) == (["sign"], False, False, False)
+    assert {name: key[name] for name in ("kid", "alg", "kty", "crv", "x", "y")} | {"use": "sig"} == public
+
+
 def test_a_client_file_of_before_goes_on_naming_its_token_endpoint(tmp_path):
     (tmp_path / "c1.json").write_text(json.dumps(OLDER))
     expected = replace(CLIENT, scope="", purpose=None, token_url=f"{BASE}/oauth/token")
@@ -55,6 +65,7 @@ def test_a_client_file_of_before_goes_on_naming_its_token_endpoint(tmp_path):
         '{"client_id":"c","token_url":"u","scope":"","purpose":null,"private_jwk":{}}',
         json.dumps(OLDER | {"token_url": 1}),
         json.dumps(OLDER | {"further": 1}),
+        json.dumps(OLDER | {"keys": [KEY, KEY]}),
     ],
 )
 def test_what_is_no_client_file_is_refused(tmp_path, text):

@@ -13,13 +13,6 @@ from tests.running import Accord
 
 EXPORTED = "ResearchStudy/LIVER"
 """The dataset that the reader's permit lets out; OPEN may only be looked at."""
-Key = dict[str, Any]
-
-
-@pytest.fixture
-def key(site: Accord) -> Key:
-    """The reader's private key."""
-    return read_client(site.clients["reader"]).private_jwk
 
 
 def brought(folder: Path) -> list[dict[str, Any]]:
@@ -43,8 +36,8 @@ def found(site: Accord, question: str) -> set[str]:
     return {entry["resource"]["id"] for bundle in bundles for entry in bundle["entry"]}
 
 
-def test_csiro_s_client_brings_all_that_may_leave(site, java, key, tmp_path):
-    (tmp_path / "key.json").write_text(json.dumps(key))
+def test_csiro_s_client_brings_all_that_may_leave(site, java, tmp_path):
+    (tmp_path / "key.json").write_text(json.dumps(read_client(site.clients["reader"]).private_jwk))
     java("Export", site.base + ROOT, "reader", tmp_path / "key.json", tmp_path / "files")
     resources = brought(tmp_path / "files")
     assert resources == as_read(site, resources)
@@ -54,9 +47,8 @@ def test_csiro_s_client_brings_all_that_may_leave(site, java, key, tmp_path):
 
 
 @pytest.mark.parametrize("level", [(), ("--group", "LIVER")])
-def test_smart_fetch_brings_the_patients_who_may_be_taken(site, python, key, tmp_path, level):
-    (tmp_path / "key.jwks").write_text(json.dumps({"keys": [key | {"key_ops": ["sign"]}]}))  # it uses no other key
-    proof = ("--fhir-url", site.base + ROOT, "--smart-client-id", "reader", "--smart-key", tmp_path / "key.jwks")
+def test_smart_fetch_brings_the_patients_who_may_be_taken(site, python, tmp_path, level):
+    proof = ("--fhir-url", site.base + ROOT, "--smart-client-id", "reader", "--smart-key", site.clients["reader"])
     python("smart-fetch", "bulk", *proof, "--no-compression", *level, tmp_path / "files")
     patients = [each for each in brought(tmp_path / "files") if "resourceType" in each]  # beside its own log
     assert patients == as_read(site, patients)

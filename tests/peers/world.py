@@ -26,7 +26,7 @@ def world(home: Path) -> Iterator[Accord]:
     """An Accord on loopback with all samples in LIVER, what waited for review released, and one study withdrawn from OPEN."""
     with running(home / "data", min_subjects="1", min_free_mb="1") as accord:
         govern(accord, home, "--kind folder")
-        accord.clients["reader"] = home / "reader.json"
+        accord.clients["reader"] = home / "reader.jwks"
         accord.admin(*ACTS, f"{READER} --write {accord.clients['reader']}")
         _fill(accord, home)
         yield accord

@@ -1,7 +1,7 @@
 """What a client keeps: who it is, where its Accord is, and the key by which it proves itself (RFC 7523).
 
-A client file is a JWK Set with further members, which readers of such a set ignore (RFC 7517 section 5): clients of the field take
-it for their key as it comes.
+A client file is a JWK Set with further members, which readers of such a set ignore (RFC 7517 section 5): clients of the field
+take it for their key as it comes.
 """
 
 import json

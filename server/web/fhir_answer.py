@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from mappings.failures import Failure, Invalid
-from mappings.fhir.accept import FHIR_JSON, FHIR_XML, accepted
+from mappings.fhir.accept import accepted, is_xml
 from mappings.fhir.as_xml import as_xml
 from server.faults import Fault
 from server.web.context import request, respond
@@ -23,9 +23,9 @@ def answer(body: bytes) -> Any:
 
 
 def _written(body: bytes, kind: str, *, pretty: bool) -> bytes:
-    if kind == FHIR_JSON:
-        return msgspec.json.format(body, indent=2) if pretty else body
-    return as_xml(body, pretty=pretty)
+    if is_xml(kind):
+        return as_xml(body, pretty=pretty)
+    return msgspec.json.format(body, indent=2) if pretty else body
 
 
 def taken(values: Mapping[str, str]) -> str:
@@ -37,7 +37,7 @@ def refused(failure: Failure, fault: Fault, asked: str) -> Told:
     """A refusal in what its caller takes; in JSON where that can't be told or is nothing we have."""
     told = operation_outcome(failure, fault, asked)
     try:
-        is_xml = taken(request.args) == FHIR_XML
+        kind = taken(request.args)
     except Failure:
         return told
-    return replace(told, body=as_xml(told.body), media_type=FHIR_XML) if is_xml else told
+    return replace(told, body=_written(told.body, kind, pretty=False), media_type=kind)

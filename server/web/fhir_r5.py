@@ -31,8 +31,8 @@ def door() -> Door:
 
 
 def _metadata() -> Any:
-    _acceptable()
-    return respond(metadata(runtime(), caller(), version("accord"), R5), media_type=FHIR_JSON)
+    kind = _acceptable()
+    return respond(metadata(runtime(), caller(), version("accord"), R5), media_type=kind)
 
 
 def _search(resource: str) -> Callable[[], Any]:
@@ -69,8 +69,8 @@ def _read(resource: str) -> Callable[[str], Any]:
 
 
 def _answer(served: bytes) -> Any:
-    return respond(as_r5(served, runtime().settings.base_url), media_type=FHIR_JSON)
+    return respond(as_r5(served, runtime().settings.base_url), media_type=_acceptable())
 
 
-def _acceptable() -> None:
-    accepted(request.headers.get("Accept", ""), request.args.get("_format"), "5.0", (FHIR_JSON,))
+def _acceptable() -> str:
+    return accepted(request.headers.get("Accept", ""), request.args.get("_format"), "5.0", (FHIR_JSON,))

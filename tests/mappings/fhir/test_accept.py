@@ -3,7 +3,7 @@
 import pytest
 
 from mappings.failures import NotAcceptable
-from mappings.fhir.accept import FHIR_JSON, FHIR_XML, accepted
+from mappings.fhir.accept import FHIR_JSON, FHIR_XML, accepted, is_xml
 
 
 @pytest.mark.parametrize(
@@ -18,7 +18,6 @@ from mappings.fhir.accept import FHIR_JSON, FHIR_XML, accepted
         ('application/fhir+json; fhirVersion="4.0"', None),
         ("application/fhir+json; fhirVersion=5.0, application/fhir+json; fhirVersion=4.0;q=0.5", None),
         ("application/json+fhir", None),
-        ("text/json", None),
         ("application/json;q=0, */*", None),
         ("application/fhir+xml;q=0.1, application/fhir+json;q=0.5", None),
         ("application/fhir+json, application/fhir+xml", None),
@@ -39,9 +38,7 @@ def test_json_of_r4_will_do(accept, asked):
     ("accept", "asked"),
     [
         ("application/fhir+xml", None),
-        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", None),  # every browser
         ("application/fhir+xml;q=1.0, application/fhir+json;q=0.1", None),
-        ("text/xml", None),
         ("application/fhir+json;q=0, */*", None),
         ("application/fhir+json", "xml"),
         ("*/*", "application/fhir xml"),
@@ -51,6 +48,24 @@ def test_json_of_r4_will_do(accept, asked):
 )
 def test_xml_of_r4_will_do_as_well(accept, asked):
     assert accepted(accept, asked) == FHIR_XML
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind", "xml"),
+    [
+        ("application/json", "application/json", False),
+        ("application/json;q=0.5", "application/json", False),
+        ("application/json, text/plain, */*;q=0.5", "application/json", False),
+        ("text/json", "text/json", False),
+        ("text/xml", "text/xml", True),
+        ("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8", "application/xml", True),  # every browser
+        ("application/fhir+json, application/json", FHIR_JSON, False),
+        ("application/json+fhir", FHIR_JSON, False),
+    ],
+)
+def test_who_accepts_a_generic_type_is_answered_under_it(accept, kind, xml):
+    assert accepted(accept, None) == kind
+    assert is_xml(kind) == xml
 
 
 @pytest.mark.parametrize(

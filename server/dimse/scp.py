@@ -20,6 +20,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from pynetdicom.transport import RequestHandler, ThreadedAssociationServer
 
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
+from mappings.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from mappings.network import counted
 from server.dimse.arrivals import Arrival, Arrivals, reject
 from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, Gathering, IdleTimer
@@ -75,6 +76,7 @@ def serve(runtime: Runtime, *, bind: str, port: int) -> Scp:
     _quiet()
     entity = AE("ACCORD")
     entity.maximum_pdu_size = MAXIMUM_PDU
+    entity.implementation_class_uid, entity.implementation_version_name = IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
     entity.maximum_associations = sys.maxsize  # it counts threads that have ended their association; we count places
     entity.acse_timeout, entity.dimse_timeout, entity.connection_timeout = runtime.settings.arrival_seconds, 60, 10
     return Scp(_Server(runtime, entity, (bind, port)))

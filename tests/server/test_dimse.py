@@ -25,6 +25,7 @@ from pynetdicom.association import Association
 from adapters.sql import associations as associations_of
 from adapters.sql import batches
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
+from mappings.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from mappings.failures import Busy, Full, Unavailable
 from server.dimse import associations, scp, store
 from server.usecases.agreement import move_agreement
@@ -125,6 +126,14 @@ def sample(path: Path = DECLARED) -> FileDataset:
 
 
 # --- who is let in
+
+
+def test_an_association_says_who_accepted_it(door: Door) -> None:
+    """PS3.7 section D.3.3.2: as the meta information of the files that are made here says."""
+    association = door.associate((ECHO, [IMPLICIT]))
+    said = (str(association.acceptor.implementation_class_uid), association.acceptor.implementation_version_name)
+    assert said == (IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME)
+    association.release()
 
 
 def test_a_registered_sender_is_echoed_and_leaves_no_batch(door: Door) -> None:

@@ -41,6 +41,7 @@ class Code(StrEnum):
     OTHER_IDS = "other-ids"
     INSTITUTION = "institution"
     STAFF = "staff"
+    PATIENT_DETAIL = "patient-detail"
     PRIVATE_UNKNOWN = "private-unknown"
     OVERLAY = "overlay"
     CURVE = "curve"
@@ -227,6 +228,15 @@ RULES: tuple[Rule, ...] = (
         "A physician, operator or other member of staff is named, so the object waits in quarantine. "
         "Remove the name and send again, or ask the operator to look at it.",
         "Held: a physician, operator or other staff is named",
+        "PS3.15 Table E.1-1",
+    ),
+    Rule(
+        Code.PATIENT_DETAIL,
+        _REVIEW,
+        _REVIEW,
+        "The patient's military rank, branch of service or location in the hospital is present, so the object waits in "
+        "quarantine. Remove it and send again, or ask the operator to look at it.",
+        "Held: military rank, service or location of the patient",
         "PS3.15 Table E.1-1",
     ),
     Rule(

@@ -24,6 +24,7 @@ _TOP = frozenset({_PATIENT_ID, _MODALITY, _IMAGE_TYPE, _CONVERSION, _BURNED_IN})
 _METHODS = frozenset({0x00120063, 0x00120064})
 _IDENTITY_REMOVED = 0x00120062
 _BIRTH_DATES = frozenset({0x00100030, 0x00100033})
+_NO_DATE = "00000000"  # as some tools write what they emptied
 
 # PS3.6 names; PS3.15 Table E.1-1 lists them all.
 STAFF = frozenset(
@@ -67,6 +68,9 @@ _PRESENT = MappingProxyType(
         0x00101002: "other-ids",  # Other Patient IDs Sequence
         0x00101050: "other-ids",  # Insurance Plan Identification
         0x00101090: "other-ids",  # Medical Record Locator
+        0x00101080: "patient-detail",  # Military Rank
+        0x00101081: "patient-detail",  # Branch of Service
+        0x00380300: "patient-detail",  # Current Patient Location
         0x00080080: "institution",  # Institution Name
         0x00080081: "institution",  # Institution Address
         0x00080082: "institution",  # Institution Code Sequence
@@ -74,6 +78,7 @@ _PRESENT = MappingProxyType(
         0x00081041: "institution",  # Institutional Department Type Code Sequence
     }
 )
+_MAY_BE_REPLACED = frozenset({"institution", "patient-detail"})
 _WATCHED = _TOP | _METHODS | {_IDENTITY_REMOVED} | _BIRTH_DATES | STAFF | _NAMES | frozenset(_PRESENT)
 
 _TEXT_VRS = frozenset({"LO", "LT", "PN", "SH", "ST", "UC", "UN", "UT"})
@@ -180,8 +185,8 @@ class Observer:
             self._stated(tag, decode(bytes(value[:_LOOK]), "LO", scope.encodings).strip(" \0"), scope)
 
     def _present(self, rule: str, tag: int, value: memoryview, scope: Scope) -> None:
-        """What counts as it is there; of an institution, a placeholder or a hash does not."""
-        text = "" if rule != "institution" or len(value) > _LOOK else decode(bytes(value), "LO", scope.encodings)
+        """What counts as it is there; of an institution or a detail, a placeholder or a hash does not."""
+        text = "" if rule not in _MAY_BE_REPLACED or len(value) > _LOOK else decode(bytes(value), "LO", scope.encodings)
         if not text or plausible_institution(text, self._placeholders):
             self._add(rule, tag, scope)
 
@@ -191,7 +196,7 @@ class Observer:
             self._top[tag] = text
         if tag in _BIRTH_DATES:
             date = text.replace(".", "")
-            if _EIGHT_DIGITS.fullmatch(date) and not date.endswith("0101"):
+            if _EIGHT_DIGITS.fullmatch(date) and date != _NO_DATE and not date.endswith("0101"):
                 self._add("birth-date", tag, scope)
         elif tag == _BURNED_IN and text == "YES":
             self._add("burned-in", tag, scope)

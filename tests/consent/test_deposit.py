@@ -14,7 +14,7 @@ def judged(*rules: str, declared: bool = False, attested: bool = False) -> tuple
 
 ALWAYS_REFUSED = ["not-dicom", "uid-missing", "uid-illegal", "structure-broken", "study-not-yours", "blocked", "content-conflict"]
 OF_A_PERSON = ["person-name", "birth-date", "address", "telephone", "other-ids"]
-HELD = ["institution", "staff", "private-unknown", "overlay", "curve", "preamble", "burned-in"]
+HELD = ["institution", "staff", "patient-detail", "private-unknown", "overlay", "curve", "preamble", "burned-in"]
 
 
 @pytest.mark.parametrize("rule", ALWAYS_REFUSED)

@@ -23,7 +23,7 @@ _c = t.custody.c
 class SopInstance:
     """A SOP instance as it came in a file: who it is, its digests (of the data set and the file) and the file's size in bytes.
 
-    Its fields and a placement's are columns of the same names.
+    `crc32` of the file is None where it came before that was kept. Its fields and a placement's are columns of the same names.
     """
 
     sop_uid: str
@@ -35,6 +35,7 @@ class SopInstance:
     size: int
     dataset_start: int
     transfer_syntax: str
+    crc32: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +99,7 @@ class CustodyRow:
 
 def _row(r: Any) -> CustodyRow:
     named = (r.sop_uid, r.series_uid, r.study_uid, r.patient_id)
-    instance = SopInstance(*named, r.digest, r.file_digest, r.size, r.dataset_start, r.transfer_syntax)
+    instance = SopInstance(*named, r.digest, r.file_digest, r.size, r.dataset_start, r.transfer_syntax, r.crc32)
     placed = (r.dataset, r.node, r.batch, State(r.state), r.quarantined, r.place, r.name)
     return CustodyRow(r.id, instance, *placed, r.rule, r.holder, r.lease, r.damaged)
 

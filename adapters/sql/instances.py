@@ -31,6 +31,7 @@ class StoredInstance:
     node: int
     place: str
     damaged: int | None
+    crc32: int | None
 
     @property
     def copy(self) -> Copy:
@@ -52,6 +53,7 @@ _COLUMNS = (
     t.custody.c.node,
     t.custody.c.place,
     t.custody.c.damaged,
+    t.custody.c.crc32,
 )
 
 

@@ -259,6 +259,7 @@ custody = Table(
     Column("lease", Time),
     Column("at", Time, nullable=False),
     Column("damaged", Time),  # since when its copy is known not to be what came; None: nothing is known against it
+    Column("crc32", BigInteger),  # of the file, for archives; None where it came before that was kept
     Index("ix_custody_dataset_digest", "dataset", "file_digest"),
     Index("ix_custody_study", "study_uid"),
     Index("ix_custody_batch", "batch"),

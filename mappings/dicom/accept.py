@@ -10,7 +10,7 @@ from functools import partial
 from mappings.negotiation import Fit, MediaType, by_name, choose, covers
 
 DICOM, DICOM_JSON, JSON, JPEG, PNG = "application/dicom", "application/dicom+json", "application/json", "image/jpeg", "image/png"
-RELATED, DICOM_XML = "multipart/related", "application/dicom+xml"
+RELATED, DICOM_XML, ZIP = "multipart/related", "application/dicom+xml", "application/zip"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +22,10 @@ class Choice:
     transfer_syntax: str | None
 
 
-def choose_retrieve(accept: str, stored: Collection[str]) -> Choice:
+def choose_retrieve(accept: str, stored: Collection[str], *, archived: bool = False) -> Choice:
     """How instances are sent, each stored in its syntax (PS3.18 §10.4): multipart/related by default; one alone if preferred.
 
+    A study or a series may be `archived`: it comes as application/zip to who prefers that.
     Only the stored syntaxes are served, also to a caller who names none (whom §8.7.3.5.2 promises Explicit VR Little Endian: the
     part says its syntax). Raises NotAcceptable when every range that fits names only other syntaxes, or none fits.
     """
@@ -32,11 +33,14 @@ def choose_retrieve(accept: str, stored: Collection[str]) -> Choice:
     offers = {RELATED: partial(_in_syntaxes, syntaxes, _covers_related)}
     if len(stored) == 1:
         offers[DICOM] = partial(_in_syntaxes, syntaxes, partial(covers, DICOM))
+    if archived:
+        offers[ZIP] = partial(_in_syntaxes, syntaxes, partial(covers, ZIP))
     sentence = (
         f'Instances are sent as multipart/related; type="{DICOM}", one also as {DICOM}, in the transfer syntax they are '
         f"stored in ({', '.join(syntaxes) or 'none is there'}): ask for transfer-syntax=*."
     )
-    return Choice(DICOM, choose(accept, offers, sentence) == RELATED, syntaxes[0] if len(syntaxes) == 1 else None)
+    chosen = choose(accept, offers, sentence)
+    return Choice(ZIP if chosen == ZIP else DICOM, chosen == RELATED, syntaxes[0] if len(syntaxes) == 1 else None)
 
 
 def choose_json(accept: str) -> str:

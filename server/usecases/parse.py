@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from zlib import crc32
 
 from adapters.nodes.port import NodeFile
 from adapters.sql.custody import SopInstance
@@ -53,6 +54,7 @@ def parse_file(name: str, file: memoryview, placeholders: frozenset[str]) -> Par
         size=len(file),
         dataset_start=part10.dataset_start,
         transfer_syntax=part10.transfer_syntax,
+        crc32=crc32(file),
     )
     metadata = facts.fragment.replace(BULK.encode(), bulk_base(header).encode())
     parts = _digest_parts(file, part10, dataset, facts.frames)

@@ -2,14 +2,16 @@
 
 import secrets
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 
 from flask import Response
 
 from adapters.sql.instances import StoredInstance
 from consent.conditions import Action
 from mappings.content_digest import write_sha256
-from mappings.dicom.accept import Choice, choose_retrieve
+from mappings.dicom.accept import ZIP, Choice, choose_retrieve
 from mappings.dicom.multipart import Multipart, Part, dicom_part
+from mappings.zip_stream import Member, zip_length, zip_stream
 from server.usecases.deliver import File, deliver, look
 from server.web.bulkheads import Bulkhead
 from server.web.context import caller, request, respond, runtime, serves, staying
@@ -24,26 +26,29 @@ def add_routes(routes: Door) -> None:
 
 
 def objects(study: str, series: str | None = None, instance: str | None = None) -> Response:
-    """The stored files, streamed with their exact length. Processing for a client inside, export for any other.
+    """The stored files, one by one or as an archive, streamed with their exact length.
 
-    HEAD is told the same without a byte of them, which is no use.
+    They are processed by a client inside, and exported by any other. HEAD is told the same without a byte of them, which is no
+    use.
     """
-    asked = wanted(study, series, instance)
+    asked, choose = wanted(study, series, instance), partial(_choose, archived=instance is None)
     if request.method == "HEAD":
-        return _sent(*look(runtime(), caller(), asked, _choose), files=())
-    delivery = deliver(runtime(), caller(), asked, _choose)
+        return _sent(*look(runtime(), caller(), asked, choose), files=())
+    delivery = deliver(runtime(), caller(), asked, choose)
     with staying() as leave:
         response = _sent(delivery.objects, delivery.form, delivery)
         response.call_on_close(leave)
         return response
 
 
-def _choose(stored: Sequence[StoredInstance]) -> Choice:
-    return choose_retrieve(accepted(), [o.transfer_syntax for o in stored])
+def _choose(stored: Sequence[StoredInstance], *, archived: bool) -> Choice:
+    return choose_retrieve(accepted(), [o.transfer_syntax for o in stored], archived=archived)
 
 
 def _sent(stored: Sequence[StoredInstance], form: Choice, files: Iterable[File]) -> Response:
     """The answer that brings these; the files are there to be read where there is a body."""
+    if form.media_type == ZIP:
+        return _archive(stored, files)
     return _multipart(stored, files) if form.multipart else _single(stored[0], files)
 
 
@@ -51,6 +56,13 @@ def _single(only: StoredInstance, files: Iterable[File]) -> Response:
     body = (chunk for _, chunks in files for chunk in chunks)
     digest = write_sha256(only.file_digest)
     return respond(body, media_type=dicom_part(only.transfer_syntax), Content_Length=str(only.size), Repr_Digest=digest)
+
+
+def _archive(stored: Sequence[StoredInstance], files: Iterable[File]) -> Response:
+    members = [Member(f"{o.study_uid}/{o.series_uid}/{o.sop_uid}.dcm", o.size, o.crc32) for o in stored]
+    body, length = zip_stream(members, (chunks for _, chunks in files)), zip_length(members)
+    called = f'attachment; filename="{stored[0].study_uid}.zip"'
+    return respond(body, media_type=ZIP, Content_Length=str(length), Content_Disposition=called)
 
 
 def _multipart(stored: Sequence[StoredInstance], files: Iterable[File]) -> Response:

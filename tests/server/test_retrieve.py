@@ -1,10 +1,12 @@
 """WADO-RS through its door: each object comes with its digest, and who only asks how much it would be leaves no trace."""
 
+import io
+import zipfile
 from base64 import b64encode
 from hashlib import sha256
 
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 
 from adapters.identity import Keys
 from adapters.nodes.folder import FolderNode
@@ -13,6 +15,7 @@ from tests import builders
 from tests.house import CALLERS, SAMPLE, House, build
 
 FORMS = ("application/dicom; transfer-syntax=*", 'multipart/related; type="application/dicom"; transfer-syntax=*')
+ARCHIVED = {"Accept": "application/zip"}
 FILE = bytes(builders.sample(SAMPLE))
 DIGEST = f"sha-256=:{b64encode(sha256(FILE).digest()).decode()}:"
 
@@ -87,3 +90,39 @@ def test_how_much_it_is_is_not_told_to_who_may_not_have_it(tmp_path, opened, who
 def test_a_form_that_is_not_had_is_refused_without_a_byte(house, opened):
     told = house.ask("HEAD", paths(house)[-1], CALLERS["user"], headers={"Accept": "application/pdf"})
     assert (told.status_code, told.data, opened) == (406, b"", [])
+
+
+def test_a_study_and_a_series_come_as_an_archive_of_their_files(house, opened):
+    study, series, instance = paths(house)
+    for path in (study, series):
+        told, brought = (house.ask(method, path, CALLERS["user"], headers=ARCHIVED) for method in ("HEAD", "GET"))
+        assert (brought.status_code, brought.content_type) == (200, "application/zip")
+        assert int(told.headers["Content-Length"]) == int(brought.headers["Content-Length"]) == len(brought.data)
+        with zipfile.ZipFile(io.BytesIO(brought.data)) as read:
+            assert read.testzip() is None
+            assert {name: read.read(name) for name in read.namelist()} == {
+                f"{house.study}/{house.series}/{house.instance}.dcm": FILE
+            }
+            assert read.infolist()[0].flag_bits == 0, "its CRC-32 was kept, and stands before it"
+        assert f'filename="{house.study}.zip"' in brought.headers["Content-Disposition"]
+    assert len(opened) == 2
+    assert house.ask("GET", instance, CALLERS["user"], headers=ARCHIVED).status_code == 406
+
+
+def test_what_came_before_its_crc_was_kept_is_archived_all_the_same(house):
+    with house.runtime.store.write() as connection:
+        connection.execute(update(t.custody).values(crc32=None))
+    told, brought = (house.ask(method, paths(house)[0], CALLERS["user"], headers=ARCHIVED) for method in ("HEAD", "GET"))
+    assert int(told.headers["Content-Length"]) == len(brought.data)
+    with zipfile.ZipFile(io.BytesIO(brought.data)) as read:
+        assert (read.testzip(), read.read(read.namelist()[0])) == (None, FILE)
+
+
+def test_an_archive_is_a_use_and_needs_the_right_to_take(tmp_path, house):
+    before = traces(house)
+    house.ask("GET", paths(house)[0], CALLERS["user"], headers=ARCHIVED)
+    assert traces(house) > before
+    refusing = build(tmp_path / "refusing", Keys.load_or_make(tmp_path / "keys.json"), permitted=False)
+    refused = refusing.ask("GET", paths(refusing)[0], CALLERS["user"], headers=ARCHIVED)
+    assert (refused.status_code, refused.content_type) == (403, "application/problem+json")
+    refusing.runtime.close()

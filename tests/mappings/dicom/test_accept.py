@@ -81,6 +81,16 @@ def test_an_instance_comes_alone_where_that_is_preferred_or_all_that_is_accepted
     assert choose_retrieve(accept, [J2K]) == Choice("application/dicom", multipart=False, transfer_syntax=J2K)
 
 
+def test_a_study_or_series_comes_as_an_archive_where_that_is_preferred():
+    for accept in ("application/zip", "application/zip; transfer-syntax=*", f"{RELATED};q=0.1, application/zip"):
+        assert choose_retrieve(accept, [J2K, BASELINE], archived=True) == Choice(
+            "application/zip", multipart=False, transfer_syntax=None
+        )
+    assert choose_retrieve("*/*", [J2K], archived=True).multipart
+    with pytest.raises(NotAcceptable):
+        choose_retrieve(f"application/zip; transfer-syntax={EXPLICIT}", [J2K], archived=True)
+
+
 def test_several_instances_do_not_come_as_one():
     with pytest.raises(NotAcceptable):
         choose_retrieve("application/dicom", [J2K, J2K])

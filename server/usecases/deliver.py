@@ -27,7 +27,7 @@ from consent.subject import Role, Subject
 from mappings.failures import Failure, Forbidden, Gone, NotFound, Unavailable
 from mappings.query import AllOf, Level, OneOf, Page, Query
 from mappings.study import study_key
-from server.usecases.read_back import damaged, open_copy, stream
+from server.usecases.read_back import damaged, open_copy, stream, stream_part
 from server.usecases.runtime import Caller, Runtime
 
 MOST = 1_000_000
@@ -105,6 +105,17 @@ def look(
     """
     use = grant(runtime, caller, wanted, action_of(caller.subject))
     return use.objects, choose(use.objects)
+
+
+def deliver_part(
+    runtime: Runtime, caller: Caller, wanted: Wanted, choose: Callable[[StoredInstance], range]
+) -> tuple[StoredInstance, range, Iterator[bytes]]:
+    """An instance, those of its bytes that `choose` names (one at least), and these: a use as `deliver`'s, with its failures."""
+    use = grant(runtime, caller, wanted, action_of(caller.subject))
+    span = choose(use.objects[0])
+    _record(runtime, use)
+    chunks = _part(runtime, use, span)
+    return use.objects[0], span, chain([next(chunks)], chunks)
 
 
 def deliver_made(
@@ -203,6 +214,12 @@ def _files(runtime: Runtime, use: Use) -> Iterator[File]:
 def _chunks(runtime: Runtime, use: Use, copy: Copy, source: BinaryIO) -> Iterator[bytes]:
     with _recording_breaks(runtime, use):
         yield from stream(runtime, copy, source)
+
+
+def _part(runtime: Runtime, use: Use, span: range) -> Iterator[bytes]:
+    with _recording_breaks(runtime, use):
+        _check(runtime, use, use.objects[0])
+        yield from stream_part(runtime, use.objects[0].copy, span.start, span.stop)
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from adapters.disk import filling
 from adapters.nodes.port import OTHER_SIZE, Node
 from adapters.sql import custody, part_digests
 from adapters.sql.custody import Copy, CustodyRow
-from mappings.digests import BLOCK, Frame, are_blocks
+from mappings.digests import BLOCK, DIGEST_SIZE, Frame, are_blocks
 from mappings.failures import NotFound, Unavailable
 from server.usecases.runtime import Runtime
 
@@ -93,6 +93,23 @@ def read_part(runtime: Runtime, copy: Copy, start: int, length: int) -> memoryvi
         if not are_blocks(blocks, kept):
             raise _Mismatch
     return blocks[start - begin : stop - begin]
+
+
+def stream_part(runtime: Runtime, copy: Copy, start: int, stop: int) -> Iterator[bytes]:
+    """Bytes `start` to `stop` of a file, block by block, each believed by its own digest. Raises NotFound or Unavailable."""
+    first, after = start // BLOCK, -(-stop // BLOCK)
+    with runtime.store.read() as connection:
+        kept = part_digests.of_blocks(connection, copy.custody, first, after - first)
+    if kept is None:  # of one block, or held since before they were kept
+        yield bytes(read_back(runtime, copy)[start:stop])
+        return
+    with open_copy(runtime, copy, first * BLOCK, min(after * BLOCK, copy.size) - first * BLOCK) as source:
+        for number, at in enumerate(range(first * BLOCK, stop, BLOCK)):
+            with _telling(runtime, copy):
+                block = memoryview(source.read(min(BLOCK, copy.size - at)))
+                if not are_blocks(block, kept[number * DIGEST_SIZE : (number + 1) * DIGEST_SIZE]):
+                    raise _Mismatch
+            yield bytes(block[max(start - at, 0) : stop - at])
 
 
 def read_frame(runtime: Runtime, copy: Copy, frame: Frame) -> memoryview:

@@ -4,6 +4,7 @@ Here is what is answered from the index: QIDO-RS and metadata. Its other parts a
 """
 
 from dataclasses import replace
+from hashlib import sha256
 
 from flask import Response
 
@@ -14,7 +15,7 @@ from mappings.dicom.qido import read_query
 from mappings.query import Level
 from server.usecases import search
 from server.web import dicomweb_rendered, dicomweb_retrieve, dicomweb_store
-from server.web.context import caller, dataset, request, respond, runtime, serves, take_dataset
+from server.web.context import caller, conditional, dataset, request, respond, runtime, serves, take_dataset
 from server.web.dicomweb_root import DATASET_ROOT, INSTANCE, ROOT, SERIES, STUDY, accepted, root, wanted
 from server.web.errors import Door, problem
 
@@ -94,4 +95,5 @@ def _objects(objects: list[bytes], media_type: str) -> Response:
 def metadata(study: str, series: str | None = None, instance: str | None = None) -> Response:
     """The full DICOM JSON of every instance, bulk data by reference."""
     media_type = choose_json(accepted())
-    return _objects(search.metadata(runtime(), caller(), wanted(study, series, instance)), media_type)
+    response = _objects(search.metadata(runtime(), caller(), wanted(study, series, instance)), media_type)
+    return conditional(response, sha256(response.data).hexdigest(), weak=True)

@@ -1,6 +1,7 @@
 """Rendered frames (PS3.18 section 10.4.1.1.3): one frame of an instance as a picture that a person can look at."""
 
 import re
+from hashlib import sha256
 
 from flask import Response
 
@@ -11,7 +12,7 @@ from mappings.failures import Invalid
 from server.usecases import render
 from server.usecases.render import PREVIEW, Picture
 from server.web.bulkheads import Bulkhead
-from server.web.context import caller, request, respond, runtime, serves
+from server.web.context import caller, conditional, request, respond, runtime, serves
 from server.web.dicomweb_root import INSTANCE, accepted, wanted
 from server.web.errors import Door
 
@@ -31,7 +32,8 @@ def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response
     viewport = request.args.get("viewport")
     room = PREVIEW if viewport is None else read_viewport(viewport)
     picture = Picture(frame, media_type, room, _window(request.args.get("window")), _quality())
-    return respond(render.render(runtime(), caller(), wanted(study, series, instance), picture), media_type=media_type)
+    drawn = render.render(runtime(), caller(), wanted(study, series, instance), picture)
+    return conditional(respond(drawn, media_type=media_type), sha256(drawn).hexdigest())
 
 
 def _window(window: str | None) -> tuple[float, float, str] | None:

@@ -1,22 +1,31 @@
 """WADO-RS (PS3.18 section 10.4): what is stored is streamed as it is stored."""
 
 import secrets
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
+from hashlib import sha256
+from http import HTTPStatus
 
 from flask import Response
+from werkzeug.http import quote_etag
 
 from adapters.sql.instances import StoredInstance
 from consent.conditions import Action
+from mappings.byte_range import read_range
 from mappings.content_digest import write_sha256
-from mappings.dicom.accept import ZIP, Choice, choose_retrieve
+from mappings.dicom.accept import DICOM, ZIP, Choice, choose_retrieve
 from mappings.dicom.multipart import Multipart, Part, dicom_part
+from mappings.failures import Invalid
 from mappings.zip_stream import Member, zip_length, zip_stream
-from server.usecases.deliver import File, deliver, look
+from server.faults import problem
+from server.usecases.deliver import File, Wanted, deliver, deliver_part, look
 from server.web.bulkheads import Bulkhead
-from server.web.context import caller, request, respond, runtime, serves, staying
+from server.web.context import caller, conditional, request, request_id, respond, runtime, serves, staying
 from server.web.dicomweb_root import INSTANCE, SERIES, STUDY, accepted, root, wanted
 from server.web.errors import Door
+
+_CONDITIONS = frozenset({"Range", "If-None-Match", "If-Match"})
+"""What a caller says by which it may be answered otherwise than with all there is."""
 
 
 def add_routes(routes: Door) -> None:
@@ -26,17 +35,27 @@ def add_routes(routes: Door) -> None:
 
 
 def objects(study: str, series: str | None = None, instance: str | None = None) -> Response:
-    """The stored files, one by one or as an archive, streamed with their exact length.
+    """The stored files, one by one or as an archive, streamed with their exact length; of a single one a range too.
 
-    They are processed by a client inside, and exported by any other. HEAD is told the same without a byte of them, which is no
-    use.
+    They are processed by a client inside, and exported by any other. HEAD, and who holds what there is, is told the same without
+    a byte of them, which is no use.
     """
     asked, choose = wanted(study, series, instance), partial(_choose, archived=instance is None)
-    if request.method == "HEAD":
-        return _sent(*look(runtime(), caller(), asked, choose), files=())
+    if request.method == "HEAD" or any(name in request.headers for name in _CONDITIONS):
+        stored, form = look(runtime(), caller(), asked, choose)
+        told = _sent(stored, form, files=())
+        if request.method == "HEAD" or told.status_code != HTTPStatus.OK:
+            return told
+        if _is_single(form) and (span := _span(stored[0])) is not None:
+            return _ranged(asked) if span else _unsatisfiable(stored[0])
     delivery = deliver(runtime(), caller(), asked, choose)
+    return _staying(lambda: _sent(delivery.objects, delivery.form, delivery))
+
+
+def _staying(send: Callable[[], Response]) -> Response:
+    """The response that is made, its request's place kept while it streams."""
     with staying() as leave:
-        response = _sent(delivery.objects, delivery.form, delivery)
+        response = send()
         response.call_on_close(leave)
         return response
 
@@ -45,17 +64,51 @@ def _choose(stored: Sequence[StoredInstance], *, archived: bool) -> Choice:
     return choose_retrieve(accepted(), [o.transfer_syntax for o in stored], archived=archived)
 
 
+def _is_single(form: Choice) -> bool:
+    return form.media_type == DICOM and not form.multipart
+
+
 def _sent(stored: Sequence[StoredInstance], form: Choice, files: Iterable[File]) -> Response:
-    """The answer that brings these; the files are there to be read where there is a body."""
-    if form.media_type == ZIP:
-        return _archive(stored, files)
-    return _multipart(stored, files) if form.multipart else _single(stored[0], files)
+    """The answer that brings these, under a tag; the files are there to be read where there is a body.
+
+    The tag of a single one names its bytes; one of several, whose boundary is another each time, the files.
+    """
+    if _is_single(form):
+        return conditional(_single(stored[0], files), stored[0].file_digest.hex())
+    tag = sha256(b"".join((form.media_type.encode(), *(o.file_digest for o in stored)))).hexdigest()
+    response = _archive(stored, files) if form.media_type == ZIP else _multipart(stored, files)
+    return conditional(response, tag, weak=True)
+
+
+def _span(only: StoredInstance) -> range | None:
+    """The bytes that are asked for of a single instance; None where it is to come whole (RFC 9110 section 13.1.5)."""
+    tag = quote_etag(only.file_digest.hex())
+    is_asked = request.headers.get("If-Range", tag) == tag
+    return read_range(request.headers["Range"], only.size) if is_asked and "Range" in request.headers else None
+
+
+def _ranged(asked: Wanted) -> Response:
+    """The bytes that are asked for of an instance (RFC 9110 section 15.3.7)."""
+    sent, span, chunks = deliver_part(runtime(), caller(), asked, lambda found: _span(found) or range(found.size))
+    response = _staying(lambda: _single(sent, [(sent, chunks)]))
+    response.status_code, response.content_length = HTTPStatus.PARTIAL_CONTENT, len(span)
+    response.headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{sent.size}"
+    response.set_etag(sent.file_digest.hex())
+    return response
+
+
+def _unsatisfiable(only: StoredInstance) -> Response:
+    """None of its bytes are those that are asked for (RFC 9110 section 15.5.17)."""
+    refusal = Invalid("range-unsatisfiable", f"The object has {only.size} bytes.", "Range")
+    told = problem(refusal, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, request_id())
+    return respond(told, 416, "application/problem+json", Content_Range=f"bytes */{only.size}")
 
 
 def _single(only: StoredInstance, files: Iterable[File]) -> Response:
     body = (chunk for _, chunks in files for chunk in chunks)
-    digest = write_sha256(only.file_digest)
-    return respond(body, media_type=dicom_part(only.transfer_syntax), Content_Length=str(only.size), Repr_Digest=digest)
+    response = respond(body, media_type=dicom_part(only.transfer_syntax), Content_Length=str(only.size), Accept_Ranges="bytes")
+    response.headers["Repr-Digest"] = write_sha256(only.file_digest)
+    return response
 
 
 def _archive(stored: Sequence[StoredInstance], files: Iterable[File]) -> Response:

@@ -126,3 +126,75 @@ def test_an_archive_is_a_use_and_needs_the_right_to_take(tmp_path, house):
     refused = refusing.ask("GET", paths(refusing)[0], CALLERS["user"], headers=ARCHIVED)
     assert (refused.status_code, refused.content_type) == (403, "application/problem+json")
     refusing.runtime.close()
+
+
+TAG = f'"{sha256(FILE).hexdigest()}"'
+ALONE = {"Accept": FORMS[0]}
+
+
+@pytest.mark.parametrize(
+    ("asked", "span"),
+    [("bytes=0-131", range(132)), ("bytes=132-", range(132, len(FILE))), ("bytes=-7", range(len(FILE) - 7, len(FILE)))],
+)
+def test_a_range_of_a_single_instance_is_brought_and_is_a_use(house, asked, span):
+    before = traces(house)
+    part = house.ask("GET", paths(house)[-1], CALLERS["user"], headers=ALONE | {"Range": asked})
+    assert (part.status_code, part.data) == (206, FILE[span.start : span.stop])
+    assert part.headers["Content-Range"] == f"bytes {span.start}-{span.stop - 1}/{len(FILE)}"
+    assert (int(part.headers["Content-Length"]), part.headers["ETag"], part.headers["Accept-Ranges"]) == (len(span), TAG, "bytes")
+    assert traces(house) > before
+
+
+def test_a_range_past_the_end_is_refused_without_a_use(house, opened):
+    before = traces(house)
+    refused = house.ask("GET", paths(house)[-1], CALLERS["user"], headers=ALONE | {"Range": f"bytes={len(FILE)}-"})
+    assert (refused.status_code, refused.headers["Content-Range"]) == (416, f"bytes */{len(FILE)}")
+    assert (refused.json["title"], opened, traces(house)) == ("range-unsatisfiable", [], before)
+
+
+@pytest.mark.parametrize(
+    ("headers", "level"),
+    [
+        (ALONE | {"Range": "bytes=0-1,5-6"}, 2),
+        (ALONE | {"Range": "lines=0-1"}, 2),
+        (ALONE | {"Range": "bytes=0-1", "If-Range": '"another"'}, 2),
+        ({"Range": "bytes=0-1"}, 2),
+        ({"Range": "bytes=0-1"}, 0),
+        (ARCHIVED | {"Range": "bytes=0-1"}, 0),
+    ],
+)
+def test_a_range_that_is_not_served_is_passed_over_and_all_is_brought(house, headers, level):
+    brought = house.ask("GET", paths(house)[level], CALLERS["user"], headers=headers)
+    assert brought.status_code == 200
+    assert FILE in brought.data
+
+
+def test_a_range_is_brought_while_the_object_is_the_one_that_is_named(house):
+    named = ALONE | {"Range": "bytes=0-1", "If-Range": TAG}
+    assert house.ask("GET", paths(house)[-1], CALLERS["user"], headers=named).status_code == 206
+
+
+@pytest.mark.parametrize("form", [*FORMS, "application/zip"])
+def test_who_holds_what_there_is_is_told_so_without_a_use_and_without_its_node(house, opened, form):
+    path = paths(house)[0 if "zip" in form else -1]
+    brought = house.ask("GET", path, CALLERS["user"], headers={"Accept": form})
+    before, opens = traces(house), len(opened)
+    for method in ("GET", "HEAD"):
+        again = house.ask(method, path, CALLERS["user"], headers={"Accept": form, "If-None-Match": brought.headers["ETag"]})
+        assert (again.status_code, again.data, again.headers["ETag"]) == (304, b"", brought.headers["ETag"])
+        assert again.headers["Cache-Control"] == "private, no-cache"
+    assert (len(opened), traces(house)) == (opens, before)
+    other = house.ask("GET", path, CALLERS["user"], headers={"Accept": form, "If-None-Match": '"another"'})
+    assert (other.status_code, len(opened)) == (200, opens + 1)
+    assert (
+        house.ask("GET", path, CALLERS["other-provider"], headers={"If-None-Match": brought.headers["ETag"]}).status_code == 404
+    )
+
+
+def test_metadata_and_pictures_have_tags(house):
+    instance = paths(house)[-1]
+    for path in (f"{instance}/metadata", f"{instance}/rendered"):
+        told = house.ask("GET", path, CALLERS["user"])
+        again = house.ask("GET", path, CALLERS["user"], headers={"If-None-Match": told.headers["ETag"]})
+        assert (told.status_code, again.status_code, again.data) == (200, 304, b"")
+        assert told.headers["Cache-Control"] == "private, no-cache"

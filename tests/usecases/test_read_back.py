@@ -14,7 +14,7 @@ from mappings.digests import BLOCK
 from mappings.failures import Unavailable
 from server.usecases import render
 from server.usecases.deliver import Wanted, deliver
-from server.usecases.read_back import CHUNK, node_of, read_back, read_part
+from server.usecases.read_back import CHUNK, node_of, read_back, read_part, stream_part
 from server.usecases.render import Picture
 from tests import builders
 from tests.builders import made
@@ -88,6 +88,30 @@ def test_a_part_is_believed_by_the_blocks_it_touches_and_by_no_other(built, copy
     assert not is_damaged(built)
     with pytest.raises(Unavailable, match="damaged"):
         read_part(built, copy, BLOCK - 10, 11)
+    assert is_damaged(built)
+
+
+RANGES = [(0, 10), (BLOCK - 5, BLOCK + 5), (BLOCK, BLOCK + 100), (0, len(LARGE)), (len(LARGE) - 3, len(LARGE))]
+
+
+@pytest.mark.parametrize(("start", "stop"), RANGES)
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_range_that_is_streamed_is_what_came(built, copy, kept, start, stop):
+    if not kept:
+        with built.store.write() as connection:
+            connection.execute(delete(t.part_digests))
+    chunks = list(stream_part(built, copy, start, stop))
+    assert b"".join(chunks) == LARGE[start:stop]
+    assert not kept or max(map(len, chunks)) <= BLOCK, "whatever its length, a block at a time"
+
+
+def test_a_range_is_believed_block_by_block_and_breaks_off_at_a_damaged_one(built, copy):
+    damage(built, copy, BLOCK + 3)
+    chunks = stream_part(built, copy, 5, len(LARGE))
+    assert next(chunks) == LARGE[5:BLOCK]
+    assert not is_damaged(built)
+    with pytest.raises(Unavailable, match="damaged"):
+        next(chunks)
     assert is_damaged(built)
 
 

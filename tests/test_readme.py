@@ -64,6 +64,8 @@ def routes() -> str:
     for rule in app.url_map.iter_rules():
         said = context.declaration(app, rule.endpoint)
         verbs = " ".join(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"}))
+        if not verbs:  # what describes every route of DICOMweb is a sentence above the table
+            continue
         path = rule.rule.replace(DATASET_ROOT, ROOT)
         path = path if "$" in path else re.sub(NARROWED, "/{type}", re.sub(CANONICAL, "/{canonical}", path))
         kind = "query for ImagingStudy, Patient and Group, else discover" if "{type}" in path else f"{said.action}"

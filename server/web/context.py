@@ -92,7 +92,8 @@ def serves(
     def add(view: View) -> View:
         small = body if place is Bulkhead.FORM else 0
         view.declared = Declared(action, anonymous, scope, place, small, credential, narrows)  # type: ignore[attr-defined]
-        blueprint.add_url_rule(rule, view_func=view, methods=list(methods))
+        # OPTIONS is answered where a route says so: Flask's own answer would ask for the token and the place of a reading
+        blueprint.add_url_rule(rule, view_func=view, methods=list(methods), provide_automatic_options=False)
         return view
 
     return add

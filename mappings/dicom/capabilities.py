@@ -12,6 +12,7 @@ from types import MappingProxyType
 from xml.etree.ElementTree import Element, SubElement, tostring
 
 from mappings.dicom.accept import DICOM, DICOM_JSON, DICOM_XML, JPEG, JSON, PNG, RELATED, ZIP
+from mappings.dicom.pixel_media import OCTETS
 from mappings.fields import FIELDS
 
 WADL, XML = "application/vnd.sun.wadl+xml", "application/xml"
@@ -38,6 +39,10 @@ _METADATA = Transaction(statuses=(200, 304))
 _FILES = Transaction(answers=(_PARTS, DICOM, ZIP), statuses=(200, 304))
 _FILE = Transaction(answers=(_PARTS, DICOM), statuses=(200, 206, 304))
 _PICTURE = Transaction(("viewport", "window", "quality"), answers=(JPEG, PNG), statuses=(200, 304))
+_PIXELS = Transaction(
+    answers=(f'{RELATED}; type="{OCTETS}"', OCTETS, "image/jpeg", "image/jls", "image/jp2", "image/jphc", "image/dicom-rle"),
+    statuses=(200, 206, 304),
+)
 _STORE = Transaction(("dataset", "batch"), (_PARTS, DICOM), (DICOM_JSON, JSON, DICOM_XML), (200, 202, 409))
 SERVICES: Mapping[tuple[str, str], tuple[str, Transaction]] = MappingProxyType(
     {
@@ -55,6 +60,8 @@ SERVICES: Mapping[tuple[str, str], tuple[str, Transaction]] = MappingProxyType(
         (f"{_SERIES}/instances", "GET"): ("SearchForStudySeriesInstances", _SEARCH),
         (_INSTANCE, "GET"): ("RetrieveInstance", _FILE),
         (f"{_INSTANCE}/metadata", "GET"): ("RetrieveInstanceMetadata", _METADATA),
+        (f"{_INSTANCE}/frames/{{frames}}", "GET"): ("RetrieveFrames", _PIXELS),
+        (f"{_INSTANCE}/bulkdata/{{element}}", "GET"): ("RetrieveBulkData", _PIXELS),
         (f"{_INSTANCE}/rendered", "GET"): ("RetrieveRenderedInstance", _PICTURE),
         (f"{_INSTANCE}/frames/{{frame}}/rendered", "GET"): ("RetrieveRenderedFrame", _PICTURE),
     }

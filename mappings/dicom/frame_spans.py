@@ -17,6 +17,7 @@ _EXTENDED_OFFSETS = 0x7FE00001
 _FLOAT_BITS = MappingProxyType({0x7FE00008: 32, 0x7FE00009: 64})
 _UNDEFINED = b"\xff\xff\xff\xff"
 _LENGTH = struct.Struct("<4xI").unpack_from
+_IMAGE_BEGINS = frozenset({b"\xff\xd8", b"\xff\x4f"})  # SOI of JPEG and JPEG-LS, SOC of JPEG 2000
 _ITEM = 8  # bytes of an item's tag and length
 
 
@@ -45,6 +46,11 @@ class FrameFinder:
                     self._offsets = bytes(self._data[start:stop])
                 elif tag in PIXELS:
                     self._found = tag, start, stop
+
+    @property
+    def pixels(self) -> Span | None:
+        """Where the pixel data lies; None where there is none."""
+        return Span(self._found[1], self._found[2] - self._found[1]) if self._found else None
 
     def finish(self, header: Header) -> list[Span]:
         """The frames in their order, by offsets into the data set; none where they can't be told apart."""
@@ -76,16 +82,27 @@ def _native(start: int, stop: int, frames: int, bits: int) -> list[Span]:
 
 
 def _encapsulated(data: memoryview, start: int, stop: int, frames: int, extended: bytes) -> list[Span]:
-    """A frame of all fragments, frames of a fragment each, or frames that an offset table tells; else none."""
+    """A frame of all fragments, frames of a fragment each, or that an offset table or their own beginnings tell; else none."""
     table, *fragments = _items(data, start, stop) or [stop]
     if frames in (1, len(fragments)):
         begins = fragments[:: max(len(fragments), 1) if frames == 1 else 1]
     else:
         offsets = _offsets(bytes(data[table + _ITEM : fragments[0]]) if fragments else b"", extended, frames)
-        begins = [fragments[0] + offset for offset in offsets]
-        if begins[:1] != fragments[:1] or not set(begins) <= set(fragments) or begins != sorted(set(begins)):
-            return []
-    return [Span(begin, end - begin) for begin, end in pairwise([*begins, stop])]
+        begins = _told(fragments, offsets) or _begun(data, fragments, frames)
+    return [Span(begin, end - begin) for begin, end in pairwise([*begins, stop])] if begins else []
+
+
+def _told(fragments: list[int], offsets: tuple[int, ...]) -> list[int]:
+    """Where frames begin by an offset table; nothing where it points at anything else than fragments, each behind the last."""
+    begins = [fragments[0] + offset for offset in offsets]
+    is_sound = begins[:1] == fragments[:1] and set(begins) <= set(fragments) and begins == sorted(set(begins))
+    return begins if is_sound else []
+
+
+def _begun(data: memoryview, fragments: list[int], frames: int) -> list[int]:
+    """Where frames begin by what stands there; nothing where another number of fragments begins an image."""
+    begins = [at for at in fragments if bytes(data[at + _ITEM : at + _ITEM + 2]) in _IMAGE_BEGINS]
+    return begins if len(begins) == frames and begins[0] == fragments[0] else []
 
 
 def _items(data: memoryview, start: int, stop: int) -> list[int]:

@@ -132,6 +132,28 @@ def deliver_made(
     return made
 
 
+def deliver_parts(
+    runtime: Runtime, caller: Caller, wanted: Wanted, open_parts: Callable[[StoredInstance], tuple[Form, Iterator[memoryview]]]
+) -> tuple[Form, Iterator[memoryview]]:
+    """What `open_parts` takes out of an instance, in the form that it chose: a use as `deliver`'s, with its failures.
+
+    The first part is there when this returns; what is refused before is no use.
+    """
+    use = grant(runtime, caller, wanted, action_of(caller.subject))
+    _check(runtime, use, use.objects[0])
+    form, parts = open_parts(use.objects[0])
+    first = next(parts)
+    _record(runtime, use)
+    return form, chain([first], _recorded(runtime, use, parts))
+
+
+def _recorded(runtime: Runtime, use: Use, parts: Iterator[memoryview]) -> Iterator[memoryview]:
+    with _recording_breaks(runtime, use):
+        for part in parts:
+            _check(runtime, use, use.objects[0])
+            yield part
+
+
 def action_of(subject: Subject) -> Action:
     """Bytes to a client at a node's compute network are processed there; to anybody else they are exported."""
     return Action.PROCESS if subject.role is Role.INSIDE else Action.EXPORT

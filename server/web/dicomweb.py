@@ -14,7 +14,7 @@ from mappings.dicom.fragment import BASE
 from mappings.dicom.qido import read_query
 from mappings.query import Level
 from server.usecases import search
-from server.web import dicomweb_capabilities, dicomweb_rendered, dicomweb_retrieve, dicomweb_store
+from server.web import dicomweb_capabilities, dicomweb_pixels, dicomweb_rendered, dicomweb_retrieve, dicomweb_store
 from server.web.context import caller, conditional, dataset, request, respond, runtime, serves, take_dataset
 from server.web.dicomweb_root import DATASET_ROOT, INSTANCE, ROOT, SERIES, STUDY, accepted, root, wanted
 from server.web.errors import Door, problem
@@ -37,7 +37,7 @@ def _filled(routes: Door) -> Door:
     _search_routes(routes)
     for rule in (STUDY, SERIES, INSTANCE):
         serves(routes, f"{rule}/metadata", Action.QUERY, scope="ImagingStudy.r")(metadata)
-    for part in (dicomweb_retrieve, dicomweb_rendered, dicomweb_store, dicomweb_capabilities):
+    for part in (dicomweb_retrieve, dicomweb_pixels, dicomweb_rendered, dicomweb_store, dicomweb_capabilities):
         part.add_routes(routes)
     return routes
 

@@ -20,7 +20,7 @@ def add_routes(routes: Door) -> None:
     """That of the archive itself, and of each of its resources."""
     serves(routes, "", Action.DISCOVER, anonymous=True, methods=("OPTIONS",), bulkhead=Bulkhead.CATALOGUE)(_view(None))
     for path in dict.fromkeys(path for path, _ in SERVICES):
-        rule = _NAMED.sub(r"<\1>", path).replace("<frame>", "<int:frame>")
+        rule = _NAMED.sub(r"<\1>", path).replace("<frame>", "<int:frame>").replace("<element>", "<path:element>")
         serves(routes, rule, Action.DISCOVER, anonymous=True, methods=("OPTIONS",), bulkhead=Bulkhead.CATALOGUE)(_view(path))
 
 

@@ -47,7 +47,7 @@ def objects(study: str, series: str | None = None, instance: str | None = None) 
         if request.method == "HEAD" or told.status_code != HTTPStatus.OK:
             return told
         if _is_single(form) and (span := _span(stored[0])) is not None:
-            return _ranged(asked) if span else _unsatisfiable(stored[0])
+            return _ranged(asked) if span else unsatisfiable(stored[0].size)
     delivery = deliver(runtime(), caller(), asked, choose)
     return _staying(lambda: _sent(delivery.objects, delivery.form, delivery))
 
@@ -97,11 +97,11 @@ def _ranged(asked: Wanted) -> Response:
     return response
 
 
-def _unsatisfiable(only: StoredInstance) -> Response:
-    """None of its bytes are those that are asked for (RFC 9110 section 15.5.17)."""
-    refusal = Invalid("range-unsatisfiable", f"The object has {only.size} bytes.", "Range")
+def unsatisfiable(size: int) -> Response:
+    """None of the bytes that there are is one that is asked for (RFC 9110 section 15.5.17)."""
+    refusal = Invalid("range-unsatisfiable", f"There are {size} bytes.", "Range")
     told = problem(refusal, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, request_id())
-    return respond(told, 416, "application/problem+json", Content_Range=f"bytes */{only.size}")
+    return respond(told, 416, "application/problem+json", Content_Range=f"bytes */{size}")
 
 
 def _single(only: StoredInstance, files: Iterable[File]) -> Response:

@@ -1,5 +1,7 @@
 """OPTIONS says what may be done with a resource (PS3.18 section 8.9), and what it says is what is there."""
 
+import re
+
 import pytest
 from lxml import etree
 
@@ -21,8 +23,8 @@ def house(tmp_path_factory):
 
 def routes(house) -> set[tuple[str, str]]:
     rules = [rule for rule in house.flask.url_map.iter_rules() if rule.endpoint.startswith("dicomweb.")]
-    named = {(r.rule.removeprefix("/dicom-web").replace("int:", ""), m) for r in rules for m in r.methods - {"HEAD", "OPTIONS"}}
-    return {(rule.replace("<", "{").replace(">", "}"), method) for rule, method in named}
+    named = {(r.rule.removeprefix("/dicom-web"), method) for r in rules for method in r.methods - {"HEAD", "OPTIONS"}}
+    return {(re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule), method) for rule, method in named}
 
 
 def test_what_is_described_is_what_is_served(house):
@@ -54,7 +56,8 @@ def test_a_resource_describes_itself_alone(house):
 
 @pytest.mark.parametrize("path", sorted({path for path, _ in SERVICES}))
 def test_each_method_that_a_resource_allows_is_taken_and_no_other(house, path):
-    named = {"{study}": house.study, "{series}": house.series, "{instance}": house.instance, "{frame}": "1"}
+    named = {"{study}": house.study, "{series}": house.series, "{instance}": house.instance}
+    named |= {"{frame}": "1", "{frames}": "1", "{element}": "7FE00010"}
     at = "/dicom-web" + path
     for name, value in named.items():
         at = at.replace(name, value)

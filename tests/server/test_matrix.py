@@ -91,6 +91,8 @@ ROUTES: dict[str, Row] = {
     f"GET {_STUDY}": Row(A.EXPORT, Kind.OBJECT),
     f"GET {_SERIES}": Row(A.EXPORT, Kind.OBJECT),
     f"GET {_INSTANCE}": Row(A.EXPORT, Kind.OBJECT),
+    f"GET {_INSTANCE}/frames/<frames>": Row(A.EXPORT, Kind.OBJECT),
+    f"GET {_INSTANCE}/bulkdata/<path:element>": Row(A.EXPORT, Kind.OBJECT),
     f"GET {_INSTANCE}/rendered": Row(A.PREVIEW, Kind.OBJECT),
     f"GET {_INSTANCE}/frames/<int:frame>/rendered": Row(A.PREVIEW, Kind.OBJECT),
     "POST /dicom-web/studies": Row(A.DEPOSIT, Kind.TAKES),
@@ -206,6 +208,8 @@ def path_of(house: House, route: str) -> str:
         "series": house.series,
         "instance": house.instance,
         "int:frame": "1",
+        "frames": "1,2",
+        "path:element": "7FE00010",
         "int:entry": "1",
         "int:number": "1",
         "alias": "LUNG",
@@ -519,7 +523,9 @@ def test_without_a_secret_there_is_no_federated_search(fresh):
 def test_what_can_not_be_recorded_gives_no_byte_at_any_door(fresh, monkeypatch):
     routes = [r for r in ROUTES if ROUTES[r].kind is Kind.OBJECT and ROUTES[r].action is not A.QUERY]
     forms = {A.EXPORT: ("multipart/related", "application/dicom"), A.PREVIEW: ("image/jpeg", "image/png")}
-    asked = [(route, form) for route in routes for form in forms[ROUTES[route].action]]
+    pixels = {"<frames>": ("multipart/related",), "<path:element>": ("multipart/related", "application/octet-stream")}
+    told = {route: pixels.get(route.rpartition("/")[2], forms[ROUTES[route].action]) for route in routes}
+    asked = [(route, form) for route in routes for form in told[route]]
 
     def ask(route: str, form: str, name: str) -> tuple[int, str]:
         response = fresh.ask("GET", path_of(fresh, route), CALLERS[name], headers={"Accept": form})

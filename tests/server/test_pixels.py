@@ -1,0 +1,175 @@
+"""Frames and bulk data through their door: the stored bytes of each, as viewers ask for them, and each a use."""
+
+from io import BytesIO
+
+import pydicom
+import pytest
+from pydicom.encaps import encapsulate
+from sqlalchemy import func, select
+
+from adapters.identity import Keys
+from adapters.nodes.folder import FolderNode
+from adapters.sql import tables as t
+from server.usecases.batch import close_batch
+from server.usecases.take import take
+from tests import builders
+from tests.house import CALLERS, SAMPLE, House, build
+
+OCTETS = {"Accept": "application/octet-stream"}
+OHIF = {"Accept": "multipart/related; type=application/octet-stream; transfer-syntax=*"}
+PIXELS = pydicom.dcmread(BytesIO(builders.sample(SAMPLE)))
+SIZE = PIXELS.Rows * PIXELS.Columns * PIXELS.BitsAllocated // 8
+FRAMES = [PIXELS.PixelData[n * SIZE : (n + 1) * SIZE] for n in range(int(PIXELS.NumberOfFrames))]
+
+
+@pytest.fixture
+def house(tmp_path):
+    made = build(tmp_path, Keys.load_or_make(tmp_path / "keys.json"))
+    yield made
+    made.runtime.close()
+
+
+@pytest.fixture
+def opened(monkeypatch):
+    """The pieces that a node was asked for: (start, length)."""
+    pieces, really = [], FolderNode.open
+
+    def open_(self, place, size, start=0, length=None):
+        pieces.append((start, length))
+        return really(self, place, size, start, length)
+
+    monkeypatch.setattr(FolderNode, "open", open_)
+    return pieces
+
+
+def instance(house: House) -> str:
+    return f"/dicom-web/studies/{house.study}/series/{house.series}/instances/{house.instance}"
+
+
+def ask(house: House, path: str, headers=OCTETS, who: str = "user", method: str = "GET"):
+    return house.ask(method, f"{instance(house)}/{path}", CALLERS[who], headers=headers)
+
+
+def traces(house: House) -> int:
+    house.runtime.accesses.flush()
+    with house.runtime.store.read() as connection:
+        return connection.execute(select(func.count()).select_from(t.access)).scalar_one()
+
+
+def parts(response) -> list[tuple[str, str, bytes]]:
+    """(type, location, bytes) of each part, read as Cornerstone does: by the boundary that the first line has."""
+    boundary = response.headers["Content-Type"].partition("boundary=")[2].encode()
+    found = []
+    for each in response.data.split(b"\r\n--" + boundary)[1:-1]:
+        head, _, content = each.partition(b"\r\n\r\n")
+        said = dict(line.split(": ", 1) for line in head.decode().split("\r\n")[1:])
+        assert int(said["Content-Length"]) == len(content)
+        found.append((said["Content-Type"], said["Content-Location"], content))
+    return found
+
+
+@pytest.mark.parametrize("number", [1, len(FRAMES)])
+def test_a_frame_alone_is_its_own_bytes(house, number):
+    before = traces(house)
+    told = ask(house, f"frames/{number}")
+    assert (told.status_code, told.data) == (200, FRAMES[number - 1])
+    assert told.headers["Content-Type"] == "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1"
+    assert (int(told.headers["Content-Length"]), traces(house)) == (SIZE, before + 1)
+
+
+def test_a_list_of_frames_comes_in_its_order(house):
+    told = ask(house, "frames/3,1,2", OHIF)
+    assert [content for _, _, content in parts(told)] == [FRAMES[2], FRAMES[0], FRAMES[1]]
+    assert [where.rpartition("/frames/")[2] for _, where, _ in parts(told)] == ["3", "1", "2"]
+    assert all(kind.endswith("transfer-syntax=1.2.840.10008.1.2.1") for kind, _, _ in parts(told))
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "headers"),
+    [
+        (f"frames/{len(FRAMES) + 1}", 404, OCTETS),
+        (f"frames/1,{len(FRAMES) + 1}", 404, OHIF),
+        ("frames/9999999999", 404, OCTETS),
+        ("frames/0", 400, OCTETS),
+        ("frames/-1", 400, OCTETS),
+        ("frames/1,,2", 400, OHIF),
+        ("frames/1%2C2%0d%0aX:", 400, OHIF),
+        ("frames/" + ",".join(["1"] * 1001), 400, OHIF),
+        ("frames/1,2", 406, OCTETS),
+        ("frames/1", 406, {"Accept": "image/jls"}),
+        ("bulkdata/00420011", 404, OCTETS),
+        ("bulkdata/7fe00010", 404, OCTETS),
+        ("bulkdata/../frames/1", 404, OCTETS),
+        ("bulkdata/7FE00010", 406, {"Accept": "application/pdf"}),
+    ],
+)
+def test_what_there_is_not_is_refused_in_its_own_words_and_is_no_use(house, path, status, headers):
+    before = traces(house)
+    told = ask(house, path, headers)
+    assert (told.status_code, told.content_type, traces(house)) == (status, "application/problem+json", before)
+
+
+def test_pixel_data_is_bulk_data_whole_or_in_ranges(house):
+    whole = ask(house, "bulkdata/7FE00010")
+    assert whole.data == PIXELS.PixelData
+    part = ask(house, "bulkdata/7FE00010", OCTETS | {"Range": "bytes=10-19"})
+    assert (part.status_code, part.data) == (206, PIXELS.PixelData[10:20])
+    assert part.headers["Content-Range"] == f"bytes 10-19/{len(PIXELS.PixelData)}"
+    assert ask(house, "bulkdata/7FE00010", OCTETS | {"Range": "bytes=99999999-"}).status_code == 416
+
+
+def test_every_address_of_bulk_data_in_the_metadata_leads_there(house):
+    metadata = house.ask("GET", f"{instance(house)}/metadata", CALLERS["user"]).json[0]
+    told = dict(addresses(metadata))
+    assert "7FE00010" in told
+    for address in told.values():
+        found = house.ask("GET", address.removeprefix(house.runtime.settings.base_url), CALLERS["user"], headers=OCTETS)
+        assert found.status_code == 200
+        assert found.data
+
+
+def addresses(item: dict):
+    for name, member in item.items():
+        if "BulkDataURI" in member:
+            yield name, member["BulkDataURI"]
+        for value in member.get("Value", ()):
+            if member["vr"] == "SQ":
+                yield from addresses(value)
+
+
+def test_who_only_looks_leaves_no_trace_and_opens_no_node(house, opened):
+    tag = ask(house, "frames/1").headers["ETag"]
+    before, pieces = traces(house), len(opened)
+    looked = [ask(house, path, method="HEAD") for path in ("frames/1", "bulkdata/7FE00010")]
+    assert [(told.status_code, told.data) for told in looked] == [(200, b"")] * 2
+    held = ask(house, "frames/1", OCTETS | {"If-None-Match": tag})
+    assert (held.status_code, held.data) == (304, b"")
+    assert (traces(house), len(opened)) == (before, pieces)
+    assert ask(house, "frames/2", OCTETS | {"If-None-Match": tag}).data == FRAMES[1]
+
+
+@pytest.mark.parametrize("path", ["frames/1", "bulkdata/7FE00010"])
+@pytest.mark.parametrize(("who", "status"), [("anonymous", 401), ("other-provider", 404), ("provider", 200), ("inside", 403)])
+def test_frames_and_bulk_data_are_had_by_who_may_have_the_object(tmp_path, path, who, status):
+    made = build(tmp_path, Keys.load_or_make(tmp_path / "keys.json"), actions=("query", "export"))
+    assert ask(made, path, who=who).status_code == status
+    made.runtime.close()
+
+
+def test_a_frame_of_a_large_object_is_read_alone(house, opened):
+    dataset = pydicom.dcmread(BytesIO(builders.sample(SAMPLE)))
+    streams = [bytes([255, 79, n]) + bytes(399_997) for n in range(6)]
+    dataset.PixelData, dataset.NumberOfFrames = encapsulate(streams), 6
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.file_meta.TransferSyntaxUID = "1.2.840.10008.1.2.4.90"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.840.99.1"
+    out = BytesIO()
+    dataset.save_as(out)
+    batch = builders.batch(house.runtime)
+    assert take(house.runtime, batch, "large", memoryview(out.getvalue())).outcome == "pass"
+    close_batch(house.runtime, batch.id)
+    opened.clear()
+    path = f"{instance(house).rpartition('/')[0]}/1.2.840.99.1/frames/5"
+    told = house.ask("GET", path, CALLERS["user"], headers={"Accept": "image/jp2"})
+    assert (told.status_code, told.data) == (200, streams[4])
+    assert [length for _, length in opened] == [400_008]

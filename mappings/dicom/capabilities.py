@@ -6,7 +6,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from http import HTTPStatus
 from itertools import groupby
 from types import MappingProxyType
 from xml.etree.ElementTree import Element, SubElement, tostring
@@ -17,6 +16,7 @@ from mappings.fields import FIELDS
 
 WADL, XML = "application/vnd.sun.wadl+xml", "application/xml"
 _NAMESPACE = "http://wadl.dev.java.net/2009/02"
+_NOT_MODIFIED = 304
 _PARTS = f'{RELATED}; type="{DICOM}"'
 _STUDY = "/studies/{study}"
 _SERIES = f"{_STUDY}/series/{{series}}"
@@ -100,7 +100,7 @@ def _describe(resource: Element, method: str, name: str, transaction: Transactio
     _represent(asked, transaction.body)
     for status in transaction.statuses:
         answered = SubElement(described, "response", status=str(status))
-        _represent(answered, () if status == HTTPStatus.NOT_MODIFIED else transaction.answers)
+        _represent(answered, () if status == _NOT_MODIFIED else transaction.answers)
 
 
 def _represent(parent: Element, media_types: tuple[str, ...]) -> None:

@@ -2,6 +2,7 @@
 
 import io
 
+import httpx
 import numpy as np
 import pytest
 import requests
@@ -11,6 +12,7 @@ from PIL import Image
 from pydicom import Dataset, dcmread
 from pydicom.uid import generate_uid
 
+from tests import servers
 from tests.builders import DICOM
 from tests.journeys.conftest import LIVER, PUSHED, SECRET, Site
 from tests.running import eventually, image
@@ -236,3 +238,33 @@ def test_every_use_is_in_the_record(site):
     for name, told in (("inside", True), ("provider", True), ("operator", True), ("researcher", False)):
         assert bool(fhir(site, name).resources("AuditEvent").search(**asked).fetch_all()) is told, name
     assert eventually(lambda: "all as recorded" in site.accord.command("ledger", "verify").stdout)
+
+
+def test_an_orthanc_stores_and_retrieves_by_its_own_dicomweb_client(site):
+    study, peer = generate_uid(prefix=None), f"{site.accord.base}/datasets/LIVER/dicom-web"
+    proof = {"Authorization": f"Bearer {site.accord.token('provider')}"}
+    known = {"Servers": {"accord": {"Url": f"{peer}/", "HttpHeaders": proof}}}
+    with (
+        servers.orthanc_server(DicomWeb=known) as orthanc,
+        httpx.Client(base_url=orthanc.url, auth=(orthanc.user, orthanc.password), timeout=60) as http,
+    ):
+        stored = http.post("/instances", content=image(study, "FROM-ORTHANC")).json()
+        sent = http.post("/dicom-web/servers/accord/stow", json={"Resources": [stored["ParentStudy"]], "Synchronous": True})
+        assert (sent.status_code, sent.json()["InstancesCount"]) == (200, "1"), sent.text
+        assert http.delete(f"/studies/{stored['ParentStudy']}").status_code == 200
+        asked = {"Resources": [{"Study": study}], "Synchronous": True}
+        assert http.post("/dicom-web/servers/accord/retrieve", json=asked).status_code == 200
+        assert [found["MainDicomTags"]["StudyInstanceUID"] for found in http.get("/studies?expand").json()] == [study]
+
+
+def test_the_python_client_stores_at_a_study_and_retrieves_from_a_dataset(site):
+    study = generate_uid(prefix=None)
+    client = DICOMwebClient(
+        f"{site.accord.base}/datasets/LIVER/dicom-web", headers={"Authorization": f"Bearer {site.accord.token('provider')}"}
+    )
+    own = dcmread(io.BytesIO(image(study, "STORED-AT-A-STUDY")))
+    told = client.store_instances([own], study_instance_uid=study)
+    assert told.RetrieveURL == f"{client.base_url}/studies/{study}"
+    assert [item.RetrieveURL.split("/")[-1] for item in told.ReferencedSOPSequence] == [own.SOPInstanceUID]
+    (brought,) = client.retrieve_study(study, media_types=STORED)
+    assert brought.SOPInstanceUID == own.SOPInstanceUID

@@ -70,7 +70,7 @@ def routes() -> str:
         path = path if "$" in path else re.sub(NARROWED, "/{type}", re.sub(CANONICAL, "/{canonical}", path))
         kind = "query for ImagingStudy, Patient and Group, else discover" if "{type}" in path else f"{said.action}"
         scope = "open" if said.open else "`system/{type}.r` or `.s`" if "{type}" in path else f"`system/{said.scope}`"
-        rows[verbs, path.replace("<int:", "{").replace("<", "{").replace(">", "}")] = (kind, scope)
+        rows[verbs, re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", path)] = (kind, scope)
     return table(
         ("route", "action", "scope"), *((f"{v} `{p}`", *said) for (v, p), said in sorted(rows.items(), key=lambda r: r[0][::-1]))
     )

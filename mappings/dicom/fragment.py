@@ -1,8 +1,9 @@
 """Writes DICOM JSON (PS3.18 §F): the whole of an instance for /metadata, and the QIDO objects of study, series and instance.
 
 A fragment is made once, at ingest, and then only joined; so it holds a placeholder where the server's address belongs, and while
-its own UIDs are still being read another for that of its bulk data. Values over 4 kB and pixel data become a BulkDataURI whose
-path names the element: 7FE00010, or SEQUENCE/item/ELEMENT with items from 0.
+its own UIDs are still being read another for that of its bulk data. Pixel data and what is large become a BulkDataURI whose path
+names the element: 7FE00010, or SEQUENCE/item/ELEMENT with items from 0. Text and look-up tables are large over 1 MB, so that the
+contours of a structure set, or a palette, are read in one request; other values over 4 kB.
 """
 
 from collections.abc import Iterable, Sequence
@@ -14,7 +15,9 @@ from mappings.dicom.elements import BIG_ENDIAN, ITEM, ITEM_END, PIXELS, TRAILING
 from mappings.dicom.header import Header
 from mappings.dicom.json_value import json_array, json_name, json_value
 
-MAX_INLINE = 4096
+MAX_INLINE, MAX_TEXT = 4096, 1_000_000
+_BINARY = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "UN", "US", "UV"})
+_LUTS = frozenset({0x00283006, *range(0x00281201, 0x00281204), *range(0x00281221, 0x00281224)})
 BASE = "\x01"  # where the public base URL goes when a fragment is served: a control character no JSON string holds unescaped
 BULK = "\x02"  # where the address of the instance's bulk data goes
 
@@ -80,7 +83,7 @@ class FragmentWriter:
             member = _UTF8
         elif start == stop:
             member = _member(tag, vr) + "}"
-        elif stop - start > MAX_INLINE or tag in PIXELS:
+        elif tag in PIXELS or stop - start > (MAX_INLINE if vr in _BINARY and tag not in _LUTS else MAX_TEXT):
             path = "".join(f"{sequence:08X}/{item}/" for sequence, item in scope.path)
             member = f'{_member(tag, vr)},"BulkDataURI":"{BULK}/{path}{tag:08X}"}}'
         else:

@@ -268,3 +268,16 @@ def test_the_python_client_stores_at_a_study_and_retrieves_from_a_dataset(site):
     assert [item.RetrieveURL.split("/")[-1] for item in told.ReferencedSOPSequence] == [own.SOPInstanceUID]
     (brought,) = client.retrieve_study(study, media_types=STORED)
     assert brought.SOPInstanceUID == own.SOPInstanceUID
+
+
+def test_frames_and_bulk_data_are_read_by_the_client_of_the_field(site):
+    client = dicomweb(site, "provider")
+    (series,) = client.search_for_series(site.emri[0])
+    (found,) = client.search_for_instances(site.emri[0], series["0020000E"]["Value"][0])
+    named = site.emri[0], series["0020000E"]["Value"][0], found["00080018"]["Value"][0]
+    whole = client.retrieve_instance(*named, media_types=STORED)
+    size = len(whole.PixelData) // int(whole.NumberOfFrames)
+    frames = client.retrieve_instance_frames(*named, frame_numbers=[2, 1])
+    assert frames == [whole.PixelData[size : 2 * size], whole.PixelData[:size]]
+    metadata = client.retrieve_instance_metadata(*named)
+    assert client.retrieve_bulkdata(metadata["7FE00010"]["BulkDataURI"]) == [whole.PixelData]

@@ -66,7 +66,7 @@ def test_a_value_is_written_as_its_vr_says(vr, value, expected):
 
 
 def test_long_values_and_pixel_data_become_bulk_data_with_the_path_of_their_element():
-    text = b"UT\0\0" + (5000).to_bytes(4, "little") + b"x" * 5000
+    text = b"UT\0\0" + (1_000_002).to_bytes(4, "little") + b"x" * 1_000_002
     inside = b"\x08\0\x01\x01" + text
     item = b"\xfe\xff\0\xe0" + len(inside).to_bytes(4, "little") + inside
     sequence = b"\x08\0\x15\x11SQ\0\0" + (len(item) + 8).to_bytes(4, "little") + b"\xfe\xff\0\xe0\0\0\0\0" + item
@@ -74,6 +74,16 @@ def test_long_values_and_pixel_data_become_bulk_data_with_the_path_of_their_elem
     found = json.loads(fragment(memoryview(sequence + pixels), EXPLICIT))
     assert found["00081115"]["Value"] == [{}, {"00080101": {"vr": "UT", "BulkDataURI": "{base}/b/00081115/1/00080101"}}]
     assert found["7FE00010"] == {"vr": "OW", "BulkDataURI": "{base}/b/7FE00010"}
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "is_bulk"), [(0x30060050, "DS", False), (0x00281201, "OW", False), (0x00420011, "OB", True)]
+)
+def test_contours_and_palettes_are_read_in_one_request_and_documents_by_their_address(tag, vr, is_bulk):
+    value = b"1\\2 " * 2500
+    head = tag.to_bytes(4, "little")[2:] + tag.to_bytes(4, "little")[:2] + vr.encode()
+    length = len(value).to_bytes(2, "little") if vr == "DS" else b"\0\0" + len(value).to_bytes(4, "little")
+    assert ("BulkDataURI" in written(head + length + value)[f"{tag:08X}"]) == is_bulk
 
 
 def test_group_lengths_and_trailing_padding_are_left_out():

@@ -1,5 +1,6 @@
 """Fixtures that many tests share: the private servers, started once a session when first asked for."""
 
+import gc
 import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -26,6 +27,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for line in config.stash[SUMMARY]:
         terminalreporter.write_line(line)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _settled() -> None:
+    """What a module finds is not looked through for garbage again: ten thousand tests are a million objects, and a door collects."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

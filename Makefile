@@ -29,8 +29,9 @@ demo: .venv/.demo ## Start a demo on this machine, with samples in it; Ctrl-C en
 prerequisites:
 	@$(PYTHON) tests/prerequisites.py
 
+# Two at a time, a file's tests in one process and in the order they are found: the short files are the last.
 test: prerequisites .venv/.test ## Run all tests, against private servers (ARGS="-k custody" for some)
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 peers: prerequisites .venv/.test ## Run foreign clients and validators; needs Java, Maven and Node
 	@$(PYTHON) tests/peers/prerequisites.py

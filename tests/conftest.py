@@ -24,14 +24,25 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[SUMMARY] = []
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes hands its lines to the one that prints."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["summary"] = session.config.stash[SUMMARY]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node) -> None:
+    node.config.stash[SUMMARY] += getattr(node, "workeroutput", {}).get("summary", [])  # none of one that crashed
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     for line in config.stash[SUMMARY]:
         terminalreporter.write_line(line)
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _settled() -> None:
-    """What a module finds is not looked through for garbage again: ten thousand tests are a million objects, and a door collects."""
+def settled() -> None:
+    """What a module finds is not looked through for garbage again: ten thousand tests are a million objects; doors collect."""
     gc.collect()
     gc.freeze()
 
@@ -46,7 +57,7 @@ def orthanc() -> Iterator[servers.Orthanc]:
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Callable[[], str]]:
     """Call it for the SQLAlchemy URL of a fresh, empty PostgreSQL database."""
-    with servers.postgresql_server() as new_database:
+    with servers.postgresql_server(fsync=False) as new_database:
         yield new_database
 
 

@@ -34,6 +34,7 @@ PACKAGES = {
 """Program or plugin → the Debian package that brings it."""
 INSTALL = "apt-get install --no-install-recommends"
 _START_SECONDS = 30
+_LOWEST_PORT, _PORTS = 20_000, 12_000
 
 
 class MissingError(Exception):
@@ -71,10 +72,16 @@ def missing() -> set[str]:
 
 
 def free_port() -> int:
-    """A port of the loopback interface on which nothing listens now."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return int(listener.getsockname()[1])
+    """A port of the loopback interface on which nothing listens now.
+
+    Below those that a kernel gives away (RFC 6335 §6: from 49152; Linux: from 32768), so that no connection and no other
+    server of a process beside this one has it before the server that it is for.
+    """
+    while True:
+        port = _LOWEST_PORT + secrets.randbelow(_PORTS)
+        with contextlib.suppress(OSError), socket.socket() as listener:
+            listener.bind(("127.0.0.1", port))
+            return port
 
 
 @contextlib.contextmanager
@@ -108,8 +115,11 @@ def orthanc_server(folder: Path | None = None, **settings: object) -> Iterator[O
 
 
 @contextlib.contextmanager
-def postgresql_server() -> Iterator[Callable[[], str]]:
-    """A private PostgreSQL, fsync on; yields a function that makes an empty database and returns its SQLAlchemy URL."""
+def postgresql_server(*, fsync: bool = True) -> Iterator[Callable[[], str]]:
+    """A private PostgreSQL; yields a function that makes an empty database and returns its SQLAlchemy URL.
+
+    Without `fsync` it survives its own end, however that comes, but not the machine's.
+    """
     port, password, account = free_port(), secrets.token_hex(8), _account()
     with _folder() as folder:
         secret, cluster = folder / "password", folder / "cluster"
@@ -126,8 +136,16 @@ def postgresql_server() -> Iterator[Callable[[], str]]:
         )
         if initdb.returncode:
             raise RuntimeError(initdb.stderr)
-        network = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=on"]
-        command = [*_as(account, "--pdeathsig=INT"), find("postgres"), "-D", cluster, "-p", str(port), *network]
+        told = ("listen_addresses=127.0.0.1", "unix_socket_directories=", f"fsync={str(fsync).lower()}")
+        command = [
+            *_as(account, "--pdeathsig=INT"),
+            find("postgres"),
+            "-D",
+            cluster,
+            "-p",
+            str(port),
+            *(f"-c{each}" for each in told),
+        ]
 
         def sql(statement: str) -> bool:
             address = f"postgresql://accord:{password}@127.0.0.1:{port}/postgres"

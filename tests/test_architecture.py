@@ -153,7 +153,7 @@ class Module:
 
 
 @cache
-def modules(root: Path, _stamp: int = 0) -> list[Module]:
+def modules(root: Path, _stamp: int) -> list[Module]:
     """Every file of the four rooms; read once for each `_stamp`."""
     files = sorted(f for room in ROOMS for f in (root / room).rglob("*.py"))
     return [Module(str(f.relative_to(root)), ast.parse(f.read_text())) for f in files]
@@ -309,13 +309,13 @@ def test_the_house_is_as_it_is_drawn() -> None:
 
 def test_every_room_is_read() -> None:
     """A checker that finds no files finds no faults."""
-    count = {room: sum(m.path.startswith(f"{room}/") for m in modules(HOUSE)) for room in ROOMS}
+    count = {room: sum(m.path.startswith(f"{room}/") for m in modules(HOUSE, 0)) for room in ROOMS}
     assert all(n >= 8 for n in count.values()), count
 
 
 def test_the_table_of_calls_between_use_cases_lists_no_call_that_is_not_made() -> None:
     made: dict[str, set[str]] = {}
-    for module in modules(HOUSE):
+    for module in modules(HOUSE, 0):
         if module.name.startswith("server.usecases."):
             targets = {t.split(".")[2] for t, _ in module.imports if t.startswith("server.usecases.")}
             made[module.name.split(".")[2]] = targets - EVERYBODY
@@ -327,7 +327,7 @@ DEPOSIT = ("take", "mend", "keep", "admission", "receipts", "read_back", "parse"
 
 
 def test_a_deposit_walks_down_a_line() -> None:
-    for module in modules(HOUSE):
+    for module in modules(HOUSE, 0):
         place = module.name.removeprefix("server.usecases.")
         if place in DEPOSIT:
             called = {t.split(".")[2] for t, _ in module.imports if t.startswith("server.usecases.")} - EVERYBODY
@@ -350,7 +350,7 @@ OTHER_MEANINGS = {
 def test_the_states_of_custody_are_named_in_one_file_only() -> None:
     named = {
         (module.path, node.value)
-        for module in modules(HOUSE)
+        for module in modules(HOUSE, 0)
         for node in ast.walk(module.tree)
         if isinstance(node, ast.Constant) and node.value in {str(state) for state in State}
     }
@@ -360,12 +360,12 @@ def test_the_states_of_custody_are_named_in_one_file_only() -> None:
 def test_custody_is_written_in_one_file_and_its_state_by_a_claim_and_a_move_only() -> None:
     writers = {
         (module.path, function.name)
-        for module in modules(HOUSE)
+        for module in modules(HOUSE, 0)
         for function in ast.walk(module.tree)
         if isinstance(function, ast.FunctionDef) and _writes_custody(function)
     }
     assert {path for path, _ in writers} == {"adapters/sql/custody.py"}
-    (module,) = (m for m in modules(HOUSE) if m.path == "adapters/sql/custody.py")
+    (module,) = (m for m in modules(HOUSE, 0) if m.path == "adapters/sql/custody.py")
     functions = [node for node in module.tree.body if isinstance(node, ast.FunctionDef)]
     assert {f.name for f in functions if _writes_custody(f) and _sets_a_state(f)} == {"claim", "_moving"}
     assert not any(_writes_custody(statement) for statement in module.tree.body if statement not in functions)

@@ -77,7 +77,7 @@ def test_each_command_has_a_line_in_the_help_of_all(capsys):
         assert any(line.split()[:1] == [name] and len(line.split()) > 2 for line in said), name
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", sorted(COMMANDS))
 def test_the_line_of_a_command_is_how_it_begins_to_explain_itself(name):
     assert main.COMMANDS[name][1] == ALL[name,].help.splitlines()[0]
 

@@ -2,6 +2,7 @@
 
 import threading
 from hashlib import sha256
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import delete, update
@@ -133,7 +134,7 @@ def test_a_node_that_does_not_answer_has_lost_nothing(held, monkeypatch, asked, 
 def test_what_a_node_that_answers_can_not_give_is_lost(held, monkeypatch):
     """An Orthanc whose file is gone fails, and finds everything else."""
     pauses = []
-    monkeypatch.setattr(compare.time, "sleep", pauses.append)
+    monkeypatch.setattr(compare, "time", SimpleNamespace(sleep=pauses.append))  # its own: other threads sleep too
     monkeypatch.setattr(FolderNode, "size", failed)
     assert look(held) == ([], [ONE, TWO], [])
     assert pauses == [compare.AGAIN_SECONDS], "one for both: a disk may have lost thousands"

@@ -6,16 +6,21 @@ from sqlalchemy import event
 from adapters.sql import rarest, search
 from consent.policy import VisibleDatasets
 from mappings.query import AllOf, AnyOf, Apart, Between, Level, Like, Not, OneOf, Page, Query
+from tests import builders
 from tests.usecases.test_sight import deposit
 
 CT, MR, XA = (OneOf("modality", (modality,)) for modality in ("CT", "MR", "XA"))
 
 
-@pytest.fixture
-def held(anywhere):
-    """Twenty studies of CT, one of MR."""
-    deposit(anywhere, *((f"1.2.{n}", f"P{n}", {"Modality": "MR" if n == 7 else "CT"}) for n in range(21)))
-    return anywhere
+@pytest.fixture(scope="module", params=["sqlite", "postgresql"])
+def held(request, tmp_path_factory):
+    """Twenty studies of CT, one of MR, on each of the two databases; nothing here changes them."""
+    url = request.getfixturevalue("emptied")() if request.param == "postgresql" else ""
+    built = builders.runtime(tmp_path_factory.mktemp("rarest"), url=url, clock=builders.Clock())
+    builders.seed(built)
+    deposit(built, *((f"1.2.{n}", f"P{n}", {"Modality": "MR" if n == 7 else "CT"}) for n in range(21)))
+    yield built
+    built.close()
 
 
 def few(runtime, where, level=Level.STUDY):

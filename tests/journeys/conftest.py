@@ -1,4 +1,4 @@
-"""The two Accords that journeys run on, each started once: SQLite with a folder, and PostgreSQL with a real Orthanc."""
+"""The two Accords that journeys run on, each started once and ended after the last: folder and SQLite, Orthanc and PostgreSQL."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -111,14 +111,14 @@ def made(name: str, home: Path, node: str, **settings: str) -> Iterator[Site]:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def embedded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """Everything in one folder."""
     with made(EMBEDDED, tmp_path_factory.mktemp("embedded"), "--kind folder") as site:
         yield site
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def central(tmp_path_factory: pytest.TempPathFactory, orthanc: servers.Orthanc, postgresql: Callable[[], str]) -> Iterator[Site]:
     """PostgreSQL, and a real Orthanc as the node."""
     home = tmp_path_factory.mktemp("central")

@@ -82,7 +82,9 @@ ALLOWED = {
 CLI_REACHES = {
     "adapters.client_file",
     "adapters.identity",
+    "adapters.accord",
     "adapters.accord_client",
+    "adapters.loopback_proxy",
     "adapters.repository",
     "adapters.packed",
     "adapters.download",

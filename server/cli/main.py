@@ -31,6 +31,7 @@ COMMANDS = {
     "download": ("server.cli.download", "Bring studies into a folder, each object checked by its digest."),
     "cite": ("server.cli.cite", "Print how datasets are cited, with the line that acknowledges them."),
     "view": ("server.cli.view", "Open a picture of an image; of a study or series, of the one in its middle."),
+    "proxy": ("server.cli.proxy", "Serve a repository's DICOMweb and FHIR on this machine's loopback, until stopped."),
     "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
     "doctor": ("server.cli.diagnose", "Look at all that this Accord stands on, and say what is wrong."),
     "backup": ("server.cli.backup", "Copy this Accord into a folder while it runs: database, keys, quarantine, folder nodes."),

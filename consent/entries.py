@@ -348,9 +348,10 @@ class SenderRemoved(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClientAdded(Entry):
-    """An OAuth client of an organisation; purposes and scopes by blanks."""
+    """An OAuth client of an organisation; purposes and scopes by blanks. Version 2 says whether it is a viewer."""
 
     KIND = "govern.client.add"
+    VERSION = 2
     TARGETS = ("client",)
     client: str
     party: str
@@ -358,6 +359,7 @@ class ClientAdded(Entry):
     scopes: str
     node: str | None
     terms: str | None
+    viewer: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -365,11 +367,11 @@ class ClientSet(Entry):
     """What a client may change by an act; None where that was left as it was.
 
     Version 2 has what follows `terms`: words by blanks, the node it is inside (empty: of none), its keys by their thumbprints
-    or their URL.
+    or their URL. Version 3 has whether it is a viewer.
     """
 
     KIND = "govern.client.set"
-    VERSION = 2
+    VERSION = 3
     TARGETS = ("client",)
     client: str
     enabled: bool | None
@@ -378,6 +380,7 @@ class ClientSet(Entry):
     scopes: str | None
     node: str | None
     keys: str | None
+    viewer: bool | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -168,6 +168,11 @@ def _exports_refusal(subject: Subject, purpose: str | None, facts: Facts, now: d
     return None if holding(facts.permits, subject.party, now, export=True) else "export-not-permitted"
 
 
+def looks(subject: Subject, purpose: str | None) -> bool:
+    """Whether parts of images go to this subject to be looked at, which is a *view* and no export: to viewers, for research."""
+    return subject.viewer and subject.role is Role.USER and purpose == Purpose.AI_RESEARCH
+
+
 def purpose_refusal(subject: Subject, purpose: str | None) -> str | None:
     """The rule by which a purpose can't be claimed by this subject at all, or None."""
     if not purpose:

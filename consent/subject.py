@@ -28,6 +28,7 @@ class Subject:
     approved: bool = False
     terms: str | None = None
     purposes: frozenset[Purpose] = field(default_factory=frozenset)
+    viewer: bool = False  # registered as a program in which people look at images
 
 
 ANONYMOUS = Subject("anonymous", Role.ANONYMOUS)

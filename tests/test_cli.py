@@ -37,6 +37,7 @@ COMMANDS = {
     "demo",
     "doctor",
     "token",
+    "proxy",
     "push",
     "explain",
     "ledger",

@@ -34,6 +34,7 @@ class ClientRow:
     jwks: str
     jwks_url: str | None
     enabled: bool
+    viewer: bool
 
 
 def add(
@@ -49,11 +50,12 @@ def add(
     scopes: Sequence[str],
     jwks: Mapping[str, object],
     jwks_url: str | None = None,
+    viewer: bool = False,
 ) -> int:
     """Insert an enabled client; its id."""
     links = {"party": party, "node": node, "terms": terms}
-    values = {"purposes": purposes, "scopes": " ".join(scopes), "jwks": json.dumps(jwks), "jwks_url": jwks_url, "enabled": True}
-    return governance.insert_row(connection, t.client, now, client_id=client_id, name=name, **links, **values)
+    values = {"purposes": purposes, "scopes": " ".join(scopes), "jwks": json.dumps(jwks), "jwks_url": jwks_url, "viewer": viewer}
+    return governance.insert_row(connection, t.client, now, client_id=client_id, name=name, enabled=True, **links, **values)
 
 
 def change(connection: Connection, key: int, now: datetime, **values: object) -> None:
@@ -104,6 +106,7 @@ def _row(row: Any) -> ClientRow:
         jwks=row.jwks,
         jwks_url=row.jwks_url,
         enabled=row.enabled,
+        viewer=row.viewer,
     )
 
 

@@ -177,6 +177,7 @@ client = Table(
     Column("scopes", Text, nullable=False),
     Column("jwks", Text, nullable=False),
     Column("jwks_url", Text),  # where its keys are published, instead
+    Column("viewer", Boolean, nullable=False, server_default=text("false")),  # whether people look at images in it
     Column("enabled", Boolean, nullable=False),
 )
 permit = Table(

@@ -39,6 +39,7 @@ def add_client(
     node: str | None = None,
     terms: str | None = None,
     name: str = "",
+    viewer: bool = False,
 ) -> ClientRow:
     """Register an OAuth client by its public keys or their URL; bound to a node, it is inside that node's compute networks.
 
@@ -63,8 +64,10 @@ def add_client(
             scopes=held.split(),
             jwks=keys,
             jwks_url=jwks_url,
+            viewer=viewer,
         )
-        added = ClientAdded(client=client_id, party=party, purposes=registered, scopes=held, node=node, terms=terms)
+        said = {"purposes": registered, "scopes": held, "node": node, "terms": terms, "viewer": viewer}
+        added = ClientAdded(client=client_id, party=party, **said)  # type: ignore[arg-type]
         record(connection, added, now, actor, About(owner))
         return require(clients.find(connection, client_id), "client", client_id)
 
@@ -81,9 +84,10 @@ def set_client(
     node: str | None = None,
     jwks: Mapping[str, object] | None = None,
     jwks_url: str | None = None,
+    viewer: bool | None = None,
 ) -> ClientRow:
     """Change what a client may ask for, its keys, the node it is inside ("": none), or let it in and out; None leaves that."""
-    given = {"enabled": enabled, "terms": terms, "node": node}
+    given = {"enabled": enabled, "terms": terms, "node": node, "viewer": viewer}
     words = {
         "scopes": None if scopes is None else _scopes(scopes),
         "purposes": None if purposes is None else check_words(purposes, [str(p) for p in Purpose], "purpose"),

@@ -7,7 +7,7 @@ before each object it is asked again whether anything was stopped, and a deliver
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from typing import BinaryIO, Generic, TypeVar
@@ -22,8 +22,9 @@ from adapters.sql.ledger import About
 from consent.access import Seen
 from consent.conditions import Action
 from consent.dataset import Facts
-from consent.policy import Decision, VisibleDatasets, decide
+from consent.policy import Decision, VisibleDatasets, decide, looks
 from consent.subject import Role, Subject
+from mappings.dicom.overlaid import is_drawn_over_images
 from mappings.failures import Failure, Forbidden, Gone, NotFound, Unavailable
 from mappings.query import AllOf, Level, OneOf, Page, Query
 from mappings.study import study_key
@@ -90,20 +91,25 @@ def deliver(
 ) -> Delivery[Form]:
     """The objects asked for, their use recorded: processing by a client inside, export by any other.
 
-    `choose` says in which form they go; what it raises is no use, and recorded as none. Raises NotFound or Forbidden.
+    What is drawn over images goes to a viewer as a view. `choose` says in which form they go; what it raises is no use, and
+    recorded as none. Raises NotFound or Forbidden.
     """
-    use = grant(runtime, caller, wanted, action_of(caller.subject))
+    use = _grant_whole(runtime, caller, wanted)
     return Delivery(runtime, use, choose(use.objects))
 
 
 def look(
-    runtime: Runtime, caller: Caller, wanted: Wanted, choose: Callable[[Sequence[StoredInstance]], Form]
+    runtime: Runtime,
+    caller: Caller,
+    wanted: Wanted,
+    choose: Callable[[Sequence[StoredInstance]], Form],
+    action: Action | None = None,
 ) -> tuple[Sequence[StoredInstance], Form]:
     """What a delivery would bring, and in which form: decided and located as one, but no use, and no node is asked.
 
-    Raises what `deliver` raises before its record.
+    It is of whole objects, or of parts by an `action`. Raises what `deliver` raises before its record.
     """
-    use = grant(runtime, caller, wanted, action_of(caller.subject))
+    use = _grant_whole(runtime, caller, wanted) if action is None else grant(runtime, caller, wanted, action)
     return use.objects, choose(use.objects)
 
 
@@ -111,7 +117,7 @@ def deliver_part(
     runtime: Runtime, caller: Caller, wanted: Wanted, choose: Callable[[StoredInstance], range]
 ) -> tuple[StoredInstance, range, Iterator[bytes]]:
     """An instance, those of its bytes that `choose` names (one at least), and these: a use as `deliver`'s, with its failures."""
-    use = grant(runtime, caller, wanted, action_of(caller.subject))
+    use = _grant_whole(runtime, caller, wanted)
     span = choose(use.objects[0])
     _record(runtime, use)
     chunks = _part(runtime, use, span)
@@ -139,7 +145,7 @@ def deliver_parts(
 
     The first part is there when this returns; what is refused before is no use.
     """
-    use = grant(runtime, caller, wanted, action_of(caller.subject))
+    use = grant(runtime, caller, wanted, part_action(caller))
     _check(runtime, use, use.objects[0])
     form, parts = open_parts(use.objects[0])
     first = next(parts)
@@ -154,9 +160,24 @@ def _recorded(runtime: Runtime, use: Use, parts: Iterator[memoryview]) -> Iterat
             yield part
 
 
+def part_action(caller: Caller) -> Action:
+    """What is done with a frame or other part of an object: a viewer shows it to somebody; else as with all of it."""
+    return Action.VIEW if looks(caller.subject, caller.purpose) else action_of(caller.subject)
+
+
 def action_of(subject: Subject) -> Action:
     """Bytes to a client at a node's compute network are processed there; to anybody else they are exported."""
     return Action.PROCESS if subject.role is Role.INSIDE else Action.EXPORT
+
+
+def _grant_whole(runtime: Runtime, caller: Caller, wanted: Wanted) -> Use:
+    """Whole objects: to a viewer as a view, where all of them are such as are drawn over images or read beside them."""
+    if looks(caller.subject, caller.purpose):
+        with suppress(Forbidden):
+            use = grant(runtime, caller, wanted, Action.VIEW)
+            if all(is_drawn_over_images(o.sop_class) for o in use.objects):
+                return use
+    return grant(runtime, caller, wanted, action_of(caller.subject))
 
 
 def grant(runtime: Runtime, caller: Caller, wanted: Wanted, action: Action) -> Use:

@@ -14,7 +14,7 @@ from mappings.dicom.part10 import plain
 from mappings.dicom.pixel_media import PixelForm
 from mappings.digests import Frame
 from mappings.failures import NotFound
-from server.usecases.deliver import Wanted, deliver_parts, look
+from server.usecases.deliver import Wanted, deliver_parts, look, part_action
 from server.usecases.read_back import read_back, read_frame
 from server.usecases.runtime import Caller, Runtime
 
@@ -43,12 +43,16 @@ def deliver_frames(runtime: Runtime, caller: Caller, wanted: Wanted, numbers: Se
 
 def look_at_frames(runtime: Runtime, caller: Caller, wanted: Wanted, numbers: Sequence[int], choose: Choose) -> Found:
     """In which form they would be brought: decided and located alike, but no use, and no node is asked."""
-    return look(runtime, caller, wanted, lambda stored: _found(stored[0], numbers, choose))[1]
+    return look(runtime, caller, wanted, lambda stored: _found(stored[0], numbers, choose), part_action(caller))[1]
 
 
 def look_at_bulk_data(runtime: Runtime, caller: Caller, wanted: Wanted, choose: Choose) -> Found:
     """The form of a value that is not pixel data in fragments; which elements there are is in the object, and not looked up."""
-    return look(runtime, caller, wanted, lambda stored: Found(stored[0], choose(stored[0].transfer_syntax, 1, False)))[1]
+
+    def found(stored: Sequence[StoredInstance]) -> Found:
+        return Found(stored[0], choose(stored[0].transfer_syntax, 1, False))
+
+    return look(runtime, caller, wanted, found, part_action(caller))[1]
 
 
 def deliver_bulk_data(runtime: Runtime, caller: Caller, wanted: Wanted, path: str, choose: Choose) -> Parts:

@@ -169,7 +169,7 @@ def require_enabled(row: ClientRow | None) -> ClientRow:
 def subject(row: ClientRow, *, inside: bool) -> Subject:
     """The subject a client is; `inside` makes a user of it that may process at its node."""
     role = Role.INSIDE if inside and ROLES[row.role] is Role.USER else ROLES[row.role]
-    return Subject(row.client_id, role, row.party, row.approved, row.terms, frozenset(map(Purpose, row.purposes)))
+    return Subject(row.client_id, role, row.party, row.approved, row.terms, frozenset(map(Purpose, row.purposes)), row.viewer)
 
 
 def _is_linked(governance: GovernanceSnapshot, name: str) -> bool:

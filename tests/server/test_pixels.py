@@ -1,5 +1,6 @@
 """Frames and bulk data through their door: the stored bytes of each, as viewers ask for them, and each a use."""
 
+from dataclasses import replace
 from io import BytesIO
 
 import pydicom
@@ -11,6 +12,7 @@ from adapters.identity import Keys
 from adapters.nodes.folder import FolderNode
 from adapters.sql import tables as t
 from server.usecases.batch import close_batch
+from server.usecases.client import set_client
 from server.usecases.take import take
 from tests import builders
 from tests.house import CALLERS, SAMPLE, House, build
@@ -173,3 +175,64 @@ def test_a_frame_of_a_large_object_is_read_alone(house, opened):
     told = house.ask("GET", path, CALLERS["user"], headers={"Accept": "image/jp2"})
     assert (told.status_code, told.data) == (200, streams[4])
     assert [length for _, length in opened] == [400_008]
+
+
+# --- viewers: frames, and what is drawn over images, are looked at
+
+SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
+
+
+def drawn_over(house: House) -> str:
+    """The path of a segmentation in the same dataset."""
+    batch = builders.batch(house.runtime)
+    file = builders.made("1.2.9.1", study="1.2.9", SOPClassUID=SEGMENTATION, Modality="SEG")
+    assert take(house.runtime, batch, "segmentation", file).outcome == "pass"
+    close_batch(house.runtime, batch.id)
+    return "/dicom-web/studies/1.2.9/series/1.2.9.1/instances/1.2.9.1"
+
+
+@pytest.fixture
+def looked_at(tmp_path, request):
+    """A house whose provider agreed to looking and not to taking; its researcher is a viewer."""
+    made = build(tmp_path, Keys.load_or_make(tmp_path / "keys.json"), actions=("query",), **getattr(request, "param", {}))
+    set_client(made.runtime, builders.ACTOR, "researcher", viewer=True)
+    yield made
+    made.runtime.close()
+
+
+def views(house: House) -> int:
+    house.runtime.accesses.flush()
+    with house.runtime.store.read() as connection:
+        return connection.execute(select(func.count()).where(t.access.c.action == "view")).scalar_one()
+
+
+@pytest.mark.parametrize("path", ["frames/1", "frames/1,2", "bulkdata/7FE00010"])
+def test_a_viewer_is_shown_parts_of_images_as_a_view(looked_at, path):
+    assert ask(looked_at, path, OHIF).status_code == 200
+    assert views(looked_at) == 1
+    assert ask(looked_at, path, OHIF, method="HEAD").status_code == 200
+    assert views(looked_at) == 1
+
+
+def test_a_viewer_is_given_what_is_drawn_over_images_whole_and_no_image(looked_at):
+    path, form = drawn_over(looked_at), {"Accept": "application/dicom; transfer-syntax=*"}
+    for count, (more, status) in enumerate([({}, 200), ({"Range": "bytes=0-9"}, 206)], 1):
+        given = looked_at.ask("GET", path, CALLERS["user"], headers=form | more)
+        assert (given.status_code, views(looked_at)) == (status, count)
+    image = looked_at.ask("GET", instance(looked_at), CALLERS["user"], headers=form)
+    assert (image.status_code, image.json["title"]) == (403, "no-download")
+
+
+@pytest.mark.parametrize("looked_at", [{"visibility": "preview"}, {"visibility": "none"}], indirect=True)
+def test_a_viewer_is_shown_no_more_than_the_provider_lets_people_see(looked_at):
+    assert ask(looked_at, "frames/1").status_code == 403
+    assert looked_at.ask("GET", drawn_over(looked_at), CALLERS["user"]).status_code == 403
+
+
+@pytest.mark.parametrize("looked_at", [{"purposes": ("AIRESEARCH", "AITRAIN")}], indirect=True)
+def test_looking_is_for_research_and_for_viewers(looked_at):
+    training = replace(CALLERS["user"], purpose="AITRAIN")
+    told = looked_at.ask("GET", f"{instance(looked_at)}/frames/1", training, headers=OCTETS)
+    assert (told.status_code, told.json["title"]) == (403, "no-download")
+    set_client(looked_at.runtime, builders.ACTOR, "researcher", viewer=False)
+    assert ask(looked_at, "frames/1").status_code == 403

@@ -85,6 +85,11 @@ _JWKS = click.option(
 )
 _JWKS_URL = click.option("--jwks-url", metavar="URL", help="where it publishes its keys, such as https://lab.example/jwks.json")
 _WRITE = click.option("--write", type=Path, metavar="FILE", help="where to write its client file; default: NAME.client.json")
+_VIEWER = click.option(
+    "--viewer/--no-viewer",
+    default=None,
+    help="people look at images in it: frames, and what is drawn over images, are a view to it and no export",
+)
 _PURPOSES = click.option("--purposes", type=words, metavar="WORDS", help="among AIRESEARCH, AITRAIN, FEDLEARN")
 
 
@@ -94,6 +99,7 @@ _PURPOSES = click.option("--purposes", type=words, metavar="WORDS", help="among 
         "accord admin client add pacs-a --party hospital-a --terms 1.0.0",
         "accord admin client add lab-b --party university-b --terms 1.0.0 --purposes AIRESEARCH --write lab-b.client.json",
         "accord admin client add gpu-b --party university-b --terms 1.0.0 --purposes AITRAIN --node hospital-a --jwks keys.pem",
+        "accord admin client add ohif-b --party university-b --terms 1.0.0 --purposes AIRESEARCH --viewer",
     ),
 )
 @click.argument("client_id", metavar="NAME")
@@ -102,6 +108,7 @@ _PURPOSES = click.option("--purposes", type=words, metavar="WORDS", help="among 
     "--scopes", type=words, metavar="WORDS", help="SMART scopes, such as system/*.rs; default: what its organisation's role needs"
 )
 @_PURPOSES
+@_VIEWER
 @click.option("--node", help="the node inside whose compute networks it runs")
 @click.option("--terms", metavar="VERSION", help="the terms version it accepted; without one it gets no token")
 @click.option("--name", default="", help="what it is called in lists, such as 'PACS of Hospital A'")
@@ -118,13 +125,16 @@ def _add_client(
     write: Path | None,
     purposes: list[str] | None,
     scopes: list[str] | None,
+    *,
+    viewer: bool | None,
     **registered: str,
 ) -> None:
     """Register a client of an organisation; without --jwks a key pair is made, and its client file written."""
     path = write or Path(f"{client_id}.client.json")
     private, public = (None, None) if jwks_url else _keys(jwks, path)
     keys = {"jwks": public, "jwks_url": jwks_url}
-    added = add_client(runtime, actor, client_id, **keys, scopes=scopes, purposes=purposes or (), **registered)  # type: ignore[arg-type]
+    said = {"scopes": scopes, "purposes": purposes or (), "viewer": bool(viewer)}
+    added = add_client(runtime, actor, client_id, **keys, **said, **registered)  # type: ignore[arg-type]
     print(f"{client_id}: added")
     if private is not None:
         _write(runtime, path, added, private)
@@ -174,6 +184,7 @@ _FIRST = {"provider": "accord push FOLDER", "user": "accord search"}
 @click.option("--terms", metavar="VERSION", help="the terms version it accepted")
 @click.option("--scopes", type=words, metavar="WORDS", help="SMART scopes, all of them")
 @_PURPOSES
+@_VIEWER
 @click.option("--node", help="the node inside whose compute networks it runs; '' for none")
 @_JWKS
 @_JWKS_URL
@@ -189,7 +200,7 @@ def _set_client(
     write: Path | None,
     *,
     new_key: bool,
-    **changed: str | Sequence[str] | None,
+    **changed: str | bool | Sequence[str] | None,
 ) -> None:
     """Change what a client may ask for, its keys, or the terms it accepted; what is not named stays as it is."""
     if not (new_key or jwks or jwks_url) and all(value is None for value in changed.values()):

@@ -243,6 +243,15 @@ def memory(root: int) -> int:
     return sum(size for pid, size in held.items() if _below(pid, [root], parents))
 
 
+def processes(root: int) -> list[int]:
+    """What runs now of this process and all below it."""
+    parents: dict[int, int] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    return [pid for pid in parents if _below(pid, [root], parents)]
+
+
 def _below(pid: int, roots: Sequence[int], parents: Mapping[int, int]) -> bool:
     while pid and pid not in roots:
         pid = parents.get(pid, 0)

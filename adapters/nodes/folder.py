@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from adapters.disk import NO_ROOM
 from adapters.nodes.port import Health, NodeFile, other_size
+from adapters.spool import STEP, Behind
 from mappings.failures import Failure, Full, NotFound, Unavailable
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
@@ -251,8 +252,10 @@ def _sync(folder: Path) -> None:
 
 
 def _write_all(descriptor: int, content: memoryview) -> None:
-    while content:  # one write takes at most 2 GiB
-        content = content[os.write(descriptor, content) :]
+    at, passed = 0, Behind(content)
+    while at < len(content):
+        at += os.write(descriptor, content[at : at + STEP])
+        passed(at)
 
 
 def _names(folder: Path) -> list[str]:

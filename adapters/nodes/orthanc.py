@@ -27,6 +27,7 @@ from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, Sec
 
 from adapters.nodes.port import OTHER_SIZE, SILENT, Health, NodeFile, other_size, silent
 from adapters.nodes.transport import Allowance, Transport, allowed
+from adapters.spool import STEP, Behind
 from mappings.failures import Busy, Conflict, Failure, Full, Invalid, NotFound, Unavailable
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
@@ -385,7 +386,11 @@ def _new_md5() -> "hashlib._Hash":
 
 
 def _md5(content: memoryview | bytes) -> str:
-    return hashlib.md5(content, usedforsecurity=False).hexdigest()
+    total, passed = _new_md5(), Behind(memoryview(content))
+    for at in range(0, len(content), STEP):
+        total.update(content[at : at + STEP])
+        passed(at)
+    return total.hexdigest()
 
 
 def _probe_object(uid: str, syntax: str) -> bytes:

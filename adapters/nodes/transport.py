@@ -19,6 +19,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssl_ import create_urllib3_context
 
 from adapters.nodes.port import silent
+from adapters.spool import Behind
 from mappings.failures import Unavailable
 
 _PIECE = 1 << 20
@@ -95,11 +96,12 @@ class _Socket(socket.socket):
         return count
 
     def sendall(self, data: Any, flags: int = 0) -> None:
-        left = memoryview(data).cast("B")
+        left, at, passed = memoryview(data).cast("B"), 0, Behind(memoryview(data))
         while left:  # a socket's own sendall has one time-out for everything, however large
             with self.allowance.waiting(self):
                 sent = self.send(left[:_PIECE], flags)
-            left = left[sent:]
+            left, at = left[sent:], at + sent
+            passed(at)
 
 
 class _TlsSocket(_Socket, ssl.SSLSocket):

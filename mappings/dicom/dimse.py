@@ -105,7 +105,7 @@ TRANSFER_SYNTAXES = (
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 
 
-def agrees(dataset: memoryview, transfer_syntax: str, sop_class: str, sop_instance: str) -> bool:
+def agrees(dataset: memoryview, sop_class: str, sop_instance: str, transfer_syntax: str) -> bool:
     """Whether a data set is of the SOP Class and Instance its command names (PS3.7 §9.1.1.1); what it lacks, others judge."""
     try:
         uids = _identity(plain(dataset, transfer_syntax), transfer_syntax)

@@ -32,6 +32,8 @@ Event: TypeAlias = tuple[int, str, int, int, str | None, Scope]
 """(tag, VR, start, end, private creator, scope). VR "SQ" opens a sequence: then per item an ITEM, its elements and an ITEM_END,
 at last a SEQUENCE_END; these three have VR "", and an item's marks have its own scope. Encapsulated pixel data is one event over
 all its fragments' item headers."""
+Passed: TypeAlias = Callable[[int], None]
+"""Told how far a reading has come, by its byte, so that what lies behind can be let go of."""
 _Walk: TypeAlias = Generator[Event, None, int]
 _Level: TypeAlias = Callable[[int, int, bool, Scope], _Walk]
 
@@ -51,16 +53,20 @@ _ORDERED = frozenset(["AT", "FD", "FL", "OD", "OF", "OL", "OV", "OW", "SL", "SS"
 _CREATOR_BYTES, _CHARSET_BYTES = 64, 256
 _ROOT = Scope((), DEFAULT_ENCODINGS)
 _BATCH = 256
+_PIECE = 1 << 20
 
 
-def walk(dataset: memoryview, transfer_syntax: str) -> Iterator[Event]:
+def walk(dataset: memoryview, transfer_syntax: str, passed: Passed = lambda _: None) -> Iterator[Event]:
     """Every element at every depth, in order. Raises Unreadable('structure-broken') at the first place that can't be followed.
+
+    `passed` is told how far it has come where it is long between two events: at each fragment.
 
     `dataset` is plain (see part10.plain). Values under UN of undefined length are implicit VR little endian (PS3.5 §6.2.2), those
     under UN of known length stay opaque unless a dictionary says SQ and they parse. The VR is the wire's; where the wire says UN
     or nothing, it is the standard's or, by creator, the private dictionary's.
     """
-    yield from _walked(_Walker(dataset, ">" if transfer_syntax == BIG_ENDIAN else "<"), transfer_syntax, len(dataset))
+    walker = _Walker(dataset, ">" if transfer_syntax == BIG_ENDIAN else "<", passed)
+    yield from _walked(walker, transfer_syntax, len(dataset))
 
 
 def walk_beginning(dataset: memoryview, transfer_syntax: str) -> Iterator[Event]:
@@ -120,11 +126,12 @@ def broken(detail: str, tag: int | None) -> Unreadable:
 class _Walker:
     """One walk: the bytes, their order, what pixel values are signed, and how many events are left."""
 
-    __slots__ = ("checking", "data", "head_explicit", "head_implicit", "left", "long", "order", "signed")
+    __slots__ = ("checking", "data", "head_explicit", "head_implicit", "left", "long", "order", "passed", "signed")
 
-    def __init__(self, data: memoryview, order: str) -> None:
+    def __init__(self, data: memoryview, order: str, passed: Passed = lambda _: None) -> None:
         self.data = data
         self.order = order
+        self.passed = passed
         self.head_explicit = struct.Struct(order + "HH2sH").unpack_from
         self.head_implicit = struct.Struct(order + "HHI").unpack_from
         self.long = struct.Struct(order + "I").unpack_from
@@ -258,6 +265,7 @@ class _Walker:
             if tag != ITEM or length == _UNDEFINED:
                 raise broken("encapsulated pixel data holds something that is no fragment", PIXEL_DATA)
             self._spend(tag)
+            self.passed(pos)
             pos += 8 + length
         raise broken("encapsulated pixel data ends early", PIXEL_DATA)
 
@@ -319,11 +327,20 @@ class _Walker:
             return pos + 8
         if pos == end and not open_ended:
             return pos
-        if not scope.path and bytes(self.data[pos:end]).count(0) == end - pos:
+        if not scope.path and self._only_zeros(pos, end):
             return end
         if tag is None or (open_ended and tag == SEQUENCE_END):
             raise broken("an item or the data set is cut short", None)
         raise broken("an element's VR is none of the standard's" if forwards else "tags repeat or go backwards", tag)
+
+    def _only_zeros(self, pos: int, end: int) -> bool:
+        """Whether nothing else stands there; asked piece by piece, since it may be most of a large file."""
+        for at in range(pos, end, _PIECE):
+            self.passed(at)
+            piece = bytes(self.data[at : min(at + _PIECE, end)])
+            if piece.count(0) < len(piece):
+                return False
+        return True
 
 
 class _Beginning(_Walker):

@@ -9,7 +9,7 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mappings.dicom.elements import BIG_ENDIAN, IMPLICIT, PIXELS, Event
+from mappings.dicom.elements import BIG_ENDIAN, IMPLICIT, PIXELS, Event, Passed
 from mappings.dicom.header import Header
 
 NATIVE = frozenset({IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN})
@@ -31,10 +31,10 @@ class Span(NamedTuple):
 class FrameFinder:
     """One data set's frames being found, for a walk that others read too."""
 
-    __slots__ = ("_data", "_found", "_offsets")
+    __slots__ = ("_data", "_found", "_offsets", "_passed")
 
-    def __init__(self, dataset: memoryview) -> None:
-        self._data = dataset
+    def __init__(self, dataset: memoryview, passed: Passed = lambda _: None) -> None:
+        self._data, self._passed = dataset, passed
         self._found: tuple[int, int, int] | None = None
         self._offsets = b""
 
@@ -62,7 +62,7 @@ class FrameFinder:
             return _native(start, stop, frames, _frame_bits(header, tag))
         if bytes(self._data[start - 4 : start]) != _UNDEFINED:  # its own length: a compressed syntax has none (PS3.5 §A.4)
             return []
-        return _encapsulated(self._data, start, stop, frames, self._offsets)
+        return _encapsulated(self._data, _items(self._data, start, stop, self._passed), stop, frames, self._offsets, self._passed)
 
 
 def _frame_bits(header: Header, tag: int) -> int:
@@ -81,14 +81,14 @@ def _native(start: int, stop: int, frames: int, bits: int) -> list[Span]:
     return [Span(start + number * length, length) for number in range(frames)]
 
 
-def _encapsulated(data: memoryview, start: int, stop: int, frames: int, extended: bytes) -> list[Span]:
+def _encapsulated(data: memoryview, items: list[int], stop: int, frames: int, extended: bytes, passed: Passed) -> list[Span]:
     """A frame of all fragments, frames of a fragment each, or that an offset table or their own beginnings tell; else none."""
-    table, *fragments = _items(data, start, stop) or [stop]
+    table, *fragments = items or [stop]
     if frames in (1, len(fragments)):
         begins = fragments[:: max(len(fragments), 1) if frames == 1 else 1]
     else:
         offsets = _offsets(bytes(data[table + _ITEM : fragments[0]]) if fragments else b"", extended, frames)
-        begins = _told(fragments, offsets) or _begun(data, fragments, frames)
+        begins = _told(fragments, offsets) or _begun(data, fragments, frames, passed)
     return [Span(begin, end - begin) for begin, end in pairwise([*begins, stop])] if begins else []
 
 
@@ -99,17 +99,22 @@ def _told(fragments: list[int], offsets: tuple[int, ...]) -> list[int]:
     return begins if is_sound else []
 
 
-def _begun(data: memoryview, fragments: list[int], frames: int) -> list[int]:
+def _begun(data: memoryview, fragments: list[int], frames: int, passed: Passed) -> list[int]:
     """Where frames begin by what stands there; nothing where another number of fragments begins an image."""
-    begins = [at for at in fragments if bytes(data[at + _ITEM : at + _ITEM + 2]) in _IMAGE_BEGINS]
+    begins = []
+    for at in fragments:
+        passed(at)
+        if bytes(data[at + _ITEM : at + _ITEM + 2]) in _IMAGE_BEGINS:
+            begins.append(at)
     return begins if len(begins) == frames and begins[0] == fragments[0] else []
 
 
-def _items(data: memoryview, start: int, stop: int) -> list[int]:
+def _items(data: memoryview, start: int, stop: int, passed: Passed) -> list[int]:
     """Where each item begins, the basic offset table's first; the walk has seen that they follow one another."""
     begins = []
     while start < stop:
         begins.append(start)
+        passed(start)
         start += _ITEM + _LENGTH(data, start)[0]
     return begins
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from mappings.dicom.deidentification import Observations, Observer
-from mappings.dicom.elements import shared, walk
+from mappings.dicom.elements import Passed, shared, walk
 from mappings.dicom.fragment import FragmentWriter
 from mappings.dicom.frame_spans import FrameFinder, Span
 from mappings.dicom.header import Header, header_of
@@ -19,11 +19,18 @@ class Instance:
     frames: list[Span]
 
 
-def read_instance(dataset: memoryview, syntax: str, *, placeholders: frozenset[str], preamble_zero: bool) -> Instance:
+def read_instance(
+    dataset: memoryview,
+    syntax: str,
+    *,
+    placeholders: frozenset[str],
+    preamble_zero: bool,
+    passed: Passed = lambda _: None,
+) -> Instance:
     """A plain data set, read; `placeholders` are lower-case words that make a name none. Raises Unreadable as header_of does."""
     fragment = FragmentWriter(dataset, syntax)
     observer = Observer(dataset, placeholders)
-    frames = FrameFinder(dataset)
-    events = shared(walk(dataset, syntax), fragment.read, observer.read, frames.read)
+    frames = FrameFinder(dataset, passed)
+    events = shared(walk(dataset, syntax, passed), fragment.read, observer.read, frames.read)
     header = header_of(dataset, syntax, events)
     return Instance(header, fragment.finish(), observer.finish(preamble_zero=preamble_zero), frames.finish(header))

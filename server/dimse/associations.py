@@ -6,24 +6,30 @@ what each bound refuses.
 
 import contextlib
 import logging
+import queue
 import select
 import socket
-import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
+from pydicom.multival import MultiValue
 from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
 from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
+from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.timer import Timer
 from pynetdicom.transport import AssociationSocket
 
+from adapters.spool import Spool
 from server.dimse.arrivals import LONGEST_PDU
+from server.dimse.gathered import Command, Gathered, Gathering
 from server.dimse.store import Deposit
 from server.shares import Shares
 
@@ -87,34 +93,23 @@ class BoundedSocket(AssociationSocket):
         return count
 
 
-class Gathering:
-    """What all associations of the door hold in memory together, in bytes; each object is gathered whole before it is judged."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit, self._held, self._lock = limit, dict[int, int](), threading.Lock()
-
-    def hold(self, who: object, size: int) -> bool:
-        """Whether `who` may hold this many bytes now; 0 lets go."""
-        with self._lock:
-            self._held.pop(id(who), None)
-            if size:
-                self._held[id(who)] = size
-            return sum(self._held.values()) <= self._limit
-
-
 class BoundedMessages(DIMSEServiceProvider):
     """Gathers a message of bounded size, and lets one wait behind the one that is served."""
 
     limit: int
     gathering: Gathering
+    open_spool: Callable[[Callable[[memoryview], None]], Spool]
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """As pynetdicom's; past a bound the association is aborted and what was gathered let go."""
+        if self.message is None:
+            self.message = DIMSEMessage()
+            self.message.data_set = Gathered(partial(self._command, self.message), self.open_spool)
         super().receive_primitive(primitive)
         reason = self._excess()
         if reason:
             _LOG.warning("association aborted", extra={"reason": reason, "limit": self.limit})
-            self.message = None
+            self.let_go()
             self.dul.event_queue.put("Evt19")  # an invalid PDU: A-ABORT by the provider (PS3.8 Table 9-10, AA-8)
 
     def _excess(self) -> str | None:
@@ -125,11 +120,29 @@ class BoundedMessages(DIMSEServiceProvider):
         if self.message.encoded_command_set.tell() > _COMMAND_BYTES:
             return "command-too-large"
         data = self.message.data_set
-        if data is None:
+        if not isinstance(data, Gathered):
             return None
         if data.tell() > self.limit:
             return "object-too-large"
-        return None if self.gathering.hold(self, data.tell()) else "memory-full"
+        return None if self.gathering.hold(self, data.in_memory) else "memory-full"
+
+    def _command(self, message: DIMSEMessage) -> Command:
+        said = message.command_set
+        context = self.assoc._accepted_cx.get(message.context_id or 0)  # noqa: SLF001 - as its parent asks
+        syntax = context.transfer_syntax[0] if context and context.transfer_syntax else ""
+        return Command(_uid(said.get("AffectedSOPClassUID")), _uid(said.get("AffectedSOPInstanceUID")), str(syntax))
+
+    def let_go(self) -> None:
+        """Let go of what has come and is not served."""
+        self.gathering.hold(self, 0)
+        if self.message is not None and self.message.data_set is not None:
+            self.message.data_set.close()
+        self.message = None
+        with contextlib.suppress(queue.Empty):
+            while True:
+                _, primitive = self.msg_queue.get_nowait()
+                if isinstance(primitive, C_STORE) and primitive.DataSet is not None:
+                    primitive.DataSet.close()
 
 
 class IdleTimer(Timer):
@@ -149,13 +162,14 @@ class IdleTimer(Timer):
 class DepositAssociation(Association):
     """An acceptor whose deposit is closed exactly once, in its own thread, however the association ended."""
 
-    def __init__(self, ae: ApplicationEntity, deposit: Deposit, limit: int, gathering: Gathering, idle: IdleTimer) -> None:
+    def __init__(self, ae: ApplicationEntity, deposit: Deposit, gathering: Gathering, idle: IdleTimer) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
         self.idle = self.dul._idle_timer = idle  # noqa: SLF001 - where its reactor looks
         self.deposit = deposit
         self.ending = contextlib.ExitStack()
         self.dimse: BoundedMessages = BoundedMessages(self)
-        self.dimse.limit, self.dimse.gathering = limit, gathering
+        self.dimse.gathering, self.dimse.open_spool = gathering, deposit.open_spool
+        self.dimse.limit = deposit.limit
         self.bind(evt.EVT_CONN_CLOSE, _woken)
 
     def run_reactor(self) -> None:
@@ -163,7 +177,7 @@ class DepositAssociation(Association):
         try:
             super().run_reactor()
         finally:
-            self.dimse.gathering.hold(self.dimse, 0)
+            self.dimse.let_go()
             self.deposit.close()
             self.ending.close()
 
@@ -198,6 +212,12 @@ class DepositAssociation(Association):
         elif self.dul.socket is not None and self.dul.socket.socket is not None:
             with contextlib.suppress(OSError):
                 self.dul.socket.socket.shutdown(socket.SHUT_RDWR)
+
+
+def _uid(value: Any) -> str:
+    """A UID as the file meta can hold it, the first where there are several; an illegal one stays illegal, and is judged."""
+    first = value[0] if isinstance(value, MultiValue) else value
+    return str(first or "").encode("ascii", "replace").decode()
 
 
 def _woken(event: evt.Event) -> None:

@@ -23,7 +23,8 @@ from mappings.dicom.dimse import TRANSFER_SYNTAXES
 from mappings.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from mappings.network import counted
 from server.dimse.arrivals import Arrival, Arrivals, reject
-from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, Gathering, IdleTimer
+from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, IdleTimer
+from server.dimse.gathered import Gathering
 from server.dimse.store import LOCAL_LIMIT, Deposit, admitted, registered, stored
 from server.shares import Shares
 from server.usecases.admission import MEGABYTE
@@ -106,9 +107,8 @@ class _Handler(RequestHandler):
 
     def _create_association(self) -> DepositAssociation:
         server = self.server
-        limit = server.runtime.settings.max_object_mb * MEGABYTE
         idle = IdleTimer(server.places)
-        association = DepositAssociation(self.ae, Deposit(server.runtime, server.noticed), limit, server.gathering, idle)
+        association = DepositAssociation(self.ae, Deposit(server.runtime, server.noticed), server.gathering, idle)
         association.ending.callback(server.places.give, counted(self.client_address[0]))
         association._server = server  # noqa: SLF001 - as its parent does
         association.name = f"AcceptorThread@{self.client_address[1]}"  # by this name active_associations finds it

@@ -4,21 +4,22 @@ import logging
 import time
 import traceback
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
-from pynetdicom.presentation import PresentationContextTuple
 
+from adapters.spool import Spool
 from consent.deposit import Code, Finding
 from mappings.dicom import dimse
 from mappings.dicom.dimse import Status, status_for
-from mappings.dicom.part10 import file_meta
 from mappings.failures import Failure, Forbidden
 from server import faults
+from server.dimse.gathered import Gathered
 from server.shares import Shares
-from server.usecases.admission import check_room
+from server.usecases.admission import MEGABYTE, check_room
 from server.usecases.association import Noticed
 from server.usecases.batch import Batch, close_batch, open_batch, sender_origin
 from server.usecases.identify import AeTitle, Rejection, identify, is_registered
@@ -57,11 +58,20 @@ class Deposit:
         self._noticed.add(titles)
         return None
 
-    def take(self, sop_class: str, sop_instance: str, context: PresentationContextTuple, dataset: memoryview) -> Status:
-        """Keep one object, given as it came under what its command says; whatever fails becomes a status. Releases `dataset`."""
-        began, size = time.monotonic(), len(dataset)
+    @property
+    def limit(self) -> int:
+        """Bytes of the largest object that is taken."""
+        return self.runtime.settings.max_object_mb * MEGABYTE
+
+    def open_spool(self, done: Callable[[memoryview], None]) -> Spool:
+        """Where an object waits until it is whole."""
+        return Spool(self.runtime.settings.data_dir, self.limit, done, lambda: check_room(self.runtime, 0))
+
+    def take(self, abstract_syntax: str, gathered: Gathered) -> Status:
+        """Keep one object that came in a context of this SOP class; whatever fails becomes a status."""
+        began, size = time.monotonic(), gathered.tell()
         try:
-            status, rule = self._judged(sop_class, sop_instance, context, dataset)
+            status, rule = self._judged(abstract_syntax, gathered)
         except Exception as error:  # noqa: BLE001 - the sender gets an answer, and the next object its chance
             fault = faults.fault(error)
             status, rule = Status(fault.dimse, fault.comment), _named(error)
@@ -71,18 +81,12 @@ class Deposit:
         _LOG.info("C-STORE", extra=result)
         return status
 
-    def _judged(
-        self, sop_class: str, sop_instance: str, context: PresentationContextTuple, dataset: memoryview
-    ) -> tuple[Status, str]:
-        with dataset:
-            check_room(self.runtime, len(dataset))
-            self._still_registered()
-            batch = self._batch()
-            syntax = context.transfer_syntax
-            agrees = sop_class == context.abstract_syntax and dimse.agrees(dataset, syntax, sop_class, sop_instance)
-            file = b"".join((file_meta(sop_class, sop_instance, syntax), dataset))
-        name = f"{sop_instance}.dcm"
-        given = (self.runtime, batch, name, memoryview(file))
+    def _judged(self, abstract_syntax: str, gathered: Gathered) -> tuple[Status, str]:
+        command, dataset, file = gathered.whole()
+        check_room(self.runtime, len(dataset))
+        self._still_registered()
+        given = (self.runtime, self._batch(), f"{command.sop_instance}.dcm", file)
+        agrees = command.sop_class == abstract_syntax and dimse.agrees(dataset, *command)
         result = take(*given) if agrees else refuse(*given, Finding(Code.COMMAND_DISAGREES, ""))
         return status_for(result.rule, result.outcome), result.rule
 
@@ -146,14 +150,8 @@ def stored(event: Event) -> Dataset | int:
     if not isinstance(event.request, C_STORE):
         return dimse.UNRECOGNISED  # pynetdicom asks here about any message that names a storage class
     request: Any = event.request
-    command = (_ascii(request.AffectedSOPClassUID), _ascii(request.AffectedSOPInstanceUID))
-    with request.DataSet as dataset:  # let go of when its answer is known
-        return _response(association.deposit.take(*command, event.context, dataset.getbuffer()))
-
-
-def _ascii(uid: str) -> str:
-    """A UID as the file meta can hold it; an illegal one stays illegal, and is judged."""
-    return uid.encode("ascii", "replace").decode()
+    with request.DataSet as gathered:  # let go of when its answer is known
+        return _response(association.deposit.take(event.context.abstract_syntax, gathered))
 
 
 def _response(status: Status) -> Dataset | int:

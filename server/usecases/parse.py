@@ -1,19 +1,16 @@
 """Reading what arrives: a file becomes its parts, what the index keeps of it, and what it says of its de-identification."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import sha256
-from zlib import crc32
 
 from adapters.nodes.port import NodeFile
+from adapters.spool import Behind
 from adapters.sql.custody import SopInstance
 from mappings.dicom.deidentification import Observations
 from mappings.dicom.fragment import BASE, BULK
-from mappings.dicom.frame_spans import Span
 from mappings.dicom.header import Header
 from mappings.dicom.instance import read_instance
 from mappings.dicom.part10 import Part10, plain, read_part10
-from mappings.digests import PartDigests, digest_parts
+from mappings.digests import PartDigests, checksums, digest, digest_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,32 +36,27 @@ class ParsedFile:
 
 def parse_file(name: str, file: memoryview, placeholders: frozenset[str]) -> ParsedFile:
     """A file, parsed. Raises Unreadable."""
-    part10 = read_part10(file)
+    part10, passed = read_part10(file), Behind(file)
     dataset = plain(part10.dataset, part10.transfer_syntax)
-    preamble_zero = part10.preamble_zero
-    facts = read_instance(dataset, part10.transfer_syntax, placeholders=placeholders, preamble_zero=preamble_zero)
-    header = facts.header
+    zero = part10.preamble_zero
+    facts = read_instance(dataset, part10.transfer_syntax, placeholders=placeholders, preamble_zero=zero, passed=passed)
+    header, (file_digest, crc32) = facts.header, checksums(file, passed)
     instance = SopInstance(
         sop_uid=header.sop_instance_uid,
         series_uid=header.series_instance_uid,
         study_uid=header.study_instance_uid,
         patient_id=header.patient_id or "",
-        digest=sha256(part10.dataset).digest(),
-        file_digest=sha256(file).digest(),
+        digest=digest(file, part10.dataset_start, len(file), passed),
+        file_digest=file_digest,
         size=len(file),
         dataset_start=part10.dataset_start,
         transfer_syntax=part10.transfer_syntax,
-        crc32=crc32(file),
+        crc32=crc32,
     )
     metadata = facts.fragment.replace(BULK.encode(), bulk_base(header).encode())
-    parts = _digest_parts(file, part10, dataset, facts.frames)
+    lie = facts.frames if dataset is part10.dataset else []  # of a data set that was inflated they lie nowhere in the file
+    parts = digest_parts(file, [(part10.dataset_start + frame.start, frame.length) for frame in lie], passed)
     return ParsedFile(name, file, part10, dataset, header, metadata, facts.observations, instance, parts)
-
-
-def _digest_parts(file: memoryview, part10: Part10, dataset: memoryview, frames: Sequence[Span]) -> PartDigests | None:
-    """The digests of a file's parts; the frames of a data set that was inflated lie nowhere in the file."""
-    lie = frames if dataset is part10.dataset else []
-    return digest_parts(file, [(part10.dataset_start + frame.start, frame.length) for frame in lie])
 
 
 def bulk_base(header: Header) -> str:

@@ -1,15 +1,16 @@
 """What a file is told, and the receipt that its batch keeps of it: written in the transaction that makes it true."""
 
 from dataclasses import dataclass
-from hashlib import sha256
 
 from sqlalchemy import Connection
 
+from adapters.spool import Behind
 from adapters.sql import batches
 from adapters.sql.custody import CustodyRow, SopInstance
 from consent import deposit
 from consent.custody import State
 from consent.deposit import Code, Finding, Outcome, Verdict
+from mappings.digests import digest
 from mappings.report import Receipt
 from server.usecases.batch import Batch
 from server.usecases.parse import ParsedFile
@@ -66,7 +67,8 @@ def write_refusal(
 ) -> DepositResult:
     """Write the receipt of a file that nobody judged, under the rule of this finding. Raises Conflict as `write`."""
     facts = (str(Outcome.REJECT), finding.rule, ((finding.rule, finding.where),), runtime.clock())
-    batches.add_receipt(connection, batch.id, Receipt(name, None, None, len(file), *facts, sha256(file).digest()))
+    content = digest(file, 0, len(file), Behind(file))
+    batches.add_receipt(connection, batch.id, Receipt(name, None, None, len(file), *facts, content))
     return DepositResult(Outcome.REJECT, finding.rule, deposit.sentence(finding.rule), deposit.short(finding.rule))
 
 

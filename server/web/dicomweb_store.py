@@ -8,6 +8,7 @@ from urllib.parse import unquote
 
 from flask import Response
 
+from adapters.spool import Spool
 from consent.conditions import Action
 from consent.deposit import Outcome
 from mappings.dicom.accept import DICOM_XML, choose_stored
@@ -25,7 +26,6 @@ from server.web.bulkheads import Bulkhead
 from server.web.context import caller, dataset, peer, request, respond, runtime, serves
 from server.web.dicomweb_root import STUDY, accepted, root
 from server.web.errors import Door
-from server.web.spool import Spool
 
 READ = 256 * 1024
 LONGEST_NAME = 1024

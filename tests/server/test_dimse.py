@@ -18,10 +18,12 @@ from typing import Any
 import pytest
 from pydicom import config, dcmread
 from pydicom.dataset import FileDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 from pynetdicom import AE, AllStoragePresentationContexts, _config, build_context
 from pynetdicom.association import Association
 
+from adapters import spool
 from adapters.sql import associations as associations_of
 from adapters.sql import batches
 from mappings.dicom.dimse import TRANSFER_SYNTAXES
@@ -34,7 +36,7 @@ from server.usecases.identify import AeTitle
 from server.usecases.node import move_node
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.sender import add_sender, remove_sender
-from tests import builders
+from tests import builders, memory
 from tests.servers import find
 
 SAMPLES = builders.DICOM
@@ -635,6 +637,37 @@ def test_a_sender_that_is_removed_stores_nothing_more_in_an_association_it_has_o
     assert association.send_c_store(sample()).Status == 0
     remove_sender(door.runtime, builders.ACTOR, "LUNG", "STORESCU")
     assert association.send_c_store(sample()).Status == 0x0124
+    association.release()
+
+
+@pytest.mark.parametrize("encapsulated", [False, True])
+def test_a_large_object_takes_little_memory(
+    open_door: Callable[..., Door], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encapsulated: bool
+) -> None:
+    for limit in ("IN_MEMORY", "STEP"):
+        monkeypatch.setattr(spool, limit, 1_000_000)
+    large = sample()
+    large.PixelData = encapsulate([bytes(50_000)] * 1_200, has_bot=False) if encapsulated else bytes(60_000_000)
+    large.file_meta.TransferSyntaxUID = UID(BASELINE if encapsulated else EXPLICIT)
+    large["PixelData"].VR, large["PixelData"].is_undefined_length = "OB", encapsulated
+    large.save_as(tmp_path / "large.dcm")
+    del large
+    door = open_door(gathered_mb=2)
+    syntax, file = "-xy" if encapsulated else "-xe", str(tmp_path / "large.dcm")
+    assert memory.taken(lambda: door.run("storescu", syntax, file).check_returncode()) < 20_000_000
+    assert door.receipts() == [("pass", "declared")]
+
+
+def test_a_disk_without_room_for_what_comes_is_told_to_its_sender(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise Full("disk-nearly-full", "-")
+
+    monkeypatch.setattr(spool, "IN_MEMORY", 1_000)
+    monkeypatch.setattr(store, "check_room", full)
+    association = door.associate()
+    assert association.send_c_store(sample()).Status == 0xA700
+    monkeypatch.undo()
+    assert association.send_c_store(sample()).Status == 0
     association.release()
 
 

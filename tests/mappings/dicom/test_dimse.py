@@ -36,10 +36,10 @@ def test_compressed_syntaxes_come_before_explicit_before_implicit() -> None:
 def test_a_data_set_agrees_with_its_own_uids_and_with_no_others(name: str) -> None:
     file = read_part10(memoryview((Path("samples/dicom") / name).read_bytes()))
     own = (file.media_sop_class, file.media_sop_instance)
-    assert agrees(file.dataset, file.transfer_syntax, *own)
-    assert not agrees(file.dataset, file.transfer_syntax, own[0], "1.2.3")
-    assert not agrees(file.dataset, file.transfer_syntax, "1.2.3", own[1])
+    assert agrees(file.dataset, *own, file.transfer_syntax)
+    assert not agrees(file.dataset, own[0], "1.2.3", file.transfer_syntax)
+    assert not agrees(file.dataset, "1.2.3", own[1], file.transfer_syntax)
 
 
 def test_what_a_data_set_lacks_is_for_others_to_judge() -> None:
-    assert agrees(memoryview(b""), "1.2.840.10008.1.2", "1.2.3", "1.2.4")
+    assert agrees(memoryview(b""), "1.2.3", "1.2.4", "1.2.840.10008.1.2")

@@ -6,8 +6,10 @@ from io import BytesIO
 
 import pytest
 
+from adapters.spool import IN_MEMORY, STEP, Behind, Spool
+from mappings.digests import digest
 from mappings.failures import Full, TooLarge
-from server.web.spool import IN_MEMORY, Spool
+from tests import memory
 
 PIECE = bytes(1_000_000)
 
@@ -62,3 +64,21 @@ def test_an_error_of_the_disk_that_is_no_lack_of_room_stays_one(tmp_path, monkey
     spool = Spool(tmp_path, 10 * IN_MEMORY, lambda _: None, lambda: None)
     with pytest.raises(OSError, match="Input/output"):
         spool.write(bytes(IN_MEMORY + 1))
+
+
+def test_what_was_read_of_a_file_is_let_go_of_behind(tmp_path):
+    got = []
+    spool = Spool(tmp_path, 10 * STEP, got.append, lambda: None)
+    for _ in range(5 * STEP // len(PIECE)):
+        spool.write(PIECE)
+    spool.close()
+    assert memory.taken(lambda: digest(got[0], 0, len(got[0]), Behind(got[0]))) < 2 * STEP
+    assert memory.taken(lambda: digest(got[0], 0, len(got[0]), lambda _: None)) > 3 * STEP
+
+
+def test_what_is_discarded_is_in_no_memory_and_on_no_disk(tmp_path):
+    spool = Spool(tmp_path, 10 * IN_MEMORY, lambda _: None, lambda: None)
+    spool.write(bytes(IN_MEMORY))
+    assert spool.in_memory == IN_MEMORY
+    spool.discard()
+    assert spool.in_memory == 0

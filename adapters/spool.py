@@ -1,4 +1,7 @@
-"""Where an uploaded object waits until it is whole: in memory, or in an unlinked temporary file once it is large."""
+"""Where an object waits until it is whole, in memory or in an unlinked temporary file once it is large; and how that one is read.
+
+What is read of a mapped file stays in the process's memory until it is let go of, so a large one is read with `Behind`.
+"""
 
 import mmap
 import tempfile
@@ -11,7 +14,7 @@ from mappings.failures import TooLarge
 
 IN_MEMORY = 16_000_000
 STEP = 16_000_000
-"""Bytes of a file after which the disk is looked at again."""
+"""Bytes of a file after which the disk is looked at again, and what was read of it is let go of."""
 
 
 class Spool:
@@ -25,6 +28,11 @@ class Spool:
         self._memory = bytearray()
         self._file: IO[bytes] | None = None
         self._size = 0
+
+    @property
+    def in_memory(self) -> int:
+        """Bytes that wait in memory."""
+        return len(self._memory)
 
     def write(self, data: memoryview | bytes, /) -> None:
         """Take the next bytes. Raises Full where the disk has no room for them."""
@@ -55,3 +63,26 @@ class Spool:
             with filling():
                 self._file.flush()
             self._done(memoryview(mmap.mmap(self._file.fileno(), 0, access=mmap.ACCESS_READ)))
+
+    def discard(self) -> None:
+        """The object will not be whole: forget what has come."""
+        self._memory = bytearray()
+        if self._file is not None:
+            self._file.close()
+
+
+class Behind:
+    """Told how far the reading of some bytes has come, it lets go of the pages behind where they are a mapped file's.
+
+    They are read again from the file where they are wanted again; of bytes in memory nothing is let go of.
+    """
+
+    def __init__(self, content: memoryview) -> None:
+        self._mapped = content.obj if isinstance(content.obj, mmap.mmap) else None
+        self._at = 0
+
+    def __call__(self, position: int) -> None:
+        """Reading has come to this byte; it may begin anew at an earlier one."""
+        if self._mapped is not None and abs(position - self._at) >= STEP:
+            self._mapped.madvise(mmap.MADV_DONTNEED)
+            self._at = position

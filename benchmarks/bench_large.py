@@ -1,0 +1,158 @@
+"""Memory that an object of 2 GB takes on its way in: by C-STORE and by STOW-RS, as native frames and as a slide of 50 000 tiles.
+
+The slide is encapsulated and has no offset table. What a process held before is not counted: it is printed beside.
+"""
+
+import contextlib
+import http.client
+import io
+import json
+import struct
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom import Dataset, dcmread, dcmwrite
+from pydicom.uid import JPEGBaseline8Bit
+
+from benchmarks import objects, world
+from benchmarks.bench_store import ALIAS
+from server.settings import Settings
+from tests import servers
+
+MOST = 100
+"""Megabytes that it may take."""
+FRAMES, TILES, TILE = 3_800, 50_000, 40_000
+_PIECE = 1 << 20
+_BOUNDARY = "accord-large"
+_PIXELS = struct.Struct("<HH2s2xI")
+_ITEM = struct.Struct("<HHI")
+_UNDEFINED = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one object took: MB held before and taken at the peak, by the process that took most; and seconds."""
+
+    before: float
+    peak: float
+    seconds: float
+
+
+def main() -> None:
+    """Measure and print; an object that takes more than it may ends it."""
+    args = world.options(__doc__ or "")
+    print(f"# Objects of 2 GB\n\n{world.machine()}\n")
+    rows = []
+    with world.folder() as home, world.database(postgresql=args.postgresql) as url:
+        chosen, file = world.settings(home, url), home / "large.dcm"
+        runtime = world.governed(chosen, [ALIAS])
+        world.client(runtime, "sender", None, f"hospital-{ALIAS.lower()}", "system/*.c", "")
+        runtime.close()
+        with world.accord(chosen, "serve") as pid:
+            for number, (door, kind) in enumerate((door, kind) for kind in KINDS for door in DOORS):
+                KINDS[kind](file, number)
+                taken = _measured(pid, lambda door=door: DOORS[door](chosen, file))  # type: ignore[misc]
+                figures = [f"{figure:.0f}" for figure in (file.stat().st_size / 1e6, taken.before, taken.peak)]
+                rows.append([door, kind, *figures, f"{taken.seconds:.1f}"])
+                assert taken.peak < MOST, f"{door} of {kind} took {taken.peak:.0f} MB"
+    world.table(("door", "object", "MB", "held before, MB", "taken, MB", "seconds"), rows)
+    world.say(
+        f"One object after the other into `accord serve` on {world.database_name(args)} and a folder node; of the process that",
+        f"took most, its peak of resident memory (VmHWM, mapped files too) over what it held before. Must stay under {MOST} MB.",
+    )
+
+
+def _measured(root: int, send: Callable[[], None]) -> Taken:
+    processes = world.processes(root)
+    before = {pid: _resident(pid, "VmRSS") for pid in processes}
+    for pid in processes:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew (proc(5))
+    began = time.perf_counter()
+    send()
+    seconds = time.perf_counter() - began
+    most = max(processes, key=lambda pid: _resident(pid, "VmHWM") - before[pid])
+    return Taken(before[most], _resident(most, "VmHWM") - before[most], seconds)
+
+
+def _resident(pid: int, what: str) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:")) * 1024 / 1e6
+
+
+# --- objects
+
+
+def _native(file: Path, number: int) -> None:
+    """Frames of 512 × 512 pixels of 16 bits, one after the other."""
+    made = _described(number, FRAMES)
+    size = FRAMES * made.Rows * made.Columns * 2
+    _write(file, made, _PIXELS.pack(0x7FE0, 0x0010, b"OW", size), (bytes(_PIECE) for _ in range(size // _PIECE)))
+
+
+def _slide(file: Path, number: int) -> None:
+    """Tiles of a fragment each, behind an empty offset table (PS3.5 §A.4)."""
+    made = _described(number, TILES)
+    made.file_meta.TransferSyntaxUID = JPEGBaseline8Bit
+    head = _PIXELS.pack(0x7FE0, 0x0010, b"OB", _UNDEFINED) + _ITEM.pack(0xFFFE, 0xE000, 0)
+    tile = _ITEM.pack(0xFFFE, 0xE000, TILE) + b"\xff\xd8" + bytes(TILE - 4) + b"\xff\xd9"
+    _write(file, made, head, (tile for _ in range(TILES)), _ITEM.pack(0xFFFE, 0xE0DD, 0))
+
+
+def _described(number: int, frames: int) -> Dataset:
+    template = objects.template(frames=2)
+    made = dcmread(io.BytesIO(next(objects.copies(template, 1 + number, 1))))
+    del made.PixelData
+    made.NumberOfFrames = frames
+    return made
+
+
+def _write(file: Path, made: Dataset, head: bytes, pieces: Iterator[bytes], tail: bytes = b"") -> None:
+    dcmwrite(file, made, enforce_file_format=True)
+    with file.open("ab") as target:
+        target.write(head)
+        target.writelines(pieces)
+        target.write(tail)
+
+
+KINDS: dict[str, Callable[[Path, int], None]] = {"native frames": _native, "slide": _slide}
+
+
+# --- doors
+
+
+def _c_store(chosen: Settings, file: Path) -> None:
+    syntax = "-xy" if dcmread(file, stop_before_pixels=True).file_meta.TransferSyntaxUID == JPEGBaseline8Bit else "-xe"
+    program = [str(servers.find("storescu")), syntax, "-aet", "STORESCU", "-aec", ALIAS, "127.0.0.1", str(chosen.dimse_port)]
+    done = subprocess.run([*program, str(file)], capture_output=True, text=True, timeout=600, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def _stow(chosen: Settings, file: Path) -> None:
+    head = f"--{_BOUNDARY}\r\nContent-Type: application/dicom\r\n\r\n".encode()
+    tail = f"\r\n--{_BOUNDARY}--\r\n".encode()
+    kind = f'multipart/related; type="application/dicom"; boundary={_BOUNDARY}'
+    length = str(len(head) + file.stat().st_size + len(tail))
+    headers = {"Content-Type": kind, "Content-Length": length, **world.bearer(chosen, "sender")}
+    with contextlib.closing(http.client.HTTPConnection("127.0.0.1", chosen.port, timeout=600)) as connection:
+        connection.request("POST", "/dicom-web/studies", _body(head, file, tail), headers)
+        answer = connection.getresponse()
+        said = json.loads(answer.read())
+    assert answer.status in (200, 202), said
+
+
+def _body(head: bytes, file: Path, tail: bytes) -> Iterator[bytes]:
+    yield head
+    with file.open("rb") as source:
+        while piece := source.read(_PIECE):
+            yield piece
+    yield tail
+
+
+DOORS: dict[str, Callable[[Settings, Path], None]] = {"C-STORE": _c_store, "STOW-RS": _stow}
+
+
+if __name__ == "__main__":
+    main()

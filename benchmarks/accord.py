@@ -14,10 +14,9 @@ from pathlib import Path
 
 import httpx
 
-from adapters.accord_client import ask_token
-from adapters.client_file import read_client
 from server import settings as configuration
 from server import wiring
+from server.cli import tokens
 from server.usecases.runtime import Runtime
 from tests.servers import find, free_port
 
@@ -99,8 +98,7 @@ class Accord:
 
     def token(self) -> str:
         """A token of the provider's client."""
-        with httpx.Client() as http:
-            return ask_token(http, read_client(self.client)).text
+        return tokens.fetch(self.client)
 
     # --- processes
 

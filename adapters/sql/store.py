@@ -2,7 +2,8 @@
 
 SQLite (WAL) and PostgreSQL run the same statements. A writing transaction takes SQLite's one write lock when it begins, so that
 it never fails half-way because another process wrote first. `durable=False` is for what need not survive a crash (a claim, a
-search's access rows): the commit is ordered but not flushed.
+search's access rows): the commit is ordered but not flushed. Others see a commit before it is durable; who made it does not
+return from it.
 """
 
 import logging
@@ -19,6 +20,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, ins
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql import deadline
+from adapters.sql.flush import SharedFlush
 from mappings.failures import Failure, Full, Invalid, Unavailable
 
 log = logging.getLogger("accord.store")
@@ -53,8 +55,8 @@ class Store:
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._limit = deadline.limit_sqlite if self.is_sqlite else deadline.limit_postgresql
         self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT") if not self.is_sqlite else self.engine
-        self._writing = self.engine.execution_options(accord_write="durable")
-        self._ordered = self.engine.execution_options(accord_write="ordered")
+        self._flush = SharedFlush(Path(f"{(self.engine.url.database or '').removeprefix('file:')}-wal"))
+        self._writing = self.engine.execution_options(accord_write="writing")
         self._altering = self.engine.execution_options(accord_write="altering")
 
     def read(self, seconds: float | None = None, *, always: bool = False) -> "Reading":
@@ -82,12 +84,14 @@ class Store:
     @contextmanager
     def write(self, *, durable: bool = True) -> Iterator[Connection]:
         """A transaction: committed when the block ends, rolled back when it raises. Raises Full or Unavailable."""
-        with _translated(), (self._writing if durable else self._ordered).begin() as connection:
+        with _translated(), self._writing.begin() as connection:
             if not self.is_sqlite:
                 deadline.unlimit(connection)
                 if not durable:
                     connection.execute(text("SET LOCAL synchronous_commit = off"))
             yield connection
+        if durable and self.is_sqlite:
+            self._flush()
 
     @contextmanager
     def alter(self) -> Iterator[Connection]:
@@ -102,6 +106,8 @@ class Store:
             yield connection
             if self.is_sqlite and connection.exec_driver_sql("PRAGMA foreign_key_check").first():
                 raise RuntimeError("the migration left a reference to a row that is not there")
+        if self.is_sqlite:
+            self._flush()
         self.engine.dispose()
 
     def answers(self) -> bool:
@@ -215,6 +221,7 @@ def _sqlite_connect(lock_seconds: int, raw: Any, _record: object) -> None:
     cursor = raw.cursor()
     for pragma in (
         "journal_mode=WAL",
+        "synchronous=NORMAL",  # what is to be durable is flushed after its commit, by `SharedFlush`
         "foreign_keys=ON",
         "case_sensitive_like=ON",
         "cache_size=-16384",
@@ -231,7 +238,6 @@ def _sqlite_begin(connection: Connection) -> None:
     deadline.limit_sqlite(connection, None)
     if mode == "altering":
         connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
-    connection.exec_driver_sql(f"PRAGMA synchronous={'NORMAL' if mode == 'ordered' else 'FULL'}")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 

@@ -2,14 +2,15 @@
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, insert, select, update
+from sqlalchemy import Connection, bindparam, func, select, update
 
 from adapters.sql import tables as t
+from adapters.sql.prepared import Prepared, columns
 from adapters.sql.store import insert_one, moment, stamp
 from consent.deposit import Code, Outcome
 from mappings.failures import Conflict
@@ -91,17 +92,16 @@ def close(connection: Connection, batch: int, now: datetime) -> bool:
     return connection.execute(update(t.batch).where(_b.id == batch, _b.closed.is_(None)).values(closed=stamp(now))).rowcount == 1
 
 
-_TOUCH = update(t.batch).where(_b.id == bindparam("row"), _b.closed.is_(None)).values(touched=bindparam("now"))
-_ADD_RECEIPT = insert(t.receipt)
+_TOUCH = Prepared(update(t.batch).where(_b.id == bindparam("row"), _b.closed.is_(None)).values(touched=bindparam("now")))
 
 
 def add_receipt(connection: Connection, batch: int, receipt: Receipt) -> None:
     """Append one file's receipt to an open batch and touch it. Raises Conflict where the batch was closed meanwhile."""
     at = stamp(receipt.at)
-    if connection.execute(_TOUCH, {"row": batch, "now": at}).rowcount == 0:
+    if _TOUCH.count(connection, {"row": batch, "now": at}) == 0:
         raise Conflict("batch-closed", "The batch was closed meanwhile; open another and send again.", "batch")
     findings = json.dumps(receipt.findings, separators=(",", ":"))
-    connection.execute(_ADD_RECEIPT, asdict(receipt) | {"batch": batch, "findings": findings, "at": at})
+    insert_one(connection, t.receipt, **(columns(receipt) | {"batch": batch, "findings": findings, "at": at}))
 
 
 def has_receipt(connection: Connection, batch: int, sop_uid: str, outcome: str) -> bool:

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, and_, bindparam, exists, or_, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.custody import SopInstance
+from adapters.sql.prepared import Prepared
 from adapters.sql.store import insert_one, stamp
 from consent.custody import IN_CARE, State
 
@@ -29,13 +30,13 @@ _BLOCKED = exists().where(
     ),
 )
 _ELSEWHERE = exists().where(_c.study_uid == bindparam("study"), _c.dataset != bindparam("owner"), _c.state.in_(IN_CARE))
-_BLOCKS = select(_ELSEWHERE.label("elsewhere"), _BLOCKED.label("blocked"))
+_BLOCKS = Prepared(select(_ELSEWHERE.label("elsewhere"), _BLOCKED.label("blocked")))
 
 
 def find_blocks(connection: Connection, dataset: int, instance: SopInstance) -> Blocks:
     """What keeps this object out of this dataset now."""
     named = {"owner": dataset, "study": instance.study_uid, "uid": instance.sop_uid, "content": instance.digest}
-    elsewhere, blocked = connection.execute(_BLOCKS, named).one()
+    elsewhere, blocked = _BLOCKS.first(connection, named)
     return Blocks(bool(elsewhere), bool(blocked))
 
 

@@ -5,14 +5,15 @@ a UID.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Connection, Delete, Select, Update, and_, bindparam, delete, exists, func, or_, select, text, update
+from sqlalchemy import Connection, Select, and_, bindparam, delete, exists, func, or_, select, text, update
 
 from adapters.sql import tables as t
+from adapters.sql.prepared import Prepared, columns
 from adapters.sql.store import insert_one, stamp
 from consent.custody import AT_REST, AWAITING_DELETION, IN_CARE, MOVES, PURGES, RETURNS, Move, State
 
@@ -116,7 +117,8 @@ def lock_study(connection: Connection, study_uid: str) -> None:
 def claim(connection: Connection, instance: SopInstance, placement: Placement, rule: str, lease: Lease, now: datetime) -> int:
     """Make the row of what has come; its id. Raises IntegrityError where another row in care has the UID."""
     values = {"rule": rule, "holder": lease.holder, "lease": stamp(lease.until), "at": stamp(now)}
-    return insert_one(connection, t.custody, **asdict(instance), **asdict(placement), **values, state=MOVES[Move.CLAIM].target)
+    state = MOVES[Move.CLAIM].target
+    return insert_one(connection, t.custody, **columns(instance), **columns(placement), **values, state=state)
 
 
 def move(
@@ -128,19 +130,18 @@ def move(
     """
     after = (None, None) if lease is None else (lease.holder, stamp(lease.until))
     named = {"row": row, "mine": holder, "now": stamp(now), "next_holder": after[0], "next_lease": after[1]}
-    return connection.execute(_moving(by, held=holder is not None), named).rowcount == 1
+    return _moving(by, held=holder is not None).count(connection, named) == 1
 
 
 @cache
-def _moving(by: Move, *, held: bool) -> Update | Delete:
-    """A move's statement, built once: building costs as much as running it."""
+def _moving(by: Move, *, held: bool) -> Prepared:
     origin, target = MOVES[by]
     mine = _c.holder == bindparam("mine") if held else _c.holder.is_(None)
     where = and_(_c.id == bindparam("row"), _c.state == origin, mine)
     if target is None:
-        return delete(t.custody).where(where)
+        return Prepared(delete(t.custody).where(where))
     values = {"state": target, "at": bindparam("now"), "holder": bindparam("next_holder"), "lease": bindparam("next_lease")}
-    return update(t.custody).where(where).values(values)
+    return Prepared(update(t.custody).where(where).values(values))
 
 
 # --- leases: who is at work on a row, which stays in its state
@@ -174,11 +175,13 @@ def begin_deletion(connection: Connection, row: CustodyRow, lease: Lease, now: d
     return connection.execute(free.values(**values), {"now": stamp(now)}).rowcount == 1
 
 
-_AT_PLACE = select(_c.id, _c.state, _c.file_digest).where(
-    _c.place == bindparam("place"),
-    _c.node == bindparam("node"),
-    _c.quarantined == bindparam("quarantined"),
-    _c.state.in_(AWAITING_DELETION),
+_AT_PLACE = Prepared(
+    select(_c.id, _c.state, _c.file_digest).where(
+        _c.place == bindparam("place"),
+        _c.node == bindparam("node"),
+        _c.quarantined == bindparam("quarantined"),
+        _c.state.in_(AWAITING_DELETION),
+    )
 )
 
 
@@ -188,7 +191,7 @@ def cancel_deletion(connection: Connection, instance: SopInstance, placement: Pl
     False where they are being deleted, or are another file's: a node that keeps one file for a UID must lose the old one first.
     """
     named = {"place": placement.place, "node": placement.node, "quarantined": placement.quarantined}
-    rows = connection.execute(_AT_PLACE, named).all()
+    rows = _AT_PLACE.all(connection, named)
     same = all(r.file_digest == instance.file_digest for r in rows)
     return same and all(move(connection, PURGES[State(r.state)], r.id, now) for r in rows)
 
@@ -231,13 +234,13 @@ def delete_again(connection: Connection, row: int, now: datetime) -> None:
 
 # --- reading
 
-_UNDER_UID = select(t.custody).where(_c.sop_uid == bindparam("uid"), _c.state.in_(IN_CARE))
+_UNDER_UID = Prepared(select(t.custody).where(_c.sop_uid == bindparam("uid"), _c.state.in_(IN_CARE)))
 _HELD = select(_c.id).where(_c.id == bindparam("row"), _c.state == State.HELD)
 
 
 def in_care(connection: Connection, sop_uid: str) -> CustodyRow | None:
     """The row in our care under this SOP Instance UID."""
-    row = connection.execute(_UNDER_UID, {"uid": sop_uid}).one_or_none()
+    row = _UNDER_UID.first(connection, {"uid": sop_uid})
     return None if row is None else _row(row)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Table, and_, case, or_, select, update
 
 from adapters.sql import tables as t
+from adapters.sql.prepared import Prepared
 from adapters.sql.store import insert_one, moment, stamp
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
@@ -46,10 +47,10 @@ def latest(*moments: ColumnElement[int]) -> ColumnElement[int]:
 
 def counter(connection: Connection) -> int:
     """The number that changes with every governance act."""
-    return int(connection.exec_driver_sql(_COUNTER).scalar_one())
+    return int(_COUNTER.first(connection, {}).counter)
 
 
-_COUNTER = "SELECT counter FROM governance"  # asked by every request: nothing is built, looked up or bound for it
+_COUNTER = Prepared(select(t.governance.c.counter))
 
 
 def touch(connection: Connection) -> None:

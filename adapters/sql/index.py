@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Table, bindparam, case, delete, exists, func,
 
 from adapters.sql import feed
 from adapters.sql import tables as t
+from adapters.sql.prepared import Prepared
 from adapters.sql.store import insert_of, insert_one, moment, stamp
 from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
 from mappings.dicom.header import Header
@@ -75,7 +76,7 @@ def add(
     ).encode()
     values = {"modalities": modalities, "sop_classes": classes, "fragment": fragment, "touched": stamp(now)}
     values |= {"series": series_held, "instances": instances_held, "form": FORM}
-    connection.execute(_GROW, {f"new_{k}": v for k, v in values.items()} | {"row": held.id})
+    _GROW.count(connection, {f"new_{k}": v for k, v in values.items()} | {"row": held.id})
     return is_new
 
 
@@ -83,20 +84,19 @@ def _with(words: str, word: str | None) -> str:
     return words if not word or word in words.split() else f"{words} {word}".strip()
 
 
-def _insert_missing(connection: Connection, table: Any, values: dict[str, object]) -> int | None:
-    """Insert unless the row is there; its id, or None where another transaction has made it."""
-    statement = insert_of(connection)(table).values(**values).on_conflict_do_nothing().returning(table.c.id)
-    return connection.execute(statement).scalar_one_or_none()
+def _insert_missing(connection: Connection, table: Any, values: dict[str, object]) -> None:
+    """Insert unless the row is there: another transaction may have made it."""
+    connection.execute(insert_of(connection)(table).values(**values).on_conflict_do_nothing())
 
 
-_PATIENT = select(t.patient.c.id).where(t.patient.c.key == bindparam("key"))
-_STUDY = (
+_PATIENT = Prepared(select(t.patient.c.id).where(t.patient.c.key == bindparam("key")))
+_STUDY = Prepared(
     select(_s.id, _s.dataset, _s.modalities, _s.sop_classes, _s.series, _s.instances, _s.header)
     .where(_s.study_uid == bindparam("uid"))
     .with_for_update()
 )
-_SERIES = select(_e.id, _e.header, _e.instances).where(_e.study == bindparam("of"), _e.series_uid == bindparam("uid"))
-_GROW = (
+_SERIES = Prepared(select(_e.id, _e.header, _e.instances).where(_e.study == bindparam("of"), _e.series_uid == bindparam("uid")))
+_GROW = Prepared(
     update(t.study)
     .where(_s.id == bindparam("row"))
     .values(
@@ -105,7 +105,7 @@ _GROW = (
         | {"form": case((_s.form > bindparam("new_form"), bindparam("new_form")), else_=_s.form)}  # a newer process made it
     )
 )
-_GROW_SERIES = (
+_GROW_SERIES = Prepared(
     update(t.series)
     .where(_e.id == bindparam("row"))
     .values(instances=bindparam("new_instances"), fragment=bindparam("new_fragment"))
@@ -126,20 +126,20 @@ def _width(table: Table, name: str) -> int | None:
 
 def _patient(connection: Connection, header: Header, party: int, provider: str) -> int:
     key = patient_key(provider, header.patient_id or "")
-    patient = connection.execute(_PATIENT, {"key": key}).scalar_one_or_none()
-    if patient is None:
+    if (row := _PATIENT.first(connection, {"key": key})) is None:
         values = {"key": key, "party": party, "patient_id": header.patient_id or ""}
-        patient = _insert_missing(connection, t.patient, values)
-    return patient if patient is not None else int(connection.execute(_PATIENT, {"key": key}).scalar_one())
+        _insert_missing(connection, t.patient, values)
+        row = _PATIENT.first(connection, {"key": key})
+    return int(row.id)
 
 
 def _study(connection: Connection, header: Header, dataset: int, patient: int, now: datetime) -> Any:
     """The study's row as it stands, locked until the transaction ends; made where it was missing."""
     named = {"uid": header.study_instance_uid}
-    row = connection.execute(_STUDY, named).one_or_none()
+    row = _STUDY.first(connection, named)
     if row is None:
         _insert_missing(connection, t.study, _fitted(t.study, _study_values(header, dataset, patient, now)))
-        row = connection.execute(_STUDY, named).one()
+        row = _STUDY.first(connection, named)
     if row.dataset != dataset:
         raise StudyElsewhere
     return row
@@ -182,11 +182,11 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
 
 
 def _series(connection: Connection, header: Header, study: int) -> tuple[int, bool]:
-    row = connection.execute(_SERIES, {"of": study, "uid": header.series_instance_uid}).one_or_none()
+    row = _SERIES.first(connection, {"of": study, "uid": header.series_instance_uid})
     if row is None:
         return insert_one(connection, t.series, **_fitted(t.series, _series_values(header, study))), True
     fragment = series_fragment(_header(row.header), instances=row.instances + 1).encode()
-    connection.execute(_GROW_SERIES, {"row": row.id, "new_instances": row.instances + 1, "new_fragment": fragment})
+    _GROW_SERIES.count(connection, {"row": row.id, "new_instances": row.instances + 1, "new_fragment": fragment})
     return row.id, False
 
 

@@ -16,11 +16,12 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, exc, insert, make_url, select, text
+from sqlalchemy import Connection, Engine, Table, bindparam, create_engine, event, exc, insert, make_url, select, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from adapters.sql import deadline
 from adapters.sql.flush import SharedFlush
+from adapters.sql.prepared import Prepared
 from mappings.failures import Failure, Full, Invalid, Unavailable
 
 log = logging.getLogger("accord.store")
@@ -155,12 +156,12 @@ class Reading:
 
 def insert_one(connection: Connection, table: Table, **values: object) -> int:
     """Insert one row and return its id."""
-    return int(connection.execute(_adding(table), values).scalar_one())
+    return int(_adding(table, tuple(values)).first(connection, values).id)
 
 
 @cache
-def _adding(table: Table) -> Any:
-    return insert(table).returning(table.c.id)
+def _adding(table: Table, names: tuple[str, ...]) -> Prepared:
+    return Prepared(insert(table).values({name: bindparam(name) for name in names if name in table.c}).returning(table.c.id))
 
 
 def insert_of(connection: Connection) -> Any:

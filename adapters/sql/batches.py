@@ -95,10 +95,15 @@ def close(connection: Connection, batch: int, now: datetime) -> bool:
 _TOUCH = Prepared(update(t.batch).where(_b.id == bindparam("row"), _b.closed.is_(None)).values(touched=bindparam("now")))
 
 
+def touch(connection: Connection, batch: int, now: datetime) -> bool:
+    """Say that an open batch is being filled; False where it is closed."""
+    return _TOUCH.count(connection, {"row": batch, "now": stamp(now)}) == 1
+
+
 def add_receipt(connection: Connection, batch: int, receipt: Receipt) -> None:
     """Append one file's receipt to an open batch and touch it. Raises Conflict where the batch was closed meanwhile."""
     at = stamp(receipt.at)
-    if _TOUCH.count(connection, {"row": batch, "now": at}) == 0:
+    if not touch(connection, batch, receipt.at):
         raise Conflict("batch-closed", "The batch was closed meanwhile; open another and send again.", "batch")
     findings = json.dumps(receipt.findings, separators=(",", ":"))
     insert_one(connection, t.receipt, **(columns(receipt) | {"batch": batch, "findings": findings, "at": at}))

@@ -1,7 +1,9 @@
 """Batches: an association, a request or a push, opened and closed with their entries in the ledger."""
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from adapters.sql import batches
 from adapters.sql.ledger import About, record
@@ -28,12 +30,16 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """An open batch; `key` is what its provider calls it, `study` the only study that may go into it (None: any)."""
+    """An open batch; `key` is what its provider calls it, `study` the only study that may go into it (None: any).
+
+    `alone`: each of its files is durable when it is taken. Otherwise all are at the end of their `together`.
+    """
 
     id: int
     key: str
     origin: Origin
     study: str | None = None
+    alone: bool = True
 
 
 def sender_origin(caller: Caller) -> Origin:
@@ -59,6 +65,19 @@ def open_batch(runtime: Runtime, origin: Origin) -> Batch:
         )
         record(connection, entry, now, origin.subject.id, About(party, origin.dataset, batch))
     return Batch(batch, key, origin)
+
+
+@contextmanager
+def together(runtime: Runtime, batch: Batch) -> Iterator[Batch]:
+    """The same batch for files that are answered together: what became of them is durable when the block has ended, not before.
+
+    One durable commit makes all before it durable. Each file's bytes are durable before its row tells of it, as ever.
+    """
+    try:
+        yield replace(batch, alone=False)
+    finally:
+        with runtime.store.write() as connection:
+            batches.touch(connection, batch.id, runtime.clock())
 
 
 def close_batch(runtime: Runtime, batch: int) -> None:

@@ -63,7 +63,7 @@ def keep(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
         raise
     runtime.reached("stored")
     try:
-        with runtime.store.write() as connection:
+        with runtime.store.write(durable=judged.batch.alone) as connection:
             settle(runtime, connection, claim, judged, target)
             if place != target.node.place_of(judged.parsed.node_file):  # what the node said counts, not what was expected
                 custody.relocate(connection, claim, place, judged.verdict.rule)
@@ -175,7 +175,7 @@ def supersede(runtime: Runtime, judged: JudgedFile, row: CustodyRow) -> None:
         if not custody.cancel_deletion(connection, instance, placement, now):
             raise busy()
     store(target.node, judged.parsed)
-    with runtime.store.write() as connection:
+    with runtime.store.write(durable=judged.batch.alone) as connection:
         custody.lock_study(connection, instance.study_uid)
         if not custody.move(connection, Move.SUPERSEDE, row.id, now):
             raise Changed

@@ -44,7 +44,7 @@ def take(runtime: Runtime, batch: Batch, name: str, file: memoryview) -> Deposit
 
 def refuse(runtime: Runtime, batch: Batch, name: str, file: memoryview, finding: Finding) -> DepositResult:
     """Refuse a file unjudged; a stopped agreement is said first: it takes nothing, whatever it is."""
-    with runtime.store.write() as connection:
+    with runtime.store.write(durable=batch.alone) as connection:
         rule = find_stop(runtime, connection, batch.origin) or finding.rule
         return receipts.write_refusal(runtime, connection, batch, name, file, Finding(rule, finding.where))
 
@@ -69,7 +69,7 @@ def _act(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     if known and row is not None:
         mend(runtime, row, judged.parsed)
     if known or judged.verdict.outcome is Outcome.REJECT:
-        with runtime.store.write() as connection:
+        with runtime.store.write(durable=judged.batch.alone) as connection:
             receipts.write(runtime, connection, judged)
     elif row is not None and row.state is State.REVIEW:
         keep.supersede(runtime, judged, row)

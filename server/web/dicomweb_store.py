@@ -19,7 +19,7 @@ from mappings.failures import UnsupportedMedia
 from mappings.negotiation import read_media_type
 from server.usecases import push
 from server.usecases.admission import MEGABYTE, check_room
-from server.usecases.batch import Batch, close_batch, open_batch
+from server.usecases.batch import Batch, close_batch, open_batch, together
 from server.usecases.receipts import DepositResult
 from server.usecases.take import take
 from server.web.bulkheads import Bulkhead
@@ -62,7 +62,8 @@ def store(study: str | None = None) -> Response:
     else:
         batch = open_batch(runtime(), push.origin(runtime(), caller(), alias, "stow", peer()))
     try:
-        taken = _take_all(replace(batch, study=study))
+        with together(runtime(), batch) as filled:
+            taken = _take_all(replace(filled, study=study))
     finally:
         if not named:
             close_batch(runtime(), batch.id)

@@ -3,6 +3,7 @@
 import gzip
 import io
 import json
+import os
 import re
 import socket
 import threading
@@ -16,6 +17,7 @@ from werkzeug.serving import make_server
 
 from adapters.identity import Keys
 from adapters.sql import batches
+from mappings.failures import Unavailable
 from server.web import app
 from tests import builders
 from tests.house import CALLERS, SAMPLE, House, build
@@ -89,6 +91,24 @@ def test_what_came_whole_before_a_body_broke_off_is_told_of(house):
     before = count(house)
     checked(stow(house, part(GOOD) + b"--b\r\nContent-Type: application/dicom\r\n\r\nDIC"), 400)
     assert count(house) == before + 1, "the whole object has its receipt, the broken one has none"
+
+
+def test_the_objects_of_a_body_share_a_durable_commit(house, monkeypatch):
+    flushes, flush = [], os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: flushes.append(descriptor) or flush(descriptor))
+    checked(stow(house, part(GOOD) * 9 + b"--b--"), 200)
+    assert len(flushes) == 3, "the batch that opens, what it holds, the batch that closes"
+
+
+def test_a_body_whose_objects_may_not_be_durable_is_no_success(house, monkeypatch):
+    flushes = iter([None, Unavailable("database-unflushed", "-"), None])
+
+    def flush() -> None:
+        if failure := next(flushes):
+            raise failure
+
+    monkeypatch.setattr(house.runtime.store, "_flush", flush)
+    checked(stow(house, part(GOOD) + b"--b--"), 503)
 
 
 def count(house: House) -> int:

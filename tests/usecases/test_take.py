@@ -1,6 +1,7 @@
 """Taking a file: what becomes of each sample, and of one object that comes for the first time or again."""
 
 import csv
+import os
 from collections import Counter
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from adapters.sql import batches, custody
 from consent.deposit import Outcome
 from server.usecases import reconcile, release
-from server.usecases.batch import close_batch
+from server.usecases.batch import close_batch, together
 from server.usecases.take import take
 from tests import builders
 from tests.builders import ACTOR, SAMPLES, made
@@ -156,3 +157,43 @@ def test_a_value_that_no_column_holds_is_kept_on_each_database(anywhere, sound, 
     taken = take(anywhere, builders.batch(anywhere), "a", made(**element))
     assert taken.outcome is Outcome.PASS
     sound(anywhere)
+
+
+@pytest.fixture
+def flushes(monkeypatch):
+    """Each flush of SQLite's log."""
+    noticed, flush = [], os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda descriptor: noticed.append(descriptor) or flush(descriptor))
+    return noticed
+
+
+def five(runtime, batch):
+    """Five files, all that can become of one among them."""
+    for file in (made(), made(), made(StudyDate="20210101"), WAITS, memoryview(b"x")):
+        take(runtime, batch, "name", file)
+
+
+def test_files_that_are_answered_one_by_one_are_durable_one_by_one(built, flushes):
+    batch = builders.batch(built)
+    flushes.clear()
+    five(built, batch)
+    assert len(flushes) == 5
+
+
+def test_files_that_are_answered_together_share_a_durable_commit_at_their_end(built, flushes, sound):
+    batch = builders.batch(built)
+    flushes.clear()
+    with together(built, batch) as filled:
+        five(built, filled)
+        assert flushes == []
+    assert len(flushes) == 1
+    assert sum(counts(built, batch).values()) == 5
+    sound(built)
+
+
+def test_what_was_taken_before_one_of_them_failed_is_durable_too(built, flushes):
+    batch = builders.batch(built)
+    flushes.clear()
+    with pytest.raises(ZeroDivisionError), together(built, batch):
+        _ = 1 / 0
+    assert len(flushes) == 1

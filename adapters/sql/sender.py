@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, bindparam, select
 
 from adapters.sql import governance
 from adapters.sql import tables as t
+from adapters.sql.prepared import Prepared
 
 _c = t.sender.c
 
@@ -53,7 +54,9 @@ _ROWS = (
     .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
     .join(t.party, t.agreement.c.party == t.party.c.id)
 )
-_REGISTERED = _ROWS.where(_c.removed.is_(False))
+_REGISTERED = Prepared(  # asked for every object of an association
+    _ROWS.where(_c.removed.is_(False), t.dataset.c.alias == bindparam("called"), _c.aet == bindparam("calling")).order_by(_c.id)
+)
 
 
 def read_all(connection: Connection) -> tuple[SenderRow, ...]:
@@ -68,8 +71,7 @@ def networks(connection: Connection) -> frozenset[str]:
 
 def registered(connection: Connection, alias: str, aet: str) -> tuple[SenderRow, ...]:
     """The registrations of a calling AE title for a dataset, whatever its networks."""
-    named = _REGISTERED.where(t.dataset.c.alias == alias, _c.aet == aet).order_by(_c.id)
-    return tuple(_row(row) for row in connection.execute(named))
+    return tuple(_row(row) for row in _REGISTERED.all(connection, {"called": alias, "calling": aet}))
 
 
 def find(connection: Connection, alias: str, aet: str, address: str) -> SenderRow | None:

@@ -1,10 +1,11 @@
 """What is kept of a file's parts: enough to believe one of them, and no less."""
 
 from hashlib import sha256
+from zlib import crc32
 
 import pytest
 
-from mappings.digests import BLOCK, DIGEST_SIZE, FRAME_SIZE, are_blocks, digest_parts, read_frame
+from mappings.digests import BLOCK, DIGEST_SIZE, FRAME_SIZE, are_blocks, checksums, digest_parts, read_frame
 
 FILE = memoryview(bytes(range(256)) * 4096 * 2 + b"end")
 
@@ -37,3 +38,9 @@ def test_blocks_are_believed_to_the_bit(at):
 @pytest.mark.parametrize("read", [FILE[BLOCK:-1], FILE[BLOCK : 2 * BLOCK], FILE[:0], FILE])
 def test_blocks_that_are_cut_or_more_than_were_asked_for_are_others(read):
     assert not are_blocks(read, digest_parts(FILE, []).blocks[DIGEST_SIZE:])
+
+
+def test_the_checksums_of_a_file_are_those_of_all_its_bytes_and_the_reading_is_told_of():
+    told = []
+    assert checksums(FILE, told.append) == (sha256(FILE).digest(), crc32(FILE))
+    assert told == list(range(0, len(FILE), BLOCK))

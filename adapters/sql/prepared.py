@@ -70,6 +70,8 @@ class _Compiled:
                 return driver.execute(self._text, named)
             return driver.execute(self._text, [named[name] for name in self._order])
         except self._dialect.loaded_dbapi.Error as error:
+            if self._dialect.is_disconnect(error, driver, None):
+                connection.invalidate(error)  # as SQLAlchemy does: the next who asks has a connection that lives
             raise exc.DBAPIError.instance(
                 self._text, None, error, self._dialect.loaded_dbapi.Error, hide_parameters=True, dialect=self._dialect
             ) from error

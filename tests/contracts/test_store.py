@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import literal, select, text
 
 from adapters.sql import governance, store
+from adapters.sql.prepared import Prepared
 from adapters.sql.store import Store, wait_for
 from mappings.failures import Unavailable
 from tests import builders
@@ -69,8 +70,11 @@ def test_a_connection_that_rested_over_a_restart_is_replaced_unnoticed(restarted
         assert connection.execute(text("SELECT 1")).scalar_one() == 1
 
 
-def test_one_that_did_not_rest_tells_its_user_and_is_replaced_for_the_next(restarted) -> None:
+@pytest.mark.parametrize(
+    "ask", [lambda c: c.execute(text("SELECT 1")), lambda c: Prepared(select(literal(1).label("one"))).all(c, {})]
+)
+def test_one_that_did_not_rest_tells_its_user_and_is_replaced_for_the_next(restarted, ask) -> None:
     with pytest.raises(Unavailable) as told, restarted.read() as connection:
-        connection.execute(text("SELECT 1"))
+        ask(connection)
     assert told.value.code == "database-unavailable"
     assert restarted.answers()

@@ -59,6 +59,8 @@ FIELDS: dict[str, Field] = {
         Field("age", _S, Kind.NUMBER),
         Field("alias", _S, Kind.CODE),
         Field("provider", _S, Kind.CODE),
+        Field("modalities", _S, Kind.CODE, "ModalitiesInStudy", "00080061"),
+        Field("sop_classes", _S, Kind.UID, "SOPClassesInStudy", "00080062"),
         Field("updated", _S, Kind.MOMENT),
         Field("started_from", _S, Kind.MOMENT),
         Field("started_to", _S, Kind.MOMENT),
@@ -74,15 +76,7 @@ FIELDS: dict[str, Field] = {
     )
 }
 
-STUDY_ALIASES = {
-    "ModalitiesInStudy": "modality",
-    "00080061": "modality",
-    "SOPClassesInStudy": "sop_class",
-    "00080062": "sop_class",
-}
-"""Keys that ask a study about its series or instances (PS3.4 C.3.4)."""
-
-QIDO_KEYS: dict[str, str] = {k: f.name for f in FIELDS.values() if f.keyword for k in (f.keyword, f.tag)} | STUDY_ALIASES
+QIDO_KEYS: dict[str, str] = {k: f.name for f in FIELDS.values() if f.keyword for k in (f.keyword, f.tag)}
 """QIDO-RS attribute, as keyword or tag → field."""
 
 

@@ -80,14 +80,26 @@ class Below:
 
 
 @dataclass(frozen=True, slots=True)
+class Among:
+    """A field of several values: each that a column has on the rows reached by `way`; it stands where those are reached from.
+
+    Every leaf asks for a value of its own: rows that have one value and rows that have another are in one study.
+    """
+
+    column: Column
+    way: Below
+    depth: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Searchable:
     """What a condition may ask of one kind of row, and how rows below are reached, by (depth of the row, depth below).
 
-    A field is a column, here or elsewhere; or, where it is special, a function from its leaf to SQL, which stands at depth 0 and
+    A field is a column, here or elsewhere, or several values; or, where it is special, a function from its leaf to SQL, which stands at depth 0 and
     takes the values of a `OneOf` as alternatives. Of a `whole` answer all rows are wanted, and not the first that fill a page.
     """
 
-    fields: Mapping[str, Column | Elsewhere | Asking]
+    fields: Mapping[str, Column | Elsewhere | Among | Asking]
     below: Mapping[tuple[int, int], Below] = field(default_factory=dict)
     levels: Mapping[Level, int] = field(default_factory=dict)
     whole: bool = False
@@ -95,7 +107,7 @@ class Searchable:
     def depth(self, name: str) -> int:
         """The depth at which this field stands."""
         asked = self.fields[name]
-        return asked.depth if isinstance(asked, Column | Elsewhere) else 0
+        return asked.depth if isinstance(asked, Column | Elsewhere | Among) else 0
 
 
 def linked(condition: Condition, links: Links) -> Condition:
@@ -206,6 +218,8 @@ def _asked(condition: Leaf | Linked, rows: Searchable, depth: int) -> ColumnElem
     if isinstance(asked, Elsewhere):
         keys = select(asked.key) if asked.joined is None else select(asked.key).select_from(asked.joined)
         return asked.row.in_(keys.where(compared(asked.column, condition)).correlate(None))
+    if isinstance(asked, Among):
+        return _some(asked.way, compared(asked.column, condition), whole=rows.whole)
     return compared(asked, condition) if isinstance(asked, Column) else asked(condition)
 
 

@@ -31,7 +31,7 @@ from sqlalchemy import (
 
 from adapters.sql import criteria
 from adapters.sql import tables as t
-from adapters.sql.criteria import Asking, Below, Column, Elsewhere, Leaf, Searchable, compared, depths, looked_for, narrow
+from adapters.sql.criteria import Among, Asking, Below, Column, Elsewhere, Leaf, Searchable, compared, depths, looked_for, narrow
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import stamp
 from consent.policy import VisibleDatasets
@@ -62,14 +62,17 @@ def _nothing(_leaf: Leaf) -> ColumnElement[bool]:
 
 _a, _p, _d = t.agreement.c, t.party.c, t.dataset.c
 _PROVIDED = t.dataset.join(t.agreement, _d.agreement == _a.id).join(t.party, _a.party == _p.id)
-_ELSEWHERE: dict[str, Elsewhere | Asking] = {
+_SERIES, _INSTANCE = t.series.alias("of_study"), t.instance.alias("in_study")
+_ELSEWHERE: dict[str, Elsewhere | Among | Asking] = {
     "gender": _nothing,
     "patient_updated": _nothing,
     "patient_provider": Elsewhere(t.patient.c.party, Column(_p.key, Kind.CODE), _p.id),
     "alias": Elsewhere(t.study.c.dataset, Column(_d.alias, Kind.CODE), _d.id, 1),
     "provider": Elsewhere(t.study.c.dataset, Column(_p.key, Kind.CODE), _d.id, 1, _PROVIDED),
+    "modalities": Among(Column(_SERIES.c.modality, Kind.CODE), Below(t.study, _SERIES.c.study == t.study.c.id), 1),
+    "sop_classes": Among(Column(_INSTANCE.c.sop_class, Kind.UID), Below(t.study, _INSTANCE.c.study == t.study.c.id), 1),
 }
-"""Fields of other tables; and those that only studies in sight say."""
+"""Fields of other tables, and of all series or instances of a study, whichever row asks (PS3.4 C.3.4); and those that only studies in sight say."""
 IMAGES = Searchable(
     {name: _ELSEWHERE.get(name) or _column(field) for name, field in FIELDS.items()},
     {
@@ -153,7 +156,7 @@ def _changed(own: ColumnElement[bool], leaf: Leaf) -> ColumnElement[bool]:
 def with_patients(datasets: Select[Any]) -> Searchable:
     """The same, with what is asked of a patient: below it are its studies of these datasets."""
     own = and_(t.study.c.patient == t.patient.c.id, _within(t.study, datasets))
-    asked: dict[str, Column | Elsewhere | Asking] = {
+    asked: dict[str, Column | Elsewhere | Among | Asking] = {
         "gender": partial(_told, of_patient(datasets)["gender"]),
         "patient_updated": partial(_changed, own),
     }

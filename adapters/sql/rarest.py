@@ -5,6 +5,7 @@ look at an index tells that nobody has the modality, or that nothing was made at
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import islice
 
 from sqlalchemy import Connection, select
@@ -19,6 +20,9 @@ _LOOKS = 8
 _STUDY_OF = {1: t.study.c.id, 2: t.series.c.study}
 _LEADING = frozenset({"modality", "body_part", "age", "study_date", "started_from", "started_to", "updated"})
 """Fields that lead an index; without those of one row or one patient, whose indexes a planner never leaves aside."""
+
+_OF_SERIES = {"modalities": "modality"}
+"""What is asked of all series of a study is looked up as if it were asked of one."""
 
 
 def few_studies(connection: Connection, query: Query) -> tuple[int, ...] | None:
@@ -41,8 +45,15 @@ def _necessary(condition: Condition) -> Iterator[tuple[int, Condition]]:
             yield from _necessary(part)
     elif isinstance(condition, Apart):
         yield from _necessary(condition.part)
-    elif depth := _depth(condition):
-        yield depth, condition
+    elif depth := _depth(asked := _of_series(condition)):
+        yield depth, asked
+
+
+def _of_series(condition: Condition) -> Condition:
+    if isinstance(condition, AnyOf):
+        return AnyOf(tuple(map(_of_series, condition.parts)))
+    told = isinstance(condition, OneOf) and condition.field in _OF_SERIES
+    return replace(condition, field=_OF_SERIES[condition.field]) if told else condition
 
 
 def _depth(condition: Condition) -> int | None:

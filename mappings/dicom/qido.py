@@ -24,7 +24,7 @@ MAX_LIST = 32_768
 
 # Patient's name under the keyword some viewers ask with, (0040,A123) (Slim's study list).
 _ALIASES = MappingProxyType({"PersonName": "patient_name", "0040A123": "patient_name"})
-_LISTED = frozenset({"modality", "body_part", "patient_sex"})  # CS: a comma is no part of a value (PS3.5 §6.2)
+_LISTED = frozenset({"modality", "modalities", "body_part", "patient_sex"})  # CS: a comma is no part of a value (PS3.5 §6.2)
 _IGNORED = frozenset({"includefield", "accept", "charset"})
 
 _NAMED = re.compile(r"[A-Za-z0-9.]{1,64}")

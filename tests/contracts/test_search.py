@@ -33,6 +33,8 @@ NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 ALL = Page(limit=100_000)
 DEPTH = {Level.PATIENT: 0, Level.STUDY: 1, Level.SERIES: 2, Level.INSTANCE: 3}
+AMONG = {"modalities": (2, "modality"), "sop_classes": (3, "sop_class")}
+"""What a study says of all its rows at a depth, and what each of them calls it."""
 WORDS = {
     Kind.CODE: ["", "CT", "MR", "ct", "PAT-1", "PAT_1", "pat%2", "A\\B", "CTX"],
     Kind.UID: ["1.2.3", "1.2.30", "1.2.4"],
@@ -174,7 +176,7 @@ def _study(chance, connection, n, dataset, patient, batch) -> Row:
     own = {
         f.name: some(chance, f.kind)
         for f in FIELDS.values()
-        if f.level is Level.STUDY and f.name not in {"study_uid", "study_key", "updated", "alias", "provider"}
+        if f.level is Level.STUDY and f.name not in {"study_uid", "study_key", "updated", "alias", "provider", *AMONG}
     }
     governing = t.dataset.join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
     named = select(t.dataset.c.alias, t.party.c.key).select_from(governing.join(t.party, t.agreement.c.party == t.party.c.id))
@@ -195,6 +197,8 @@ def _study(chance, connection, n, dataset, patient, batch) -> Row:
     ).scalar_one()
     for m in range(chance.randint(1, 3)):
         study.children.append(_series(chance, connection, f"{own['study_uid']}.{m}", key, study, batch))
+    for name, (depth, single) in AMONG.items():
+        study.values[name] = tuple(row.values[single] for row in study.below(depth))
     return study
 
 
@@ -328,7 +332,7 @@ def _depths(condition) -> set[int] | None:
 
 
 def _holds_here(condition, row: Row) -> bool:
-    return meets(condition, row.value(condition.field), FIELDS[condition.field].kind)
+    return any(meets(condition, value, FIELDS[condition.field].kind) for value in several(row.value(condition.field)))
 
 
 def meets(condition, value: object, kind: Kind) -> bool:

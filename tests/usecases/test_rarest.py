@@ -34,6 +34,8 @@ def few(runtime, where, level=Level.STUDY):
         (MR, 1),
         (XA, 0),
         (CT, None),
+        (OneOf("modalities", ("MR", "XA")), 1),
+        (AnyOf((OneOf("modalities", ("MR",)), XA)), 1),
         (AllOf((CT, MR)), 1),
         (AllOf((CT, AllOf((Like("description", "*"), Apart(AllOf((Like("description", "*"), XA)), Level.SERIES))))), 0),
         (AnyOf((MR, XA)), 1),

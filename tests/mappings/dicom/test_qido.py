@@ -81,7 +81,7 @@ def test_the_study_list_of_a_common_viewer_is_read():
             Like("patient_id", "*P-1*"),
             Between("study_date", "20200101", "20201231"),
             OneOf("study_uid", ("1.2.3", "1.2.4")),
-            OneOf("modality", ("CT", "MR")),
+            OneOf("modalities", ("CT", "MR")),
         )
     )
 
@@ -107,7 +107,7 @@ def test_every_key_is_matched_as_keyword_and_as_tag_in_either_case(key):
         ("PatientID", "Ab,1", OneOf("patient_id", ("Ab,1",))),
         ("PatientID", "Ab?", Like("patient_id", "Ab?")),
         ("Modality", "CT", OneOf("modality", ("CT",))),
-        ("00080061", "CT\\P*", AnyOf((OneOf("modality", ("CT",)), Like("modality", "P*")))),
+        ("00080061", "CT\\P*", AnyOf((OneOf("modalities", ("CT",)), Like("modalities", "P*")))),
         ("StudyDescription", "Thorax  É", OneOf("description", ("thorax e",))),
         ("StudyDescription", "*Thorax?", Like("description", "*thorax?")),
         ("ReferringPhysicianName", "Doe^J*", Like("referring", "doe^j*")),
@@ -123,7 +123,7 @@ def test_every_key_is_matched_as_keyword_and_as_tag_in_either_case(key):
         ("StudyTime", "100000-113000.5", Between("study_time", "10", "113000.599999")),
         ("StudyTime", "-12", Between("study_time", None, "125959.999999")),
         ("SeriesNumber", "3,+4", OneOf("series_number", (3, 4))),
-        ("SOPClassesInStudy", "1.2.840.10008.5.1.4.1.1.2", OneOf("sop_class", ("1.2.840.10008.5.1.4.1.1.2",))),
+        ("SOPClassesInStudy", "1.2.840.10008.5.1.4.1.1.2", OneOf("sop_classes", ("1.2.840.10008.5.1.4.1.1.2",))),
     ],
 )
 def test_a_value_is_matched_as_its_kind_asks(name, value, condition):
@@ -140,6 +140,11 @@ def test_a_time_as_stored_lies_within_the_hour_that_was_asked(time):
 @pytest.mark.parametrize("name", ["PatientName", "StudyDate", "StudyInstanceUID", "SeriesNumber"])
 def test_an_empty_value_or_a_bare_star_matches_everything(name, value):
     assert where((name, value)) == ()
+
+
+def test_what_a_study_says_of_all_its_series_is_no_alternative_to_what_one_of_them_says():
+    asked = where(("ModalitiesInStudy", "CT"), ("Modality", "SEG"), ("SOPClassesInStudy", "1.2"), ("SOPClassUID", "1.3"))
+    assert {part.field for part in asked} == {"modalities", "modality", "sop_classes", "sop_class"}
 
 
 def test_values_of_a_repeated_key_are_alternatives():

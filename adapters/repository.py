@@ -17,6 +17,7 @@ import httpx
 from adapters.accord_client import CHUNK, AccordClient, broken, printable
 from mappings.content_digest import read_sha256
 from mappings.dicom.accept import DICOM, DICOM_JSON, JPEG, RELATED
+from mappings.dicom.qido import REMAINING
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Failure, Invalid, TooLarge, Unavailable
 from mappings.fhir.systems import alias_of
@@ -144,7 +145,7 @@ class Repository:
 
     def _page(self, path: str) -> list[Found]:
         with closing(self.taken(path, DICOM_JSON)) as answer, _as_expected():
-            for warned in answer.headers.get_list("Warning"):
+            for warned in (said for said in answer.headers.get_list("Warning") if REMAINING not in said):
                 raise Invalid("key-ignored", printable(warned.partition('"')[2].rstrip('"') or warned))
             return [dict(found) for found in json.loads(_body(answer, LARGEST_JSON))]
 

@@ -123,12 +123,17 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """One question. `aliases`, when given, are the only datasets asked."""
+    """One question. `aliases`, when given, are the only datasets asked.
+
+    An answer carries the attributes of the levels `above` as well, and those of its first instance that `include` names by tag.
+    """
 
     level: Level
     where: Condition = EVERYTHING
     page: Page = field(default_factory=Page)
     aliases: frozenset[str] | None = None
+    above: tuple[Level, ...] = ()
+    include: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

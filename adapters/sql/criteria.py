@@ -95,8 +95,9 @@ class Among:
 class Searchable:
     """What a condition may ask of one kind of row, and how rows below are reached, by (depth of the row, depth below).
 
-    A field is a column, here or elsewhere, or several values; or, where it is special, a function from its leaf to SQL, which stands at depth 0 and
-    takes the values of a `OneOf` as alternatives. Of a `whole` answer all rows are wanted, and not the first that fill a page.
+    A field is a column, here or elsewhere, or several values; or, where it is special, a function from its leaf to SQL, which
+    stands at depth 0 and takes the values of a `OneOf` as alternatives. Of a `whole` answer all rows are wanted, and not the
+    first that fill a page.
     """
 
     fields: Mapping[str, Column | Elsewhere | Among | Asking]

@@ -72,7 +72,7 @@ _ELSEWHERE: dict[str, Elsewhere | Among | Asking] = {
     "modalities": Among(Column(_SERIES.c.modality, Kind.CODE), Below(t.study, _SERIES.c.study == t.study.c.id), 1),
     "sop_classes": Among(Column(_INSTANCE.c.sop_class, Kind.UID), Below(t.study, _INSTANCE.c.study == t.study.c.id), 1),
 }
-"""Fields of other tables, and of all series or instances of a study, whichever row asks (PS3.4 C.3.4); and those that only studies in sight say."""
+"""Fields of other tables; of all rows of a study, whichever of them asks (PS3.4 C.3.4); and what only studies in sight say."""
 IMAGES = Searchable(
     {name: _ELSEWHERE.get(name) or _column(field) for name, field in FIELDS.items()},
     {

@@ -52,8 +52,9 @@ def _necessary(condition: Condition) -> Iterator[tuple[int, Condition]]:
 def _of_series(condition: Condition) -> Condition:
     if isinstance(condition, AnyOf):
         return AnyOf(tuple(map(_of_series, condition.parts)))
-    told = isinstance(condition, OneOf) and condition.field in _OF_SERIES
-    return replace(condition, field=_OF_SERIES[condition.field]) if told else condition
+    if isinstance(condition, OneOf) and condition.field in _OF_SERIES:
+        return replace(condition, field=_OF_SERIES[condition.field])
+    return condition
 
 
 def _depth(condition: Condition) -> int | None:

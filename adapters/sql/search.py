@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import lru_cache, wraps
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, bindparam, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, bindparam, func, select
 
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, counting, is_kept
@@ -48,13 +48,30 @@ _FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Any, ...]]] = {
 }
 
 
+BEGINNING = 32_768
+"""Bytes of an instance's metadata in which is looked for what an answer includes: patient, study and series come first."""
+_OWN_FIRST = t.instance.alias("first")
+_METADATA = func.substr(_OWN_FIRST.c.metadata, 1, BEGINNING)
+_FIRST: dict[Level, ColumnElement[Any]] = {
+    level: select(_METADATA).where(own).order_by(_OWN_FIRST.c.id).limit(1).scalar_subquery()
+    for level, own in (
+        (Level.STUDY, _OWN_FIRST.c.study == t.study.c.id),
+        (Level.SERIES, _OWN_FIRST.c.series == t.series.c.id),
+        (Level.INSTANCE, _OWN_FIRST.c.id == t.instance.c.id),
+    )
+}
+
+
 def fragments(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[bytes]:
     """One page of finished DICOM JSON objects (PS3.18 F.2), newest study date first; lower levels in the order they came."""
     return [row[0] for row in fragments_of_studies(connection, query, visible, now)]
 
 
 def fragments_of_studies(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> Sequence[Row[Any]]:
-    """The same page as (object, and of the study it is of: its key and dataset)."""
+    """The same page as (object, and of the study it is of: its key and dataset); then what is to be joined to it.
+
+    That are the objects of the levels above, and last, where something is included, how its first instance's metadata begins.
+    """
     page = {"limit": query.page.limit, "offset": query.page.offset}
     return _answered(connection, _fragments, query, visible, now, **page)
 
@@ -62,7 +79,8 @@ def fragments_of_studies(connection: Connection, query: Query, visible: VisibleD
 @_kept
 def _fragments(query: Query, visible: VisibleDatasets, few: bool) -> Select[Any]:
     column, order = _FRAGMENTS[query.level]
-    rows = _statement(query, [column, t.study.c.key, t.study.c.dataset], visible, few)
+    beside = [*(_FRAGMENTS[level][0] for level in query.above), *([_FIRST[query.level]] if query.include else [])]
+    rows = _statement(query, [column, t.study.c.key, t.study.c.dataset, *beside], visible, few)
     return rows.order_by(*order).limit(LIMIT).offset(_OFFSET)
 
 
@@ -109,15 +127,25 @@ def _keys(query: Query, own: ColumnElement[Any], **others: ColumnElement[Any]) -
     return [*keys, Key(own, keys[-1].descending if keys else False)]
 
 
-def count(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime, ceiling: int | None = None) -> int:
-    """How many rows match; at most `ceiling` of them are counted."""
-    return sum(int(row[0]) for row in _answered(connection, _count, replace(query, page=_ANY), visible, now, ceiling))
+def count(
+    connection: Connection,
+    query: Query,
+    visible: VisibleDatasets,
+    now: datetime,
+    ceiling: int | None = None,
+    *,
+    documented: bool = True,
+) -> int:
+    """How many rows match; at most `ceiling` of them are counted. Studies: of those that have a document, or of all."""
+    asked = Query(query.level, query.where, _ANY, query.aliases)
+    return sum(int(row[0]) for row in _answered(connection, _count, asked, visible, now, ceiling, documented))
 
 
 @_kept
-def _count(query: Query, visible: VisibleDatasets, few: bool, ceiling: int | None) -> Select[Any]:
+def _count(query: Query, visible: VisibleDatasets, few: bool, ceiling: int | None, documented: bool) -> Select[Any]:
     rows = _statement(query, [TABLES[query.level].c.id], visible, few, whole=ceiling is None)
-    return counting(rows.where(t.study.c.document.is_not(None)) if query.level is Level.STUDY else rows, ceiling)
+    told = documented and query.level is Level.STUDY
+    return counting(rows.where(t.study.c.document.is_not(None)) if told else rows, ceiling)
 
 
 def patients(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[tuple[Position, Patient]]:

@@ -35,6 +35,7 @@ class Transaction:
 
 
 _SEARCH = Transaction(_KEYS)
+_COUNT = Transaction(_KEYS, answers=(JSON,))
 _METADATA = Transaction(statuses=(200, 304))
 _FILES = Transaction(answers=(_PARTS, DICOM, ZIP), statuses=(200, 304))
 _FILE = Transaction(answers=(_PARTS, DICOM), statuses=(200, 206, 304))
@@ -50,14 +51,20 @@ SERVICES: Mapping[tuple[str, str], tuple[str, Transaction]] = MappingProxyType(
         ("/studies", "POST"): ("StoreInstances", _STORE),
         ("/series", "GET"): ("SearchForSeries", _SEARCH),
         ("/instances", "GET"): ("SearchForInstances", _SEARCH),
+        ("/studies/count", "GET"): ("CountStudies", _COUNT),
+        ("/series/count", "GET"): ("CountSeries", _COUNT),
+        ("/instances/count", "GET"): ("CountInstances", _COUNT),
         (_STUDY, "GET"): ("RetrieveStudy", _FILES),
         (_STUDY, "POST"): ("StoreStudyInstances", _STORE),
         (f"{_STUDY}/metadata", "GET"): ("RetrieveStudyMetadata", _METADATA),
         (f"{_STUDY}/series", "GET"): ("SearchForStudySeries", _SEARCH),
         (f"{_STUDY}/instances", "GET"): ("SearchForStudyInstances", _SEARCH),
+        (f"{_STUDY}/series/count", "GET"): ("CountStudySeries", _COUNT),
+        (f"{_STUDY}/instances/count", "GET"): ("CountStudyInstances", _COUNT),
         (_SERIES, "GET"): ("RetrieveSeries", _FILES),
         (f"{_SERIES}/metadata", "GET"): ("RetrieveSeriesMetadata", _METADATA),
         (f"{_SERIES}/instances", "GET"): ("SearchForStudySeriesInstances", _SEARCH),
+        (f"{_SERIES}/instances/count", "GET"): ("CountStudySeriesInstances", _COUNT),
         (_INSTANCE, "GET"): ("RetrieveInstance", _FILE),
         (f"{_INSTANCE}/metadata", "GET"): ("RetrieveInstanceMetadata", _METADATA),
         (f"{_INSTANCE}/frames/{{frames}}", "GET"): ("RetrieveFrames", _PIXELS),

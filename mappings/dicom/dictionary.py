@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from pydicom._dicom_dict import DicomDictionary
 from pydicom._private_dict import private_dictionaries
-from pydicom.datadict import dictionary_description, dictionary_VR
+from pydicom.datadict import dictionary_description, dictionary_VR, tag_for_keyword
 
 _ONE_OF = {"US or SS": "xs", "US or SS or OW": "OW", "OB or OW": "OW", "OB_OW": "OW", "US or OW": "OW", "NONE": "UN"}
 _DOCUMENTED: Mapping[str, Mapping[int, str]] = MappingProxyType(
@@ -49,6 +49,12 @@ def private_vr(tag: int, creator: str | None) -> str:
         return "LO" if element >= 0x10 else "UL" if element == 0 else "UN"
     entry = _private_entry(tag, creator)
     return _ONE_OF.get(entry[0], entry[0]).replace("xs", "US") if entry else "UN"
+
+
+def tag_of(keyword: str) -> str | None:
+    """The tag, as eight hex digits, of what PS3.6 calls by this keyword."""
+    tag = tag_for_keyword(keyword)
+    return None if tag is None else f"{tag:08X}"
 
 
 @lru_cache(maxsize=4096)

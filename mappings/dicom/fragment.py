@@ -6,14 +6,18 @@ names the element: 7FE00010, or SEQUENCE/item/ELEMENT with items from 0. Text an
 contours of a structure set, or a palette, are read in one request; other values over 4 kB.
 """
 
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Collection, Iterable, Sequence
+from functools import cache, lru_cache
+from json import JSONDecoder
 from json.encoder import encode_basestring as quoted
+
+import msgspec
 
 from mappings.dicom.charsets import CHARSET
 from mappings.dicom.elements import BIG_ENDIAN, ITEM, ITEM_END, PIXELS, TRAILING_PADDING, Event, Scope
 from mappings.dicom.header import Header
 from mappings.dicom.json_value import json_array, json_name, json_value
+from mappings.query import Level
 
 MAX_INLINE, MAX_TEXT = 4096, 1_000_000
 _BINARY = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "UN", "US", "UV"})
@@ -111,6 +115,35 @@ def _member(tag: int, vr: str) -> str:
 # ---- QIDO objects (PS3.18 Tables 10.6.3-3 to -5) ----
 
 
+_OPENS, _ESCAPED = f'"{BASE}'.encode(), rb'"\u002f'
+"""Where an address begins, and the same as JSON reads it: no string written here escapes its first slash."""
+_WHOLE = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_DECODER = JSONDecoder(strict=False)
+
+
+def joined(own: bytes, *above: bytes, more: dict[str, bytes] | None = None) -> bytes:
+    """An object with what it does not say itself: first by those of the levels above, then by `more`, tag → element."""
+    members = {tag: msgspec.Raw(element.replace(_OPENS, _ESCAPED)) for tag, element in (more or {}).items()}
+    for fragment in (*reversed(above), own):
+        members |= _WHOLE.decode(fragment.replace(_OPENS, _ESCAPED))
+    return msgspec.json.encode(members, order="deterministic").replace(_ESCAPED, _OPENS)
+
+
+def elements_of(metadata: bytes, wanted: Collection[str] | None) -> dict[str, bytes]:
+    """The wanted elements (None: all), by tag, of an object of which the end may be cut off, with all that was there."""
+    text, found, at = metadata.decode("utf-8", "ignore"), dict[str, bytes](), 1
+    last = "~" if wanted is None else max(wanted, default="")
+    while text.startswith('"', at) and (tag := text[at + 1 : at + 9]) <= last:
+        try:
+            _, end = _DECODER.raw_decode(text, at + 11)
+        except ValueError:
+            break
+        if wanted is None or tag in wanted:
+            found[tag] = text[at + 11 : end].encode()
+        at = end + 1
+    return found
+
+
 def study_fragment(
     header: Header,
     *,
@@ -188,6 +221,18 @@ def instance_summary(header: Header, available_transfer_syntax: str) -> str:
             (0x00280100, "US", (header.bits_allocated,)),
         )
     )
+
+
+@cache
+def always_answered(level: Level) -> frozenset[str]:
+    """The tags of what every answer at this level says, if only that it is empty."""
+    empty = Header("", "", "", "", "")
+    written = {
+        Level.STUDY: lambda: study_fragment(empty, issuer="", modalities=(), sop_classes=(), series=0, instances=0),
+        Level.SERIES: lambda: series_fragment(empty, instances=0),
+        Level.INSTANCE: lambda: instance_summary(empty, ""),
+    }
+    return frozenset(_WHOLE.decode(written[level]().replace(BASE, "")))
 
 
 def _object(members: Iterable[tuple[int, str, Sequence[str | int | None]]]) -> str:

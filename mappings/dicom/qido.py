@@ -1,7 +1,7 @@
 """Reads a QIDO-RS search (PS3.18 §8.3.4, §10.6) into a Query: keys as keyword or tag, wildcards, lists, ranges and the page.
 
 A key that can't be matched is ignored, as the standard says, and named in a warning, so that nobody takes everything for an
-answer. What is wrong names its attribute, never its value. `includefield` changes nothing: an answer always holds every field.
+answer; so is what `includefield` asks for and can't be given at this level. What is wrong names its attribute, never its value.
 """
 
 import re
@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from datetime import date
 from types import MappingProxyType
 
+from mappings.dicom.included import levels_above, read_include
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Invalid
 from mappings.fields import FIELDS, QIDO_KEYS, Kind, fold
@@ -17,6 +18,8 @@ from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, O
 LIMIT = 1000
 LIMIT_WITHIN_STUDY = 10_000
 """The page of a caller who names no limit, and the largest. Viewers read a study's series and instances without limit, whole."""
+LIMIT_INCLUDING = 200
+"""The largest page of answers that each have something read from an instance's metadata."""
 MAX_OFFSET = 10_000_000
 MAX_KEYS = 64
 MAX_TEXT = 256
@@ -25,7 +28,7 @@ MAX_LIST = 32_768
 # Patient's name under the keyword some viewers ask with, (0040,A123) (Slim's study list).
 _ALIASES = MappingProxyType({"PersonName": "patient_name", "0040A123": "patient_name"})
 _LISTED = frozenset({"modality", "modalities", "body_part", "patient_sex"})  # CS: a comma is no part of a value (PS3.5 §6.2)
-_IGNORED = frozenset({"includefield", "accept", "charset"})
+_IGNORED = frozenset({"accept", "charset"})
 
 _NAMED = re.compile(r"[A-Za-z0-9.]{1,64}")
 _RANGE = re.compile(r"([0-9:.]*)(-?)([0-9:.]*)")
@@ -44,15 +47,37 @@ def read_query(
     date, time or number that is none, too many keys or too long a value.
     """
     given = list(args)
-    path = (("study_uid", study_uid), ("series_uid", series_uid))
+    path = {Level.STUDY: ("study_uid", study_uid), Level.SERIES: ("series_uid", series_uid)}
     asked, ignored = _keys(level, given)
-    conditions = [*(OneOf(field, (uid,)) for field, uid in path if uid is not None), *_matched(asked)]
-    page, warnings = _page(dict(given), LIMIT if study_uid is None else LIMIT_WITHIN_STUDY)
+    conditions = [*(OneOf(field, (uid,)) for field, uid in path.values() if uid is not None), *_matched(asked)]
+    unnamed = [above for above in levels_above(level) if path[above][1] is None]
+    included = read_include(level, unnamed, (value for name, value in given if name == "includefield"))
+    most = LIMIT_INCLUDING if included.tags else LIMIT if study_uid is None else LIMIT_WITHIN_STUDY
+    page, warnings = _page(dict(given), most)
     if dict(given).get("fuzzymatching", "false").lower() == "true":
         warnings.append(NOT_FUZZY)
     if ignored:
-        warnings.append(f"These attributes can't be matched and were ignored: {', '.join(ignored)}.")
-    return Query(level, AllOf(tuple(conditions)), page), warnings
+        warnings.append(f"These attributes can't be matched and were ignored: {_names(ignored)}.")
+    if included.missing:
+        warnings.append(f"These attributes can't be given at this level: {_names(included.missing)}.")
+    return Query(level, AllOf(tuple(conditions)), page, above=included.above, include=included.tags), warnings
+
+
+def _names(given: Iterable[str]) -> str:
+    """Names as they may stand in a header; of what is none, that it is none."""
+    return ", ".join(dict.fromkeys(name if _NAMED.fullmatch(name) else "one that is no attribute" for name in given))
+
+
+REMAINING = "additional results that can be requested"
+"""The standard's words: a client that reads on may pass them over."""
+
+
+def remaining(page: Page, given: int, total: int | None) -> list[str]:
+    """The sentence that more than a page remains (PS3.18 §8.3.4.4), and how much, where the total (None: many) is known."""
+    if total is None:
+        return [f"There are {REMAINING}."]
+    rest = total - page.offset - given
+    return [f"There are {rest} {REMAINING}."] if rest > 0 else []
 
 
 def _keys(level: Level, given: list[tuple[str, str]]) -> tuple[dict[str, list[tuple[str, str]]], list[str]]:
@@ -66,7 +91,7 @@ def _keys(level: Level, given: list[tuple[str, str]]) -> tuple[dict[str, list[tu
             continue
         field = _field(level, name)
         if field is None:
-            ignored[name if _NAMED.fullmatch(name) else "one that is no attribute"] = None
+            ignored[name] = None
         elif value.strip().strip("*"):  # else universal matching (PS3.4 §C.2.2.2.3)
             asked.setdefault(field, []).append((name, value.strip()))
     return asked, list(ignored)
@@ -210,4 +235,4 @@ def _count(given: dict[str, str], name: str, default: int) -> int:
     return int(text) if text else default
 
 
-_PARAMETERS = _IGNORED | {"limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching"}
+_PARAMETERS = _IGNORED | {"includefield", "limit", "offset", "fuzzymatching", "emptyvaluematching", "multiplevaluematching"}

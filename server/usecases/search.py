@@ -1,6 +1,6 @@
 """Searching studies, series and instances: one question narrowed by consent, one statement, finished fragments."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from adapters.sql import instances
@@ -8,6 +8,8 @@ from adapters.sql import search as rows
 from consent.access import Interaction, Seen
 from consent.conditions import Action
 from consent.policy import VisibleDatasets
+from mappings.dicom.fragment import elements_of, joined
+from mappings.dicom.included import ALL
 from mappings.failures import NotFound
 from mappings.query import Query
 from mappings.study import study_key
@@ -16,21 +18,51 @@ from server.usecases.deliver import Wanted, decide_study
 from server.usecases.governance import GovernanceSnapshot
 from server.usecases.runtime import Caller, Runtime
 
+COUNTED = 1000
+"""Totals up to here are told with a page; larger ones to who counts."""
+
 
 def fragments(runtime: Runtime, caller: Caller, query: Query) -> list[bytes]:
-    """One page of DICOM JSON objects the caller may see now."""
+    """One page of DICOM JSON objects the caller may see now, with what they carry of the levels above and include."""
     with runtime.store.read() as connection:
         visible = runtime.visible_datasets(connection, caller, Action.QUERY)
         page = rows.fragments_of_studies(connection, query, visible, runtime.clock())
         seen = _seen(caller.governance or runtime.governance.current(connection), page)
     note_access(runtime, caller, Action.QUERY, f"qido/{query.level}", 200, len(page), interaction=Interaction.SEARCH, seen=seen)
-    return [row[0] for row in page]
+    return [_object(query, row) for row in page] if query.above or query.include else [row[0] for row in page]
+
+
+def _object(query: Query, row: Sequence[Any]) -> bytes:
+    own, _, _, *beside = row
+    metadata = beside.pop() if query.include else None
+    wanted = None if ALL in query.include else query.include
+    return joined(own, *beside, more=elements_of(metadata, wanted) if metadata else None)
+
+
+def total(runtime: Runtime, caller: Caller, query: Query, given: int) -> int | None:
+    """How many there are of which a page gave so many; None where they are more than are counted with it."""
+    page = query.page
+    if given < page.limit and (given or not page.offset):
+        return page.offset + given
+    with runtime.store.read() as connection:
+        visible = runtime.visible_datasets(connection, caller, Action.QUERY)
+        counted = rows.count(connection, query, visible, runtime.clock(), COUNTED + 1, documented=False)
+    return counted if counted <= COUNTED else None
+
+
+def count(runtime: Runtime, caller: Caller, query: Query) -> int:
+    """How many objects there are, whatever their page."""
+    with runtime.store.read() as connection:
+        visible = runtime.visible_datasets(connection, caller, Action.QUERY)
+        counted = rows.count(connection, query, visible, runtime.clock(), documented=False)
+    note_access(runtime, caller, Action.QUERY, f"qido/{query.level}/count", 200, 0, interaction=Interaction.SEARCH)
+    return counted
 
 
 def _seen(governance: GovernanceSnapshot, page: Iterable[Any]) -> list[Seen]:
     """The studies that these objects are of, by whose data they are."""
     datasets: dict[int, dict[str, None]] = {}
-    for _, study, dataset in page:
+    for _, study, dataset, *_ in page:
         datasets.setdefault(dataset, {})[study] = None
     return [Seen("ImagingStudy", list(studies), governance.owner(dataset)) for dataset, studies in datasets.items()]
 

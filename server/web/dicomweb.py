@@ -3,6 +3,8 @@
 Here is what is answered from the index: QIDO-RS and metadata. Its other parts are beside it. A view parses, calls and renders.
 """
 
+import json
+from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
 
@@ -11,8 +13,8 @@ from flask import Response
 from consent.conditions import Action
 from mappings.dicom.accept import choose_json
 from mappings.dicom.fragment import BASE
-from mappings.dicom.qido import read_query
-from mappings.query import Level
+from mappings.dicom.qido import read_query, remaining
+from mappings.query import Level, Query
 from server.usecases import search
 from server.web import dicomweb_capabilities, dicomweb_pixels, dicomweb_rendered, dicomweb_retrieve, dicomweb_store
 from server.web.context import caller, conditional, dataset, request, respond, runtime, serves, take_dataset
@@ -47,38 +49,52 @@ def _filled(routes: Door) -> Door:
 
 def _search_routes(routes: Door) -> None:
     levels = {
-        "/studies": studies,
-        "/series": series,
-        f"{STUDY}/series": series,
-        "/instances": instances,
-        f"{STUDY}/instances": instances,
-        f"{SERIES}/instances": instances,
+        "/studies": Level.STUDY,
+        "/series": Level.SERIES,
+        f"{STUDY}/series": Level.SERIES,
+        "/instances": Level.INSTANCE,
+        f"{STUDY}/instances": Level.INSTANCE,
+        f"{SERIES}/instances": Level.INSTANCE,
     }
-    for rule, view in levels.items():
-        serves(routes, rule, Action.QUERY, scope="ImagingStudy.s")(view)
+    found, counted = ({each: _searching(answer, each) for each in Level} for answer in (_found, _counted))
+    for rule, level in levels.items():
+        serves(routes, rule, Action.QUERY, scope="ImagingStudy.s")(found[level])
+        serves(routes, f"{rule}/count", Action.QUERY, scope="ImagingStudy.s")(counted[level])
 
 
-def studies() -> Response:
-    """Search for studies."""
-    return _found(Level.STUDY)
+_Answer = Callable[[Query, list[str], str], Response]
 
 
-def series(study: str | None = None) -> Response:
-    """Search for series, of all studies or one."""
-    return _found(Level.SERIES, study)
+def _searching(answer: _Answer, level: Level) -> Callable[..., Response]:
+    """The view that answers what is asked at this level, of all studies, one, or one of its series."""
+
+    def view(study: str | None = None, series: str | None = None) -> Response:
+        media_type = choose_json(accepted())
+        query, warnings = read_query(level, request.args.items(multi=True), study, series)
+        if alias := dataset():
+            query = replace(query, aliases=frozenset({alias}))
+        return answer(query, warnings, media_type)
+
+    view.__name__ = f"{level}{answer.__name__}"
+    return view
 
 
-def instances(study: str | None = None, series: str | None = None) -> Response:
-    """Search for instances, of all studies, one, or one of its series."""
-    return _found(Level.INSTANCE, study, series)
+def _found(query: Query, warnings: list[str], media_type: str) -> Response:
+    """A page, and how many there are: exactly up to a thousand, above that at `/count`."""
+    found = search.fragments(runtime(), caller(), query)
+    total = search.total(runtime(), caller(), query, len(found))
+    response = _warned(_objects(found, media_type), [*warnings, *remaining(query.page, len(found), total)])
+    if total is not None:
+        response.headers["X-Total-Count"] = str(total)
+    return response
 
 
-def _found(level: Level, study: str | None = None, series: str | None = None) -> Response:
-    media_type = choose_json(accepted())
-    query, warnings = read_query(level, request.args.items(multi=True), study, series)
-    if alias := dataset():
-        query = replace(query, aliases=frozenset({alias}))
-    response = _objects(search.fragments(runtime(), caller(), query), media_type)
+def _counted(query: Query, warnings: list[str], _media_type: str) -> Response:
+    """How many there are, whatever `limit` and `offset` say."""
+    return _warned(respond(json.dumps({"count": search.count(runtime(), caller(), query)}).encode()), warnings)
+
+
+def _warned(response: Response, warnings: list[str]) -> Response:
     for warning in warnings[:10]:
         response.headers.add("Warning", f'299 {runtime().settings.base_url} "{warning}"')
     return response

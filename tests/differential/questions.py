@@ -8,7 +8,7 @@ from urllib.parse import quote, urlencode
 from sqlalchemy import select
 
 from adapters.sql import tables as t
-from adapters.sql.criteria import Column
+from adapters.sql.criteria import Among, Column
 from adapters.sql.images import IMAGES
 from adapters.sql.store import moment
 from consent.subject import Role
@@ -29,6 +29,7 @@ Words = Mapping[str, Sequence[Any]]
 def vocabulary(house: House) -> Words:
     """Every value of every field in the whole store, hidden or not; and the keys of its directory."""
     columns = {name: f.column for name, f in IMAGES.fields.items() if isinstance(f, Column)}
+    columns |= {name: f.column.column for name, f in IMAGES.fields.items() if isinstance(f, Among)}
     columns |= {"alias": t.dataset.c.alias, "agreement": t.agreement.c.key, "party": t.party.c.key, "batch": t.batch.c.key}
     columns |= {"event": t.access.c.id, "entry": t.ledger_body.c.id, "at": t.ledger_body.c.at, "withheld": t.custody.c.sop_uid}
     with house.runtime.store.read() as connection:

@@ -104,6 +104,7 @@ ROUTES: dict[str, Row] = {
     "GET /api/batches": Row(A.DISCOVER, Kind.BATCHES),
     "GET /api/batches/<key>": Row(A.DISCOVER, Kind.BATCH),
 }
+ROUTES |= {f"{rule}/count": row for rule, row in ROUTES.items() if row == Row(A.QUERY, Kind.ROWS) and "dicom-web" in rule}
 _KICKOFFS = {"$export": Kind.EXPORT, "Patient/$export": Kind.EXPORT, "Group/<identity>/$export": Kind.GROUP}
 for _method in ("GET", "POST"):
     ROUTES |= {f"{_method} /fhir/R4/{rule}": Row(A.EXPORT, kind, (202,), "Group") for rule, kind in _KICKOFFS.items()}
@@ -276,6 +277,8 @@ def found(house: House, response, route: str) -> bool:
     if response.status_code == 404:
         return False
     resource = ROUTES[route].resource
+    if route.endswith("/count"):
+        return response.json["count"] > 0
     if not resource:
         return house.study in response.get_data(as_text=True)
     told = response.json.get("entry", [])  # a deletion names what is no longer there

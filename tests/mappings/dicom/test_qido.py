@@ -73,7 +73,7 @@ def test_the_study_list_of_a_common_viewer_is_read():
             ("ModalitiesInStudy", "CT,MR"),
         ],
     )
-    assert warnings == []
+    assert warnings == ["These attributes can't be given at this level: 00080060."]
     assert (query.page.limit, query.page.offset) == (101, 0)
     assert query.where == AllOf(
         (

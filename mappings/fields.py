@@ -7,6 +7,7 @@ A field names its level and kind, and its DICOM keyword (PS3.6) where QIDO and C
 import unicodedata
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 
 from mappings.query import Level
 
@@ -26,13 +27,25 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One searchable field: where it stands, how it compares, and what DICOM calls it (tag as eight hex digits)."""
+    """One searchable field: where it stands, how it compares, and what DICOM calls it (tag as eight hex digits).
+
+    What stands in the items of a sequence has the path there, its names parted by dots (PS3.18 §8.3.4.1).
+    """
 
     name: str
     level: Level
     kind: Kind
     keyword: str = ""
     tag: str = ""
+
+
+def _coded(name: str, level: Level, sequence: str, tag: str) -> tuple[Field, ...]:
+    """What is asked of a code in the items of a sequence (PS3.3 Table 8.8-1)."""
+    return (
+        Field(f"{name}_code", level, Kind.CODE, f"{sequence}.CodeValue", f"{tag}.00080100"),
+        Field(f"{name}_scheme", level, Kind.CODE, f"{sequence}.CodingSchemeDesignator", f"{tag}.00080102"),
+        Field(f"{name}_meaning", level, Kind.TEXT, f"{sequence}.CodeMeaning", f"{tag}.00080104"),
+    )
 
 
 _P, _S, _E, _I = Level.PATIENT, Level.STUDY, Level.SERIES, Level.INSTANCE
@@ -70,14 +83,26 @@ FIELDS: dict[str, Field] = {
         Field("series_uid", _E, Kind.UID, "SeriesInstanceUID", "0020000E"),
         Field("series_number", _E, Kind.NUMBER, "SeriesNumber", "00200011"),
         Field("series_description", _E, Kind.TEXT, "SeriesDescription", "0008103E"),
+        Field("performed_date", _E, Kind.DATE, "PerformedProcedureStepStartDate", "00400244"),
+        Field("performed_time", _E, Kind.TIME, "PerformedProcedureStepStartTime", "00400245"),
+        Field("request_procedure", _E, Kind.CODE, "RequestAttributesSequence.RequestedProcedureID", "00400275.00401001"),
+        Field("request_step", _E, Kind.CODE, "RequestAttributesSequence.ScheduledProcedureStepID", "00400275.00400009"),
+        *_coded("procedure", _S, "ProcedureCodeSequence", "00081032"),
+        *_coded("requested", _S, "RequestedProcedureCodeSequence", "00321064"),
+        *_coded("region", _E, "AnatomicRegionSequence", "00082218"),
         Field("sop_uid", _I, Kind.UID, "SOPInstanceUID", "00080018"),
         Field("sop_class", _I, Kind.UID, "SOPClassUID", "00080016"),
         Field("instance_number", _I, Kind.NUMBER, "InstanceNumber", "00200013"),
     )
 }
 
-QIDO_KEYS: dict[str, str] = {k: f.name for f in FIELDS.values() if f.keyword for k in (f.keyword, f.tag)}
-"""QIDO-RS attribute, as keyword or tag → field."""
+QIDO_KEYS: dict[str, str] = {
+    ".".join(path): f.name
+    for f in FIELDS.values()
+    if f.keyword
+    for path in product(*zip(f.keyword.split("."), f.tag.split("."), strict=True))
+}
+"""QIDO-RS attribute, as keyword or tag, or a path of those into the items of a sequence → field."""
 
 
 def fold(text: str) -> str:

@@ -40,6 +40,16 @@ from mappings.query import Between, Level, Query
 
 TABLES = {Level.PATIENT: t.patient, Level.STUDY: t.study, Level.SERIES: t.series, Level.INSTANCE: t.instance}
 _DEPTH = {Level.PATIENT: 0, Level.STUDY: 1, Level.SERIES: 2, Level.INSTANCE: 3}
+_PROCEDURES, _REQUESTED, _REGIONS = t.coded.alias("procedures"), t.coded.alias("requested"), t.coded.alias("regions")
+ITEMS = {4: _PROCEDURES, 5: _REQUESTED, 6: _REGIONS, 7: t.request}
+"""Items of sequences, each at a depth of its own: what is asked of them in one `AllOf` holds on the same item."""
+_IS_ITEM = {
+    4: _PROCEDURES.c.sequence == "00081032",
+    5: _REQUESTED.c.sequence == "00321064",
+    6: _REGIONS.c.sequence == "00082218",
+    7: true(),
+}
+_OF_SERIES = frozenset({6, 7})
 _NAMED_OTHERWISE: dict[str, ColumnElement[Any]] = {
     "patient_key": t.patient.c.key,
     "pseudonym": t.patient.c.patient_id,
@@ -63,22 +73,37 @@ def _nothing(_leaf: Leaf) -> ColumnElement[bool]:
 _a, _p, _d = t.agreement.c, t.party.c, t.dataset.c
 _PROVIDED = t.dataset.join(t.agreement, _d.agreement == _a.id).join(t.party, _a.party == _p.id)
 _SERIES, _INSTANCE = t.series.alias("of_study"), t.instance.alias("in_study")
-_ELSEWHERE: dict[str, Elsewhere | Among | Asking] = {
+_ELSEWHERE: dict[str, Column | Elsewhere | Among | Asking] = {
     "gender": _nothing,
     "patient_updated": _nothing,
     "patient_provider": Elsewhere(t.patient.c.party, Column(_p.key, Kind.CODE), _p.id),
     "alias": Elsewhere(t.study.c.dataset, Column(_d.alias, Kind.CODE), _d.id, 1),
     "provider": Elsewhere(t.study.c.dataset, Column(_p.key, Kind.CODE), _d.id, 1, _PROVIDED),
     "modalities": Among(Column(_SERIES.c.modality, Kind.CODE), Below(t.study, _SERIES.c.study == t.study.c.id), 1),
+    "request_procedure": Column(t.request.c.procedure_id, Kind.CODE, 7),
+    "request_step": Column(t.request.c.step_id, Kind.CODE, 7),
+    **{
+        f"{name}_{part}": Column(ITEMS[depth].c[part], kind, depth)
+        for name, depth in (("procedure", 4), ("requested", 5), ("region", 6))
+        for part, kind in (("code", Kind.CODE), ("scheme", Kind.CODE), ("meaning", Kind.TEXT))
+    },
     "sop_classes": Among(Column(_INSTANCE.c.sop_class, Kind.UID), Below(t.study, _INSTANCE.c.study == t.study.c.id), 1),
 }
 """Fields of other tables; of all rows of a study, whichever of them asks (PS3.4 C.3.4); and what only studies in sight say."""
+_ITEMS_BELOW = {
+    (depth, items): Below(t.series, and_(rows.c.series == t.series.c.id, _IS_ITEM[items]))
+    if depth > 1 and items in _OF_SERIES
+    else Below(t.study, and_(rows.c.study == t.study.c.id, _IS_ITEM[items]))
+    for items, rows in ITEMS.items()
+    for depth in (1, 2, 3)
+}
 IMAGES = Searchable(
     {name: _ELSEWHERE.get(name) or _column(field) for name, field in FIELDS.items()},
     {
         (1, 2): Below(t.study, t.series.c.study == t.study.c.id),
         (1, 3): Below(t.study, t.instance.c.study == t.study.c.id),
         (2, 3): Below(t.series, t.instance.c.series == t.series.c.id),
+        **_ITEMS_BELOW,
     },
     _DEPTH,
 )
@@ -164,6 +189,7 @@ def with_patients(datasets: Select[Any]) -> Searchable:
         (0, 1): Below(t.patient, own),
         (0, 2): Below(t.patient, and_(own, t.series.c.study == t.study.c.id)),
         (0, 3): Below(t.patient, and_(own, t.instance.c.study == t.study.c.id)),
+        **{(0, n): Below(t.patient, and_(own, rows.c.study == t.study.c.id, _IS_ITEM[n])) for n, rows in ITEMS.items()},
     }
     return Searchable({**IMAGES.fields, **asked}, {**IMAGES.below, **below}, _DEPTH)
 

@@ -13,14 +13,14 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Connection, Table, bindparam, case, delete, exists, func, select, update
+from sqlalchemy import Connection, Table, bindparam, case, delete, exists, func, insert, select, update
 
 from adapters.sql import feed
 from adapters.sql import tables as t
 from adapters.sql.prepared import Prepared
 from adapters.sql.store import insert_of, insert_one, moment, stamp
 from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
-from mappings.dicom.header import Header
+from mappings.dicom.header import OF_SERIES, Header
 from mappings.fhir.imaging_study import started
 from mappings.fhir.moments import span
 from mappings.fhir.serial import dated
@@ -28,8 +28,8 @@ from mappings.fields import fold, fold_name
 from mappings.study import Code, Instance, Series, Study, patient_key, study_key
 
 _s, _e, _i = t.study.c, t.series.c, t.instance.c
-FORM = 2
-"""The form of what this release keeps as bytes. 0: the first, whose headers do not say it; 1 had no procedures."""
+FORM = 3
+"""The form of what this release keeps as bytes. 0: the first, whose headers do not say it; 1 had no procedures, 2 no requests."""
 
 
 class StudyElsewhere(Exception):
@@ -84,9 +84,11 @@ def _with(words: str, word: str | None) -> str:
     return words if not word or word in words.split() else f"{words} {word}".strip()
 
 
-def _insert_missing(connection: Connection, table: Any, values: dict[str, object]) -> None:
-    """Insert unless the row is there: another transaction may have made it."""
-    connection.execute(insert_of(connection)(table).values(**values).on_conflict_do_nothing())
+def _insert_missing(connection: Connection, table: Any, values: dict[str, object]) -> int | None:
+    """Insert unless the row is there, since another transaction may have made it; its id where it was made here."""
+    inserted = insert_of(connection)(table).values(**values).on_conflict_do_nothing().returning(table.c.id)
+    made: int | None = connection.execute(inserted).scalar_one_or_none()
+    return made
 
 
 _PATIENT = Prepared(select(t.patient.c.id).where(t.patient.c.key == bindparam("key")))
@@ -138,7 +140,9 @@ def _study(connection: Connection, header: Header, dataset: int, patient: int, n
     named = {"uid": header.study_instance_uid}
     row = _STUDY.first(connection, named)
     if row is None:
-        _insert_missing(connection, t.study, _fitted(t.study, _study_values(header, dataset, patient, now)))
+        made = _insert_missing(connection, t.study, _fitted(t.study, _study_values(header, dataset, patient, now)))
+        if made is not None:
+            insert_items(connection, header, made)
         row = _STUDY.first(connection, named)
     if row.dataset != dataset:
         raise StudyElsewhere
@@ -184,10 +188,28 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
 def _series(connection: Connection, header: Header, study: int) -> tuple[int, bool]:
     row = _SERIES.first(connection, {"of": study, "uid": header.series_instance_uid})
     if row is None:
-        return insert_one(connection, t.series, **_fitted(t.series, _series_values(header, study))), True
+        made = insert_one(connection, t.series, **_fitted(t.series, _series_values(header, study)))
+        insert_items(connection, header, study, made)
+        return made, True
     fragment = series_fragment(_header(row.header), instances=row.instances + 1).encode()
     _GROW_SERIES.count(connection, {"row": row.id, "new_instances": row.instances + 1, "new_fragment": fragment})
     return row.id, False
+
+
+def insert_items(connection: Connection, header: Header, study: int, series: int | None = None) -> None:
+    """Keep the items of sequences that a header says of its study, or of its series where one is named."""
+    of: dict[str, object] = {"study": study, "series": series}
+    codes = [
+        of | {"sequence": sequence, "scheme": scheme, "code": code, "meaning": fold(meaning)}
+        for sequence, scheme, code, meaning in header.codes or ()
+        if (sequence in OF_SERIES) == (series is not None)
+    ]
+    requests = [
+        of | {"procedure_id": procedure, "step_id": step} for procedure, step in header.requests or () if series is not None
+    ]
+    for table, rows in ((t.coded, codes), (t.request, requests)):
+        if rows:
+            connection.execute(insert(table), [_fitted(table, row) for row in rows])
 
 
 def _series_values(header: Header, study: int) -> dict[str, object]:
@@ -199,6 +221,8 @@ def _series_values(header: Header, study: int) -> dict[str, object]:
         "manufacturer": fold(header.manufacturer or ""),
         "number": header.series_number,
         "description": fold(header.series_description or ""),
+        "performed_date": header.performed_date or "",
+        "performed_time": header.performed_time or "",
         "header": _stored(header),
         "instances": 1,
         "fragment": series_fragment(header, instances=1).encode(),
@@ -305,7 +329,7 @@ def remove_study(connection: Connection, study_uid: str) -> None:
     if row is None:
         return
     feed.bury(connection, row.id)
-    for table in (t.instance, t.series):
+    for table in (t.coded, t.request, t.instance, t.series):
         connection.execute(delete(table).where(table.c.study == row.id))
     connection.execute(delete(t.study).where(_s.id == row.id))
     lonely = ~exists().where(_s.patient == row.patient)

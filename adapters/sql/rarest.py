@@ -12,13 +12,15 @@ from sqlalchemy import Connection, select
 
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, execute, narrow
-from adapters.sql.images import IMAGES
+from adapters.sql.images import IMAGES, ITEMS
 from mappings.query import AllOf, AnyOf, Apart, Between, Condition, OneOf, Query
 
 FEW = 200
 _LOOKS = 8
-_STUDY_OF = {1: t.study.c.id, 2: t.series.c.study}
-_LEADING = frozenset({"modality", "body_part", "age", "study_date", "started_from", "started_to", "updated"})
+_STUDY_OF = {1: t.study.c.id, 2: t.series.c.study, **{depth: rows.c.study for depth, rows in ITEMS.items()}}
+_LEADING = frozenset({"modality", "body_part", "age", "study_date", "started_from", "started_to", "updated"}) | frozenset(
+    {"request_procedure", "request_step", "procedure_code", "requested_code", "region_code"}
+)
 """Fields that lead an index; without those of one row or one patient, whose indexes a planner never leaves aside."""
 
 _OF_SERIES = {"modalities": "modality"}

@@ -369,6 +369,8 @@ series = Table(
     Column("manufacturer", Text, nullable=False),  # folded
     Column("number", Integer),
     Column("description", Text, nullable=False),
+    Column("performed_date", String(8), nullable=False, server_default=text("''")),
+    Column("performed_time", String(16), nullable=False, server_default=text("''")),
     Column("header", Text, nullable=False),
     Column("instances", Integer, nullable=False),
     Column("fragment", LargeBinary, nullable=False),
@@ -376,6 +378,33 @@ series = Table(
     Index("ix_series_uid", "series_uid"),
     Index("ix_series_modality", "modality", "study"),
     Index("ix_series_body_part", "body_part", "study"),
+)
+coded = Table(  # items of the sequences of codes that can be searched: of a study, or of one of its series
+    "coded",
+    metadata,
+    _key(),
+    _to("study"),
+    _to("series", nullable=True),
+    Column("sequence", String(8), nullable=False),  # its tag
+    Column("scheme", String(16), nullable=False),
+    Column("code", String(64), nullable=False),
+    Column("meaning", Text, nullable=False),  # folded
+    Index("ix_coded_code", "code", "study"),
+    Index("ix_coded_study", "study", "sequence"),
+    Index("ix_coded_series", "series"),
+)
+request = Table(  # items of a series' Request Attributes Sequence
+    "request",
+    metadata,
+    _key(),
+    _to("study"),
+    _to("series"),
+    Column("procedure_id", String(64), nullable=False),
+    Column("step_id", String(64), nullable=False),
+    Index("ix_request_procedure", "procedure_id", "study"),
+    Index("ix_request_step", "step_id", "study"),
+    Index("ix_request_study", "study"),
+    Index("ix_request_series", "series"),
 )
 instance = Table(
     "instance",

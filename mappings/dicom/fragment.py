@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Sequence
 from functools import cache, lru_cache
 from json import JSONDecoder
 from json.encoder import encode_basestring as quoted
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -115,6 +116,8 @@ def _member(tag: int, vr: str) -> str:
 # ---- QIDO objects (PS3.18 Tables 10.6.3-3 to -5) ----
 
 
+Member: TypeAlias = tuple[int, str, Sequence[Any]]
+"""Tag, VR and values; those of a sequence are its items, each a row of members."""
 _OPENS, _ESCAPED = f'"{BASE}'.encode(), rb'"\u002f'
 """Where an address begins, and the same as JSON reads it: no string written here escapes its first slash."""
 _WHOLE = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -166,6 +169,7 @@ def study_fragment(
             (0x00080090, "PN", (header.referring_physician_name,)),
             *_zone(header),
             (0x00081030, "LO", (header.study_description,)),
+            *_codes(header, "00081032"),
             (0x00081190, "UR", (_url(header.study_instance_uid),)),
             (0x00100010, "PN", (header.patient_name,)),
             (0x00100020, "LO", (header.patient_id,)),
@@ -176,6 +180,7 @@ def study_fragment(
             (0x00200010, "SH", (header.study_id,)),
             (0x00201206, "IS", (series,)),
             (0x00201208, "IS", (instances,)),
+            *_codes(header, "00321064"),
         )
     )
 
@@ -192,12 +197,16 @@ def series_fragment(header: Header, *, instances: int) -> str:
             *_zone(header),
             (0x0008103E, "LO", (header.series_description,)),
             (0x00081190, "UR", (_url(header.study_instance_uid, header.series_instance_uid),)),
+            *_codes(header, "00082218"),
             (0x00180015, "CS", (header.body_part_examined,)),
             (0x0020000D, "UI", (header.study_instance_uid,)),
             (0x0020000E, "UI", (header.series_instance_uid,)),
             (0x00200011, "IS", (header.series_number,)),
             (0x00200060, "CS", (header.laterality,)),
             (0x00201209, "IS", (instances,)),
+            (0x00400244, "DA", (header.performed_date,)),
+            (0x00400245, "TM", (header.performed_time,)),
+            (0x00400275, "SQ", tuple(_request(*request) for request in header.requests or ())),
         )
     )
 
@@ -235,16 +244,32 @@ def always_answered(level: Level) -> frozenset[str]:
     return frozenset(_WHOLE.decode(written[level]().replace(BASE, "")))
 
 
-def _object(members: Iterable[tuple[int, str, Sequence[str | int | None]]]) -> str:
+def _object(members: Iterable[Member]) -> str:
     return "{" + ",".join(f'"{tag:08X}":{{"vr":"{vr}"{_members(vr, values)}}}' for tag, vr, values in members) + "}"
 
 
-def _members(vr: str, values: Sequence[str | int | None]) -> str:
+def _members(vr: str, values: Sequence[Any]) -> str:
+    if vr == "SQ":
+        return json_array([_object(item) for item in values])
     if vr == "PN":
         return json_array([json_name(str(value)) for value in values if value])
     if vr == "UR":  # ours alone here: a base and legal UIDs, nothing to escape
         return json_array([f'"{value}"' for value in values])
     return json_array([str(value) if isinstance(value, int) else quoted(value) for value in values if value not in (None, "")])
+
+
+def _request(procedure: str, step: str) -> tuple[Member, ...]:
+    return (0x00400009, "SH", (step,)), (0x00401001, "SH", (procedure,))
+
+
+def _codes(header: Header, sequence: str) -> tuple[Member, ...]:
+    """The sequence with its codes, where it has any: few say one."""
+    items = tuple(
+        ((0x00080100, "SH", (code,)), (0x00080102, "SH", (scheme,)), (0x00080104, "LO", (meaning,)))
+        for tag, scheme, code, meaning in header.codes or ()
+        if tag == sequence
+    )
+    return ((int(sequence, 16), "SQ", items),) if items else ()
 
 
 def _zone(header: Header) -> tuple[tuple[int, str, tuple[str]], ...]:

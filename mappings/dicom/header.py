@@ -61,6 +61,10 @@ class Header:
     content_label: str | None = None
     image_laterality: str | None = None
     procedures: tuple[tuple[str, str, str], ...] | None = None  # (coding scheme, code, meaning), empty where not said
+    performed_date: str | None = None  # Performed Procedure Step Start Date and Time
+    performed_time: str | None = None
+    requests: tuple[tuple[str, str], ...] | None = None  # (Requested Procedure ID, Scheduled Procedure Step ID)
+    codes: tuple[tuple[str, str, str, str], ...] | None = None  # (sequence, coding scheme, code, meaning)
 
 
 # field → (tag, VR), PS3.6; the VR says how its value reads.
@@ -104,13 +108,23 @@ FIELDS = MappingProxyType(
         "image_type": (0x00080008, "CS"),
         "content_label": (0x00700080, "CS"),
         "image_laterality": (0x00200062, "CS"),
+        "performed_date": (0x00400244, "DA"),
+        "performed_time": (0x00400245, "TM"),
     }
 )
 _PATIENT_AGE = 0x00101010
 _PROCEDURES = (0x00081032, 0x00321064)  # Procedure Code Sequence; where it has none, Requested Procedure Code Sequence
 _CODED = (0x00080102, 0x00080100, 0x00080104)  # Coding Scheme Designator, Code Value, Code Meaning
-MAX_CODES = 8  # of a sequence; a study has one or two
-_WANTED = frozenset({*UIDS.values(), *(tag for tag, _ in FIELDS.values()), _PATIENT_AGE, *_CODED})
+_REQUEST = (0x00401001, 0x00400009)  # Requested Procedure ID, Scheduled Procedure Step ID
+_REQUESTS, _REGION = 0x00400275, 0x00082218  # Request Attributes Sequence, Anatomic Region Sequence
+SEQUENCES = MappingProxyType({**dict.fromkeys((*_PROCEDURES, _REGION), _CODED), _REQUESTS: _REQUEST})
+"""Sequences whose items are read, and what is read of one."""
+OF_SERIES = frozenset({f"{_REGION:08X}"})
+"""Those of its codes that an object says of its series; the others are of its study."""
+MAX_ITEMS = 8  # of a sequence; a study has one or two
+_INSIDE = frozenset({*_CODED, *_REQUEST})
+_WANTED = frozenset({*UIDS.values(), *(tag for tag, _ in FIELDS.values()), _PATIENT_AGE, *_INSIDE})
+Items = Mapping[ItemPath, Mapping[int, str]]
 
 _DATE = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])")
 _TIME = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?")
@@ -125,7 +139,7 @@ def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]
     Raises Unreadable: uid-missing before uid-illegal before structure-broken, as the deposit rules rank them.
     """
     raw: dict[int, bytes] = {}
-    coded: dict[ItemPath, dict[int, str]] = {}
+    items: dict[ItemPath, dict[int, str]] = {}
     encodings = DEFAULT_ENCODINGS
     try:
         for tag, vr, start, stop, _, scope in events:
@@ -133,9 +147,9 @@ def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]
                 continue
             if not scope.path:
                 raw[tag], encodings = bytes(dataset[start : min(stop, start + MAX_VALUE)]), scope.encodings
-            elif tag in _CODED and len(scope.path) == 1 and scope.path[0][0] in _PROCEDURES and scope.path[0][1] < MAX_CODES:
-                code = bytes(dataset[start : min(stop, start + MAX_VALUE)])
-                coded.setdefault(scope.path, {})[tag] = str(_value(code, "LO", scope.encodings, "<") or "")
+            elif tag in _INSIDE and _is_item(scope.path, tag):
+                value = bytes(dataset[start : min(stop, start + MAX_VALUE)])
+                items.setdefault(scope.path, {})[tag] = str(_value(value, "LO", scope.encodings, "<") or "")
     except Unreadable:
         # cut before a UID: nobody can say that it is missing; but one already read may be illegal, which ranks first
         _uids(raw, complete=False)
@@ -144,18 +158,26 @@ def header_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Event]
     order = ">" if transfer_syntax == BIG_ENDIAN else "<"
     values = {field: _value(raw.get(tag, b""), vr, encodings, order) for field, (tag, vr) in FIELDS.items()}
     age = _age(raw.get(_PATIENT_AGE, b""), values["patient_birth_date"], values["study_date"])
-    known = {"transfer_syntax": transfer_syntax, "age_years": age, "procedures": _procedures(coded)}
+    known = {"transfer_syntax": transfer_syntax, "age_years": age, **_of_items(items)}
     return Header(**known, **uids, **values)  # type: ignore[arg-type]
 
 
-def _procedures(coded: Mapping[ItemPath, Mapping[int, str]]) -> tuple[tuple[str, str, str], ...] | None:
-    """The codes of the first of the sequences that has any."""
-    for sequence in _PROCEDURES:
-        codes = [code for path, code in coded.items() if path[0][0] == sequence]
-        if codes:
-            scheme, value, meaning = _CODED
-            return tuple((code.get(scheme, ""), code.get(value, ""), code.get(meaning, "")) for code in codes)
-    return None
+def _is_item(path: ItemPath, tag: int) -> bool:
+    """Whether an item is one of those that are read of a sequence, and this is of what is read of it."""
+    return len(path) == 1 and path[0][1] < MAX_ITEMS and tag in SEQUENCES.get(path[0][0], ())
+
+
+def _of_items(items: Items) -> dict[str, tuple[tuple[str, ...], ...] | None]:
+    """Procedures are the codes of the first of their sequences that has any."""
+    said = {sequence: _items(items, sequence) for sequence in SEQUENCES}
+    codes = tuple((f"{tag:08X}", *code) for tag in (*_PROCEDURES, _REGION) for code in said[tag])
+    procedures = next(filter(None, (said[sequence] for sequence in _PROCEDURES)), None)
+    return {"procedures": procedures, "requests": said[_REQUESTS] or None, "codes": codes or None}
+
+
+def _items(items: Items, sequence: int) -> tuple[tuple[str, ...], ...]:
+    rows = (item for path, item in items.items() if path[0][0] == sequence and any(item.values()))
+    return tuple(tuple(item.get(tag, "") for tag in SEQUENCES[sequence]) for item in rows)
 
 
 def _uids(raw: dict[int, bytes], *, complete: bool) -> dict[str, str]:

@@ -98,16 +98,17 @@ def _keys(level: Level, given: list[tuple[str, str]]) -> tuple[dict[str, list[tu
 
 
 def _field(level: Level, name: str) -> str | None:
-    key = name.upper() if name[:1].isdigit() else name
+    key = ".".join(part.upper() if part[:1].isdigit() else part for part in name.split("."))
     alias = _ALIASES.get(key) if level is Level.STUDY else None
     return alias or QIDO_KEYS.get(key)
 
 
 def _matched(asked: dict[str, list[tuple[str, str]]]) -> list[Condition]:
     conditions = {field: _any([_read(field, *each) for each in values]) for field, values in asked.items()}
-    joined = _combined(conditions.get("study_date"), conditions.get("study_time"))
-    if joined is not None:
-        conditions = {f: c for f, c in conditions.items() if f not in {"study_date", "study_time"}} | {"study_date": joined}
+    for day, time in _MOMENTS:
+        joined = _combined(day, time, conditions.get(day), conditions.get(time))
+        if joined is not None:
+            conditions = {f: c for f, c in conditions.items() if f not in {day, time}} | {day: joined}
     return list(conditions.values())
 
 
@@ -207,7 +208,10 @@ def _is_date(text: str) -> bool:
         return False
 
 
-def _combined(days: Condition | None, times: Condition | None) -> Condition | None:
+_MOMENTS = (("study_date", "study_time"), ("performed_date", "performed_time"))
+
+
+def _combined(day_field: str, time_field: str, days: Condition | None, times: Condition | None) -> Condition | None:
     """Ranges of one form, of dates and of times, are one range of moments (PS3.4 §C.2.2.2.5.4)."""
     if not isinstance(days, Between) or not isinstance(times, Between):
         return None
@@ -215,8 +219,8 @@ def _combined(days: Condition | None, times: Condition | None) -> Condition | No
         return None
     ends = ((days.low, times.low, None), (days.high, None, times.high))
     first_and_last = tuple(day for day, _, _ in ends if day is not None)
-    between = AllOf((days, Not(OneOf("study_date", first_and_last))))
-    on = (AllOf((OneOf("study_date", (day,)), Between("study_time", low, high))) for day, low, high in ends if day is not None)
+    between = AllOf((days, Not(OneOf(day_field, first_and_last))))
+    on = (AllOf((OneOf(day_field, (day,)), Between(time_field, low, high))) for day, low, high in ends if day is not None)
     return AnyOf((between, *on))
 
 

@@ -27,6 +27,7 @@ from tests import builders
 from tests.builders import ACTOR, made, sample
 from tests.upgrade.facts import FACTS, STUDY, caller
 from tests.upgrade.freeze import thaw, told
+from tests.upgrade.test_requests import MIGRATION
 
 FROZEN = sorted(path.with_suffix("") for path in Path(__file__).parent.glob("*.json"))
 NARROWED = {("researcher", "LUNG"): "export-unconditional", ("compute", "LUNG"): "export-in-training"}
@@ -233,3 +234,15 @@ def test_its_documents_say_what_its_objects_said_before_anybody_read_it(world):
     for row in kept:
         said = json.loads(row.metadata.replace(b"\1", b"").replace(b"\2", b""))
         assert row.title == ("\\".join(said.get("00080008", {}).get("Value", [])) or None)
+
+
+def test_series_that_were_there_say_when_they_were_performed(world):
+    """As the metadata of their first object does."""
+    first = select(t.instance.c.metadata).where(t.instance.c.series == t.series.c.id).order_by(t.instance.c.id).limit(1)
+    with world.store.read() as connection:
+        rows = connection.execute(select(t.series, first.scalar_subquery().label("first"))).all()
+    assert rows
+    for row in rows:
+        said = MIGRATION._said(bytes(row.first))
+        assert row.performed_date == said.get("performed_date", "")
+        assert (f'"{row.performed_date}"'.encode() in row.fragment) is bool(row.performed_date)

@@ -90,7 +90,7 @@ def test_the_study_list_of_a_common_viewer_is_read():
 def test_every_key_is_matched_as_keyword_and_as_tag_in_either_case(key):
     value = {"date": "20200101", "time": "10", "uid": "1.2", "number": "1"}
     for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
-        for name in {key, key.lower() if key[0].isdigit() else key}:
+        for name in {key, ".".join(part.lower() if part[0].isdigit() else part for part in key.split("."))}:
             for attempt in (*value.values(), "x"):
                 try:
                     parts = where((name, attempt), level=level)
@@ -122,6 +122,10 @@ def test_every_key_is_matched_as_keyword_and_as_tag_in_either_case(key):
         ("StudyTime", "10:30", AllOf((Between("study_time", "1030", "103059.999999"),))),
         ("StudyTime", "100000-113000.5", Between("study_time", "10", "113000.599999")),
         ("StudyTime", "-12", Between("study_time", None, "125959.999999")),
+        ("RequestAttributesSequence.RequestedProcedureID", "RP1", OneOf("request_procedure", ("RP1",))),
+        ("00400275.ScheduledProcedureStepID", "S*", Like("request_step", "S*")),
+        ("00081032.00080100", "77477000", OneOf("procedure_code", ("77477000",))),
+        ("AnatomicRegionSequence.CodeMeaning", "Breast", OneOf("region_meaning", ("breast",))),
         ("SeriesNumber", "3,+4", OneOf("series_number", (3, 4))),
         ("SOPClassesInStudy", "1.2.840.10008.5.1.4.1.1.2", OneOf("sop_classes", ("1.2.840.10008.5.1.4.1.1.2",))),
     ],

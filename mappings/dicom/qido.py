@@ -35,8 +35,6 @@ _RANGE = re.compile(r"([0-9:.]*)(-?)([0-9:.]*)")
 _TIME = re.compile(r"([01]\d|2[0-3])(?:[0-5]\d(?:(?:[0-5]\d|60)(?:\.\d{1,6})?)?)?")
 _LAST_TIME = "995959.999999"
 
-NOT_FUZZY = "The fuzzymatching parameter is not supported. Only literal matching has been performed."
-
 
 def read_query(
     level: Level, args: Iterable[tuple[str, str]], study_uid: str | None = None, series_uid: str | None = None
@@ -49,13 +47,12 @@ def read_query(
     given = list(args)
     path = {Level.STUDY: ("study_uid", study_uid), Level.SERIES: ("series_uid", series_uid)}
     asked, ignored = _keys(level, given)
-    conditions = [*(OneOf(field, (uid,)) for field, uid in path.values() if uid is not None), *_matched(asked)]
+    fuzzy = dict(given).get("fuzzymatching", "false").lower() == "true"
+    conditions = [*(OneOf(field, (uid,)) for field, uid in path.values() if uid is not None), *_matched(asked, fuzzy=fuzzy)]
     unnamed = [above for above in levels_above(level) if path[above][1] is None]
     included = read_include(level, unnamed, (value for name, value in given if name == "includefield"))
     most = LIMIT_INCLUDING if included.tags else LIMIT if study_uid is None else LIMIT_WITHIN_STUDY
     page, warnings = _page(dict(given), most)
-    if dict(given).get("fuzzymatching", "false").lower() == "true":
-        warnings.append(NOT_FUZZY)
     if ignored:
         warnings.append(f"These attributes can't be matched and were ignored: {_names(ignored)}.")
     if included.missing:
@@ -103,8 +100,8 @@ def _field(level: Level, name: str) -> str | None:
     return alias or QIDO_KEYS.get(key)
 
 
-def _matched(asked: dict[str, list[tuple[str, str]]]) -> list[Condition]:
-    conditions = {field: _any([_read(field, *each) for each in values]) for field, values in asked.items()}
+def _matched(asked: dict[str, list[tuple[str, str]]], *, fuzzy: bool) -> list[Condition]:
+    conditions = {field: _any([_read(field, *each, fuzzy=fuzzy) for each in values]) for field, values in asked.items()}
     for day, time in _MOMENTS:
         joined = _combined(day, time, conditions.get(day), conditions.get(time))
         if joined is not None:
@@ -116,10 +113,12 @@ def _any(conditions: list[Condition]) -> Condition:
     return conditions[0] if len(conditions) == 1 else AnyOf(tuple(conditions))
 
 
-def _read(field: str, name: str, value: str) -> Condition:
+def _read(field: str, name: str, value: str, *, fuzzy: bool) -> Condition:
     kind = FIELDS[field].kind
     if len(value) > (MAX_LIST if kind is Kind.UID or field in _LISTED else MAX_TEXT):
         raise Invalid("qido-value-too-long", "The value of this attribute is too long to be matched.", name)
+    if fuzzy and kind is Kind.NAME and not _wild(value):
+        return _beginnings(field, value)
     return _READERS[kind](field, name, value)
 
 
@@ -146,6 +145,12 @@ def _person(field: str, _name: str, value: str) -> Condition:
     """A name without wildcards is a whole component group, the first of several too (PS3.4 §C.2.2.2.1)."""
     text = fold(value).rstrip("=^")
     return Like(field, text) if text.endswith("*") else AnyOf((Like(field, text), Like(field, f"{text}=*")))
+
+
+def _beginnings(field: str, value: str) -> Condition:
+    """Fuzzy matching of a name: each word asked begins a word of it, in whatever order (PS3.4 §C.2.2.2.1.1 leaves how to us)."""
+    words = dict.fromkeys(re.split(r"[ ^=]+", fold(value).strip(" ^=")))
+    return AllOf(tuple(AnyOf((Like(field, f"{word}*"), *(Like(field, f"*{mark}{word}*") for mark in " ^"))) for word in words))
 
 
 def _dates(field: str, name: str, value: str) -> Condition:

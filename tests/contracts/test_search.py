@@ -3,7 +3,7 @@
 import random
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -25,6 +25,7 @@ from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.policy import VisibleDatasets, decide, stopped, visible_datasets
 from consent.subject import Role
 from mappings.dcat.details import said
+from mappings.dicom.qido import read_query
 from mappings.fields import FIELDS, Kind, fold
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Level, Like, Not, OneOf, Page, Query
 from tests.builders import agreement_rows, subject
@@ -502,6 +503,28 @@ def test_every_tree_of_conditions_is_matched_as_a_plain_reading_matches_it(index
         condition = some_condition(chance)
         for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
             assert answers(index, Query(level, condition, ALL), visible) == expected(going, level, condition), (level, condition)
+
+
+@pytest.mark.parametrize(
+    ("name", "matches"),
+    [
+        ("jan", {"doe^jane"}),
+        ("DOE J", {"doe^jane", "doe^john"}),
+        ("doe", {"doe^jane", "doe^john", "a=doe^x"}),
+        ("j^d", {"doe^jane", "doe^john"}),
+        ("ohn", set()),
+        ("太郎", {"yamada^tarou=山田^太郎"}),
+        ("Ta Ya", {"yamada^tarou=山田^太郎"}),
+        ("*ohn", {"doe^john"}),
+        ("doe^jan?", {"doe^jane"}),
+    ],
+)
+def test_a_fuzzy_name_begins_words_and_one_with_wildcards_is_as_it_says(index, name, matches):
+    query, warnings = read_query(Level.STUDY, [("PatientName", name), ("fuzzymatching", "true")])
+    assert warnings == []
+    named = {str(s.values["study_uid"]) for s in open_studies(index) if s.values["patient_name"] in matches}
+    assert answers(index, replace(query, page=ALL), everywhere(index)) == named
+    assert bool(named) is bool(matches)
 
 
 def test_conditions_on_series_in_one_all_of_hold_on_the_same_series(index):

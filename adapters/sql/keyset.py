@@ -25,8 +25,13 @@ class Key:
 def paged(rows: Select[Any], keys: Sequence[Key], *, further: bool) -> Select[Any]:
     """The rows in this order, their place before their other columns: at most `limit`, and `further` only after a place."""
     ordered = rows.with_only_columns(*(key.column for key in keys), *rows.selected_columns)
-    ordered = ordered.order_by(*(key.column.desc() if key.descending else key.column for key in keys)).limit(LIMIT)
-    return ordered.where(_after(keys)) if further else ordered
+    ordered = ordered.order_by(*map(directed, keys)).limit(LIMIT)
+    return ordered.where(beyond(keys)) if further else ordered
+
+
+def directed(key: Key) -> ColumnElement[Any]:
+    """A column as it is ordered by."""
+    return key.column.desc() if key.descending else key.column
 
 
 def parameters(limit: int, after: Position) -> dict[str, int | str]:
@@ -48,19 +53,20 @@ def sortable(column: ColumnElement[Any], missing: int = _NONE) -> ColumnElement[
     return column if told else func.coalesce(column, literal_column(str(missing)))
 
 
-def _after(keys: Sequence[Key]) -> ColumnElement[bool]:
+def beyond(keys: Sequence[Key]) -> ColumnElement[bool]:
+    """That a row comes after the place which the parameters of a page say."""
     places = [bindparam(f"after{number}", type_=key.column.type) for number, key in enumerate(keys)]
     if len({key.descending for key in keys}) == 1:
         row, place = tuple_(*(key.column for key in keys)), tuple_(*places)
         return row < place if keys[0].descending else row > place
-    return _beyond(list(zip(keys, places, strict=True)))
+    return _beyond_each(list(zip(keys, places, strict=True)))
 
 
-def _beyond(keys: Sequence[tuple[Key, ColumnElement[Any]]]) -> ColumnElement[bool]:
+def _beyond_each(keys: Sequence[tuple[Key, ColumnElement[Any]]]) -> ColumnElement[bool]:
     """The order of several columns, one of them descending; the first stands alone as well, for its index."""
     (key, place), *others = keys
-    beyond = key.column < place if key.descending else key.column > place
+    further = key.column < place if key.descending else key.column > place
     if not others:
-        return beyond
+        return further
     within = key.column <= place if key.descending else key.column >= place
-    return and_(within, or_(beyond, and_(key.column == place, _beyond(others))))
+    return and_(within, or_(further, and_(key.column == place, _beyond_each(others))))

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, bindp
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, counting, is_kept
 from adapters.sql.images import IMAGES, TABLES, execute, statement
-from adapters.sql.keyset import LIMIT, Key, paged, parameters, placed, sortable
+from adapters.sql.keyset import LIMIT, Key, beyond, directed, paged, parameters, placed, sortable
 from adapters.sql.rarest import few_studies
 from adapters.sql.store import moment
 from consent.policy import VisibleDatasets
@@ -41,11 +41,13 @@ def _kept(make: _Making) -> _Making:
     return statement_of
 
 
-_FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Any, ...]]] = {
-    Level.STUDY: (t.study.c.fragment, (t.study.c.study_date.desc(), t.study.c.id.desc())),
-    Level.SERIES: (t.series.c.fragment, (t.series.c.study, t.series.c.id)),
-    Level.INSTANCE: (t.instance.c.summary, (t.instance.c.series, t.instance.c.id)),
+_FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Key, ...]]] = {
+    Level.STUDY: (t.study.c.fragment, (Key(t.study.c.study_date, True), Key(t.study.c.id, True))),
+    Level.SERIES: (t.series.c.fragment, (Key(t.series.c.study), Key(t.series.c.id))),
+    Level.INSTANCE: (t.instance.c.summary, (Key(t.instance.c.series), Key(t.instance.c.id))),
 }
+HOP = 1000
+"""Rows that are passed over at once before a far page: PostgreSQL sorts all that it has rather than walk further."""
 
 
 BEGINNING = 32_768
@@ -72,16 +74,35 @@ def fragments_of_studies(connection: Connection, query: Query, visible: VisibleD
 
     That are the objects of the levels above, and last, where something is included, how its first instance's metadata begins.
     """
-    page = {"limit": query.page.limit, "offset": query.page.offset}
-    return _answered(connection, _fragments, query, visible, now, **page)
+    few = few_studies(connection, query)
+    place: Position = ()
+    left = query.page.offset if query.page.offset >= HOP else 0
+    while left:
+        step = min(left, HOP)
+        passed = _told(connection, _anchor, query, visible, now, few, bool(place), offset=step - 1, **parameters(1, place))
+        if not passed:
+            return ()
+        place, left = tuple(passed[0]), left - step
+    offset, further = (0, True) if place else (query.page.offset, False)
+    return _told(connection, _fragments, query, visible, now, few, further, offset=offset, **parameters(query.page.limit, place))
 
 
 @_kept
-def _fragments(query: Query, visible: VisibleDatasets, few: bool) -> Select[Any]:
+def _anchor(query: Query, visible: VisibleDatasets, few: bool, further: bool) -> Select[Any]:
+    """The place of the last row that is passed over in a hop: read off an index, and not with all that the row says."""
+    order = _FRAGMENTS[query.level][1]
+    rows = _statement(query, [key.column for key in order], visible, few)
+    rows = rows.where(beyond(order)) if further else rows
+    return rows.order_by(*map(directed, order)).limit(LIMIT).offset(_OFFSET)
+
+
+@_kept
+def _fragments(query: Query, visible: VisibleDatasets, few: bool, further: bool) -> Select[Any]:
     column, order = _FRAGMENTS[query.level]
     beside = [*(_FRAGMENTS[level][0] for level in query.above), *([_FIRST[query.level]] if query.include else [])]
     rows = _statement(query, [column, t.study.c.key, t.study.c.dataset, *beside], visible, few)
-    return rows.order_by(*order).limit(LIMIT).offset(_OFFSET)
+    rows = rows.where(beyond(order)) if further else rows
+    return rows.order_by(*map(directed, order)).limit(LIMIT).offset(_OFFSET)
 
 
 def _answered(
@@ -94,7 +115,20 @@ def _answered(
     **parameters: int | str | None,
 ) -> Sequence[Row[Any]]:
     """The rows of a made statement, all at once: row by row costs half as much again. None where nothing can be an answer."""
-    few = few_studies(connection, query)
+    return _told(connection, make, query, visible, now, few_studies(connection, query), *shape, **parameters)
+
+
+def _told(
+    connection: Connection,
+    make: _Making,
+    query: Query,
+    visible: VisibleDatasets,
+    now: datetime,
+    few: tuple[int, ...] | None,
+    *shape: object,
+    **parameters: int | str | None,
+) -> Sequence[Row[Any]]:
+    """The same, of these studies where there are few."""
     if few is not None and not few:
         return ()
     asked = replace(query, page=Page(order=query.page.order))

@@ -1,11 +1,11 @@
-"""FHIR questions of many studies: one resource, a chain back, a sorted page, what nobody has, and their totals.
+"""Questions of many studies: one resource, a chain back, sorted and far pages, what nobody has, texts, and their totals.
 
 Asked by one kept connection, in turn, with token, consent and access record. `bench_search.py` has the bare view beside pages.
 """
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from statistics import median
 
@@ -30,7 +30,18 @@ QUESTIONS = (
     ("total of a time nobody has", "ImagingStudy?started=gt2090&_summary=count", 0, "at most 50 ms"),
     ("total of a modality that a fifth has", "ImagingStudy?modality=MR&_summary=count", None, "reported"),
 )
-"""What is asked, its path, how many it finds where that is certain, and the target."""
+"""What is asked of FHIR, its path, how many it finds where that is certain, and the target."""
+SEARCHES = (
+    ("QIDO page of 100", "limit=100", None, "reported"),
+    ("QIDO offset 10 000", "limit=100&offset=10000", None, "within 2x of the page"),
+    ("QIDO name's prefix that a hundred have", "limit=100&PatientName=SUBJECT-00001*", None, "at most 10 ms"),
+    ("QIDO name's prefix nobody has", "limit=100&PatientName=SUBJECT-9*", 0, "at most 10 ms"),
+    ("QIDO name's substring nobody has", "limit=100&PatientName=*ZZZ*", 0, "at most 100 ms"),
+    ("QIDO name's substring that some have", "limit=100&PatientName=*0123*", None, "at most 100 ms"),
+    ("QIDO description's substring nobody has", "limit=100&StudyDescription=*knee*", 0, "at most 100 ms"),
+    ("QIDO description's substring all have", "limit=100&StudyDescription=*portal*", None, "at most 100 ms"),
+)
+"""The same of QIDO-RS, at study level."""
 READERS = 8
 
 
@@ -66,12 +77,12 @@ Found = dict[tuple[str, str], list[Figures]]
 
 def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, key: str) -> Found:
     token, found = partial(world.bearer, chosen), Found()
-    with tqdm(total=args.rounds * (len(QUESTIONS) + 1), desc="questions", unit="turn", leave=False) as bar:
+    with tqdm(total=args.rounds * (len(QUESTIONS) + len(SEARCHES) + 1), desc="questions", unit="turn", leave=False) as bar:
         for _ in range(args.rounds):
-            for name, path, finds, target in QUESTIONS:
-                url = f"{chosen.base_url}/fhir/R4/{path.format(key=key)}"
+            for name, url, finds, target in _asked(chosen, key):
                 if finds is not None:
-                    assert json.loads(world.get(url, token()))["total"] == finds, name
+                    told = json.loads(world.get(url, token()))
+                    assert (told["total"] if isinstance(told, dict) else len(told)) == finds, name
                 found.setdefault((name, target), []).append(world.drive(url, token(), 1, args.seconds, (accord,)))
                 bar.update()
             name, path, _, target = QUESTIONS[0]
@@ -80,6 +91,14 @@ def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, key: str) -
             found.setdefault((f"{name}, {READERS} connections", target), []).append(figures)
             bar.update()
     return found
+
+
+def _asked(chosen: Settings, key: str) -> Iterator[tuple[str, str, int | None, str]]:
+    """Every question with its URL."""
+    for name, path, finds, target in QUESTIONS:
+        yield name, f"{chosen.base_url}/fhir/R4/{path.format(key=key)}", finds, target
+    for name, path, finds, target in SEARCHES:
+        yield name, f"{chosen.base_url}/dicom-web/studies?{path}", finds, target
 
 
 def _row(asked: tuple[str, str], each: Sequence[Figures]) -> list[object]:

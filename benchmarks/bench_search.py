@@ -87,6 +87,13 @@ def _pages(args: argparse.Namespace, chosen: Settings, accord: int, plain: tuple
         Side(
             "Orthanc QIDO", f"{orthanc.url}/dicom-web/studies?limit={PAGE}", (orthanc.process.pid,), partial(world.basic, orthanc)
         ),
+        Side("Accord QIDO series", f"{base}/dicom-web/series?limit={PAGE}", (accord,), token),
+        Side(
+            "Orthanc QIDO series",
+            f"{orthanc.url}/dicom-web/series?limit={PAGE}",
+            (orthanc.process.pid,),
+            partial(world.basic, orthanc),
+        ),
         Side("Accord FHIR", f"{base}/fhir/R4/ImagingStudy?_count={PAGE}", (accord,), token),
         Side("bare view, documents", f"{plain[0]}/documents", (plain[1],), dict),
     )
@@ -98,6 +105,8 @@ def _pages(args: argparse.Namespace, chosen: Settings, accord: int, plain: tuple
     for connections in CONNECTIONS:
         rates = {side.name: [f.rate for f in found[connections, side.name]] for side in sides}
         _said(connections, "QIDO over Orthanc's QIDO (target: at least 30)", rates["Accord QIDO"], rates["Orthanc QIDO"])
+        series = rates["Accord QIDO series"], rates["Orthanc QIDO series"]
+        _said(connections, "QIDO series over Orthanc's (target: at least 20)", *series)
         _said(connections, "bare view over QIDO (target: at most 3)", rates["bare view, fragments"], rates["Accord QIDO"])
         _said(connections, "FHIR over Orthanc's QIDO (target: at least 30)", rates["Accord FHIR"], rates["Orthanc QIDO"])
         _said(connections, "bare view over FHIR (target: at most 3)", rates["bare view, documents"], rates["Accord FHIR"])

@@ -13,6 +13,7 @@ from typing import Any
 
 from sqlalchemy import (
     ColumnElement,
+    CompoundSelect,
     Connection,
     FromClause,
     Result,
@@ -144,7 +145,9 @@ def counting(rows: Select[Any], ceiling: int | None = None) -> Select[Any]:
     return counted.execution_options(**rows.get_execution_options())
 
 
-def execute(connection: Connection, narrowed: Select[Any], parameters: Mapping[str, object] | None = None) -> Result[Any]:
+def execute(
+    connection: Connection, narrowed: Select[Any] | CompoundSelect[Any], parameters: Mapping[str, object] | None = None
+) -> Result[Any]:
     """What a narrowed statement answers; the compiled form of one that is not kept is forgotten as well."""
     if narrowed.get_execution_options().get("accord_kept", True):
         return connection.execute(narrowed, parameters)

@@ -347,6 +347,7 @@ study = Table(
     Index("ix_study_patient", "patient", "dataset", "patient_sex", "updated"),  # all that is told of a patient
     Index("ix_study_members", "dataset", "patient", "updated"),  # who is in a dataset, and when that changed
     Index("ix_study_accession", "accession_number"),
+    Index("ix_study_patient_name", "patient_name", postgresql_ops={"patient_name": "text_pattern_ops"}),  # how it begins
     Index("ix_study_updated", "updated", "id", "dataset"),
 )
 Index("ix_study_started_order", sortable(study.c.started_from), study.c.id)

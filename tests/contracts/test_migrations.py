@@ -8,7 +8,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select
 
-from adapters.sql import migrate
+from adapters.sql import migrate, texts
 from adapters.sql import tables as t
 from adapters.sql.store import Store
 
@@ -26,7 +26,7 @@ def store(fresh):
 
 def differences(store):
     with store.read() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": texts.are_tables})
         return compare_metadata(context, t.metadata)
 
 

@@ -277,6 +277,7 @@ def index(request, tmp_path_factory) -> Iterator[Index]:
 def some_are_rare(monkeypatch) -> None:
     """What a quarter of the studies answer is looked up first, and what more do is not."""
     monkeypatch.setattr(rarest, "FEW", 22)
+    monkeypatch.setattr(rarest, "FEW_BY_TEXT", 22)
 
 
 def everywhere(index: Index) -> VisibleDatasets:

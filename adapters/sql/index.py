@@ -246,7 +246,9 @@ def dirty(
     """
     due = (_s.touched <= stamp(quiet_before)) | (_s.dirty_since <= stamp(since_before)) | (_s.touched > stamp(ahead_of))
     return list(
-        connection.execute(select(_s.id).where(_s.dirty_since.is_not(None), due).order_by(_s.dirty_since).limit(limit)).scalars()
+        connection.execute(
+            select(_s.id).where(_s.dirty_since.is_not(None), due).order_by(_s.dirty_since, _s.id).limit(limit)
+        ).scalars()
     )
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 from pydicom.dataset import Dataset
-from sqlalchemy import event, select
+from sqlalchemy import event, select, update
 
 from adapters.sql import index
 from adapters.sql import tables as t
@@ -185,3 +185,18 @@ def test_the_side_of_a_series_is_that_of_all_its_images(built, clock, sides, tol
     assert document.rebuild(built) == 1
     (series,) = documents(built)["1.2.3"]["series"]
     assert series.get("laterality", {}).get("display") == told
+
+
+def test_studies_that_changed_at_one_moment_are_published_in_the_order_they_came(anywhere, clock):
+    """Their stamps are what a history is ordered by: it may not tell how a database happens to lay out its rows."""
+    batch = builders.batch(anywhere)
+    studies = [f"1.2.{number}" for number in (9, 3, 7, 5)]
+    for study in studies:
+        assert str(take(anywhere, batch, "a", made(f"{study}.1", study=study)).outcome) == "pass"
+    with anywhere.store.write() as connection:  # laid out anew, in another order
+        for study in (studies[2], studies[0]):
+            connection.execute(update(t.study).where(t.study.c.study_uid == study).values(age=1))
+    clock.on(10)
+    assert document.rebuild(anywhere) == 4
+    with anywhere.store.read() as connection:
+        assert list(connection.execute(select(t.study.c.study_uid).order_by(t.study.c.updated)).scalars()) == studies

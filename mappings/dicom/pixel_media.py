@@ -1,7 +1,8 @@
 """The media types of frames and other bulk data, and which of them a caller gets (PS3.18 §8.7.3, Tables 8.7.3-2 to 8.7.3-5).
 
 What is stored is sent as it is stored. Uncompressed bytes are octets in Explicit VR Little Endian, of which those of the implicit
-syntax differ in nothing; compressed ones are a media type of their own, and octets to who asks for any or for their syntax.
+syntax differ in nothing; compressed ones are a media type of their own, and octets to who asks for any or for their syntax. Who
+takes uncompressed octets alone has frames decoded that were compressed without loss.
 """
 
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ _JPEGS = MappingProxyType(
         "image/jphc": (201, 202, 203),
     }
 )
+LOSSLESS = frozenset({"1.2.840.10008.1.2.5", *(f"1.2.840.10008.1.2.4.{number}" for number in (57, 70, 80, 90, 201, 202))})
 _MEDIA = MappingProxyType(
     {f"1.2.840.10008.1.2.4.{number}": name for name, numbers in _JPEGS.items() for number in numbers}
     | {"1.2.840.10008.1.2.5": "image/dicom-rle"}
@@ -59,6 +61,9 @@ def choose_pixels(accept: str, stored: str, *, alone: bool, compressed: bool = T
     for kind in dict.fromkeys(kinds):
         for name, fit in ((f"{RELATED} {kind}", _related), (kind, _by_itself))[: 1 + alone]:
             offers[name], forms[name] = partial(fit, kind, syntax), PixelForm(kind, syntax, name != kind)
+    if syntax in LOSSLESS:
+        for name, fit in ((f"{RELATED} decoded", _related), ("decoded", _by_itself))[: 1 + alone]:
+            offers[name], forms[name] = partial(fit, OCTETS, EXPLICIT), PixelForm(OCTETS, EXPLICIT, name != "decoded")
     sentence = (
         f'This is sent as {RELATED}; type="{kinds[0]}"; transfer-syntax={syntax}'
         f"{f', alone also as {kinds[0]}' if alone else ''}: ask for that, or for transfer-syntax=*."

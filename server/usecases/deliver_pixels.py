@@ -8,13 +8,15 @@ from typing import NamedTuple
 
 from adapters.sql import part_digests
 from adapters.sql.instances import StoredInstance
-from mappings.dicom.frame_content import Element, Frames, sent
+from mappings.dicom.frame_content import EXPLICIT, Element, Frames, sent
 from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import plain
-from mappings.dicom.pixel_media import PixelForm
+from mappings.dicom.pixel_media import LOSSLESS, OCTETS, PixelForm
+from mappings.dicom.pixels.drawing import Drawing
 from mappings.digests import Frame
 from mappings.failures import NotFound
 from server.usecases.deliver import Wanted, deliver_parts, look, part_action
+from server.usecases.pieces import Pieces
 from server.usecases.read_back import read_back, read_frame
 from server.usecases.runtime import Caller, Runtime
 
@@ -28,6 +30,11 @@ class Found(NamedTuple):
     stored: StoredInstance
     form: PixelForm
 
+    @property
+    def is_decoded(self) -> bool:
+        """Whether it is sent in another transfer syntax than it is stored in."""
+        return self.form.transfer_syntax == EXPLICIT and self.stored.transfer_syntax in LOSSLESS
+
 
 Parts = tuple[Found, Iterator[memoryview]]
 
@@ -36,7 +43,8 @@ def deliver_frames(runtime: Runtime, caller: Caller, wanted: Wanted, numbers: Se
     """These frames of an instance, from 1. Raises NotFound past the end, and what `deliver` raises."""
 
     def opened(stored: StoredInstance) -> Parts:
-        return _found(stored, numbers, choose), _frames(runtime, stored, numbers)
+        found = _found(stored, numbers, choose)
+        return found, _decoded(runtime, stored, numbers) if found.is_decoded else _frames(runtime, stored, numbers)
 
     return deliver_parts(runtime, caller, wanted, opened)
 
@@ -64,7 +72,8 @@ def deliver_bulk_data(runtime: Runtime, caller: Caller, wanted: Wanted, path: st
         if value is not None:
             return Found(stored, choose(stored.transfer_syntax, 1, False)), iter([value])
         frames, numbers = Frames(dataset, stored.transfer_syntax), range(1, max(stored.frames, 1) + 1)
-        return _found(stored, numbers, choose), map(frames.content, numbers)
+        found = _found(stored, numbers, choose)
+        return found, _decoded(runtime, stored, numbers) if found.is_decoded else map(frames.content, numbers)
 
     return deliver_parts(runtime, caller, wanted, opened)
 
@@ -85,6 +94,13 @@ def _frames(runtime: Runtime, stored: StoredInstance, numbers: Sequence[int]) ->
         else:
             whole = whole or Frames(_dataset(runtime, stored), stored.transfer_syntax)
             yield whole.content(number)
+
+
+def _decoded(runtime: Runtime, stored: StoredInstance, numbers: Sequence[int]) -> Iterator[memoryview]:
+    for number in numbers:
+        pieces = Pieces(runtime, stored.copy, number)
+        drawing = Drawing(stored.transfer_syntax, stored.size, stored.dataset_start, pieces.span, number, OCTETS)
+        yield memoryview(runtime.pictures.draw(drawing, pieces.read))
 
 
 def _kept(runtime: Runtime, stored: StoredInstance, number: int) -> Frame | None:

@@ -236,3 +236,41 @@ def test_looking_is_for_research_and_for_viewers(looked_at):
     assert (told.status_code, told.json["title"]) == (403, "no-download")
     set_client(looked_at.runtime, builders.ACTOR, "researcher", viewer=False)
     assert ask(looked_at, "frames/1").status_code == 403
+
+
+# --- decoded, for who takes no other
+
+
+@pytest.fixture(scope="module")
+def compressed(tmp_path_factory):
+    """A house that holds the same image uncompressed and compressed without loss: (house, stored SOP Instance UID of each)."""
+    made = build(tmp_path_factory.mktemp("house"), Keys.load_or_make(tmp_path_factory.mktemp("keys") / "keys.json"))
+    batch, held = builders.batch(made.runtime), {}
+    for number, name in enumerate(("mr/emri_small_rle.dcm", "mr/emri_small_jpegls.dcm"), 1):
+        dataset = pydicom.dcmread(BytesIO(builders.sample(name)))
+        dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.840.98.{number}"
+        out = BytesIO()
+        dataset.save_as(out)
+        assert take(made.runtime, batch, name, memoryview(out.getvalue())).outcome == "pass"
+        held[name] = f"{instance(made).rpartition('/')[0]}/1.2.840.98.{number}"
+    close_batch(made.runtime, batch.id)
+    yield made, held
+    made.runtime.close()
+
+
+@pytest.mark.parametrize("name", ["mr/emri_small_rle.dcm", "mr/emri_small_jpegls.dcm"])
+@pytest.mark.parametrize("accept", ["application/octet-stream", "multipart/related; type=application/octet-stream"])
+def test_a_frame_compressed_without_loss_is_decoded_for_who_takes_no_other(compressed, name, accept):
+    house, held = compressed
+    told = house.ask("GET", f"{held[name]}/frames/2", CALLERS["user"], headers={"Accept": accept})
+    assert told.status_code == 200, told.json
+    content = told.data if "multipart" not in accept else parts(told)[0][2]
+    assert content == FRAMES[1]
+    assert "transfer-syntax=1.2.840.10008.1.2.1" in (told.content_type if "multipart" not in accept else parts(told)[0][0])
+
+
+def test_pixel_data_compressed_without_loss_is_decoded_frame_by_frame(compressed):
+    house, held = compressed
+    path = f"{held['mr/emri_small_rle.dcm']}/bulkdata/7FE00010"
+    told = house.ask("GET", path, CALLERS["user"], headers={"Accept": "multipart/related; type=application/octet-stream"})
+    assert [content for _, _, content in parts(told)] == FRAMES

@@ -10,6 +10,7 @@ from mappings.dicom.pixels.viewport import Viewport
 class Drawing:
     """What is drawn of which file: a frame, from 1, as image/jpeg or image/png that fits into `viewport`, never enlarged.
 
+    As application/octet-stream it is decoded and no more: its stored values, as an uncompressed frame has them.
     `window` is (center, width, function) in output units of the modality transform, for grey images (PS3.18 §8.3.5.1.3). The
     file has `size` bytes, its data set begins at `dataset_start`; the frame is so many bytes from an offset, where that is known.
     """

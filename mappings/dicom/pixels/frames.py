@@ -24,6 +24,10 @@ _RLE = "1.2.840.10008.1.2.5"
 _JPEG_BASELINE, _JPEG_EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
 _JPEGS = frozenset({_JPEG_BASELINE, _JPEG_EXTENDED, "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})
 _BUFFER = 64 * 1024
+MAX_DECODED = 60 * 1024 * 1024
+"""Bytes of a frame that is sent decoded."""
+_KEPT_COLOURS = frozenset({"RGB", "YBR_RCT"})
+"""Those of which decoding makes RGB, as who reads YBR_RCT expects."""
 _FLOAT_BITS = MappingProxyType({"FloatPixelData": 32, "DoubleFloatPixelData": 64})
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
@@ -46,6 +50,21 @@ def stored_values(source: FrameAttributes, frame: int, dataset: Fill, span: Span
     if stored.shape[:2] != source.size:
         raise undecodable("its size is not what the object says")
     return stored
+
+
+def native(source: FrameAttributes, stored: Array) -> bytes:
+    """Stored values as a native frame in little endian has them (PS3.5 §8.1.1).
+
+    Raises NotAcceptable where decoding made other colours of them than the object says it has.
+    """
+    if source.samples > 1 and source.photometric not in _KEPT_COLOURS:
+        raise undecodable("decoding it changes its colours: ask for it as it is stored")
+    if source.decoded_size > MAX_DECODED:
+        raise NotAcceptable("pixels-too-large", f"A frame of more than {MAX_DECODED >> 20} MB is sent as it is stored only.")
+    if source.allocated == 1:
+        return np.packbits(stored.reshape(-1), bitorder="little").tobytes()
+    planes = stored.transpose(2, 0, 1) if source.samples > 1 and source.planar == 1 else stored
+    return np.ascontiguousarray(planes, f"<{'i' if source.signed else 'u'}{source.allocated // 8}").tobytes()
 
 
 def _native(source: FrameAttributes, frame: int, dataset: Fill) -> Array:

@@ -13,9 +13,10 @@ from PIL.Image import Transpose
 
 from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import Unreadable, is_deflated
+from mappings.dicom.pixel_media import OCTETS
 from mappings.dicom.pixels.attributes import FrameAttributes, frame_attributes, undecodable
 from mappings.dicom.pixels.drawing import Drawing
-from mappings.dicom.pixels.frames import EXPLICIT, stored_values
+from mappings.dicom.pixels.frames import EXPLICIT, native, stored_values
 from mappings.dicom.pixels.source import Fill, Inflated, behind
 from mappings.dicom.pixels.values import shown
 from mappings.dicom.pixels.viewport import Viewport
@@ -57,6 +58,8 @@ def draw(found: Found) -> bytes:
     """
     drawing, attributes = found.drawing, found.attributes
     try:
+        if drawing.media_type == OCTETS:
+            return native(attributes, stored_values(attributes, drawing.frame, found.dataset, found.span))
         with np.errstate(all="ignore"):  # fractions may be as large as they like; what overflows is dark or light
             seen = shown(attributes, stored_values(attributes, drawing.frame, found.dataset, found.span), drawing.window)
         picture = _fitted(Image.fromarray(seen), _aspect(attributes), drawing.viewport or LARGEST)

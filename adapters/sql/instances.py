@@ -4,14 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, select
+from sqlalchemy import Connection, Select, func, select
 
 from adapters.sql import tables as t
 from adapters.sql.custody import Copy
 from adapters.sql.images import execute, statement
 from consent.custody import State
 from consent.policy import VisibleDatasets
+from mappings.failures import TooLarge
 from mappings.query import Query
+
+MOST_METADATA = 128 << 20
+"""Bytes of metadata in one answer, which is held whole."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +68,12 @@ def locate(connection: Connection, query: Query, visible: VisibleDatasets, now: 
 
 
 def metadata(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[bytes]:
-    """The full metadata objects of the instances that match (PS3.18 10.4.1.1.2)."""
+    """The full metadata objects of the instances that match (PS3.18 10.4.1.1.2). Raises TooLarge for more than fit an answer."""
+    sizes = _instances(query, [func.length(t.instance.c.metadata).label("size")], visible).subquery()
+    if (execute(connection, select(func.sum(sizes.c.size)), now).scalar_one() or 0) > MOST_METADATA:
+        raise TooLarge(
+            "metadata-too-large", f"This is more than {MOST_METADATA >> 20} MB of metadata: ask by series or instance."
+        )
     return list(execute(connection, _instances(query, [t.instance.c.metadata], visible), now).scalars())
 
 

@@ -3,7 +3,7 @@
 A fragment is made once, at ingest, and then only joined; so it holds a placeholder where the server's address belongs, and while
 its own UIDs are still being read another for that of its bulk data. Pixel data and what is large become a BulkDataURI whose path
 names the element: 7FE00010, or SEQUENCE/item/ELEMENT with items from 0. Text and look-up tables are large over 1 MB, so that the
-contours of a structure set, or a palette, are read in one request; other values over 4 kB.
+contours of a structure set, or a palette, are read in one request, up to 16 MB of an object; other values over 4 kB.
 """
 
 from collections.abc import Collection, Iterable, Sequence
@@ -20,7 +20,7 @@ from mappings.dicom.header import Header
 from mappings.dicom.json_value import json_array, json_name, json_value
 from mappings.query import Level
 
-MAX_INLINE, MAX_TEXT = 4096, 1_000_000
+MAX_INLINE, MAX_TEXT, MAX_TEXTS = 4096, 1_000_000, 16_000_000
 _BINARY = frozenset({"AT", "FD", "FL", "OB", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "UN", "US", "UV"})
 _LUTS = frozenset({0x00283006, *range(0x00281201, 0x00281204), *range(0x00281221, 0x00281224)})
 BASE = "\x01"  # where the public base URL goes when a fragment is served: a control character no JSON string holds unescaped
@@ -43,12 +43,12 @@ def fragment_of(dataset: memoryview, transfer_syntax: str, events: Iterable[Even
 class FragmentWriter:
     """One object being written, for a walk that others read too: `_comma` is what goes before the next member."""
 
-    __slots__ = ("_comma", "_data", "_order", "_out", "_pieces", "_says_charset", "_slot")
+    __slots__ = ("_comma", "_data", "_left", "_order", "_out", "_pieces", "_says_charset", "_slot")
 
     def __init__(self, dataset: memoryview, transfer_syntax: str) -> None:
         self._data, self._order = dataset, ">" if transfer_syntax == BIG_ENDIAN else "<"
         self._out, self._pieces, self._comma = bytearray(b"{"), list[str](), ""
-        self._slot, self._says_charset = -1, False
+        self._slot, self._says_charset, self._left = -1, False, MAX_TEXTS
 
     def read(self, events: Iterable[Event]) -> None:
         """Take the next events of the walk, in order."""
@@ -88,13 +88,22 @@ class FragmentWriter:
             member = _UTF8
         elif start == stop:
             member = _member(tag, vr) + "}"
-        elif tag in PIXELS or stop - start > (MAX_INLINE if vr in _BINARY and tag not in _LUTS else MAX_TEXT):
+        elif tag in PIXELS or not self._fits(tag, vr, stop - start):
             path = "".join(f"{sequence:08X}/{item}/" for sequence, item in scope.path)
             member = f'{_member(tag, vr)},"BulkDataURI":"{BULK}/{path}{tag:08X}"}}'
         else:
             member = f"{_member(tag, vr)}{json_value(vr, bytes(self._data[start:stop]), scope.encodings, self._order)}}}"
         self._pieces.append(self._comma + member)
         self._comma = ","
+
+    def _fits(self, tag: int, vr: str, length: int) -> bool:
+        """Whether a value of so many bytes stands in the object itself."""
+        if length <= MAX_INLINE:
+            return True
+        if (vr in _BINARY and tag not in _LUTS) or length > min(MAX_TEXT, self._left):
+            return False
+        self._left -= length
+        return True
 
     def _pass_charset(self, tag: int, scope: Scope) -> None:
         """Remembers where (0008,0005) is or would be: names are in ascending order (PS3.18 §F.2.2)."""

@@ -10,6 +10,7 @@ from sqlalchemy import func, select, update
 
 from adapters.identity import Keys
 from adapters.nodes.folder import FolderNode
+from adapters.sql import instances
 from adapters.sql import tables as t
 from tests import builders
 from tests.house import CALLERS, SAMPLE, House, build
@@ -198,3 +199,11 @@ def test_metadata_and_pictures_have_tags(house):
         again = house.ask("GET", path, CALLERS["user"], headers={"If-None-Match": told.headers["ETag"]})
         assert (told.status_code, again.status_code, again.data) == (200, 304, b"")
         assert told.headers["Cache-Control"] == "private, no-cache"
+
+
+def test_more_metadata_than_an_answer_holds_is_refused_and_asked_for_in_parts(house, monkeypatch):
+    path = f"{paths(house)[0]}/metadata"
+    whole = len(house.ask("GET", path, CALLERS["user"]).data)
+    monkeypatch.setattr(instances, "MOST_METADATA", whole // 2)
+    told = house.ask("GET", path, CALLERS["user"])
+    assert (told.status_code, told.json["title"]) == (413, "metadata-too-large")

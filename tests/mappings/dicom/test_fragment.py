@@ -86,6 +86,13 @@ def test_contours_and_palettes_are_read_in_one_request_and_documents_by_their_ad
     assert ("BulkDataURI" in written(head + length + value)[f"{tag:08X}"]) == is_bulk
 
 
+def test_of_texts_an_object_has_so_many_in_itself(monkeypatch):
+    monkeypatch.setattr("mappings.dicom.fragment.MAX_TEXTS", 12_000)
+    long = [short(tag, "DS", b"1\\2 " * 1500) for tag in (0x00181000, 0x00181001, 0x00181002)]
+    told = written(*long, short(0x00181003, "DS", b"1"))
+    assert ["BulkDataURI" in told[f"0018100{n}"] for n in range(4)] == [False, False, True, False]
+
+
 def test_group_lengths_and_trailing_padding_are_left_out():
     assert written(short(0x00080000, "UL", b"\0\0\0\0"), b"\xfc\xff\xfc\xffOB\0\0\0\0\0\0") == {}
 

@@ -384,6 +384,32 @@ class ClientSet(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EntityAdded(Entry):
+    """A client may ask on the DICOM network under an AE title, from these networks (CIDRs by blanks), for one purpose.
+
+    `scp` is where what it asks for may be sent, address:port; None where nowhere.
+    """
+
+    KIND = "govern.ae.add"
+    TARGETS = ("client",)
+    client: str
+    aet: str
+    networks: str
+    purpose: str | None
+    scp: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EntityRemoved(Entry):
+    """An AE title under which a client asked, taken away."""
+
+    KIND = "govern.ae.remove"
+    TARGETS = ("client",)
+    client: str
+    aet: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PermitAdded(Entry):
     """An organisation may use a dataset that is shared under conditions; `ends` is None for no end.
 
@@ -465,6 +491,8 @@ _CLASSES: tuple[type[Entry], ...] = (
     SenderRemoved,
     ClientAdded,
     ClientSet,
+    EntityAdded,
+    EntityRemoved,
     PermitAdded,
     PermitRevoked,
     StudyWithdrawn,

@@ -31,6 +31,9 @@ class Settings(msgspec.Struct, frozen=True):
     bind: Annotated[str, Meta(description="Address the doors listen on.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="HTTP port.")] = 8080
     dimse_port: Annotated[Port, Meta(description="DICOM port.")] = 11112
+    ae_title: Annotated[
+        str, Meta(min_length=1, max_length=16, description="Called AE title for queries; a dataset's alias is that for storage.")
+    ] = "ACCORD"
     public_url: Annotated[
         str, Meta(description="The base URL callers use; empty: `http://BIND:PORT`. Never taken from a request.")
     ] = ""

@@ -180,6 +180,17 @@ client = Table(
     Column("viewer", Boolean, nullable=False, server_default=text("false")),  # whether people look at images in it
     Column("enabled", Boolean, nullable=False),
 )
+application_entity = Table(  # an AE title (PS3.5 6.2) under which a client asks, and may have what it asks for sent to it
+    "application_entity",
+    metadata,
+    _key(),
+    Column("aet", String(16), nullable=False, unique=True),
+    _to("client"),
+    Column("networks", Text, nullable=False),  # CIDRs it calls from, by blanks
+    Column("purpose", String(16)),
+    Column("address", String(64)),  # where its own SCP listens
+    Column("port", Integer),
+)
 permit = Table(
     "permit",
     metadata,

@@ -64,14 +64,16 @@ def list_associations(runtime: Runtime) -> list[Association]:
     """The last associations and refusals, newest first."""
     with runtime.store.read() as connection:
         aliases = {facts.alias for facts in runtime.governance.current(connection).facts}
-        return [_told(row, aliases) for row in associations.read_all(connection)]
+        return [_told(row, aliases, runtime.settings.ae_title) for row in associations.read_all(connection)]
 
 
-def _told(row: AssociationRow, aliases: Collection[str]) -> Association:
+def _told(row: AssociationRow, aliases: Collection[str], title: str) -> Association:
     if row.reason == Rejection.UNKNOWN_CALLING:
-        said = f"{row.called} has no such sender at this address"
-        whole = 128 if ":" in row.address else 32
-        remedy = ("accord", "admin", "sender", "add", row.called, "--aet", row.calling, "--from", f"{row.address}/{whole}")
+        asks = row.called == title
+        said = f"{row.called} has no such {'application entity' if asks else 'sender'} at this address"
+        network = f"{row.address}/{128 if ':' in row.address else 32}"
+        named = ("ae", "add", row.calling, "--client", "NAME") if asks else ("sender", "add", row.called, "--aet", row.calling)
+        remedy = ("accord", "admin", *named, "--from", network)
         return Association(row, said, () if _UNFIT & set(row.calling) else remedy)
     if row.reason == Rejection.UNKNOWN_CALLED:
         meant = next((alias for alias in aliases if alias.casefold() == row.called.casefold()), None)

@@ -12,7 +12,7 @@ from adapters.sql.dataset import DatasetRow
 from adapters.sql.ledger import About, record
 from consent.entries import DatasetAdded, DatasetDescribed
 from mappings.dcat.details import wrong
-from mappings.failures import Invalid
+from mappings.failures import Conflict, Invalid
 from server.usecases.naming import check_new, require
 from server.usecases.runtime import Runtime
 
@@ -32,6 +32,8 @@ def add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title:
     now = runtime.clock()
     with runtime.governance_act() as connection:
         check_new(datasets.find(connection, alias), "dataset", alias, ALIAS, ALIASED)
+        if alias == runtime.settings.ae_title:
+            raise Conflict("dataset-exists", f"{alias} is the AE title that queries call. Choose another alias.", "dataset")
         under = require(agreements.find(connection, agreement), "agreement", agreement)
         dataset = datasets.add(connection, now, alias=alias, agreement=under.id, title=title, description=description)
         descriptions.ask(connection, alias, now)

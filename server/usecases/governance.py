@@ -7,7 +7,7 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from adapters.sql import governance, node, party, sender
+from adapters.sql import entity, governance, node, party, sender
 from adapters.sql.client import ClientRow
 from adapters.sql.node import NodeRow
 from consent.conditions import Action
@@ -18,7 +18,7 @@ from consent.subject import Subject
 
 @dataclass(frozen=True)
 class GovernanceSnapshot:
-    """Every dataset's facts, node and party at one count, and the networks of registered senders.
+    """Every dataset's facts, node and party at one count, and the networks of registered senders and application entities.
 
     `clients` fills with those that have called since, and `visible` with what they were found to see.
     """
@@ -27,7 +27,7 @@ class GovernanceSnapshot:
     facts: tuple[Facts, ...]
     nodes: dict[int, NodeRow]
     parties: dict[str, int]
-    senders: frozenset[str]
+    callers: frozenset[str]
     clients: dict[str, ClientRow] = field(default_factory=dict)
     visible: dict[tuple[Subject, Action, str | None, int], VisibleDatasets] = field(default_factory=dict)
 
@@ -80,8 +80,7 @@ class GovernanceCache:
         counter, newest = governance.counter(connection), self._newest
         if newest is None or newest.counter != counter:
             nodes = {row.id: row for row in node.read_all(connection)}
-            newest = GovernanceSnapshot(
-                counter, governance.facts(connection), nodes, party.ids(connection), sender.networks(connection)
-            )
+            callers = sender.networks(connection) | entity.networks(connection)
+            newest = GovernanceSnapshot(counter, governance.facts(connection), nodes, party.ids(connection), callers)
             self._newest = newest
         return newest

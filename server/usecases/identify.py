@@ -6,15 +6,17 @@ linked node and may have the token's scopes is read anew for every request and e
 """
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from sqlalchemy import Connection
 
 from adapters.identity import Claims, Keys
 from adapters.sql import client as clients
+from adapters.sql import entity as entities
 from adapters.sql import sender as senders
 from adapters.sql.client import ClientRow
+from adapters.sql.entity import EntityRow
 from consent.conditions import Purpose
 from consent.node import NodeState
 from consent.subject import ANONYMOUS, Role, Subject, federation
@@ -80,6 +82,8 @@ def identify(runtime: Runtime, credential: Credential, request: str = "", *, key
             return _client(runtime, credential, request, keys)
         case SharedSecret():
             return _federation(runtime, credential, request)
+        case AeTitle(called=runtime.settings.ae_title):
+            return _entity(runtime, credential, request)
         case AeTitle():
             return _sender(runtime, credential, request)
 
@@ -140,10 +144,44 @@ def _sender(runtime: Runtime, titles: AeTitle, request: str) -> Caller:
     return Caller(sender, request=request, address=address, registration=registration, governance=governance)
 
 
-def is_registered(runtime: Runtime, address: str) -> bool:
-    """Whether this is the address of some registered sender, whoever it then says it is."""
+def _entity(runtime: Runtime, titles: AeTitle, request: str) -> Caller:
+    address = canonical(titles.address)
+    unknown = Unauthenticated(Rejection.UNKNOWN_CALLING, "No application entity has this AE title and address.")
     with runtime.store.read() as connection:
-        return lies_in(address, runtime.governance.current(connection).senders)
+        governance = runtime.governance.current(connection)
+        entity = entities.find(connection, titles.calling)
+        if entity is None or not lies_in(address, entity.networks):
+            raise unknown
+        try:
+            row = _client_row(connection, governance, entity.client)
+        except Unauthenticated:
+            raise unknown from None
+    inside = row.node is not None and _is_linked(governance, row.node) and lies_in(address, row.networks)
+    return Caller(subject(row, inside=inside), entity.purpose, row.scopes, request, address, governance=governance)
+
+
+def destined(runtime: Runtime, caller: Caller, aet: str) -> tuple[Caller, EntityRow]:
+    """Where a C-MOVE to this AE title goes, and its caller as far as bytes go there: inside where both are (PS3.4 C.4.2.1.3).
+
+    The destination is an application entity of the caller's own organisation that listens somewhere. Raises NotFound.
+    """
+    unknown = NotFound("destination-unknown", "No application entity of yours that listens has this AE title.")
+    with runtime.store.read() as connection:
+        governance = runtime.governance.current(connection)
+        entity = entities.find(connection, aet)
+        if entity is None or entity.address is None:
+            raise unknown
+        row = _client_row(connection, governance, caller.subject.id)
+        if _client_row(connection, governance, entity.client).party != row.party:
+            raise unknown
+    inside = caller.subject.role is Role.INSIDE and lies_in(entity.address, row.networks)
+    return replace(caller, subject=subject(row, inside=inside)), entity
+
+
+def is_registered(runtime: Runtime, address: str) -> bool:
+    """Whether this is the address of some registered sender or application entity, whoever it then says it is."""
+    with runtime.store.read() as connection:
+        return lies_in(address, runtime.governance.current(connection).callers)
 
 
 def active(runtime: Runtime, keys: Keys, token: str) -> Claims | None:

@@ -35,6 +35,14 @@ def _article(noun: str) -> str:
     return f"an {noun}" if noun[0] in "aeiou" else f"a {noun}"
 
 
+def check_aet(aet: str) -> None:
+    """Check an AE title. Raises Invalid."""
+    if not 1 <= len(aet) <= 16 or not aet.isascii() or not aet.isprintable() or "\\" in aet or aet.strip() != aet:
+        raise Invalid(
+            "aet-illegal", "An AE title has 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2).", "aet"
+        )
+
+
 def check_words(words: Iterable[str], allowed: Sequence[str], what: str) -> str:
     """The words as a row keeps them: each once, in order, by blanks. Raises Invalid for one that is not allowed."""
     chosen = sorted(set(words))

@@ -6,18 +6,16 @@ from adapters.sql import sender as senders
 from adapters.sql.ledger import record
 from adapters.sql.sender import SenderRow
 from consent.entries import SenderAdded, SenderAttested, SenderRemoved
-from mappings.failures import Conflict, Invalid, NotFound
+from mappings.failures import Conflict, NotFound
 from server.usecases.dataset import require_dataset
+from server.usecases.naming import check_aet
 from server.usecases.node import read_network
 from server.usecases.runtime import Runtime
 
 
 def add_sender(runtime: Runtime, actor: str, alias: str, aet: str, network: str) -> None:
     """Register a calling AE title from a network as a sender, for this dataset only."""
-    if not 1 <= len(aet) <= 16 or not aet.isascii() or "\\" in aet or not aet.strip() == aet:
-        raise Invalid(
-            "aet-illegal", "An AE title has 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2).", "aet"
-        )
+    check_aet(aet)
     now = runtime.clock()
     with runtime.governance_act() as connection:
         dataset, about = require_dataset(connection, alias)

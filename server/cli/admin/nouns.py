@@ -6,10 +6,11 @@ from server.cli.admin.agreements import agreement, terms
 from server.cli.admin.associations import associations
 from server.cli.admin.custody import batch, block, custody, study
 from server.cli.admin.datasets import dataset, sender
+from server.cli.admin.entities import ae
 from server.cli.admin.jobs import job
 from server.cli.admin.nodes import node
 from server.cli.admin.parties import client, party, permit
 from server.cli.help import examples
 
-NOUNS = party, node, terms, agreement, dataset, sender, client, permit, study, block, batch, custody, job, associations
+NOUNS = party, node, terms, agreement, dataset, sender, client, ae, permit, study, block, batch, custody, job, associations
 admin = click.Group("admin", commands=NOUNS, help="What the operator does.", epilog=examples("accord admin agreement list"))

@@ -1,0 +1,55 @@
+"""Application entities: the AE titles under which clients ask on the DICOM network."""
+
+import click
+
+from server.cli.help import examples, say_next
+from server.cli.options import as_operator, lists, words
+from server.cli.table import Rows
+from server.usecases.entity import add_entity, list_entities, remove_entity
+from server.usecases.runtime import Runtime
+
+
+@click.group(epilog=examples("accord admin ae list"))
+def ae() -> None:
+    """AE titles that ask on the DICOM network."""
+
+
+@ae.command(
+    "add",
+    epilog=examples(
+        "accord admin ae add GPU-B --client gpu-b --from 10.1.2.0/24 --purpose AITRAIN --scp 10.1.2.3:104",
+        "accord admin ae add RADPACS1 --client pacs-a --from 10.1.2.3/32",
+    ),
+)
+@click.argument("aet", metavar="AET")
+@click.option("--client", required=True, metavar="NAME", help="the client that asks under it, with its rights")
+@click.option("--from", "networks", required=True, type=words, metavar="CIDRS", help="the addresses or networks it calls from")
+@click.option("--purpose", metavar="WORD", help="the one purpose it asks for: AIRESEARCH, AITRAIN or FEDLEARN")
+@click.option("--scp", metavar="ADDRESS:PORT", help="where its own SCP listens, to be sent what it asks for by C-MOVE")
+@as_operator
+def _add_entity(
+    runtime: Runtime, actor: str, aet: str, client: str, networks: list[str], purpose: str | None, scp: str | None
+) -> None:
+    """Let a client ask under an AE title."""
+    add_entity(runtime, actor, aet, client=client, networks=networks, purpose=purpose, scp=scp)
+    print(f"{aet}: asks as {client} from {' '.join(networks)}")
+    settings = runtime.settings
+    level = "-k QueryRetrieveLevel=STUDY -k StudyInstanceUID"
+    say_next(f"findscu -S -aec {settings.ae_title} -aet {aet} {settings.bind} {settings.dimse_port} {level}")
+
+
+@ae.command("remove", epilog=examples("accord admin ae remove GPU-B"))
+@click.argument("aet", metavar="AET")
+@as_operator
+def _remove_entity(runtime: Runtime, actor: str, aet: str) -> None:
+    """Answer an AE title no more."""
+    remove_entity(runtime, actor, aet)
+    print(f"{aet}: asks no more")
+
+
+@lists(ae, "AE title", "client", "networks", "purpose", "SCP")
+def _list_entities(runtime: Runtime) -> Rows:
+    """Every AE title that asks."""
+    return (
+        (e.aet, e.client, " ".join(e.networks), e.purpose, e.address and f"{e.address}:{e.port}") for e in list_entities(runtime)
+    )

@@ -1,0 +1,74 @@
+"""Application entities: which AE titles a client asks under on the DICOM network, and where what it asks for may be sent."""
+
+from collections.abc import Sequence
+
+from adapters.sql import client as clients
+from adapters.sql import entity as entities
+from adapters.sql import party as parties
+from adapters.sql.entity import EntityRow
+from adapters.sql.ledger import About, record
+from consent.entries import EntityAdded, EntityRemoved
+from mappings.failures import Conflict, Invalid
+from mappings.network import read_address
+from server.usecases.naming import check_aet, require
+from server.usecases.node import read_network
+from server.usecases.runtime import Runtime
+
+_HIGHEST_PORT = 65535
+
+
+def add_entity(
+    runtime: Runtime,
+    actor: str,
+    aet: str,
+    *,
+    client: str,
+    networks: Sequence[str],
+    purpose: str | None = None,
+    scp: str | None = None,
+) -> None:
+    """Let a client ask under an AE title, from these networks (CIDRs), for one of its purposes.
+
+    `scp` (address:port) is where its own SCP listens: without one nothing is sent to it. An AE title is one client's. Raises
+    Invalid, NotFound or Conflict.
+    """
+    check_aet(aet)
+    cidrs = [read_network(network) for network in dict.fromkeys(networks)]
+    if not cidrs:
+        raise Invalid("network-missing", "Say from which network it calls.", "from")
+    address, port = (None, None) if scp is None else read_scp(scp)
+    now = runtime.clock()
+    with runtime.governance_act() as connection:
+        row = require(clients.find(connection, client), "client", client)
+        if entities.find(connection, aet) is not None:
+            raise Conflict("ae-exists", f"There is an AE called {aet} already.", "aet")
+        if purpose is not None and purpose not in row.purposes:
+            raise Invalid("purpose-not-registered", f"{client} is not registered for this purpose.", "purpose")
+        given = {"aet": aet, "networks": cidrs, "purpose": purpose, "address": address, "port": port}
+        entities.add(connection, now, client=row.id, **given)  # type: ignore[arg-type]
+        added = EntityAdded(client=client, aet=aet, networks=" ".join(cidrs), purpose=purpose, scp=scp)
+        record(connection, added, now, actor, About(parties.find_id(connection, row.party)))
+
+
+def remove_entity(runtime: Runtime, actor: str, aet: str) -> None:
+    """Take an AE title away: its next question is refused, and its next association rejected."""
+    now = runtime.clock()
+    with runtime.governance_act() as connection:
+        row = require(entities.find(connection, aet), "AE", aet)
+        entities.remove(connection, row)
+        record(connection, EntityRemoved(client=row.client, aet=aet), now, actor, About())
+
+
+def list_entities(runtime: Runtime) -> tuple[EntityRow, ...]:
+    """Every application entity."""
+    with runtime.store.read() as connection:
+        return entities.read_all(connection)
+
+
+def read_scp(text: str) -> tuple[str, int]:
+    """(address, port) of `10.1.2.3:104` or `[2001:db8::1]:104`: an address, so that nobody else's word says where bytes go."""
+    host, _, port = text.rpartition(":")
+    address = read_address(host.removeprefix("[").removesuffix("]"))
+    if address is None or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= _HIGHEST_PORT:
+        raise Invalid("scp-unreadable", "Where an SCP listens is written as address:port, such as 10.1.2.3:104.", "scp")
+    return str(address), int(port)

@@ -10,7 +10,7 @@ import queue
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
@@ -166,6 +166,7 @@ class DepositAssociation(Association):
         super().__init__(ae, MODE_ACCEPTOR)
         self.idle = self.dul._idle_timer = idle  # noqa: SLF001 - where its reactor looks
         self.deposit = deposit
+        self.services: Mapping[type, Callable[[Any, Any, Any], None]] = {}
         self.ending = contextlib.ExitStack()
         self.dimse: BoundedMessages = BoundedMessages(self)
         self.dimse.gathering, self.dimse.open_spool = gathering, deposit.open_spool
@@ -197,13 +198,23 @@ class DepositAssociation(Association):
         """As pynetdicom's, but a C-STORE whose command names an unknown class gets an answer, not an abort."""
         context = self._accepted_cx.get(context_id)
         try:
-            if isinstance(msg, C_STORE) and msg.is_valid_request and context is not None:
+            if (serve := self.services.get(type(msg))) is not None:
+                self._serve(serve, msg, context)
+            elif isinstance(msg, C_STORE) and msg.is_valid_request and context is not None:
                 StorageServiceClass(self).SCP(msg, context)
             else:
                 super()._serve_request(msg, context_id)
         finally:
             self.dimse.gathering.hold(self.dimse, 0)
             self.idle.restart()  # while it was served, it was we who said nothing
+
+    def _serve(self, serve: Callable[[Any, Any, Any], None], msg: Any, context: Any) -> None:
+        """Serve what its context is for; anything else is no DICOM, and ends it."""
+        self.dimse.cancel_req = {}  # of what was served before
+        if context is None or not msg.is_valid_request or named(msg) != context.abstract_syntax:
+            self.abort()
+        else:
+            serve(self, msg, context)
 
     def cut(self) -> None:
         """End it now: by A-ABORT, or by closing the connection of one that is not established."""
@@ -212,6 +223,11 @@ class DepositAssociation(Association):
         elif self.dul.socket is not None and self.dul.socket.socket is not None:
             with contextlib.suppress(OSError):
                 self.dul.socket.socket.shutdown(socket.SHUT_RDWR)
+
+
+def named(msg: Any) -> str | None:
+    """The SOP Class that a request names (PS3.7 §9.1, §10.1)."""
+    return getattr(msg, "AffectedSOPClassUID", None) or getattr(msg, "RequestedSOPClassUID", None)
 
 
 def _uid(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""Opens the DICOM network door: C-ECHO and C-STORE for registered senders, who call a dataset by its alias.
+"""Opens the DICOM network door: C-STORE for registered senders, who call a dataset by its alias; C-FIND for clients.
 
 Nothing of pynetdicom is patched: its server, request handler, association, messages and socket are subclassed.
 """
@@ -25,6 +25,7 @@ from mappings.network import counted
 from server.dimse.arrivals import Arrival, Arrivals, reject
 from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, IdleTimer
 from server.dimse.gathered import Gathering
+from server.dimse.services import offered, query_contexts
 from server.dimse.store import LOCAL_LIMIT, Deposit, admitted, registered, stored
 from server.shares import Shares
 from server.usecases.admission import MEGABYTE
@@ -122,6 +123,7 @@ class _Handler(RequestHandler):
         acceptor.supported_contexts = server.contexts
         association.requestor.address_info = self.remote
         association.bind(evt.EVT_REQUESTED, admitted, [server.senders])
+        association.bind(evt.EVT_REQUESTED, offered, [server.queries])
         association.bind(evt.EVT_C_STORE, stored)
         return association
 
@@ -139,6 +141,7 @@ class _Server(ThreadedAssociationServer):
         self.arrivals = Arrivals(settings.connections, settings.arrival_seconds)
         self.places = Shares(settings.associations, reserved=settings.associations * 3 // 4)
         self.senders = Shares(settings.associations)
+        self.queries = query_contexts()
         self.noticed = Noticed()
         self._stopping = threading.Event()
         super().__init__(entity, address, "ACCORD", contexts(), request_handler=_Handler)

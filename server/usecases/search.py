@@ -1,6 +1,7 @@
 """Searching studies, series and instances: one question narrowed by consent, one statement, finished fragments."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from adapters.sql import instances
@@ -11,7 +12,7 @@ from consent.policy import VisibleDatasets
 from mappings.dicom.fragment import elements_of, joined
 from mappings.dicom.included import ALL
 from mappings.failures import NotFound
-from mappings.query import Query
+from mappings.query import Page, Query
 from mappings.study import study_key
 from server.usecases.access import note_access
 from server.usecases.deliver import Wanted, decide_study
@@ -20,6 +21,8 @@ from server.usecases.runtime import Caller, Runtime
 
 COUNTED = 1000
 """Totals up to here are told with a page; larger ones to who counts."""
+PAGE = 500
+"""Answers that are read at a time of a question that has no page."""
 
 
 def fragments(runtime: Runtime, caller: Caller, query: Query) -> list[bytes]:
@@ -29,6 +32,10 @@ def fragments(runtime: Runtime, caller: Caller, query: Query) -> list[bytes]:
         page = rows.fragments_of_studies(connection, query, visible, runtime.clock())
         seen = _seen(caller.governance or runtime.governance.current(connection), page)
     note_access(runtime, caller, Action.QUERY, f"qido/{query.level}", 200, len(page), interaction=Interaction.SEARCH, seen=seen)
+    return _objects(query, page)
+
+
+def _objects(query: Query, page: Sequence[Any]) -> list[bytes]:
     return [_object(query, row) for row in page] if query.above or query.include else [row[0] for row in page]
 
 
@@ -57,6 +64,26 @@ def count(runtime: Runtime, caller: Caller, query: Query) -> int:
         counted = rows.count(connection, query, visible, runtime.clock(), documented=False)
     note_access(runtime, caller, Action.QUERY, f"qido/{query.level}/count", 200, 0, interaction=Interaction.SEARCH)
     return counted
+
+
+def pages(runtime: Runtime, caller: Caller, query: Query) -> Generator[list[bytes]]:
+    """All pages of a question, each as far as the caller may see it by then; recorded as one answer when the last was taken."""
+    shown, count = list[Any](), 0
+    governance = caller.governance
+    try:
+        while True:
+            with runtime.store.read() as connection:
+                governance = governance or runtime.governance.current(connection)
+                visible = runtime.visible_datasets(connection, caller, Action.QUERY)
+                page = rows.fragments_of_studies(connection, replace(query, page=Page(PAGE, count)), visible, runtime.clock())
+            count += len(page)
+            shown += [(None, *row[1:3]) for row in page]
+            yield _objects(query, page)
+            if len(page) < PAGE:
+                return
+    finally:
+        seen = [] if governance is None else _seen(governance, shown)
+        note_access(runtime, caller, Action.QUERY, f"c-find/{query.level}", 200, count, interaction=Interaction.SEARCH, seen=seen)
 
 
 def _seen(governance: GovernanceSnapshot, page: Iterable[Any]) -> list[Seen]:

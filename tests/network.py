@@ -1,0 +1,117 @@
+"""An Accord with its DICOM door open and something in it, clients that ask there, and dcmtk's programs as they come."""
+
+import contextlib
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from joserfc.jwk import ECKey
+from pydicom.dataset import Dataset
+from pynetdicom import AE, build_context
+from pynetdicom.association import Association
+from pynetdicom.presentation import PresentationContext
+
+from server.dimse import scp
+from server.usecases.batch import close_batch
+from server.usecases.client import add_client
+from server.usecases.entity import add_entity
+from server.usecases.party import add_party
+from server.usecases.permit import add_permit
+from server.usecases.runtime import Runtime
+from server.usecases.take import take
+from tests import builders
+from tests.servers import find
+
+PLAIN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
+STUDY_FIND, PATIENT_FIND = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.1.1"
+Answer = subprocess.CompletedProcess[str]
+
+
+@dataclass
+class Network:
+    """The running door, its runtime, and what of pynetdicom's is to be closed."""
+
+    runtime: Runtime
+    scp: scp.Scp
+    associations: list[Association] = field(default_factory=list)
+
+    def run(self, program: str, *arguments: str, calling: str = "RESEARCH", called: str = "ACCORD") -> Answer:
+        """One of dcmtk's programs, asking as this AE."""
+        peer = ["-aec", called, "-aet", calling, "127.0.0.1", str(self.scp.port)]
+        command = [str(find(program)), *arguments, *peer]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+    def associate(self, *contexts: PresentationContext, calling: str = "RESEARCH", called: str = "ACCORD") -> Association:
+        """pynetdicom as SCU."""
+        entity = AE(calling)
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
+        wanted = list(contexts) or [build_context(STUDY_FIND, PLAIN)]
+        association = entity.associate("127.0.0.1", self.scp.port, contexts=wanted, ae_title=called)
+        self.associations.append(association)
+        return association
+
+    def find(self, association: Association, level: str, *, model: str = STUDY_FIND, **keys: object) -> list[tuple[int, Dataset]]:
+        """(status, identifier) of each response to a C-FIND; the last has no identifier of its own."""
+        asked = identifier(level, **keys)
+        return [(status.Status, answer or status) for status, answer in association.send_c_find(asked, model)]
+
+    def accesses(self) -> list[tuple[str, str, str, int]]:
+        """(subject, action, what was asked, answers) of every access, in order."""
+        self.runtime.accesses.flush()
+        with self.runtime.store.read() as connection:
+            rows = connection.exec_driver_sql("SELECT subject, action, target, count FROM access ORDER BY id")
+            return [tuple(row) for row in rows]
+
+
+def identifier(level: str, **keys: object) -> Dataset:
+    """A request identifier in UTF-8."""
+    asked = Dataset()
+    asked.SpecificCharacterSet, asked.QueryRetrieveLevel = "ISO_IR 192", level
+    for keyword, value in keys.items():
+        setattr(asked, keyword, value)
+    return asked
+
+
+@contextlib.contextmanager
+def network(folder: Path, **agreement: object) -> Iterator[Network]:
+    """Hospital-a's LUNG, under conditions of which the university has a permit that names export, and hospital-b's BREAST.
+
+    RESEARCH and COMPUTE ask for the university, the latter inside of the node; PACS-A for hospital-a.
+    """
+    runtime = builders.runtime(folder)
+    conditions = {"access_class": "conditional", "actions": ("query", "process", "export"), "purposes": ("AIRESEARCH",)}
+    builders.seed(runtime, **conditions | agreement)
+    builders.seed(runtime, alias="BREAST", provider="hospital-b", actions=())
+    add_party(runtime, builders.ACTOR, "university", "University", "user")
+    add_permit(runtime, builders.ACTOR, "LUNG", "university", export=True)
+    for title, client, party, node in (
+        ("RESEARCH", "researcher", "university", None),
+        ("COMPUTE", "compute", "university", "central"),
+        ("PACS-A", "pacs-a", "hospital-a", None),
+    ):
+        _let_ask(runtime, title, client, party, node)
+    opened = Network(runtime, scp.serve(runtime, bind="127.0.0.1", port=0))
+    try:
+        yield opened
+    finally:
+        for association in opened.associations:
+            association.abort() if association.is_established else None
+        opened.scp.stop(0.5)
+        runtime.close()
+
+
+def _let_ask(runtime: Runtime, title: str, client: str, party: str, node: str | None) -> None:
+    public = {"keys": [ECKey.generate_key("P-384", auto_kid=True).as_dict(private=False)]}
+    purpose = "AIRESEARCH" if party == "university" else None
+    registered = {"purposes": [purpose] if purpose else (), "terms": builders.TERMS, "node": node, "jwks": public}
+    add_client(runtime, builders.ACTOR, client, party=party, **registered)  # type: ignore[arg-type]
+    add_entity(runtime, builders.ACTOR, title, client=client, networks=["127.0.0.0/8"], purpose=purpose)
+
+
+def hold(runtime: Runtime, *files: memoryview, alias: str = "LUNG", provider: str = "hospital-a") -> None:
+    """Have these in care, as a deposit that is over."""
+    batch = builders.batch(runtime, alias, provider=provider)
+    for number, file in enumerate(files):
+        assert take(runtime, batch, f"{number}.dcm", file).outcome == "pass"
+    close_batch(runtime, batch.id)

@@ -2,13 +2,13 @@
 
 import contextlib
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from joserfc.jwk import ECKey
 from pydicom.dataset import Dataset
-from pynetdicom import AE, build_context
+from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 
@@ -24,8 +24,35 @@ from tests import builders
 from tests.servers import find
 
 PLAIN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
+STUDY_GET, STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.2.3", "1.2.840.10008.5.1.4.1.2.2.2"
+CLASSES = ("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.2")
 STUDY_FIND, PATIENT_FIND = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.1.1"
 Answer = subprocess.CompletedProcess[str]
+
+
+Counts = tuple[int | None, int | None, int | None, int | None, int | None]
+_COUNTED = tuple(f"NumberOf{what}Suboperations" for what in ("Remaining", "Completed", "Failed", "Warning"))
+
+
+@dataclass
+class Retriever:
+    """An association that may ask for objects, and the data sets that came to it by their UIDs."""
+
+    association: Association
+    came: dict[str, bytes]
+
+    def get(self, level: str, **keys: object) -> list[Counts]:
+        """(status, remaining, completed, failed, warned) of each response to a C-GET."""
+        return [_counts(status) for status, _ in self.association.send_c_get(identifier(level, **keys), STUDY_GET)]
+
+    def move(self, to: str, level: str, **keys: object) -> list[Counts]:
+        """The same of a C-MOVE."""
+        return [_counts(status) for status, _ in self.association.send_c_move(identifier(level, **keys), to, STUDY_MOVE)]
+
+
+def _counts(status: Dataset) -> Counts:
+    remaining, completed, failed, warned = (status.get(f"{what}") for what in _COUNTED)
+    return status.get("Status"), remaining, completed, failed, warned
 
 
 @dataclass
@@ -55,6 +82,33 @@ class Network:
         """(status, identifier) of each response to a C-FIND; the last has no identifier of its own."""
         asked = identifier(level, **keys)
         return [(status.Status, answer or status) for status, answer in association.send_c_find(asked, model)]
+
+    def retrieve(
+        self, calling: str = "RESEARCH", *, roles: bool = True, syntaxes: Sequence[str] = PLAIN, classes: Sequence[str] = CLASSES
+    ) -> "Retriever":
+        """An association that may ask for objects, and takes them itself."""
+        came: dict[str, bytes] = {}
+
+        def take(event: evt.Event) -> int:
+            came[event.request.AffectedSOPInstanceUID] = event.encoded_dataset(include_meta=False)
+            return 0x0000
+
+        entity = AE(calling)
+        entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
+        contexts = [build_context(STUDY_GET, PLAIN), build_context(STUDY_MOVE, PLAIN)]
+        contexts += [build_context(c, syntax) for c in classes for syntax in syntaxes]
+        negotiated = [build_role(c, scp_role=True) for c in classes] if roles else []
+        peer = ("127.0.0.1", self.scp.port)
+        handlers = [(evt.EVT_C_STORE, take)]
+        association = entity.associate(
+            *peer,
+            contexts=contexts,
+            ae_title="ACCORD",
+            ext_neg=negotiated,
+            evt_handlers=handlers,  # type: ignore[arg-type]
+        )
+        self.associations.append(association)
+        return Retriever(association, came)
 
     def accesses(self) -> list[tuple[str, str, str, int]]:
         """(subject, action, what was asked, answers) of every access, in order."""

@@ -29,7 +29,7 @@ LEVELS = MappingProxyType(
 _BASE = BASE.encode()
 _LEVEL, _AE_TITLE, _AVAILABILITY, _RETRIEVE_URL = 0x00080052, 0x00080054, 0x00080056, 0x00081190
 _PATIENT_ID, _ISSUER, _STUDY, _SERIES, _INSTANCE = 0x00100020, 0x00100021, 0x0020000D, 0x0020000E, 0x00080018
-_TIME = 0x00080030
+_TIME, _FAILED = 0x00080030, 0x00080058
 _ABOUT = frozenset({CHARSET, _LEVEL, _AE_TITLE, _AVAILABILITY, 0x00080201})
 """What says how the others are meant, or is said of every answer: no matching keys."""
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
@@ -127,7 +127,8 @@ class Answers:
 
     def write(self, answer: Mapping[str, Any]) -> bytes:
         """The identifier of one answer."""
-        return b"".join(self._element(tag, *self._said(name, vr, said, answer)) for tag, name, vr, said in self._wanted)
+        each = ((tag, *self._said(name, vr, said, answer)) for tag, name, vr, said in self._wanted)
+        return b"".join(_element(*element, explicit=self._explicit) for element in each)
 
     @staticmethod
     def _said(name: str, vr: str, said: tuple[str, str] | None, answer: Mapping[str, Any]) -> tuple[str, bytes]:
@@ -136,15 +137,16 @@ class Answers:
         member = answer.get(name)
         return (vr, b"") if member is None else (member["vr"], _value(member["vr"], member.get("Value", ())))
 
-    def _element(self, tag: int, vr: str, value: bytes) -> bytes:
-        padded = value + (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
-        head = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
-        if not self._explicit:
-            return head + struct.pack("<L", len(padded)) + padded
-        if vr in _LONG:
-            return head + struct.pack("<2s2xL", vr.encode(), len(padded)) + padded
-        padded = padded[:_LONGEST_SHORT]
-        return head + struct.pack("<2sH", vr.encode(), len(padded)) + padded
+
+def _element(tag: int, vr: str, value: bytes, *, explicit: bool) -> bytes:
+    padded = value + (b"\0" if vr == "UI" else b" ") * (len(value) % 2)
+    head = struct.pack("<HH", tag >> 16, tag & 0xFFFF)
+    if not explicit:
+        return head + struct.pack("<L", len(padded)) + padded
+    if vr in _LONG:
+        return head + struct.pack("<2s2xL", vr.encode(), len(padded)) + padded
+    padded = padded[:_LONGEST_SHORT]
+    return head + struct.pack("<2sH", vr.encode(), len(padded)) + padded
 
 
 def _value(vr: str, values: Iterable[Any]) -> bytes:
@@ -157,6 +159,16 @@ def _value(vr: str, values: Iterable[Any]) -> bytes:
 def _name(value: Mapping[str, str] | None) -> str:
     groups = [(value or {}).get(group, "") for group in ("Alphabetic", "Ideographic", "Phonetic")]
     return "=".join(groups).rstrip("=")
+
+
+def failed_list(uids: Iterable[str], transfer_syntax: str) -> bytes:
+    """An identifier with Failed SOP Instance UID List (0008,0058): as many as one element holds."""
+    value = b""
+    for uid in uids:
+        if len(value) + len(uid) >= _LONGEST_SHORT:
+            break
+        value += (b"\\" if value else b"") + uid.encode()
+    return _element(_FAILED, "UI", value, explicit=transfer_syntax != IMPLICIT)
 
 
 def read_answer(fragment: bytes) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def _answered(asked: Request) -> Iterator[Iterator[tuple[bytes, bytes]]]:
     identifier, caller = asked.identifier(), asked.caller("ImagingStudy.s")
     query, all_matched = read_question(identifier)
     response = asked.response(Status(PENDING if all_matched else PENDING_UNMATCHED), data_set=True)
-    written = Answers(identifier, asked.context.transfer_syntax[0], asked.runtime.settings.ae_title)
+    written = Answers(identifier, asked.syntax, asked.runtime.settings.ae_title)
     known: set[Any] | None = set() if identifier.level is Level.PATIENT else None
     with closing(search.pages(asked.runtime, caller, query)) as pages:
         for page in pages:

@@ -21,6 +21,7 @@ log = logging.getLogger("accord.dimse")
 
 CANCELLED, PENDING, PENDING_UNMATCHED = 0xFE00, 0xFF00, 0xFF01
 UNABLE, NO_MATCH_OF_CLASS, UNKNOWN_DESTINATION, SOME_FAILED = 0xC000, 0xA900, 0xA801, 0xB000
+NONE_SENT = 0xA702
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 _PATIENT_ROOT, _STUDY_ROOT = tuple(LEVELS), tuple(LEVELS)[1:]
 # PS3.4 §C.6.1, §C.6.2; by class, the levels that may be asked
@@ -36,7 +37,8 @@ _REFUSALS: tuple[tuple[type[Failure], int, str], ...] = (
     (f.Invalid, NO_MATCH_OF_CLASS, "The identifier can't be answered"),
     (f.NotFound, UNKNOWN_DESTINATION, "Not known here"),
     (f.TooBroad, OUT_OF_RESOURCES, "Too broad; narrow it"),
-    (f.TooLarge, OUT_OF_RESOURCES, "Too much at once; narrow it"),
+    (f.TooLarge, NONE_SENT, "Too much at once; narrow it"),
+    (f.Unavailable, NONE_SENT, "It can't be sent now"),
 )
 
 
@@ -76,16 +78,22 @@ class Request:
     def identifier(self) -> Identifier:
         """What it asks. Raises Invalid."""
         with self.message.Identifier as data:
-            return read_identifier(data.getvalue(), self.context.transfer_syntax[0], self.levels)
+            return read_identifier(data.getvalue(), self.syntax, self.levels)
+
+    @property
+    def syntax(self) -> str:
+        """The transfer syntax of its identifier, and of those that answer it."""
+        return str(self.context.transfer_syntax[0])
 
     def response(self, status: Status, *, data_set: bool = False, counts: Mapping[str, int] = NO_COUNTS) -> bytes:
         """The command set of a response to it."""
         named = {"sop_class": str(self.context.abstract_syntax), "responded_to": self.message.MessageID}
         return command(self.field, data_set=data_set, **named, status=status.code, comment=status.comment, **counts)
 
-    def end(self, wire: Wire, status: Status, counts: Mapping[str, int] = NO_COUNTS) -> None:
-        """Send its last response."""
-        wire.put(self.context.context_id, self.response(status, counts=counts))
+    def end(self, wire: Wire, status: Status, counts: Mapping[str, int] = NO_COUNTS, failed: bytes | None = None) -> None:
+        """Send its last response, where something failed with the identifier that says what."""
+        told = failed if counts.get("failed") else None
+        wire.put(self.context.context_id, self.response(status, data_set=told is not None, counts=counts), told)
         wire.flush()
 
 

@@ -1,4 +1,4 @@
-"""Opens the DICOM network door: C-STORE for registered senders, who call a dataset by its alias; C-FIND for clients.
+"""Opens the DICOM network door: C-STORE for registered senders, who call a dataset by its alias; queries for clients.
 
 Nothing of pynetdicom is patched: its server, request handler, association, messages and socket are subclassed.
 """

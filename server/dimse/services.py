@@ -3,25 +3,39 @@
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pynetdicom import build_context
-from pynetdicom.dimse_primitives import C_FIND
+from pynetdicom import AllStoragePresentationContexts, build_context
+from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE, C_STORE
 from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from mappings.dicom.dimse import NOT_AUTHORISED, TRANSFER_SYNTAXES
+from mappings.dicom.dimse_message import C_STORE_RSP, command
 from server.dimse.find import find
-from server.dimse.request import FIND
+from server.dimse.request import FIND, GET, MOVE
+from server.dimse.retrieve import get, move
+from server.dimse.wire import Wire
 
 Serve = Callable[[Any, Any, Any], None]
 _PLAIN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
 
 def query_contexts() -> list[PresentationContext]:
-    """What the repository's AE understands: verification and queries."""
-    return [build_context(Verification), *(build_context(model, _PLAIN) for model in FIND)]
+    """What the repository's AE understands: verification, queries, and every storage class where the peer is its SCP (C-GET)."""
+    storage = [build_context(str(c.abstract_syntax), list(TRANSFER_SYNTAXES)) for c in AllStoragePresentationContexts]
+    for context in storage:
+        context.scu_role, context.scp_role = False, True
+    return [build_context(Verification), *(build_context(model, _PLAIN) for model in (*FIND, *GET, *MOVE)), *storage]
 
 
-QUERIES: Mapping[type, Serve] = {C_FIND: find}
+def _stored_nowhere(association: Any, message: Any, context: Any) -> None:
+    """Storage is each dataset's own: who stores without naming one is told so (PS3.7 Annex C)."""
+    named = {"sop_class": str(context.abstract_syntax), "sop_instance": str(message.AffectedSOPInstanceUID)}
+    answer = {"responded_to": message.MessageID, "status": NOT_AUTHORISED, "comment": "Call the dataset's AE title to store"}
+    Wire(association).send(context.context_id, command(C_STORE_RSP, data_set=False, **named, **answer))
+
+
+QUERIES: Mapping[type, Serve] = {C_FIND: find, C_GET: get, C_MOVE: move, C_STORE: _stored_nowhere}
 """Request → what serves it, at the repository's AE."""
 
 

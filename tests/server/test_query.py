@@ -3,10 +3,11 @@
 import re
 import time
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 
 import pytest
-from pydicom import config
+from pydicom import config, dcmread
 from pydicom.dataset import Dataset
 from pynetdicom import build_context
 
@@ -18,7 +19,6 @@ from tests import builders
 from tests.builders import made
 from tests.network import PATIENT_FIND, PLAIN, STUDY_FIND, Network, hold, identifier, network
 
-CT = "1.2.840.10008.5.1.4.1.1.2"
 MANY = 40
 
 
@@ -173,11 +173,11 @@ def test_a_client_without_the_scope_is_refused(net: Network) -> None:
     assert (status, said.ErrorComment) == (0x0124, "Not for this caller: insufficient-scope")
 
 
-def test_queries_are_not_offered_to_who_calls_a_dataset_nor_storage_to_who_calls_the_repository(net: Network) -> None:
+def test_queries_are_not_offered_to_who_calls_a_dataset_nor_is_anything_stored_by_who_calls_the_repository(net: Network) -> None:
     at_dataset = net.associate(calling="STORESCU", called="LUNG")
     assert [cx.abstract_syntax for cx in at_dataset.rejected_contexts] == [STUDY_FIND]
-    both = net.associate(build_context(STUDY_FIND, PLAIN), build_context(CT, PLAIN))
-    assert [cx.abstract_syntax for cx in both.accepted_contexts] == [STUDY_FIND]
+    stored = net.associate(build_context("1.2.840.10008.5.1.4.1.1.4", PLAIN)).send_c_store(dcmread(BytesIO(made("1.2.4.1.1"))))
+    assert (stored.Status, stored.ErrorComment) == (0x0124, "Call the dataset's AE title to store")
 
 
 def test_many_answers_come_whole(net: Network) -> None:

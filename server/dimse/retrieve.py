@@ -1,0 +1,96 @@
+"""Answers C-GET and C-MOVE (PS3.4 §C.4.2, §C.4.3): what HTTP delivers too, by the same decision and record, as C-STOREs.
+
+A C-GET's objects go to who asks, a C-MOVE's to an application entity of its organisation. Each is counted by its answer; what
+can't be sent as it is stored has failed.
+"""
+
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import closing
+from typing import Any
+
+from adapters.sql.instances import StoredInstance
+from mappings.dicom.dimse import Status
+from mappings.dicom.dimse_message import C_GET_RSP, C_MOVE_RSP
+from mappings.dicom.identifier import failed_list, read_selection
+from mappings.failures import Failure
+from server.dimse.destination import Destination
+from server.dimse.request import CANCELLED, DONE, GET, MOVE, NONE_SENT, PENDING, SOME_FAILED, Request, log, refusal
+from server.dimse.suboperations import Stores, Tally, is_second
+from server.dimse.wire import Wire
+from server.usecases.deliver import File
+from server.usecases.identify import destined
+from server.usecases.retrieve import Planned, files, plan
+from server.usecases.runtime import Caller
+
+_Store = Callable[[StoredInstance, Iterable[bytes]], int | None]
+_SCOPE = "ImagingStudy.r"
+
+
+def get(association: Any, message: Any, context: Any) -> None:
+    """Answer one C-GET, to its last response."""
+    _serve(Request(association, message, context, C_GET_RSP, GET[str(context.abstract_syntax)]), "C-GET", _get)
+
+
+def move(association: Any, message: Any, context: Any) -> None:
+    """Answer one C-MOVE, to its last response."""
+    _serve(Request(association, message, context, C_MOVE_RSP, MOVE[str(context.abstract_syntax)]), "C-MOVE", _move)
+
+
+def _serve(asked: Request, service: str, perform: Callable[[Request, Wire], tuple[Status, Tally]]) -> None:
+    began, wire, tally = time.monotonic(), Wire(asked.association), Tally(())
+    try:
+        status, tally = perform(asked, wire)
+        asked.end(wire, status, tally.counts, failed_list(tally.failed, asked.syntax))
+    except OSError:
+        wire.cut()
+        return
+    except Exception as error:  # noqa: BLE001 - the caller gets an answer
+        status = refusal(error)
+        asked.end(wire, status)
+    spent = round(1000 * (time.monotonic() - began), 1)
+    log.info(
+        "retrieved",
+        extra={"service": service, "calling": asked.calling, "status": f"{status.code:04X}", **tally.counts, "ms": spent},
+    )
+
+
+def _get(asked: Request, wire: Wire) -> tuple[Status, Tally]:
+    caller = asked.caller(_SCOPE)
+    planned = plan(asked.runtime, caller, read_selection(asked.identifier()))
+    return _perform(asked, wire, caller, planned, Stores(asked.association).store)
+
+
+def _move(asked: Request, wire: Wire) -> tuple[Status, Tally]:
+    caller, entity = destined(asked.runtime, asked.caller(_SCOPE), str(asked.message.MoveDestination).strip())
+    planned = plan(asked.runtime, caller, read_selection(asked.identifier()))
+    objects = [o for each in planned for o in each.objects]
+    title = asked.runtime.settings.ae_title
+    with closing(Destination(title, entity, objects, asked.calling, asked.message.MessageID)) as destination:
+        return _perform(asked, wire, caller, planned, destination.store)
+
+
+def _perform(asked: Request, wire: Wire, caller: Caller, planned: list[Planned], store: _Store) -> tuple[Status, Tally]:
+    """Send each object, saying every second how far it is; the last status, and what became of them."""
+    tally, told = Tally(o.sop_uid for each in planned for o in each.objects), time.monotonic()
+    for located, chunks in _files(asked, caller, planned):
+        if asked.is_cancelled:
+            return Status(CANCELLED), tally
+        tally.add(located.sop_uid, store(located, chunks))
+        if is_second(told):
+            wire.put(asked.context.context_id, asked.response(Status(PENDING), counts=tally.counts))
+            wire.flush()
+            told = time.monotonic()
+    tally.end()
+    if not tally.failed:
+        return Status(SOME_FAILED) if tally.warned else DONE, tally
+    return Status(SOME_FAILED if tally.completed or tally.warned else NONE_SENT, "Not all could be sent as stored"), tally
+
+
+def _files(asked: Request, caller: Caller, planned: list[Planned]) -> Iterator[File]:
+    """Every object that is to go. What a study's delivery breaks off with is logged, and its rest is not sent."""
+    for each in planned:
+        try:
+            yield from files(asked.runtime, caller, each)
+        except Failure as failure:
+            log.warning("delivery broke off", extra={"calling": asked.calling, "reason": failure.code})

@@ -314,14 +314,18 @@ class NodeMoved(Act):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SenderAdded(Entry):
-    """A calling AE title from a network (CIDR) may send to a dataset. Bodies of version 1 call the network `from`."""
+    """A calling AE title from a network (CIDR) may send to a dataset. Bodies of version 1 call the network `from`.
+
+    Version 3 says where it takes reports of Storage Commitment, address:port; None where nowhere.
+    """
 
     KIND = "govern.sender.add"
-    VERSION = 2
+    VERSION = 3
     TARGETS = ("dataset",)
     dataset: str
     aet: str
     network: str
+    scp: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -128,12 +128,12 @@ def identifier(level: str, **keys: object) -> Dataset:
 
 
 @contextlib.contextmanager
-def network(folder: Path, **agreement: object) -> Iterator[Network]:
+def network(folder: Path, *, clock: builders.Clock | None = None, **agreement: object) -> Iterator[Network]:
     """Hospital-a's LUNG, under conditions of which the university has a permit that names export, and hospital-b's BREAST.
 
     RESEARCH and COMPUTE ask for the university, the latter inside of the node; PACS-A for hospital-a.
     """
-    runtime = builders.runtime(folder)
+    runtime = builders.runtime(folder, clock=clock)
     conditions = {"access_class": "conditional", "actions": ("query", "process", "export"), "purposes": ("AIRESEARCH",)}
     builders.seed(runtime, **conditions | agreement)
     builders.seed(runtime, alias="BREAST", provider="hospital-b", actions=())

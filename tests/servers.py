@@ -25,7 +25,7 @@ from pathlib import Path
 PACKAGES = {
     "Orthanc": "orthanc",
     "libOrthancDicomWeb.so": "orthanc-dicomweb",
-    "storescu": "dcmtk",
+    **dict.fromkeys(("storescu", "findscu", "getscu", "movescu", "storescp"), "dcmtk"),
     "initdb": "postgresql",
     "postgres": "postgresql",
     "psql": "postgresql",

@@ -55,6 +55,7 @@ ALLOWED = {
     "follow": {"feeds", "sights", "sources"},  # what happened is told by what its resource is now
     "issue_token": {"identify"},  # a token is issued to the subject that the next request will find
     "permit": {"dataset"},  # an act on a dataset concerns its provider
+    "commitment": {"job"},  # it is reported by a job
     "entity": {"node"},  # a network is written as a node's
     "sender": {"dataset", "node"},  # the same; and a network is written as a node's
     "withdraw": {"dataset"},

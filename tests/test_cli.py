@@ -137,7 +137,7 @@ LINES = (
     ("client set own --jwks {folder}/key.pem", ""),
     (
         "ae add GPU-B --client own --from 10.1.2.0/24,10.2.0.1/32 --purpose AIRESEARCH --scp 10.1.2.3:104",
-        "findscu -S -aec ACCORD",
+        "-aec ACCORD -aet GPU-B 127.0.0.1",
     ),
     ("ae list", "GPU-B\town\t10.1.2.0/24 10.2.0.1/32\tAIRESEARCH\t10.1.2.3:104"),
     ("ae remove GPU-B", "GPU-B: asks no more"),

@@ -77,7 +77,9 @@ def test_what_scripts_need_is_written_for_its_owner_only(demo, ports):
     told = demo.told
     assert (demo.data / "demo.json").stat().st_mode & 0o077 == 0
     assert told["base_url"] == f"http://127.0.0.1:{ports[0]}"
-    assert told["dimse"] == {"host": "127.0.0.1", "port": ports[1], "called_ae": "DEMO-LIVER", "calling_ae": "DEMOPACS"}
+    asks = {"query_ae": "ACCORD", "query_calling_ae": "DEMOQUERY"}
+    stores = {"called_ae": "DEMO-LIVER", "calling_ae": "DEMOPACS"}
+    assert told["dimse"] == {"host": "127.0.0.1", "port": ports[1]} | stores | asks
     assert set(told["clients"]) == set(told["tokens"]) == {"provider", "researcher", "inside", "operator"}
 
 
@@ -138,7 +140,7 @@ def test_its_datasets_stand_in_the_catalogue_when_it_is_ready(demo):
 def printed(demo: Demo) -> list[str]:
     """The commands that the demo prints, each whole."""
     lines = demo.printed.partition("Try, in another shell:")[2].replace("\\\n", " ").splitlines()
-    return [line.strip() for line in lines if re.match(r"  (storescu|curl|\S*accord) ", line)]
+    return [line.strip() for line in lines if re.match(r"  (storescu|findscu|curl|\S*accord) ", line)]
 
 
 def run(script: str) -> str:
@@ -151,8 +153,8 @@ def run(script: str) -> str:
 
 
 def own(script: str) -> str:
-    """With dcmtk's storescu (pynetdicom puts one of its own beside this interpreter) and this interpreter's accord."""
-    script = re.sub(r"(?<![\w/])storescu ", f"{find('storescu')} ", script)
+    """With dcmtk's programs (pynetdicom puts some of its own beside this interpreter) and this interpreter's accord."""
+    script = re.sub(r"(?<![\w/])(storescu|findscu|getscu) ", lambda named: f"{find(named[1])} ", script)
     return script.replace(".venv/bin/accord", f"{sys.executable} -m server.cli.main")
 
 

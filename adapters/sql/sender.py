@@ -26,6 +26,8 @@ class SenderRow:
     network: str
     attested_by: str | None
     removed: bool
+    scp: tuple[str, int] | None
+    """(address, port) where its own SCP listens."""
 
     @property
     def attested(self) -> bool:
@@ -33,9 +35,13 @@ class SenderRow:
         return self.attested_by is not None
 
 
-def add(connection: Connection, now: datetime, *, dataset: int, aet: str, network: str) -> int:
+def add(
+    connection: Connection, now: datetime, *, dataset: int, aet: str, network: str, scp: tuple[str, int] | None = None
+) -> int:
     """Insert a sender; its id."""
-    return governance.insert_row(connection, t.sender, now, dataset=dataset, aet=aet, network=network)
+    address, port = scp or (None, None)
+    reached = {"network": network, "scp_address": address, "scp_port": port}
+    return governance.insert_row(connection, t.sender, now, dataset=dataset, aet=aet, **reached)
 
 
 def attest(connection: Connection, sender: SenderRow, now: datetime, *, person: str, on: str) -> None:
@@ -81,5 +87,12 @@ def find(connection: Connection, alias: str, aet: str, address: str) -> SenderRo
     return max(fitting, key=lambda sender: sender.attested, default=None)
 
 
+def by_id(connection: Connection, key: int) -> SenderRow | None:
+    """The sender with this id, unless it was removed."""
+    row = connection.execute(_REGISTERED.where(_c.id == key)).one_or_none()
+    return None if row is None else _row(row)
+
+
 def _row(row: Any) -> SenderRow:
-    return SenderRow(row.id, row.dataset, row.alias, row.party_key, row.aet, row.network, row.attested_by, row.removed)
+    scp = (row.scp_address, row.scp_port) if row.scp_address else None
+    return SenderRow(row.id, row.dataset, row.alias, row.party_key, row.aet, row.network, row.attested_by, row.removed, scp)

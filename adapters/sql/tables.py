@@ -162,7 +162,19 @@ sender = Table(
     Column("attested_by", Text),
     Column("attested_on", String(10)),
     Column("removed", Boolean, nullable=False, server_default=text("false")),
+    Column("scp_address", String(64)),  # where its own SCP takes reports of Storage Commitment
+    Column("scp_port", Integer),
     UniqueConstraint("dataset", "aet", "network"),
+)
+commitment = Table(  # Storage Commitment (PS3.4 Annex J): requests whose report is outstanding
+    "commitment",
+    metadata,
+    _key(),
+    _to("sender"),
+    Column("transaction", String(64), nullable=False),  # Transaction UID (0008,1195)
+    Column("asked", Text, nullable=False),  # JSON: [SOP Class UID, SOP Instance UID] of each object
+    Column("at", Time, nullable=False),
+    UniqueConstraint("sender", "transaction"),
 )
 client = Table(
     "client",

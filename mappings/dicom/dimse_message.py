@@ -9,6 +9,7 @@ from types import MappingProxyType
 
 C_STORE_RQ, C_STORE_RSP = 0x0001, 0x8001
 C_GET_RSP, C_FIND_RSP, C_MOVE_RSP = 0x8010, 0x8020, 0x8021
+N_ACTION_RSP = 0x8130
 LONGEST_FRAGMENT = 131072
 """What is sent in one PDU to who bears any length."""
 SHORTEST_FRAGMENT = 256

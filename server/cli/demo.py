@@ -27,7 +27,7 @@ from mappings.failures import Failure
 from server import settings as configuration
 from server import wiring
 from server.cli import demo_data, processes, tokens
-from server.cli.demo_data import ATTESTED, KEPT_BACK, LIVER, OPEN, PACS
+from server.cli.demo_data import ATTESTED, KEPT_BACK, LIVER, OPEN, PACS, QUERY
 from server.cli.help import examples
 from server.cli.options import accord_flags
 from server.cli.progress import transfer_bar
@@ -210,6 +210,7 @@ def _write(runtime: Runtime, files: Mapping[str, Path]) -> None:
     """Write demo.json anew, with fresh tokens: whole or not at all, readable by its owner only."""
     settings = runtime.settings
     dimse = {"host": settings.bind, "port": settings.dimse_port, "called_ae": ATTESTED, "calling_ae": PACS}
+    dimse |= {"query_ae": settings.ae_title, "query_calling_ae": QUERY}
     told = {
         "base_url": settings.base_url,
         "dimse": dimse,
@@ -249,7 +250,7 @@ DEMO: everything here is invented or public test data. {NEVER_FOR_DIAGNOSIS}
   FHIR      {base}/fhir/R4/metadata
   Catalogue {base}/catalogue
   Health    {base}/health/ready
-  DICOM     {settings.bind}:{settings.dimse_port}  (called AE {ATTESTED}, calling AE {PACS})
+  DICOM     {settings.bind}:{settings.dimse_port}  (called AE {ATTESTED}, calling AE {PACS}; to ask: {settings.ae_title}, {QUERY})
   Scripts   {here(settings.data_dir)}/demo.json
 
 The samples, as they were pushed (batch {batch}); the operator has released some since:
@@ -261,6 +262,9 @@ Try, in another shell:
   # a researcher looks for studies (DICOMweb) and reads them (FHIR)
   curl -s {as_["researcher"]} "{base}/dicom-web/studies?ModalitiesInStudy=CT"
   curl -s {as_["researcher"]} "{base}/fhir/R4/ImagingStudy?modality=MR"
+  # on the DICOM network too
+  findscu -S -k QueryRetrieveLevel=STUDY -k StudyInstanceUID \\
+       -aec {settings.ae_title} -aet {QUERY} {settings.bind} {settings.dimse_port}
   # and takes one out: its agreement lets it go for AIRESEARCH, to who holds a permit that names export
   curl -sf {as_["researcher"]} -o {here(settings.data_dir)}/liver.multipart "{base}/dicom-web/studies/{LIVER}"
   # what was pushed, refused and quarantined, and why

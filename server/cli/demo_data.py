@@ -14,6 +14,7 @@ from server.usecases import release
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.client import add_client
 from server.usecases.dataset import add_dataset, set_dataset
+from server.usecases.entity import add_entity, list_entities
 from server.usecases.node import add_node
 from server.usecases.party import add_party, list_parties
 from server.usecases.permit import add_permit
@@ -24,6 +25,7 @@ from server.usecases.terms import publish_terms
 ACTOR = "operator:demo"
 TERMS = "1.0.0"
 PACS = "DEMOPACS"
+QUERY = "DEMOQUERY"
 ATTESTED, OPEN = "DEMO-LIVER", "DEMO-MIXED"
 TEXT = b"""DEMO terms of use, version 1.0.0
 
@@ -107,9 +109,16 @@ def _agreement(runtime: Runtime, alias: str, *, actions: tuple[str, ...], access
 
 
 def clients(runtime: Runtime, folder: Path) -> dict[str, Path]:
-    """Name → client file; made and registered the first time, its addresses set to where this start listens."""
+    """Name → client file; made and registered the first time, its addresses set to where this start listens.
+
+    The researcher asks on the DICOM network too.
+    """
     folder.mkdir(mode=0o700, exist_ok=True)
-    return {name: _client(runtime, name, folder / f"{name}.client.json") for name in CLIENTS}
+    files = {name: _client(runtime, name, folder / f"{name}.client.json") for name in CLIENTS}
+    if all(entity.aet != QUERY for entity in list_entities(runtime)):  # a demo that was made before there were any
+        here = ["127.0.0.1/32", "::1/128"]
+        add_entity(runtime, ACTOR, QUERY, client="demo-researcher", networks=here, purpose="AIRESEARCH")
+    return files
 
 
 def _client(runtime: Runtime, name: str, path: Path) -> Path:

@@ -7,7 +7,6 @@ what each bound refuses.
 import contextlib
 import logging
 import queue
-import select
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -25,8 +24,8 @@ from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.timer import Timer
-from pynetdicom.transport import AssociationSocket
 
+from adapters.dicom_peer import PolledSocket
 from adapters.spool import Spool
 from server.dimse.arrivals import LONGEST_PDU
 from server.dimse.gathered import Command, Gathered, Gathering
@@ -43,7 +42,7 @@ _WAITING = 1  # no asynchronous operations are negotiated (PS3.7 §D.3.3.3)
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 
 
-class BoundedSocket(AssociationSocket):
+class BoundedSocket(PolledSocket):
     """Reads a PDU of bounded length in bounded time, and acknowledges it at once."""
 
     def recv(self, nr_bytes: int) -> bytearray:
@@ -59,26 +58,6 @@ class BoundedSocket(AssociationSocket):
             # a sender with Nagle's algorithm on waits 40 ms an object for a delayed acknowledgement; Linux forgets the option
             self.socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
         return received
-
-    @property
-    def ready(self) -> bool:
-        """Whether there is something to read, or the end. As pynetdicom's, whose `select` fails from descriptor 1024 on."""
-        if self.socket is None or not self._is_connected:
-            return False
-        waiting = select.poll()
-        try:
-            waiting.register(self.socket, select.POLLIN)
-            return bool(waiting.poll(0))
-        except (OSError, ValueError):
-            self.event_queue.put("Evt17")
-            return False
-
-    def _shutdown_socket(self) -> None:
-        """Close it even where the peer went first: pynetdicom's own leaves the descriptor to the garbage collector then."""
-        if self.socket is not None:
-            with contextlib.suppress(OSError):
-                self.socket.shutdown(socket.SHUT_RDWR)
-            self.socket.close()
 
     @staticmethod
     def _fill(source: socket.socket, view: memoryview, seconds: float) -> int:

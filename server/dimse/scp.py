@@ -25,7 +25,7 @@ from mappings.network import counted
 from server.dimse.arrivals import Arrival, Arrivals, reject
 from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, IdleTimer
 from server.dimse.gathered import Gathering
-from server.dimse.services import offered, query_contexts
+from server.dimse.services import commitment_context, offered, query_contexts
 from server.dimse.store import LOCAL_LIMIT, Deposit, admitted, registered, stored
 from server.shares import Shares
 from server.usecases.admission import MEGABYTE
@@ -96,9 +96,9 @@ def _quiet() -> None:
 
 
 def contexts() -> list[PresentationContext]:
-    """What the door understands: verification, and the storage classes of PS3.4 §B.5 in every syntax that can be kept."""
+    """What a dataset's AE understands: verification, Storage Commitment, the classes of PS3.4 §B.5 in every syntax kept."""
     storage = [build_context(str(c.abstract_syntax), list(TRANSFER_SYNTAXES)) for c in AllStoragePresentationContexts]
-    return [build_context(Verification), *storage]
+    return [build_context(Verification), commitment_context(), *storage]
 
 
 class _Handler(RequestHandler):

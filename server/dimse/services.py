@@ -4,13 +4,15 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pynetdicom import AllStoragePresentationContexts, build_context
-from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE, C_STORE
+from pynetdicom.dimse_primitives import C_FIND, C_GET, C_MOVE, C_STORE, N_ACTION
 from pynetdicom.events import Event
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
+from mappings.dicom.commitment import PUSH_MODEL
 from mappings.dicom.dimse import NOT_AUTHORISED, TRANSFER_SYNTAXES
 from mappings.dicom.dimse_message import C_STORE_RSP, command
+from server.dimse.commitment import commit
 from server.dimse.find import find
 from server.dimse.request import FIND, GET, MOVE
 from server.dimse.retrieve import get, move
@@ -39,10 +41,21 @@ QUERIES: Mapping[type, Serve] = {C_FIND: find, C_GET: get, C_MOVE: move, C_STORE
 """Request → what serves it, at the repository's AE."""
 
 
+STORAGE: Mapping[type, Serve] = {N_ACTION: commit}
+"""The same, beside C-STORE, at a dataset's AE."""
+
+
+def commitment_context() -> PresentationContext:
+    """Storage Commitment, which is asked for where objects are sent."""
+    return build_context(PUSH_MODEL, _PLAIN)
+
+
 def offered(event: Event, contexts: list[PresentationContext]) -> None:
     """EVT_REQUESTED, once it was admitted: who calls the repository is offered queries, whatever else it proposes."""
     association: Any = event.assoc
     caller = association.deposit.caller
-    if caller is not None and caller.registration is None:
+    if caller is None:
+        return
+    association.services = STORAGE if caller.registration else QUERIES
+    if caller.registration is None:
         association.acceptor.supported_contexts = contexts
-        association.services = QUERIES

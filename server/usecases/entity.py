@@ -9,12 +9,9 @@ from adapters.sql.entity import EntityRow
 from adapters.sql.ledger import About, record
 from consent.entries import EntityAdded, EntityRemoved
 from mappings.failures import Conflict, Invalid
-from mappings.network import read_address
-from server.usecases.naming import check_aet, require
+from server.usecases.naming import check_aet, read_scp, require
 from server.usecases.node import read_network
 from server.usecases.runtime import Runtime
-
-_HIGHEST_PORT = 65535
 
 
 def add_entity(
@@ -63,12 +60,3 @@ def list_entities(runtime: Runtime) -> tuple[EntityRow, ...]:
     """Every application entity."""
     with runtime.store.read() as connection:
         return entities.read_all(connection)
-
-
-def read_scp(text: str) -> tuple[str, int]:
-    """(address, port) of `10.1.2.3:104` or `[2001:db8::1]:104`: an address, so that nobody else's word says where bytes go."""
-    host, _, port = text.rpartition(":")
-    address = read_address(host.removeprefix("[").removesuffix("]"))
-    if address is None or not port.isascii() or not port.isdigit() or not 1 <= int(port) <= _HIGHEST_PORT:
-        raise Invalid("scp-unreadable", "Where an SCP listens is written as address:port, such as 10.1.2.3:104.", "scp")
-    return str(address), int(port)

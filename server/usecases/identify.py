@@ -139,7 +139,7 @@ def _sender(runtime: Runtime, titles: AeTitle, request: str) -> Caller:
         row = senders.find(connection, titles.called, titles.calling, address)
     if row is None:
         raise Unauthenticated(Rejection.UNKNOWN_CALLING, "No sender of this dataset has this AE title and address.")
-    registration = Registration(row.dataset, row.alias, row.aet, row.attested)
+    registration = Registration(row.dataset, row.alias, row.aet, row.attested, row.id, row.scp)
     sender = Subject(f"sender:{row.id}", Role.SENDER, row.party)
     return Caller(sender, request=request, address=address, registration=registration, governance=governance)
 

@@ -9,10 +9,12 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from mappings.failures import Conflict, Invalid, NotFound
+from mappings.network import read_address
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
 NAMED = "1 to 63 letters, digits, - and _, the first a letter or digit"
 MOST_REASON = 500
+_PORT, _HIGHEST_PORT = re.compile(r"[1-9][0-9]{0,4}"), 65535
 Row = TypeVar("Row")
 
 
@@ -41,6 +43,15 @@ def check_aet(aet: str) -> None:
         raise Invalid(
             "aet-illegal", "An AE title has 1 to 16 characters of the default repertoire, no backslash (PS3.5 6.2).", "aet"
         )
+
+
+def read_scp(text: str) -> tuple[str, int]:
+    """(address, port) of `10.1.2.3:104` or `[2001:db8::1]:104`: an address, so that nobody else's word says where bytes go."""
+    host, _, port = text.rpartition(":")
+    address = read_address(host.removeprefix("[").removesuffix("]"))
+    if address is None or not _PORT.fullmatch(port) or int(port) > _HIGHEST_PORT:
+        raise Invalid("scp-unreadable", "Where an SCP listens is written as address:port, such as 10.1.2.3:104.", "scp")
+    return str(address), int(port)
 
 
 def check_words(words: Iterable[str], allowed: Sequence[str], what: str) -> str:

@@ -25,12 +25,17 @@ from server.usecases.governance import GovernanceCache, GovernanceSnapshot
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A sender's registration: the dataset it fills, by whose alias it calls, its own AE title, and whether it is attested."""
+    """A sender's registration: the dataset it fills, by whose alias it calls, its own AE title, and whether it is attested.
+
+    `sender` is its row's id, `scp` where its own SCP listens.
+    """
 
     dataset: int
     alias: str
     aet: str
     attested: bool
+    sender: int
+    scp: tuple[str, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,22 +8,26 @@ from adapters.sql.sender import SenderRow
 from consent.entries import SenderAdded, SenderAttested, SenderRemoved
 from mappings.failures import Conflict, NotFound
 from server.usecases.dataset import require_dataset
-from server.usecases.naming import check_aet
+from server.usecases.naming import check_aet, read_scp
 from server.usecases.node import read_network
 from server.usecases.runtime import Runtime
 
 
-def add_sender(runtime: Runtime, actor: str, alias: str, aet: str, network: str) -> None:
-    """Register a calling AE title from a network as a sender, for this dataset only."""
+def add_sender(runtime: Runtime, actor: str, alias: str, aet: str, network: str, scp: str | None = None) -> None:
+    """Register a calling AE title from a network as a sender, for this dataset only.
+
+    `scp` (address:port) is where it takes the reports of Storage Commitment; without one it can't ask for any.
+    """
     check_aet(aet)
+    listens = None if scp is None else read_scp(scp)
     now = runtime.clock()
     with runtime.governance_act() as connection:
         dataset, about = require_dataset(connection, alias)
         cidr = read_network(network)
         if any(sender.network == cidr for sender in senders.registered(connection, alias, aet)):
             raise Conflict("sender-exists", f"{aet} from {cidr} is a sender of {alias} already.", "sender")
-        senders.add(connection, now, dataset=dataset.id, aet=aet, network=cidr)
-        record(connection, SenderAdded(dataset=alias, aet=aet, network=cidr), now, actor, about)
+        senders.add(connection, now, dataset=dataset.id, aet=aet, network=cidr, scp=listens)
+        record(connection, SenderAdded(dataset=alias, aet=aet, network=cidr, scp=scp), now, actor, about)
 
 
 def attest_sender(runtime: Runtime, actor: str, alias: str, aet: str, person: str, on: str) -> None:

@@ -40,7 +40,7 @@ FORMS = {
     ("govern.node.add", 2): "allow hosting node node_kind",
     ("govern.node.set", 1): "allow hosting moved networks node",
     **{(f"govern.node.{verb}", 1): "node state" for verb in ("link", "suspend", "unlink", "remove")},
-    ("govern.sender.add", 2): "aet dataset network",
+    ("govern.sender.add", 3): "aet dataset network scp",
     ("govern.sender.attest", 1): "aet attested_by attested_on dataset",
     ("govern.sender.remove", 1): "aet dataset",
     ("govern.client.add", 2): "client node party purposes scopes terms viewer",

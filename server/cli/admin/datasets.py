@@ -67,14 +67,15 @@ def sender() -> None:
 _AET = click.option("--aet", required=True, help="its calling AE title")
 
 
-@sender.command("add", epilog=examples("accord admin sender add BREAST-A --aet RADPACS1 --from 10.1.2.3/32"))
+@sender.command("add", epilog=examples("accord admin sender add BREAST-A --aet RADPACS1 --from 10.1.2.3/32 --scp 10.1.2.3:104"))
 @click.argument("dataset")
 @_AET
 @click.option("--from", "network", required=True, metavar="CIDR", help="the address or network it calls from")
+@click.option("--scp", metavar="ADDRESS:PORT", help="where it takes the reports of Storage Commitment")
 @as_operator
-def _add_sender(runtime: Runtime, actor: str, dataset: str, aet: str, network: str) -> None:
+def _add_sender(runtime: Runtime, actor: str, dataset: str, aet: str, network: str, scp: str | None) -> None:
     """Let a sender fill a dataset from a network."""
-    add_sender(runtime, actor, dataset, aet, network)
+    add_sender(runtime, actor, dataset, aet, network, scp)
     print(f"{aet}: may fill {dataset} from {network}")
     settings = runtime.settings
     say_next(f"storescu -aec {dataset} -aet {aet} {settings.bind} {settings.dimse_port} FILE.dcm")
@@ -104,7 +105,9 @@ def _remove_sender(runtime: Runtime, actor: str, dataset: str, aet: str) -> None
     print(f"{aet}: fills {dataset} no more")
 
 
-@lists(sender, "dataset", "AE title", "network", "attested by", "removed")
+@lists(sender, "dataset", "AE title", "network", "attested by", "removed", "SCP")
 def _list_senders(runtime: Runtime) -> Rows:
     """Every sender."""
-    return ((s.alias, s.aet, s.network, s.attested_by, s.removed) for s in list_senders(runtime))
+    return (
+        (s.alias, s.aet, s.network, s.attested_by, s.removed, s.scp and "{}:{}".format(*s.scp)) for s in list_senders(runtime)
+    )

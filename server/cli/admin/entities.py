@@ -35,7 +35,7 @@ def _add_entity(
     print(f"{aet}: asks as {client} from {' '.join(networks)}")
     settings = runtime.settings
     level = "-k QueryRetrieveLevel=STUDY -k StudyInstanceUID"
-    say_next(f"findscu -S -aec {settings.ae_title} -aet {aet} {settings.bind} {settings.dimse_port} {level}")
+    say_next(f"findscu -S {level} -aec {settings.ae_title} -aet {aet} {settings.bind} {settings.dimse_port}")
 
 
 @ae.command("remove", epilog=examples("accord admin ae remove GPU-B"))

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 from pydicom.dataset import Dataset
 
-from mappings.dicom.elements import walk
+from mappings.dicom.elements import ItemPath, walk
 from mappings.dicom.part10 import Unreadable
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Invalid, TooLarge
@@ -35,7 +35,7 @@ def read_request(data: bytes, transfer_syntax: str) -> CommitmentRequest:
     """The action information of an N-ACTION (PS3.4 Table J.3-1). Raises Invalid, or TooLarge."""
     if len(data) > MOST_BYTES:
         raise TooLarge("commitment-too-large", "Ask for fewer objects at once.")
-    values: list[tuple[tuple[tuple[int, int], ...], int, str]] = []
+    values: list[tuple[ItemPath, int, str]] = []
     try:
         for tag, vr, start, stop, _, scope in walk(memoryview(data), transfer_syntax):
             if vr and tag in (_TRANSACTION, _CLASS, _INSTANCE):
@@ -43,13 +43,17 @@ def read_request(data: bytes, transfer_syntax: str) -> CommitmentRequest:
     except Unreadable:
         raise Invalid("commitment-unreadable", "The request can't be read.") from None
     transaction = next((value for path, tag, value in values if not path and tag == _TRANSACTION), "")
-    items = [dict(i[1:] for i in item) for path, item in groupby(values, key=lambda v: v[0]) if path[:-1] == () and path]
+    items = [dict(i[1:] for i in item) for path, item in groupby(values, key=lambda v: v[0]) if _is_item(path)]
     references = tuple(dict.fromkeys((item.get(_CLASS, ""), item.get(_INSTANCE, "")) for item in items))
     if not references or not all(map(legal_uid, (transaction, *(uid for pair in references for uid in pair)))):
         raise Invalid("commitment-uids", "A request names its transaction, and of each object its class and instance.")
     if len(references) > MOST_REFERENCES:
         raise TooLarge("commitment-too-large", "Ask for fewer objects at once.")
     return CommitmentRequest(transaction, references)
+
+
+def _is_item(path: ItemPath) -> bool:
+    return len(path) == 1 and path[0][0] == _REFERENCES
 
 
 def report(transaction: str, references: Iterable[Reference], failed: Mapping[str, str], aet: str) -> tuple[int, Dataset]:

@@ -19,6 +19,7 @@ from mappings.failures import Unavailable
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 60
 _PAUSE = 0.005
+_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
 _PLAIN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
 
@@ -46,9 +47,18 @@ class PolledSocket(AssociationSocket):
             self.socket.close()
 
 
+class _QuickSocket(PolledSocket):
+    def recv(self, nr_bytes: int) -> bytearray:
+        """What came, acknowledged at once: an SCP with Nagle's algorithm on waits 40 ms for each delayed acknowledgement."""
+        received = super().recv(nr_bytes)
+        if _QUICKACK is not None and self.socket is not None:
+            self.socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)  # Linux forgets the option
+        return received
+
+
 class _Entity(AE):
     def _create_socket(self, assoc: Association, address: Any, _tls: Any) -> AssociationSocket:
-        return PolledSocket(assoc, address=address)
+        return _QuickSocket(assoc, address=address)
 
 
 def associate(

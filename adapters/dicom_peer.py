@@ -15,6 +15,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AssociationSocket
 
 from mappings.dicom.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE
+from mappings.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from mappings.failures import Unavailable
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 60
@@ -67,6 +68,7 @@ def associate(
     """An association that we ask for, with some context accepted. Raises Unavailable."""
     _quiet()
     entity = _Entity(calling)
+    entity.implementation_class_uid, entity.implementation_version_name = IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
     entity.connection_timeout = entity.acse_timeout = CONNECT_SECONDS
     entity.dimse_timeout = entity.network_timeout = ANSWER_SECONDS
     handlers: list[Any] = [(evt.EVT_CONN_OPEN, _open_quickly)]

@@ -89,7 +89,7 @@ def find(connection: Connection, alias: str, aet: str, address: str) -> SenderRo
 
 def by_id(connection: Connection, key: int) -> SenderRow | None:
     """The sender with this id, unless it was removed."""
-    row = connection.execute(_REGISTERED.where(_c.id == key)).one_or_none()
+    row = connection.execute(_ROWS.where(_c.id == key, _c.removed.is_(False))).one_or_none()
     return None if row is None else _row(row)
 
 

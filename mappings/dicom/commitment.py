@@ -33,8 +33,6 @@ class CommitmentRequest:
 
 def read_request(data: bytes, transfer_syntax: str) -> CommitmentRequest:
     """The action information of an N-ACTION (PS3.4 Table J.3-1). Raises Invalid, or TooLarge."""
-    if len(data) > MOST_BYTES:
-        raise TooLarge("commitment-too-large", "Ask for fewer objects at once.")
     values: list[tuple[ItemPath, int, str]] = []
     try:
         for tag, vr, start, stop, _, scope in walk(memoryview(data), transfer_syntax):

@@ -14,14 +14,15 @@ import msgspec
 
 from mappings.dicom import qido
 from mappings.dicom.charsets import CHARSET, CHARSET_VRS, decode
-from mappings.dicom.elements import IMPLICIT, walk
-from mappings.dicom.fragment import BASE
+from mappings.dicom.elements import IMPLICIT, ITEM, walk
+from mappings.dicom.fragment import BASE, always_answered
 from mappings.dicom.part10 import Unreadable
 from mappings.failures import Invalid
 from mappings.fields import QIDO_KEYS
 from mappings.query import AllOf, Level, Query
 
 MOST_BYTES, MOST_ELEMENTS = 1 << 20, 512
+"""Of one identifier; its door takes no more bytes, its reader no more elements."""
 LEVELS = MappingProxyType(
     {"PATIENT": Level.PATIENT, "STUDY": Level.STUDY, "SERIES": Level.SERIES, "IMAGE": Level.INSTANCE},
 )
@@ -29,7 +30,8 @@ LEVELS = MappingProxyType(
 _BASE = BASE.encode()
 _LEVEL, _AE_TITLE, _AVAILABILITY, _RETRIEVE_URL = 0x00080052, 0x00080054, 0x00080056, 0x00081190
 _PATIENT_ID, _ISSUER, _STUDY, _SERIES, _INSTANCE = 0x00100020, 0x00100021, 0x0020000D, 0x0020000E, 0x00080018
-_TIME, _FAILED = 0x00080030, 0x00080058
+_FAILED = 0x00080058
+_TIMES = ("00080030", "00400245")
 _ABOUT = frozenset({CHARSET, _LEVEL, _AE_TITLE, _AVAILABILITY, 0x00080201})
 """What says how the others are meant, or is said of every answer: no matching keys."""
 _LONG = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"})
@@ -38,10 +40,14 @@ _LONGEST_SHORT = 65534
 
 @dataclass(frozen=True, slots=True)
 class Identifier:
-    """What is asked: the level, and each element's VR and value as text, "" where it is only to be answered."""
+    """What is asked: the level, and each element's VR and value as text, "" where it is only to be answered.
+
+    `items` are the keys in the one item of a sequence, as paths of tags (PS3.4 §C.2.2.2.6), with their values.
+    """
 
     level: Level
     elements: Mapping[int, tuple[str, str]]
+    items: tuple[tuple[str, str], ...] = ()
 
     def value(self, tag: int) -> str:
         """The value of a key."""
@@ -54,24 +60,25 @@ class Identifier:
 
 def read_identifier(data: bytes, transfer_syntax: str, levels: Iterable[str]) -> Identifier:
     """The identifier, at one of these levels. Raises Invalid."""
-    if len(data) > MOST_BYTES:
-        raise Invalid("identifier-too-long", "This identifier is too long.")
     try:
-        elements = dict(_elements(memoryview(data), transfer_syntax))
+        told = list(_elements(memoryview(data), transfer_syntax))
     except Unreadable:
         raise Invalid("identifier-unreadable", "The identifier can't be read.") from None
+    elements = {path[0]: (vr, value) for path, vr, value in told if len(path) == 1}
     level = elements.get(_LEVEL, ("", ""))[1]
     if len(elements) > MOST_ELEMENTS or level not in levels:
         code, what = ("identifier-level", "level") if level not in levels else ("identifier-too-long", "number of elements")
         raise Invalid(code, f"This {what} can't be asked here.", "QueryRetrieveLevel")
-    return Identifier(LEVELS[level], elements)
+    items = ((".".join(f"{tag:08X}" for tag in path), value) for path, _, value in told if len(path) > 1 and value)
+    return Identifier(LEVELS[level], elements, tuple(items))
 
 
-def _elements(data: memoryview, transfer_syntax: str) -> Iterator[tuple[int, tuple[str, str]]]:
+def _elements(data: memoryview, transfer_syntax: str) -> Iterator[tuple[tuple[int, ...], str, str]]:
+    """(path of tags, VR, value as text) of each element."""
     for tag, vr, start, stop, _, scope in walk(data, transfer_syntax):
-        if vr and not scope.path and tag & 0xFFFF:
+        if vr and tag & 0xFFFF:
             text = "" if vr == "SQ" else decode(bytes(data[start:stop]), vr, scope.encodings)
-            yield tag, (vr, text.strip(" \0"))
+            yield (*(sequence for sequence, _ in scope.path), tag), vr, text.strip(" \0")
 
 
 def read_question(identifier: Identifier) -> tuple[Query, bool]:
@@ -82,10 +89,15 @@ def read_question(identifier: Identifier) -> tuple[Query, bool]:
     """
     level = Level.STUDY if identifier.level is Level.PATIENT else identifier.level
     keys = {tag: value for tag, (_, value) in identifier.elements.items() if value and tag not in _ABOUT}
-    known = {f"{tag:08X}": value for tag, value in keys.items() if f"{tag:08X}" in QIDO_KEYS}
-    times = [(name, known.pop(name)) for name in [f"{_TIME:08X}"] if name in known]
-    parts = (qido.read_query(level, asked)[0].where for asked in (known.items(), times))
-    return Query(level, AllOf(tuple(parts))), len(known) + len(times) == len(keys)
+    known = {f"{tag:08X}": value for tag, value in keys.items() if f"{tag:08X}" in QIDO_KEYS} | {
+        path: value for path, value in identifier.items if path in QIDO_KEYS
+    }
+    times = [(name, known.pop(name)) for name in _TIMES if name in known]
+    questions = [qido.read_query(level, asked)[0] for asked in (known.items(), times)]
+    said = always_answered(level)
+    above = questions[0].above if any(f"{tag:08X}" not in said for tag in identifier.elements.keys() - _ABOUT) else ()
+    complete = len(known) + len(times) == len(keys) + len(identifier.items)
+    return Query(level, AllOf(tuple(each.where for each in questions)), above=above), complete
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +142,11 @@ class Answers:
         each = ((tag, *self._said(name, vr, said, answer)) for tag, name, vr, said in self._wanted)
         return b"".join(_element(*element, explicit=self._explicit) for element in each)
 
-    @staticmethod
-    def _said(name: str, vr: str, said: tuple[str, str] | None, answer: Mapping[str, Any]) -> tuple[str, bytes]:
+    def _said(self, name: str, vr: str, said: tuple[str, str] | None, answer: Mapping[str, Any]) -> tuple[str, bytes]:
         if said is not None:
             return said[0], said[1].encode()
         member = answer.get(name)
-        return (vr, b"") if member is None else (member["vr"], _value(member["vr"], member.get("Value", ())))
+        return (vr, b"") if member is None else (member["vr"], _value(member, explicit=self._explicit))
 
 
 def _element(tag: int, vr: str, value: bytes, *, explicit: bool) -> bytes:
@@ -149,11 +160,20 @@ def _element(tag: int, vr: str, value: bytes, *, explicit: bool) -> bytes:
     return head + struct.pack("<2sH", vr.encode(), len(padded)) + padded
 
 
-def _value(vr: str, values: Iterable[Any]) -> bytes:
+def _value(member: Mapping[str, Any], *, explicit: bool) -> bytes:
+    vr, values = member["vr"], member.get("Value", ())
+    if vr == "SQ":
+        return b"".join(_item(item, explicit=explicit) for item in values)
     if vr == "US":
         return b"".join(struct.pack("<H", value) for value in values)
     texts = (_name(value) if vr == "PN" else "" if value is None else str(value) for value in values)
     return "\\".join(texts).encode("utf-8" if vr in CHARSET_VRS else "ascii", "replace")
+
+
+def _item(item: Mapping[str, Any], *, explicit: bool) -> bytes:
+    members = ((int(tag, 16), m["vr"], _value(m, explicit=explicit)) for tag, m in sorted(item.items()))
+    content = b"".join(_element(*element, explicit=explicit) for element in members)
+    return struct.pack("<HHL", ITEM >> 16, ITEM & 0xFFFF, len(content)) + content
 
 
 def _name(value: Mapping[str, str] | None) -> str:

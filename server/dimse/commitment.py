@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mappings.dicom.commitment import PUSH_MODEL_INSTANCE, read_request
+from mappings.dicom.commitment import MOST_BYTES, PUSH_MODEL_INSTANCE, read_request
 from mappings.dicom.dimse import NOT_AUTHORISED, SUCCESS
 from mappings.dicom.dimse_message import N_ACTION_RSP, command
 from mappings.failures import Failure, Forbidden, Invalid, Throttled, TooLarge, Unauthenticated
@@ -43,8 +43,8 @@ def _taken(association: Any, message: Any, context: Any) -> tuple[int, str]:
         caller = identify(deposit.runtime, deposit.titles)
         if caller.registration is None:
             return NOT_AUTHORISED, ""
-        with message.ActionInformation as data:
-            request = read_request(data.getvalue(), str(context.transfer_syntax[0]))
+        told = message.ActionInformation
+        request = read_request(b"" if told is None else told.read_message(MOST_BYTES), str(context.transfer_syntax[0]))
         ask(deposit.runtime, caller.registration, request)
     except Failure as failure:
         return _STATUS.get(type(failure), _FAILED), failure.code

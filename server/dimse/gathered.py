@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from adapters.spool import Spool
 from mappings.dicom.part10 import file_meta
-from mappings.failures import Failure
+from mappings.failures import Failure, TooLarge
 
 
 class Command(NamedTuple):
@@ -65,6 +65,13 @@ class Gathered(io.BytesIO):
         command = self._command or self._begin()
         self._spool.close()
         return command, self._file[len(self._file) - self._size :], self._file
+
+    def read_message(self, most: int) -> bytes:
+        """What is no object but a message of so many bytes at most; it is let go of. Raises TooLarge, and what failed."""
+        with self:
+            if self._size > most:
+                raise TooLarge("message-too-large", "This is more than can be asked at once.")
+            return bytes(self.whole()[1])
 
     def _begin(self) -> Command:
         self._command = command = self._asked()

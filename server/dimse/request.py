@@ -10,7 +10,7 @@ from typing import Any
 from mappings import failures as f
 from mappings.dicom.dimse import NOT_AUTHORISED, OUT_OF_RESOURCES, SUCCESS, Status
 from mappings.dicom.dimse_message import command
-from mappings.dicom.identifier import LEVELS, Identifier, read_identifier
+from mappings.dicom.identifier import LEVELS, MOST_BYTES, Identifier, read_identifier
 from mappings.failures import Failure, Forbidden, Unauthenticated
 from mappings.smart import allows
 from server.dimse.wire import Wire
@@ -77,8 +77,7 @@ class Request:
 
     def identifier(self) -> Identifier:
         """What it asks. Raises Invalid."""
-        with self.message.Identifier as data:
-            return read_identifier(data.getvalue(), self.syntax, self.levels)
+        return read_identifier(self.message.Identifier.read_message(MOST_BYTES), self.syntax, self.levels)
 
     @property
     def syntax(self) -> str:

@@ -62,6 +62,7 @@ def test_findscu_lists_the_studies_in_sight_and_no_other(net: Network) -> None:
         ("SERIES", {"StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "", "Modality": ""}, "Modality", ["MR", "SR"]),
         ("IMAGE", {"StudyInstanceUID": "1.2.1", "SeriesInstanceUID": "1.2.1.1", "SOPInstanceUID": ""}, "SOPInstanceUID",
          ["1.2.1.1.1", "1.2.1.1.2"]),
+        ("IMAGE", {"SOPInstanceUID": "1.2.1.2.1", "PatientID": "", "Modality": "", "StudyDate": ""}, "PatientID", ["P1"]),
         ("IMAGE", {"StudyInstanceUID": "1.9.1", "SeriesInstanceUID": "1.9.1.1", "SOPInstanceUID": ""}, "SOPInstanceUID", []),
     ],
 )  # fmt: skip
@@ -116,6 +117,12 @@ def test_what_cannot_be_read_is_refused_by_its_rule_and_not_repeated(net: Networ
     assert status == 0xA900
     assert said.ErrorComment.startswith("The identifier can't be answered: ")
     assert not any(str(value) in said.ErrorComment for value in keys.values())
+
+
+@pytest.mark.parametrize("size", [1_000, 20_000_000])
+def test_an_identifier_is_read_up_to_a_size(net: Network, size: int) -> None:
+    ((status, *_),) = net.find(net.associate(), "STUDY", StudyInstanceUID="1.2.7", TextValue="x" * size)
+    assert status == (0x0000 if size == 1_000 else 0xA702)
 
 
 def test_pages_are_one_question_and_one_record(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ def test_nobody_is_anonymous(built):
 def test_a_sender_is_known_by_dataset_title_and_address(built):
     caller = identify(built, replace(SENDER, address="::ffff:127.0.0.1"))
     assert (caller.subject.role, caller.subject.party, caller.address) == (Role.SENDER, "hospital-a", "127.0.0.1")
-    assert replace(caller.registration, dataset=0) == Registration(0, "LUNG", "STORESCU", attested=False)
+    assert replace(caller.registration, dataset=0, sender=0) == Registration(0, "LUNG", "STORESCU", attested=False, sender=0)
     attest_sender(built, builders.ACTOR, "LUNG", "STORESCU", "Dr. A", "2026-11-01")
     assert identify(built, SENDER).registration.attested
     assert identify(built, SENDER) != caller

@@ -23,6 +23,8 @@ COUNTED = 1000
 """Totals up to here are told with a page; larger ones to who counts."""
 PAGE = 500
 """Answers that are read at a time of a question that has no page."""
+PAGE_SECONDS = 3
+"""How long that may take, whatever the process."""
 
 
 def fragments(runtime: Runtime, caller: Caller, query: Query) -> list[bytes]:
@@ -67,12 +69,15 @@ def count(runtime: Runtime, caller: Caller, query: Query) -> int:
 
 
 def pages(runtime: Runtime, caller: Caller, query: Query) -> Generator[list[bytes]]:
-    """All pages of a question, each as far as the caller may see it by then; recorded as one answer when the last was taken."""
+    """All pages of a question, each as far as the caller may see it by then; recorded as one answer when the last was taken.
+
+    Raises TooBroad.
+    """
     shown, count = list[Any](), 0
     governance = caller.governance
     try:
         while True:
-            with runtime.store.read() as connection:
+            with runtime.store.read(PAGE_SECONDS, always=True) as connection:
                 governance = governance or runtime.governance.current(connection)
                 visible = runtime.visible_datasets(connection, caller, Action.QUERY)
                 page = rows.fragments_of_studies(connection, replace(query, page=Page(PAGE, count)), visible, runtime.clock())

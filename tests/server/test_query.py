@@ -11,6 +11,7 @@ from pydicom import config, dcmread
 from pydicom.dataset import Dataset
 from pynetdicom import build_context
 
+from adapters.sql import deadline
 from server.usecases import search
 from server.usecases.agreement import move_agreement
 from server.usecases.client import set_client
@@ -123,6 +124,13 @@ def test_what_cannot_be_read_is_refused_by_its_rule_and_not_repeated(net: Networ
 def test_an_identifier_is_read_up_to_a_size(net: Network, size: int) -> None:
     ((status, *_),) = net.find(net.associate(), "STUDY", StudyInstanceUID="1.2.7", TextValue="x" * size)
     assert status == (0x0000 if size == 1_000 else 0xA702)
+
+
+def test_a_question_that_takes_too_long_is_too_broad(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deadline, "_INSTRUCTIONS", 1)
+    monkeypatch.setattr(search, "PAGE_SECONDS", 1e-9)
+    ((status, said),) = net.find(net.associate(), "STUDY", StudyInstanceUID="")
+    assert (status, said.ErrorComment) == (0xA700, "Too broad; narrow it: too-broad")
 
 
 def test_pages_are_one_question_and_one_record(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,10 +12,12 @@ from pynetdicom import AllStoragePresentationContexts
 
 from mappings.dicom import dimse
 from mappings.dicom.capabilities import SERVICES
+from mappings.dicom.commitment import PUSH_MODEL
 from mappings.dicom.pixel_media import choose_pixels
 from mappings.dicom.pixels.code_stream import _READERS as DECODED
 from mappings.fields import FIELDS, Kind
 from server.dimse.associations import MAXIMUM_PDU
+from server.dimse.request import FIND, GET, MOVE
 from tests.test_readme import table
 
 DOCUMENT = Path(__file__).parent.parent / "docs/dicom-conformance.md"
@@ -47,12 +49,25 @@ _MATCHED = {
     Kind.NAME: ("folded, by component groups; `*` and `?`; beginnings of words with `fuzzymatching`", f"{_MAP}/test_qido.py"),
     Kind.NUMBER: ("one", f"{_MAP}/test_qido.py"),
 }
+_ASKED, _GIVEN = f"{_WEB}/test_query.py", f"{_WEB}/test_retrieval.py"
+_QUERIES = (
+    (FIND, f"{_ASKED}::test_each_level_is_asked_under_patient_root"),
+    (MOVE, f"{_GIVEN}::test_movescu_has_a_study_sent_to_a_storescp"),
+    (GET, f"{_GIVEN}::test_each_level_brings_what_it_names_and_counts_it"),
+)
 CLASSES = (
     ("Verification", "SCP", f"{_NET}::test_a_registered_sender_is_echoed_and_leaves_no_batch"),
     (
         f"Storage: the {len(AllStoragePresentationContexts)} classes of PS3.4 annex B.5",
         "SCP",
         f"{_NET}::test_every_storage_class_is_taken_in_every_syntax",
+    ),
+    *((UID(model).name, "SCP", test) for models, test in _QUERIES for model in models),
+    ("the storage classes, of what is retrieved", "SCU", f"{_GIVEN}::test_getscu_takes_a_study_as_it_is_stored"),
+    (
+        UID(PUSH_MODEL).name,
+        "SCP",
+        f"{_WEB}/test_commitment.py::test_what_was_stored_is_confirmed_on_an_association_of_ours_that_calls_as_the_ae_it_was_sent_to",
     ),
 )
 POLICIES = (

@@ -67,7 +67,6 @@ ALLOWED = {
     "include": {"sources"},
     "render": {"deliver", "pieces"},  # a picture is granted and recorded as bytes are
     "deliver_pixels": {"deliver", "pieces", "read_back"},  # parts of an object leave as it would, each believed by its digest
-    "deliver_pixels": {"deliver", "read_back"},  # parts of an object leave as it would, each believed by its digest
     "retrieve": {"deliver", "search"},  # a selection is as many deliveries as studies; a patient's studies are those it finds
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
     "compare": {"job", "parse", "read_back"},  # a job's work; what is read is held against its digest

@@ -38,10 +38,16 @@ class SenderRow:
 def add(
     connection: Connection, now: datetime, *, dataset: int, aet: str, network: str, scp: tuple[str, int] | None = None
 ) -> int:
-    """Insert a sender; its id."""
+    """Register a sender, anew where it was removed; its id."""
     address, port = scp or (None, None)
-    reached = {"network": network, "scp_address": address, "scp_port": port}
-    return governance.insert_row(connection, t.sender, now, dataset=dataset, aet=aet, **reached)
+    named = {"dataset": dataset, "aet": aet, "network": network}
+    reached = {"scp_address": address, "scp_port": port}
+    gone = select(_c.id).where(*(_c[name] == value for name, value in named.items()), _c.removed.is_(True))
+    key: int | None = connection.execute(gone).scalar_one_or_none()
+    if key is None:
+        return governance.insert_row(connection, t.sender, now, **named, **reached)
+    governance.update_row(connection, t.sender, key, now, removed=False, attested_by=None, attested_on=None, **reached)
+    return key
 
 
 def attest(connection: Connection, sender: SenderRow, now: datetime, *, person: str, on: str) -> None:

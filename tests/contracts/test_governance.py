@@ -7,15 +7,18 @@ import pytest
 from joserfc.jwk import ECKey
 
 from adapters.sql import client as clients
+from adapters.sql import entity as entities
 from adapters.sql import governance
 from adapters.sql import sender as senders
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.node import NodeState
 from consent.permit import Permit
+from mappings.failures import Conflict, Invalid
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.client import add_client
 from server.usecases.dataset import add_dataset, set_dataset
+from server.usecases.entity import add_entity, remove_entity
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit, revoke_permit
@@ -70,6 +73,8 @@ ACTS = [
     lambda h: attest_sender(h, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01"),
     lambda h: remove_sender(h, ACTOR, "LUNG", "STORESCU"),
     lambda h: add_client(h, ACTOR, "x", party="hospital-a", jwks=PUBLIC, scopes=("system/*.rs",)),
+    lambda h: add_entity(h, ACTOR, "ASKS", client="x", networks=["10.0.0.0/8"]),
+    lambda h: remove_entity(h, ACTOR, "ASKS"),
     lambda h: add_permit(h, ACTOR, "LUNG", "hospital-a"),
 ]
 
@@ -120,6 +125,58 @@ def test_of_two_registrations_that_fit_an_attested_one_speaks(built):
     with built.store.read() as connection:
         assert senders.find(connection, "LUNG", "STORESCU", "127.0.0.1").attested
         assert not senders.find(connection, "LUNG", "STORESCU", "127.0.0.9").attested
+
+
+def test_a_sender_that_was_removed_is_registered_anew_and_not_attested(built):
+    attest_sender(built, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01")
+    remove_sender(built, ACTOR, "LUNG", "STORESCU")
+    add_sender(built, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32", "127.0.0.1:104")
+    with built.store.read() as connection:
+        found = senders.find(connection, "LUNG", "STORESCU", "127.0.0.1")
+        assert (found.attested, found.scp) == (False, ("127.0.0.1", 104))
+
+
+def test_an_application_entity_is_one_clients_until_it_is_removed(built):
+    add_client(built, ACTOR, "inside", party="hospital-a", jwks=PUBLIC, scopes=("system/*.rs",), purposes=("AITRAIN",))
+    given = {"client": "inside", "networks": ["10.0.0.0/8"], "purpose": "AITRAIN"}
+    add_entity(built, ACTOR, "ASKS", **given, scp="[2001:db8::1]:104")
+    with pytest.raises(Conflict):
+        add_entity(built, ACTOR, "ASKS", **given)
+    with built.store.read() as connection:
+        row = entities.find(connection, "ASKS")
+        assert (row.client, row.networks, row.purpose, row.address, row.port) == (
+            "inside",
+            ("10.0.0.0/8",),
+            "AITRAIN",
+            "2001:db8::1",
+            104,
+        )
+    remove_entity(built, ACTOR, "ASKS")
+    add_entity(built, ACTOR, "ASKS", **given)
+
+
+@pytest.mark.parametrize(
+    ("aet", "given", "code"),
+    [
+        ("A" * 17, {}, "aet-illegal"),
+        ("ASKS", {"networks": ["everywhere"]}, "network-unreadable"),
+        ("ASKS", {"networks": []}, "network-missing"),
+        ("ASKS", {"purpose": "TREAT"}, "purpose-not-registered"),
+        ("ASKS", {"scp": "host.example:104"}, "scp-unreadable"),
+        ("ASKS", {"scp": "10.0.0.1:65536"}, "scp-unreadable"),
+        ("ASKS", {"scp": "10.0.0.1"}, "scp-unreadable"),
+    ],
+)
+def test_an_application_entity_that_can_not_be_is_refused(built, aet, given, code):
+    add_client(built, ACTOR, "inside", party="hospital-a", jwks=PUBLIC, scopes=("system/*.rs",))
+    with pytest.raises(Invalid) as refused:
+        add_entity(built, ACTOR, aet, **{"client": "inside", "networks": ["10.0.0.0/8"]} | given)
+    assert refused.value.code == code
+
+
+def test_no_dataset_has_the_name_that_queries_call(built):
+    with pytest.raises(Conflict):
+        add_dataset(built, ACTOR, "ACCORD", "DSA-LUNG", "X")
 
 
 def test_a_client_comes_with_its_organisation_node_and_terms(built):

@@ -1,5 +1,7 @@
 """Storage Commitment requests as they are read, and reports as they are written."""
 
+import random
+
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.filebase import DicomBytesIO
@@ -46,6 +48,19 @@ def test_performed_procedure_steps_beside_the_objects_are_none_of_them():
 def test_what_is_no_request_is_refused(data):
     with pytest.raises(Invalid):
         read_request(data, EXPLICIT)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_broken_bytes_are_a_request_or_refused_and_nothing_else(seed):
+    chance, whole = random.Random(seed), asked((MR, "1.2.1"), (MR, "1.2.2"))
+    for _ in range(200):
+        broken = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        try:
+            assert read_request(bytes(broken[: chance.randint(0, len(broken))]), EXPLICIT).references
+        except Invalid:
+            continue
 
 
 def test_a_request_for_too_much_is_refused(monkeypatch):

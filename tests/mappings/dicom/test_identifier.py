@@ -1,5 +1,6 @@
 """Identifiers of C-FIND, C-GET and C-MOVE: read as the question that QIDO asks, and answered with each element that was named."""
 
+import random
 from io import BytesIO
 
 import pytest
@@ -98,6 +99,27 @@ def test_what_is_no_identifier_is_refused(data, levels, code):
     with pytest.raises(Invalid) as refused:
         read_identifier(data, EXPLICIT, levels)
     assert refused.value.code == code
+
+
+@pytest.mark.parametrize("syntax", [EXPLICIT, IMPLICIT])
+@pytest.mark.parametrize("seed", range(20))
+def test_broken_bytes_are_refused_or_asked_and_answered_and_nothing_else(syntax, seed):
+    chance = random.Random(seed)
+    inner = Dataset()
+    inner.RequestedProcedureID, inner.CodeValue = "R1", "C1"
+    whole = encoded(syntax, PatientName="A*", StudyDate="20200101-", StudyInstanceUID=["1.2", "1.3"], Rows=5,
+                    RequestAttributesSequence=[inner], ModalitiesInStudy="CT", StudyTime="10")  # fmt: skip
+    for _ in range(100):
+        broken = bytearray(whole)
+        for _ in range(chance.randint(1, 6)):
+            broken[chance.randrange(len(broken))] = chance.randrange(256)
+        try:
+            asked = read_identifier(bytes(broken[: chance.randint(0, len(broken))]), syntax, LEVELS)
+            read_question(asked)
+            read_selection(asked)
+        except Invalid:
+            continue
+        assert Answers(asked, syntax, "ACCORD").write(ANSWER)
 
 
 def test_more_elements_than_are_answered_are_refused(monkeypatch):

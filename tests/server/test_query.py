@@ -14,8 +14,10 @@ from pynetdicom import build_context
 from adapters.sql import deadline
 from server.usecases import search
 from server.usecases.agreement import move_agreement
+from server.usecases.association import Noticed, list_associations
 from server.usecases.client import set_client
 from server.usecases.entity import remove_entity
+from server.usecases.identify import AeTitle, Rejection
 from tests import builders
 from tests.builders import made
 from tests.network import PATIENT_FIND, PLAIN, STUDY_FIND, Network, hold, identifier, network
@@ -180,6 +182,15 @@ def test_who_asks_for_a_disabled_client_or_from_elsewhere_is_rejected(net: Netwo
     assert "Calling AE Title Not Recognized" in net.run("echoscu", calling="STORESCU").stderr
     set_client(net.runtime, builders.ACTOR, "researcher", enabled=False)
     assert "Calling AE Title Not Recognized" in net.run("echoscu").stderr
+
+
+def test_the_operator_is_told_how_to_let_in_who_asked(net: Network) -> None:
+    noticed = Noticed()
+    noticed.add(AeTitle("ACCORD", "STRANGER", "10.1.2.3"), Rejection.UNKNOWN_CALLING)
+    noticed.write(net.runtime)
+    (told,) = (each for each in list_associations(net.runtime) if each.row.calling == "STRANGER")
+    assert told.outcome == "ACCORD has no such application entity at this address"
+    assert told.remedy == ("accord", "admin", "ae", "add", "STRANGER", "--client", "NAME", "--from", "10.1.2.3/32")
 
 
 def test_a_client_without_the_scope_is_refused(net: Network) -> None:

@@ -34,12 +34,12 @@ def _stored_nowhere(association: Any, message: Any, context: Any) -> None:
     """Storage is each dataset's own: who stores without naming one is told so (PS3.7 Annex C)."""
     named = {"sop_class": str(context.abstract_syntax), "sop_instance": str(message.AffectedSOPInstanceUID)}
     answer = {"responded_to": message.MessageID, "status": NOT_AUTHORISED, "comment": "Call the dataset's AE title to store"}
+    message.DataSet.close()
     Wire(association).send(context.context_id, command(C_STORE_RSP, data_set=False, **named, **answer))
 
 
 QUERIES: Mapping[type, Serve] = {C_FIND: find, C_GET: get, C_MOVE: move, C_STORE: _stored_nowhere}
 """Request → what serves it, at the repository's AE."""
-
 
 STORAGE: Mapping[type, Serve] = {N_ACTION: commit}
 """The same, beside C-STORE, at a dataset's AE."""

@@ -78,9 +78,9 @@ class Stores:
 
     def _answer(self) -> int:
         _, answer = self._association.dimse.get_msg(block=True)
-        if not isinstance(answer, C_STORE) or answer.MessageIDBeingRespondedTo != self._last_id:
+        if not isinstance(answer, C_STORE) or answer.MessageIDBeingRespondedTo != self._last_id or answer.Status is None:
             raise ConnectionAbortedError("no answer to a C-STORE")
-        return int(answer.Status or 0)
+        return int(answer.Status)
 
 
 def _after(chunks: Iterable[bytes], start: int) -> Iterator[bytes]:

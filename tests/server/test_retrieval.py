@@ -63,7 +63,7 @@ class Taker:
         self.came: dict[str, bytes] = {}
         self.asked: list[list[tuple[str, list[str]]]] = []
         self.originators: set[object] = set()
-        self.status, self.seconds = 0x0000, 0.0
+        self.status, self.seconds, self.leaves_at = 0x0000, 0.0, ""
         entity = AE("TAKER")
         entity.supported_contexts = AllStoragePresentationContexts
         handlers = [(evt.EVT_C_STORE, self._take), (evt.EVT_REQUESTED, self._requested)]
@@ -74,6 +74,8 @@ class Taker:
     def _take(self, event: evt.Event) -> int:
         time.sleep(self.seconds)
         request = event.request
+        if request.AffectedSOPInstanceUID == self.leaves_at:
+            event.assoc.abort()
         self.came[request.AffectedSOPInstanceUID] = event.encoded_dataset(include_meta=False)
         self.originators.add((request.MoveOriginatorApplicationEntityTitle, request.MoveOriginatorMessageID))
         return self.status
@@ -251,6 +253,27 @@ def test_a_destination_that_is_silent_is_no_use(net: Network) -> None:
 def test_what_a_destination_says_is_counted(net: Network, taker: Taker, status: int, counted) -> None:
     taker.status = status
     assert net.retrieve(calling="COMPUTE").move("TAKER", "STUDY", StudyInstanceUID=STUDY)[-1] == counted
+
+
+def test_what_is_left_when_a_destination_goes_away_has_failed(net: Network, taker: Taker) -> None:
+    taker.leaves_at = "1.2.1.1.2"
+    asked = net.retrieve(calling="COMPUTE")
+    assert asked.move("TAKER", "STUDY", StudyInstanceUID=STUDY)[-1] == (0xB000, None, 1, 2, 0)
+    taker.leaves_at = ""
+    assert asked.move("TAKER", "STUDY", StudyInstanceUID=STUDY)[-1] == (0x0000, None, 3, 0, 0)
+
+
+def test_who_goes_away_in_the_middle_of_its_retrieval_gives_its_place_back(net: Network, taker: Taker) -> None:
+    taker.seconds = 0.3
+    asked = net.retrieve(calling="COMPUTE")
+    answers = asked.association.send_c_move(identifier("STUDY", StudyInstanceUID=STUDY), "TAKER", STUDY_MOVE)
+    time.sleep(0.1)
+    asked.association.abort()
+    assert all("Status" not in status for status, _ in answers)
+    until = time.monotonic() + 10
+    while net.scp._server.active_associations and time.monotonic() < until:
+        time.sleep(0.05)
+    assert net.scp._server.active_associations == []
 
 
 def test_a_move_says_how_far_it_is_and_is_cancelled(net: Network, taker: Taker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,10 @@ import httpx
 from adapters.accord_client import CHUNK, AccordClient, broken, printable
 from mappings.content_digest import read_sha256
 from mappings.dicom.accept import DICOM, DICOM_JSON, JPEG, RELATED
-from mappings.dicom.qido import REMAINING
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Failure, Invalid, TooLarge, Unavailable
 from mappings.fhir.systems import alias_of
+from mappings.query import REMAINING
 
 PAGE = 1000
 """Rows of one answer: what a server gives at most to a search of studies."""

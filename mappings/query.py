@@ -111,6 +111,10 @@ class Order:
     descending: bool = False
 
 
+REMAINING = "additional results that can be requested"
+"""What is said of a page that is not the last, in the standard's words (PS3.18 §8.3.4.4): who reads on may pass them over."""
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """A page: at most `limit` answers, after the row at `after` (a keyset: one cost at any depth) or `offset` rows on."""

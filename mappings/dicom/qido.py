@@ -13,7 +13,7 @@ from mappings.dicom.included import levels_above, read_include
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Invalid
 from mappings.fields import FIELDS, QIDO_KEYS, Kind, fold
-from mappings.query import AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Page, Query
+from mappings.query import REMAINING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Page, Query
 
 LIMIT = 1000
 LIMIT_WITHIN_STUDY = 10_000
@@ -63,10 +63,6 @@ def read_query(
 def _names(given: Iterable[str]) -> str:
     """Names as they may stand in a header; of what is none, that it is none."""
     return ", ".join(dict.fromkeys(name if _NAMED.fullmatch(name) else "one that is no attribute" for name in given))
-
-
-REMAINING = "additional results that can be requested"
-"""The standard's words: a client that reads on may pass them over."""
 
 
 def remaining(page: Page, given: int, total: int | None) -> list[str]:

@@ -26,6 +26,15 @@ def ran(*command: object, **more: object) -> str:
     return done.stdout
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """The table of what each peer did."""
+    reports = [each for outcome in ("passed", "failed", "error") for each in terminalreporter.getreports(outcome)]
+    terminalreporter.section("peers")
+    for each in sorted(reports, key=lambda report: report.nodeid):
+        sentence = each.nodeid.partition("::test_")[2].replace("_", " ")
+        terminalreporter.write_line(f"{each.outcome:7} {each.duration:6.1f} s  {sentence}")
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accord]:
     """A filled Accord."""

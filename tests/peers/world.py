@@ -22,9 +22,9 @@ READER = "client add reader --party university --purposes AIRESEARCH --terms 1.0
 
 
 @contextlib.contextmanager
-def world(home: Path) -> Iterator[Accord]:
+def world(home: Path, **settings: str) -> Iterator[Accord]:
     """An Accord on loopback with all samples in LIVER, what waited for review released, and one study withdrawn from OPEN."""
-    with running(home / "data", min_subjects="1", min_free_mb="1") as accord:
+    with running(home / "data", min_subjects="1", min_free_mb="1", **settings) as accord:
         govern(accord, home, "--kind folder")
         accord.clients["reader"] = home / "reader.jwks"
         accord.admin(*ACTS, f"{READER} --write {accord.clients['reader']}")
@@ -42,6 +42,11 @@ def _fill(accord: Accord, home: Path) -> None:
     waiting = [batch["batch"] for batch in json.loads(accord.admin("batch list --json")) if batch["waiting"]]
     accord.admin(*(f"batch release {batch} --yes" for batch in waiting))
     accord.admin(f"study withdraw {OWN}.3 --reason mistaken --yes")
+    settle(accord)
+
+
+def settle(accord: Accord) -> None:
+    """Wait until all that is held is shown by FHIR too."""
     assert eventually(lambda: _shown(accord) == _held(accord), 30)
 
 

@@ -40,6 +40,7 @@ _METADATA = Transaction(statuses=(200, 304))
 _FILES = Transaction(answers=(_PARTS, DICOM, ZIP), statuses=(200, 304))
 _FILE = Transaction(answers=(_PARTS, DICOM), statuses=(200, 206, 304))
 _PICTURE = Transaction(("viewport", "window", "quality"), answers=(JPEG, PNG), statuses=(200, 304))
+_THUMBNAIL = Transaction(("viewport",), answers=(JPEG, PNG), statuses=(200, 304))
 _PIXELS = Transaction(
     answers=(f'{RELATED}; type="{OCTETS}"', OCTETS, "image/jpeg", "image/jls", "image/jp2", "image/jphc", "image/dicom-rle"),
     statuses=(200, 206, 304),
@@ -71,6 +72,8 @@ SERVICES: Mapping[tuple[str, str], tuple[str, Transaction]] = MappingProxyType(
         (f"{_INSTANCE}/bulkdata/{{element}}", "GET"): ("RetrieveBulkData", _PIXELS),
         (f"{_INSTANCE}/rendered", "GET"): ("RetrieveRenderedInstance", _PICTURE),
         (f"{_INSTANCE}/frames/{{frame}}/rendered", "GET"): ("RetrieveRenderedFrame", _PICTURE),
+        (f"{_INSTANCE}/thumbnail", "GET"): ("RetrieveInstanceThumbnail", _THUMBNAIL),
+        (f"{_INSTANCE}/frames/{{frame}}/thumbnail", "GET"): ("RetrieveFrameThumbnail", _THUMBNAIL),
     }
 )
 """(Path below the root, method) → what that is called, and how it is asked for."""

@@ -1,4 +1,4 @@
-"""Rendered frames (PS3.18 section 10.4.1.1.3): one frame of an instance as a picture that a person can look at."""
+"""Rendered frames and thumbnails (PS3.18 sections 10.4.1.1.3, 10.4.1.1.4): one frame as a picture that a person can look at."""
 
 import re
 from hashlib import sha256
@@ -7,20 +7,24 @@ from flask import Response
 
 from consent.conditions import Action
 from mappings.dicom.accept import choose_rendered
-from mappings.dicom.pixels.viewport import read_viewport
+from mappings.dicom.pixels.viewport import Viewport, read_viewport
 from mappings.failures import Invalid
 from server.usecases import render
+from server.usecases.deliver import Wanted
 from server.usecases.render import PREVIEW, Picture
 from server.web.bulkheads import Bulkhead
 from server.web.context import caller, conditional, request, respond, runtime, serves
 from server.web.dicomweb_root import INSTANCE, accepted, wanted
 from server.web.errors import Door
 
+THUMBNAIL = Viewport(256, 256)
+
 
 def add_routes(routes: Door) -> None:
     """Those of an instance and its frames as pictures."""
-    for rule in (f"{INSTANCE}/rendered", f"{INSTANCE}/frames/<int:frame>/rendered"):
-        serves(routes, rule, Action.PREVIEW, scope="ImagingStudy.r", bulkhead=Bulkhead.RENDER)(rendered)
+    for of in (INSTANCE, f"{INSTANCE}/frames/<int:frame>"):
+        for name, view in (("rendered", rendered), ("thumbnail", thumbnail)):
+            serves(routes, f"{of}/{name}", Action.PREVIEW, scope="ImagingStudy.r", bulkhead=Bulkhead.RENDER)(view)
 
 
 def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response:
@@ -28,12 +32,23 @@ def rendered(study: str, series: str, instance: str, frame: int = 1) -> Response
 
     Larger ones, regions, PNG and a window of one's own need the right to view.
     """
-    media_type = choose_rendered(accepted())
+    picture = Picture(frame, choose_rendered(accepted()), _room(PREVIEW), _window(request.args.get("window")), _quality())
+    return _drawn(wanted(study, series, instance), picture)
+
+
+def thumbnail(study: str, series: str, instance: str, frame: int = 1) -> Response:
+    """One frame as it is shown in a list of many: small, in the object's own window."""
+    return _drawn(wanted(study, series, instance), Picture(frame, choose_rendered(accepted()), _room(THUMBNAIL)))
+
+
+def _drawn(asked: Wanted, picture: Picture) -> Response:
+    drawn = render.render(runtime(), caller(), asked, picture)
+    return conditional(respond(drawn, media_type=picture.media_type), sha256(drawn).hexdigest())
+
+
+def _room(usual: Viewport) -> Viewport:
     viewport = request.args.get("viewport")
-    room = PREVIEW if viewport is None else read_viewport(viewport)
-    picture = Picture(frame, media_type, room, _window(request.args.get("window")), _quality())
-    drawn = render.render(runtime(), caller(), wanted(study, series, instance), picture)
-    return conditional(respond(drawn, media_type=media_type), sha256(drawn).hexdigest())
+    return usual if viewport is None else read_viewport(viewport)
 
 
 def _window(window: str | None) -> tuple[float, float, str] | None:

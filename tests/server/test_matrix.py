@@ -95,6 +95,8 @@ ROUTES: dict[str, Row] = {
     f"GET {_INSTANCE}/bulkdata/<path:element>": Row(A.EXPORT, Kind.OBJECT),
     f"GET {_INSTANCE}/rendered": Row(A.PREVIEW, Kind.OBJECT),
     f"GET {_INSTANCE}/frames/<int:frame>/rendered": Row(A.PREVIEW, Kind.OBJECT),
+    f"GET {_INSTANCE}/thumbnail": Row(A.PREVIEW, Kind.OBJECT),
+    f"GET {_INSTANCE}/frames/<int:frame>/thumbnail": Row(A.PREVIEW, Kind.OBJECT),
     "POST /dicom-web/studies": Row(A.DEPOSIT, Kind.TAKES),
     f"POST {_STUDY}": Row(A.DEPOSIT, Kind.TAKES),
     "POST /api/batches": Row(A.DEPOSIT, Kind.TAKES, (201,)),
@@ -395,6 +397,9 @@ def test_visibility_preview_gives_a_small_jpeg_and_nothing_more(tmp_path, signin
         "?accept=image/png": 403,
     }
     assert {q: house.ask("GET", rendered + q, CALLERS["user"]).status_code for q in asked} == asked
+    thumbnail = rendered.replace("rendered", "thumbnail")
+    asked = {"": 200, "?window=40,400,linear": 200, "?viewport=513,513": 403, "?accept=image/png": 403}
+    assert {q: house.ask("GET", thumbnail + q, CALLERS["user"]).status_code for q in asked} == asked
     house.runtime.close()
 
 

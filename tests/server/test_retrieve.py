@@ -194,7 +194,7 @@ def test_who_holds_what_there_is_is_told_so_without_a_use_and_without_its_node(h
 
 def test_metadata_and_pictures_have_tags(house):
     instance = paths(house)[-1]
-    for path in (f"{instance}/metadata", f"{instance}/rendered"):
+    for path in (f"{instance}/metadata", f"{instance}/rendered", f"{instance}/thumbnail"):
         told = house.ask("GET", path, CALLERS["user"])
         again = house.ask("GET", path, CALLERS["user"], headers={"If-None-Match": told.headers["ETag"]})
         assert (told.status_code, again.status_code, again.data) == (200, 304, b"")

@@ -1,5 +1,6 @@
 """What peers run on, each got once a run into a temporary folder, at the versions that the files beside this one pin."""
 
+import json
 import shutil
 import subprocess
 import venv
@@ -10,6 +11,7 @@ import pytest
 
 from tests.peers.world import world
 from tests.running import Accord
+from tests.servers import free_port
 
 HERE = Path(__file__).parent
 SECONDS = 600
@@ -36,9 +38,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Accord]:
-    """A filled Accord."""
-    with world(tmp_path_factory.mktemp("world")) as accord:
+def page_port() -> int:
+    """Where pages in a browser come from: another origin than Accord's."""
+    return free_port()
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, page_port: int) -> Iterator[Accord]:
+    """A filled Accord, whose answers those pages may read."""
+    with world(tmp_path_factory.mktemp("world"), origins=f"http://127.0.0.1:{page_port}") as accord:
         yield accord
 
 
@@ -57,6 +65,15 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Program:
     ran("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", cwd=home)
     websocket = "--experimental-websocket"  # Medplum's client wants it at import; Node has it of itself since 22
     return lambda name, *arguments: ran("node", websocket, home / f"{name}.mjs", *arguments)
+
+
+@pytest.fixture(scope="session")
+def ohif(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """OHIF as its package has it built: a folder of files to serve."""
+    home, named = tmp_path_factory.mktemp("ohif"), json.loads((HERE / "node/package.json").read_text())["config"]["viewer"]
+    packed = ran("npm", "pack", "--silent", named, cwd=home).strip()
+    shutil.unpack_archive(home / packed, home, filter="data")
+    return home / "package/dist"
 
 
 @pytest.fixture(scope="session")

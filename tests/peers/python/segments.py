@@ -1,4 +1,4 @@
-"""highdicom on an Accord: it reads a segmentation that dicomweb-client retrieves, and puts the segments over their source images."""
+"""highdicom on an Accord: it reads a segmentation that dicomweb-client retrieves, and puts it over its images."""
 
 import sys
 from hashlib import sha256

@@ -30,8 +30,8 @@ _JPEGS = MappingProxyType(
 )
 LOSSLESS = frozenset({"1.2.840.10008.1.2.5", *(f"1.2.840.10008.1.2.4.{number}" for number in (57, 70, 80, 90, 201, 202))})
 _MEDIA = MappingProxyType(
-    {f"1.2.840.10008.1.2.4.{number}": name for name, numbers in _JPEGS.items() for number in numbers}
-    | {"1.2.840.10008.1.2.5": "image/dicom-rle"}
+    {f"1.2.840.10008.1.2.4.{number}": (name,) for name, numbers in _JPEGS.items() for number in numbers}
+    | {"1.2.840.10008.1.2.5": ("image/dicom-rle", "image/x-dicom-rle")}  # wsidicom asks by the name that it had before
 )
 
 
@@ -55,10 +55,10 @@ def choose_pixels(accept: str, stored: str, *, alone: bool, compressed: bool = T
     multipart/related by default; what is `alone` also as a body of its own. Raises NotAcceptable where another syntax is asked.
     """
     syntax = EXPLICIT if not compressed or stored in NATIVE or is_deflated(stored) else stored
-    kinds = [OCTETS] if syntax == EXPLICIT else [_MEDIA.get(syntax, OCTETS), OCTETS]
+    kinds = [OCTETS] if syntax == EXPLICIT else [*_MEDIA.get(syntax, ()), OCTETS]
     offers: dict[str, Fit] = {}
     forms: dict[str, PixelForm] = {}
-    for kind in dict.fromkeys(kinds):
+    for kind in kinds:
         for name, fit in ((f"{RELATED} {kind}", _related), (kind, _by_itself))[: 1 + alone]:
             offers[name], forms[name] = partial(fit, kind, syntax), PixelForm(kind, syntax, name != kind)
     if syntax in LOSSLESS:

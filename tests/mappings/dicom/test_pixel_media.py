@@ -8,6 +8,7 @@ from mappings.failures import NotAcceptable
 IMPLICIT, DEFLATED = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1.99"
 JPEG, LOSSLESS, JLS, J2K, RLE, HTJ2K = (f"1.2.840.10008.1.2.{n}" for n in ("4.50", "4.70", "4.80", "4.90", "5", "4.201"))
 OHIF = "multipart/related; type=application/octet-stream; transfer-syntax=*"
+WSIDICOM = f'multipart/related; type="image/x-dicom-rle"; transfer-syntax={RLE}'
 TWICE = 'multipart/related; type="image/jls"; transfer-syntax="1.2.840.10008.1.2.4.80"; transfer-syntax="*"'
 
 
@@ -20,6 +21,7 @@ TWICE = 'multipart/related; type="image/jls"; transfer-syntax="1.2.840.10008.1.2
         ("*/*", J2K, ("image/jp2", J2K, True)),
         ('multipart/related; type="*/*"', J2K, ("image/jp2", J2K, True)),
         ("multipart/related", RLE, ("image/dicom-rle", RLE, True)),
+        (WSIDICOM, RLE, ("image/x-dicom-rle", RLE, True)),
         (OHIF, JPEG, (OCTETS, JPEG, True)),
         (OHIF, HTJ2K, (OCTETS, HTJ2K, True)),
         (OHIF, IMPLICIT, (OCTETS, EXPLICIT, True)),

@@ -70,7 +70,7 @@ def walk(dataset: memoryview, transfer_syntax: str, passed: Passed = lambda _: N
 
 
 def walk_beginning(dataset: memoryview, transfer_syntax: str) -> Iterator[Event]:
-    """As walk, of the first bytes of a data set, to its pixel data, of which nothing is read: fragments seem to end at once.
+    """As walk, of the first bytes of a data set, to its pixel data, of which nothing is read: its fragments seem to end at once.
 
     Raises Unreadable, and EOFError where more of the data set is needed to go on.
     """
@@ -348,5 +348,8 @@ class _Beginning(_Walker):
 
     __slots__ = ()
 
-    def _fragments(self, pos: int, _end: int) -> int:
-        return pos
+    def _undefined(self, tag: int, vr: str, start: int, end: int, creator: str | None, scope: Scope) -> _Walk:
+        if tag == PIXEL_DATA and vr in ("OB", "OW") and not scope.path:  # an icon's are walked: what comes behind it is wanted
+            yield tag, vr, start, start, creator, scope
+            return start + 8
+        return (yield from super()._undefined(tag, vr, start, end, creator, scope))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pydicom.encaps import encapsulate
 
 from mappings.failures import NotAcceptable, NotFound
 from tests.pictures import EXPLICIT, encoded, item, picture, sample
@@ -58,3 +59,12 @@ def test_a_frames_own_window_binds_before_the_shared_one_and_that_before_the_top
         PerFrameFunctionalGroupsSequence=[item(), group(50), item()],
     )
     assert [picture(dataset, EXPLICIT, n)[0].tolist() for n in (1, 2, 3)] == [[0, 128], [128, 255], [0, 128]]
+
+
+@pytest.mark.parametrize("size", [10, 100_000])
+def test_an_icon_in_fragments_is_passed_over(size):
+    """As mammography sends it, before the pixel data; the larger one ends behind what is read at first."""
+    icon = item(Rows=1, Columns=1, BitsAllocated=8, PixelData=encapsulate([bytes(size)]))
+    icon["PixelData"].VR, icon["PixelData"].is_undefined_length = "OB", True
+    pixels = np.array([[0, 255]], "u1")
+    assert (picture(encoded(pixels, IconImageSequence=[icon]), EXPLICIT) == pixels).all()

@@ -229,7 +229,7 @@ def test_a_second_start_is_quick_brings_nothing_again_and_takes_free_ports(tmp_p
             assert second.get("/dicom-web/studies", "researcher").status_code == 200
             after = held(second)
     assert after == before
-    assert took < 20, "under five seconds on a quiet machine; this one may be busy"
+    assert took < 60, "under five seconds on a quiet machine; this one may be busy"
 
 
 def held(demo: Demo) -> tuple[int, int]:

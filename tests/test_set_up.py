@@ -18,7 +18,7 @@ README, ANSWERS, FHIR = ((TOP / name).read_text() for name in ("README.md", "doc
 BLOCKS = re.findall(r"^<!-- run set-up -->\n+```sh\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
 SHELL = re.findall(r"^```sh\n(.*?)^```", README + ANSWERS + FHIR, re.MULTILINE | re.DOTALL)
 TYPED = [line.strip() for block in SHELL for line in re.sub(r"\\\n", " ", block).splitlines() if "accord " in line]
-SECONDS = 100
+SECONDS = 240
 
 
 @pytest.fixture
@@ -33,6 +33,7 @@ def clone(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.timeout(300)
 def test_the_set_up_ends_with_an_image_in_and_out(clone):
     dimse_port = free_port()
     environment = {key: value for key, value in os.environ.items() if not key.startswith("ACCORD_")}

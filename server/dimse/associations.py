@@ -9,11 +9,10 @@ import logging
 import queue
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, MutableSequence
 from functools import partial
 from typing import Any
 
-from pydicom.multival import MultiValue
 from pynetdicom import evt
 from pynetdicom._globals import MODE_ACCEPTOR
 from pynetdicom.ae import ApplicationEntity
@@ -211,7 +210,7 @@ def named(msg: Any) -> str | None:
 
 def _uid(value: Any) -> str:
     """A UID as the file meta can hold it, the first where there are several; an illegal one stays illegal, and is judged."""
-    first = value[0] if isinstance(value, MultiValue) else value
+    first = value[0] if isinstance(value, MutableSequence) else value
     return str(first or "").encode("ascii", "replace").decode()
 
 

@@ -43,4 +43,4 @@ def frame_of(runtime, copy, number):
     """A frame's bytes as they are read back, from 1; None where it is not known where they lie."""
     with runtime.store.read() as connection:
         frame = part_digests.of_frame(connection, copy.custody, number)
-    return frame and read_frame(runtime, copy, frame)
+    return frame and read_frame(runtime, copy, frame, number)

@@ -44,6 +44,11 @@ class BreakerNode:
         with self._guarded(answered=False):
             return cast("BinaryIO", _Heard(self._node.open(place, size, start, length), self._count))
 
+    def frame(self, place: str, number: int, length: int) -> bytes | None:
+        """See `Node.frame`."""
+        with self._guarded():
+            return self._node.frame(place, number, length)
+
     def size(self, place: str) -> int:
         """See `Node.size`."""
         with self._guarded():

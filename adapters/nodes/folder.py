@@ -83,6 +83,10 @@ class FolderNode:
         end = size if length is None else min(size, start + length)
         return io.BufferedReader(_Range(descriptor, start, end), _BUFFER)
 
+    def frame(self, place: str, number: int, length: int) -> bytes | None:  # noqa: ARG002 - a range is read where it lies
+        """See `Node.frame`."""
+        return None
+
     def size(self, place: str) -> int:
         """See `Node.size`."""
         with self._door():

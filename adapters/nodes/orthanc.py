@@ -2,7 +2,8 @@
 
 Paths and answers are those of Orthanc's REST API, 1.10.1 and later. What it does that a reader would not guess, always with
 HTTP 200: it says `AlreadyStored` of other bytes too; it makes a second instance of the same UIDs under another PatientID; it
-unpacks a ZIP body; 1.10 compresses answers for any client that offers gzip, and ignores Range.
+unpacks a ZIP body; 1.10 compresses answers for any client that offers gzip, and ignores Range. For a range later ones read the
+whole file too, but a frame they all cut out of what they keep parsed: of a file that they read when it came.
 
 With `SyncStorageArea` (its default) the file is on disk when Orthanc answers. Its SQLite index is safe from a killed process,
 from a power cut only as far as the operating system has flushed it: a site that needs more gives Orthanc its PostgreSQL plugin.
@@ -100,6 +101,21 @@ class OrthancNode:
             raise
         body = _Body(answer, self.name, 0 if ranged else start, end - start, ends=ranged or end == size)
         return io.BufferedReader(body, _BUFFER)
+
+    def frame(self, place: str, number: int, length: int) -> bytes | None:
+        """See `Node.frame`: in 0.35 ms of an object of 52 MB, of which a range costs 33 (1.12.7) or 70 (1.10.1)."""
+        try:
+            address = f"instances/{self._known(place)}/frames/{number}/raw"
+            with contextlib.closing(self._call("get", address, self._for_object(length), stream=True)) as answer:
+                _refuse_page(answer)
+                content = bytes(answer.raw.read(length + 1, decode_content=False))
+        except (urllib3.exceptions.HTTPError, OSError):
+            return None
+        except Failure as failure:
+            if failure.code == SILENT:
+                raise
+            return None
+        return content if len(content) <= length else None
 
     def size(self, place: str) -> int:
         """See `Node.size`: asked of the file, of which one byte is wanted; what `…/size` says was written down at its storing."""

@@ -71,6 +71,14 @@ class Node(Protocol):
         """
         ...
 
+    def frame(self, place: str, number: int, length: int) -> bytes | None:
+        """Frame `number` (from 0) by itself, the fragments of one joined without their heads; None for "open the range instead".
+
+        That is said where a range costs no more, of a frame that the node can't give, and of one longer than `length`. What is
+        given may have been read otherwise than it lies in the file: only its digest tells. Raises `Unavailable` for silence only.
+        """
+        ...
+
     def size(self, place: str) -> int:
         """Bytes of the file that rests there, without reading it. Raises `NotFound` and `Unavailable`."""
         ...

@@ -17,6 +17,7 @@ _EXTENDED_OFFSETS = 0x7FE00001
 _FLOAT_BITS = MappingProxyType({0x7FE00008: 32, 0x7FE00009: 64})
 _UNDEFINED = b"\xff\xff\xff\xff"
 _LENGTH = struct.Struct("<4xI").unpack_from
+_ITEM_HEAD = struct.Struct("<II").pack
 _IMAGE_BEGINS = frozenset({b"\xff\xd8", b"\xff\x4f"})  # SOI of JPEG and JPEG-LS, SOC of JPEG 2000
 _ITEM = 8  # bytes of an item's tag and length
 
@@ -63,6 +64,16 @@ class FrameFinder:
         if bytes(self._data[start - 4 : start]) != _UNDEFINED:  # its own length: a compressed syntax has none (PS3.5 §A.4)
             return []
         return _encapsulated(self._data, _items(self._data, start, stop, self._passed), stop, frames, self._offsets, self._passed)
+
+
+def in_item(content: bytes, length: int) -> bytes:
+    """A frame's content as it lies in `length` bytes of its file: as it is, or as one item; the sequence's end may follow.
+
+    What was in several items has another length, and nobody can tell where they ended.
+    """
+    if len(content) == length:
+        return content
+    return (_ITEM_HEAD(0xE000FFFE, len(content)) + content + _ITEM_HEAD(0xE0DDFFFE, 0))[:length]
 
 
 def _frame_bits(header: Header, tag: int) -> int:

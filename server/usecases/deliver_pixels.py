@@ -89,7 +89,7 @@ def _frames(runtime: Runtime, stored: StoredInstance, numbers: Sequence[int]) ->
     whole: Frames | None = None
     for number in numbers:
         if whole is None and (kept := _kept(runtime, stored, number)) is not None:
-            content = read_frame(runtime, stored.copy, kept)
+            content = read_frame(runtime, stored.copy, kept, number)
             yield sent(content, Span(0, len(content)), stored.transfer_syntax)
         else:
             whole = whole or Frames(_dataset(runtime, stored), stored.transfer_syntax)

@@ -18,7 +18,7 @@ class Pieces:
     """A file whose `frame`, from 1, is wanted. Raises what reading back raises, at once where its node does not answer."""
 
     def __init__(self, runtime: Runtime, copy: Copy, frame: int) -> None:
-        self._runtime, self._copy, self._count = runtime, copy, 0
+        self._runtime, self._copy, self._number, self._count = runtime, copy, frame, 0
         with runtime.store.read() as connection:
             in_parts = part_digests.of_blocks(connection, copy.custody, 0, 1) is not None
             self._frame = part_digests.of_frame(connection, copy.custody, frame)
@@ -38,7 +38,7 @@ class Pieces:
             return self._whole[start:stop]
         self._count += 1
         if self._frame is not None and (start, stop - start) == self.span:
-            return self._ahead or read_frame(self._runtime, self._copy, self._frame)
+            return self._ahead or read_frame(self._runtime, self._copy, self._frame, self._number)
         return read_part(self._runtime, self._copy, start, stop - start)
 
     def _read_ahead(self) -> memoryview | None:
@@ -46,4 +46,4 @@ class Pieces:
             return None
         if self._frame.start + self._frame.length <= len(self._first):
             return None
-        return read_frame(self._runtime, self._copy, self._frame)
+        return read_frame(self._runtime, self._copy, self._frame, self._number)

@@ -22,7 +22,12 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 from adapters.nodes.folder import MARKER, FolderNode
 from adapters.nodes.orthanc import OrthancNode
 from adapters.nodes.port import Node, NodeFile
+from mappings.dicom.frame_spans import in_item
+from mappings.dicom.instance import read_instance
+from mappings.dicom.part10 import read_part10
 from mappings.failures import Busy, Conflict, Full, Invalid, NotFound, Unavailable
+from server.usecases.parse import parse_file
+from tests.builders import sample
 from tests.servers import Orthanc, orthanc_server
 
 NOBODY = "0" * 64
@@ -112,6 +117,16 @@ class TestEveryNode:
         item, content = a_file()
         end = None if length is None else start + length
         assert get(node, put(node, item, content), len(content), start, length) == content[start:end]
+
+    def test_cuts_a_frame_out_or_leaves_it_to_a_range(self, node):
+        frames = [bytes([number]) * 256 for number in range(3)]
+        item, content = a_file(pixels=b"".join(frames), NumberOfFrames="3", Rows=16, Columns=16)
+        place = put(node, item, content)
+        cut = [node.frame(place, number, 256) for number in range(3)]
+        assert cut == ([None] * 3 if isinstance(node, FolderNode) else frames)
+        assert node.frame(place, 3, 256) is None
+        assert node.frame(place, 0, 255) is None
+        assert node.frame("../system", 0, 256) is None
 
     def test_streams_large_objects_in_pieces(self, node):
         item, content = a_file(pixels=os.urandom(16 * 40_000))
@@ -333,6 +348,18 @@ class TestOrthanc:
         assert put(node, item, content) == node.place_of(replace(item, patient_id=patient.rstrip()))
 
     @pytest.mark.parametrize(
+        "name", ["us/us_multiframe_jpeg.dcm", "rt/rtdose_rle.dcm", "sm/sm_image_jpegls.dcm", "mr/emri_small.dcm"]
+    )
+    def test_cuts_out_the_frames_that_lie_in_the_file(self, orthanc, name):
+        file, node = sample(name), orthanc_node(orthanc)
+        item = parse_file(name, file, frozenset()).node_file
+        place, part10 = put(node, item, bytes(file)), read_part10(file)
+        facts = read_instance(part10.dataset, part10.transfer_syntax, placeholders=frozenset(), preamble_zero=True)
+        for number, (start, length) in enumerate(facts.frames):
+            assert in_item(node.frame(place, number, length), length) == part10.dataset[start : start + length]
+        assert facts.frames
+
+    @pytest.mark.parametrize(
         ("reason", "settings"),
         [
             ("anonymous", {"AuthenticationEnabled": False}),
@@ -434,6 +461,11 @@ class TestOrthancOnTheWire:
         with wire([b""], [stored, md5]) as (url, heard):
             assert put(OrthancNode("site", url, "u", "p"), item, content) == place
         assert [content in request for request in heard] == [True, True, False]
+
+    def test_says_that_nobody_answers_who_is_asked_for_a_frame(self, free_port):
+        with pytest.raises(Unavailable) as caught:
+            OrthancNode("site", f"http://127.0.0.1:{free_port}", "u", "p").frame(NO_INSTANCE, 0, 10)
+        assert caught.value.code == "node-unavailable"
 
     def test_tells_an_object_cut_short_from_its_end(self):
         with wire([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"]) as (url, _), pytest.raises(Unavailable) as caught:

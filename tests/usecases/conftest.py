@@ -11,8 +11,11 @@ from sqlalchemy import func, select
 
 from adapters.sql import tables as t
 from server.usecases import ledger
+from server.usecases.batch import Batch
+from server.usecases.node import add_node
 from server.usecases.runtime import Runtime
 from tests import builders
+from tests.servers import Orthanc
 
 
 @pytest.fixture
@@ -48,6 +51,16 @@ def doors(anywhere: Runtime, tmp_path: Path, clock: builders.Clock, database: st
 
 def leave(runtime: Runtime) -> None:
     runtime.close()
+
+
+@pytest.fixture
+def on_orthanc(built: Runtime, orthanc: Orthanc, tmp_path: Path) -> Batch:
+    """The dataset CHEST, whose node `archive` keeps one file for a UID: an open batch for it."""
+    secret = tmp_path / "secret"
+    secret.write_text(f"{orthanc.user}:{orthanc.password}\n")
+    add_node(built, builders.ACTOR, "archive", kind="orthanc", hosting="central", url=orthanc.url, secret_file=str(secret))
+    builders.seed(built, alias="CHEST", provider="hospital-c", node="archive")
+    return builders.batch(built, "CHEST", provider="hospital-c")
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete
 
 from adapters.nodes.folder import FolderNode
+from adapters.nodes.orthanc import OrthancNode
 from adapters.sql import tables as t
 from consent.subject import Role
 from mappings.digests import BLOCK
@@ -123,6 +124,27 @@ def test_a_frame_is_believed_by_its_own_digest(built, copy):
         frame_of(built, copy, 6)
     assert is_damaged(built)
     assert frame_of(built, copy, 7) is None
+
+
+def an_image(uid):
+    return made(
+        uid, study=uid, Rows=512, Columns=512, NumberOfFrames="6", PixelData=b"".join(bytes([n]) * FRAME for n in range(6))
+    )
+
+
+def test_a_frame_is_cut_out_by_a_node_that_would_send_all_that_comes_before_it(built, on_orthanc, monkeypatch):
+    assert deposit(built, an_image("1.2.88"), on_orthanc) == ("pass", "declared")
+    monkeypatch.setattr(OrthancNode, "open", lambda *_: pytest.fail("the file is not read"))
+    copy = in_care(built, "1.2.88").copy
+    assert [bytes(frame_of(built, copy, n)) for n in range(1, 7)] == [bytes([n]) * FRAME for n in range(6)]
+
+
+def test_a_frame_that_a_node_cuts_out_otherwise_is_read_from_the_file(built, on_orthanc, monkeypatch):
+    assert deposit(built, an_image("1.2.89"), on_orthanc) == ("pass", "declared")
+    copy = in_care(built, "1.2.89").copy
+    monkeypatch.setattr(OrthancNode, "frame", lambda *_: bytes(FRAME))
+    assert bytes(frame_of(built, copy, 3)) == bytes([2]) * FRAME
+    assert not is_damaged(built, "1.2.89")
 
 
 def test_a_whole_file_is_believed_by_its_digest(built, copy):

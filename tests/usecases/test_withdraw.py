@@ -9,7 +9,6 @@ from adapters.sql import custody
 from adapters.sql.store import Store
 from mappings.failures import Busy
 from server.usecases import reconcile, release, withdraw
-from server.usecases.node import add_node
 from server.usecases.read_back import read_back
 from server.usecases.take import take
 from tests import builders
@@ -35,16 +34,6 @@ def test_what_is_withdrawn_to_be_replaced_is_not_blocked(built, sound):
     assert deposit(built, made(StudyDate="20210101")) == ("pass", "declared")
     reconcile.purge(built)
     sound(built)
-
-
-@pytest.fixture
-def on_orthanc(built, orthanc, tmp_path):
-    """The dataset CHEST, whose node keeps one file for a UID: an open batch for it."""
-    secret = tmp_path / "secret"
-    secret.write_text(f"{orthanc.user}:{orthanc.password}\n")
-    add_node(built, ACTOR, "archive", kind="orthanc", hosting="central", url=orthanc.url, secret_file=str(secret))
-    builders.seed(built, alias="CHEST", provider="hospital-c", node="archive")
-    return builders.batch(built, "CHEST", provider="hospital-c")
 
 
 def test_a_replacement_waits_where_its_node_keeps_one_file_for_a_uid(built, on_orthanc):

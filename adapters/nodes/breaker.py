@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Self, cast
 
-from adapters.nodes.port import SILENT, Health, Node, NodeFile, silent
+from adapters.nodes.port import SILENT, Changes, Health, Node, NodeFile, silent
 from mappings.failures import Failure
 
 FAILURES = 3
@@ -63,6 +63,11 @@ class BreakerNode:
         """See `Node.places`."""
         with self._guarded():
             yield from self._node.places()
+
+    def changes(self, since: int | None) -> Changes | None:
+        """See `Node.changes`."""
+        with self._guarded():
+            return self._node.changes(since)
 
     def check(self) -> Health:
         """See `Node.check`. Asks a resting node too: it is quick, and after its yes the next call is let through."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from adapters.disk import NO_ROOM
-from adapters.nodes.port import Health, NodeFile, other_size
+from adapters.nodes.port import Changes, Health, NodeFile, other_size
 from adapters.spool import STEP, Behind
 from mappings.failures import Failure, Full, NotFound, Unavailable
 
@@ -108,6 +108,10 @@ class FolderNode:
         with self._door():
             for first in _names(self._objects):
                 yield from _names(self._objects / first)
+
+    def changes(self, since: int | None) -> Changes | None:  # noqa: ARG002 - a folder does not tell
+        """See `Node.changes`."""
+        return None
 
     def check(self) -> Health:
         """See `Node.check`. Its room is what an ordinary user may still fill."""

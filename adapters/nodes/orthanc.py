@@ -26,7 +26,7 @@ from orthanc_api_client import OrthancApiClient, exceptions
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from adapters.nodes.port import OTHER_SIZE, SILENT, Health, NodeFile, other_size, silent
+from adapters.nodes.port import OTHER_SIZE, SILENT, Changes, Health, NodeFile, other_size, silent
 from adapters.nodes.transport import Allowance, Transport, allowed
 from adapters.spool import STEP, Behind
 from mappings.failures import Busy, Conflict, Failure, Full, Invalid, NotFound, Unavailable
@@ -48,6 +48,7 @@ _PROBE_ROOT = 0x0ACC04D0_0DE0_4000_8000 << 48
 REFUSALS = {
     "anonymous": "it answers without credentials, so anybody who reaches it reads everything.",
     "transcoding": "it changes the bytes it is given (IngestTranscoding).",
+    "read-only": "it takes nothing (ReadOnly): nothing can be sent to its datasets, only what it holds already be brought in.",
     "overwrite": "it replaces an object when other bytes come under its UID (OverwriteInstances).",
 }
 """Why a node is refused at start, unless its name here is in `allow`. Allowing never lets bytes be changed or replaced through
@@ -138,6 +139,11 @@ class OrthancNode:
             page = _page(self._call("get", "instances", params={"since": since, "limit": _PAGE}))
             yield from page
             since += len(page)
+
+    def changes(self, since: int | None) -> Changes | None:
+        """See `Node.changes`. Orthanc forgets the entries of what was deleted, and all of them where its operator says so."""
+        asked: dict[str, int | str] = {"last": ""} if since is None else {"since": since, "limit": _PAGE}
+        return _changes(_json_object(self._call("get", "changes", params=asked)), told=since is not None)
 
     def check(self) -> Health:
         """See `Node.check`. Orthanc tells what it uses, never what is left."""
@@ -387,14 +393,26 @@ def _page(answer: requests.Response) -> list[str]:
     return page
 
 
+def _changes(page: dict[str, Any], *, told: bool) -> Changes:
+    entries, last, ended = page.get("Changes"), page.get("Last"), page.get("Done") is True or not told
+    if not isinstance(entries, list) or len(entries) > _PAGE or type(last) is not int or not (entries or ended):
+        raise _not_orthanc()
+    came = [entry.get("ID") for entry in entries if isinstance(entry, dict) and entry.get("ChangeType") == "NewInstance" and told]
+    return Changes(tuple(one for one in came if isinstance(one, str) and _ID.fullmatch(one)), last, ended)
+
+
 def _not_orthanc() -> Unavailable:
     return Unavailable("node-not-orthanc", "What answers at the node's address does not speak like an Orthanc.")
 
 
 def _told(system: dict[str, Any]) -> set[str]:
     """What `/system` says: OverwriteInstances a boolean, since 1.13 maybe "Never" or when; IngestTranscoding a syntax or ""."""
-    overwrites = system["OverwriteInstances"] not in (False, "Never")
-    return {name for name, is_so in (("overwrite", overwrites), ("transcoding", bool(system["IngestTranscoding"]))) if is_so}
+    told = {
+        "overwrite": system["OverwriteInstances"] not in (False, "Never"),
+        "transcoding": bool(system["IngestTranscoding"]),
+        "read-only": bool(system.get("ReadOnly")),  # since 1.12.5
+    }
+    return {name for name, is_so in told.items() if is_so}
 
 
 def _new_md5() -> "hashlib._Hash":

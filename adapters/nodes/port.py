@@ -33,6 +33,15 @@ class Health:
     free: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """A part of a node's feed: the places of what came, where to go on, and whether that is its end."""
+
+    places: tuple[str, ...]
+    last: int
+    ended: bool
+
+
 class Node(Protocol):
     """A store of whole DICOM files, by content. Used from many threads; made after a fork, never before.
 
@@ -89,6 +98,13 @@ class Node(Protocol):
 
     def places(self) -> Iterator[str]:
         """Every place the node holds, in no order; while others store and delete, some may be missed or told twice."""
+        ...
+
+    def changes(self, since: int | None) -> Changes | None:
+        """What came behind the place `since` of its feed, the first of it; of None only where it ends. None where it has no feed.
+
+        A feed may have lost what it said once, so that only `places` tells all; one that begins anew ends before where it did.
+        """
         ...
 
     def check(self) -> Health:

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import hashlib
 import io
+import json
 import os
 import socket
 import threading
@@ -21,7 +22,7 @@ from pydicom.uid import ExplicitVRLittleEndian, generate_uid
 
 from adapters.nodes.folder import MARKER, FolderNode
 from adapters.nodes.orthanc import OrthancNode
-from adapters.nodes.port import Node, NodeFile
+from adapters.nodes.port import Changes, Node, NodeFile
 from mappings.dicom.frame_spans import in_item
 from mappings.dicom.instance import read_instance
 from mappings.dicom.part10 import read_part10
@@ -173,6 +174,19 @@ class TestEveryNode:
             node.open(place, 100)
         assert caught.value.code == "node-lacks"
         assert node.name in caught.value.sentence
+
+    def test_tells_what_came_or_has_no_feed(self, node):
+        before = node.changes(None)
+        if before is None:
+            return
+        assert before.places == ()
+        places = [put(node, *a_file(study=f"1.2.{number}")) for number in range(3)]
+        told = node.changes(before.last)
+        assert (list(told.places), told.ended) == (places, True)
+        assert node.changes(None) == replace(told, places=())
+        assert node.changes(told.last) == replace(told, places=())
+        node.delete(places[0])
+        assert list(node.changes(before.last).places) == places[1:]
 
     def test_says_that_it_is_well(self, node):
         health = node.check()
@@ -466,6 +480,37 @@ class TestOrthancOnTheWire:
         with pytest.raises(Unavailable) as caught:
             OrthancNode("site", f"http://127.0.0.1:{free_port}", "u", "p").frame(NO_INSTANCE, 0, 10)
         assert caught.value.code == "node-unavailable"
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            b"[]",
+            b'{"Changes": {}, "Done": true, "Last": 1}',
+            b'{"Changes": [], "Done": true, "Last": "1"}',
+            b'{"Changes": [], "Done": true, "Last": true}',
+            b'{"Changes": [], "Done": false, "Last": 1}',
+            b'{"Changes": [' + b"1," * 1000 + b'1], "Done": true, "Last": 1}',
+        ],
+    )
+    def test_takes_no_feed_from_what_is_no_orthanc(self, body):
+        answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        with wire([answer]) as (url, _), pytest.raises(Unavailable) as caught:
+            OrthancNode("site", url, "u", "p").changes(0)
+        assert caught.value.code == "node-not-orthanc"
+
+    def test_takes_places_alone_from_a_feed(self):
+        entries = (1, {"ChangeType": "NewInstance"}, {"ChangeType": "NewInstance", "ID": "../system"}, {"ID": NO_INSTANCE})
+        body = json.dumps({"Changes": entries, "Done": True, "Last": 7}).encode()
+        with wire([b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)]) as (url, _):
+            assert OrthancNode("site", url, "u", "p").changes(0) == Changes((), 7, ended=True)
+
+    def test_is_refused_where_it_takes_nothing(self):
+        body = b'{"Version": "1.12.5", "OverwriteInstances": false, "IngestTranscoding": "", "ReadOnly": true}'
+        system = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+        refused = b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n"
+        with wire([system], [refused], [system], [refused]) as (url, _):
+            assert [line.partition(":")[0] for line in OrthancNode("site", url, "u", "p").probe()] == ["read-only"]
+            assert OrthancNode("site", url, "u", "p", frozenset({"read-only"})).probe() == []
 
     def test_tells_an_object_cut_short_from_its_end(self):
         with wire([b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this"]) as (url, _), pytest.raises(Unavailable) as caught:

@@ -303,6 +303,17 @@ class NodeSet(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodeSynced(Entry):
+    """What a node holds of its own is brought into a dataset from now on; `ended`: no more."""
+
+    KIND = "govern.node.sync"
+    TARGETS = ("node", "dataset")
+    node: str
+    dataset: str
+    ended: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class NodeMoved(Act):
     """A node linked, suspended, unlinked, or removed since nothing is on it."""
 
@@ -490,6 +501,7 @@ _CLASSES: tuple[type[Entry], ...] = (
     DatasetDescribed,
     NodeAdded,
     NodeSet,
+    NodeSynced,
     SenderAdded,
     SenderAttested,
     SenderRemoved,

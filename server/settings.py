@@ -17,6 +17,7 @@ Count = Annotated[int, Meta(ge=1, le=10_000)]
 Megabytes = Annotated[int, Meta(ge=1, le=1_000_000)]
 Days = Annotated[int, Meta(ge=1, le=3650)]
 Seconds = Annotated[int, Meta(ge=1, le=1_000_000)]
+Minutes = Annotated[int, Meta(ge=1, le=100_000)]
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -126,6 +127,9 @@ class Settings(msgspec.Struct, frozen=True):
     presence_days: Annotated[
         Days, Meta(description="Days from the end of one look whether each object is on its node and has its size to the next.")
     ] = 7
+    sync_minutes: Annotated[
+        Minutes, Meta(description="Minutes from one look at what has come to a node whose own content is brought in to the next.")
+    ] = 15
     digest_days: Annotated[
         Days, Meta(description="Days from the end of one reading of each object against its digest to the next.")
     ] = 90

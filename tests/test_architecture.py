@@ -71,6 +71,8 @@ ALLOWED = {
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
     "compare": {"job", "parse", "read_back"},  # a job's work; what is read is held against its digest
     "deliver": {"read_back"},  # what leaves is believed by its digest
+    # each file of a node is taken like any other, in a job's time
+    "sync": {"admission", "batch", "job", "read_back", "receipts", "take"},
     "take": {"admission", "parse", "batch", "keep", "mend", "read_back", "receipts"},  # a file is read, judged, kept and told of
     "mend": {"keep", "parse", "read_back"},  # what is put back is stored as it was kept
     "keep": {"admission", "parse", "receipts"},  # a stop binds when it settles, with its receipt

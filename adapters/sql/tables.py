@@ -650,6 +650,16 @@ export_file = Table(
 )
 
 # Work that no other row's state asks for.
+node_sync = Table(  # a node whose own content is brought into a dataset: `adapters.sql.node_syncs` says how far
+    "node_sync",
+    metadata,
+    Column("node", Key, ForeignKey("node.id"), primary_key=True, autoincrement=False),
+    _to("dataset"),
+    Column("actor", String(80), nullable=False),
+    Column("begun", Time, nullable=False),
+    Column("since", BigInteger),  # a place in the node's feed; None: it has none, or nothing was read of it
+    Column("swept", Time),
+)
 worker = Table("worker", metadata, Column("holder", String(64), primary_key=True), Column("at", Time, nullable=False))
 job = Table(
     "job",

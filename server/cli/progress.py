@@ -15,6 +15,21 @@ def in_words(size: float) -> str:
 
 
 @contextmanager
+def count_bar(label: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on standard error for so many things of so many; what is handed out is called with both."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True)) as progress:
+        task = progress.add_task(label, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+@contextmanager
 def transfer_bar(label: str, total: int, *, stays: bool = True) -> Iterator[Callable[[int], None]]:
     """A bar on standard error for `total` bytes, with speed and time left; `stays` when it is done.
 

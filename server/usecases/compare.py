@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 
 from adapters.nodes.port import SILENT
-from adapters.sql import custody, part_digests
+from adapters.sql import custody, node_syncs, part_digests
 from adapters.sql.custody import CustodyRow
 from adapters.sql.node import NodeRow
 from consent.custody import AT_REST, State
@@ -117,7 +117,9 @@ def _unknown(runtime: Runtime, row: NodeRow) -> list[str]:
         known = custody.places(connection, row.id)
     strangers = set(runtime.node_of(row).places()) - known.keys()
     with runtime.store.read() as connection:  # what settled while the node was asked is no stranger
-        return sorted(strangers - custody.places(connection, row.id).keys()) if strangers else []
+        strangers -= custody.places(connection, row.id).keys() if strangers else set()
+        begun = node_syncs.find(connection, row.id) if strangers else None
+        return sorted(strangers - (node_syncs.presented(connection, row.name, begun.begun) if begun else set()))
 
 
 def _look(runtime: Runtime, row: NodeRow, looked: Callable[[CustodyRow], None], *, digests: bool) -> Compared:

@@ -13,6 +13,7 @@ from adapters.nodes.port import Node
 from adapters.sql import custody, descriptions, index, part_digests
 from adapters.sql.blocks import find_blocks
 from adapters.sql.custody import CustodyRow, Lease, Placement
+from adapters.sql.node_syncs import SYNC
 from consent.custody import Move
 from consent.deposit import Outcome
 from mappings.failures import Busy, Conflict, Failure, Full, Unavailable
@@ -57,7 +58,7 @@ def keep(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     claim = _claim(runtime, judged, target, row)
     runtime.reached("claimed")
     try:
-        place = store(target.node, judged.parsed)
+        place = rest(target, judged)
     except Failure:
         give_up(runtime, claim)
         raise
@@ -101,6 +102,13 @@ def _claim(runtime: Runtime, judged: JudgedFile, target: TargetNode, row: Custod
             return custody.claim(connection, instance, placement, judged.verdict.rule, lease, now)
     except IntegrityError:
         raise Changed from None
+
+
+def rest(target: TargetNode, judged: JudgedFile) -> str:
+    """Have a file rest where it belongs; its place there. What its node held already is left as it lies. Raises as `store`."""
+    if judged.batch.origin.door == SYNC and not target.quarantined:
+        return judged.parsed.name
+    return store(target.node, judged.parsed)
 
 
 def store(node: Node, parsed: ParsedFile) -> str:
@@ -174,7 +182,7 @@ def supersede(runtime: Runtime, judged: JudgedFile, row: CustodyRow) -> None:
     with runtime.store.write(durable=False) as connection:
         if not custody.cancel_deletion(connection, instance, placement, now):
             raise busy()
-    store(target.node, judged.parsed)
+    rest(target, judged)
     with runtime.store.write(durable=judged.batch.alone) as connection:
         custody.lock_study(connection, instance.study_uid)
         if not custody.move(connection, Move.SUPERSEDE, row.id, now):

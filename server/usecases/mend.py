@@ -5,7 +5,7 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from adapters.sql import custody
+from adapters.sql import custody, node_syncs
 from adapters.sql.custody import Copy, CustodyRow
 from mappings.failures import NotFound, Unavailable
 from server.usecases.keep import Changed, store
@@ -30,7 +30,7 @@ def mend(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> bool:
     if row.instance.file_digest != parsed.instance.file_digest:
         raise Unavailable("object-damaged", "The stored copy is lost or damaged, and this one differs. The operator is told.")
     began = _begin(runtime, row)
-    if began is not None:
+    if began is not None and not _is_nodes_own(runtime, row):
         node.delete(row.place)  # it keeps what lies there, whatever comes
     store(node, parsed)
     _end(runtime, row, began)
@@ -65,6 +65,12 @@ def _is_lost(runtime: Runtime, copy: Copy) -> bool:
     except NotFound:
         return True
     return False
+
+
+def _is_nodes_own(runtime: Runtime, row: CustodyRow) -> bool:
+    """Whether what lies there was put there by others: it may be what they have made of it since."""
+    with runtime.store.read() as connection:
+        return not row.quarantined and node_syncs.is_nodes_own(connection, row.batch)
 
 
 def _as_it_is(runtime: Runtime, row: CustodyRow) -> CustodyRow:

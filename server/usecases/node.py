@@ -7,7 +7,7 @@ from contextlib import suppress
 from sqlalchemy import Connection
 
 from adapters.nodes.port import Health
-from adapters.sql import custody, jobs
+from adapters.sql import custody, jobs, node_syncs
 from adapters.sql import node as nodes
 from adapters.sql.ledger import About, record
 from adapters.sql.node import NodeRow
@@ -101,6 +101,7 @@ def remove_node(runtime: Runtime, actor: str, name: str) -> None:
         row = require(nodes.find(connection, name), "node", name)
         if users := nodes.read_users(connection, row.id):
             raise Conflict("node-in-use", f"Node {name} is in use by {enumerated(users)}. It stays; unlink stops all use of it.")
+        node_syncs.end(connection, row.id)
         nodes.move(connection, row.id, "remove", NodeState.REMOVED, actor, now)
         record(connection, NodeMoved(verb="remove", node=name, state=str(NodeState.REMOVED)), now, actor, About())
 

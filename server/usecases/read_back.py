@@ -9,7 +9,7 @@ import logging
 import mmap
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from hashlib import sha256
 from typing import BinaryIO
@@ -61,13 +61,17 @@ def stream(runtime: Runtime, copy: Copy, source: BinaryIO) -> Iterator[bytes]:
 def read_back(runtime: Runtime, copy: Copy) -> memoryview:
     """A whole file, in memory or, when large, in a mapped temporary file. Raises NotFound or Unavailable."""
     with open_copy(runtime, copy) as source:
-        chunks = stream(runtime, copy, source)
-        if copy.size <= IN_MEMORY:
-            return memoryview(b"".join(chunks))
-        with filling(), tempfile.TemporaryFile(dir=runtime.settings.data_dir) as spool:
-            spool.writelines(chunks)
-            spool.flush()
-            return memoryview(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ))
+        return gather(runtime, copy.size, stream(runtime, copy, source))
+
+
+def gather(runtime: Runtime, size: int, chunks: Iterable[bytes]) -> memoryview:
+    """The chunks of a file of this size as one, in memory or in a mapped temporary file."""
+    if size <= IN_MEMORY:
+        return memoryview(b"".join(chunks))
+    with filling(), tempfile.TemporaryFile(dir=runtime.settings.data_dir) as spool:
+        spool.writelines(chunks)
+        spool.flush()
+        return memoryview(mmap.mmap(spool.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def is_sound(runtime: Runtime, copy: Copy) -> bool:

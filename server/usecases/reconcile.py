@@ -4,7 +4,7 @@ import logging
 from datetime import timedelta
 
 from adapters.nodes.port import SILENT
-from adapters.sql import batches, custody, index, part_digests
+from adapters.sql import batches, custody, index, node_syncs, part_digests
 from adapters.sql.custody import CustodyRow, Lease
 from consent.custody import PURGES, Move
 from consent.deposit import Outcome, Verdict
@@ -126,11 +126,12 @@ def _purge(runtime: Runtime, row: CustodyRow, silent: set[tuple[int, bool]]) -> 
     with runtime.store.write() as connection:
         custody.lock_study(connection, row.instance.study_uid)
         shared = custody.place_in_use(connection, row)
+        theirs = not row.quarantined and node_syncs.is_nodes_own(connection, row.batch)
         lease = Lease(runtime.holder, now + timedelta(seconds=runtime.settings.lease_seconds))
         if not custody.begin_deletion(connection, row, lease, now):
             return False
     try:
-        if not shared:  # the same bytes have come again and rest there
+        if not (shared or theirs):  # the same bytes have come again and rest there, or lay there before
             node_of(runtime, row).delete(row.place)
     except Failure:
         silent.add((row.node, row.quarantined))

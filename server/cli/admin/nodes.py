@@ -7,9 +7,9 @@ import click
 from consent.node import MOVES, Hosting
 from server.cli.help import examples, say_next
 from server.cli.options import as_operator, lists, with_runtime, words
-from server.cli.progress import transfer_bar
+from server.cli.progress import count_bar, transfer_bar
 from server.cli.table import Rows
-from server.usecases import compare, mend
+from server.usecases import compare, mend, sync
 from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node, remove_node, set_node
 from server.usecases.runtime import Runtime
 from server.usecases.vet_node import vet_new, vet_set
@@ -152,6 +152,31 @@ def _compare_node(runtime: Runtime, name: str, *, digests: bool) -> int:
     if missing or changed:
         say_next(f"accord admin node mend {name} BACKUP")
     return 1 if unknown or missing or changed else 0
+
+
+@node.command(
+    "sync",
+    epilog=examples("accord admin node sync hospital-a --dataset BREAST-A", "accord admin node sync hospital-a --end"),
+)
+@click.argument("name")
+@click.option("--dataset", metavar="ALIAS", help="what it goes into: a dataset of this node")
+@click.option("--again", is_flag=True, help="look again at what was rejected or taken out")
+@click.option("--end", is_flag=True, help="leave what comes to the node alone from now on")
+@as_operator
+def _sync_node(runtime: Runtime, actor: str, name: str, dataset: str | None, *, again: bool, end: bool) -> int:
+    """Bring in what a node holds of its own, now and as it comes."""
+    if end is bool(dataset):
+        raise click.UsageError("Name a --dataset, or say --end.")
+    if dataset is None:
+        sync.end_sync(runtime, actor, name)
+        print(f"{name}: left alone")
+        return 0
+    with count_bar(f"node {name}") as looked:
+        synced = sync.sync(runtime, actor, name, dataset, looked, again=again)
+    print("\n".join([f"{name}: {synced}", *(f"too large: {place}" for place in synced.too_large)]))
+    if synced.batch:
+        say_next(f"accord admin batch show {synced.batch}")
+    return 1 if synced.too_large else 0
 
 
 @node.command("mend", epilog=examples("accord admin node mend hospital-a ."))

@@ -1,0 +1,303 @@
+"""What a node held already comes in by the same verdict as what is sent, once, and is never deleted there."""
+
+import threading
+from datetime import timedelta
+
+import pytest
+import requests
+from sqlalchemy import select
+
+from adapters.nodes.orthanc import OrthancNode
+from adapters.sql import batches, custody
+from adapters.sql import tables as t
+from mappings.failures import Conflict, NotFound, Unavailable
+from server.usecases import compare, job, reconcile, release, sync, withdraw
+from server.usecases.agreement import move_agreement
+from server.usecases.job import list_jobs
+from server.usecases.node import add_node
+from server.usecases.read_back import read_back
+from server.worker.jobs import KINDS
+from tests import builders
+from tests.builders import ACTOR, made
+from tests.deposits import deposit, in_care
+from tests.servers import orthanc_server
+
+PASS, REVIEW, REJECT = (
+    made(),
+    made("1.2.3.1.2", InstitutionName="Hospital"),
+    made("1.2.3.1.3", PatientIdentityRemoved=None, PatientName="Doe^Jane"),
+)
+
+
+class Ward:
+    """A hospital's own Orthanc, which others fill."""
+
+    def __init__(self, server):
+        self.server, self.auth = server, (server.user, server.password)
+
+    def put(self, *files):
+        """Store files, past Accord; their places."""
+        answers = [requests.post(f"{self.server.url}/instances", data=bytes(f), auth=self.auth, timeout=10) for f in files]
+        return [answer.json()["ID"] for answer in answers]
+
+    def delete(self, path):
+        requests.delete(f"{self.server.url}/{path}", auth=self.auth, timeout=10).raise_for_status()
+
+    @property
+    def places(self):
+        return requests.get(f"{self.server.url}/instances", auth=self.auth, timeout=10).json()
+
+
+@pytest.fixture(scope="module")
+def server():
+    with orthanc_server() as running:
+        yield running
+
+
+@pytest.fixture
+def ward(built, server, tmp_path):
+    """The node of the dataset CHEST, with nothing on it."""
+    own = Ward(server)
+    for place in own.places:
+        own.delete(f"instances/{place}")
+    secret = tmp_path / "secret"
+    secret.write_text(f"{server.user}:{server.password}\n")
+    add_node(built, ACTOR, "ward", kind="orthanc", hosting="federated", url=server.url, secret_file=str(secret))
+    builders.seed(built, alias="CHEST", provider="hospital-c", node="ward")
+    return own
+
+
+def bring(runtime, looked=lambda _done, _total: None, **how):
+    """What became of it: outcome → count."""
+    return dict(sync.sync(runtime, ACTOR, "ward", "CHEST", looked, **how).counts)
+
+
+def work_off(runtime, clock):
+    """Let the worker look at what has come; what it says."""
+    clock.on(runtime.settings.sync_minutes * 60)
+    assert job.do_next(runtime, sync.KIND, KINDS[sync.KIND], threading.Event())
+    return max(
+        (row for row in list_jobs(runtime) if row.kind == sync.KIND and row.state == "done"), key=lambda row: row.id
+    ).outcome
+
+
+def read(monkeypatch):
+    """The places of which the bytes are read from now on."""
+    places, original = [], OrthancNode.open
+    monkeypatch.setattr(OrthancNode, "open", lambda self, place, *more: (places.append(place), original(self, place, *more))[1])
+    return places
+
+
+def receipts(runtime):
+    with runtime.store.read() as connection:
+        keys = connection.execute(select(t.batch.c.id).where(t.batch.c.door == "sync").order_by(t.batch.c.id)).scalars()
+        return [(r.name, r.outcome, r.rule) for key in keys for r in batches.receipts(connection, key)]
+
+
+def test_each_file_of_a_node_has_the_verdict_that_it_would_have_if_it_were_sent(built, ward):
+    places, told = ward.put(PASS, REVIEW, REJECT), []
+    assert bring(built, lambda *far: told.append(far)) == {"pass": 1, "review": 1, "reject": 1}
+    assert told == [(1, 3), (2, 3), (3, 3)]
+    assert {name: outcome for name, outcome, _ in receipts(built)} == dict(zip(places, ("pass", "review", "reject"), strict=True))
+    assert read_back(built, in_care(built).copy) == PASS
+    assert in_care(built).place == places[0]
+    assert read_back(built, in_care(built, "1.2.3.1.2").copy) == REVIEW
+    assert list(built.quarantine.places()) == [in_care(built, "1.2.3.1.2").place]
+    assert in_care(built, "1.2.3.1.3") is None
+    assert sorted(ward.places) == sorted(places), "nothing was added, and nothing went"
+
+
+def test_what_passes_is_not_written_to_the_node_again(built, ward, monkeypatch):
+    ward.put(PASS)
+    monkeypatch.setattr(OrthancNode, "store", lambda *_: pytest.fail("it lies there"))
+    assert bring(built) == {"pass": 1}
+
+
+def test_what_was_judged_is_not_read_again_unless_that_is_asked_for(built, ward, clock, monkeypatch):
+    places = ward.put(PASS, REVIEW, REJECT)
+    bring(built)
+    again = read(monkeypatch)
+    assert (bring(built), again) == ({}, [])
+    clock.on(1)
+    assert bring(built, again=True) == {"review": 1, "reject": 1}
+    assert sorted(again)[-2:] == sorted(again) == sorted([*places[1:]])
+
+
+def test_what_comes_to_a_node_is_brought_in_by_its_feed(built, ward, clock, monkeypatch):
+    ward.put(PASS)
+    bring(built)
+    new, again = ward.put(made("1.2.3.1.4")), read(monkeypatch)
+    monkeypatch.setattr(OrthancNode, "places", lambda _: pytest.fail("not everything is gone through"))
+    assert work_off(built, clock).startswith("1 pass; batch ")
+    assert (again, in_care(built, "1.2.3.1.4").place) == (new, new[0])
+    assert work_off(built, clock) == "nothing new."
+
+
+def test_a_file_that_was_rejected_and_comes_again_otherwise_is_judged_again(built, ward, clock):
+    (place,) = ward.put(REJECT)
+    bring(built)
+    ward.delete(f"instances/{place}")
+    assert ward.put(made("1.2.3.1.3")) == [place]
+    assert work_off(built, clock).startswith("1 pass")
+
+
+def test_what_the_feed_has_lost_is_found_when_everything_is_gone_through_again(built, ward, clock):
+    ward.put(PASS)
+    bring(built)
+    ward.put(made("1.2.3.1.4"))
+    ward.delete("changes")
+    ward.put(made("1.2.3.1.5"))
+    assert work_off(built, clock).startswith("1 pass")
+    assert in_care(built, "1.2.3.1.4") is None
+    clock.on(timedelta(days=built.settings.presence_days).total_seconds())
+    assert work_off(built, clock).startswith("1 pass")
+    assert in_care(built, "1.2.3.1.4") is not None
+
+
+def test_a_feed_that_begins_anew_is_not_believed(built, ward, clock, monkeypatch):
+    ward.put(PASS)
+    bring(built)
+    ward.put(made("1.2.3.1.4"))
+    with built.store.write() as connection:
+        connection.execute(t.node_sync.update().values(since=10**6))
+    assert work_off(built, clock).startswith("1 pass")
+    assert bring(built) == {}
+
+
+def test_one_that_dies_on_the_way_goes_on_with_the_rest(built, ward, dies, clock, monkeypatch):
+    places = ward.put(*(made(f"1.2.3.1.{n}") for n in range(5)))
+    died = sorted(places)[2]
+
+    def come_to_rest(runtime):
+        def looked(done, _total):
+            if done == 2:
+                runtime.reached("two are in")
+
+        bring(runtime, looked)
+
+    dies(built, "two are in", come_to_rest)
+    again = read(monkeypatch)
+    assert bring(built) == {"pass": 3}
+    assert (sorted(again), again[0]) == (sorted(places)[2:], died)
+
+
+def test_a_claim_that_a_crash_left_is_settled_where_the_file_lies(built, ward, dies, clock, sound):
+    places = ward.put(PASS)
+    dies(built, "claimed", bring)
+    clock.on(built.settings.lease_seconds + 60)
+    assert reconcile.recover(built) == 1
+    assert (in_care(built).place, bring(built)) == (places[0], {})
+    sound(built)
+
+
+def test_a_node_keeps_what_it_held_already_when_that_is_withdrawn(built, ward):
+    places = ward.put(PASS, made("1.2.9.1", study="1.2.9"))
+    bring(built)
+    withdraw.withdraw_study(built, ACTOR, "1.2.3")
+    assert reconcile.purge(built) == 1
+    assert sorted(ward.places) == sorted(places)
+    assert (in_care(built), bring(built)) == (None, {})
+    with built.store.read() as connection:
+        assert list(custody.places(connection, in_care(built, "1.2.9.1").node)) == places[1:]
+
+
+def test_what_was_sent_is_deleted_from_the_same_node(built, ward):
+    deposit(built, PASS, builders.batch(built, "CHEST", provider="hospital-c"))
+    withdraw.withdraw_study(built, ACTOR, "1.2.3")
+    assert (reconcile.purge(built), ward.places) == (1, [])
+
+
+def test_what_is_released_rests_where_it_lay(built, ward):
+    (place,) = ward.put(REVIEW)
+    bring(built)
+    with built.store.read() as connection:
+        key = connection.execute(select(t.batch.c.key).where(t.batch.c.door == "sync")).scalar_one()
+    release.release(built, ACTOR, key)
+    assert (in_care(built, "1.2.3.1.2").place, ward.places) == (place, [place])
+    assert list(built.quarantine.places()) == []
+
+
+def test_a_node_that_gives_nothing_ends_it_and_the_next_time_goes_on(built, ward, clock, monkeypatch):
+    places, original = ward.put(*(made(f"1.2.3.1.{n}") for n in range(6))), OrthancNode.size
+    asked = []
+
+    def silent(self, place):
+        asked.append(place)
+        if len(asked) > 2:
+            raise Unavailable("node-failed", "Node ward failed (HTTP 500).")
+        return original(self, place)
+
+    monkeypatch.setattr(OrthancNode, "size", silent)
+    with pytest.raises(Unavailable):
+        bring(built)
+    assert len(asked) == 2 + sync.MOST_SILENT
+    monkeypatch.undo()
+    assert bring(built) == {"pass": 4}
+    assert [outcome for _, outcome, _ in receipts(built)] == ["pass"] * len(places)
+
+
+def test_one_file_that_is_not_given_keeps_none_of_the_others_out(built, ward, monkeypatch):
+    places, original = ward.put(*(made(f"1.2.3.1.{n}") for n in range(3))), OrthancNode.size
+
+    def failing(self, place):
+        if place == min(places):
+            raise Unavailable("node-failed", "Node ward failed (HTTP 500).")
+        return original(self, place)
+
+    monkeypatch.setattr(OrthancNode, "size", failing)
+    with pytest.raises(Unavailable):
+        bring(built)
+    assert len(receipts(built)) == 2
+    monkeypatch.undo()
+    assert bring(built) == {"pass": 1}
+
+
+def test_nothing_is_judged_for_a_dataset_that_takes_nothing(built, ward):
+    ward.put(PASS)
+    move_agreement(built, ACTOR, "DSA-CHEST", "suspend")
+    with pytest.raises(Conflict):
+        bring(built)
+    assert receipts(built) == []
+    move_agreement(built, ACTOR, "DSA-CHEST", "resume")
+    assert bring(built) == {"pass": 1}
+
+
+def test_what_is_too_large_is_told_of_and_never_read(tmp_path, clock, server, built, ward, monkeypatch):
+    small = builders.runtime(tmp_path, clock=clock, max_object_mb=1)
+    places = ward.put(PASS, made("1.2.3.1.7", Rows=1024, Columns=1024, PixelData=bytes(1024 * 1024)))
+    again = read(monkeypatch)
+    assert sync.sync(small, ACTOR, "ward", "CHEST", lambda *_: None).too_large == places[1:]
+    assert again == places[:1]
+    small.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "alias", "code"),
+    [("nowhere", "CHEST", "node-unknown"), ("ward", "HEAD", "dataset-unknown"), ("ward", "LUNG", "node-not-its-own")],
+)
+def test_a_node_is_brought_into_a_dataset_of_its_own_alone(built, ward, name, alias, code):
+    with pytest.raises((NotFound, Conflict)) as refused:
+        sync.sync(built, ACTOR, name, alias, lambda *_: None)
+    assert refused.value.code == code
+
+
+def test_a_node_is_brought_into_one_dataset_until_that_is_ended(built, ward, clock):
+    builders.seed(built, alias="HEAD", provider="hospital-d", node="ward")
+    bring(built)
+    with pytest.raises(Conflict) as refused:
+        sync.sync(built, ACTOR, "ward", "HEAD", lambda *_: None)
+    assert refused.value.code == "node-synced"
+    sync.end_sync(built, ACTOR, "ward")
+    ward.put(PASS)
+    assert work_off(built, clock).startswith("Not looked at")
+    assert dict(sync.sync(built, ACTOR, "ward", "HEAD", lambda *_: None).counts) == {"pass": 1}
+    sync.end_sync(built, ACTOR, "ward")
+    with pytest.raises(Conflict):
+        sync.end_sync(built, ACTOR, "ward")
+
+
+def test_a_comparison_calls_nothing_unknown_that_was_judged(built, ward):
+    ward.put(PASS, REVIEW, REJECT)
+    assert len(compare.compare(built, "ward", lambda _: None, digests=False).unknown) == 3
+    bring(built)
+    assert compare.compare(built, "ward", lambda _: None, digests=True).unknown == []

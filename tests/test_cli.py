@@ -22,6 +22,8 @@ from consent.node import MOVES as NODE_MOVES
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server.cli import main, tokens
 from server.usecases import worker
+from server.usecases.parse import parse_file
+from server.usecases.read_back import node_of
 from tests import builders, house
 from tests.commands import ALL, on_a_terminal, run
 from tests.deposits import deposit, in_care
@@ -99,7 +101,8 @@ LINES = (
     ("node add second", "second: linked"),
     ("node compare central", "Custody and the node agree."),
     ("node compare central --digests", "Custody and the node agree."),
-    ("node mend central {folder}", "Nothing is lost or changed that a look has found."),
+    ("node reconcile central", "Custody and the node agree."),
+    ("node reconcile central {folder} --digests", "Custody and the node agree."),
     ("node suspend central", "central: suspended"),
     ("node unlink central", "central: unlinked"),
     ("node link central", "central: linked"),
@@ -315,6 +318,27 @@ def test_the_doctor_ends_with_1_where_an_object_is_damaged(accord, tmp_path):
     assert (status, "given to nobody: 1. `accord admin node compare central`" in said) == (1, True)
 
 
+def test_a_node_and_custody_are_reconciled_both_ways(accord, tmp_path):
+    runtime, lost, unknown = builders.runtime(tmp_path), builders.made(), builders.made("1.2.3.1.2")
+    builders.seed(runtime)
+    deposit(runtime, lost)
+    node, row = node_of(runtime, in_care(runtime)), in_care(runtime)
+    node.delete(row.place)
+    place = node.store(parse_file("b", unknown, frozenset()).node_file, unknown)
+    (tmp_path / "backup").mkdir()
+    (tmp_path / "backup/a.dcm").write_bytes(lost)
+    status, said = accord("admin node reconcile central")
+    assert (status, said.splitlines()[:2]) == (1, [f"unknown to custody: {place}", "lost or changed: 1.2.3.1.1"])
+    assert "next: accord admin node sync central --dataset ALIAS" in said
+    assert accord("admin node sync central --dataset LUNG")[1].startswith("central: 1 pass; batch ")
+    place = node.store(parse_file("c", other := builders.made("1.2.3.1.3"), frozenset()).node_file, other)
+    status, said = accord(f"admin node reconcile central {tmp_path}/backup")
+    assert (status, said.partition(";")[0], said.splitlines()[1]) == (0, "brought in: 1 pass", "Custody and the node agree.")
+    assert accord("admin node compare central --digests") == (0, "Custody and the node agree.\n")
+    assert in_care(runtime, "1.2.3.1.3").place == place
+    runtime.close()
+
+
 def test_the_doctor_states_what_the_federation_may_ask(accord, monkeypatch):
     accord("migrate")
     monkeypatch.setenv("ACCORD_FEDERATION_SECRET", "Secret s3cr3t")
@@ -353,7 +377,7 @@ def test_the_doctor_says_of_a_database_or_a_key_that_can_not_be_used_no_more_tha
 
 def recorded(line: str) -> bool:
     """Whether a line changes something, and so leaves an entry."""
-    return line.split()[1] not in ("list", "show", "compare", "mend") and "--dry-run" not in line
+    return line.split()[1] not in ("list", "show", "compare", "reconcile") and "--dry-run" not in line
 
 
 def test_the_lines_use_every_verb():

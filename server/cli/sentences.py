@@ -26,4 +26,4 @@ def withdrawal(alias: str, studies: Sequence[str], objects: int, size: int, *, r
     of = many(len(studies), "study", "studies")
     yield f"To be taken out of {alias}: {many(objects, 'object')} ({in_words(size)}) of {of}, {some}."
     after = "may come again" if replace else "are rejected if they come again, until the operator lifts the block"
-    yield f"Nobody finds or gets them from now on, their bytes are deleted (but not what a node had of its own), and they {after}."
+    yield f"Nobody finds or gets them from now on, their bytes are deleted (not what a node had of its own), and they {after}."

@@ -89,7 +89,7 @@ def find_damage(runtime: Runtime) -> list[str]:
 def _damage(node: str, count: int) -> str:
     return (
         f"Objects of node {node} that are lost or changed, and given to nobody: {count}. "
-        f"`accord admin node compare {node}` names them; send them again, or `accord admin node mend {node} BACKUP`."
+        f"`accord admin node compare {node}` names them; send them again, or `accord admin node reconcile {node} BACKUP`."
     )
 
 

@@ -8,7 +8,7 @@ node has of its own is never deleted there.
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
 
@@ -67,6 +67,19 @@ def sync(runtime: Runtime, actor: str, name: str, alias: str, looked: Looked, *,
     return _Bringing(runtime, _begin(runtime, actor, name, alias, again=again), looked).run()
 
 
+def go_on(runtime: Runtime, name: str, looked: Looked, *, sweep: bool = False) -> Synced | None:
+    """Bring in what has come to a node since, or with `sweep` whatever it holds; None where nothing of it is to be brought in.
+
+    Raises what `sync` raises.
+    """
+    with runtime.store.read() as connection:
+        row = require(nodes.find(connection, name), "node", name)
+        begun = node_syncs.find(connection, row.id)
+    if begun is None or row.state is not NodeState.LINKED:
+        return None
+    return _Bringing(runtime, replace(begun, swept=None) if sweep else begun, looked).run()
+
+
 def end_sync(runtime: Runtime, actor: str, name: str) -> None:
     """Leave a node's own content alone from now on; what came stays. Raises NotFound, and Conflict where it is left alone."""
     with runtime.governance_act() as connection:
@@ -80,12 +93,8 @@ def end_sync(runtime: Runtime, actor: str, name: str) -> None:
 
 def follow(runtime: Runtime, work: Work) -> str:
     """The job that brings in what has come to a node since it was last looked at."""
-    with runtime.store.read() as connection:
-        row = nodes.find(connection, work.subject)
-        begun = node_syncs.find(connection, row.id) if row else None
-    if row is None or begun is None or row.state is not NodeState.LINKED:
-        return "Not looked at: the node is not linked, or nothing of it is brought in."
-    return str(_Bringing(runtime, begun, work.progress).run())
+    synced = go_on(runtime, work.subject, work.progress)
+    return "Not looked at: the node is not linked, or nothing of it is brought in." if synced is None else str(synced)
 
 
 def _begin(runtime: Runtime, actor: str, name: str, alias: str, *, again: bool) -> NodeSync:

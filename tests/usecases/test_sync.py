@@ -1,6 +1,7 @@
 """What a node held already comes in by the same verdict as what is sent, once, and is never deleted there."""
 
 import threading
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -15,7 +16,7 @@ from server.usecases import compare, job, reconcile, release, sync, withdraw
 from server.usecases.agreement import move_agreement
 from server.usecases.job import list_jobs
 from server.usecases.node import add_node
-from server.usecases.read_back import read_back
+from server.usecases.read_back import node_of, read_back
 from server.worker.jobs import KINDS
 from tests import builders
 from tests.builders import ACTOR, made
@@ -199,6 +200,20 @@ def test_a_node_keeps_what_it_held_already_when_that_is_withdrawn(built, ward):
     assert (in_care(built), bring(built)) == (None, {})
     with built.store.read() as connection:
         assert list(custody.places(connection, in_care(built, "1.2.9.1").node)) == places[1:]
+
+
+def test_a_node_keeps_what_its_owner_has_made_of_a_file_since(built, ward):
+    """A resend of the first is no reason to delete it."""
+    (place,) = ward.put(PASS)
+    bring(built)
+    ward.delete(f"instances/{place}")
+    ward.put(changed := made(StudyDate="20210101"))
+    assert compare.compare(built, "ward", lambda _: None, digests=True).changed == ["1.2.3.1.1"]
+    with pytest.raises(Unavailable, match="holds other content"):
+        deposit(built, PASS, builders.batch(built, "CHEST", provider="hospital-c"))
+    copy = replace(in_care(built).copy, size=len(changed))
+    with node_of(built, copy).open(place, len(changed)) as source:
+        assert source.read() == changed
 
 
 def test_what_was_sent_is_deleted_from_the_same_node(built, ward):

@@ -8,6 +8,7 @@ from consent.node import MOVES, Hosting
 from server.cli.help import examples, say_next
 from server.cli.options import as_operator, lists, with_runtime, words
 from server.cli.progress import count_bar, transfer_bar
+from server.cli.sentences import many
 from server.cli.table import Rows
 from server.usecases import compare, mend, sync
 from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node, remove_node, set_node
@@ -143,15 +144,59 @@ for _verb in MOVES:
 @with_runtime
 def _compare_node(runtime: Runtime, name: str, *, digests: bool) -> int:
     """Compare what a node holds with what is in custody there; ends with 1 where they differ."""
-    with transfer_bar(f"node {name}", compare.at_rest(runtime, name)[1]) as moved:
-        compared = compare.compare(runtime, name, lambda row: moved(row.instance.size), digests=digests)
-    unknown = [f"unknown to custody: {place}" for place in compared.unknown]
+    compared = _compared(runtime, name, digests=digests)
     missing = [f"missing on the node: {uid}" for uid in compared.lost]
     changed = [f"changed on the node: {uid}" for uid in compared.changed]
-    print("\n".join([*unknown, *missing, *changed]) or "Custody and the node agree.")
+    lines = [*_unknown(compared.unknown), *missing, *changed]
+    print("\n".join(lines) or "Custody and the node agree.")
     if missing or changed:
-        say_next(f"accord admin node mend {name} BACKUP")
-    return 1 if unknown or missing or changed else 0
+        say_next(f"accord admin node reconcile {name} BACKUP")
+    return 1 if lines else 0
+
+
+def _compared(runtime: Runtime, name: str, *, digests: bool) -> compare.Compared:
+    with transfer_bar(f"node {name}", compare.at_rest(runtime, name)[1]) as moved:
+        return compare.compare(runtime, name, lambda row: moved(row.instance.size), digests=digests)
+
+
+def _unknown(places: list[str]) -> list[str]:
+    return [f"unknown to custody: {place}" for place in places]
+
+
+@node.command(
+    "reconcile", epilog=examples("accord admin node reconcile hospital-a", "accord admin node reconcile hospital-a . --digests")
+)
+@click.argument("name")
+@click.argument("folder", required=False, type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--digests", is_flag=True, help="read every object and hold it against its digest")
+@with_runtime
+def _reconcile_node(runtime: Runtime, name: str, folder: Path | None, *, digests: bool) -> int:
+    """Mend where a node and custody differ; ends with 1 where they still do.
+
+    What the node has lost or changed is put back from the very same files in a folder, such as a backup; what it holds and
+    custody does not know is brought in, if anything of that node is.
+    """
+    unknown = _compared(runtime, name, digests=digests).unknown
+    if unknown:
+        unknown = _brought(runtime, name, unknown)
+    files = {path: path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()} if folder else {}
+    with transfer_bar(many(len(files), "file"), sum(files.values())) as moved:
+        wanting = mend.mend_from(runtime, name, files, lambda path: moved(files[path]))
+    lines = [*_unknown(unknown), *(f"lost or changed: {uid}" for uid in wanting)]
+    print("\n".join(lines) or "Custody and the node agree.")
+    if unknown:
+        say_next(f"accord admin node sync {name} --dataset ALIAS")
+    return 1 if lines else 0
+
+
+def _brought(runtime: Runtime, name: str, unknown: list[str]) -> list[str]:
+    """Bring a node's own content in; what of these places is unknown then."""
+    with count_bar(f"node {name}") as looked:
+        synced = sync.go_on(runtime, name, looked, sweep=True)
+    if synced is None:
+        return unknown
+    print(f"brought in: {synced}")
+    return synced.too_large
 
 
 @node.command(
@@ -177,19 +222,6 @@ def _sync_node(runtime: Runtime, actor: str, name: str, dataset: str | None, *, 
     if synced.batch:
         say_next(f"accord admin batch show {synced.batch}")
     return 1 if synced.too_large else 0
-
-
-@node.command("mend", epilog=examples("accord admin node mend hospital-a ."))
-@click.argument("name")
-@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@with_runtime
-def _mend_node(runtime: Runtime, name: str, folder: Path) -> int:
-    """Put back what the node has lost or changed, from the very same files in a folder, such as a backup."""
-    files = {path: path.stat().st_size for path in sorted(folder.rglob("*")) if path.is_file()}
-    with transfer_bar(f"{len(files)} files", sum(files.values())) as moved:
-        wanting = mend.mend_from(runtime, name, files, lambda path: moved(files[path]))
-    print("\n".join(f"not in the folder: {uid}" for uid in wanting) or "Nothing is lost or changed that a look has found.")
-    return 1 if wanting else 0
 
 
 @lists(node, "node", "kind", "hosting", "state", "url", "networks")

@@ -7,7 +7,7 @@ node has of its own is never deleted there.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
@@ -117,10 +117,14 @@ def _record(runtime: Runtime, connection: Connection, actor: str, name: str, dat
 
 
 def _check(dataset: Facts, node: NodeRow, before: NodeSync | None) -> None:
-    if dataset.node != node.name:
-        raise Conflict("node-not-its-own", f"Dataset {dataset.alias} rests on node {dataset.node}.", "dataset")
+    _check_node(dataset, node)
     if before is not None and before.dataset != dataset.dataset:
         raise Conflict("node-synced", f"What node {node.name} holds is brought into another dataset; end that first.", "dataset")
+
+
+def _check_node(dataset: Facts, node: NodeRow) -> None:
+    if dataset.node != node.name:
+        raise Conflict("node-not-its-own", f"Dataset {dataset.alias} rests on node {dataset.node}.", "dataset")
 
 
 class _Bringing:
@@ -151,24 +155,26 @@ class _Bringing:
     def _run(self, end: Changes | None) -> None:
         since = self._sync.since
         if end is None or since is None or end.last < since or self._is_due():
-            self._bring(sorted(self._unknown(self._node.places(), judged=True)))
+            known = self._in_care() | self._judged()
+            self._bring(sorted({place for place in self._node.places() if place not in known}))
             self._keep(None if end is None else end.last, swept=True)
         elif end.last > since:
+            known = self._in_care()  # what was rejected and is told of may have come otherwise
             for page in _feed(self._node, since):
-                self._bring(sorted(self._unknown(page.places, judged=False)))
+                self._bring([place for place in page.places if place not in known])
                 self._keep(page.last, swept=False)
 
     def _is_due(self) -> bool:
         period = timedelta(days=self._runtime.settings.presence_days)
         return self._sync.swept is None or self._sync.swept + period <= self._runtime.clock()
 
-    def _unknown(self, places: Iterable[str], *, judged: bool) -> set[str]:
-        """Those of these places of which custody does not know; `judged`: nor what was judged before."""
+    def _in_care(self) -> set[str]:
         with self._runtime.store.read() as connection:
-            known = set(custody.places(connection, self._row.id))
-            if judged:
-                known |= node_syncs.presented(connection, self._row.name, self._sync.begun)
-        return {place for place in places if place not in known}
+            return set(custody.places(connection, self._row.id))
+
+    def _judged(self) -> set[str]:
+        with self._runtime.store.read() as connection:
+            return node_syncs.presented(connection, self._row.name, self._sync.begun)
 
     def _bring(self, places: list[str]) -> None:
         total = self._done + len(places)
@@ -211,6 +217,7 @@ class _Bringing:
         """Raise Conflict where the dataset takes nothing now: of what is left nothing is judged."""
         with self._runtime.store.read() as connection:
             facts = self._runtime.governance.current(connection).dataset(self._origin.dataset)
+        _check_node(facts, self._row)
         decision = decide(self._origin.subject, Action.DEPOSIT, None, facts, self._runtime.clock())
         if not decision.allowed:
             raise Conflict(decision.rule, decision.sentence, "dataset")

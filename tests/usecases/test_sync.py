@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from adapters.nodes.orthanc import OrthancNode
 from adapters.sql import batches, custody
+from adapters.sql import dataset as datasets
 from adapters.sql import tables as t
 from mappings.failures import Conflict, NotFound, Unavailable
 from server.usecases import compare, job, reconcile, release, sync, withdraw
@@ -275,6 +276,17 @@ def test_nothing_is_judged_for_a_dataset_that_takes_nothing(built, ward):
     assert receipts(built) == []
     move_agreement(built, ACTOR, "DSA-CHEST", "resume")
     assert bring(built) == {"pass": 1}
+
+
+def test_nothing_is_brought_into_a_dataset_that_rests_on_another_node_by_now(built, ward, clock):
+    bring(built)
+    ward.put(PASS)
+    with built.store.write() as connection:
+        connection.execute(t.node_sync.update().values(dataset=datasets.find(connection, "LUNG").id))
+    clock.on(built.settings.sync_minutes * 60)
+    job.do_next(built, sync.KIND, KINDS[sync.KIND], threading.Event())
+    assert "Dataset LUNG rests on node central." in next(row.outcome for row in list_jobs(built) if row.kind == sync.KIND)
+    assert in_care(built) is None
 
 
 def test_what_is_too_large_is_told_of_and_never_read(tmp_path, clock, server, built, ward, monkeypatch):

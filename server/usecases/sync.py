@@ -73,9 +73,9 @@ def go_on(runtime: Runtime, name: str, looked: Looked, *, sweep: bool = False) -
     Raises what `sync` raises.
     """
     with runtime.store.read() as connection:
-        row = require(nodes.find(connection, name), "node", name)
-        begun = node_syncs.find(connection, row.id)
-    if begun is None or row.state is not NodeState.LINKED:
+        row = nodes.find(connection, name)
+        begun = node_syncs.find(connection, row.id) if row else None
+    if row is None or begun is None or row.state is not NodeState.LINKED:
         return None
     return _Bringing(runtime, replace(begun, swept=None) if sweep else begun, looked).run()
 
@@ -88,12 +88,17 @@ def end_sync(runtime: Runtime, actor: str, name: str) -> None:
         if before is None:
             raise Conflict("node-not-synced", f"Nothing of node {name} is brought in.", "node")
         node_syncs.end(connection, node.id)
+        if (waiting := jobs.find_open(connection, KIND, name)) is not None:
+            jobs.cancel(connection, waiting, runtime.clock())
         _record(runtime, connection, actor, name, before.dataset, ended=True)
 
 
 def follow(runtime: Runtime, work: Work) -> str:
-    """The job that brings in what has come to a node since it was last looked at."""
-    synced = go_on(runtime, work.subject, work.progress)
+    """The job that brings in what has come to a node since it was last looked at; that a dataset takes nothing is no fault."""
+    try:
+        synced = go_on(runtime, work.subject, work.progress)
+    except Conflict as stop:
+        return f"Not all was looked at: {stop.sentence}"
     return "Not looked at: the node is not linked, or nothing of it is brought in." if synced is None else str(synced)
 
 

@@ -16,7 +16,7 @@ from mappings.failures import Conflict, NotFound, Unavailable
 from server.usecases import compare, job, reconcile, release, sync, withdraw
 from server.usecases.agreement import move_agreement
 from server.usecases.job import list_jobs
-from server.usecases.node import add_node
+from server.usecases.node import add_node, move_node, remove_node
 from server.usecases.read_back import node_of, read_back
 from server.worker.jobs import KINDS
 from tests import builders
@@ -268,14 +268,27 @@ def test_one_file_that_is_not_given_keeps_none_of_the_others_out(built, ward, mo
     assert bring(built) == {"pass": 1}
 
 
-def test_nothing_is_judged_for_a_dataset_that_takes_nothing(built, ward):
+def test_nothing_is_judged_for_a_dataset_that_takes_nothing(built, ward, clock):
     ward.put(PASS)
     move_agreement(built, ACTOR, "DSA-CHEST", "suspend")
     with pytest.raises(Conflict):
         bring(built)
+    assert work_off(built, clock).startswith("Not all was looked at: ")
     assert receipts(built) == []
     move_agreement(built, ACTOR, "DSA-CHEST", "resume")
     assert bring(built) == {"pass": 1}
+
+
+def test_a_node_that_is_not_linked_or_was_removed_is_not_looked_at(built, ward, clock):
+    bring(built)
+    move_node(built, ACTOR, "ward", "suspend")
+    assert work_off(built, clock).startswith("Not looked at")
+    move_node(built, ACTOR, "ward", "link")
+    move_agreement(built, ACTOR, "DSA-CHEST", "terminate")
+    remove_node(built, ACTOR, "ward")
+    assert work_off(built, clock).startswith("Not looked at")
+    with built.store.read() as connection:
+        assert connection.execute(select(t.node_sync)).all() == []
 
 
 def test_nothing_is_brought_into_a_dataset_that_rests_on_another_node_by_now(built, ward, clock):
@@ -283,9 +296,7 @@ def test_nothing_is_brought_into_a_dataset_that_rests_on_another_node_by_now(bui
     ward.put(PASS)
     with built.store.write() as connection:
         connection.execute(t.node_sync.update().values(dataset=datasets.find(connection, "LUNG").id))
-    clock.on(built.settings.sync_minutes * 60)
-    job.do_next(built, sync.KIND, KINDS[sync.KIND], threading.Event())
-    assert "Dataset LUNG rests on node central." in next(row.outcome for row in list_jobs(built) if row.kind == sync.KIND)
+    assert "Dataset LUNG rests on node central." in work_off(built, clock)
     assert in_care(built) is None
 
 
@@ -316,7 +327,8 @@ def test_a_node_is_brought_into_one_dataset_until_that_is_ended(built, ward, clo
     assert refused.value.code == "node-synced"
     sync.end_sync(built, ACTOR, "ward")
     ward.put(PASS)
-    assert work_off(built, clock).startswith("Not looked at")
+    clock.on(built.settings.sync_minutes * 60)
+    assert not job.do_next(built, sync.KIND, KINDS[sync.KIND], threading.Event())
     assert dict(sync.sync(built, ACTOR, "ward", "HEAD", lambda *_: None).counts) == {"pass": 1}
     sync.end_sync(built, ACTOR, "ward")
     with pytest.raises(Conflict):

@@ -53,8 +53,8 @@ class TargetNode:
 def keep(runtime: Runtime, judged: JudgedFile, row: CustodyRow | None) -> None:
     """Claim, store, settle; `row` is the claim that the same file takes over. Raises Changed, and what `take` raises."""
     target = target_node(runtime, judged)
-    if row is not None and row.quarantined is not target.quarantined:
-        raise busy()  # the other door judged it otherwise: its lease first
+    if row is not None and (row.quarantined is not target.quarantined or judged.batch.origin.door == SYNC):
+        raise busy()  # the other door judged it otherwise, or is storing it on its node: its lease first
     claim = _claim(runtime, judged, target, row)
     runtime.reached("claimed")
     try:

@@ -13,12 +13,13 @@ from adapters.nodes.orthanc import OrthancNode
 from adapters.sql import batches, custody
 from adapters.sql import dataset as datasets
 from adapters.sql import tables as t
-from mappings.failures import Conflict, NotFound, Unavailable
+from mappings.failures import Busy, Conflict, NotFound, Unavailable
 from server.usecases import compare, job, reconcile, release, sync, withdraw
 from server.usecases.agreement import move_agreement
 from server.usecases.job import list_jobs
 from server.usecases.node import add_node, move_node, remove_node, set_node
 from server.usecases.read_back import node_of, read_back
+from server.usecases.take import take
 from server.worker.jobs import KINDS
 from tests import builders
 from tests.builders import ACTOR, made
@@ -204,6 +205,18 @@ def test_a_claim_that_a_crash_left_is_settled_where_the_file_lies(built, ward, d
     assert reconcile.recover(built) == 1
     assert (in_care(built).place, bring(built)) == (places[0], {})
     sound(built)
+
+
+def test_what_is_being_sent_to_the_node_is_left_to_its_own_door(built, ward, dies, clock):
+    """It would be taken for the node's own, and not deleted when it is withdrawn."""
+    dies(built, "stored", lambda runtime: deposit(runtime, PASS, builders.batch(runtime, "CHEST", provider="hospital-c")))
+    own = builders.batch(built, "CHEST", provider="hospital-c", door="sync")
+    clock.on(3600)
+    with pytest.raises(Busy):
+        take(built, own, ward.places[0], PASS)
+    assert reconcile.recover(built) == 1
+    withdraw.withdraw_study(built, ACTOR, "1.2.3")
+    assert (reconcile.purge(built), ward.places) == (1, [])
 
 
 def test_a_node_keeps_what_it_held_already_when_that_is_withdrawn(built, ward):

@@ -27,6 +27,7 @@ _FOUND = f"{_WEB}/test_qido.py::test_an_answer_carries_the_levels_above_that_its
 _COUNTED = f"{_WEB}/test_qido.py::test_what_matches_is_counted_at_every_level"
 _TOLD = f"{_WEB}/test_retrieve.py::test_metadata_and_pictures_have_tags"
 _DRAWN = f"{_WEB}/test_rendered.py::test_a_quality_is_a_number_from_1_to_100"
+_SMALL = f"{_WEB}/test_rendered.py::test_a_thumbnail_is_a_small_picture_in_the_window_of_its_object"
 _ARCHIVED = f"{_WEB}/test_retrieve.py::test_a_study_and_a_series_come_as_an_archive_of_their_files"
 TRANSACTIONS = {
     "StoreInstances": f"{_WEB}/test_store.py::test_the_study_is_retrieved_by_the_url_on_top_and_each_instance_by_its_own",
@@ -39,7 +40,7 @@ TRANSACTIONS = {
     "RetrieveBulkData": f"{_WEB}/test_pixels.py::test_pixel_data_is_bulk_data_whole_or_in_ranges",
 }
 """Transaction → the test that shows it; of those that are not here by their kind."""
-_KINDS = (("Search", _FOUND), ("Count", _COUNTED), ("Metadata", _TOLD), ("Rendered", _DRAWN))
+_KINDS = (("Search", _FOUND), ("Count", _COUNTED), ("Metadata", _TOLD), ("Rendered", _DRAWN), ("Thumbnail", _SMALL))
 _MATCHED = {
     Kind.UID: ("one, or a list by `,` or `\\`", f"{_MAP}/test_qido.py"),
     Kind.DATE: ("one, or a range", f"{_MAP}/test_qido.py"),

@@ -30,12 +30,16 @@ class PolledSocket(AssociationSocket):
     @property
     def ready(self) -> bool:
         """Whether there is something to read, or the end. As pynetdicom's, whose `select` fails from descriptor 1024 on."""
+        return self.wait(0)
+
+    def wait(self, seconds: float) -> bool:
+        """Whether there is something to read, or the end, so many seconds from now at the latest."""
         if self.socket is None or not self._is_connected:
             return False
         waiting = select.poll()
         try:
             waiting.register(self.socket, select.POLLIN)
-            return bool(waiting.poll(0))
+            return bool(waiting.poll(1000 * seconds))
         except (OSError, ValueError):
             self.event_queue.put("Evt17")
             return False

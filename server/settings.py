@@ -4,11 +4,11 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, ValidationError
-from msgspec.inspect import Field, IntType, Metadata, StructType, type_info
+from msgspec.inspect import Field, IntType, LiteralType, Metadata, StructType, type_info
 
 from consent.disclosure import Budget
 
@@ -108,6 +108,13 @@ class Settings(msgspec.Struct, frozen=True):
     associations: Annotated[
         Count, Meta(description="DICOM associations at once, three quarters of them for registered senders' addresses.")
     ] = 64
+    dimse_reactors: Annotated[
+        Literal["socket", "stock"],
+        Meta(
+            description="What drives a DICOM association: `socket` (its connection wakes it), or `stock` (pynetdicom's own "
+            "reactors, which look every millisecond)."
+        ),
+    ] = "socket"
     gathered_mb: Annotated[
         Megabytes,
         Meta(description="Megabytes of objects in memory over all DICOM associations; more: the asking one is aborted."),
@@ -236,5 +243,8 @@ def _text(given: Mapping[str, str], name: str) -> str | None:
 def _sentence(error: ValidationError, fields: Mapping[str, Field]) -> str:
     """Which setting, and what it must be; never what it was, which may be a secret."""
     name = "ACCORD_" + str(error).rpartition("$.")[2].rstrip("`").upper()
+    match fields[name].type:
+        case Metadata(type=LiteralType(values=words)):
+            return f"{name} must be {' or '.join(map(str, words))}."
     limits = bounds(fields[name])
     return f"{name} must be " + (f"a whole number from {limits[0]} to {limits[1]}." if limits else "a text.")

@@ -20,7 +20,8 @@ def test_no_secret_has_a_default() -> None:
 def test_each_setting_is_read_from_its_name_as_its_default_is_typed() -> None:
     changed = {"int": "9", "str": "other", "PosixPath": "other"}
     given = {name: changed[type(field.default).__name__] for name, field in described().items()}
-    read = settings.read(given | {"ACCORD_FEDERATION_CALLERS": "other secret", "ACCORD_ORIGINS": "https://other"})
+    formed = {"FEDERATION_CALLERS": "other secret", "ORIGINS": "https://other", "DIMSE_REACTORS": "stock"}
+    read = settings.read(given | {f"ACCORD_{name}": text for name, text in formed.items()})
     for field in described().values():
         value = getattr(read, field.name)
         assert value != field.default, field.name
@@ -82,6 +83,12 @@ def test_a_number_that_is_none_is_said_by_its_name_and_not_told_again(text: str)
     with pytest.raises(ValueError, match=r"^ACCORD_PORT must be a whole number from 1 to 65535\.$") as refusal:
         settings.read({"ACCORD_PORT": text, "ACCORD_FEDERATION_SECRET": "s3cr3t"})
     assert refusal.value.__cause__ is None
+
+
+@pytest.mark.parametrize("word", ["", "other", "Socket", "stock socket"])
+def test_a_setting_that_is_a_choice_is_one_of_its_words(word: str) -> None:
+    with pytest.raises(ValueError, match=r"^ACCORD_DIMSE_REACTORS must be socket or stock\.$"):
+        settings.read({"ACCORD_DIMSE_REACTORS": word})
 
 
 def test_a_setting_is_changed_by_nobody() -> None:

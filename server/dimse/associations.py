@@ -1,4 +1,4 @@
-"""Bounds what a peer can make an association do (PDU length and time, object size, messages waiting), and ends its deposit.
+"""Bounds what a peer can make an association do (object size, command set, messages waiting), and ends its deposit.
 
 Subclasses of pynetdicom 3.0's own parts, whose insides they know: the version is pinned, and `tests/server/test_dimse.py` sends
 what each bound refuses.
@@ -8,7 +8,6 @@ import contextlib
 import logging
 import queue
 import socket
-import time
 from collections.abc import Callable, Mapping, MutableSequence
 from functools import partial
 from typing import Any
@@ -20,55 +19,23 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
+from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.timer import Timer
 
-from adapters.dicom_peer import PolledSocket
 from adapters.spool import Spool
-from server.dimse.arrivals import LONGEST_PDU
 from server.dimse.gathered import Command, Gathered, Gathering
+from server.dimse.sockets import PDU_SECONDS
 from server.dimse.store import Deposit
 from server.shares import Shares
 
 _LOG = logging.getLogger("accord.dimse")
 
 MAXIMUM_PDU = 131072  # what we announce: what dcmtk sends at most, and quicker than anything larger
-PDU_SECONDS = 60
 IDLE_SECONDS, SCARCE_SECONDS = 300, 30
 _COMMAND_BYTES = 1 << 16
 _WAITING = 1  # no asynchronous operations are negotiated (PS3.7 §D.3.3.3)
-_QUICKACK = getattr(socket, "TCP_QUICKACK", None)
-
-
-class BoundedSocket(PolledSocket):
-    """Reads a PDU of bounded length in bounded time, and acknowledges it at once."""
-
-    def recv(self, nr_bytes: int) -> bytearray:
-        """The next bytes, fewer where the peer closed. Raises OSError, which closes the connection, past a bound."""
-        if self.socket is None or nr_bytes > LONGEST_PDU:
-            raise OSError("PDU too long")
-        received = bytearray(nr_bytes)
-        seconds = PDU_SECONDS if self.assoc.is_established else self.assoc.acse_timeout or PDU_SECONDS
-        with memoryview(received) as view:
-            count = self._fill(self.socket, view, seconds)
-        del received[count:]
-        if _QUICKACK is not None:
-            # a sender with Nagle's algorithm on waits 40 ms an object for a delayed acknowledgement; Linux forgets the option
-            self.socket.setsockopt(socket.IPPROTO_TCP, _QUICKACK, 1)
-        return received
-
-    @staticmethod
-    def _fill(source: socket.socket, view: memoryview, seconds: float) -> int:
-        count, until = 0, time.monotonic() + seconds
-        while count < len(view):
-            got = source.recv_into(view[count:])
-            if not got:
-                break
-            count += got
-            if time.monotonic() > until:
-                raise TimeoutError("PDU too slow")
-        return count
 
 
 class BoundedMessages(DIMSEServiceProvider):
@@ -80,15 +47,22 @@ class BoundedMessages(DIMSEServiceProvider):
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """As pynetdicom's; past a bound the association is aborted and what was gathered let go."""
+        self.gather(primitive)
+        if reason := self._excess():
+            self.end(reason)
+
+    def gather(self, primitive: P_DATA) -> None:
+        """Add what has come to its message; one that is whole waits to be served."""
         if self.message is None:
             self.message = DIMSEMessage()
             self.message.data_set = Gathered(partial(self._command, self.message), self.open_spool)
         super().receive_primitive(primitive)
-        reason = self._excess()
-        if reason:
-            _LOG.warning("association aborted", extra={"reason": reason, "limit": self.limit})
-            self.let_go()
-            self.dul.event_queue.put("Evt19")  # an invalid PDU: A-ABORT by the provider (PS3.8 Table 9-10, AA-8)
+
+    def end(self, reason: str) -> None:
+        """Let go of what was gathered, and abort the association."""
+        _LOG.warning("association aborted", extra={"reason": reason, "limit": self.limit})
+        self.let_go()
+        self.dul.event_queue.put("Evt19")  # an invalid PDU: A-ABORT by the provider (PS3.8 Table 9-10, AA-8)
 
     def _excess(self) -> str | None:
         if self.msg_queue.qsize() > _WAITING:
@@ -106,9 +80,13 @@ class BoundedMessages(DIMSEServiceProvider):
 
     def _command(self, message: DIMSEMessage) -> Command:
         said = message.command_set
-        context = self.assoc._accepted_cx.get(message.context_id or 0)  # noqa: SLF001 - as its parent asks
-        syntax = context.transfer_syntax[0] if context and context.transfer_syntax else ""
-        return Command(_uid(said.get("AffectedSOPClassUID")), _uid(said.get("AffectedSOPInstanceUID")), str(syntax))
+        uids = _uid(said.get("AffectedSOPClassUID")), _uid(said.get("AffectedSOPInstanceUID"))
+        return Command(*uids, self.syntax(message.context_id or 0))
+
+    def syntax(self, context_id: int) -> str:
+        """The transfer syntax of a presentation context; empty where it was not accepted."""
+        context = self.assoc._accepted_cx.get(context_id)  # noqa: SLF001 - as its parent asks
+        return str(context.transfer_syntax[0]) if context and context.transfer_syntax else ""
 
     def let_go(self) -> None:
         """Let go of what has come and is not served."""
@@ -140,13 +118,18 @@ class IdleTimer(Timer):
 class DepositAssociation(Association):
     """An acceptor whose deposit is closed exactly once, in its own thread, however the association ended."""
 
+    upper_layer: type[DULServiceProvider] = DULServiceProvider
+    messages: type[BoundedMessages] = BoundedMessages
+
     def __init__(self, ae: ApplicationEntity, deposit: Deposit, gathering: Gathering, idle: IdleTimer) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
+        self.dul = self.upper_layer(self)
+        self.acse_timeout = ae.acse_timeout  # its parent told the one that it had made
         self.idle = self.dul._idle_timer = idle  # noqa: SLF001 - where its reactor looks
         self.deposit = deposit
         self.services: Mapping[type, Callable[[Any, Any, Any], None]] = {}
         self.ending = contextlib.ExitStack()
-        self.dimse: BoundedMessages = BoundedMessages(self)
+        self.dimse: BoundedMessages = self.messages(self)
         self.dimse.gathering, self.dimse.open_spool = gathering, deposit.open_spool
         self.dimse.limit = deposit.limit
         self.bind(evt.EVT_CONN_CLOSE, _woken)
@@ -216,5 +199,6 @@ def _uid(value: Any) -> str:
 
 def _woken(event: evt.Event) -> None:
     """EVT_CONN_CLOSE: who leaves without asking for an association holds no thread until the time-out."""
-    if event.assoc.requestor.primitive is None:
-        event.assoc.dul.to_user_queue.put(None)
+    association: Any = event.assoc
+    if association.requestor.primitive is None:
+        association.dul.to_user_queue.put(None)

@@ -23,9 +23,11 @@ from mappings.dicom.dimse import TRANSFER_SYNTAXES
 from mappings.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from mappings.network import counted
 from server.dimse.arrivals import Arrival, Arrivals, reject
-from server.dimse.associations import MAXIMUM_PDU, PDU_SECONDS, BoundedSocket, DepositAssociation, IdleTimer
+from server.dimse.associations import MAXIMUM_PDU, DepositAssociation, IdleTimer
 from server.dimse.gathered import Gathering
+from server.dimse.reactors import SocketAssociation
 from server.dimse.services import commitment_context, offered, query_contexts
+from server.dimse.sockets import PDU_SECONDS, BoundedSocket
 from server.dimse.store import LOCAL_LIMIT, Deposit, admitted, registered, stored
 from server.shares import Shares
 from server.usecases.admission import MEGABYTE
@@ -34,6 +36,7 @@ from server.usecases.runtime import Runtime
 
 _LOG = logging.getLogger("accord.dimse")
 COLLECT_SECONDS, NOTE_SECONDS = 6, 1
+_REACTORS: dict[str, type[DepositAssociation]] = {"socket": SocketAssociation, "stock": DepositAssociation}
 
 
 class Scp:
@@ -109,7 +112,8 @@ class _Handler(RequestHandler):
     def _create_association(self) -> DepositAssociation:
         server = self.server
         idle = IdleTimer(server.places)
-        association = DepositAssociation(self.ae, Deposit(server.runtime, server.noticed), server.gathering, idle)
+        kind = _REACTORS[server.runtime.settings.dimse_reactors]
+        association = kind(self.ae, Deposit(server.runtime, server.noticed), server.gathering, idle)
         association.ending.callback(server.places.give, counted(self.client_address[0]))
         association._server = server  # noqa: SLF001 - as its parent does
         association.name = f"AcceptorThread@{self.client_address[1]}"  # by this name active_associations finds it

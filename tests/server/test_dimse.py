@@ -17,11 +17,12 @@ from typing import Any
 
 import pytest
 from pydicom import config, dcmread
-from pydicom.dataset import FileDataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import UID
 from pynetdicom import AE, AllStoragePresentationContexts, _config, build_context
 from pynetdicom.association import Association
+from pynetdicom.dsutils import encode
 
 from adapters import spool
 from adapters.sql import associations as associations_of
@@ -95,14 +96,14 @@ def eventually(true: Callable[[], bool], seconds: float = 10) -> bool:
     return true()
 
 
-@pytest.fixture
-def open_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Door]]:
+@pytest.fixture(params=["socket", "stock"])
+def open_door(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Iterator[Callable[..., Door]]:
     # the door's process is its own; here its settings end with it
     monkeypatch.setattr(config.settings, "reading_validation_mode", config.settings.reading_validation_mode)
     opened: list[Door] = []
 
     def door(*, attested: bool = False, **settings: object) -> Door:
-        runtime = builders.runtime(tmp_path, **settings)
+        runtime = builders.runtime(tmp_path, **{"dimse_reactors": request.param} | settings)
         builders.seed(runtime, attested=attested)
         add_sender(runtime, builders.ACTOR, "LUNG", "FAR", "192.0.2.0/24")
         opened.append(Door(runtime, scp.serve(runtime, bind="127.0.0.1", port=0)))
@@ -612,6 +613,90 @@ def test_messages_that_do_not_wait_for_answers_end_the_association(door: Door, m
     assert eventually(lambda: association.is_aborted)
     waiting.set()
     sender.join()
+
+
+# --- what a message may look like
+
+
+def store_request(dataset: FileDataset) -> tuple[bytes, bytes]:
+    """The command set of a C-STORE-RQ, and its data set, as they are encoded."""
+    command = Dataset()
+    command.AffectedSOPClassUID, command.AffectedSOPInstanceUID = dataset.SOPClassUID, dataset.SOPInstanceUID
+    command.CommandField, command.MessageID, command.Priority, command.CommandDataSetType = 1, 7, 0, 1
+    group = encode(command, True, True) or b""
+    dataset.remove_private_tags()
+    return struct.pack("<HHLL", 0, 0, 4, len(group)) + group, encode(dataset, False, True) or b""
+
+
+def p_data(*values: tuple[int, int, bytes]) -> bytes:
+    """A P-DATA-TF PDU of these presentation contexts, message control headers and fragments."""
+    items = b"".join(struct.pack(">LBB", len(fragment) + 2, *head) + fragment for *head, fragment in values)
+    return struct.pack(">BBL", 4, 0, len(items)) + items
+
+
+SHAPES: dict[str, Callable[[bytes, bytes], list[bytes]]] = {
+    "a PDU for each": lambda command, data: [p_data((1, 3, command)), p_data((1, 2, data))],
+    "one PDU": lambda command, data: [p_data((1, 3, command), (1, 0, data[:999]), (1, 2, data[999:]))],
+    "a command in pieces": lambda command, data: [p_data((1, 1, command[:20])), p_data((1, 3, command[20:]), (1, 2, data))],
+    "an empty piece last": lambda command, data: [p_data((1, 3, command)), p_data((1, 0, data)), p_data((1, 2, b""))],
+    "many small pieces": lambda command, data: [
+        p_data((1, 3, command)),
+        *(p_data((1, 2 * (at + 5000 >= len(data)), data[at : at + 5000])) for at in range(0, len(data), 5000)),
+    ],
+    "reserved bits set": lambda command, data: [p_data((1, 0xFF, command)), p_data((1, 0xFE, data))],
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_store_is_taken_however_its_bytes_are_cut_into_pdus(door: Door, shape: str) -> None:
+    association = door.associate()
+    for pdu in SHAPES[shape](*store_request(sample())):
+        association.dul.socket.socket.sendall(pdu)
+    assert eventually(lambda: door.receipts() == [("pass", "declared")])
+    association.release()
+    assert association.is_released
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        [p_data((1, 3, b""))[:-1]],
+        [struct.pack(">BBLLBB", 4, 0, 6, 1, 1, 3)],
+        [struct.pack(">BBLLBB", 4, 0, 6, 900, 1, 3)],
+    ],
+    ids=["cut off", "a value without a header", "a value longer than its PDU"],
+)
+def test_what_is_no_message_ends_the_association_and_leaves_nothing(door: Door, said: list[bytes]) -> None:
+    association = door.associate()
+    wire = association.dul.socket.socket
+    for pdu in said:
+        wire.sendall(pdu)
+    wire.shutdown(socket.SHUT_WR)
+    assert eventually(lambda: not door.scp._server.active_associations)
+    assert door.batches() == []
+    assert door.run("echoscu").returncode == 0
+
+
+@pytest.mark.parametrize("ending", ["abort", "loss"])
+def test_an_object_that_breaks_off_leaves_nothing(door: Door, ending: str) -> None:
+    association = door.associate()
+    wire = association.dul.socket.socket
+    command, data = store_request(sample())
+    wire.sendall(p_data((1, 3, command)) + p_data((1, 0, data[:5000])))
+    if ending == "abort":
+        association.abort()
+    else:
+        wire.shutdown(socket.SHUT_RDWR)
+    assert eventually(lambda: not door.scp._server.active_associations)
+    assert door.batches() == []
+    assert not door.scp._server.gathering._held
+
+
+def test_echoes_and_stores_follow_one_another_in_one_association(door: Door) -> None:
+    association = door.associate((ECHO, [IMPLICIT]), (CT, [EXPLICIT]))
+    answers = [(association.send_c_echo().Status, association.send_c_store(sample()).Status) for _ in range(3)]
+    association.release()
+    assert answers == [(0, 0)] * 3
 
 
 # --- what is said

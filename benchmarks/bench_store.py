@@ -1,7 +1,8 @@
 """C-STORE of small and CT objects into Accord with a folder node, beside Orthanc and a bare pynetdicom sink, all of them durable.
 
-The sender is dcmtk's storescu, one process an association, with Nagle's algorithm as it comes and without (TCP_NODELAY=1, which
-Orthanc's own dcmtk and the sink are then told too; Accord's sockets are always without).
+"Accord, stock" is the same with pynetdicom's own reactors (ACCORD_DIMSE_REACTORS). The sender is dcmtk's storescu, one process an
+association, with Nagle's algorithm as it comes and without (TCP_NODELAY=1, which Orthanc's own dcmtk and the sink are then told
+too; Accord's sockets are always without).
 """
 
 import argparse
@@ -26,7 +27,9 @@ from consent.custody import State
 from tests import servers
 
 ALIAS = "LUNG"
-SIDES = ("Accord", "Orthanc", "bare sink")
+SIDES = ("Accord", "Accord, stock", "Orthanc", "bare sink")
+REACTORS = dict(zip(SIDES, ("socket", "stock"), strict=False))
+"""What drives an association of Accord's."""
 KINDS = {"small": 64, "CT": 512}
 """Kind → side of its one frame in pixels."""
 ASSOCIATIONS = (1, 4)
@@ -65,26 +68,31 @@ def main() -> None:
     """Measure and print."""
     args = world.options(__doc__ or "")
     print(f"# C-STORE\n\n{world.machine()}\n")
-    with world.folder() as home, world.database(postgresql=args.postgresql) as url, contextlib.ExitStack() as stack:
-        accord = stack.enter_context(_accord(home, url))
+    with world.folder() as home, contextlib.ExitStack() as stack:
+        accords = [
+            stack.enter_context(
+                _accord(home / reactors, stack.enter_context(world.database(postgresql=args.postgresql)), reactors)
+            )
+            for reactors in REACTORS.values()
+        ]
         orthancs = {nodelay: stack.enter_context(_orthanc(home, nodelay=nodelay)) for nodelay in (False, True)}
         sinks = {nodelay: stack.enter_context(_sink(home, nodelay=nodelay)) for nodelay in (False, True)}
         doors = {
-            nodelay: dict(zip(SIDES, (accord, orthancs[nodelay][0], sinks[nodelay]), strict=True)) for nodelay in (False, True)
+            nodelay: dict(zip(SIDES, (*accords, orthancs[nodelay][0], sinks[nodelay]), strict=True)) for nodelay in (False, True)
         }
         turns = [Turn(kind, n, nodelay) for nodelay in (False, True) for kind in KINDS for n in ASSOCIATIONS]
         found, sent = _rounds(args, home, doors, turns)
         _print(args, found, turns, orthancs[True][1])
         for (nodelay, side), count in sent.items():
-            total = sum(n for (_, name), n in sent.items() if name == side) if side == "Accord" else count
+            total = sum(n for (_, name), n in sent.items() if name == side) if side in REACTORS else count
             assert doors[nodelay][side].held() == total, f"{side} holds {doors[nodelay][side].held()} of {total}"
         world.say(
-            f"All that was answered is held: {accord.held()} objects in Accord, and as many as were sent in every other side."
+            f"All that was answered is held: {accords[0].held()} objects in Accord, and as many as were sent in every other side."
         )
 
 
 @contextlib.contextmanager
-def _accord(home: Path, url: str) -> Iterator[Door]:
+def _accord(home: Path, url: str, reactors: str) -> Iterator[Door]:
     chosen = world.settings(home, url)
     runtime = world.governed(chosen, [ALIAS])
     held = select(func.count()).select_from(t.custody).where(t.custody.c.state == State.HELD)
@@ -93,7 +101,7 @@ def _accord(home: Path, url: str) -> Iterator[Door]:
         with runtime.store.read() as connection:
             return int(connection.execute(held).scalar_one())
 
-    with world.accord(chosen, "serve") as pid:
+    with world.accord(chosen, "serve", ACCORD_DIMSE_REACTORS=reactors) as pid:
         yield Door(chosen.dimse_port, pid, counted)
 
 
@@ -203,7 +211,8 @@ def _print(args: argparse.Namespace, found: Found, turns: list[Turn], orthanc: s
     world.say(
         "Bound, with Nagle: small objects by delayed acknowledgements, 44 ms on one side and 88 on both; Accord acknowledges at",
         "once. Without: Orthanc and the sink by the receiver's CPU and the flush of one file; Accord by its flushes (file,",
-        "folder, the settling commit), its statements, and pynetdicom's two polling threads an association.",
+        "folder, the settling commit) and its statements, and with stock reactors by pynetdicom's two polling threads an",
+        "association.",
     )
 
 

@@ -47,8 +47,12 @@ class BoundedMessages(DIMSEServiceProvider):
 
     def receive_primitive(self, primitive: P_DATA) -> None:
         """As pynetdicom's; past a bound the association is aborted and what was gathered let go."""
-        self.gather(primitive)
-        if reason := self._excess():
+        try:
+            self.gather(primitive)
+            reason = self._excess()
+        except Exception:  # noqa: BLE001 - what a stranger's command set makes its decoder raise would end the thread that reads
+            reason = "no-message"
+        if reason:
             self.end(reason)
 
     def gather(self, primitive: P_DATA) -> None:

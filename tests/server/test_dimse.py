@@ -663,8 +663,9 @@ def test_a_store_is_taken_however_its_bytes_are_cut_into_pdus(door: Door, shape:
         [p_data((1, 3, b""))[:-1]],
         [struct.pack(">BBLLBB", 4, 0, 6, 1, 1, 3)],
         [struct.pack(">BBLLBB", 4, 0, 6, 900, 1, 3)],
+        [p_data((1, 3, bytes(7)))],
     ],
-    ids=["cut off", "a value without a header", "a value longer than its PDU"],
+    ids=["cut off", "a value without a header", "a value longer than its PDU", "a command that is none"],
 )
 def test_what_is_no_message_ends_the_association_and_leaves_nothing(door: Door, said: list[bytes]) -> None:
     association = door.associate()

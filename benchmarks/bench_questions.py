@@ -52,8 +52,9 @@ def main() -> None:
     with world.folder() as home, world.database(postgresql=args.postgresql) as url:
         chosen = world.settings(home, url)
         key = _filled(chosen, args.studies)
-        with world.accord(chosen, "web") as accord:
-            found = _rounds(args, chosen, accord, key)
+        (home / "keys.json").write_text(json.dumps({"document": [args.studies // 2]}))
+        with world.accord(chosen, "web") as accord, world.bare(home, chosen) as plain:
+            found = _rounds(args, chosen, accord, key, plain)
     world.table(("asked", "p50 ms", "p99 ms", "answers/s", "server CPU ms", "target"), [_row(*each) for each in found.items()])
     world.say(
         f"Accord: {args.studies} studies of {len(ALIASES)} datasets on {world.database_name(args)}, default settings, log and",
@@ -75,9 +76,9 @@ def _filled(chosen: Settings, count: int) -> str:
 Found = dict[tuple[str, str], list[Figures]]
 
 
-def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, key: str) -> Found:
+def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, key: str, plain: tuple[str, int]) -> Found:
     token, found = partial(world.bearer, chosen), Found()
-    with tqdm(total=args.rounds * (len(QUESTIONS) + len(SEARCHES) + 1), desc="questions", unit="turn", leave=False) as bar:
+    with tqdm(total=args.rounds * (len(QUESTIONS) + len(SEARCHES) + 2), desc="questions", unit="turn", leave=False) as bar:
         for _ in range(args.rounds):
             for name, url, finds, target in _asked(chosen, key):
                 if finds is not None:
@@ -89,7 +90,9 @@ def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, key: str) -
             url = f"{chosen.base_url}/fhir/R4/{path.format(key=key)}"
             figures = world.drive(url, token(), READERS, args.seconds, (accord,))
             found.setdefault((f"{name}, {READERS} connections", target), []).append(figures)
-            bar.update()
+            figures = world.drive(f"{plain[0]}/documents", {}, READERS, args.seconds, (plain[1],))
+            found.setdefault((f"bare view of it, {READERS} connections", "the least that a view does"), []).append(figures)
+            bar.update(2)
     return found
 
 

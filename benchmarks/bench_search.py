@@ -6,18 +6,16 @@ Asked by one and by eight kept connections, in turn with the others, on the same
 import argparse
 import contextlib
 import json
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
 from statistics import median
 
 from sqlalchemy import select
 from tqdm import tqdm
 
 from adapters.sql import tables as t
-from benchmarks import bare, objects, studies, world
+from benchmarks import objects, studies, world
 from benchmarks.world import Figures
 from server.settings import Settings
 from tests import servers
@@ -52,7 +50,7 @@ def main() -> None:
         (home / "keys.json").write_text(json.dumps(keys))
         runtime.close()
         accord = stack.enter_context(world.accord(chosen, "web"))
-        plain = stack.enter_context(_bare(home, chosen))
+        plain = stack.enter_context(world.bare(home, chosen))
         orthanc = stack.enter_context(servers.orthanc_server())
         objects.fill(orthanc, args.orthanc_studies)
         _pages(args, chosen, accord, plain, orthanc)
@@ -62,20 +60,6 @@ def main() -> None:
 def _first(runtime: world.Runtime, *order: object) -> list[int]:
     with runtime.store.read() as connection:
         return list(connection.execute(select(t.study.c.id).order_by(*order).limit(PAGE)).scalars())  # type: ignore[arg-type]
-
-
-@contextlib.contextmanager
-def _bare(home: Path, chosen: Settings) -> Iterator[tuple[str, int]]:
-    port = servers.free_port()
-    environment = {
-        "ACCORD_DATA_DIR": str(chosen.data_dir),
-        "ACCORD_DATABASE_URL": chosen.database_url,
-        "ACCORD_PORT": str(port),
-        bare.KEYS: str(home / "keys.json"),
-    }
-    command, ready = [sys.executable, "-m", "benchmarks.bare"], partial(world.listening, [port])
-    with world.process(command, home / "bare.log", ready, **environment) as pid:
-        yield f"http://127.0.0.1:{port}", pid
 
 
 def _pages(args: argparse.Namespace, chosen: Settings, accord: int, plain: tuple[str, int], orthanc: servers.Orthanc) -> None:

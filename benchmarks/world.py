@@ -28,6 +28,7 @@ from statistics import median
 from typing import Any
 
 from adapters.client_file import ClientFile, new_client_key, write_client
+from benchmarks import bare as bare_view
 from server import wiring
 from server.cli import tokens
 from server.settings import Settings
@@ -165,6 +166,21 @@ def accord(chosen: Settings, command: str, **more: str) -> Iterator[int]:
     ready = partial(listening, [chosen.port] if command == "web" else [chosen.port, chosen.dimse_port])
     with process(arguments, chosen.data_dir / f"{command}.log", ready, **environment) as pid:
         yield pid
+
+
+@contextlib.contextmanager
+def bare(home: Path, chosen: Settings) -> Iterator[tuple[str, int]]:
+    """The bare view of this database, beside Accord: its URL and process."""
+    port = servers.free_port()
+    environment = {
+        "ACCORD_DATA_DIR": str(chosen.data_dir),
+        "ACCORD_DATABASE_URL": chosen.database_url,
+        "ACCORD_PORT": str(port),
+        bare_view.KEYS: str(home / "keys.json"),
+    }
+    command, ready = [sys.executable, "-m", "benchmarks.bare"], partial(listening, [port])
+    with process(command, home / "bare.log", ready, **environment) as pid:
+        yield f"http://127.0.0.1:{port}", pid
 
 
 @contextlib.contextmanager

@@ -80,7 +80,7 @@ class LoopbackProxy:
         secret, _, path = request.path.lstrip("/").partition("/")
         if request.host.partition(":")[0] not in _NAMES:  # a name that somebody lets resolve to this machine
             return _problem(HTTPStatus.MISDIRECTED_REQUEST, "other-host", f"This is {HOST} and answers to no other name.")
-        if not secrets.compare_digest(secret.encode(), self._secret.encode()) or path.partition("/")[0] not in DOORS:
+        if not secrets.compare_digest(secret.encode(), self._secret.encode()) or not _is_served(path):
             return _problem(HTTPStatus.NOT_FOUND, "not-found", "There is nothing here.")
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers:
             return Response(status=HTTPStatus.NO_CONTENT)
@@ -141,6 +141,12 @@ class _Quiet(WSGIRequestHandler):
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Nothing."""
+
+
+def _is_served(path: str) -> bool:
+    """Whether a path lies behind a door, and stays there: `..` would be resolved on its way, even out of the server's own path."""
+    door, *rest = path.split("/")
+    return door in DOORS and not {".", ".."} & set(rest)
 
 
 def _body(request: Request) -> Iterator[bytes] | None:

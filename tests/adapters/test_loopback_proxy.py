@@ -124,9 +124,13 @@ def test_only_who_knows_the_secret_is_answered(proxied):
     assert other.status_code == 421, "a name that was made to resolve to loopback"
 
 
-@pytest.mark.parametrize("path", ["oauth/token", "api/batches", "health/ready", "", "dicom-web-x/studies"])
+_BEHIND = ("dicom-web/../health/ready", "dicom-web/%2e%2e/oauth/jwks", "fhir/R4/..%2F..%2Fhealth/live", "fhir/../../elsewhere")
+
+
+@pytest.mark.parametrize("path", ["oauth/token", "api/batches", "health/ready", "", "dicom-web-x/studies", *_BEHIND])
 def test_nothing_else_of_the_server_is_reached(proxied, path):
-    assert proxied.ask(path).status_code == 404
+    told = proxied.ask(path)
+    assert (told.status_code, told.json["detail"]) == (404, "There is nothing here.")
 
 
 def test_a_callers_own_credentials_are_not_sent_on(proxied):

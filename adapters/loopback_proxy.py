@@ -17,6 +17,7 @@ from urllib.parse import parse_qsl, quote, urlencode
 import httpx
 from werkzeug import Request, Response
 from werkzeug.datastructures import Headers
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wsgi import ClosingIterator
 
@@ -95,13 +96,16 @@ class LoopbackProxy:
             return _problem(HTTPStatus.BAD_GATEWAY, failure.code, failure.sentence)
         except (httpx.HTTPError, httpx.InvalidURL):
             return _problem(HTTPStatus.BAD_GATEWAY, "server-unavailable", f"{self._server} does not answer.")
+        except (OSError, ClientDisconnected):  # of who asks: httpx has its own
+            return _problem(HTTPStatus.BAD_REQUEST, "body-unreadable", "The body broke off, or is none.")
 
     def _passed_on(self, request: Request, path: str) -> Response:
         query = request.query_string.decode("latin-1")
         if self._secret in query:  # an identifier that an answer named comes back as it was named
             named = parse_qsl(query, keep_blank_values=True)
             query = urlencode([(name, value.replace(self.url, self._server)) for name, value in named])
-        headers = [(name, value) for name, value in request.headers if name.lower() not in _NOT_SENT_ON]
+        # httpx writes ASCII alone; nothing that the server reads holds more
+        headers = [(name, value) for name, value in request.headers if name.lower() not in _NOT_SENT_ON and value.isascii()]
         url = f"{self._server}/{quote(path, safe=_PLAIN)}{'?' if query else ''}{query}"
         headers.append(("Accept-Encoding", "identity"))
         sent = self._http.build_request(request.method, url, headers=headers, content=_body(request))
@@ -137,14 +141,14 @@ def serve(proxy: LoopbackProxy, port: int) -> BaseWSGIServer:
 
 
 class _Quiet(WSGIRequestHandler):
-    """Writes no line for each request: its address holds a secret, and its question may name a patient."""
+    """Writes no line, whether a request can be read or not: its address holds a secret, and its question may name a patient."""
 
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+    def log(self, *_said: object) -> None:
         """Nothing."""
 
 
 def _is_served(path: str) -> bool:
-    """Whether a path lies behind a door, and stays there: `..` would be resolved on its way, even out of the server's own path."""
+    """Whether a path lies behind a door, and stays there: `..` is resolved on its way, even out of the server's own path."""
     door, *rest = path.split("/")
     return door in DOORS and not {".", ".."} & set(rest)
 

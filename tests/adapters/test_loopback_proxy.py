@@ -1,6 +1,7 @@
 """A server on loopback for clients that renew no token: they follow every address they are given, and nobody else gets in."""
 
 import json
+import logging
 import socket
 import threading
 from io import BytesIO
@@ -131,6 +132,33 @@ _BEHIND = ("dicom-web/../health/ready", "dicom-web/%2e%2e/oauth/jwks", "fhir/R4/
 def test_nothing_else_of_the_server_is_reached(proxied, path):
     told = proxied.ask(path)
     assert (told.status_code, told.json["detail"]) == (404, "There is nothing here.")
+
+
+def sent(served, request: bytes) -> bytes:
+    """What is answered to these bytes, in whose line the secret stands."""
+    with socket.create_connection((HOST, served.port), timeout=20) as connection:
+        connection.sendall(request.replace(b"SECRET", served.proxy.url.rpartition("/")[2].encode()))
+        connection.shutdown(socket.SHUT_WR)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+_ASKED = b"SECRET/dicom-web/studies HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/dicom\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status"),
+    [
+        (b"GET /" + _ASKED + b"X-Name: \xff\xfe\r\n\r\n", b"200"),
+        (b"POST /" + _ASKED + b"Content-Length: 9\r\n\r\nabc", b"400"),
+        (b"POST /" + _ASKED + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n\r\n", b"400"),
+        (b"GET /SECRET/dicom-web/a b HTTP/1.1\r\n\r\n", b"400"),
+        (b"BREW /" + _ASKED + b"\r\n", b"405"),
+    ],
+)
+def test_what_no_client_of_the_field_sends_is_answered_and_leaves_no_line(served, capfd, caplog, request_, status):
+    caplog.set_level(logging.INFO, "werkzeug")
+    assert sent(served, request_).split(b" ")[1] == status
+    assert (*capfd.readouterr(), [r for r in caplog.records if r.name == "werkzeug"]) == ("", "", [])
 
 
 def test_a_callers_own_credentials_are_not_sent_on(proxied):

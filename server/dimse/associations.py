@@ -28,6 +28,7 @@ from adapters.spool import Spool
 from server.dimse.gathered import Command, Gathered, Gathering
 from server.dimse.sockets import PDU_SECONDS
 from server.dimse.store import Deposit
+from server.dimse.wire import Wire
 from server.shares import Shares
 
 _LOG = logging.getLogger("accord.dimse")
@@ -174,12 +175,15 @@ class DepositAssociation(Association):
             self.idle.restart()  # while it was served, it was we who said nothing
 
     def _serve(self, serve: Callable[[Any, Any, Any], None], msg: Any, context: Any) -> None:
-        """Serve what its context is for; anything else is no DICOM, and ends it."""
+        """Serve what its context is for; anything else is no DICOM, and ends it. Who has gone by the answer hears none."""
         self.dimse.cancel_req = {}  # of what was served before
         if context is None or not msg.is_valid_request or named(msg) != context.abstract_syntax:
             self.abort()
-        else:
+            return
+        try:
             serve(self, msg, context)
+        except OSError:  # else its thread would die and leave the connection open
+            Wire(self).cut()
 
     def cut(self) -> None:
         """End it now: by A-ABORT, or by closing the connection of one that is not established."""

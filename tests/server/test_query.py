@@ -1,6 +1,7 @@
 """C-FIND at the repository's AE: what QIDO answers, narrowed by the same consent, to whoever is bound to a client."""
 
 import re
+import threading
 import time
 from collections.abc import Iterator
 from io import BytesIO
@@ -12,6 +13,8 @@ from pydicom.dataset import Dataset
 from pynetdicom import build_context
 
 from adapters.sql import deadline
+from mappings.failures import Invalid
+from server.dimse import find, retrieve
 from server.usecases import search
 from server.usecases.agreement import move_agreement
 from server.usecases.association import Noticed, list_associations
@@ -20,7 +23,7 @@ from server.usecases.entity import remove_entity
 from server.usecases.identify import AeTitle, Rejection
 from tests import builders
 from tests.builders import made
-from tests.network import PATIENT_FIND, PLAIN, STUDY_FIND, Network, hold, identifier, network
+from tests.network import PATIENT_FIND, PLAIN, STUDY_FIND, STUDY_GET, Network, hold, identifier, network
 
 MANY = 40
 
@@ -160,6 +163,26 @@ def test_a_cancelled_question_ends_and_is_recorded_as_far_as_it_was_read(net: Ne
     ((*asked_for, read),) = net.accesses()
     assert asked_for == ["researcher", "query", "c-find/study"]
     assert len(statuses) - 1 <= read < 3
+
+
+@pytest.mark.parametrize(
+    ("door", "reader", "model"), [(find, "read_question", STUDY_FIND), (retrieve, "read_selection", STUDY_GET)]
+)
+def test_who_is_gone_when_it_is_answered_leaves_no_fault(net: Network, monkeypatch, door, reader, model) -> None:
+    """Of an error in a thread pytest makes a failure."""
+    association, ended = net.associate(build_context(model, PLAIN)), threading.Event()
+
+    def leaving(_identifier: object) -> object:
+        association.abort()
+        time.sleep(0.3)  # it is read meanwhile
+        ended.set()
+        raise Invalid("identifier-key", "-")
+
+    monkeypatch.setattr(door, reader, leaving)
+    ask = association.send_c_find if model == STUDY_FIND else association.send_c_get
+    assert [status for status, _ in ask(identifier("STUDY", StudyInstanceUID="1.2.1"), model)] == [Dataset()]
+    assert ended.wait(5)
+    net.scp.stop(5)
 
 
 def test_a_stop_binds_the_next_question_of_an_open_association(net: Network) -> None:

@@ -24,6 +24,8 @@ MAX_OFFSET = 10_000_000
 MAX_KEYS = 64
 MAX_TEXT = 256
 MAX_LIST = 32_768
+MOST_NAMED = 20
+"""Names in one warning: it is a header, which proxies bound by a few kilobytes."""
 
 # Patient's name under the keyword some viewers ask with, (0040,A123) (Slim's study list).
 _ALIASES = MappingProxyType({"PersonName": "patient_name", "0040A123": "patient_name"})
@@ -61,8 +63,10 @@ def read_query(
 
 
 def _names(given: Iterable[str]) -> str:
-    """Names as they may stand in a header; of what is none, that it is none."""
-    return ", ".join(dict.fromkeys(name if _NAMED.fullmatch(name) else "one that is no attribute" for name in given))
+    """The first names as they may stand in a header, and how many more; of what is none, that it is none."""
+    names = list(dict.fromkeys(name if _NAMED.fullmatch(name) else "one that is no attribute" for name in given))
+    rest = len(names) - MOST_NAMED
+    return ", ".join(names[:MOST_NAMED]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def remaining(page: Page, given: int, total: int | None) -> list[str]:

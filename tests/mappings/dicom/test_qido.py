@@ -207,6 +207,13 @@ def test_what_is_ignored_or_made_smaller_is_said():
     assert "Cookie" not in said
 
 
+def test_a_warning_names_the_first_of_many_and_is_no_longer_than_proxies_let_pass():
+    included = ",".join(f"{'N' * 50}{number}" for number in range(1000))
+    (warning,) = read_query(Level.STUDY, [("includefield", included)])[1]
+    assert "NN19 and 980 more." in warning
+    assert len(warning) < 2000
+
+
 NAMES, VALUES = st.sampled_from([*QIDO_KEYS, "limit", "offset", "x"]), st.text(alphabet="019.*?-\\,:^= aé", max_size=24)
 
 

@@ -136,7 +136,9 @@ class OrthancNode:
         """See `Node.places`: all instances, by pages."""
         since, page = 0, [""]
         while page:
-            page = _page(self._call("get", "instances", params={"since": since, "limit": _PAGE}))
+            before, page = page, _page(self._call("get", "instances", params={"since": since, "limit": _PAGE}))
+            if page == before:  # something between us and it passes over `since`: there would be no end
+                raise _not_orthanc()
             yield from page
             since += len(page)
 

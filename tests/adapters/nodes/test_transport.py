@@ -329,6 +329,10 @@ def test_what_is_packed_is_not_unpacked():
     assert code(says(whole(b"x" * 100, OK + b"Content-Encoding: gzip\r\n")), CALLS["places"]) == "node-not-orthanc"
 
 
+def test_a_node_that_tells_the_same_page_for_ever_is_none():
+    assert code(says(whole(b'["%s"]' % PLACE.encode())), CALLS["places"]) == "node-not-orthanc"
+
+
 @pytest.mark.parametrize("status", [301, 302, 304, 307, 409, 418, 500, 503])
 @pytest.mark.parametrize("call", CALLS.values(), ids=CALLS)
 def test_what_is_no_answer_is_a_failure_of_the_nodes(call, status):

@@ -8,6 +8,7 @@ from http import HTTPStatus
 from itertools import repeat
 
 from flask import Response
+from werkzeug.http import quote_etag
 
 from consent.conditions import Action
 from mappings.byte_range import read_range
@@ -70,8 +71,11 @@ def _told(found: Found, what: str) -> Response | None:
 
 def _tagged(response: Response, found: Found, what: str) -> Response:
     """Under a tag that names the object, what of it, and in which form; of several parts the boundary is another each time."""
-    named = sha256(f"{found.stored.file_digest.hex()} {found.form.content_type} {what}".encode()).hexdigest()
-    return conditional(response, named, weak=found.form.multipart)
+    return conditional(response, _tag(found, what), weak=found.form.multipart)
+
+
+def _tag(found: Found, what: str) -> str:
+    return sha256(f"{found.stored.file_digest.hex()} {found.form.content_type} {what}".encode()).hexdigest()
 
 
 def _address(asked: Wanted) -> str:
@@ -95,14 +99,16 @@ def _brought(deliver: Callable[[], Parts], locations: Iterable[str], what: str) 
     """The response that brings these parts, its request's place kept while it streams."""
     with staying() as leave:
         found, parts = deliver()
-        response = _multipart(found.form, parts, locations) if found.form.multipart else _alone(found.form, next(parts))
+        tag = quote_etag(_tag(found, what))
+        response = _multipart(found.form, parts, locations) if found.form.multipart else _alone(found.form, next(parts), tag)
         response.call_on_close(leave)
-        return _tagged(response, found, what) if response.status_code == HTTPStatus.OK else response
+        return _tagged(response, found, what) if response.status_code < HTTPStatus.BAD_REQUEST else response
 
 
-def _alone(form: PixelForm, content: memoryview) -> Response:
-    """One part as a body, or the bytes of it that are asked for (RFC 9110 section 15.3.7)."""
-    span = read_range(request.headers.get("Range", ""), len(content))
+def _alone(form: PixelForm, content: memoryview, tag: str) -> Response:
+    """One part as a body, or the bytes of it that are asked for, where it is the one that is meant (RFC 9110 13.1.5, 15.3.7)."""
+    is_asked = request.headers.get("If-Range", tag) == tag
+    span = read_range(request.headers.get("Range", ""), len(content)) if is_asked else None
     if span is None:
         return _whole(form, content)
     if not span:

@@ -120,6 +120,15 @@ def test_pixel_data_is_bulk_data_whole_or_in_ranges(house):
     assert ask(house, "bulkdata/7FE00010", OCTETS | {"Range": "bytes=99999999-"}).status_code == 416
 
 
+@pytest.mark.parametrize("path", ["frames/2", "bulkdata/7FE00010"])
+def test_a_range_is_brought_under_a_tag_and_only_of_what_is_meant(house, path):
+    tag, ranged = ask(house, path).headers["ETag"], OCTETS | {"Range": "bytes=1-2"}
+    part = ask(house, path, ranged | {"If-Range": tag})
+    assert (part.status_code, part.headers["ETag"], len(part.data)) == (206, tag, 2)
+    assert ask(house, path, ranged | {"If-Range": '"another"'}).status_code == 200
+    assert ask(house, path, ranged | {"If-Match": '"another"'}).status_code == 412
+
+
 def test_every_address_of_bulk_data_in_the_metadata_leads_there(house):
     metadata = house.ask("GET", f"{instance(house)}/metadata", CALLERS["user"]).json[0]
     told = dict(addresses(metadata))

@@ -42,7 +42,8 @@ SEARCHES = (
     ("QIDO description's substring all have", "limit=100&StudyDescription=*portal*", None, "at most 100 ms"),
 )
 """The same of QIDO-RS, at study level."""
-READERS = 8
+READERS, READ = 8, 4000
+"""Connections that read one resource at a time, and how many they read in turn: more than statements are kept."""
 
 
 def main() -> None:
@@ -51,10 +52,10 @@ def main() -> None:
     print(f"# Questions\n\n{world.machine()}\n")
     with world.folder() as home, world.database(postgresql=args.postgresql) as url:
         chosen = world.settings(home, url)
-        key = _filled(chosen, args.studies)
+        keys = _filled(chosen, args.studies)
         (home / "keys.json").write_text(json.dumps({"document": [args.studies // 2]}))
         with world.accord(chosen, "web") as accord, world.bare(home, chosen) as plain:
-            found = _rounds(args, chosen, accord, key, plain)
+            found = _rounds(args, chosen, accord, keys, plain)
     world.table(("asked", "p50 ms", "p99 ms", "answers/s", "server CPU ms", "target"), [_row(*each) for each in found.items()])
     world.say(
         f"Accord: {args.studies} studies of {len(ALIASES)} datasets on {world.database_name(args)}, default settings, log and",
@@ -63,32 +64,33 @@ def main() -> None:
     )
 
 
-def _filled(chosen: Settings, count: int) -> str:
-    """An index of so many studies; the id of one in its middle."""
+def _filled(chosen: Settings, count: int) -> list[str]:
+    """An index of so many studies; the ids of some all over it, of which each is asked in turn."""
     runtime = world.governed(chosen, ALIASES)
     studies.fill(runtime, count)
     with runtime.store.read() as connection:
-        key = connection.execute(select(t.study.c.key).where(t.study.c.id == count // 2)).scalar_one()
+        spread = select(t.study.c.key).where(t.study.c.id % max(count // READ, 1) == 0)
+        keys = list(connection.execute(spread.order_by(t.study.c.key)).scalars())
     runtime.close()
-    return str(key)
+    return keys
 
 
 Found = dict[tuple[str, str], list[Figures]]
 
 
-def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, key: str, plain: tuple[str, int]) -> Found:
+def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, keys: list[str], plain: tuple[str, int]) -> Found:
     token, found = partial(world.bearer, chosen), Found()
     with tqdm(total=args.rounds * (len(QUESTIONS) + len(SEARCHES) + 2), desc="questions", unit="turn", leave=False) as bar:
         for _ in range(args.rounds):
-            for name, url, finds, target in _asked(chosen, key):
+            for name, url, finds, target in _asked(chosen, keys[len(keys) // 2]):
                 if finds is not None:
                     told = json.loads(world.get(url, token()))
                     assert (told["total"] if isinstance(told, dict) else len(told)) == finds, name
                 found.setdefault((name, target), []).append(world.drive(url, token(), 1, args.seconds, (accord,)))
                 bar.update()
             name, path, _, target = QUESTIONS[0]
-            url = f"{chosen.base_url}/fhir/R4/{path.format(key=key)}"
-            figures = world.drive(url, token(), READERS, args.seconds, (accord,))
+            urls = [f"{chosen.base_url}/fhir/R4/{path.format(key=key)}" for key in keys]
+            figures = world.drive(urls, token(), READERS, args.seconds, (accord,))
             found.setdefault((f"{name}, {READERS} connections", target), []).append(figures)
             figures = world.drive(f"{plain[0]}/documents", {}, READERS, args.seconds, (plain[1],))
             found.setdefault((f"bare view of it, {READERS} connections", "the least that a view does"), []).append(figures)

@@ -1,6 +1,6 @@
-"""A caller of one URL, in a process of its own so that no other side's work is counted as the server's.
+"""A caller of one URL, or of several in turn, in a process of its own so that no other side's work is counted as the server's.
 
-Reads a JSON object from standard input: url, headers, connections, seconds. Keeps its connections alive, asks on each again as
+Reads a JSON object from standard input: urls, headers, connections, seconds. Keeps its connections alive, asks on each again as
 soon as it was answered in full, and writes what it saw as JSON. Answers other than 200 are errors, and bodies that have no length
 and aren't chunked.
 """
@@ -10,6 +10,8 @@ import selectors
 import socket
 import sys
 import time
+from collections.abc import Iterator
+from itertools import cycle
 from urllib.parse import urlsplit
 
 BUFFER = bytearray(1 << 20)
@@ -21,17 +23,17 @@ LAST = b"\r\n0\r\n\r\n"
 class Connection:
     """One kept connection and the answer it waits for."""
 
-    def __init__(self, address: tuple[str, int], request: bytes) -> None:
+    def __init__(self, address: tuple[str, int], requests: Iterator[bytes]) -> None:
         self.socket = socket.create_connection(address, timeout=60)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.request = request
+        self.requests = requests
         self.ask()
 
     def ask(self) -> None:
-        """Send the request again."""
+        """Send the next request."""
         self.head, self.missing, self.size, self.tail = b"", -1, 0, b""
         self.asked = time.perf_counter()
-        self.socket.sendall(self.request)
+        self.socket.sendall(next(self.requests))
 
     def read(self) -> bool:
         """Take what has come; whether the answer is whole."""
@@ -69,17 +71,21 @@ class Connection:
         self.missing = int(self.tail != LAST)
 
 
-def drive(url: str, headers: dict[str, str], connections: int, seconds: float) -> dict[str, float]:
-    """Ask for `seconds`, after a moment that is not counted."""
+def drive(urls: list[str], headers: dict[str, str], connections: int, seconds: float) -> dict[str, float]:
+    """Ask one server for `seconds`, after a moment that is not counted."""
+    parts, requests = urlsplit(urls[0]), cycle([_request(url, headers) for url in urls])
+    selector = selectors.DefaultSelector()
+    for _ in range(connections):
+        connection = Connection((parts.hostname or "", parts.port or 80), requests)
+        selector.register(connection.socket, selectors.EVENT_READ, connection)
+    return _told(*_asked(selector, seconds))
+
+
+def _request(url: str, headers: dict[str, str]) -> bytes:
     parts = urlsplit(url)
     target = parts.path + (f"?{parts.query}" if parts.query else "")
     lines = [f"GET {target} HTTP/1.1", f"Host: {parts.netloc}", *(f"{k}: {v}" for k, v in headers.items())]
-    request = ("\r\n".join(lines) + "\r\n\r\n").encode()
-    selector = selectors.DefaultSelector()
-    for _ in range(connections):
-        connection = Connection((parts.hostname or "", parts.port or 80), request)
-        selector.register(connection.socket, selectors.EVENT_READ, connection)
-    return _told(*_asked(selector, seconds))
+    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 def _asked(selector: selectors.BaseSelector, seconds: float) -> tuple[list[float], int, int, float]:

@@ -324,9 +324,12 @@ class Figures:
     cpu: float
 
 
-def drive(url: str, headers: Mapping[str, str], connections: int, seconds: float, roots: Sequence[int]) -> Figures:
-    """Ask for `url` from a process of its own, on `connections` kept alive, each asking again when it was answered."""
-    asked = json.dumps({"url": url, "headers": dict(headers), "connections": connections, "seconds": seconds})
+def drive(
+    url: str | Sequence[str], headers: Mapping[str, str], connections: int, seconds: float, roots: Sequence[int]
+) -> Figures:
+    """Ask for `url`, or these in turn, from a process of its own, on `connections` kept alive, each when it was answered."""
+    urls = [url] if isinstance(url, str) else list(url)
+    asked = json.dumps({"urls": urls, "headers": dict(headers), "connections": connections, "seconds": seconds})
     before = cpu(*roots)
     done = subprocess.run(
         [sys.executable, "-m", "benchmarks.caller"], input=asked.encode(), capture_output=True, check=False, timeout=seconds + 60

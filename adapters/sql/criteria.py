@@ -6,7 +6,7 @@ EXISTS as well, because some row meets one of them exactly where one of them is 
 one IN, however many alternatives named them.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Result,
     Select,
     and_,
+    bindparam,
     false,
     func,
     literal_column,
@@ -37,6 +38,13 @@ class Within(Linked):
     """A link that has found its rows: the field equals one of the keys that `keys` selects."""
 
     keys: Select[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A value that a statement is given by this name when it is executed, so that one statement asks for any."""
+
+    name: str
 
 
 Leaf = OneOf | Like | Between | Within
@@ -152,6 +160,21 @@ def execute(
     if narrowed.get_execution_options().get("accord_kept", True):
         return connection.execute(narrowed, parameters)
     return connection.execute(narrowed, parameters, execution_options={"compiled_cache": None})
+
+
+def parametrised(condition: Condition, names: Collection[str], given: dict[str, str | int]) -> Condition:
+    """The condition with a parameter in place of each single value of these fields; the values are added to `given`."""
+    if isinstance(condition, AllOf | AnyOf):
+        return type(condition)(tuple(parametrised(part, names, given) for part in condition.parts))
+    if isinstance(condition, Not):
+        return Not(parametrised(condition.part, names, given))
+    if isinstance(condition, Apart):
+        return Apart(parametrised(condition.part, names, given), condition.level)
+    if not isinstance(condition, OneOf) or condition.field not in names or len(condition.values) != 1:
+        return condition
+    parameter: Any = Parameter(f"value{len(given)}")
+    (given[parameter.name],) = condition.values
+    return OneOf(condition.field, (parameter,))
 
 
 def depths(condition: Condition, rows: Searchable) -> frozenset[int]:
@@ -277,7 +300,8 @@ def _denies(condition: Condition) -> bool:
 def compared(asked: Column, leaf: Leaf) -> ColumnElement[bool]:
     """A column as it is asked for."""
     if isinstance(leaf, OneOf):  # of one value no list: a list is written anew for each execution
-        return asked.column == leaf.values[0] if len(leaf.values) == 1 else asked.column.in_(leaf.values)
+        values = [_value(asked, value) for value in leaf.values]
+        return asked.column == values[0] if len(values) == 1 else asked.column.in_(values)
     if isinstance(leaf, Within):
         return asked.column.in_(leaf.keys)
     if isinstance(leaf, Like):
@@ -285,6 +309,10 @@ def compared(asked: Column, leaf: Leaf) -> ColumnElement[bool]:
     present = asked.column.is_not(None) if asked.kind in (Kind.NUMBER, Kind.MOMENT) else asked.column > ""
     low = [asked.column >= leaf.low] if leaf.low is not None else []
     return and_(present, *low, *([asked.column <= leaf.high] if leaf.high is not None else []))
+
+
+def _value(asked: Column, value: Any) -> Any:
+    return bindparam(value.name, type_=asked.column.type) if isinstance(value, Parameter) else value
 
 
 def _text(asked: Column, pattern: str) -> ColumnElement[bool]:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, bindparam, func, select
 
 from adapters.sql import tables as t
-from adapters.sql.criteria import Column, counting, is_kept
+from adapters.sql.criteria import Column, counting, is_kept, parametrised
 from adapters.sql.images import IMAGES, TABLES, execute, statement
 from adapters.sql.keyset import LIMIT, Key, beyond, directed, paged, parameters, placed, sortable
 from adapters.sql.rarest import few_studies
@@ -27,6 +27,8 @@ _PATIENT_OF_FEW = t.patient.c.id.in_(select(t.study.c.patient).where(_OF_FEW))
 _ANY = Page()
 _KEPT = 512
 """Statements kept, by question, datasets and shape of page; what varies from page to page is a parameter."""
+_NAMING = frozenset({"patient_key", "study_key", "study_uid", "series_uid", "sop_uid"})
+"""Fields that name one thing: what is asked of one is asked of any by the same kept statement."""
 _Making = Callable[..., Select[Any]]
 
 
@@ -131,9 +133,11 @@ def _told(
     """The same, of these studies where there are few."""
     if few is not None and not few:
         return ()
-    asked = replace(query, page=Page(order=query.page.order))
+    given: dict[str, Any] = {} if few is None else {"few": few}
+    where = parametrised(query.where, _NAMING, given) if is_kept(query.where) else query.where
+    asked = replace(query, where=where, page=Page(order=query.page.order))
     rows = make(asked, replace(visible, valid_until=None), few is not None, *shape)
-    return execute(connection, rows, now, **parameters, **({} if few is None else {"few": few})).all()
+    return execute(connection, rows, now, **parameters, **given).all()
 
 
 def _statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets, few: bool, *, whole: bool = False) -> Select[Any]:

@@ -4,7 +4,7 @@ import pytest
 from sqlalchemy import select
 
 from adapters.sql import tables as t
-from adapters.sql.criteria import narrow
+from adapters.sql.criteria import narrow, parametrised
 from adapters.sql.images import IMAGES
 from mappings.fhir import search
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Like, Not, OneOf
@@ -73,3 +73,19 @@ def test_parts_that_speak_of_one_deeper_row_share_their_exists_and_others_do_not
 @pytest.mark.parametrize(("depth", "exists"), [(STUDIES, 1), (SERIES, 0), (INSTANCES, 0)])
 def test_what_stands_on_the_row_or_above_it_needs_no_exists(depth, exists):
     assert sql(AllOf((DAY, CT)), depth).count("EXISTS") == exists
+
+
+def test_what_is_asked_of_one_thing_is_asked_of_any_by_the_same_statement():
+    names, statements, all_given = {"study_uid"}, [], []
+    for uid in ("1.2.3", "1.2.4"):
+        given: dict[str, str | int] = {}
+        statements.append(sql(parametrised(AllOf((OneOf("study_uid", (uid,)), Not(AnyOf((CT, MR))))), names, given)))
+        all_given.append(given)
+    assert statements[0] == statements[1]
+    assert all_given == [{"value0": "1.2.3"}, {"value0": "1.2.4"}]
+
+
+def test_two_alternatives_of_one_field_keep_a_parameter_each():
+    given: dict[str, str | int] = {}
+    condition = parametrised(AnyOf((OneOf("study_uid", ("1",)), OneOf("study_uid", ("2",)))), {"study_uid"}, given)
+    assert (sql(condition).count(" IN "), given) == (1, {"value0": "1", "value1": "2"})

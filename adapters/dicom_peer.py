@@ -15,13 +15,13 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AssociationSocket
 
 from mappings.dicom.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE
+from mappings.dicom.dimse import PLAIN
 from mappings.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from mappings.failures import Unavailable
 
 CONNECT_SECONDS, ANSWER_SECONDS = 10, 60
 _PAUSE = 0.005
 _QUICKACK = getattr(socket, "TCP_QUICKACK", None)
-_PLAIN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
 
 class PolledSocket(AssociationSocket):
@@ -102,7 +102,7 @@ def report_commitment(calling: str, called: str, peer: tuple[str, int], event: i
     Raises Unavailable unless the peer says that it has it.
     """
     role = build_role(PUSH_MODEL, scp_role=True)
-    association = associate(calling, called, peer, [build_context(PUSH_MODEL, _PLAIN)], [role])
+    association = associate(calling, called, peer, [build_context(PUSH_MODEL, PLAIN)], [role])
     try:
         status, _ = association.send_n_event_report(information, event, PUSH_MODEL, PUSH_MODEL_INSTANCE)
     except (ValueError, RuntimeError):  # it does not take this, or is gone

@@ -9,10 +9,10 @@ import struct
 from typing import Protocol
 
 from mappings.dicom.dictionary import resolve
-from mappings.dicom.elements import MAX_DEPTH, PIXEL_DATA, SEQUENCE_END, TRAILING_PADDING, Event, nested, walk
+from mappings.dicom.elements import EXPLICIT, IMPLICIT, MAX_DEPTH, PIXEL_DATA, SEQUENCE_END, TRAILING_PADDING, Event, nested, walk
 from mappings.dicom.part10 import DEFLATED, Unreadable
 
-_UNCOMPRESSED = frozenset({"1.2.840.10008.1.2", "1.2.840.10008.1.2.1", DEFLATED})
+_UNCOMPRESSED = frozenset({IMPLICIT, EXPLICIT, DEFLATED})
 _TRIMMED = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"])
 _TRIMMED_RIGHT = frozenset(["LT", "ST", "UC", "UR", "UT"])
 _MARK = struct.Struct("<IQ").pack

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from consent.deposit import Outcome, short
-from mappings.dicom.elements import walk
-from mappings.dicom.part10 import Unreadable, plain
+from mappings.dicom.elements import BIG_ENDIAN, EXPLICIT, IMPLICIT, walk
+from mappings.dicom.part10 import DEFLATED, Unreadable, plain
 
 SUCCESS, NOT_AUTHORISED, UNRECOGNISED, OUT_OF_RESOURCES = 0x0000, 0x0124, 0x0211, 0xA700
 _RETRY = 0xA701
@@ -96,11 +96,13 @@ TRANSFER_SYNTAXES = (
     f"{_J}107",
     f"{_J}108",
     *(f"{_J}{retired}" for retired in (58, 65, 66, 52, 53, 54, 55, 56, 59, 60, 61, 62, 63, 64)),
-    "1.2.840.10008.1.2.1",
-    "1.2.840.10008.1.2.2",
-    "1.2.840.10008.1.2.1.99",
-    "1.2.840.10008.1.2",
+    EXPLICIT,
+    BIG_ENDIAN,
+    DEFLATED,
+    IMPLICIT,
 )
+PLAIN = [EXPLICIT, IMPLICIT]
+"""Those in which identifiers and commitments are written."""
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018
 

@@ -43,7 +43,7 @@ PIXELS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 MAX_DEPTH = 32
 MAX_EVENTS = 8_000_000  # a slide of 180 000 frames has four million; without a bound 512 MB of empty elements cost minutes
 
-IMPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.2"
+IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 _UNDEFINED = 0xFFFFFFFF
 _SHORT = {vr.encode(): vr for vr in (
     "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US",
@@ -111,6 +111,11 @@ def shared(events: Iterator[Event], *readers: Callable[[list[Event]], None]) -> 
             raise refusal
         if not batch:
             return
+
+
+def is_fragmented(dataset: memoryview | bytes, start: int) -> bool:
+    """Whether pixel data whose value begins here lies in fragments: its length is not said (PS3.5 §A.4)."""
+    return bytes(dataset[start - 4 : start]) == b"\xff\xff\xff\xff"
 
 
 def where(tag: int, path: ItemPath = ()) -> str:

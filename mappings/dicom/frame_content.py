@@ -9,15 +9,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mappings.dicom.elements import BIG_ENDIAN, PIXELS, ItemPath, shared, walk
+from mappings.dicom.elements import BIG_ENDIAN, EXPLICIT, PIXELS, ItemPath, is_fragmented, shared, walk
 from mappings.dicom.frame_spans import NATIVE, FrameFinder, Span
 from mappings.dicom.header import Header, header_of
 from mappings.dicom.part10 import is_deflated
 from mappings.failures import NotAcceptable, NotFound
 
 _LENGTH = struct.Struct("<4xI").unpack_from
-_ITEM, _SEQUENCE_END, _UNDEFINED = 8, b"\xfe\xff\xdd\xe0", b"\xff\xff\xff\xff"
-EXPLICIT = "1.2.840.10008.1.2.1"
+_ITEM, _SEQUENCE_END = 8, b"\xfe\xff\xdd\xe0"
 _PATH = re.compile(r"(?:[0-9A-F]{8}/(?:0|[1-9][0-9]{0,8})/){0,32}[0-9A-F]{8}")
 _WORDS = {"OD": 8, "OF": 4, "OL": 4, "OV": 8, "OW": 2, "FD": 8, "FL": 4, "SL": 4, "SS": 2, "SV": 8, "UL": 4, "US": 2, "UV": 8}
 
@@ -95,8 +94,8 @@ class Element:
         items, asked = _read(path)
         for tag, vr, start, stop, _, scope in walk(dataset, transfer_syntax):
             if tag == asked and scope.path == items and vr not in ("", "SQ"):
-                is_fragmented = tag in PIXELS and not items and bytes(dataset[start - 4 : start]) == _UNDEFINED
-                self.value = None if is_fragmented else _little(dataset[start:stop], vr, transfer_syntax)
+                lies_in_fragments = tag in PIXELS and not items and is_fragmented(dataset, start)
+                self.value = None if lies_in_fragments else _little(dataset[start:stop], vr, transfer_syntax)
                 return
         raise NotFound("element-unknown", "The object has no such element.", "bulkdata")
 

@@ -9,13 +9,12 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mappings.dicom.elements import BIG_ENDIAN, IMPLICIT, PIXELS, Event, Passed
+from mappings.dicom.elements import BIG_ENDIAN, EXPLICIT, IMPLICIT, PIXELS, Event, Passed, is_fragmented
 from mappings.dicom.header import Header
 
-NATIVE = frozenset({IMPLICIT, "1.2.840.10008.1.2.1", BIG_ENDIAN})
+NATIVE = frozenset({IMPLICIT, EXPLICIT, BIG_ENDIAN})
 _EXTENDED_OFFSETS = 0x7FE00001
 _FLOAT_BITS = MappingProxyType({0x7FE00008: 32, 0x7FE00009: 64})
-_UNDEFINED = b"\xff\xff\xff\xff"
 _LENGTH = struct.Struct("<4xI").unpack_from
 _ITEM_HEAD = struct.Struct("<II").pack
 _IMAGE_BEGINS = frozenset({b"\xff\xd8", b"\xff\x4f"})  # SOI of JPEG and JPEG-LS, SOC of JPEG 2000
@@ -61,7 +60,7 @@ class FrameFinder:
         frames = max(header.number_of_frames or 1, 1)
         if header.transfer_syntax in NATIVE:
             return _native(start, stop, frames, _frame_bits(header, tag))
-        if bytes(self._data[start - 4 : start]) != _UNDEFINED:  # its own length: a compressed syntax has none (PS3.5 §A.4)
+        if not is_fragmented(self._data, start):  # its own length: a compressed syntax has none (PS3.5 §A.4)
             return []
         return _encapsulated(self._data, _items(self._data, start, stop, self._passed), stop, frames, self._offsets, self._passed)
 

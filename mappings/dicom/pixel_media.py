@@ -10,7 +10,7 @@ from functools import partial
 from types import MappingProxyType
 
 from mappings.dicom.accept import RELATED
-from mappings.dicom.frame_content import EXPLICIT
+from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.frame_spans import NATIVE
 from mappings.dicom.part10 import is_deflated
 from mappings.negotiation import Fit, MediaType, choose, covers

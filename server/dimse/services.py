@@ -10,7 +10,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from mappings.dicom.commitment import PUSH_MODEL
-from mappings.dicom.dimse import NOT_AUTHORISED, TRANSFER_SYNTAXES
+from mappings.dicom.dimse import NOT_AUTHORISED, PLAIN, TRANSFER_SYNTAXES
 from mappings.dicom.dimse_message import C_STORE_RSP, command
 from server.dimse.commitment import commit
 from server.dimse.find import find
@@ -19,7 +19,6 @@ from server.dimse.retrieve import get, move
 from server.dimse.wire import Wire
 
 Serve = Callable[[Any, Any, Any], None]
-_PLAIN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 
 
 def query_contexts() -> list[PresentationContext]:
@@ -27,7 +26,7 @@ def query_contexts() -> list[PresentationContext]:
     storage = [build_context(str(c.abstract_syntax), list(TRANSFER_SYNTAXES)) for c in AllStoragePresentationContexts]
     for context in storage:
         context.scu_role, context.scp_role = False, True
-    return [build_context(Verification), *(build_context(model, _PLAIN) for model in (*FIND, *GET, *MOVE)), *storage]
+    return [build_context(Verification), *(build_context(model, PLAIN) for model in (*FIND, *GET, *MOVE)), *storage]
 
 
 def _stored_nowhere(association: Any, message: Any, context: Any) -> None:
@@ -47,7 +46,7 @@ STORAGE: Mapping[type, Serve] = {N_ACTION: commit}
 
 def commitment_context() -> PresentationContext:
     """Storage Commitment, which is asked for where objects are sent."""
-    return build_context(PUSH_MODEL, _PLAIN)
+    return build_context(PUSH_MODEL, PLAIN)
 
 
 def offered(event: Event, contexts: list[PresentationContext]) -> None:

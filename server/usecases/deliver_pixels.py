@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 from adapters.sql import part_digests
 from adapters.sql.instances import StoredInstance
-from mappings.dicom.frame_content import EXPLICIT, Element, Frames, sent
+from mappings.dicom.elements import EXPLICIT
+from mappings.dicom.frame_content import Element, Frames, sent
 from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import plain
 from mappings.dicom.pixel_media import LOSSLESS, OCTETS, PixelForm

@@ -10,7 +10,7 @@ from math import isfinite, nan
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from mappings.dicom.elements import BIG_ENDIAN, PIXEL_DATA, PIXELS, Event, ItemPath, walk, walk_beginning
+from mappings.dicom.elements import BIG_ENDIAN, PIXEL_DATA, PIXELS, Event, ItemPath, is_fragmented, walk, walk_beginning
 from mappings.dicom.pixels.segmented import Unexpandable, expanded
 from mappings.dicom.pixels.source import Fill, read
 from mappings.failures import NotAcceptable, NotFound
@@ -39,7 +39,6 @@ _SPACING, _ASPECT, _PADDING, _PADDING_LIMIT = 0x00280030, 0x00280034, 0x00280120
 _CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00281056, 0x20500020
 _PALETTE = ((0x00281101, 0x00281201, 0x00281221), (0x00281102, 0x00281202, 0x00281222), (0x00281103, 0x00281203, 0x00281223))
 _OFFSETS, _LENGTHS, _MAX_FRACTION = 0x7FE00001, 0x7FE00002, 0x0062000E
-_UNDEFINED = b"\xff\xff\xff\xff"
 _WANTED = frozenset(
     {
         *(_LUT_DESCRIPTOR, _LUT_DATA),
@@ -133,7 +132,7 @@ def _attributes(events: Iterator[Event], head: bytes, syntax: str, frame: int) -
     ranks: dict[tuple[int, int], int] = {}
     for tag, vr, (sequence, rank), start, stop in _wanted(events, frame):
         if tag in PIXELS:
-            fragments = head[start - 4 : start] == _UNDEFINED
+            fragments = is_fragmented(head, start)
             pixels = _Pixels(_KEYWORDS[tag], vr, start, None if fragments else stop - start)
             attributes = _read(_Raw(raw, ">" if syntax == BIG_ENDIAN else "<"), syntax, pixels)
             _check(attributes, frame)

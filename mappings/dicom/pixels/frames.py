@@ -19,7 +19,6 @@ from mappings.dicom.pixels.code_stream import refuse_other
 from mappings.dicom.pixels.source import Fill, Reader, read
 from mappings.failures import NotAcceptable
 
-EXPLICIT = "1.2.840.10008.1.2.1"
 _RLE = "1.2.840.10008.1.2.5"
 _JPEG_BASELINE, _JPEG_EXTENDED = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
 _JPEGS = frozenset({_JPEG_BASELINE, _JPEG_EXTENDED, "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"})

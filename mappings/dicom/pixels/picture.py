@@ -11,12 +11,13 @@ import numpy as np
 from PIL import Image
 from PIL.Image import Transpose
 
+from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import Unreadable, is_deflated
 from mappings.dicom.pixel_media import OCTETS
 from mappings.dicom.pixels.attributes import FrameAttributes, frame_attributes, undecodable
 from mappings.dicom.pixels.drawing import Drawing
-from mappings.dicom.pixels.frames import EXPLICIT, native, stored_values
+from mappings.dicom.pixels.frames import native, stored_values
 from mappings.dicom.pixels.source import Fill, Inflated, behind
 from mappings.dicom.pixels.values import shown
 from mappings.dicom.pixels.viewport import Viewport

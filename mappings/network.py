@@ -8,6 +8,7 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
+@lru_cache(maxsize=1024)
 def read_address(text: str) -> Address | None:
     """The address; None where the text is none, such as a socket's path."""
     try:

@@ -81,7 +81,7 @@ class _Compiled:
 
 
 def _rows_of(names: list[str]) -> Callable[..., Any]:
-    row = namedtuple("row", names)  # type: ignore[misc]  # noqa: PYI024 - its names are the statement's
+    row = namedtuple("row", names, rename=True)  # type: ignore[misc]  # noqa: PYI024 - its names are the statement's
     return row._make
 
 

@@ -55,10 +55,10 @@ class Store:
         self.read_seconds = read_seconds
         self.is_sqlite = self.engine.dialect.name == "sqlite"
         self._limit = deadline.limit_sqlite if self.is_sqlite else deadline.limit_postgresql
-        self._reading = self.engine.execution_options(isolation_level="AUTOCOMMIT") if not self.is_sqlite else self.engine
         self._flush = SharedFlush(Path(f"{(self.engine.url.database or '').removeprefix('file:')}-wal"))
-        self._writing = self.engine.execution_options(accord_write="writing")
-        self._altering = self.engine.execution_options(accord_write="altering")
+        own = {} if self.is_sqlite else {"isolation_level": "READ COMMITTED"}
+        self._writing = self.engine.execution_options(accord_write="writing", **own)
+        self._altering = self.engine.execution_options(accord_write="altering", **own)
 
     def read(self, seconds: float | None = None, *, always: bool = False) -> "Reading":
         """A connection that only reads, each statement on the newest commits.
@@ -67,7 +67,7 @@ class Store:
         `always`.
         """
         limit = seconds if always else self.read_seconds and (seconds or self.read_seconds)
-        return Reading(self._reading, self._limit, limit)
+        return Reading(self.engine, self._limit, limit)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
@@ -180,7 +180,8 @@ def _engine(url: str, connections: int, lock_seconds: int) -> Engine:
         raise ValueError("ACCORD_DATABASE_URL names neither sqlite nor postgresql.")
     parsed = parsed.set(drivername="postgresql+psycopg")
     asked = _PATIENCE | {"options": f"{_NO_JIT} -c lock_timeout={lock_seconds}s {parsed.query.get('options', '')}"}
-    engine = create_engine(parsed, pool_size=connections, max_overflow=0, connect_args=asked)
+    reading = {"isolation_level": "AUTOCOMMIT", "skip_autocommit_rollback": True}  # of most; a write says otherwise
+    engine = create_engine(parsed, pool_size=connections, max_overflow=0, connect_args=asked, **reading)
     event.listen(engine, "checkin", _rest)
     event.listen(engine, "checkout", partial(_greet, engine.dialect))
     event.listen(engine, "before_cursor_execute", deadline.remind_postgresql)

@@ -24,7 +24,7 @@ from server.usecases.runtime import Caller, Runtime
 from server.usecases.sights import note_reader
 from server.usecases.sources import Asking, Source, reader, source_of, written_as
 
-COUNTED = 500
+COUNTED = 200
 """Totals up to here are told unasked; larger ones when the caller asks for an accurate total."""
 
 

@@ -276,10 +276,9 @@ def respond(body: Any, status: int = 200, media_type: str = "application/json", 
 
     An empty `body` has none (RFC 9110 section 8.3): clients read what is said to be JSON, and there is no empty JSON.
     """
-    response = Response(body, status)
-    del response.headers["Content-Type"]
-    if body != b"":
-        response.headers["Content-Type"] = media_type
+    response = Response(body, status, content_type=media_type)
+    if body == b"":
+        del response.headers["Content-Type"]
     for name, value in headers.items():
         response.headers[name.replace("_", "-")] = value
     return response

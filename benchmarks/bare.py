@@ -1,14 +1,14 @@
-"""The bare view: the same Granian settings and database, and nothing but the page's rows by key, joined. No token, no consent.
+"""The bare views: the same Granian settings and database, and nothing but the page's rows by key, joined; or files as they lie.
 
-The least that any Flask view on this database could do; the driver is used as it is (sqlite3, psycopg). Keys are fixed at the
-start.
+The least that any Flask view could do: no token, no consent; the driver is used as it is (sqlite3, psycopg). Keys and files are
+fixed at the start.
 """
 
 import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +22,14 @@ from server import settings as configuration
 from server.settings import Settings
 
 KEYS = "BARE_KEYS"
+_PIECE = 512 * 1024
 
 
 def application() -> Flask:
     """One process's application."""
     app = Flask("bare")
     chosen = configuration.read()
-    pages: dict[str, list[int]] = json.loads(Path(os.environ[KEYS]).read_text())
+    pages: dict[str, Any] = json.loads(Path(os.environ[KEYS]).read_text())
     rows = _rows(chosen)
 
     def studies() -> Response:
@@ -40,9 +41,22 @@ def application() -> Flask:
         entries = b"},{".join(b'"resource":' + document for document in found)
         return Response(b'{"resourceType":"Bundle","entry":[{' + entries + b"}]}", content_type="application/fhir+json")
 
+    def files(name: str) -> Response:
+        paths = [Path(each) for each in pages[name]]
+        length = str(sum(path.stat().st_size for path in paths))
+        return Response(_pieces(paths), content_type="application/octet-stream", headers={"Content-Length": length})
+
+    app.add_url_rule("/files/<name>", view_func=files)
     app.add_url_rule("/studies", view_func=studies)
     app.add_url_rule("/documents", view_func=documents)
     return app
+
+
+def _pieces(paths: Sequence[Path]) -> Iterator[bytes]:
+    for path in paths:
+        with path.open("rb", buffering=0) as file:
+            while piece := file.read(_PIECE):
+                yield piece
 
 
 def _rows(chosen: Settings) -> Callable[[str, Sequence[int]], list[bytes]]:

@@ -9,9 +9,8 @@ import io
 import json
 import struct
 import subprocess
-import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from pydicom import Dataset, dcmread, dcmwrite
@@ -32,15 +31,6 @@ _ITEM = struct.Struct("<HHI")
 _UNDEFINED = 0xFFFFFFFF
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What one object took: MB held before and taken at the peak, by the process that took most; and seconds."""
-
-    before: float
-    peak: float
-    seconds: float
-
-
 def main() -> None:
     """Measure and print; an object that takes more than it may ends it."""
     args = world.options(__doc__ or "")
@@ -54,7 +44,7 @@ def main() -> None:
         with world.accord(chosen, "serve") as pid:
             for number, (door, kind) in enumerate((door, kind) for kind in KINDS for door in DOORS):
                 KINDS[kind](file, number)
-                taken = _measured(pid, lambda door=door: DOORS[door](chosen, file))  # type: ignore[misc]
+                taken = world.taken(pid, partial(DOORS[door], chosen, file))
                 figures = [f"{figure:.0f}" for figure in (file.stat().st_size / 1e6, taken.before, taken.peak)]
                 rows.append([door, kind, *figures, f"{taken.seconds:.1f}"])
                 assert taken.peak < MOST, f"{door} of {kind} took {taken.peak:.0f} MB"
@@ -63,23 +53,6 @@ def main() -> None:
         f"One object after the other into `accord serve` on {world.database_name(args)} and a folder node; of the process that",
         f"took most, its peak of resident memory (VmHWM, mapped files too) over what it held before. Must stay under {MOST} MB.",
     )
-
-
-def _measured(root: int, send: Callable[[], None]) -> Taken:
-    processes = world.processes(root)
-    before = {pid: _resident(pid, "VmRSS") for pid in processes}
-    for pid in processes:
-        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew (proc(5))
-    began = time.perf_counter()
-    send()
-    seconds = time.perf_counter() - began
-    most = max(processes, key=lambda pid: _resident(pid, "VmHWM") - before[pid])
-    return Taken(before[most], _resident(most, "VmHWM") - before[most], seconds)
-
-
-def _resident(pid: int, what: str) -> float:
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:")) * 1024 / 1e6
 
 
 # --- objects

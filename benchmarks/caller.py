@@ -1,8 +1,8 @@
 """A caller of one URL, or of several in turn, in a process of its own so that no other side's work is counted as the server's.
 
 Reads a JSON object from standard input: urls, headers, connections, seconds. Keeps its connections alive, asks on each again as
-soon as it was answered in full, and writes what it saw as JSON. Answers other than 200 are errors, and bodies that have no length
-and aren't chunked.
+soon as it was answered in full, and writes what it saw as JSON. Answers other than 200 are errors. A body that has no length and
+isn't chunked ends with its connection (RFC 9112 section 6.3), and a new one is made.
 """
 
 import json
@@ -24,23 +24,26 @@ class Connection:
     """One kept connection and the answer it waits for."""
 
     def __init__(self, address: tuple[str, int], requests: Iterator[bytes]) -> None:
-        self.socket = socket.create_connection(address, timeout=60)
-        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.requests = requests
+        self.address, self.requests, self.closes = address, requests, True
         self.ask()
 
     def ask(self) -> None:
         """Send the next request."""
-        self.head, self.missing, self.size, self.tail = b"", -1, 0, b""
+        if self.closes:
+            self.socket = socket.create_connection(self.address, timeout=60)
+            self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.head, self.missing, self.size, self.tail, self.closes = b"", -1, 0, b"", False
         self.asked = time.perf_counter()
         self.socket.sendall(next(self.requests))
 
     def read(self) -> bool:
         """Take what has come; whether the answer is whole."""
         count = self.socket.recv_into(BUFFER)
-        if not count:
+        if self.closes:
+            self.size, self.missing = self.size + count, count
+        elif not count:
             raise ConnectionError("closed before the answer was whole")
-        if self.tail:
+        elif self.tail:
             self._chunked(count, bytes(BUFFER[max(count - len(LAST), 0) : count]))
         elif self.missing >= 0:
             self.missing -= count
@@ -60,6 +63,9 @@ class Connection:
         if b"transfer-encoding" in fields:
             self.missing = 1
             self._chunked(len(body), b"\r\n" + body)
+            return
+        if b"content-length" not in fields:
+            self.closes, self.size, self.missing = True, len(body), 1
             return
         self.size = int(fields[b"content-length"])
         self.missing = self.size - len(body)
@@ -101,6 +107,9 @@ def _asked(selector: selectors.BaseSelector, seconds: float) -> tuple[list[float
                     took.append(time.perf_counter() - connection.asked)
                 answers, size = answers + 1, connection.size
                 connection.ask()
+            if connection.socket is not key.fileobj:
+                selector.unregister(key.fileobj)
+                selector.register(connection.socket, selectors.EVENT_READ, connection)
     return sorted(took), answers, size, now - counted
 
 

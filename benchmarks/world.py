@@ -33,8 +33,10 @@ from server import wiring
 from server.cli import tokens
 from server.settings import Settings
 from server.usecases.client import add_client
+from server.usecases.node import add_node
 from server.usecases.party import add_party
 from server.usecases.runtime import Runtime
+from server.usecases.terms import publish_terms
 from tests import builders, servers
 
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -86,6 +88,32 @@ def node(home: Path, *, orthanc: bool) -> Iterator[tuple[str, ...]]:
         yield "--kind", "orthanc", "--url", server.url, "--secret-file", str(secret)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What one piece of work took: MB held before and taken at the peak, by the process that took most; and seconds."""
+
+    before: float
+    peak: float
+    seconds: float
+
+
+def taken(root: int, work: Callable[[], object]) -> Taken:
+    """What this process and those below it take for some work, by the peak of their resident memory, mapped files too."""
+    before = {pid: _resident(pid, "VmRSS") for pid in processes(root)}
+    for pid in before:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")  # the peak begins anew (proc(5))
+    began = time.perf_counter()
+    work()
+    seconds = time.perf_counter() - began
+    most = max(before, key=lambda pid: _resident(pid, "VmHWM") - before[pid])
+    return Taken(before[most], _resident(most, "VmHWM") - before[most], seconds)
+
+
+def _resident(pid: int, what: str) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{what}:")) * 1024 / 1e6
+
+
 def database_name(args: argparse.Namespace) -> str:
     """What Accord's index is in."""
     return "PostgreSQL" if args.postgresql else "SQLite"
@@ -97,14 +125,20 @@ def settings(home: Path, url: str) -> Settings:
     return Settings(data_dir=home / "accord", database_url=url, **ports)
 
 
-def governed(chosen: Settings, aliases: Sequence[str]) -> Runtime:
-    """A runtime with a provider, an active agreement, an attested sender and a dataset for each alias, and two clients."""
+def governed(chosen: Settings, aliases: Sequence[str], node: Mapping[str, str] | None = None) -> Runtime:
+    """A runtime with a provider, an active agreement, an attested sender and a dataset for each alias, and two clients.
+
+    `node`: where and of which kind theirs is, if it is no folder.
+    """
     runtime = wiring.runtime(chosen, make=True)
+    if node is not None:
+        publish_terms(runtime, builders.ACTOR, builders.TERMS, b"Never for diagnosis.\n")
+        add_node(runtime, builders.ACTOR, "central", hosting="central", networks=["127.0.0.0/8"], **node)
     for alias in aliases:
         builders.seed(runtime, alias=alias, provider=f"hospital-{alias.lower()}", attested=True)
     add_party(runtime, builders.ACTOR, "university", "University", "user")
-    for name, node in (("researcher", None), ("inside", "central")):
-        client(runtime, name, node)
+    for name, inside in (("researcher", None), ("inside", "central")):
+        client(runtime, name, inside)
     return runtime
 
 

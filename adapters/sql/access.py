@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, bindparam, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from adapters.sql import tables as t
 from adapters.sql.ledger import About, record
+from adapters.sql.prepared import Prepared
 from adapters.sql.seen import pack
-from adapters.sql.store import Store, insert_of, moment, stamp
+from adapters.sql.store import Store, insert_of, insert_one, moment, stamp
 from consent.access import Interaction, Seen
 from consent.entries import UseClosed, UseOpened
 from mappings.failures import Failure, Full, Unavailable
@@ -102,6 +103,16 @@ def _write(connection: Connection, rows: Sequence[Row]) -> None:
         connection.execute(_SEEN, [dict(zip(_COLUMNS, each, strict=True)) for each in shown])
 
 
+def _write_one(connection: Connection, row: Row) -> None:
+    """The same of one row, before whose commit somebody waits."""
+    key = insert_one(connection, t.access, **row[0])
+    for shown in row[1]:
+        _ONE_SEEN.count(connection, dict(zip(_COLUMNS, (key, *shown), strict=True)))
+
+
+_ONE_SEEN = Prepared(insert(t.access_seen).values({name: bindparam(name) for name in _COLUMNS}))
+
+
 class Accesses:
     """The group writer of one process: `note` returns at once, a thread commits what has gathered."""
 
@@ -173,7 +184,7 @@ class Accesses:
 
 def preview(connection: Connection, access: Access) -> None:
     """Write one row in the caller's durable transaction."""
-    _write(connection, [_row(access)])
+    _write_one(connection, _row(access))
 
 
 def use(connection: Connection, access: Access, study_uid: str, about: About, under: Under) -> None:
@@ -191,7 +202,7 @@ def use(connection: Connection, access: Access, study_uid: str, about: About, un
             terms=under.terms,
         )
         record(connection, entry, access.at, access.subject, about)
-    _write(connection, [_row(access, window)])
+    _write_one(connection, _row(access, window))
 
 
 def _window(connection: Connection, dataset: int | None, slot: int, **named: str) -> tuple[int, bool]:
@@ -200,14 +211,22 @@ def _window(connection: Connection, dataset: int | None, slot: int, **named: str
     It is the slot's, or the next that is not closed: after a clock stepped back, the digest of a closed one is not touched.
     Its row is held in share mode, so that a close waits for the use that is being written.
     """
-    values = {**named, "slot": slot, "dataset": dataset, "closed": False}
-    opening = insert_of(connection)(t.window).values(**values).on_conflict_do_nothing().returning(_w.id)
-    window = connection.execute(opening).scalar_one_or_none()
-    if window is not None:
-        return int(window), True
-    joined = select(_w.id, _w.closed).filter_by(**named, slot=slot).with_for_update(read=True)
-    row = connection.execute(joined).one()
+    at = {**named, "slot": slot}
+    if (row := _JOINED.first(connection, at)) is None:
+        values = {**at, "dataset": dataset, "closed": False}
+        opening = insert_of(connection)(t.window).values(**values).on_conflict_do_nothing().returning(_w.id)
+        window = connection.execute(opening).scalar_one_or_none()
+        if window is not None:
+            return int(window), True
+        row = _JOINED.first(connection, at)  # another has opened it
     return _window(connection, dataset, slot + 1, **named) if row.closed else (int(row.id), False)
+
+
+_JOINED = Prepared(
+    select(_w.id, _w.closed)
+    .where(*(_w[name] == bindparam(name) for name in ("subject", "study_uid", "action", "purpose", "slot")))
+    .with_for_update(read=True)
+)
 
 
 @dataclass(frozen=True, slots=True)

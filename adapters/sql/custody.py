@@ -235,7 +235,7 @@ def delete_again(connection: Connection, row: int, now: datetime) -> None:
 # --- reading
 
 _UNDER_UID = Prepared(select(t.custody).where(_c.sop_uid == bindparam("uid"), _c.state.in_(IN_CARE)))
-_HELD = select(_c.id).where(_c.id == bindparam("row"), _c.state == State.HELD)
+_HELD = Prepared(select(_c.id).where(_c.id == bindparam("row"), _c.state == State.HELD))
 
 
 def in_care(connection: Connection, sop_uid: str) -> CustodyRow | None:
@@ -252,7 +252,7 @@ def by_id(connection: Connection, key: int) -> CustodyRow | None:
 
 def holds(connection: Connection, key: int) -> bool:
     """Whether this row is held now: not withdrawn, whatever still lies on its node."""
-    return connection.execute(_HELD, {"row": key}).first() is not None
+    return _HELD.first(connection, {"row": key}) is not None
 
 
 def expired(connection: Connection, now: datetime, limit: int = 100) -> list[CustodyRow]:

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, select
+from sqlalchemy import Connection, Select, bindparam, func, select
 
 from adapters.sql import tables as t
 from adapters.sql.custody import Copy
-from adapters.sql.images import execute, statement
+from adapters.sql.images import statement
+from adapters.sql.kept import Questions
+from adapters.sql.keyset import LIMIT
+from adapters.sql.prepared import Prepared
 from consent.custody import State
 from consent.policy import VisibleDatasets
 from mappings.failures import TooLarge
@@ -63,24 +66,44 @@ _COLUMNS = (
 
 def locate(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[StoredInstance]:
     """Where the instances that match rest, in series and arrival order."""
+    return [StoredInstance(*r) for r in _located.told(connection, query, visible, now, limit=query.page.limit)]
+
+
+@Questions
+def _located(query: Query, visible: VisibleDatasets) -> Select[Any]:
     rows = _instances(query, list(_COLUMNS), visible).join(t.custody, t.instance.c.custody == t.custody.c.id)
-    return [StoredInstance(*r) for r in execute(connection, rows.where(t.custody.c.state == State.HELD), now).all()]
+    return rows.where(t.custody.c.state == State.HELD)
 
 
 def metadata(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> list[bytes]:
     """The full metadata objects of the instances that match (PS3.18 10.4.1.1.2). Raises TooLarge for more than fit an answer."""
-    sizes = _instances(query, [func.length(t.instance.c.metadata).label("size")], visible).subquery()
-    if (execute(connection, select(func.sum(sizes.c.size)), now).scalar_one() or 0) > MOST_METADATA:
+    ((size,),) = _weighed.told(connection, query, visible, now, limit=query.page.limit)
+    if (size or 0) > MOST_METADATA:
         raise TooLarge(
             "metadata-too-large", f"This is more than {MOST_METADATA >> 20} MB of metadata: ask by series or instance."
         )
-    return list(execute(connection, _instances(query, [t.instance.c.metadata], visible), now).scalars())
+    return [row[0] for row in _described.told(connection, query, visible, now, limit=query.page.limit)]
+
+
+@Questions
+def _weighed(query: Query, visible: VisibleDatasets) -> Select[Any]:
+    sizes = _instances(query, [func.length(t.instance.c.metadata).label("size")], visible).subquery()
+    return select(func.sum(sizes.c.size))
+
+
+@Questions
+def _described(query: Query, visible: VisibleDatasets) -> Select[Any]:
+    return _instances(query, [t.instance.c.metadata], visible)
 
 
 def _instances(query: Query, columns: list[Any], visible: VisibleDatasets) -> Select[Any]:
-    return statement(query, columns, visible).order_by(t.instance.c.series, t.instance.c.id).limit(query.page.limit)
+    return statement(query, columns, visible).order_by(t.instance.c.series, t.instance.c.id).limit(LIMIT)
 
 
 def dataset_of(connection: Connection, study_uid: str) -> int | None:
     """The dataset a study belongs to, whoever asks; None for a study that is not in the index."""
-    return connection.execute(select(t.study.c.dataset).where(t.study.c.study_uid == study_uid)).scalar_one_or_none()
+    row = _DATASET_OF.first(connection, {"uid": study_uid})
+    return None if row is None else int(row.dataset)
+
+
+_DATASET_OF = Prepared(select(t.study.c.dataset).where(t.study.c.study_uid == bindparam("uid")))

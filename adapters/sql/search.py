@@ -3,21 +3,19 @@
 Answers are finished fragments; nothing is built row by row, and a page asked again is a kept statement.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from datetime import datetime
-from functools import lru_cache
 from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Connection, Select, bindparam, func, select
 
 from adapters.sql import tables as t
-from adapters.sql.criteria import Column, counting, execute, is_kept, parametrised
+from adapters.sql.criteria import Column, counting
 from adapters.sql.images import IMAGES, TABLES, statement
+from adapters.sql.kept import Questions
 from adapters.sql.keyset import LIMIT, Key, beyond, directed, paged, parameters, placed, sortable
-from adapters.sql.prepared import Prepared
 from adapters.sql.rarest import few_studies
-from adapters.sql.store import moment, stamp
+from adapters.sql.store import moment
 from consent.policy import VisibleDatasets
 from mappings.query import Level, Page, Position, Query
 from mappings.study import Patient
@@ -26,38 +24,6 @@ _OFFSET = bindparam("offset", type_=BigInteger)
 _OF_FEW = t.study.c.id.in_(bindparam("few", expanding=True))
 _PATIENT_OF_FEW = t.patient.c.id.in_(select(t.study.c.patient).where(_OF_FEW))
 _ANY = Page()
-_KEPT = 512
-"""Statements kept, by question, datasets and shape of page; what varies from page to page is a parameter."""
-_NAMING = frozenset({"patient_key", "study_key", "study_uid", "series_uid", "sop_uid"})
-"""Fields that name one thing: what is asked of one is asked of any by the same kept statement."""
-
-
-class _Asked:
-    """The statement of a question. Asked again it is prepared: SQLAlchemy keeps it for other values too, and is slower."""
-
-    def __init__(self, rows: Select[Any]) -> None:
-        self._rows, self._again = rows, False
-        self._prepared = Prepared(rows)
-
-    def told(self, connection: Connection, values: Mapping[str, Any]) -> Sequence[Any]:
-        """Its rows, all at once: row by row costs half as much again."""
-        if self._again and "few" not in values:  # a list has as many parameters as it has values
-            return self._prepared.all(connection, values)
-        self._again = True
-        return execute(connection, self._rows, values).all()
-
-
-class _Questions:
-    """The questions of one shape, by what is asked; small ones are `kept`."""
-
-    def __init__(self, make: Callable[..., Select[Any]]) -> None:
-        self._make = make
-        self.kept: Callable[..., _Asked] = lru_cache(maxsize=_KEPT)(self.new)
-
-    def new(self, *asked: Any) -> _Asked:
-        return _Asked(self._make(*asked))
-
-
 _FRAGMENTS: dict[Level, tuple[ColumnElement[Any], tuple[Key, ...]]] = {
     Level.STUDY: (t.study.c.fragment, (Key(t.study.c.study_date, True), Key(t.study.c.id, True))),
     Level.SERIES: (t.series.c.fragment, (Key(t.series.c.study), Key(t.series.c.id))),
@@ -104,7 +70,7 @@ def fragments_of_studies(connection: Connection, query: Query, visible: VisibleD
     return _told(connection, _fragments, query, visible, now, few, further, offset=offset, **parameters(query.page.limit, place))
 
 
-@_Questions
+@Questions
 def _anchor(query: Query, visible: VisibleDatasets, few: bool, further: bool) -> Select[Any]:
     """The place of the last row that is passed over in a hop: read off an index, and not with all that the row says."""
     order = _FRAGMENTS[query.level][1]
@@ -113,7 +79,7 @@ def _anchor(query: Query, visible: VisibleDatasets, few: bool, further: bool) ->
     return rows.order_by(*map(directed, order)).limit(LIMIT).offset(_OFFSET)
 
 
-@_Questions
+@Questions
 def _fragments(query: Query, visible: VisibleDatasets, few: bool, further: bool) -> Select[Any]:
     column, order = _FRAGMENTS[query.level]
     beside = [*(_FRAGMENTS[level][0] for level in query.above), *([_FIRST[query.level]] if query.include else [])]
@@ -124,7 +90,7 @@ def _fragments(query: Query, visible: VisibleDatasets, few: bool, further: bool)
 
 def _answered(
     connection: Connection,
-    questions: _Questions,
+    questions: Questions,
     query: Query,
     visible: VisibleDatasets,
     now: datetime,
@@ -137,7 +103,7 @@ def _answered(
 
 def _told(
     connection: Connection,
-    questions: _Questions,
+    questions: Questions,
     query: Query,
     visible: VisibleDatasets,
     now: datetime,
@@ -148,13 +114,8 @@ def _told(
     """The same, of these studies where there are few."""
     if few is not None and not few:
         return ()
-    named: dict[str, Any] = {}
-    kept = is_kept(query.where)
-    where = parametrised(query.where, _NAMING, named) if kept else query.where
-    asked = replace(query, where=where, page=Page(order=query.page.order))
-    question = (questions.kept if kept else questions.new)(asked, replace(visible, valid_until=None), few is not None, *shape)
-    values = {"at": stamp(now), **parameters, **named}
-    return question.told(connection, values if few is None else values | {"few": few})
+    given = {} if few is None else {"few": few}
+    return questions.told(connection, query, visible, now, few is not None, *shape, **parameters, **given)
 
 
 def _statement(query: Query, columns: Sequence[Any], visible: VisibleDatasets, few: bool, *, whole: bool = False) -> Select[Any]:
@@ -169,7 +130,7 @@ def documents(connection: Connection, query: Query, visible: VisibleDatasets, no
     return [(placed(row, keys), row[keys], row[keys + 1]) for row in found]
 
 
-@_Questions
+@Questions
 def _documents(query: Query, visible: VisibleDatasets, few: bool, further: bool) -> Select[Any]:
     rows = _statement(query, [t.study.c.document, t.study.c.dataset], visible, few).where(t.study.c.document.is_not(None))
     return paged(rows, _keys(query, t.study.c.id), further=further)
@@ -196,7 +157,7 @@ def count(
     return sum(int(row[0]) for row in _answered(connection, _count, asked, visible, now, ceiling, documented))
 
 
-@_Questions
+@Questions
 def _count(query: Query, visible: VisibleDatasets, few: bool, ceiling: int | None, documented: bool) -> Select[Any]:
     rows = _statement(query, [TABLES[query.level].c.id], visible, few, whole=ceiling is None)
     told = documented and query.level is Level.STUDY
@@ -217,7 +178,7 @@ def _patient(key: str, provider: str, person: str, sex: str | None, at: int) -> 
     return Patient(key, provider, person, sex, moment(at))
 
 
-@_Questions
+@Questions
 def _patients(query: Query, visible: VisibleDatasets, few: bool, further: bool) -> Select[Any]:
     key, columns = t.patient.c.key, [t.patient.c.patient_id, "gender", "patient_updated"]
     rows = _statement(query, [key, t.party.c.key, *columns], visible, few).join(t.party, t.patient.c.party == t.party.c.id)

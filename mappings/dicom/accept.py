@@ -3,10 +3,13 @@
 The caller passes either the Accept header or, where the request has one, the text of the `accept` query parameter (§8.3.3.1).
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import product
 
+from mappings.dicom.elements import EXPLICIT
+from mappings.dicom.recode import LOSSLESS, PLAIN
 from mappings.negotiation import Fit, MediaType, by_name, choose, covers
 
 DICOM, DICOM_JSON, JSON, JPEG, PNG = "application/dicom", "application/dicom+json", "application/json", "image/jpeg", "image/png"
@@ -15,32 +18,51 @@ RELATED, DICOM_XML, ZIP = "multipart/related", "application/dicom+xml", "applica
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A representation: its media type, whether it comes as multipart/related, and its one transfer syntax (None: several)."""
+    """A representation: its media type, whether it comes as multipart/related, and each stored transfer syntax → the one sent."""
 
     media_type: str
     multipart: bool
-    transfer_syntax: str | None
+    syntaxes: Mapping[str, str]
+
+    @property
+    def is_stored(self) -> bool:
+        """Whether all of it is sent as it is stored."""
+        return all(stored == sent for stored, sent in self.syntaxes.items())
 
 
 def choose_retrieve(accept: str, stored: Collection[str], *, archived: bool = False) -> Choice:
     """How instances are sent, each stored in its syntax (PS3.18 §10.4): multipart/related by default; one alone if preferred.
 
-    A study or a series may be `archived`: it comes as application/zip to who prefers that.
-    Only the stored syntaxes are served, also to a caller who names none (whom §8.7.3.5.2 promises Explicit VR Little Endian: the
-    part says its syntax). Raises NotAcceptable when every range that fits names only other syntaxes, or none fits.
+    A study or a series may be `archived`: it comes as application/zip, as it is stored, to who prefers that.
+    Who names no transfer syntax is promised Explicit VR Little Endian (§8.7.3.5.2), and gets it of all that is not compressed;
+    what is compressed goes as it is stored, and decoded to who names that syntax, where that loses nothing.
+    Raises NotAcceptable when every range that fits names only other syntaxes, or none fits.
     """
-    syntaxes = sorted(set(stored))
-    offers = {RELATED: partial(_in_syntaxes, syntaxes, _covers_related)}
+    ways = _ways(sorted(set(stored)))
+    forms: list[tuple[str, Fit]] = [(RELATED, _covers_related)]
     if len(stored) == 1:
-        offers[DICOM] = partial(_in_syntaxes, syntaxes, partial(covers, DICOM))
+        forms.append((DICOM, partial(covers, DICOM)))
+    offers: dict[str, Fit] = {}
+    choices: dict[str, Choice] = {}
+    for (name, fit), (number, way) in product(forms, enumerate(ways)):
+        offers[f"{name} {number}"] = partial(_in_syntaxes, way, way == ways[_UNNAMED], fit)
+        choices[f"{name} {number}"] = Choice(DICOM, name == RELATED, way)
     if archived:
-        offers[ZIP] = partial(_in_syntaxes, syntaxes, partial(covers, ZIP))
+        offers[ZIP], choices[ZIP] = partial(_in_syntaxes, ways[0], True, partial(covers, ZIP)), Choice(ZIP, False, ways[0])
     sentence = (
-        f'Instances are sent as multipart/related; type="{DICOM}", one also as {DICOM}, in the transfer syntax they are '
-        f"stored in ({', '.join(syntaxes) or 'none is there'}): ask for transfer-syntax=*."
+        f'Instances are sent as multipart/related; type="{DICOM}", one also as {DICOM}, in the transfer syntax they are stored '
+        f"in ({', '.join(ways[0]) or 'none is there'}), or in {EXPLICIT} where that loses nothing: ask for transfer-syntax=*."
     )
-    chosen = choose(accept, offers, sentence)
-    return Choice(ZIP if chosen == ZIP else DICOM, chosen == RELATED, syntaxes[0] if len(syntaxes) == 1 else None)
+    return choices[choose(accept if accept.strip() else "*/*", offers, sentence)]
+
+
+_UNNAMED = 1
+
+
+def _ways(stored: Sequence[str]) -> tuple[Mapping[str, str], ...]:
+    """Each transfer syntax → the one it is sent in: all as stored; the plain ones readable by all; what can be decoded too."""
+    plain = {syntax: EXPLICIT if syntax in PLAIN else syntax for syntax in stored}
+    return {syntax: syntax for syntax in stored}, plain, {s: EXPLICIT if s in LOSSLESS else sent for s, sent in plain.items()}
 
 
 def choose_json(accept: str) -> str:
@@ -58,10 +80,11 @@ def choose_rendered(accept: str) -> str:
     return choose(accept, by_name(JPEG, PNG), f"A rendered frame is sent as {JPEG} or {PNG}.")
 
 
-def _in_syntaxes(stored: Sequence[str], fit: Fit, media: MediaType) -> int:
-    """The fit of a range that accepts all these transfer syntaxes; else 0."""
+def _in_syntaxes(way: Mapping[str, str], unnamed: bool, fit: Fit, media: MediaType) -> int:
+    """The fit of a range that accepts what is sent this way; else 0. What is stored is meant by *, and `unnamed` by no syntax."""
     asked = media.all("transfer-syntax")
-    return fit(media) if not asked or "*" in asked or set(stored) <= set(asked) else 0
+    is_meant = set(way.values()) <= set(asked) or ("*" in asked and all(stored == sent for stored, sent in way.items()))
+    return fit(media) if is_meant or (unnamed and not asked) else 0
 
 
 def _covers_related(media: MediaType) -> int:

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeAlias
 
 from mappings.dicom.charsets import CHARSET, DEFAULT_ENCODINGS, Encodings, encodings_of
 from mappings.dicom.dictionary import resolve
-from mappings.dicom.part10 import Unreadable
+from mappings.dicom.part10 import LONG, Unreadable
 
 ItemPath: TypeAlias = tuple[tuple[int, int], ...]
 """From the outside in: the tag of a sequence and the number of its item, from 0."""
@@ -48,7 +48,7 @@ _UNDEFINED = 0xFFFFFFFF
 _SHORT = {vr.encode(): vr for vr in (
     "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US",
 )}  # fmt: skip
-_LONG = {vr.encode(): vr for vr in ["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"]}
+_LONG = {vr: vr.decode() for vr in LONG}
 _ORDERED = frozenset(["AT", "FD", "FL", "OD", "OF", "OL", "OV", "OW", "SL", "SS", "SV", "UL", "US", "UV"])
 _CREATOR_BYTES, _CHARSET_BYTES = 64, 256
 _ROOT = Scope((), DEFAULT_ENCODINGS)

@@ -9,16 +9,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mappings.dicom.elements import BIG_ENDIAN, EXPLICIT, PIXELS, ItemPath, is_fragmented, shared, walk
-from mappings.dicom.frame_spans import NATIVE, FrameFinder, Span
+from mappings.dicom.elements import BIG_ENDIAN, EXPLICIT, PIXEL_DATA, PIXELS, ItemPath, is_fragmented, shared, walk
+from mappings.dicom.frame_spans import NATIVE, FrameFinder, Span, frame_bits
 from mappings.dicom.header import Header, header_of
 from mappings.dicom.part10 import is_deflated
+from mappings.dicom.recode import little
 from mappings.failures import NotAcceptable, NotFound
 
 _LENGTH = struct.Struct("<4xI").unpack_from
 _ITEM, _SEQUENCE_END = 8, b"\xfe\xff\xdd\xe0"
 _PATH = re.compile(r"(?:[0-9A-F]{8}/(?:0|[1-9][0-9]{0,8})/){0,32}[0-9A-F]{8}")
-_WORDS = {"OD": 8, "OF": 4, "OL": 4, "OV": 8, "OW": 2, "FD": 8, "FL": 4, "SL": 4, "SS": 2, "SV": 8, "UL": 4, "US": 2, "UV": 8}
 
 
 def joined(items: memoryview) -> bytes:
@@ -35,13 +35,18 @@ def _fragments(items: memoryview) -> Iterator[memoryview]:
 
 
 class Frames:
-    """The frames of a plain data set, by their numbers from 1."""
+    """The frames of a plain data set, by their numbers from 1; `spans` says where each lies, nothing where they can't be told."""
 
     def __init__(self, dataset: memoryview, transfer_syntax: str) -> None:
         finder, syntax = FrameFinder(dataset), EXPLICIT if is_deflated(transfer_syntax) else transfer_syntax
         self._data, self._syntax = dataset, syntax
         self._header = header_of(dataset, syntax, shared(walk(dataset, syntax), finder.read))
-        self._spans, self._pixels = finder.finish(self._header), finder.pixels
+        self.spans, self._pixels = finder.finish(self._header), finder.pixels
+
+    @property
+    def bits(self) -> int:
+        """Of one frame that is not compressed; 0 where the object does not say them."""
+        return frame_bits(self._header, PIXEL_DATA)
 
     def content(self, number: int) -> memoryview:
         """One frame as it is sent. Raises NotFound past the end, NotAcceptable where frames can't be told apart."""
@@ -49,8 +54,8 @@ class Frames:
             raise NotFound("no-pixels", "This object has no pixel data, so it has no frames.", "frames")
         if self._syntax == BIG_ENDIAN:
             raise NotAcceptable("big-endian", "This object is in the retired big-endian syntax; ask for it whole.")
-        if self._spans:
-            return sent(self._data, self._spans[number - 1], self._syntax)
+        if self.spans:
+            return sent(self._data, self.spans[number - 1], self._syntax)
         return self._bits(number) if self._syntax in NATIVE else _untold()
 
     def _bits(self, number: int) -> memoryview:
@@ -95,7 +100,7 @@ class Element:
         for tag, vr, start, stop, _, scope in walk(dataset, transfer_syntax):
             if tag == asked and scope.path == items and vr not in ("", "SQ"):
                 lies_in_fragments = tag in PIXELS and not items and is_fragmented(dataset, start)
-                self.value = None if lies_in_fragments else _little(dataset[start:stop], vr, transfer_syntax)
+                self.value = None if lies_in_fragments else little(dataset[start:stop], vr, transfer_syntax)
                 return
         raise NotFound("element-unknown", "The object has no such element.", "bulkdata")
 
@@ -105,11 +110,3 @@ def _read(path: str) -> tuple[ItemPath, int]:
         raise NotFound("element-unknown", "The address of an element is SEQUENCE/item/ELEMENT, each of eight digits.", "bulkdata")
     *outer, last = path.split("/")
     return tuple((int(outer[at], 16), int(outer[at + 1])) for at in range(0, len(outer), 2)), int(last, 16)
-
-
-def _little(value: memoryview, vr: str, transfer_syntax: str) -> memoryview:
-    size = _WORDS.get(vr, 1)
-    if transfer_syntax != BIG_ENDIAN or size == 1:
-        return value
-    whole = value[: len(value) // size * size]
-    return memoryview(np.frombuffer(whole, f">u{size}").astype(f"<u{size}").tobytes() + bytes(value[len(whole) :]))

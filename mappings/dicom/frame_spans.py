@@ -59,7 +59,7 @@ class FrameFinder:
         tag, start, stop = self._found
         frames = max(header.number_of_frames or 1, 1)
         if header.transfer_syntax in NATIVE:
-            return _native(start, stop, frames, _frame_bits(header, tag))
+            return _native(start, stop, frames, frame_bits(header, tag))
         if not is_fragmented(self._data, start):  # its own length: a compressed syntax has none (PS3.5 §A.4)
             return []
         return _encapsulated(self._data, _items(self._data, start, stop, self._passed), stop, frames, self._offsets, self._passed)
@@ -75,7 +75,7 @@ def in_item(content: bytes, length: int) -> bytes:
     return (_ITEM_HEAD(0xE000FFFE, len(content)) + content + _ITEM_HEAD(0xE0DDFFFE, 0))[:length]
 
 
-def _frame_bits(header: Header, tag: int) -> int:
+def frame_bits(header: Header, tag: int) -> int:
     """Bits of one native frame; 0 where the object does not say them."""
     samples = (header.samples_per_pixel or 1) * (header.rows or 0) * (header.columns or 0)
     if header.photometric_interpretation == "YBR_FULL_422":  # two pixels share their chrominance (PS3.3 §C.7.6.3.1.2)

@@ -23,7 +23,8 @@ _CHUNK = 1024 * 1024
 _HEAD = struct.Struct("<HH2sH").unpack_from
 _U32 = struct.Struct("<I").unpack_from
 _TRANSFER_SYNTAX = re.compile(r"[0-9]+(?:\.[0-9]+)+")
-_LONG = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UR", b"UT", b"UN", b"SV", b"UV"})
+LONG = frozenset({b"OB", b"OW", b"OF", b"OD", b"OL", b"OV", b"SQ", b"UC", b"UR", b"UT", b"UN", b"SV", b"UV"})
+"""VRs whose length has 32 bits in explicit VR (PS3.5 §7.1.2)."""
 
 
 class Unreadable(Exception):
@@ -123,7 +124,7 @@ def _file_meta(file: memoryview) -> tuple[dict[int, bytes], int]:
         if group != 2:
             break
         start = position + 8
-        if vr in _LONG:
+        if vr in LONG:
             if start + 4 > len(file):
                 raise Unreadable("not-dicom", "its file meta is cut short", f"(0002,{element:04X})")
             length, start = _U32(file, start)[0], start + 4
@@ -142,5 +143,5 @@ def _uid(value: bytes) -> str:
 
 def _element(element: int, vr: bytes, value: bytes) -> bytes:
     value += (b" " if vr == b"SH" else b"\0") * (len(value) % 2)
-    size = struct.pack("<HI", 0, len(value)) if vr in _LONG else struct.pack("<H", len(value))
+    size = struct.pack("<HI", 0, len(value)) if vr in LONG else struct.pack("<H", len(value))
     return struct.pack("<HH2s", 2, element, vr) + size + value

@@ -13,6 +13,7 @@ from mappings.dicom.accept import RELATED
 from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.frame_spans import NATIVE
 from mappings.dicom.part10 import is_deflated
+from mappings.dicom.recode import LOSSLESS
 from mappings.negotiation import Fit, MediaType, choose, covers
 
 OCTETS = "application/octet-stream"
@@ -28,7 +29,6 @@ _JPEGS = MappingProxyType(
         "image/jphc": (201, 202, 203),
     }
 )
-LOSSLESS = frozenset({"1.2.840.10008.1.2.5", *(f"1.2.840.10008.1.2.4.{number}" for number in (57, 70, 80, 90, 201, 202))})
 _MEDIA = MappingProxyType(
     {f"1.2.840.10008.1.2.4.{number}": (name,) for name, numbers in _JPEGS.items() for number in numbers}
     | {"1.2.840.10008.1.2.5": ("image/dicom-rle", "image/x-dicom-rle")}  # wsidicom asks by the name that it had before

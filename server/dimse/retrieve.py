@@ -18,7 +18,7 @@ from server.dimse.destination import Destination
 from server.dimse.request import CANCELLED, DONE, GET, MOVE, NONE_SENT, PENDING, SOME_FAILED, Request, log, refusal
 from server.dimse.suboperations import Stores, Tally, is_second
 from server.dimse.wire import Wire
-from server.usecases.deliver import File
+from server.usecases.convert import File
 from server.usecases.identify import destined
 from server.usecases.retrieve import Planned, files, plan
 from server.usecases.runtime import Caller

@@ -10,13 +10,12 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
-from typing import BinaryIO, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
 from adapters.sql import access, custody, instances
 from adapters.sql.access import Access, Under
-from adapters.sql.custody import Copy
 from adapters.sql.instances import StoredInstance
 from adapters.sql.ledger import About
 from consent.access import Seen
@@ -28,12 +27,14 @@ from mappings.dicom.overlaid import is_drawn_over_images
 from mappings.failures import Failure, Forbidden, Gone, NotFound, Unavailable
 from mappings.query import AllOf, Level, OneOf, Page, Query
 from mappings.study import study_key
+from server.usecases.convert import File, converted
 from server.usecases.read_back import damaged, open_copy, stream, stream_part
 from server.usecases.runtime import Caller, Runtime
 
 MOST = 1_000_000
 Form = TypeVar("Form")
-File = tuple[StoredInstance, Iterator[bytes]]
+Into = Callable[[Form, StoredInstance], str]
+"""Which transfer syntax an object is sent in, in the form that was chosen."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,13 +74,14 @@ class Delivery(Generic[Form]):
     """Instances on their way out: `objects` in their order, in the `form` that was chosen; iterated, each with its bytes.
 
     Making one commits the record of its use and opens the first object, so a node that is down says so before an answer begins.
-    A later object raises Gone where anything was stopped or withdrawn meanwhile, and its chunks what its node raises.
+    A later object raises Gone where anything was stopped or withdrawn meanwhile, and its chunks what its node raises. Objects go
+    as they are stored, or in the transfer syntax that `into` names for each.
     """
 
-    def __init__(self, runtime: Runtime, use: Use, form: Form) -> None:
+    def __init__(self, runtime: Runtime, use: Use, form: Form, into: Into[Form] | None = None) -> None:
         _record(runtime, use)
         self.objects, self.form = use.objects, form
-        files = _files(runtime, use)
+        files = _files(runtime, use, lambda stored: into(form, stored) if into else stored.transfer_syntax)
         self._files = chain([next(files)], files)
 
     def __iter__(self) -> Iterator[File]:
@@ -87,15 +89,19 @@ class Delivery(Generic[Form]):
 
 
 def deliver(
-    runtime: Runtime, caller: Caller, wanted: Wanted, choose: Callable[[Sequence[StoredInstance]], Form]
+    runtime: Runtime,
+    caller: Caller,
+    wanted: Wanted,
+    choose: Callable[[Sequence[StoredInstance]], Form],
+    into: Into[Form] | None = None,
 ) -> Delivery[Form]:
     """The objects asked for, their use recorded: processing by a client inside, export by any other.
 
     What is drawn over images goes to a viewer as a view. `choose` says in which form they go; what it raises is no use, and
-    recorded as none. Raises NotFound or Forbidden.
+    recorded as none; `into` as which transfer syntax. Raises NotFound, Forbidden, and of the first object what `Delivery` says.
     """
     use = _grant_whole(runtime, caller, wanted)
-    return Delivery(runtime, use, choose(use.objects))
+    return Delivery(runtime, use, choose(use.objects), into)
 
 
 def look(
@@ -245,18 +251,20 @@ def _record(runtime: Runtime, use: Use, status: int = 200) -> None:
         access.use(connection, row, use.wanted.study, about, Under(facts.alias, decision.agreement, decision.terms))
 
 
-def _files(runtime: Runtime, use: Use) -> Iterator[File]:
+def _files(runtime: Runtime, use: Use, into: Callable[[StoredInstance], str]) -> Iterator[File]:
     for located in use.objects:
         with _recording_breaks(runtime, use):
             _check(runtime, use, located)
             source = open_copy(runtime, located.copy)
         with source:
-            yield located, _chunks(runtime, use, located.copy, source)
+            with _recording_breaks(runtime, use):
+                sent, chunks = converted(runtime, (located, stream(runtime, located.copy, source)), into(located))
+            yield sent, _chunks(runtime, use, chunks)
 
 
-def _chunks(runtime: Runtime, use: Use, copy: Copy, source: BinaryIO) -> Iterator[bytes]:
+def _chunks(runtime: Runtime, use: Use, chunks: Iterator[bytes]) -> Iterator[bytes]:
     with _recording_breaks(runtime, use):
-        yield from stream(runtime, copy, source)
+        yield from chunks
 
 
 def _part(runtime: Runtime, use: Use, span: range) -> Iterator[bytes]:

@@ -12,8 +12,9 @@ from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.frame_content import Element, Frames, sent
 from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import plain
-from mappings.dicom.pixel_media import LOSSLESS, OCTETS, PixelForm
+from mappings.dicom.pixel_media import OCTETS, PixelForm
 from mappings.dicom.pixels.drawing import Drawing
+from mappings.dicom.recode import LOSSLESS
 from mappings.digests import Frame
 from mappings.failures import NotFound
 from server.usecases.deliver import Wanted, deliver_parts, look, part_action

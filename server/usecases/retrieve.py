@@ -8,7 +8,8 @@ from adapters.sql.instances import StoredInstance
 from mappings.dicom.identifier import Selection, read_answer, study_of
 from mappings.failures import NotFound, TooLarge
 from mappings.query import AllOf, Condition, Level, OneOf, Page, Query, check_values
-from server.usecases.deliver import MOST, File, Wanted, deliver, look
+from server.usecases.convert import File
+from server.usecases.deliver import MOST, Wanted, deliver, look
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.search import pages
 

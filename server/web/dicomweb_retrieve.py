@@ -1,4 +1,7 @@
-"""WADO-RS (PS3.18 section 10.4): what is stored is streamed as it is stored."""
+"""WADO-RS (PS3.18 section 10.4): what is stored is streamed as it is stored, or in another transfer syntax that was asked for.
+
+What is sent so is made while it streams: each object says its length, and several do not say all of theirs together.
+"""
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +21,8 @@ from mappings.dicom.multipart import Multipart, Part, dicom_part
 from mappings.failures import Invalid
 from mappings.zip_stream import Member, zip_length, zip_stream
 from server.faults import problem
-from server.usecases.deliver import File, Wanted, deliver, deliver_part, look
+from server.usecases.convert import File
+from server.usecases.deliver import Wanted, deliver, deliver_part, look
 from server.web.bulkheads import Bulkhead
 from server.web.context import caller, conditional, request, request_id, respond, runtime, serves, staying
 from server.web.dicomweb_root import INSTANCE, SERIES, STUDY, accepted, root, wanted
@@ -46,9 +50,9 @@ def objects(study: str, series: str | None = None, instance: str | None = None) 
         told = _sent(stored, form, files=())
         if request.method == "HEAD" or told.status_code != HTTPStatus.OK:
             return told
-        if _is_single(form) and (span := _span(stored[0])) is not None:
+        if _is_single(form) and form.is_stored and (span := _span(stored[0])) is not None:
             return _ranged(asked) if span else unsatisfiable(stored[0].size)
-    delivery = deliver(runtime(), caller(), asked, choose)
+    delivery = deliver(runtime(), caller(), asked, choose, lambda form, stored: form.syntaxes[stored.transfer_syntax])
     return _staying(lambda: _sent(delivery.objects, delivery.form, delivery))
 
 
@@ -71,12 +75,17 @@ def _is_single(form: Choice) -> bool:
 def _sent(stored: Sequence[StoredInstance], form: Choice, files: Iterable[File]) -> Response:
     """The answer that brings these, under a tag; the files are there to be read where there is a body.
 
-    The tag of a single one names its bytes; one of several, whose boundary is another each time, the files.
+    The tag of a single one names its bytes; one of several, whose boundary is another each time, the files and their syntaxes.
     """
     if _is_single(form):
-        return conditional(_single(stored[0], files), stored[0].file_digest.hex())
-    tag = sha256(b"".join((form.media_type.encode(), *(o.file_digest for o in stored)))).hexdigest()
-    response = _archive(stored, files) if form.media_type == ZIP else _multipart(stored, files)
+        only = stored[0]
+        if form.is_stored:
+            return conditional(_single(only, files), only.file_digest.hex())
+        syntax = form.syntaxes[only.transfer_syntax]
+        return conditional(_single_converted(syntax, files), f"{only.file_digest.hex()}-{syntax}")
+    sent = () if form.is_stored else (str(form.syntaxes[o.transfer_syntax]).encode() for o in stored)
+    tag = sha256(b"".join((form.media_type.encode(), *(o.file_digest for o in stored), *sent))).hexdigest()
+    response = _archive(stored, files) if form.media_type == ZIP else _multipart(stored, form, files)
     return conditional(response, tag, weak=True)
 
 
@@ -111,6 +120,15 @@ def _single(only: StoredInstance, files: Iterable[File]) -> Response:
     return response
 
 
+def _single_converted(syntax: str, files: Iterable[File]) -> Response:
+    """One that is made now: its digest is not known, and its length once its bytes are read."""
+    sent, chunks = next(iter(files), (None, iter(())))
+    response = respond(chunks, media_type=dicom_part(syntax))
+    if sent is not None:
+        response.content_length = sent.size
+    return response
+
+
 def _archive(stored: Sequence[StoredInstance], files: Iterable[File]) -> Response:
     members = [Member(f"{o.study_uid}/{o.series_uid}/{o.sop_uid}.dcm", o.size, o.crc32) for o in stored]
     body, length = zip_stream(members, (chunks for _, chunks in files)), zip_length(members)
@@ -118,20 +136,26 @@ def _archive(stored: Sequence[StoredInstance], files: Iterable[File]) -> Respons
     return respond(body, media_type=ZIP, Content_Length=str(length), Content_Disposition=called)
 
 
-def _multipart(stored: Sequence[StoredInstance], files: Iterable[File]) -> Response:
+def _multipart(stored: Sequence[StoredInstance], form: Choice, files: Iterable[File]) -> Response:
     written = Multipart(f"accord-{secrets.token_hex(16)}")
-    parts = [_part(o) for o in stored]  # made here: while the body streams there is no request any more
-    length = written.total(parts)
+    locations = [_location(o) for o in stored]  # made here: while the body streams there is no request any more
 
     def body() -> Iterator[bytes]:
-        for part, (_, chunks) in zip(parts, files, strict=True):
-            yield written.head(part)
+        for held, location, (sent, chunks) in zip(stored, locations, files, strict=True):
+            yield written.head(_part(sent, location, None if sent != held else held.file_digest))
             yield from chunks
         yield written.tail()
 
-    return respond(body(), media_type=written.content_type(), Content_Length=str(length))
+    response = respond(body(), media_type=written.content_type())
+    if form.is_stored:
+        parts = [_part(o, location, o.file_digest) for o, location in zip(stored, locations, strict=True)]
+        response.content_length = written.total(parts)
+    return response
 
 
-def _part(o: StoredInstance) -> Part:
-    location = f"{root()}/studies/{o.study_uid}/series/{o.series_uid}/instances/{o.sop_uid}"
-    return Part(dicom_part(o.transfer_syntax), o.size, location, o.file_digest)
+def _location(o: StoredInstance) -> str:
+    return f"{root()}/studies/{o.study_uid}/series/{o.series_uid}/instances/{o.sop_uid}"
+
+
+def _part(sent: StoredInstance, location: str, digest: bytes | None) -> Part:
+    return Part(dicom_part(sent.transfer_syntax), sent.size, location, digest)

@@ -74,6 +74,9 @@ class Recoded:
     def _pieces(self, frames: Iterable[bytes]) -> Iterator[bytes | memoryview]:
         small = bytearray()
         for tag, vr, start, stop, _, scope in walk(self._data, self._source):
+            if len(small) >= _SMALL:
+                yield bytes(small)
+                small.clear()
             if not vr or vr == "SQ":
                 small += self._head(tag, vr, _UNDEFINED) if vr else _MARKS[tag]
             elif tag == PIXEL_DATA and is_fragmented(self._data, start):
@@ -83,7 +86,7 @@ class Recoded:
             elif not self._is_left_out(tag):
                 value = self._value(tag, start, stop, at_top=not scope.path)
                 small += self._head(tag, vr, len(value))
-                if len(value) + len(small) < _SMALL:
+                if len(value) < _SMALL:
                     small += little(value, vr, self._source)
                     continue
                 yield bytes(small)

@@ -1,4 +1,7 @@
-"""Where a C-MOVE sends to: one association for up to 128 pairs of class and syntax, each of which it is asked for by itself."""
+"""Where a C-MOVE sends to: one association for up to 128 pairs of class and syntax, each of which it is asked for by itself.
+
+It is offered the syntax that each object is stored in, and those that it can be sent in without loss.
+"""
 
 from collections.abc import Iterable, Sequence
 
@@ -8,8 +11,10 @@ from pynetdicom.association import Association
 from adapters import dicom_peer
 from adapters.sql.entity import EntityRow
 from adapters.sql.instances import StoredInstance
+from mappings.dicom.recode import syntaxes
 from mappings.failures import Unavailable
 from server.dimse.suboperations import Stores
+from server.usecases.runtime import Runtime
 
 MOST_CONTEXTS = 128
 Pair = tuple[str, str]
@@ -21,15 +26,24 @@ class Destination:
     Raises Unavailable where that is not to be had.
     """
 
-    def __init__(self, title: str, entity: EntityRow, objects: Sequence[StoredInstance], originator: str, request: int) -> None:
-        self._title, self._entity = title, entity
-        self._originator = (originator, request)
-        pairs = list(dict.fromkeys((o.sop_class, o.transfer_syntax) for o in objects))
-        self._groups = [pairs[at : at + MOST_CONTEXTS] for at in range(0, len(pairs), MOST_CONTEXTS)]
-        self._group = {pair: number for number, group in enumerate(self._groups) for pair in group}
+    def __init__(
+        self, runtime: Runtime, entity: EntityRow, objects: Sequence[StoredInstance], originator: tuple[str, int]
+    ) -> None:
+        self._runtime, self._entity, self._originator = runtime, entity, originator
+        self._groups: list[dict[Pair, None]] = []
+        self._group: dict[Pair, int] = {}
+        for stored in dict.fromkeys((o.sop_class, o.transfer_syntax) for o in objects):
+            self._group[stored] = self._room(dict.fromkeys((stored[0], syntax) for syntax in syntaxes(stored[1])))
         self._opened: dict[int, tuple[Association, Stores] | None] = {}
         if self._groups:
             self._opened[0] = self._associate(0)
+
+    def _room(self, pairs: dict[Pair, None]) -> int:
+        """The group that these are in by now: the last one, or a new one where that has no room for them."""
+        if not self._groups or len(self._groups[-1] | pairs) > MOST_CONTEXTS:
+            self._groups.append({})
+        self._groups[-1] |= pairs
+        return len(self._groups) - 1
 
     def store(self, located: StoredInstance, chunks: Iterable[bytes]) -> int | None:
         """Send an object; the status of its answer, None where it could not be sent."""
@@ -60,6 +74,6 @@ class Destination:
     def _associate(self, number: int) -> tuple[Association, Stores]:
         contexts = [build_context(sop_class, syntax) for sop_class, syntax in self._groups[number]]
         peer = (self._entity.address or "", self._entity.port or 0)
-        association = dicom_peer.associate(self._title, self._entity.aet, peer, contexts)
+        association = dicom_peer.associate(self._runtime.settings.ae_title, self._entity.aet, peer, contexts)
         dicom_peer.take_over(association)
-        return association, Stores(association, *self._originator)
+        return association, Stores(self._runtime, association, *self._originator)

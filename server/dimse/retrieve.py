@@ -1,7 +1,7 @@
 """Answers C-GET and C-MOVE (PS3.4 §C.4.2, §C.4.3): what HTTP delivers too, by the same decision and record, as C-STOREs.
 
 A C-GET's objects go to who asks, a C-MOVE's to an application entity of its organisation. Each is counted by its answer; what
-can't be sent as it is stored has failed.
+can't be sent as it is stored is sent in another transfer syntax where that loses nothing, and has failed else.
 """
 
 import time
@@ -58,15 +58,15 @@ def _serve(asked: Request, service: str, perform: Callable[[Request, Wire], tupl
 def _get(asked: Request, wire: Wire) -> tuple[Status, Tally]:
     caller = asked.caller(_SCOPE)
     planned = plan(asked.runtime, caller, read_selection(asked.identifier()))
-    return _perform(asked, wire, caller, planned, Stores(asked.association).store)
+    return _perform(asked, wire, caller, planned, Stores(asked.runtime, asked.association).store)
 
 
 def _move(asked: Request, wire: Wire) -> tuple[Status, Tally]:
     caller, entity = destined(asked.runtime, asked.caller(_SCOPE), str(asked.message.MoveDestination).strip())
     planned = plan(asked.runtime, caller, read_selection(asked.identifier()))
     objects = [o for each in planned for o in each.objects]
-    title = asked.runtime.settings.ae_title
-    with closing(Destination(title, entity, objects, asked.calling, asked.message.MessageID)) as destination:
+    originator = asked.calling, asked.message.MessageID
+    with closing(Destination(asked.runtime, entity, objects, originator)) as destination:
         return _perform(asked, wire, caller, planned, destination.store)
 
 
@@ -84,7 +84,8 @@ def _perform(asked: Request, wire: Wire, caller: Caller, planned: list[Planned],
     tally.end()
     if not tally.failed:
         return Status(SOME_FAILED) if tally.warned else DONE, tally
-    return Status(SOME_FAILED if tally.completed or tally.warned else NONE_SENT, "Not all could be sent as stored"), tally
+    code = SOME_FAILED if tally.completed or tally.warned else NONE_SENT
+    return Status(code, "Not all could be sent in a syntax that was accepted"), tally
 
 
 def _files(asked: Request, caller: Caller, planned: list[Planned]) -> Iterator[File]:

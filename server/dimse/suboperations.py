@@ -1,4 +1,4 @@
-"""Sends C-STOREs from stored bytes: the data set goes as it is kept, where its class and syntax were accepted."""
+"""Sends C-STOREs from stored bytes: the data set goes as it is kept where that was accepted, else in a syntax that was."""
 
 import time
 from collections.abc import Iterable, Iterator
@@ -8,8 +8,12 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from adapters.sql.instances import StoredInstance
 from mappings.dicom.dimse_message import C_STORE_RQ, command
+from mappings.dicom.recode import syntaxes
 from mappings.failures import Failure
+from server.dimse.request import log
 from server.dimse.wire import Wire
+from server.usecases.convert import converted
+from server.usecases.runtime import Runtime
 
 IN_MEMORY = 32_000_000
 """Objects up to this size are read, and believed, before a byte of them is sent; what breaks off in a larger one ends it all."""
@@ -50,8 +54,8 @@ class Tally:
 class Stores:
     """The C-STORE sub-operations of one association, one after another; for a C-MOVE with who asked for them."""
 
-    def __init__(self, association: Any, originator: str = "", originator_id: int | None = None) -> None:
-        self._association, self.wire = association, Wire(association)
+    def __init__(self, runtime: Runtime, association: Any, originator: str = "", originator_id: int | None = None) -> None:
+        self._runtime, self._association, self.wire = runtime, association, Wire(association)
         self._originator = {"originator": originator, "originator_id": originator_id}
         taken = [cx for cx in association.accepted_contexts if cx.as_scu]
         self._contexts = {(str(cx.abstract_syntax), str(cx.transfer_syntax[0])): cx.context_id for cx in taken}
@@ -59,17 +63,29 @@ class Stores:
 
     def store(self, located: StoredInstance, chunks: Iterable[bytes]) -> int | None:
         """Send an object; the status of the answer, None where it could not be sent. Raises OSError where all is over."""
-        context_id = self._contexts.get((located.sop_class, located.transfer_syntax))
+        context_id, syntax = self._accepted(located)
         if context_id is None:
             return None
-        data: Iterable[bytes] = _after(chunks, located.dataset_start)
         try:
-            self.wire.send(context_id, self._request(located), [b"".join(data)] if located.size <= IN_MEMORY else data)
+            sent, chunks = converted(self._runtime, (located, iter(chunks)), syntax)
         except Failure as failure:
-            if located.size > IN_MEMORY:
+            log.warning("not converted", extra={"reason": failure.code})
+            return None
+        data: Iterable[bytes] = _after(chunks, sent.dataset_start)
+        try:
+            self.wire.send(context_id, self._request(located), [b"".join(data)] if sent.size <= IN_MEMORY else data)
+        except Failure as failure:
+            if sent.size > IN_MEMORY:
                 raise ConnectionAbortedError(failure.code) from failure
             return None
         return self._answer()
+
+    def _accepted(self, located: StoredInstance) -> tuple[int | None, str]:
+        """The context in which an object can be sent, and the transfer syntax there: the stored one, or the nearest accepted."""
+        for syntax in syntaxes(located.transfer_syntax):
+            if (context_id := self._contexts.get((located.sop_class, syntax))) is not None:
+                return context_id, syntax
+        return None, located.transfer_syntax
 
     def _request(self, located: StoredInstance) -> bytes:
         self._last_id = self._last_id % _HIGHEST_ID + 1

@@ -10,10 +10,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from pydicom import config, dcmread
-from pynetdicom import AE, AllStoragePresentationContexts, evt
+from pynetdicom import AE, AllStoragePresentationContexts, build_context, evt
 
+from mappings.dicom.part10 import file_meta
 from mappings.failures import Unavailable
 from server.dimse import destination, retrieve, suboperations
+from server.usecases import convert
 from server.usecases.agreement import move_agreement
 from server.usecases.entity import add_entity
 from server.usecases.node import set_node
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
 EXPLICIT, IMPLICIT = PLAIN
+JPEG = "1.2.840.10008.1.2.4.50"
 STUDY = "1.2.1"
 OBJECTS = {uid: made(uid, study=STUDY, series=series) for uid, series in (("1.2.1.1.1", "1.2.1.1"), ("1.2.1.1.2", "1.2.1.1"),
                                                                       ("1.2.1.2.1", "1.2.1.2"))}  # fmt: skip
@@ -125,12 +128,52 @@ def test_a_large_object_comes_in_pieces_as_it_is(net: Network, monkeypatch: pyte
 
 
 @pytest.mark.parametrize(
-    "offer", [{"roles": False}, {"syntaxes": [IMPLICIT]}, {"classes": ["1.2.840.10008.5.1.4.1.1.2"]}]
+    "offer", [{"roles": False}, {"syntaxes": [JPEG]}, {"classes": ["1.2.840.10008.5.1.4.1.1.2"]}]
 )  # fmt: skip
-def test_what_was_not_accepted_as_it_is_stored_has_failed_and_is_named(net: Network, offer) -> None:
+def test_what_was_accepted_in_no_syntax_that_it_can_be_sent_in_has_failed_and_is_named(net: Network, offer) -> None:
     asked = net.retrieve(**offer)
     assert asked.get("STUDY", StudyInstanceUID=STUDY) == [(0xA702, None, 0, 3, 0)]
     assert asked.came == {}
+
+
+@pytest.mark.parametrize("name", ["mr/emri_small.dcm", "mr/emri_small_rle.dcm", "ct/liver/01.dcm"])
+@pytest.mark.parametrize("syntax", PLAIN)
+def test_an_object_comes_in_the_syntax_that_was_accepted(net: Network, name, syntax) -> None:
+    file = renamed(name)
+    hold(net.runtime, file)
+    stored = dcmread(BytesIO(file))
+    asked = net.retrieve(syntaxes=[syntax], classes=[stored.SOPClassUID])
+    assert asked.get("STUDY", StudyInstanceUID="1.2.78") == [(0x0000, None, 1, 0, 0)]
+    sent = dcmread(BytesIO(file_meta(stored.SOPClassUID, "1.2.78.1.1", syntax) + asked.came["1.2.78.1.1"]))
+    assert {e.tag: str(e.value) for e in sent if e.keyword != "PixelData"} == {
+        e.tag: str(e.value) for e in stored if e.keyword != "PixelData"
+    }
+    assert (sent.pixel_array == stored.pixel_array).all()
+
+
+def renamed(name: str) -> memoryview:
+    """A sample as the only object of another study."""
+    dataset = dcmread(BytesIO(sample(name)))
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.PatientIdentityRemoved = "1.2.78", "1.2.78.1", "YES"
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.78.1.1"
+    out = BytesIO()
+    dataset.save_as(out)
+    return memoryview(out.getvalue())
+
+
+def test_one_that_can_not_be_converted_has_failed_and_the_rest_comes(net: Network, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold(net.runtime, renamed("mr/emri_small_rle.dcm"), made("1.2.78.2.1", study="1.2.78", series="1.2.78.2"))
+    monkeypatch.setattr(convert, "MOST_FRAMES", 1)
+    asked = net.retrieve()
+    assert asked.get("STUDY", StudyInstanceUID="1.2.78") == [(0xB000, None, 1, 1, 0)]
+    assert list(asked.came) == ["1.2.78.2.1"]
+
+
+def test_a_destination_that_takes_implicit_alone_gets_it_so(net: Network, taker: Taker) -> None:
+    taker.server.contexts = [build_context(MR, IMPLICIT)]
+    asked = net.retrieve(calling="COMPUTE")
+    assert asked.move("TAKER", "STUDY", StudyInstanceUID=STUDY)[-1] == (0x0000, None, 3, 0, 0)
+    assert all(came[4:8] != b"UI\x1a\0" for came in taker.came.values()), "without VRs"
 
 
 def test_some_that_fail_are_named_and_the_rest_comes(net: Network) -> None:
@@ -210,14 +253,15 @@ def test_a_destination_is_asked_for_what_is_stored_by_itself_and_told_who_moves(
     asked = net.retrieve(calling="COMPUTE")
     read = dcmread(BytesIO(sample(LARGE)), stop_before_pixels=True)
     answers = asked.move("TAKER", "STUDY", StudyInstanceUID=[STUDY, read.StudyInstanceUID])
-    assert taker.asked == [[(MR, [EXPLICIT]), (str(read.SOPClassUID), [str(read.file_meta.TransferSyntaxUID)])]]
+    offered = [(of, [syntax]) for of in (MR, str(read.SOPClassUID)) for syntax in (EXPLICIT, IMPLICIT)]
+    assert (taker.asked, str(read.file_meta.TransferSyntaxUID)) == ([offered], EXPLICIT)
     assert answers[-1][2:] == (4, 0, 0)
     assert taker.came[read.SOPInstanceUID] == data_set(sample(LARGE))
     assert taker.originators == {("COMPUTE", 1)}
 
 
 def test_more_pairs_than_an_association_has_contexts_are_several(net: Network, taker: Taker, monkeypatch) -> None:
-    monkeypatch.setattr(destination, "MOST_CONTEXTS", 1)
+    monkeypatch.setattr(destination, "MOST_CONTEXTS", 2)
     read = dcmread(BytesIO(sample(LARGE)), stop_before_pixels=True)
     asked = net.retrieve(calling="COMPUTE")
     assert asked.move("TAKER", "STUDY", StudyInstanceUID=[STUDY, read.StudyInstanceUID])[-1] == (0x0000, None, 4, 0, 0)

@@ -11,10 +11,13 @@ from pydicom.uid import UID
 from pynetdicom import AllStoragePresentationContexts
 
 from mappings.dicom import dimse
+from mappings.dicom.accept import choose_retrieve
 from mappings.dicom.capabilities import SERVICES
 from mappings.dicom.commitment import PUSH_MODEL
+from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.pixel_media import choose_pixels
 from mappings.dicom.pixels.code_stream import _READERS as DECODED
+from mappings.dicom.recode import syntaxes as syntaxes_of
 from mappings.fields import FIELDS, Kind
 from server.dimse.associations import MAXIMUM_PDU
 from server.dimse.request import FIND, GET, MOVE
@@ -64,7 +67,7 @@ CLASSES = (
         f"{_NET}::test_every_storage_class_is_taken_in_every_syntax",
     ),
     *((UID(model).name, "SCP", test) for models, test in _QUERIES for model in models),
-    ("the storage classes, of what is retrieved", "SCU", f"{_GIVEN}::test_getscu_takes_a_study_as_it_is_stored"),
+    ("the storage classes, of what is retrieved", "SCU", f"{_GIVEN}::test_an_object_comes_in_the_syntax_that_was_accepted"),
     (
         UID(PUSH_MODEL).name,
         "SCP",
@@ -140,10 +143,23 @@ def policies() -> str:
 def syntaxes() -> str:
     """Each transfer syntax that is stored, in the order of preference, how a frame of it is sent, and whether it is drawn."""
     rows = [
-        (UID(uid).name, f"`{uid}`", f"`{choose_pixels('', uid, alone=False).media_type}`", "yes" if _is_drawn(uid) else "no")
+        (
+            UID(uid).name,
+            f"`{uid}`",
+            f"`{choose_pixels('', uid, alone=False).media_type}`",
+            _explicit(uid),
+            "yes" if _is_drawn(uid) else "no",
+        )
         for uid in dimse.TRANSFER_SYNTAXES
     ]
-    return table(("transfer syntax", "UID", "a frame is sent as", "drawn"), *rows)
+    return table(("transfer syntax", "UID", "a frame is sent as", "an object in Explicit VR LE", "drawn"), *rows)
+
+
+def _explicit(uid: str) -> str:
+    """Who gets a whole object that is stored so in Explicit VR Little Endian."""
+    if choose_retrieve("", [uid]).syntaxes[uid] == EXPLICIT:
+        return "unless another is named"
+    return "if named" if EXPLICIT in syntaxes_of(uid) else "no"
 
 
 def _is_drawn(uid: str) -> bool:

@@ -67,10 +67,12 @@ ALLOWED = {
     "include": {"sources"},
     "render": {"deliver", "pieces"},  # a picture is granted and recorded as bytes are
     "deliver_pixels": {"deliver", "pieces", "read_back"},  # parts of an object leave as it would, each believed by its digest
-    "retrieve": {"deliver", "search"},  # a selection is as many deliveries as studies; a patient's studies are those it finds
+    "convert": {"read_back"},  # what is written in another syntax is read whole, and believed, first
+    # what is delivered is a file; a selection is as many deliveries as studies; a patient's studies are those it finds
+    "retrieve": {"convert", "deliver", "search"},
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
     "compare": {"job", "parse", "read_back"},  # a job's work; what is read is held against its digest
-    "deliver": {"read_back"},  # what leaves is believed by its digest
+    "deliver": {"convert", "read_back"},  # what leaves is believed by its digest, and goes in the syntax that was chosen
     # each file of a node is taken like any other, in a job's time
     "sync": {"admission", "batch", "job", "read_back", "receipts", "take"},
     "take": {"admission", "parse", "batch", "keep", "mend", "read_back", "receipts"},  # a file is read, judged, kept and told of

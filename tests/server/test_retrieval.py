@@ -101,6 +101,17 @@ def test_getscu_takes_a_study_as_it_is_stored(net: Network, tmp_path: Path) -> N
     assert net.accesses() == [("researcher", "export", STUDY, 3)]
 
 
+def test_getscu_as_it_comes_takes_all_of_a_study_of_several_syntaxes_and_says_nothing(net: Network, tmp_path: Path) -> None:
+    """dcmtk's accepts one uncompressed syntax for each class."""
+    names = ("mr/emri_small.dcm", "mr/emri_small_rle.dcm", "ct/liver/01.dcm", "ct/syntaxes/ctimage_deflated.dcm")
+    hold(net.runtime, *(renamed(name, n) for n, name in enumerate(names, 1)))
+    (tmp_path / "taken").mkdir()
+    keys = ["-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=1.2.78"]
+    said = net.run("getscu", "-S", "-od", str(tmp_path / "taken"), *keys)
+    assert (said.returncode, said.stdout, said.stderr) == (0, "", "")
+    assert len(list((tmp_path / "taken").iterdir())) == len(names)
+
+
 @pytest.mark.parametrize(
     ("level", "keys", "came"),
     [
@@ -151,11 +162,13 @@ def test_an_object_comes_in_the_syntax_that_was_accepted(net: Network, name, syn
     assert (sent.pixel_array == stored.pixel_array).all()
 
 
-def renamed(name: str) -> memoryview:
-    """A sample as the only object of another study."""
+def renamed(name: str, number: int = 1) -> memoryview:
+    """A sample as an object of another study."""
     dataset = dcmread(BytesIO(sample(name)))
     dataset.StudyInstanceUID, dataset.SeriesInstanceUID, dataset.PatientIdentityRemoved = "1.2.78", "1.2.78.1", "YES"
-    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.78.1.1"
+    dataset.PatientName = dataset.PatientID = "P1"
+    dataset.PatientBirthDate = ""
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = f"1.2.78.1.{number}"
     out = BytesIO()
     dataset.save_as(out)
     return memoryview(out.getvalue())

@@ -39,6 +39,8 @@ TRANSACTIONS = {
     "RetrieveStudy": _ARCHIVED,
     "RetrieveSeries": _ARCHIVED,
     "RetrieveInstance": f"{_WEB}/test_retrieve.py::test_an_object_says_its_digest_alone_and_among_others",
+    "RetrieveStudyThumbnail": f"{_WEB}/test_rendered.py::test_a_study_and_a_series_are_shown_by_the_middle_of_their_most_images",
+    "RetrieveSeriesThumbnail": f"{_WEB}/test_rendered.py::test_a_study_and_a_series_are_shown_by_the_middle_of_their_most_images",
     "RetrieveFrames": f"{_WEB}/test_pixels.py::test_a_list_of_frames_comes_in_its_order",
     "RetrieveBulkData": f"{_WEB}/test_pixels.py::test_pixel_data_is_bulk_data_whole_or_in_ranges",
 }

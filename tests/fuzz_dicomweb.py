@@ -153,7 +153,7 @@ class _Making:
             "viewport": VIEWPORTS,
             "window": WINDOWS,
             "quality": (*NUMBERS, "100", "101", "50"),
-            "iccprofile": ("yes", "srgb", "x"),
+            "iccprofile": ("no", "yes", "srgb", "rommrgb", "x"),
             "annotation": ("patient", "x"),
         }
         pairs = [(name, self.chance.choice(values)) for name, values in given.items() if self._now(0.3)]

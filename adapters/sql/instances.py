@@ -39,6 +39,7 @@ class StoredInstance:
     place: str
     damaged: int | None
     crc32: int | None
+    number: int | None
 
     @property
     def copy(self) -> Copy:
@@ -61,6 +62,7 @@ _COLUMNS = (
     t.custody.c.place,
     t.custody.c.damaged,
     t.custody.c.crc32,
+    t.instance.c.number,
 )
 
 

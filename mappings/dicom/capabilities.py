@@ -39,7 +39,7 @@ _COUNT = Transaction(_KEYS, answers=(JSON,))
 _METADATA = Transaction(statuses=(200, 304))
 _FILES = Transaction(answers=(_PARTS, DICOM, ZIP), statuses=(200, 304))
 _FILE = Transaction(answers=(_PARTS, DICOM), statuses=(200, 206, 304))
-_PICTURE = Transaction(("viewport", "window", "quality"), answers=(JPEG, PNG), statuses=(200, 304))
+_PICTURE = Transaction(("viewport", "window", "quality", "iccprofile"), answers=(JPEG, PNG), statuses=(200, 304))
 _THUMBNAIL = Transaction(("viewport",), answers=(JPEG, PNG), statuses=(200, 304))
 _PIXELS = Transaction(
     answers=(f'{RELATED}; type="{OCTETS}"', OCTETS, "image/jpeg", "image/jls", "image/jp2", "image/jphc", "image/dicom-rle"),
@@ -58,12 +58,14 @@ SERVICES: Mapping[tuple[str, str], tuple[str, Transaction]] = MappingProxyType(
         (_STUDY, "GET"): ("RetrieveStudy", _FILES),
         (_STUDY, "POST"): ("StoreStudyInstances", _STORE),
         (f"{_STUDY}/metadata", "GET"): ("RetrieveStudyMetadata", _METADATA),
+        (f"{_STUDY}/thumbnail", "GET"): ("RetrieveStudyThumbnail", _THUMBNAIL),
         (f"{_STUDY}/series", "GET"): ("SearchForStudySeries", _SEARCH),
         (f"{_STUDY}/instances", "GET"): ("SearchForStudyInstances", _SEARCH),
         (f"{_STUDY}/series/count", "GET"): ("CountStudySeries", _COUNT),
         (f"{_STUDY}/instances/count", "GET"): ("CountStudyInstances", _COUNT),
         (_SERIES, "GET"): ("RetrieveSeries", _FILES),
         (f"{_SERIES}/metadata", "GET"): ("RetrieveSeriesMetadata", _METADATA),
+        (f"{_SERIES}/thumbnail", "GET"): ("RetrieveSeriesThumbnail", _THUMBNAIL),
         (f"{_SERIES}/instances", "GET"): ("SearchForStudySeriesInstances", _SEARCH),
         (f"{_SERIES}/instances/count", "GET"): ("CountStudySeriesInstances", _COUNT),
         (_INSTANCE, "GET"): ("RetrieveInstance", _FILE),

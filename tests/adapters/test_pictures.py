@@ -91,11 +91,15 @@ def test_a_child_draws_what_is_drawn_here_though_it_can_open_no_file(shared):
         "mr/MR_small_bigendian.dcm",
         "mr/emri_small_rle.dcm",
         "seg/seg_ct_binary.dcm",
+        "sm/sm_image.dcm",
     ):
         file = memoryview((SAMPLES / name).read_bytes())
         opened = read_part10(file)
         told = {"dataset_start": opened.dataset_start, "media_type": "image/png"}
         assert draw(shared, file, opened.transfer_syntax, **told) == render(opened.dataset, opened.transfer_syntax), name
+        told["profile"] = "srgb"
+        seen = render(opened.dataset, opened.transfer_syntax, profile="srgb")
+        assert draw(shared, file, opened.transfer_syntax, **told) == seen, name
 
 
 def test_a_child_has_no_environment_no_file_and_may_begin_nothing(made, monkeypatch):

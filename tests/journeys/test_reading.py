@@ -18,7 +18,7 @@ from tests.journeys.conftest import LIVER, PUSHED, SECRET, Site
 from tests.running import eventually, image
 
 STORED = (("application/dicom", "*"),)
-"""As it is stored; a caller who names no transfer syntax gets the same."""
+"""As it is stored."""
 
 
 def dicomweb(site: Site, name: str) -> DICOMwebClient:

@@ -97,6 +97,8 @@ ROUTES: dict[str, Row] = {
     f"GET {_INSTANCE}/frames/<int:frame>/rendered": Row(A.PREVIEW, Kind.OBJECT),
     f"GET {_INSTANCE}/thumbnail": Row(A.PREVIEW, Kind.OBJECT),
     f"GET {_INSTANCE}/frames/<int:frame>/thumbnail": Row(A.PREVIEW, Kind.OBJECT),
+    f"GET {_SERIES}/thumbnail": Row(A.PREVIEW, Kind.OBJECT),
+    f"GET {_STUDY}/thumbnail": Row(A.PREVIEW, Kind.OBJECT),
     "POST /dicom-web/studies": Row(A.DEPOSIT, Kind.TAKES),
     f"POST {_STUDY}": Row(A.DEPOSIT, Kind.TAKES),
     "POST /api/batches": Row(A.DEPOSIT, Kind.TAKES, (201,)),

@@ -19,7 +19,7 @@ MAX_FRAME = 128 * 1024 * 1024  # bytes of one decoded frame
 HEADS = (64 * 1024, 1024 * 1024, 8 * 1024 * 1024, 64 * 1024 * 1024)
 """How many bytes are looked for the attributes, one after the other: nearly all objects have theirs in the first."""
 
-_PER_FRAME, _MODALITY_LUT, _VOI_LUT = 0x52009230, 0x00283000, 0x00283010
+_PER_FRAME, _MODALITY_LUT, _VOI_LUT, _OPTICAL_PATH = 0x52009230, 0x00283000, 0x00283010, 0x00480105
 # sequences in which a frame's attributes lie (PS3.3 §C.7.6.16.2) → their rank, 0 for those that have none of their own
 _SEQUENCES = MappingProxyType(
     {
@@ -28,6 +28,7 @@ _SEQUENCES = MappingProxyType(
         0x00289110: 0,
         0x00289132: 0,
         0x00289145: 0,
+        _OPTICAL_PATH: 0,
         _MODALITY_LUT: 0,
         _VOI_LUT: 0,
     }
@@ -38,6 +39,7 @@ _ALLOCATED, _STORED, _REPRESENTATION = 0x00280100, 0x00280101, 0x00280103
 _SPACING, _ASPECT, _PADDING, _PADDING_LIMIT = 0x00280030, 0x00280034, 0x00280120, 0x00280121
 _CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE = 0x00281050, 0x00281051, 0x00281052, 0x00281053, 0x00281056, 0x20500020
 _PALETTE = ((0x00281101, 0x00281201, 0x00281221), (0x00281102, 0x00281202, 0x00281222), (0x00281103, 0x00281203, 0x00281223))
+_PROFILE = 0x00282000
 _OFFSETS, _LENGTHS, _MAX_FRACTION = 0x7FE00001, 0x7FE00002, 0x0062000E
 _WANTED = frozenset(
     {
@@ -46,7 +48,7 @@ _WANTED = frozenset(
         *(_ALLOCATED, _STORED, _REPRESENTATION),
         *(_SPACING, _ASPECT, _PADDING, _PADDING_LIMIT),
         *(_CENTER, _WIDTH, _INTERCEPT, _SLOPE, _FUNCTION, _SHAPE),
-        *(_OFFSETS, _LENGTHS, _MAX_FRACTION),
+        *(_OFFSETS, _LENGTHS, _MAX_FRACTION, _PROFILE),
         *(tag for tags in _PALETTE for tag in tags),
     }
 )
@@ -94,6 +96,7 @@ class FrameAttributes:
     modality_lut: Lut
     voi_lut: Lut
     palette: tuple[Lut, ...]  # red, green, blue
+    profile: memoryview  # of its colours (PS3.3 §C.11.15), the first optical path's; empty where there is none
 
     @property
     def values(self) -> int:
@@ -269,6 +272,7 @@ def _read(raw: _Raw, syntax: str, pixels: _Pixels) -> FrameAttributes:
         modality_lut=raw.lut(_LUT_DESCRIPTOR, _LUT_DATA, _MODALITY_LUT, signed=signed),
         voi_lut=raw.lut(_LUT_DESCRIPTOR, _LUT_DATA, _VOI_LUT, signed=signed),
         palette=tuple(raw.palette(*tags, signed=signed) for tags in _PALETTE),
+        profile=raw.value(_PROFILE),
     )
 
 

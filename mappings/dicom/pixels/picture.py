@@ -16,6 +16,7 @@ from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import Unreadable, is_deflated
 from mappings.dicom.pixel_media import OCTETS
 from mappings.dicom.pixels.attributes import FrameAttributes, frame_attributes, undecodable
+from mappings.dicom.pixels.colours import profiled
 from mappings.dicom.pixels.drawing import Drawing
 from mappings.dicom.pixels.frames import native, stored_values
 from mappings.dicom.pixels.source import Fill, Inflated, behind
@@ -66,8 +67,10 @@ def draw(found: Found) -> bytes:
         picture = _fitted(Image.fromarray(seen), _aspect(attributes), drawing.viewport or LARGEST)
     except Unreadable as broken:
         raise undecodable("its structure is broken") from broken
+    picture, profile = profiled(picture, drawing.profile, attributes.profile)
     out, is_png = BytesIO(), drawing.media_type == "image/png"
-    picture.save(out, "PNG", compress_level=3) if is_png else picture.save(out, "JPEG", quality=drawing.quality)
+    how: dict[str, int] = {"compress_level": 3} if is_png else {"quality": drawing.quality}
+    picture.save(out, "PNG" if is_png else "JPEG", icc_profile=profile, **how)
     return out.getvalue()
 
 

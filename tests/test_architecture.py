@@ -44,7 +44,7 @@ ALLOWED = {
     "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named
     # each of them says what is wrong of its own
-    "examine": {"backup", "compare", "describe", "federate", "health", "job", "node", "vet_node", "worker"},
+    "examine": {"backup", "compare", "describe", "federate", "health", "job", "node", "reindex", "vet_node", "worker"},
     "export": {"deliver", "sights", "sources"},  # bytes leave by the action that they are delivered by, of what its caller sees
     "give_export": {"export"},  # its own file's use
     "export_steps": {"export", "follow", "identify", "sources"},  # what a search or a feed would tell its caller
@@ -71,6 +71,7 @@ ALLOWED = {
     # what is delivered is a file; a selection is as many deliveries as studies; a patient's studies are those it finds
     "retrieve": {"convert", "deliver", "search"},
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
+    "reindex": {"job", "parse", "read_back"},  # the same
     "compare": {"job", "parse", "read_back"},  # a job's work; what is read is held against its digest
     "deliver": {"convert", "read_back"},  # what leaves is believed by its digest, and goes in the syntax that was chosen
     # each file of a node is taken like any other, in a job's time

@@ -51,23 +51,12 @@ def add(
     patient = _patient(connection, header, party, provider)
     held = _study(connection, header, dataset, patient, now)
     series, is_new = _series(connection, header, held.id)
-    values = {
-        "study": held.id,
-        "series": series,
-        "custody": custody,
-        "sop_uid": header.sop_instance_uid,
-        "sop_class": header.sop_class_uid,
-        "number": header.instance_number,
-        "frames": max(header.number_of_frames or 1, 1),
-        "title": header.image_type or header.content_label,
-        "laterality": header.image_laterality,
-    }
-    summary = instance_summary(header, header.transfer_syntax).encode()
-    insert_one(connection, t.instance, **_fitted(t.instance, values), summary=summary, metadata=metadata)
+    values = {"study": held.id, "series": series, "custody": custody, "sop_uid": header.sop_instance_uid}
+    insert_one(connection, t.instance, **values, **instance_values(header), metadata=metadata)
     modalities, classes = _with(held.modalities, header.modality), _with(held.sop_classes, header.sop_class_uid)
     series_held, instances_held = held.series + is_new, held.instances + 1
     fragment = study_fragment(
-        _header(held.header),
+        read_header(held.header),
         issuer=provider,
         modalities=modalities.split(),
         sop_classes=classes.split(),
@@ -78,6 +67,18 @@ def add(
     values |= {"series": series_held, "instances": instances_held, "form": FORM}
     _GROW.count(connection, {f"new_{k}": v for k, v in values.items()} | {"row": held.id})
     return is_new
+
+
+def instance_values(header: Header) -> dict[str, object]:
+    """The columns that a header says of its instance, but for its UID and metadata."""
+    values: dict[str, object] = {
+        "sop_class": header.sop_class_uid,
+        "number": header.instance_number,
+        "frames": max(header.number_of_frames or 1, 1),
+        "title": header.image_type or header.content_label,
+        "laterality": header.image_laterality,
+    }
+    return fitted(t.instance, values) | {"summary": instance_summary(header, header.transfer_syntax).encode()}
 
 
 def _with(words: str, word: str | None) -> str:
@@ -114,7 +115,7 @@ _GROW_SERIES = Prepared(
 )
 
 
-def _fitted(table: Table, values: dict[str, object]) -> dict[str, object]:
+def fitted(table: Table, values: dict[str, object]) -> dict[str, object]:
     """Values cut to their columns: real files hold codes and numbers longer than their VR, which a strict database refuses.
 
     Only what is searched by is cut; fragments and headers keep a value whole.
@@ -140,7 +141,7 @@ def _study(connection: Connection, header: Header, dataset: int, patient: int, n
     named = {"uid": header.study_instance_uid}
     row = _STUDY.first(connection, named)
     if row is None:
-        made = _insert_missing(connection, t.study, _fitted(t.study, _study_values(header, dataset, patient, now)))
+        made = _insert_missing(connection, t.study, fitted(t.study, _study_values(header, dataset, patient, now)))
         if made is not None:
             insert_items(connection, header, made)
         row = _STUDY.first(connection, named)
@@ -156,23 +157,11 @@ def started_columns(date: str | None, time: str | None, zone: str | None) -> dic
 
 
 def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> dict[str, object]:
-    return started_columns(header.study_date, header.study_time, header.timezone_offset) | {
+    return study_values(header) | {
         "key": study_key(header.study_instance_uid),
         "study_uid": header.study_instance_uid,
         "dataset": dataset,
         "patient": patient,
-        "patient_id": header.patient_id or "",
-        "patient_name": fold_name(header.patient_name or ""),
-        "patient_sex": header.patient_sex or "",
-        "patient_birth_date": header.patient_birth_date or "",
-        "age": header.age_years,
-        "study_date": header.study_date or "",
-        "study_time": header.study_time or "",
-        "accession_number": header.accession_number or "",
-        "study_id": header.study_id or "",
-        "description": fold(header.study_description or ""),
-        "referring": fold_name(header.referring_physician_name or ""),
-        "header": _stored(header),
         "modalities": "",
         "sop_classes": "",
         "series": 0,
@@ -185,13 +174,31 @@ def _study_values(header: Header, dataset: int, patient: int, now: datetime) -> 
     }
 
 
+def study_values(header: Header) -> dict[str, object]:
+    """The columns that the header of its first object says of a study, but for what that belongs to."""
+    return started_columns(header.study_date, header.study_time, header.timezone_offset) | {
+        "patient_id": header.patient_id or "",
+        "patient_name": fold_name(header.patient_name or ""),
+        "patient_sex": header.patient_sex or "",
+        "patient_birth_date": header.patient_birth_date or "",
+        "age": header.age_years,
+        "study_date": header.study_date or "",
+        "study_time": header.study_time or "",
+        "accession_number": header.accession_number or "",
+        "study_id": header.study_id or "",
+        "description": fold(header.study_description or ""),
+        "referring": fold_name(header.referring_physician_name or ""),
+        "header": _stored(header),
+    }
+
+
 def _series(connection: Connection, header: Header, study: int) -> tuple[int, bool]:
     row = _SERIES.first(connection, {"of": study, "uid": header.series_instance_uid})
     if row is None:
-        made = insert_one(connection, t.series, **_fitted(t.series, _series_values(header, study)))
+        made = insert_one(connection, t.series, **fitted(t.series, {"study": study, "instances": 1} | series_values(header, 1)))
         insert_items(connection, header, study, made)
         return made, True
-    fragment = series_fragment(_header(row.header), instances=row.instances + 1).encode()
+    fragment = series_fragment(read_header(row.header), instances=row.instances + 1).encode()
     _GROW_SERIES.count(connection, {"row": row.id, "new_instances": row.instances + 1, "new_fragment": fragment})
     return row.id, False
 
@@ -209,12 +216,12 @@ def insert_items(connection: Connection, header: Header, study: int, series: int
     ]
     for table, rows in ((t.coded, codes), (t.request, requests)):
         if rows:
-            connection.execute(insert(table), [_fitted(table, row) for row in rows])
+            connection.execute(insert(table), [fitted(table, row) for row in rows])
 
 
-def _series_values(header: Header, study: int) -> dict[str, object]:
+def series_values(header: Header, instances: int) -> dict[str, object]:
+    """The columns that the header of its first object says of a series of so many instances."""
     return {
-        "study": study,
         "series_uid": header.series_instance_uid,
         "modality": header.modality or "",
         "body_part": header.body_part_examined or "",
@@ -224,8 +231,7 @@ def _series_values(header: Header, study: int) -> dict[str, object]:
         "performed_date": header.performed_date or "",
         "performed_time": header.performed_time or "",
         "header": _stored(header),
-        "instances": 1,
-        "fragment": series_fragment(header, instances=1).encode(),
+        "fragment": series_fragment(header, instances=instances).encode(),
     }
 
 
@@ -233,7 +239,8 @@ def _stored(header: Header) -> str:
     return f'{{"v":{FORM},{msgspec.json.encode(header).decode()[1:]}'
 
 
-def _header(stored: str) -> Header:
+def read_header(stored: str) -> Header:
+    """A header as any release kept it."""
     return msgspec.json.decode(stored, type=Header)
 
 
@@ -272,7 +279,7 @@ def _series_of(connection: Connection, study_id: int) -> tuple[Series, ...]:
     for row in connection.execute(instances):
         held.setdefault(row.series, []).append(Instance(*row[1:]))
     rows = connection.execute(select(t.series).where(_e.study == study_id).order_by(_e.number.nulls_last(), _e.id))
-    return tuple(_series_noun(r, _header(r.header), tuple(held.get(r.id, ()))) for r in rows)
+    return tuple(_series_noun(r, read_header(r.header), tuple(held.get(r.id, ()))) for r in rows)
 
 
 def _series_noun(row: Any, header: Header, instances: tuple[Instance, ...]) -> Series:
@@ -290,7 +297,7 @@ def _series_noun(row: Any, header: Header, instances: tuple[Instance, ...]) -> S
 
 
 def _noun(row: Any, series: tuple[Series, ...], now: datetime) -> Study:
-    header = _header(row.header)
+    header = read_header(row.header)
     return Study(
         key=row.key,
         uid=row.study_uid,

@@ -170,6 +170,12 @@ def newest(connection: Connection, limit: int = 100) -> list[JobRow]:
     return [_row(r) for r in connection.execute(rows)]
 
 
+def ran_since(connection: Connection, kind: str, moment: datetime) -> bool:
+    """Whether a job of this kind is open, or ended after this moment."""
+    known = or_(_j.state.in_(OPEN), _j.at > stamp(moment))
+    return connection.execute(select(_j.id).where(_j.kind == kind, known).limit(1)).first() is not None
+
+
 def is_open(connection: Connection, kind: str) -> bool:
     """Whether a job of this kind waits or runs."""
     return connection.execute(select(_j.id).where(_j.kind == kind, _j.state.in_(OPEN)).limit(1)).first() is not None

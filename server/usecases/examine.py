@@ -18,7 +18,7 @@ from adapters.sql.node import NodeRow
 from consent.node import NodeState
 from mappings.failures import Failure, NotFound
 from server.settings import Settings
-from server.usecases import backup, compare, describe, federate, health, job, vet_node, worker
+from server.usecases import backup, compare, describe, federate, health, job, reindex, vet_node, worker
 from server.usecases.node import list_nodes
 from server.usecases.runtime import Runtime
 
@@ -95,6 +95,7 @@ def examine(runtime: Runtime) -> Iterator[Checked]:
     if runtime.settings.contact == Settings().contact:
         said = f"Refusals send people to {runtime.settings.contact}: set ACCORD_CONTACT to an address that is read."
         yield Checked("contact", Mark.NOTE, said)
+    yield from (Checked("index", Mark.NOTE, said) for said in reindex.find_old(runtime))
     yield from (Checked("catalogue", Mark.NOTE, gap) for gap in describe.find_gaps(runtime))
     yield from (Checked("federation", Mark.NOTE, said) for said in federate.budget(runtime))
 

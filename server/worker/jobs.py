@@ -3,7 +3,7 @@
 import threading
 from datetime import timedelta
 
-from server.usecases import commitment, compare, describe, export, sync
+from server.usecases import commitment, compare, describe, export, reindex, sync
 from server.usecases.job import Kind, do_next
 from server.usecases.runtime import Runtime
 from server.usecases.write_export import write_export
@@ -13,6 +13,7 @@ KINDS: dict[str, Kind] = {
     export.KIND: Kind(write_export),
     commitment.KIND: Kind(commitment.report_kept, attempts=commitment.ATTEMPTS),
     sync.KIND: Kind(sync.follow, period=lambda settings: timedelta(minutes=settings.sync_minutes)),
+    reindex.KIND: Kind(reindex.reindex),
     "presence": Kind(compare.look_at_presence, period=lambda settings: timedelta(days=settings.presence_days)),
     "digests": Kind(compare.look_at_digests, period=lambda settings: timedelta(days=settings.digest_days)),
 }

@@ -6,7 +6,7 @@ fragment is made again from its own header. Its FHIR document is the worker's, w
 What is kept as bytes is of a form. A header says its own ("v"; none is form 0) and is read whichever release wrote it: fields
 that this one does not know are passed over, those that it misses are None. Fragments and documents are finished and say nothing:
 `study.form` is the lowest form of anything kept for the study, so that a release whose bytes differ raises FORM and finds what to
-make again (`form < FORM`): study, series and document from their rows, an instance from its file.
+make again (`form < FORM`, see `adapters.sql.reindex`): from the files, and the document from its rows.
 """
 
 from datetime import datetime

@@ -5,6 +5,7 @@ from base64 import b64decode
 from datetime import datetime
 from hashlib import sha256
 from pathlib import Path
+from threading import Event
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -12,16 +13,20 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select
 
 from adapters.sql import migrate, texts
+from adapters.sql import reindex as rows
 from adapters.sql import tables as t
 from consent.agreement import MOVES, AgreementState, Side
 from mappings.failures import Conflict
 from mappings.query import EVERYTHING, Level, Page, Query
 from mappings.study import study_key
-from server.usecases import document, ledger, read, release, report, search
+from server.usecases import document, ledger, read, reindex, release, report, search
 from server.usecases.agreement import list_agreements, move_agreement, read_agreement
 from server.usecases.batch import close_batch
 from server.usecases.deliver import Wanted, deliver
+from server.usecases.parse import parse_file
+from server.usecases.read_back import read_back
 from server.usecases.take import take
+from server.worker.jobs import KINDS, work_off
 from server.worker.loop import chores
 from tests import builders
 from tests.builders import ACTOR, made, sample
@@ -252,3 +257,17 @@ def test_series_that_were_there_say_when_they_were_performed(world):
         said = MIGRATION._said(bytes(row.first))
         assert row.performed_date == said.get("performed_date", "")
         assert (f'"{row.performed_date}"'.encode() in row.fragment) is bool(row.performed_date)
+
+
+def test_what_it_indexed_is_indexed_again_by_a_job_as_if_it_came_today(world):
+    count = reindex.ask_missing(world)
+    before = {name: fact(world) for name, fact in FACTS.items() if name != "uses"}
+    assert work_off(world, reindex.KIND, KINDS[reindex.KIND], Event()) == 1
+    assert (count > 1, reindex.find_old(world), reindex.ask_missing(world)) == (True, [], 0)
+    assert {name: FACTS[name](world) for name in before} == before
+    with world.store.read() as connection:
+        keys = connection.execute(select(t.study.c.id)).scalars().all()
+        held = [indexed for key in keys for indexed in rows.instances(connection, key)]
+        kept = dict(connection.execute(select(t.instance.c.id, t.instance.c.metadata)).all())
+    for indexed in held:
+        assert kept[indexed.id] == parse_file("", read_back(world, indexed.copy), world.placeholders).metadata

@@ -20,6 +20,7 @@ from mappings.dicom.elements import (
     ITEM_END,
     PIXEL_DATA,
     SEQUENCE_END,
+    Passed,
     is_fragmented,
     walk,
 )
@@ -60,12 +61,19 @@ class Decoded(NamedTuple):
 class Recoded:
     """A data set, not deflated, in the `target`, Explicit or Implicit VR Little Endian. Iterated once, by pieces.
 
-    Pixel data in fragments needs `decoded`; YBR_RCT is RGB then. Raises Unreadable as the walk, and where there are fragments
-    that were not decoded.
+    Pixel data in fragments needs `decoded`; YBR_RCT is RGB then. `passed` is told how far a long value was given. Raises
+    Unreadable as the walk, and where there are fragments that were not decoded.
     """
 
-    def __init__(self, dataset: memoryview, source: str, target: str, decoded: Decoded | None = None) -> None:
-        self._data, self._source, self._target, self._decoded = dataset, source, target, decoded
+    def __init__(
+        self,
+        dataset: memoryview,
+        source: str,
+        target: str,
+        decoded: Decoded | None = None,
+        passed: Passed = lambda _: None,
+    ) -> None:
+        self._data, self._source, self._target, self._decoded, self._passed = dataset, source, target, decoded, passed
         self.size = sum(map(len, self._pieces(()))) + (decoded.length if decoded else 0)
 
     def __iter__(self) -> Iterator[bytes | memoryview]:
@@ -91,7 +99,9 @@ class Recoded:
                     continue
                 yield bytes(small)
                 small.clear()
-                yield from (little(value[at : at + PIECE], vr, self._source) for at in range(0, len(value), PIECE))
+                for at in range(0, len(value), PIECE):
+                    yield little(value[at : at + PIECE], vr, self._source)
+                    self._passed(start + at)
         yield bytes(small)
 
     def _head(self, tag: int, vr: str, length: int) -> bytes:

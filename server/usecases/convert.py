@@ -3,10 +3,12 @@
 The stored bytes are believed by their digest before a byte made of them leaves; what is made is kept nowhere.
 """
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import chain
 
+from adapters.spool import Behind
 from adapters.sql.instances import StoredInstance
 from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.frame_content import Frames
@@ -14,7 +16,7 @@ from mappings.dicom.part10 import DEFLATED, MAX_INFLATED, Unreadable, file_meta,
 from mappings.dicom.pixel_media import OCTETS
 from mappings.dicom.pixels.drawing import Drawing
 from mappings.dicom.recode import LOSSLESS, PIECE, Decoded, Recoded
-from mappings.failures import NotAcceptable
+from mappings.failures import Busy, NotAcceptable
 from server.usecases.read_back import gather
 from server.usecases.runtime import Runtime
 
@@ -22,6 +24,7 @@ File = tuple[StoredInstance, Iterator[bytes]]
 """What is sent of an object: where it says what is in its file, and that file's chunks."""
 MOST_DECODED = 512 * 1024 * 1024
 """Bytes of pixel data that are sent decoded."""
+PATIENCE_SECONDS, PAUSE_SECONDS = 30, 0.2
 MOST_FRAMES = 1000
 """Frames that are decoded for one object: each is a picture drawn."""
 
@@ -50,9 +53,9 @@ def _recoded(runtime: Runtime, stored: StoredInstance, whole: memoryview, transf
     dataset, syntax = whole[stored.dataset_start :], stored.transfer_syntax
     if syntax == DEFLATED:
         pieces = (bytes(dataset[at : at + PIECE]) for at in range(0, len(dataset), PIECE))
-        return Recoded(gather(runtime, MAX_INFLATED, inflate(pieces, len(dataset))), EXPLICIT, transfer_syntax)
+        dataset, syntax = gather(runtime, MAX_INFLATED, inflate(pieces, len(dataset))), EXPLICIT
     decoded = _decoded(runtime, stored, whole) if syntax in LOSSLESS else None
-    return Recoded(dataset, syntax, transfer_syntax, decoded)
+    return Recoded(dataset, syntax, transfer_syntax, decoded, Behind(dataset))
 
 
 def _decoded(runtime: Runtime, stored: StoredInstance, whole: memoryview) -> Decoded:
@@ -68,12 +71,24 @@ def _decoded(runtime: Runtime, stored: StoredInstance, whole: memoryview) -> Dec
         span = found.spans[number - 1]
         place = stored.dataset_start + span.start, span.length
         drawing = Drawing(stored.transfer_syntax, stored.size, stored.dataset_start, place, number, OCTETS)
-        drawn = runtime.pictures.draw(drawing, lambda start, length: whole[start : start + length])
+        drawn = _drawn(runtime, drawing, lambda start, length: whole[start : start + length])
         if len(drawn) != size:
             raise _refusal("a frame has another size than it says")
         return drawn
 
     return Decoded(count * size, chain([frame(1)], map(frame, range(2, count + 1))))
+
+
+def _drawn(runtime: Runtime, drawing: Drawing, read: Callable[[int, int], memoryview]) -> bytes:
+    """A frame, waited for while all that can be drawn at once is being drawn: viewers come between. Raises Busy in the end."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return runtime.pictures.draw(drawing, read)
+        except Busy:
+            if time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_SECONDS)
 
 
 def _refusal(why: str) -> NotAcceptable:

@@ -7,6 +7,7 @@ from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from adapters.identity import Keys
+from mappings.failures import Busy
 from server.usecases import convert
 from server.usecases.batch import close_batch
 from server.usecases.take import take
@@ -184,6 +185,24 @@ def test_what_is_too_large_to_be_decoded_is_had_as_it_is_stored_only(held, monke
     refused = ask(house, files["rle"], ALONE + EXPLICIT)
     assert (refused.status_code, refused.json["title"]) == (406, "not-converted")
     assert "transfer-syntax=*" in refused.json["detail"]
+
+
+def test_a_frame_is_waited_for_while_others_are_drawn_and_not_for_ever(held, monkeypatch):
+    house, files = held
+    really, tries = house.runtime.pictures.draw, []
+
+    def draw(*asked):
+        tries.append(asked)
+        if len(tries) < 3:
+            raise Busy("busy", "All that can be drawn at once is being drawn.")
+        return really(*asked)
+
+    monkeypatch.setattr(convert, "PAUSE_SECONDS", 0)
+    monkeypatch.setattr(house.runtime.pictures, "draw", draw)
+    assert ask(house, files["jpeg 2000"], ALONE + EXPLICIT).status_code == 200
+    monkeypatch.setattr(convert, "PATIENCE_SECONDS", -1)
+    tries.clear()
+    assert ask(house, files["jpeg 2000"], ALONE + EXPLICIT).status_code == 503
 
 
 def test_what_breaks_off_among_several_is_recorded_and_seen(held, monkeypatch):

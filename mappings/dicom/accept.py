@@ -38,29 +38,26 @@ def choose_retrieve(accept: str, stored: Collection[str], *, archived: bool = Fa
     what is compressed goes as it is stored, and decoded to who names that syntax, where that loses nothing.
     Raises NotAcceptable when every range that fits names only other syntaxes, or none fits.
     """
-    ways = _ways(sorted(set(stored)))
+    ways = as_stored, unnamed, _ = _ways(sorted(set(stored)))
     forms: list[tuple[str, Fit]] = [(RELATED, _covers_related)]
     if len(stored) == 1:
         forms.append((DICOM, partial(covers, DICOM)))
     offers: dict[str, Fit] = {}
     choices: dict[str, Choice] = {}
     for (name, fit), (number, way) in product(forms, enumerate(ways)):
-        offers[f"{name} {number}"] = partial(_in_syntaxes, way, way == ways[_UNNAMED], fit)
+        offers[f"{name} {number}"] = partial(_in_syntaxes, way, way == unnamed, fit)
         choices[f"{name} {number}"] = Choice(DICOM, name == RELATED, way)
     if archived:
-        offers[ZIP], choices[ZIP] = partial(_in_syntaxes, ways[0], True, partial(covers, ZIP)), Choice(ZIP, False, ways[0])
+        offers[ZIP], choices[ZIP] = partial(_in_syntaxes, as_stored, True, partial(covers, ZIP)), Choice(ZIP, False, as_stored)
     sentence = (
         f'Instances are sent as multipart/related; type="{DICOM}", one also as {DICOM}, in the transfer syntax they are stored '
-        f"in ({', '.join(ways[0]) or 'none is there'}), or in {EXPLICIT} where that loses nothing: ask for transfer-syntax=*."
+        f"in ({', '.join(as_stored) or 'none is there'}), or in {EXPLICIT} where that loses nothing: ask for transfer-syntax=*."
     )
     return choices[choose(accept if accept.strip() else "*/*", offers, sentence)]
 
 
-_UNNAMED = 1
-
-
-def _ways(stored: Sequence[str]) -> tuple[Mapping[str, str], ...]:
-    """Each transfer syntax → the one it is sent in: all as stored; the plain ones readable by all; what can be decoded too."""
+def _ways(stored: Sequence[str]) -> tuple[Mapping[str, str], Mapping[str, str], Mapping[str, str]]:
+    """Each transfer syntax → the one it is sent in: all as stored; for who names none; and all that can be in Explicit VR LE."""
     plain = {syntax: EXPLICIT if syntax in PLAIN else syntax for syntax in stored}
     return {syntax: syntax for syntax in stored}, plain, {s: EXPLICIT if s in LOSSLESS else sent for s, sent in plain.items()}
 

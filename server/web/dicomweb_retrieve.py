@@ -39,7 +39,7 @@ def add_routes(routes: Door) -> None:
 
 
 def objects(study: str, series: str | None = None, instance: str | None = None) -> Response:
-    """The stored files, one by one or as an archive, streamed with their exact length; of a single one a range too.
+    """The files, one by one or as an archive, streamed; as they are stored with their exact length, of a single one a range too.
 
     They are processed by a client inside, and exported by any other. HEAD, and who holds what there is, is told the same without
     a byte of them, which is no use.
@@ -75,14 +75,15 @@ def _is_single(form: Choice) -> bool:
 def _sent(stored: Sequence[StoredInstance], form: Choice, files: Iterable[File]) -> Response:
     """The answer that brings these, under a tag; the files are there to be read where there is a body.
 
-    The tag of a single one names its bytes; one of several, whose boundary is another each time, the files and their syntaxes.
+    The tag of a single one that is stored so names its bytes; others the files and their syntaxes, since a boundary is another
+    each time, and another release may write another encoding.
     """
     if _is_single(form):
         only = stored[0]
         if form.is_stored:
             return conditional(_single(only, files), only.file_digest.hex())
         syntax = form.syntaxes[only.transfer_syntax]
-        return conditional(_single_converted(syntax, files), f"{only.file_digest.hex()}-{syntax}")
+        return conditional(_single_converted(syntax, files), f"{only.file_digest.hex()}-{syntax}", weak=True)
     sent = () if form.is_stored else (str(form.syntaxes[o.transfer_syntax]).encode() for o in stored)
     tag = sha256(b"".join((form.media_type.encode(), *(o.file_digest for o in stored), *sent))).hexdigest()
     response = _archive(stored, files) if form.media_type == ZIP else _multipart(stored, form, files)

@@ -164,6 +164,7 @@ def test_one_that_is_converted_says_its_length_and_has_a_tag_of_its_own(held):
     assert int(told.headers["Content-Length"]) == len(told.data)
     assert "Repr-Digest" not in told.headers
     assert told.headers["ETag"] == asked[EXPLICIT].headers["ETag"] != asked[STORED].headers["ETag"]
+    assert told.headers["ETag"].startswith("W/"), "another release may write it otherwise"
     held_already = {"Accept": ALONE + EXPLICIT, "If-None-Match": told.headers["ETag"]}
     again = house.ask("GET", told.request.path, CALLERS["user"], headers=held_already)
     assert (again.status_code, traces(house)) == (304, before + 1)

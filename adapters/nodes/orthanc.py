@@ -16,7 +16,7 @@ import json
 import re
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from http import HTTPStatus
 from typing import Any, BinaryIO, cast
 
@@ -26,20 +26,15 @@ from orthanc_api_client import OrthancApiClient, exceptions
 from pydicom import Dataset, FileMetaDataset, dcmwrite
 from pydicom.uid import UID, ExplicitVRLittleEndian, ImplicitVRLittleEndian, SecondaryCaptureImageStorage
 
+from adapters.nodes.line import Line
 from adapters.nodes.port import OTHER_SIZE, SILENT, Changes, Health, NodeFile, other_size, silent
-from adapters.nodes.transport import Allowance, Transport, allowed
+from adapters.nodes.transport import Allowance
 from adapters.spool import STEP, Behind
-from mappings.failures import Busy, Conflict, Failure, Full, Invalid, NotFound, Unavailable
+from mappings.failures import Conflict, Failure, Invalid, NotFound, Unavailable
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
 _VERSION = re.compile(r"[\w.+-]{1,40}", re.ASCII)
 _UNKEPT = {"Failure", "FilteredOut"}
-_CONNECT_SECONDS = 3.0
-_QUICK_SECONDS = 5.0
-"""How long a node may take for what a person or a load balancer waits for."""
-_SLOWEST, _BUSY = 1_000_000, 20_000_000
-"""Bytes a second that a node has to manage beyond its patience: in all, and at a time (it may read all before it speaks)."""
-_JSON = 1 << 20
 _BUFFER = 256 * 1024
 _PAGE = 1000
 _PROBE_ROOT = 0x0ACC04D0_0DE0_4000_8000 << 48
@@ -64,7 +59,7 @@ class OrthancNode:
     def __init__(
         self, name: str, url: str, user: str, password: str, allow: frozenset[str] = frozenset(), patience: float = 20
     ) -> None:
-        self.name, self._patience = name, patience
+        self.name, self._line = name, Line(name, patience, _not_orthanc)
         self._url = url.rstrip("/") + "/"
         self._credentials = (user, password)
         self._allow = allow
@@ -93,9 +88,9 @@ class OrthancNode:
         if start >= end:
             return io.BytesIO()
         headers = {} if (start, end) == (0, size) else {"Range": f"bytes={start}-{end - 1}"}
-        answer = self._call("get", self._file(place), self._for_object(size), headers=headers, stream=True)
+        answer = self._call("get", self._file(place), self._line.for_object(size), headers=headers, stream=True)
         try:
-            _refuse_page(answer)
+            self._line.refuse_page(answer)
             ranged = self._is_ranged(answer, size, start, end)
         except Unavailable:
             answer.close()
@@ -107,8 +102,8 @@ class OrthancNode:
         """See `Node.frame`: in 0.35 ms of an object of 52 MB, of which a range costs 33 (1.12.7) or 70 (1.10.1)."""
         try:
             address = f"instances/{self._known(place)}/frames/{number}/raw"
-            with contextlib.closing(self._call("get", address, self._for_object(length), stream=True)) as answer:
-                _refuse_page(answer)
+            with contextlib.closing(self._call("get", address, self._line.for_object(length), stream=True)) as answer:
+                self._line.refuse_page(answer)
                 content = bytes(answer.raw.read(length + 1, decode_content=False))
         except (urllib3.exceptions.HTTPError, OSError):
             return None
@@ -121,7 +116,7 @@ class OrthancNode:
     def size(self, place: str) -> int:
         """See `Node.size`: asked of the file, of which one byte is wanted; what `…/size` says was written down at its storing."""
         with contextlib.closing(self._call("get", self._file(place), headers={"Range": "bytes=0-0"}, stream=True)) as answer:
-            _refuse_page(answer)
+            self._line.refuse_page(answer)
             said = answer.headers.get("Content-Range", answer.headers.get("Content-Length", "")).rpartition("/")[2]
         if not said.isdecimal():
             raise _not_orthanc()
@@ -184,7 +179,7 @@ class OrthancNode:
 
     def _upload(self, content: memoryview | bytes) -> tuple[str, str]:
         """Orthanc's status (`Success` or `AlreadyStored`) and the place; all statuses come with HTTP 200."""
-        answer = _json_object(self._call("post", "instances", self._for_object(len(content)), data=content))
+        answer = _json_object(self._call("post", "instances", self._line.for_object(len(content)), data=content))
         status, place = str(answer.get("Status")), str(answer.get("ID"))
         if status not in {"Success", "AlreadyStored"}:
             named = f" (status {status})" if status in _UNKEPT else ""
@@ -208,7 +203,7 @@ class OrthancNode:
             return hashlib.file_digest(cast("io.BufferedIOBase", stored), _new_md5).hexdigest()
 
     def _system(self) -> dict[str, Any]:
-        system = _json_object(self._call("get", "system", self._quick()))
+        system = _json_object(self._call("get", "system", self._line.quick()))
         version = system.get("Version")
         if not isinstance(version, str) or not _VERSION.fullmatch(version):
             raise _not_orthanc()
@@ -216,7 +211,7 @@ class OrthancNode:
 
     def _answers_anybody(self) -> bool:
         try:
-            self._call("get", "system", self._quick(), session=_Session(self._url, self._refuse))
+            self._call("get", "system", self._line.quick(), session=_Session(self._url, self._line))
         except Failure as failure:
             if failure.code == SILENT:  # silence proves nothing
                 raise
@@ -249,7 +244,7 @@ class OrthancNode:
 
     def _known(self, place: str) -> str:
         if not _ID.fullmatch(place):  # it becomes part of an address
-            raise NotFound("node-lacks", f"Node {self.name} does not hold this object.")
+            raise self._line.lacks()
         return place
 
     def _is_ranged(self, answer: requests.Response, size: int, start: int, end: int) -> bool:
@@ -263,68 +258,28 @@ class OrthancNode:
 
     def _session(self) -> "_Session":
         if not hasattr(self._thread, "session"):
-            self._thread.session = _Session(self._url, self._refuse, *self._credentials)
+            self._thread.session = _Session(self._url, self._line, *self._credentials)
         session: _Session = self._thread.session
         return session
-
-    def _quick(self) -> Allowance:
-        return self._for_json(min(_QUICK_SECONDS, self._patience))
-
-    def _for_json(self, seconds: float) -> Allowance:
-        return Allowance(self.name, seconds=seconds, silence=seconds, most=_JSON)
-
-    def _for_object(self, size: int) -> Allowance:
-        """To send or take an object: twice its size and as much as for JSON, for headers and chunks."""
-        seconds, silence = self._patience + size / _SLOWEST, self._patience + size / _BUSY
-        return Allowance(self.name, seconds=seconds, silence=silence, most=2 * size + _JSON)
 
     def _call(
         self, verb: str, path: str, allowance: Allowance | None = None, session: "_Session | None" = None, **options: Any
     ) -> requests.Response:
-        """One call, within its allowance (by default that of JSON), and every foreign error translated."""
-        call = getattr(session or self._session(), verb)
-        try:
-            with allowed(allowance or self._for_json(self._patience)):
-                connect = min(_CONNECT_SECONDS, self._patience)
-                answer: requests.Response | None = call(path, timeout=connect, allow_redirects=False, **options)
-        except (exceptions.OrthancApiException, requests.RequestException, urllib3.exceptions.HTTPError) as error:
-            raise silent(self.name) from error
+        """One call, within its allowance (by default that of JSON)."""
+        call, seconds = getattr(session or self._session(), verb), self._line.connect_seconds
+        with self._line.calling(allowance or self._line.for_json(), exceptions.OrthancApiException):
+            answer: requests.Response | None = call(path, timeout=seconds, allow_redirects=False, **options)
         if answer is None:  # how the client library drops the errors it has no class for
             raise silent(self.name)
         return answer
-
-    def _refuse(self, answer: requests.Response, **_: object) -> None:
-        """Refuse an answer that is none before the library reads it: it would read a refusal whole, and unpack what is packed."""
-        if answer.headers.get("Content-Encoding", "identity") != "identity":
-            answer.close()
-            raise _not_orthanc()
-        if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
-            answer.close()
-            raise self._translated(answer.status_code)
-
-    def _translated(self, status: int | None) -> Failure:
-        match status:
-            case 404:
-                return NotFound("node-lacks", f"Node {self.name} does not hold this object.")
-            case 401 | 403:
-                return Unavailable("node-credentials", f"Node {self.name} refuses Accord's credentials.")
-            case 409:
-                return Busy("node-busy", f"Node {self.name} is storing this very object for somebody else.")
-            case 507:
-                return Full("node-full", f"Node {self.name} has no room left.")
-            case 400:
-                return Invalid("node-refused", f"Node {self.name} can't read this object as DICOM.")
-        return Unavailable("node-failed", f"Node {self.name} failed (HTTP {status}).")
 
 
 class _Session(OrthancApiClient):
     """The client library's session, for one thread: over our transport, no compression, no proxies of the environment."""
 
-    def __init__(self, url: str, refuse: Callable[..., None], user: str | None = None, password: str | None = None) -> None:
+    def __init__(self, url: str, line: Line, user: str | None = None, password: str | None = None) -> None:
         super().__init__(url, user, password, headers={"Accept-Encoding": "identity"})
-        self._http_session.trust_env = False
-        self._http_session.mount(url, Transport())
-        self._http_session.hooks["response"].append(refuse)
+        line.prepare(self._http_session, url)
 
 
 class _Body(io.RawIOBase):
@@ -364,12 +319,6 @@ class _Body(io.RawIOBase):
     def close(self) -> None:
         self._answer.close()
         super().close()
-
-
-def _refuse_page(answer: requests.Response) -> None:
-    """Raise Unavailable for a page in an object's place, a proxy's: no object is at fault."""
-    if answer.headers.get("Content-Type", "").startswith(("text/", "application/json")):
-        raise _not_orthanc()
 
 
 def _json(answer: requests.Response) -> object:

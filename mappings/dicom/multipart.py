@@ -93,7 +93,7 @@ class Limits:
 
 @dataclass(slots=True)
 class PartReader:
-    """Reads a multipart/related body of DICOM parts: `feed` it the bytes as they come, then `finish`.
+    """Reads a multipart/related body of DICOM parts, or with `of` None of any: `feed` it the bytes as they come, then `finish`.
 
     `open_part` is called with each DICOM part's headers and gives the sink for its bytes; a part without Content-Type counts as
     DICOM, one of another type is passed over and its number kept in `skipped`. Text before the first and after the last
@@ -105,6 +105,7 @@ class PartReader:
     open_part: Callable[[PartHeaders], Sink]
     limits: Limits = field(default_factory=Limits)
     skipped: list[int] = field(default_factory=list)
+    of: str | None = DICOM
     _delimiter: bytes = b""
     _kept: bytes = b"\r\n"  # the first delimiter may stand at the very start: give it the line end it lacks
     _at: int = 0
@@ -113,7 +114,7 @@ class PartReader:
     _step: Callable[[], bool] | None = None
 
     def __post_init__(self) -> None:
-        self._delimiter = b"\r\n--" + _boundary(self.content_type).encode("ascii")
+        self._delimiter = b"\r\n--" + _boundary(self.content_type, self.of).encode("ascii")
         self._step = self._content
 
     def feed(self, data: bytes) -> None:
@@ -177,7 +178,7 @@ class PartReader:
 
     def _open(self, headers: dict[str, str]) -> None:
         media = read_media_type(headers.get("content-type", DICOM)) or MediaType("")
-        if media.name != DICOM:
+        if self.of not in (None, media.name):
             self.skipped.append(self._number)
             return
         digest = read_sha256(headers.get("repr-digest", ""))
@@ -185,9 +186,9 @@ class PartReader:
         self._sink = self.open_part(said)
 
 
-def _boundary(content_type: str) -> str:
+def _boundary(content_type: str, of: str | None) -> str:
     media = read_media_type(content_type) if len(content_type) <= MAX_CONTENT_TYPE else None
-    if media is None or media.name != RELATED or (media.get("type") or DICOM).lower() != DICOM:
+    if media is None or media.name != RELATED or of not in (None, (media.get("type") or DICOM).lower()):
         raise UnsupportedMedia("media-type", f'Objects are taken as {RELATED}; type="{DICOM}" or as {DICOM}.', "Content-Type")
     boundary = media.get("boundary") or ""
     if not _BOUNDARY.fullmatch(boundary):

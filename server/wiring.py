@@ -12,6 +12,8 @@ from adapters.cursors import Cursors
 from adapters.identity import load_or_make_secret
 from adapters.key_sets import KeySets
 from adapters.nodes.breaker import BreakerNode
+from adapters.nodes.credentials import read_credentials
+from adapters.nodes.dicomweb import DicomwebNode
 from adapters.nodes.folder import FolderNode
 from adapters.nodes.orthanc import OrthancNode
 from adapters.nodes.port import Node
@@ -23,6 +25,7 @@ from adapters.sql.store import LOCK_SECONDS, Store, is_missing, wait_for
 from mappings.failures import NotFound, Unavailable
 from server.settings import Settings
 from server.usecases import sights
+from server.usecases.admission import MEGABYTE
 from server.usecases.node import adopt_nodes
 from server.usecases.runtime import Runtime
 
@@ -60,7 +63,7 @@ def runtime(
     opened = Runtime(
         settings=settings,
         store=store,
-        node_of=Nodes(data, settings.node_seconds),
+        node_of=Nodes(data, settings.node_seconds, settings.max_object_mb * MEGABYTE),
         noise_key=load_or_make_secret(data / "noise.key"),
         quarantine=FolderNode("quarantine", data / "quarantine"),
         pictures=Pool(settings.pictures),
@@ -115,11 +118,12 @@ def _keep_private(data: Path) -> None:
 class Nodes:
     """Opens nodes by their rows and keeps them, each behind its breaker.
 
-    An embedded folder with a relative URL lies in the data directory. `patience` is in seconds, as `OrthancNode` has it.
+    An embedded folder with a relative URL lies in the data directory. `patience` is in seconds, as `OrthancNode` has it;
+    `largest`, the bytes of the largest object that is taken.
     """
 
-    def __init__(self, data: Path, patience: float) -> None:
-        self._data, self._patience = data, patience
+    def __init__(self, data: Path, patience: float, largest: int) -> None:
+        self._data, self._patience, self._largest = data, patience, largest
         self._opened: dict[tuple[str, str, str, str | None, frozenset[str], str], Node] = {}
 
     def __call__(self, row: NodeRow) -> Node:
@@ -133,6 +137,9 @@ class Nodes:
     def _open(self, row: NodeRow) -> Node:
         if row.kind == "folder":
             return FolderNode(row.name, self._data / row.url, row.marker)
+        if row.kind == "dicomweb":
+            shown = read_credentials(row.secret_file)
+            return DicomwebNode(row.name, row.url, shown, row.allow, patience=self._patience, largest=self._largest)
         user, _, password = Path(row.secret_file or os.devnull).read_text().strip().partition(":")
         return OrthancNode(row.name, row.url, user, password, allow=row.allow, patience=self._patience)
 

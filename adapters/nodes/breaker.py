@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import BinaryIO, Self, cast
 
-from adapters.nodes.port import SILENT, Changes, Health, Node, NodeFile, silent
+from adapters.nodes.port import MOST_PLACES, SILENT, Changes, Health, Node, NodeFile, endless, silent
 from mappings.failures import Failure
 
 FAILURES = 3
@@ -39,7 +39,7 @@ class BreakerNode:
         """See `Node.place_of`."""
         return self._node.place_of(file)
 
-    def open(self, place: str, size: int, start: int = 0, length: int | None = None) -> BinaryIO:
+    def open(self, place: str, size: int | None, start: int = 0, length: int | None = None) -> BinaryIO:
         """See `Node.open`. What is silent between its bytes is silent too; an answer that has begun is no answer yet."""
         with self._guarded(answered=False):
             return cast("BinaryIO", _Heard(self._node.open(place, size, start, length), self._count))
@@ -49,7 +49,7 @@ class BreakerNode:
         with self._guarded():
             return self._node.frame(place, number, length)
 
-    def size(self, place: str) -> int:
+    def size(self, place: str) -> int | None:
         """See `Node.size`."""
         with self._guarded():
             return self._node.size(place)
@@ -62,7 +62,10 @@ class BreakerNode:
     def places(self) -> Iterator[str]:
         """See `Node.places`."""
         with self._guarded():
-            yield from self._node.places()
+            for count, place in enumerate(self._node.places(), 1):
+                if count > MOST_PLACES:
+                    raise endless(self.name)
+                yield place
 
     def changes(self, since: int | None) -> Changes | None:
         """See `Node.changes`."""

@@ -70,17 +70,18 @@ class FolderNode:
         """See `Node.place_of`: the file's SHA-256 in hexadecimal."""
         return file.digest.hex()
 
-    def open(self, place: str, size: int, start: int = 0, length: int | None = None) -> BinaryIO:
+    def open(self, place: str, size: int | None, start: int = 0, length: int | None = None) -> BinaryIO:
         """See `Node.open`. Here the stream can also seek within its range."""
         with self._door():
             try:
                 descriptor = os.open(self._path(place), os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError as error:
                 raise self._not_there() from error
-            if os.fstat(descriptor).st_size != size:
+            found = os.fstat(descriptor).st_size
+            if size not in (None, found):
                 os.close(descriptor)
                 raise other_size(self.name)
-        end = size if length is None else min(size, start + length)
+        end = found if length is None else min(found, start + length)
         return io.BufferedReader(_Range(descriptor, start, end), _BUFFER)
 
     def frame(self, place: str, number: int, length: int) -> bytes | None:  # noqa: ARG002 - a range is read where it lies

@@ -82,8 +82,9 @@ class OrthancNode:
         digest = hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
         return "-".join(digest[at : at + 8] for at in range(0, 40, 8))
 
-    def open(self, place: str, size: int, start: int = 0, length: int | None = None) -> BinaryIO:
+    def open(self, place: str, size: int | None, start: int = 0, length: int | None = None) -> BinaryIO:
         """See `Node.open`. Asks for the range; where the node sends everything (before 1.12.5), skips to it."""
+        size = self.size(place) if size is None else size
         end = size if length is None else min(size, start + length)
         if start >= end:
             return io.BytesIO()

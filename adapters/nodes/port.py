@@ -71,12 +71,13 @@ class Node(Protocol):
         """
         ...
 
-    def open(self, place: str, size: int, start: int = 0, length: int | None = None) -> BinaryIO:
+    def open(self, place: str, size: int | None, start: int = 0, length: int | None = None) -> BinaryIO:
         """The file of `size` bytes from byte `start` (within it), `length` bytes or to its end; a longer range stops at the end.
 
         Read forward only, and close it. Raises `NotFound`. `size` is what custody says: no more is read of anything, and a file
         of another size is `Unavailable`, here where that shows already, else when the difference is met. So is a node that breaks
-        off: a short read is never taken for the end.
+        off: a short read is never taken for the end. None is for all of a file of which custody says nothing and the node tells
+        no size: reading it raises `TooLarge` where it is larger than what is taken.
         """
         ...
 
@@ -88,8 +89,11 @@ class Node(Protocol):
         """
         ...
 
-    def size(self, place: str) -> int:
-        """Bytes of the file that rests there, without reading it. Raises `NotFound` and `Unavailable`."""
+    def size(self, place: str) -> int | None:
+        """Bytes of the file that rests there, without reading it; None where only reading it tells.
+
+        Raises `NotFound` and `Unavailable`.
+        """
         ...
 
     def delete(self, place: str) -> None:
@@ -128,6 +132,8 @@ class Node(Protocol):
 
 
 SILENT, OTHER_SIZE = "node-unavailable", "node-other-size"
+MOST_PLACES = 10_000_000
+"""What is listed of a node; one that tells of more is taken for one that never ends."""
 
 
 def silent(node: str) -> Unavailable:
@@ -138,3 +144,8 @@ def silent(node: str) -> Unavailable:
 def other_size(node: str) -> Unavailable:
     """The failure of a node that gives more or less of an object than custody says there is."""
     return Unavailable(OTHER_SIZE, f"Node {node} gives another number of bytes than it was given.")
+
+
+def endless(node: str) -> Unavailable:
+    """The failure of a node whose telling has no end."""
+    return Unavailable("node-endless", f"Node {node} sends more than was asked for.")

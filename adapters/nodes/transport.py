@@ -18,9 +18,8 @@ from urllib3 import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.util.ssl_ import create_urllib3_context
 
-from adapters.nodes.port import silent
+from adapters.nodes.port import endless, silent
 from adapters.spool import Behind
-from mappings.failures import Unavailable
 
 _PIECE = 1 << 20
 
@@ -54,7 +53,7 @@ class Allowance:
         """Count bytes that came."""
         self._most -= count
         if self._most < 0:
-            raise Unavailable("node-endless", f"Node {self._node} sends more than was asked for.")
+            raise endless(self._node)
 
 
 _ALLOWANCE: ContextVar[Allowance] = ContextVar("allowance")

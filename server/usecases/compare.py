@@ -171,7 +171,7 @@ def _at_rest(runtime: Runtime, node: int) -> Iterator[CustodyRow]:
 def _look_at(runtime: Runtime, row: CustodyRow, *, digests: bool) -> Finding:
     """How an object's copy is. Raises Unavailable where its node does not answer."""
     try:
-        sound = _read(runtime, row) if digests else node_of(runtime, row).size(row.place) == row.instance.size
+        sound = _read(runtime, row) if digests else node_of(runtime, row).size(row.place) in (None, row.instance.size)
     except NotFound:
         return Finding.LOST
     except Unavailable as failure:

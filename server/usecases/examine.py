@@ -134,7 +134,7 @@ def _missing(runtime: Runtime, row: NodeRow) -> list[str]:
 
 def _holds(runtime: Runtime, row: NodeRow, place: str, size: int) -> bool:
     try:
-        return runtime.node_of(row).size(place) == size
+        return runtime.node_of(row).size(place) in (None, size)
     except NotFound:
         return False
 

@@ -17,7 +17,7 @@ from mappings.failures import Conflict, Failure, Invalid
 from server.usecases.naming import check_new, check_words, enumerated, require
 from server.usecases.runtime import Runtime
 
-NODE_KINDS = ("folder", "orthanc")
+NODE_KINDS = ("folder", "orthanc", "dicomweb")
 SAMPLE = 20
 """Objects of which one, found in a folder without a marker, makes it ours."""
 LOOKS = ("presence", "digests")

@@ -64,9 +64,9 @@ def read_back(runtime: Runtime, copy: Copy) -> memoryview:
         return gather(runtime, copy.size, stream(runtime, copy, source))
 
 
-def gather(runtime: Runtime, size: int, chunks: Iterable[bytes]) -> memoryview:
-    """The chunks of a file of this size as one, in memory or in a mapped temporary file."""
-    if size <= IN_MEMORY:
+def gather(runtime: Runtime, size: int | None, chunks: Iterable[bytes]) -> memoryview:
+    """The chunks of a file of this size as one, in memory or in a mapped temporary file, as where it is not known."""
+    if size is not None and size <= IN_MEMORY:
         return memoryview(b"".join(chunks))
     with filling(), tempfile.TemporaryFile(dir=runtime.settings.data_dir) as spool:
         spool.writelines(chunks)

@@ -210,7 +210,7 @@ class _Bringing:
 
     def _take(self, place: str) -> DepositResult:
         size = self._node.size(place)
-        check_room(self._runtime, size)
+        check_room(self._runtime, size or 0)
         with self._node.open(place, size) as source:
             file = gather(self._runtime, size, iter(partial(source.read, CHUNK), b""))
         if self._batch is None:

@@ -55,7 +55,7 @@ def vet_set(
 
 def _has(node: Node, place: str, size: int) -> bool:
     try:
-        return node.size(place) == size
+        return node.size(place) in (None, size)
     except NotFound:
         return False
 

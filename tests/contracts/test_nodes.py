@@ -19,13 +19,15 @@ import pydicom
 import pytest
 import requests
 from pydicom.uid import ExplicitVRLittleEndian, generate_uid
+from requests.auth import HTTPBasicAuth
 
+from adapters.nodes.dicomweb import DicomwebNode
 from adapters.nodes.folder import MARKER, FolderNode
 from adapters.nodes.orthanc import OrthancNode
 from adapters.nodes.port import Changes, Node, NodeFile
 from mappings.dicom.frame_spans import in_item
 from mappings.dicom.instance import read_instance
-from mappings.dicom.part10 import read_part10
+from mappings.dicom.part10 import file_meta, read_part10
 from mappings.failures import Busy, Conflict, Full, Invalid, NotFound, Unavailable
 from server.usecases.parse import parse_file
 from tests.builders import sample
@@ -33,6 +35,7 @@ from tests.servers import Orthanc, orthanc_server
 
 NOBODY = "0" * 64
 NO_INSTANCE = "-".join(["0" * 8] * 5)
+NO_UIDS = "1.2.3/1.2.3.1/1.2.3.4.5.6"
 
 
 def a_file(
@@ -56,21 +59,39 @@ def a_file(
     dataset.PixelData = pixels
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
-    content = buffer.getvalue()
+    content = behind_our_meta(buffer.getvalue(), dataset.SOPInstanceUID)
     return NodeFile(dataset.SOPInstanceUID, study, study + ".1", patient, hashlib.sha256(content).digest(), len(content)), content
+
+
+def behind_our_meta(content: bytes, uid: str) -> bytes:
+    """A file as one that came over DIMSE, and as one of an archive, whose own file meta is not kept."""
+    part10 = read_part10(memoryview(content))
+    return file_meta(part10.media_sop_class, uid, part10.transfer_syntax) + bytes(part10.dataset)
 
 
 def put(node: Node, item: NodeFile, content: bytes) -> str:
     return node.store(item, memoryview(content))
 
 
-def get(node: Node, place: str, size: int, start: int = 0, length: int | None = None) -> bytes:
+def get(node: Node, place: str, size: int | None, start: int = 0, length: int | None = None) -> bytes:
     with node.open(place, size, start, length) as stream:
         return stream.read()
 
 
 def orthanc_node(server: Orthanc, *allow: str) -> OrthancNode:
     return OrthancNode("site", server.url, server.user, server.password, frozenset(allow))
+
+
+class Archive(DicomwebNode):
+    """The DICOMweb plugin of an Orthanc, which others fill."""
+
+    def __init__(self, server: Orthanc) -> None:
+        super().__init__("site", f"{server.url}/dicom-web", HTTPBasicAuth(server.user, server.password))
+        self.filled = orthanc_node(server)
+
+    def store(self, file: NodeFile, content: memoryview) -> str:
+        self.filled.store(file, content)
+        return super().store(file, content)
 
 
 @pytest.fixture
@@ -81,21 +102,29 @@ def folder(tmp_path: Path) -> FolderNode:
 
 
 @pytest.fixture(params=["folder", "orthanc"])
-def node(request: pytest.FixtureRequest) -> Node:
+def taking(request: pytest.FixtureRequest) -> Node:
     if request.param == "folder":
         return request.getfixturevalue("folder")
     return orthanc_node(request.getfixturevalue("orthanc"))
 
 
-class TestEveryNode:
+@pytest.fixture(params=["folder", "orthanc", "dicomweb"])
+def node(request: pytest.FixtureRequest) -> Node:
+    if request.param == "dicomweb":
+        return Archive(request.getfixturevalue("orthanc"))
+    if request.param == "folder":
+        return request.getfixturevalue("folder")
+    return orthanc_node(request.getfixturevalue("orthanc"))
+
+
+NOTHING = {FolderNode: NOBODY, OrthancNode: NO_INSTANCE, Archive: NO_UIDS}
+"""A place of each where nothing is."""
+
+
+class TestEveryNodeThatIsRead:
     def test_gives_back_the_bytes_it_was_given(self, node):
         item, content = a_file()
         assert get(node, put(node, item, content), len(content)) == content
-
-    def test_keeps_a_preamble_and_trailing_padding_as_they_came(self, node):
-        item, content = a_file(DataSetTrailingPadding=b"\0\0\0\0")
-        content = b"II*\0" + content[4:]
-        assert get(node, put(node, replace(item, digest=hashlib.sha256(content).digest()), content), len(content)) == content
 
     def test_knows_the_place_before_it_stores(self, node):
         item, content = a_file()
@@ -104,14 +133,6 @@ class TestEveryNode:
     def test_gives_the_same_place_for_the_same_bytes(self, node):
         item, content = a_file()
         assert put(node, item, content) == put(node, item, content)
-
-    def test_never_lets_other_bytes_replace_the_first(self, node):
-        item, content = a_file()
-        other_item, other = a_file(uid=item.sop_instance_uid, pixels=b"\1" * 512)
-        place = put(node, item, content)
-        with contextlib.suppress(Conflict):
-            assert put(node, other_item, other) != place
-        assert get(node, place, len(content)) == content
 
     @pytest.mark.parametrize(("start", "length"), [(0, 4), (128, 4), (300, 1), (5, None), (0, 0), (100, 10**6)])
     def test_opens_a_range_of_bytes(self, node, start, length):
@@ -145,48 +166,28 @@ class TestEveryNode:
             stream.read(10)
         assert get(node, place, len(content)) == content
 
-    def test_says_the_size_of_a_file(self, node):
+    def test_says_the_size_of_a_file_or_that_it_is_there(self, node):
         item, content = a_file()
-        assert node.size(put(node, item, content)) == len(content)
+        assert node.size(put(node, item, content)) == (None if isinstance(node, DicomwebNode) else len(content))
         with pytest.raises(NotFound):
-            node.size(NOBODY if isinstance(node, FolderNode) else NO_INSTANCE)
+            node.size(NOTHING[type(node)])
 
-    def test_forgets_what_is_deleted_and_deletes_twice(self, node):
-        place = put(node, *a_file())
-        node.delete(place)
-        node.delete(place)
-        assert place not in set(node.places())
-        with pytest.raises(NotFound):
-            node.open(place, 100)
-
-    def test_stores_again_after_a_delete(self, node):
-        item, content = a_file()
-        node.delete(put(node, item, content))
-        assert get(node, put(node, item, content), len(content)) == content
+    def test_gives_all_of_a_file_of_which_custody_says_nothing(self, node):
+        item, content = a_file(pixels=os.urandom(16 * 40_000))
+        assert get(node, put(node, item, content), None) == content
 
     def test_lists_its_places(self, node):
         places = {put(node, *a_file()) for _ in range(3)}
         assert places <= set(node.places())
 
-    @pytest.mark.parametrize("place", [NOBODY, NO_INSTANCE, "", "../../etc/passwd", "../system"])
+    @pytest.mark.parametrize(
+        "place", [NOBODY, NO_INSTANCE, NO_UIDS, "../../studies", "1.2/../1.2", "", "../../etc/passwd", "../system"]
+    )
     def test_does_not_find_what_is_not_there(self, node, place):
         with pytest.raises(NotFound) as caught:
             node.open(place, 100)
         assert caught.value.code == "node-lacks"
         assert node.name in caught.value.sentence
-
-    def test_tells_what_came_or_has_no_feed(self, node):
-        before = node.changes(None)
-        if before is None:
-            return
-        assert before.places == ()
-        places = [put(node, *a_file(study=f"1.2.{number}")) for number in range(3)]
-        told = node.changes(before.last)
-        assert (list(told.places), told.ended) == (places, True)
-        assert node.changes(None) == replace(told, places=())
-        assert node.changes(told.last) == replace(told, places=())
-        node.delete(places[0])
-        assert list(node.changes(before.last).places) == places[1:]
 
     def test_says_that_it_is_well(self, node):
         health = node.check()
@@ -210,19 +211,60 @@ class TestEveryNode:
                 get(node, place, len(content) + wrong, start, length)
             assert caught.value.code == "node-other-size"
 
-    def test_keeps_one_copy_when_many_store_the_same_at_once(self, node):
+
+class TestEveryNodeThatTakes:
+    def test_keeps_a_preamble_and_trailing_padding_as_they_came(self, taking):
+        item, content = a_file(DataSetTrailingPadding=b"\0\0\0\0")
+        content = b"II*\0" + content[4:]
+        assert get(taking, put(taking, replace(item, digest=hashlib.sha256(content).digest()), content), len(content)) == content
+
+    def test_never_lets_other_bytes_replace_the_first(self, taking):
+        item, content = a_file()
+        other_item, other = a_file(uid=item.sop_instance_uid, pixels=b"\1" * 512)
+        place = put(taking, item, content)
+        with contextlib.suppress(Conflict):
+            assert put(taking, other_item, other) != place
+        assert get(taking, place, len(content)) == content
+
+    def test_forgets_what_is_deleted_and_deletes_twice(self, taking):
+        place = put(taking, *a_file())
+        taking.delete(place)
+        taking.delete(place)
+        assert place not in set(taking.places())
+        with pytest.raises(NotFound):
+            taking.open(place, 100)
+
+    def test_stores_again_after_a_delete(self, taking):
+        item, content = a_file()
+        taking.delete(put(taking, item, content))
+        assert get(taking, put(taking, item, content), len(content)) == content
+
+    def test_tells_what_came_or_has_no_feed(self, taking):
+        before = taking.changes(None)
+        if before is None:
+            return
+        assert before.places == ()
+        places = [put(taking, *a_file(study=f"1.2.{number}")) for number in range(3)]
+        told = taking.changes(before.last)
+        assert (list(told.places), told.ended) == (places, True)
+        assert taking.changes(None) == replace(told, places=())
+        assert taking.changes(told.last) == replace(told, places=())
+        taking.delete(places[0])
+        assert list(taking.changes(before.last).places) == places[1:]
+
+    def test_keeps_one_copy_when_many_store_the_same_at_once(self, taking):
         item, content = a_file(pixels=bytes(16 * 4000))
-        before = len(list(node.places()))
+        before = len(list(taking.places()))
         with ThreadPoolExecutor(4) as threads:
-            places = {threads.submit(self.stored, node, item, content) for _ in range(8)}
-        assert {place.result() for place in places} == {node.place_of(item)}
-        assert len(list(node.places())) == before + 1
+            places = {threads.submit(self.stored, taking, item, content) for _ in range(8)}
+        assert {place.result() for place in places} == {taking.place_of(item)}
+        assert len(list(taking.places())) == before + 1
 
     @staticmethod
-    def stored(node, item, content):
+    def stored(taking, item, content):
         while True:
             with contextlib.suppress(Busy):
-                return put(node, item, content)
+                return put(taking, item, content)
 
 
 class TestFolder:

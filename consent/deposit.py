@@ -56,6 +56,7 @@ class Code(StrEnum):
     AGREEMENT_INACTIVE = "agreement-inactive"
     AGREEMENT_EXPIRED = "agreement-expired"
     NODE_NOT_LINKED = "node-not-linked"
+    NODE_READ_ONLY = "node-read-only"
     COMMAND_DISAGREES = "command-disagrees"
     OTHER_STUDY = "other-study"
     RETRY_LATER = "retry-later"
@@ -363,6 +364,16 @@ RULES: tuple[Rule, ...] = (
         "The node that should keep this dataset is not linked, so nothing was stored. Ask the operator, then send again.",
         "The node of this dataset is not linked",
         "repository rule: a stopped node takes nothing",
+        alone=True,
+    ),
+    Rule(
+        Code.NODE_READ_ONLY,
+        _REJECT,
+        _REJECT,
+        "The node of this dataset is an archive that is only read, so nothing was stored. "
+        "Store it in that archive; from there it is brought in.",
+        "The node of this dataset is only read; store it there",
+        "repository rule: an archive of others is filled by them",
         alone=True,
     ),
     Rule(

@@ -81,7 +81,13 @@ def runtime(folder: Path, *, url: str = "", clock: Clock | None = None, **settin
 
 
 def seed(
-    built: Runtime, *, alias: str = "LUNG", provider: str = "hospital-a", attested: bool = False, **agreement: object
+    built: Runtime,
+    *,
+    alias: str = "LUNG",
+    provider: str = "hospital-a",
+    attested: bool = False,
+    sends: bool = True,
+    **agreement: object,
 ) -> None:
     """A provider with an active agreement, its dataset, a sender STORESCU on loopback; a node 'central' and terms 1.0.0."""
     start = built.clock() - timedelta(days=1)
@@ -102,7 +108,8 @@ def seed(
     move_agreement(built, ACTOR, key, "propose")
     move_agreement(built, ACTOR, key, "activate")
     add_dataset(built, ACTOR, alias, key, f"Dataset {alias}", "Made for a test.")
-    add_sender(built, ACTOR, alias, "STORESCU", "127.0.0.1/32")
+    if sends:
+        add_sender(built, ACTOR, alias, "STORESCU", "127.0.0.1/32")
     if attested:
         attest_sender(built, ACTOR, alias, "STORESCU", "Dr. Attest", "2026-11-01")
 

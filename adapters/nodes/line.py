@@ -71,7 +71,7 @@ class Line:
             raise self._stranger()
         if not HTTPStatus.OK <= answer.status_code < HTTPStatus.MULTIPLE_CHOICES:
             answer.close()
-            raise self._translated(answer.status_code)
+            raise self._translated(answer.status_code, answer.request.method)
 
     def refuse_page(self, answer: requests.Response) -> None:
         """Raise Unavailable for a page in an object's place, a proxy's: no object is at fault."""
@@ -82,16 +82,16 @@ class Line:
         """What is said of a place where nothing is."""
         return NotFound("node-lacks", f"Node {self._name} does not hold this object.")
 
-    def _translated(self, status: int) -> Failure:
-        match status:
-            case 404 | 410:
+    def _translated(self, status: int, method: str | None) -> Failure:
+        match status, method:
+            case 404 | 410, _:
                 return self.lacks()
-            case 401 | 403:
+            case 401 | 403, _:
                 return Unavailable("node-credentials", f"Node {self._name} refuses Accord's credentials.")
-            case 409:
+            case 409, _:
                 return Busy("node-busy", f"Node {self._name} is storing this very object for somebody else.")
-            case 507:
+            case 507, _:
                 return Full("node-full", f"Node {self._name} has no room left.")
-            case 400:
+            case 400, "POST":
                 return Invalid("node-refused", f"Node {self._name} can't read this object as DICOM.")
         return Unavailable("node-failed", f"Node {self._name} failed (HTTP {status}).")

@@ -32,6 +32,11 @@ class NodeRow:
     marker: str
     """What a folder says that is this node's: the name, and when it was added; no other node was called so then."""
 
+    @property
+    def is_read_only(self) -> bool:
+        """Whether nothing is ever sent there: what it holds is brought in."""
+        return self.kind == "dicomweb"
+
 
 @dataclass(frozen=True, slots=True)
 class NodeAct:

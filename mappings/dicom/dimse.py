@@ -43,6 +43,7 @@ _REJECTED = MappingProxyType(
         "agreement-inactive": NOT_AUTHORISED,
         "agreement-expired": NOT_AUTHORISED,
         "node-not-linked": NOT_AUTHORISED,
+        "node-read-only": NOT_AUTHORISED,
         "command-disagrees": 0xA900,
         "other-study": 0xA901,
         "content-conflict": 0x0111,

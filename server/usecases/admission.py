@@ -6,6 +6,7 @@ from sqlalchemy import Connection
 
 from adapters.sql.blocks import find_blocks
 from adapters.sql.custody import CustodyRow, SopInstance
+from adapters.sql.node_syncs import SYNC
 from consent import deposit
 from consent.conditions import Action
 from consent.deposit import Code, Finding, Verdict
@@ -30,10 +31,18 @@ def check_room(runtime: Runtime, size: int) -> None:
         )
 
 
+NOT_SENT = (SYNC, "release", "recovery")
+"""Doors of what lies on its node already, or was taken before."""
+
+
 def find_stop(runtime: Runtime, connection: Connection, origin: Origin) -> Code | None:
     """The rule by which nothing is taken for this dataset now."""
-    facts = runtime.governance.current(connection).dataset(origin.dataset)
-    return deposit.stop(decide(origin.subject, Action.DEPOSIT, None, facts, runtime.clock()))
+    governance = runtime.governance.current(connection)
+    facts = governance.dataset(origin.dataset)
+    stop = deposit.stop(decide(origin.subject, Action.DEPOSIT, None, facts, runtime.clock()))
+    if stop is None and origin.door not in NOT_SENT and governance.host(origin.dataset).is_read_only:
+        return Code.NODE_READ_ONLY
+    return stop
 
 
 def find_other_study(batch: Batch, instance: SopInstance) -> Code | None:

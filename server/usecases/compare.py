@@ -83,13 +83,15 @@ def find_damage(runtime: Runtime) -> list[str]:
     with runtime.store.read() as connection:
         damaged = custody.count_damaged(connection)
         nodes = runtime.governance.current(connection).nodes
-    return [_damage(nodes[key].name, count) for key, count in damaged.items()]
+    return [_damage(nodes[key], count) for key, count in damaged.items()]
 
 
-def _damage(node: str, count: int) -> str:
+def _damage(node: NodeRow, count: int) -> str:
+    mended = f"send them again, or `accord admin node reconcile {node.name} BACKUP`"
     return (
-        f"Objects of node {node} that are lost or changed, and given to nobody: {count}. "
-        f"`accord admin node compare {node}` names them; send them again, or `accord admin node reconcile {node} BACKUP`."
+        f"Objects of node {node.name} that are lost or changed, and given to nobody: {count}. "
+        f"`accord admin node compare {node.name}` names them; "
+        f"{'who keeps that archive puts them back there' if node.is_read_only else mended}."
     )
 
 

@@ -1,13 +1,13 @@
 """Mending: what a node has lost or changed is put back from the very same file, sent again or found in a backup."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
 from adapters.sql import custody, node_syncs
 from adapters.sql.custody import Copy, CustodyRow
-from mappings.failures import NotFound, Unavailable
+from mappings.failures import Conflict, NotFound, Unavailable
 from server.usecases.keep import Changed, store
 from server.usecases.naming import require
 from server.usecases.parse import ParsedFile, parse_file
@@ -37,13 +37,16 @@ def mend(runtime: Runtime, row: CustodyRow, parsed: ParsedFile) -> bool:
     return True
 
 
-def mend_from(runtime: Runtime, name: str, files: Iterable[Path], looked: Callable[[Path], None]) -> list[str]:
+def mend_from(runtime: Runtime, name: str, files: Collection[Path], looked: Callable[[Path], None]) -> list[str]:
     """Mend what is damaged on a node by those of these files that are the very same; the objects (UIDs) that still are.
 
-    `looked` is told of each file that has been compared. Raises NotFound, Unavailable, and OSError where a file can't be read.
+    `looked` is told of each file that has been compared. Raises NotFound, Unavailable, and OSError where a file can't be read;
+    Conflict for files that could not be put back, because the node is only read.
     """
     with runtime.store.read() as connection:
         node = require(runtime.governance.current(connection).node_called(name), "node", name)
+        if node.is_read_only and files:
+            raise Conflict("node-read-only", f"Node {name} is only read: who keeps it puts back what is lost or changed there.")
         wanted = {row.instance.file_digest: row for row in custody.damaged(connection, node.id)}
     sizes = {row.instance.size for row in wanted.values()}
     for path in files:

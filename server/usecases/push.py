@@ -9,6 +9,7 @@ from adapters.sql import batches, custody
 from consent.conditions import Action
 from consent.custody import State
 from consent.dataset import Facts
+from consent.deposit import Code, sentence
 from consent.policy import SENTENCES, Decision, decide
 from consent.subject import Role
 from mappings.failures import Conflict, Forbidden, NotFound
@@ -27,13 +28,16 @@ def origin(runtime: Runtime, caller: Caller, alias: str | None, door: str, peer:
     if caller.subject.role is not Role.PROVIDER:
         raise Forbidden("role", SENTENCES["role"])
     with runtime.store.read() as connection:
-        facts = [f for f in runtime.governance.current(connection).facts if f.provider == caller.subject.party]
+        governance = runtime.governance.current(connection)
+    facts = [f for f in governance.facts if f.provider == caller.subject.party]
     own = {f.alias: (f, decide(caller.subject, Action.DEPOSIT, None, f, runtime.clock())) for f in facts}
     chosen = _only(own) if alias is None else own.get(alias)
     if chosen is None:
         raise NotFound("dataset-unknown", "You have no dataset of this name.", "dataset")
     if not chosen[1].allowed:
         raise Conflict(chosen[1].rule, chosen[1].sentence, "dataset")
+    if governance.host(chosen[0].dataset).is_read_only:
+        raise Conflict(Code.NODE_READ_ONLY, sentence(Code.NODE_READ_ONLY), "dataset")
     return Origin(door, caller.subject, chosen[0].dataset, chosen[0].alias, peer, "", "", attested=False)
 
 

@@ -5,6 +5,7 @@ from sqlalchemy import Connection
 from adapters.sql import sender as senders
 from adapters.sql.ledger import record
 from adapters.sql.sender import SenderRow
+from consent.deposit import Code, sentence
 from consent.entries import SenderAdded, SenderAttested, SenderRemoved
 from mappings.failures import Conflict, NotFound
 from server.usecases.dataset import require_dataset
@@ -23,6 +24,8 @@ def add_sender(runtime: Runtime, actor: str, alias: str, aet: str, network: str,
     now = runtime.clock()
     with runtime.governance_act() as connection:
         dataset, about = require_dataset(connection, alias)
+        if runtime.governance.current(connection).host(dataset.id).is_read_only:
+            raise Conflict(Code.NODE_READ_ONLY, sentence(Code.NODE_READ_ONLY), "dataset")
         cidr = read_network(network)
         if any(sender.network == cidr for sender in senders.registered(connection, alias, aet)):
             raise Conflict("sender-exists", f"{aet} from {cidr} is a sender of {alias} already.", "sender")

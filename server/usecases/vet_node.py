@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection
 from dataclasses import replace
+from types import MappingProxyType
 from urllib.parse import urlsplit
 
 from adapters.nodes.port import Node
@@ -27,7 +28,7 @@ def vet_new(
     asked.
     """
     if kind != "folder":
-        _check_url(url)
+        _check_url(kind, url)
         _vet(runtime, NodeRow(0, name, kind, Hosting(hosting), url, secret_file, (), frozenset(allow), NodeState.LINKED, ""))
 
 
@@ -43,7 +44,7 @@ def vet_set(
     changed = {column: value for column, value in given.items() if value is not None}
     if row.kind == "folder" or not changed:
         return
-    _check_url(url or row.url)
+    _check_url(row.kind, url or row.url)
     _vet(runtime, found := replace(row, **changed))  # type: ignore[arg-type]
     with runtime.store.read() as connection:
         sample = custody.sample(connection, row.id, SAMPLE)
@@ -60,20 +61,31 @@ def _has(node: Node, place: str, size: int) -> bool:
         return False
 
 
-def _check_url(url: str) -> None:
+_CALLED = MappingProxyType(
+    {
+        "orthanc": ("Orthanc", "http://HOST:8042", "one line, user:password"),
+        "dicomweb": ("DICOMweb archive", "http://HOST/dicom-web", "user:password, a token, or another Accord's client file"),
+    }
+)
+"""Kind → what it is called, how its URL may look, and what its secret file holds."""
+
+
+def _check_url(kind: str, url: str) -> None:
+    called, example, _ = _CALLED[kind]
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise Invalid("node-url", "Say where the Orthanc is: --url http://HOST:8042, or https.", "url")
+        raise Invalid("node-url", f"Say where the {called} is: --url {example}, or https.", "url")
 
 
 def _vet(runtime: Runtime, row: NodeRow) -> None:
+    called, _, secret = _CALLED[row.kind]
     try:
         reasons = find_refusals(runtime, row)
     except OSError as error:
-        said = f"The secret file {row.secret_file} can't be read: {error.strerror}. It holds one line, user:password."
+        said = f"The secret file {row.secret_file} can't be read: {error.strerror}. It holds {secret}."
         raise Invalid("secret-unreadable", f"{said} Nothing was changed.", "secret_file") from error
     except NotFound:
-        raise Invalid("node-no-orthanc", f"What answers at {row.url} is no Orthanc. Nothing was changed.", "url") from None
+        raise Invalid("node-no-orthanc", f"What answers at {row.url} is no {called}. Nothing was changed.", "url") from None
     except Unavailable as failure:
         raise Unavailable(failure.code, f"{failure.sentence} Asked at {row.url}. Nothing was changed.") from None
     if reasons:

@@ -11,6 +11,7 @@ from server.cli.options import as_operator, lists
 from server.cli.table import Rows
 from server.usecases.agreement import read_agreement
 from server.usecases.dataset import add_dataset, list_datasets, set_dataset
+from server.usecases.node import list_nodes
 from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender, list_senders, remove_sender
 
@@ -31,8 +32,15 @@ def _add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title
     add_dataset(runtime, actor, alias, agreement, title, description)
     print(f"{alias}: added, under {agreement}")
     cited = read_agreement(runtime, agreement)
-    say_next(f"accord admin sender add {alias} --aet AE_TITLE --from CIDR")
+    say_next(_filling(runtime, alias, cited.content.node))
     say_next(f"accord admin client add NAME --party {cited.provider} --terms {cited.content.terms}")
+
+
+def _filling(runtime: Runtime, alias: str, name: str) -> str:
+    """How a dataset of a node is filled; one that is only read has no senders."""
+    if any(node.name == name and node.is_read_only for node in list_nodes(runtime)):
+        return f"accord admin node sync {name} --dataset {alias}"
+    return f"accord admin sender add {alias} --aet AE_TITLE --from CIDR"
 
 
 _KEYS = "\b\nKeys (* is needed for the catalogue):\n" + "\n".join(

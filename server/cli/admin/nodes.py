@@ -15,6 +15,8 @@ from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node, re
 from server.usecases.runtime import Runtime
 from server.usecases.vet_node import vet_new, vet_set
 
+_SHOWN = "file with user:password; for DICOMweb also with a bearer token, or another Accord's client file"
+
 
 @click.group(epilog=examples("accord admin node list"))
 def node() -> None:
@@ -28,6 +30,8 @@ def node() -> None:
         "accord admin node add disk-2 --url /mnt/disk-2/accord",
         "accord admin node add hospital-a --kind orthanc --hosting federated --url http://127.0.0.1:8042 "
         "--secret-file orthanc.secret --networks 10.1.0.0/16",
+        "accord admin node add archive-b --kind dicomweb --hosting federated --url https://archive-b.example/dicom-web "
+        "--secret-file archive-b.token",
     ),
 )
 @click.argument("name")
@@ -35,8 +39,8 @@ def node() -> None:
 @click.option(
     "--hosting", type=click.Choice([*map(str, Hosting)]), default="central", show_default=True, help="whose machine it is on"
 )
-@click.option("--url", help="of an Orthanc; for a folder, its path, from the data directory on; default: its name")
-@click.option("--secret-file", metavar="FILE", help="file with user:password")
+@click.option("--url", help="of an Orthanc or archive; for a folder, its path, from the data directory on; default: its name")
+@click.option("--secret-file", metavar="FILE", help=_SHOWN)
 @click.option("--networks", type=words, metavar="WORDS", default="", help="CIDRs of the node's compute clients")
 @click.option(
     "--allow", type=words, metavar="WORDS", default="", help="refusals to overlook, such as anonymous, transcoding or overwrite"
@@ -83,7 +87,7 @@ def _in_data(runtime: Runtime, path: str) -> str:
 @click.argument("name")
 @click.option("--hosting", type=click.Choice([*map(str, Hosting)]), help="whose machine it is on")
 @click.option("--url", help="where it is by now; what rests on it must be found there")
-@click.option("--secret-file", metavar="FILE", help="file with user:password")
+@click.option("--secret-file", metavar="FILE", help=_SHOWN)
 @click.option("--networks", type=words, metavar="WORDS", help="CIDRs of the node's compute clients, all of them")
 @click.option("--allow", type=words, metavar="WORDS", help="refusals to overlook, all of them")
 @as_operator

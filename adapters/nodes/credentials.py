@@ -4,10 +4,13 @@ import os
 from functools import partial
 from pathlib import Path
 
+import httpx
 import requests
 from requests.auth import HTTPBasicAuth
 
-from adapters.accord import connect
+from adapters.accord import Accord
+from adapters.accord_client import AccordClient
+from adapters.client_file import read_client
 from adapters.nodes.dicomweb import Authorize
 
 
@@ -17,7 +20,10 @@ def read_credentials(secret_file: str | None) -> Authorize:
     A client file renews its tokens itself. Raises OSError where the file can't be read, Invalid for what is no client file.
     """
     path = Path(secret_file or os.devnull)
-    return connect(path) if path.read_text().lstrip().startswith("{") else partial(_show, path)
+    if not path.read_text().lstrip().startswith("{"):
+        return partial(_show, path)
+    now_and_then = httpx.HTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))  # a node is never closed
+    return Accord(AccordClient(read_client(path), transport=now_and_then))
 
 
 def _show(path: Path, request: requests.PreparedRequest) -> requests.PreparedRequest:

@@ -102,7 +102,7 @@ class Download:
 
     def _series(self, plan: Plan, missing: Sequence[Listed], moved: Moved) -> Brought:
         there = sum(instance.series == missing[0].series for instance in plan.there)
-        return SeriesDownload(self._source, missing, there + len(missing), moved).bring()
+        return SeriesDownload(self._source, missing, there + len(missing), moved, most=_most(plan)).bring()
 
     def _dataset(self, study: str) -> str:
         try:
@@ -113,6 +113,11 @@ class Download:
     def _entry(self, instance: Listed, stored: Stored, dataset: str) -> Entry:
         path = self._folder.path(instance).relative_to(self._folder.top).as_posix()
         return Entry(path, instance.study, instance.series, instance.instance, str(stored.size), stored.sha256.hex(), dataset)
+
+
+def _most(plan: Plan) -> int | None:
+    """Bytes that an answer of this study may have, by what was told of it before; None where nothing was."""
+    return None if plan.size is None else plan.size + sum(stored.size for stored in plan.there.values())
 
 
 def _by_series(missing: Iterable[Listed]) -> Iterator[list[Listed]]:

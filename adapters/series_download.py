@@ -22,6 +22,8 @@ from mappings.failures import Failure, Forbidden, Full, Gone, Invalid, NotFound,
 
 MOST_OBJECTS = 1_000_000
 """Objects in one answer; a server gives no more."""
+MORE = 1 << 20
+"""Bytes beyond what a server said of all, for what it says between objects."""
 Moved = Callable[[int], object]
 Source = tuple[Repository, DownloadFolder, Event]
 """Where it comes from, where it goes, and what ends it."""
@@ -52,10 +54,14 @@ class _Passed:
 
 
 class SeriesDownload:
-    """What is missing of one series of `count` objects, on its way."""
+    """What is missing of one series of `count` objects, on its way.
 
-    def __init__(self, source: Source, missing: Sequence[Listed], count: int, moved: Moved) -> None:
+    An answer may have `most` bytes, about: who takes it looked whether there is room for so much (None: nobody could tell).
+    """
+
+    def __init__(self, source: Source, missing: Sequence[Listed], count: int, moved: Moved, *, most: int | None = None) -> None:
         self._repository, self._folder, self._stopping = source
+        self._most = None if most is None else most + MORE
         self._wanted, self._count, self._moved = missing, count, moved
         self._names = frozenset(missing)
         self._together = True
@@ -138,12 +144,17 @@ class SeriesDownload:
             for piece in answer.iter_bytes(CHUNK):
                 came += len(piece)
                 self._moved(len(piece))
+                self._check_size(came)
                 read(piece)
                 self._check_going()
         except BaseException:
             kept = list(self.brought.files.values())[before:]
             self._moved(sum(stored.size for stored in kept) - came)
             raise
+
+    def _check_size(self, came: int) -> None:
+        if self._most is not None and came > self._most:
+            raise Unavailable("more-than-said", "The server sends more than it said that there is.")
 
     def _check_going(self) -> None:
         if self._stopping.is_set():

@@ -275,6 +275,20 @@ def test_a_node_that_can_not_be_used_leaves_nothing_and_its_secret_is_found_from
     assert accord("admin node compare ward")[0] in (0, 1), "it is asked with its secret"
 
 
+def test_a_folder_that_holds_something_of_others_is_left_as_it_is(accord, tmp_path):
+    """It would be locked for everybody else."""
+    home, disk = tmp_path / "home", tmp_path / "disk"
+    for folder, held in ((home, "letter"), (disk, "lost+found")):
+        folder.mkdir()
+        folder.chmod(0o755)
+        (folder / held).touch()
+    status, said = accord(f"admin node add far --url {home}")
+    assert (status, "holds something else. Name an empty one." in said) == (2, True)
+    assert (home.stat().st_mode & 0o777, [path.name for path in home.iterdir()]) == (0o755, ["letter"])
+    assert accord(f"admin node add far --url {disk}")[0] == 0
+    assert disk.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_folder_in_the_data_directory_is_known_from_there(accord, tmp_path):
     assert accord(f"admin node add near --url {tmp_path}/data/near")[0] == 0
     assert accord(f"admin node add far --url {tmp_path}/far")[0] == 0

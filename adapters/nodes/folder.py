@@ -19,6 +19,8 @@ _DIGEST = re.compile(r"[0-9a-f]{64}")
 _BUFFER = 256 * 1024
 MARKER = ".accord-node"
 """The file that says whose folder this is: on a disk that is not mounted it is missing."""
+_OURS = frozenset({"objects", "incoming", "lost+found"})
+"""What may lie in a folder before it is a node's: what is made before its marker, and what a new disk has."""
 _LEFTOVER_SECONDS = 3600
 """A temporary file this old belongs to no living store."""
 
@@ -48,7 +50,7 @@ class FolderNode:
         with self._translating():
             found = self._found_marker()
             ours = found == self._marker
-            if ours or (found is None and (not sample or any(self._holds(*each) for each in sample))):
+            if ours or (found is None and (any(self._holds(*each) for each in sample) if sample else self._is_free())):
                 self._make()
                 if not ours:
                     self._write(self._root / MARKER, memoryview(f"{self._marker}\n".encode()))
@@ -135,6 +137,10 @@ class FolderNode:
     def probe(self) -> list[str]:
         """See `Node.probe`: only the owner reaches the files and nothing changes bytes, so there is nothing to refuse."""
         return []
+
+    def _is_free(self) -> bool:
+        """Whether nothing of anybody's lies there, who would be locked out: it becomes its owner's alone."""
+        return not self._root.exists() or {path.name for path in self._root.iterdir()} <= _OURS
 
     def _make(self) -> None:
         for folder in (self._objects, self._incoming):

@@ -66,7 +66,8 @@ def _adopt(runtime: Runtime, row: NodeRow, sample: Sequence[tuple[str, int]]) ->
     if folder.is_relative_to(quarantine) or quarantine.is_relative_to(folder):  # a release deletes what it has stored, there
         raise Conflict("node-quarantine", "This folder holds the quarantine, or lies in it. Name another.", "url")
     if not runtime.node_of(row).adopt(sample):
-        raise Conflict("node-anothers", "This folder is another node's, or holds nothing of this one. Name its own.", "url")
+        why = "holds nothing of this one. Name its own." if sample else "holds something else. Name an empty one."
+        raise Conflict("node-anothers", f"This folder is another node's, or {why}", "url")
 
 
 def set_node(

@@ -37,6 +37,8 @@ from server.usecases.runtime import Runtime
 from server.usecases.take import take
 
 KIND = "sync"
+MOST_PAGES = 1000
+"""Pages of a feed that are read at a time, where it goes on."""
 MOST_SILENT = 3
 """Files in a row that a node does not give; then it is the node that does not answer, and the rest is left for the next time."""
 
@@ -165,7 +167,7 @@ class _Bringing:
             self._keep(None if end is None else end.last, swept=True)
         elif end.last > since:
             known = self._in_care()  # what was rejected and is told of may have come otherwise
-            for page in _feed(self._node, since):
+            for page in _feed(self._node, since, end.last):
                 self._bring([place for place in page.places if place not in known])
                 self._keep(page.last, swept=False)
 
@@ -233,10 +235,13 @@ class _Bringing:
             node_syncs.advance(connection, self._sync, since, now if swept else None)
 
 
-def _feed(node: Node, since: int) -> Iterator[Changes]:
-    """What the node tells behind this place, to the end."""
-    while (page := node.changes(since)) is not None:
+def _feed(node: Node, since: int, end: int) -> Iterator[Changes]:
+    """What the node tells behind this place, to where its feed ended before: what comes meanwhile is for the next time."""
+    for _ in range(MOST_PAGES):
+        page = node.changes(since)
+        if page is None:
+            return
         yield page
-        if page.ended or page.last <= since:
+        if page.ended or page.last <= since or page.last >= end:
             return
         since = page.last

@@ -292,6 +292,18 @@ def test_what_comes_without_a_digest_is_not_believed(bringing):
     assert bringing.files() == {}
 
 
+def test_a_server_that_sends_more_than_it_said_fills_no_disk(bringing, monkeypatch):
+    monkeypatch.setattr(series_download, "MORE", 0)
+    sizes, write = [], Arriving.write
+    monkeypatch.setattr(Arriving, "write", lambda self, data: (sizes.append(len(data)), write(self, data))[1])
+    end = b"\r\n--accord"
+    bringing.house.answered = changed(lambda body: body.replace(end, bytes(10_000_000) + end))
+    brought = bringing.bring()
+    assert set(brought.failed.values()) == {"The server sends more than it said that there is."}
+    assert (bringing.files(), sum(bringing.moved)) == ({}, 0)
+    assert sum(sizes) < 1_000_000
+
+
 def test_a_full_disk_ends_it_and_leaves_what_is_whole(bringing, monkeypatch):
     def full(_self, _data):
         raise Full("disk-full", "No room.")

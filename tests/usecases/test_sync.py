@@ -10,6 +10,7 @@ import requests
 from sqlalchemy import select
 
 from adapters.nodes.orthanc import OrthancNode
+from adapters.nodes.port import Changes
 from adapters.sql import batches, custody
 from adapters.sql import dataset as datasets
 from adapters.sql import tables as t
@@ -148,6 +149,25 @@ def test_what_comes_to_a_node_is_brought_in_by_its_feed(built, ward, clock, monk
     assert work_off(built, clock).startswith("1 pass; batch ")
     assert (again, in_care(built, "1.2.3.1.4").place) == (new, new[0])
     assert work_off(built, clock) == "nothing new."
+
+
+def test_a_feed_that_never_ends_is_read_to_where_it_ended_and_then_some_pages_at_a_time(built, ward, clock, monkeypatch):
+    bring(built)
+    with built.store.read() as connection:
+        since = connection.execute(select(t.node_sync.c.since)).scalar_one()
+    for end, pages in ((since + 5, 5), (2**62, 7)):
+        asked = []
+
+        def changes(_self, behind, end=end, asked=asked):
+            asked.append(behind)
+            return Changes((), end if behind is None else behind + 1, ended=behind is None)
+
+        monkeypatch.setattr(OrthancNode, "changes", changes)
+        monkeypatch.setattr(sync, "MOST_PAGES", 7)
+        assert work_off(built, clock) == "nothing new."
+        assert len(asked) == 1 + pages
+    with built.store.read() as connection:
+        assert connection.execute(select(t.node_sync.c.since)).scalar_one() == since + 5 + 7
 
 
 def test_a_file_that_was_rejected_and_comes_again_otherwise_is_judged_again(built, ward, clock):

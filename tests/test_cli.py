@@ -275,6 +275,26 @@ def test_a_node_that_can_not_be_used_leaves_nothing_and_its_secret_is_found_from
     assert accord("admin node compare ward")[0] in (0, 1), "it is asked with its secret"
 
 
+def test_an_archive_is_looked_at_before_it_is_added_and_asked_with_its_secret(accord, tmp_path, orthanc, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "wrong").write_text("accord:wrong\n")
+    (tmp_path / "secret").write_text(f"{orthanc.user}:{orthanc.password}\n")
+    (tmp_path / "json").write_text("{}")
+    root = f"{orthanc.url}/dicom-web"
+    for url, secret, why in (
+        ("archive", "secret", "Say where the DICOMweb archive is: --url http://HOST/dicom-web, or https."),
+        (root, "absent", "user:password, a token, or another Accord's client file"),
+        (root, "json", "is no client file"),
+        (root, "wrong", "refuses Accord's credentials"),
+        (f"{orthanc.url}/elsewhere", "secret", "does not speak DICOMweb"),
+    ):
+        status, said = accord(f"admin node add far --kind dicomweb --url {url} --secret-file {secret}")
+        assert (status, why in said) == (2, True), said
+    assert accord("admin node list --json") == (0, "[]\n")
+    assert accord(f"admin node add far --kind dicomweb --url {root}/ --secret-file secret")[0] == 0
+    assert accord("admin node compare far")[0] in (0, 1)
+
+
 def test_a_folder_that_holds_something_of_others_is_left_as_it_is(accord, tmp_path):
     """It would be locked for everybody else."""
     home, disk = tmp_path / "home", tmp_path / "disk"

@@ -184,6 +184,8 @@ class DicomwebNode:
         with self._line.calling(allowance):
             try:
                 rows = getattr(client, search)(*within, **asked)
+            except NotFound:
+                rows = [] if within else None  # of all that is there something may always be asked
             except (ValueError, RecursionError):
                 raise _not_dicomweb() from None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

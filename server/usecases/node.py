@@ -149,6 +149,11 @@ def adopt_nodes(runtime: Runtime) -> None:
             runtime.node_of(row).adopt(sample)
 
 
+def is_read_only(runtime: Runtime, name: str) -> bool:
+    """Whether nothing is sent to the node of this name."""
+    return any(row.name == name and row.is_read_only for row in list_nodes(runtime))
+
+
 def list_nodes(runtime: Runtime) -> tuple[NodeRow, ...]:
     """Every node that was not removed."""
     with runtime.store.read() as connection:

@@ -11,7 +11,7 @@ from server.cli.options import as_operator, lists
 from server.cli.table import Rows
 from server.usecases.agreement import read_agreement
 from server.usecases.dataset import add_dataset, list_datasets, set_dataset
-from server.usecases.node import list_nodes
+from server.usecases.node import is_read_only
 from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender, list_senders, remove_sender
 
@@ -38,7 +38,7 @@ def _add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title
 
 def _filling(runtime: Runtime, alias: str, name: str) -> str:
     """How a dataset of a node is filled; one that is only read has no senders."""
-    if any(node.name == name and node.is_read_only for node in list_nodes(runtime)):
+    if is_read_only(runtime, name):
         return f"accord admin node sync {name} --dataset {alias}"
     return f"accord admin sender add {alias} --aet AE_TITLE --from CIDR"
 

@@ -11,7 +11,7 @@ from server.cli.progress import count_bar, transfer_bar
 from server.cli.sentences import many
 from server.cli.table import Rows
 from server.usecases import compare, mend, sync
-from server.usecases.node import NODE_KINDS, add_node, list_nodes, move_node, remove_node, set_node
+from server.usecases.node import NODE_KINDS, add_node, is_read_only, list_nodes, move_node, remove_node, set_node
 from server.usecases.runtime import Runtime
 from server.usecases.vet_node import vet_new, vet_set
 
@@ -153,7 +153,7 @@ def _compare_node(runtime: Runtime, name: str, *, digests: bool) -> int:
     changed = [f"changed on the node: {uid}" for uid in compared.changed]
     lines = [*_unknown(compared.unknown), *missing, *changed]
     print("\n".join(lines) or "Custody and the node agree.")
-    if missing or changed:
+    if (missing or changed) and not is_read_only(runtime, name):
         say_next(f"accord admin node reconcile {name} BACKUP")
     return 1 if lines else 0
 

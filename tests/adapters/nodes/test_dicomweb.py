@@ -278,7 +278,13 @@ def test_a_uid_that_is_none_becomes_no_address(value):
 
 def test_an_instance_of_another_uid_is_not_the_one_that_was_asked_for():
     assert code(says(rows({"00080018": "1.2.9"})), CALLS["size"]) == "node-not-dicomweb"
-    assert code(says(rows()), CALLS["size"]) == "node-lacks"
+    for nothing in (rows(), whole(b"", b"HTTP/1.1 204 None\r\n"), whole(b"", b"HTTP/1.1 404 None\r\n")):
+        assert code(says(nothing), CALLS["size"]) == "node-lacks"
+
+
+def test_an_address_without_dicomweb_is_said():
+    with fake(says(whole(b"", b"HTTP/1.1 404 None\r\n"))) as url:
+        assert node(url).check().sentence == "What answers at the node's address does not speak DICOMweb."
 
 
 @pytest.mark.parametrize("status", [301, 302, 304, 307, 400, 409, 418, 429, 500, 503])

@@ -3,9 +3,11 @@
 import threading
 from collections.abc import Callable
 from io import BytesIO
+from itertools import count
 
 import pytest
 
+from adapters.nodes import breaker
 from adapters.nodes.breaker import FAILURES, REST_SECONDS, BreakerNode
 from adapters.nodes.port import Health, NodeFile, silent
 from mappings.failures import Busy, Failure, NotFound, Unavailable
@@ -200,6 +202,17 @@ def test_a_node_that_begins_to_answer_and_then_is_silent_is_silent(node, scripte
     asked = scripted.asked
     assert fails(node) == "node-unavailable"
     assert scripted.asked == asked, "it is left alone"
+
+
+def test_a_listing_without_end_ends(node, scripted, monkeypatch):
+    scripted.fails = None
+    monkeypatch.setattr(breaker, "MOST_PLACES", 3)
+    monkeypatch.setattr(scripted, "places", lambda: map(str, count()), raising=False)
+    with pytest.raises(Unavailable) as caught:
+        list(node.places())
+    assert caught.value.code == "node-endless"
+    monkeypatch.setattr(scripted, "places", lambda: ["a", "b", "c"])
+    assert list(node.places()) == ["a", "b", "c"]
 
 
 def test_a_reader_that_stops_early_and_one_that_is_told_more_than_once_say_nothing_against_a_node(node, scripted):

@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -165,6 +167,10 @@ def test_one_that_ends_in_the_middle_of_an_object_broke_off(call):
     assert code(says(unsized), CALLS[call]) == "node-broke-off", "no closing delimiter"
 
 
+def test_one_that_says_nothing_is_not_asked_for_the_whole_instead_of_a_frame():
+    assert code(says(rows(), pause=LATE), lambda node: node.frame(PLACE, 0, 256), PATIENCE) == "node-unavailable"
+
+
 # --- no more than was asked for
 
 
@@ -226,6 +232,15 @@ def test_another_head_is_replaced_and_another_data_set_shows(monkeypatch):
     for size in (len(FILE), None):
         assert given(related(theirs + DATASET), size) == FILE
     assert given(related(theirs + DATASET[:-1] + b"!")) != FILE
+
+
+@pytest.mark.parametrize("stored", [FILE[:-1] + b"!", FILE + b"!"], ids=["a bit", "longer"])
+def test_other_content_is_not_taken_for_what_was_to_be_stored(stored):
+    item = replace(ITEM, digest=sha256(FILE).digest())
+    assert code(says(related(stored)), lambda node: node.store(item, memoryview(FILE))) == "node-holds-other"
+    assert code(says(whole(b"", b"HTTP/1.1 404 None\r\n")), lambda node: node.store(item, memoryview(FILE))) == "node-read-only"
+    with fake(says(related(FILE))) as url:
+        assert node(url).store(item, memoryview(FILE)) == PLACE
 
 
 @pytest.mark.parametrize("wrong", [-1, 1])

@@ -89,7 +89,8 @@ class DicomwebNode:
         instance = self._uids(place)[2]
         if size is not None and start >= size:
             return io.BytesIO()
-        answer = self._get(self._address(place), _STORED, self._line.for_object(self._largest if size is None else size))
+        allowance = self._line.for_unsized(self._largest) if size is None else self._line.for_object(size)
+        answer = self._get(self._address(place), _STORED, allowance)
         file = behind_our_meta(first_part(answer, self.name, _not_dicomweb), instance)
         if size is None:
             file = bounded(file, self._largest)

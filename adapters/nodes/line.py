@@ -49,6 +49,11 @@ class Line:
         seconds, silence = self._patience + size / _SLOWEST, self._patience + size / _BUSY
         return Allowance(self._name, seconds=seconds, silence=silence, most=2 * size + _JSON)
 
+    def for_unsized(self, largest: int) -> Allowance:
+        """To send an object of which nobody knows how large it is: as the largest at a time, and in all as what has come."""
+        seconds = self._patience + largest / _BUSY
+        return Allowance(self._name, seconds=seconds, silence=seconds, most=2 * largest + _JSON, earned=1 / _SLOWEST)
+
     @contextmanager
     def calling(self, allowance: Allowance, foreign: type[Exception] = requests.RequestException) -> Iterator[None]:
         """Make a call in this block, within its allowance, and every foreign error of it silence."""

@@ -28,11 +28,12 @@ class Allowance:
     """What one call may still cost.
 
     The node is waited for `seconds` in all and `silence` seconds at a time, to take bytes as to give them; what a slow reader of
-    ours takes between two reads is not the node's. It may send `most` bytes, headers and framing included. Raises Unavailable.
+    ours takes between two reads is not the node's. It may send `most` bytes, headers and framing included; each that comes earns
+    it `earned` seconds more. Raises Unavailable.
     """
 
-    def __init__(self, node: str, *, seconds: float, silence: float, most: int) -> None:
-        self._node, self._seconds, self._silence, self._most = node, seconds, silence, most
+    def __init__(self, node: str, *, seconds: float, silence: float, most: int, earned: float = 0.0) -> None:
+        self._node, self._seconds, self._silence, self._most, self._earned = node, seconds, silence, most, earned
 
     @contextmanager
     def waiting(self, line: socket.socket) -> Iterator[None]:
@@ -51,6 +52,7 @@ class Allowance:
 
     def take(self, count: int) -> None:
         """Count bytes that came."""
+        self._seconds += count * self._earned
         self._most -= count
         if self._most < 0:
             raise endless(self._node)

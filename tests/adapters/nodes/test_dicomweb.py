@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
-from adapters.nodes import dicomweb
+from adapters.nodes import dicomweb, line
 from adapters.nodes.credentials import read_credentials
 from adapters.nodes.dicomweb import DicomwebNode
 from adapters.nodes.port import Node, NodeFile
@@ -165,6 +165,22 @@ def test_one_that_ends_in_the_middle_of_an_object_broke_off(call):
     assert code(says(related(FILE)[:2000]), CALLS[call]) == "node-broke-off"
     unsized = OK + RELATED + b"\r\n" + body(FILE)[:2000]
     assert code(says(unsized), CALLS[call]) == "node-broke-off", "no closing delimiter"
+
+
+def test_one_that_drips_an_object_of_no_size_has_no_time_of_the_largest(monkeypatch):
+    monkeypatch.setattr(line, "_BUSY", 1e15)
+    with fake(drips(related(FILE))) as url, pytest.raises(Failure) as caught:
+        read(node(url, PATIENCE, largest=10**9), None)
+    assert caught.value.code == "node-unavailable"
+
+
+def test_one_that_is_slow_but_steady_is_waited_for_though_it_tells_no_size(monkeypatch):
+    monkeypatch.setattr(line, "_BUSY", 1e15)
+    file = META + bytes(12 * 90_000)
+    answer = related(file)
+    slowly = says(*(answer[at : at + 90_000] for at in range(0, len(answer), 90_000)), pause=0.1)
+    with fake(slowly) as url:
+        assert read(node(url, 1.0, largest=10**9), None) == file
 
 
 def test_one_that_says_nothing_is_not_asked_for_the_whole_instead_of_a_frame():

@@ -249,7 +249,7 @@ class DicomwebNode:
         """Whether a UID may be part of an address. What has another one could not be taken either."""
         if legal_uid(uid):
             return True
-        log.warning("object left alone, its UID is illegal", extra={"node": self.name})
+        log.warning("object left alone, its UID is illegal", extra={"node": self.name, "code": "uid-illegal"})  # once a minute
         return False
 
 

@@ -4,6 +4,7 @@ import contextlib
 import logging
 import select
 import socket
+import ssl
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -14,6 +15,7 @@ from pynetdicom.association import Association
 from pynetdicom.presentation import PresentationContext
 from pynetdicom.transport import AssociationSocket
 
+from adapters.tls import TlsSocket
 from mappings.dicom.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE
 from mappings.dicom.dimse import PLAIN
 from mappings.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -38,6 +40,8 @@ class PolledSocket(AssociationSocket):
             return False
         waiting = select.poll()
         try:
+            if isinstance(self.socket, TlsSocket):  # poll says nothing of what is decrypted, and much of what holds no data
+                return self.socket.has_come(seconds)
             waiting.register(self.socket, select.POLLIN)
             return bool(waiting.poll(1000 * seconds))
         except (OSError, ValueError):
@@ -62,14 +66,21 @@ class _QuickSocket(PolledSocket):
 
 
 class _Entity(AE):
-    def _create_socket(self, assoc: Association, address: Any, _tls: Any) -> AssociationSocket:
-        return _QuickSocket(assoc, address=address)
+    def _create_socket(self, assoc: Association, address: Any, tls: Any) -> AssociationSocket:
+        made = _QuickSocket(assoc, address=address)
+        made.tls_args = tls
+        return made
 
 
 def associate(
-    calling: str, called: str, peer: tuple[str, int], contexts: Sequence[PresentationContext], roles: Sequence[Any] = ()
+    calling: str,
+    called: str,
+    peer: tuple[str, int],
+    contexts: Sequence[PresentationContext],
+    roles: Sequence[Any] = (),
+    tls: ssl.SSLContext | None = None,
 ) -> Association:
-    """An association that we ask for, with some context accepted. Raises Unavailable."""
+    """An association that we ask for, with some context accepted; by `tls` where that is given. Raises Unavailable."""
     _quiet()
     entity = _Entity(calling)
     entity.implementation_class_uid, entity.implementation_version_name = IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
@@ -77,6 +88,7 @@ def associate(
     entity.dimse_timeout = entity.network_timeout = ANSWER_SECONDS
     handlers: list[Any] = [(evt.EVT_CONN_OPEN, _open_quickly)]
     wanted = {"contexts": list(contexts), "ae_title": called, "ext_neg": list(roles), "evt_handlers": handlers}
+    wanted |= {"tls_args": (tls, None)} if tls else {}
     association = entity.associate(*peer, **wanted)  # type: ignore[arg-type]
     if not association.is_established:
         raise Unavailable("peer-silent", f"{called} takes no association now.")
@@ -96,13 +108,15 @@ def release(association: Association) -> None:
     association.release()
 
 
-def report_commitment(calling: str, called: str, peer: tuple[str, int], event: int, information: Dataset) -> None:
+def report_commitment(
+    calling: str, called: str, peer: tuple[str, int], event: int, information: Dataset, tls: ssl.SSLContext | None = None
+) -> None:
     """Report what became of a Storage Commitment request (N-EVENT-REPORT, PS3.4 J.3.3), as its SCP on an association of our own.
 
     Raises Unavailable unless the peer says that it has it.
     """
     role = build_role(PUSH_MODEL, scp_role=True)
-    association = associate(calling, called, peer, [build_context(PUSH_MODEL, PLAIN)], [role])
+    association = associate(calling, called, peer, [build_context(PUSH_MODEL, PLAIN)], [role], tls)
     try:
         status, _ = association.send_n_event_report(information, event, PUSH_MODEL, PUSH_MODEL_INSTANCE)
     except (ValueError, RuntimeError):  # it does not take this, or is gone
@@ -125,3 +139,5 @@ def _open_quickly(event: evt.Event) -> None:
     connection: socket.socket = wrapped.socket
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     connection.settimeout(ANSWER_SECONDS)
+    if isinstance(connection, TlsSocket):
+        connection.share()

@@ -327,16 +327,21 @@ class NodeMoved(Act):
 class SenderAdded(Entry):
     """A calling AE title from a network (CIDR) may send to a dataset. Bodies of version 1 call the network `from`.
 
-    Version 3 says where it takes reports of Storage Commitment, address:port; None where nowhere.
+    Version 3 says where it takes reports of Storage Commitment, address:port; None where nowhere. Version 4 names the
+    certificates of which it shows one, in lines (without a network: from anywhere), whether it is called by TLS, and how many
+    associations it may have at once.
     """
 
     KIND = "govern.sender.add"
-    VERSION = 3
+    VERSION = 4
     TARGETS = ("dataset",)
     dataset: str
     aet: str
-    network: str
+    network: str | None
     scp: str | None
+    certificates: str | None
+    tls: bool
+    associations: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,16 +407,21 @@ class ClientSet(Entry):
 class EntityAdded(Entry):
     """A client may ask on the DICOM network under an AE title, from these networks (CIDRs by blanks), for one purpose.
 
-    `scp` is where what it asks for may be sent, address:port; None where nowhere.
+    `scp` is where what it asks for may be sent, address:port; None where nowhere. Version 2 says of certificates, TLS and
+    associations what a sender's does.
     """
 
     KIND = "govern.ae.add"
+    VERSION = 2
     TARGETS = ("client",)
     client: str
     aet: str
-    networks: str
+    networks: str | None
     purpose: str | None
     scp: str | None
+    certificates: str | None
+    tls: bool
+    associations: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

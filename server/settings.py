@@ -32,6 +32,17 @@ class Settings(msgspec.Struct, frozen=True):
     bind: Annotated[str, Meta(description="Address the doors listen on.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="HTTP port.")] = 8080
     dimse_port: Annotated[Port, Meta(description="DICOM port.")] = 11112
+    dimse_tls_port: Annotated[Port, Meta(description="DICOM port for TLS, beside the other, where there is a certificate.")] = (
+        2762
+    )
+    dimse_tls_certificate: Annotated[
+        str, Meta(description="PEM file: our certificate on the DICOM network, with its chain; empty: no TLS there.")
+    ] = ""
+    dimse_tls_key: Annotated[str, Meta(description="PEM file: its key; empty: the certificate's file has it.")] = ""
+    dimse_tls_authorities: Annotated[
+        str,
+        Meta(description="PEM file: authorities of peers' certificates, or these themselves; empty: nobody is known by one."),
+    ] = ""
     ae_title: Annotated[
         str, Meta(min_length=1, max_length=16, description="Called AE title for queries; a dataset's alias is that for storage.")
     ] = "ACCORD"
@@ -177,6 +188,13 @@ class Settings(msgspec.Struct, frozen=True):
         return named
 
     @property
+    def tls(self) -> bool:
+        """Whether there is TLS on the DICOM network. Raises ValueError where it is half said."""
+        if not self.dimse_tls_certificate and (self.dimse_tls_key or self.dimse_tls_authorities):
+            raise ValueError("ACCORD_DIMSE_TLS_KEY and ACCORD_DIMSE_TLS_AUTHORITIES need ACCORD_DIMSE_TLS_CERTIFICATE.")
+        return bool(self.dimse_tls_certificate)
+
+    @property
     def budget(self) -> Budget:
         """What a caller of the federated search may ask."""
         return Budget(self.budget_questions, self.budget_days)
@@ -223,7 +241,7 @@ def read(environment: Mapping[str, str] | None = None, **overrides: object) -> S
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except ValidationError as error:
         raise ValueError(_sentence(error, fields)) from None
-    _ = settings.federation, settings.allowed_origins
+    _ = settings.federation, settings.allowed_origins, settings.tls
     return settings
 
 

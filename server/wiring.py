@@ -22,6 +22,7 @@ from adapters.sql import migrate
 from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
 from adapters.sql.store import LOCK_SECONDS, Store, is_missing, wait_for
+from adapters.tls import TlsFiles
 from mappings.failures import NotFound, Unavailable
 from server.settings import Settings
 from server.usecases import sights
@@ -73,6 +74,7 @@ def runtime(
         clock=clock,
         holder=f"{host()}:{os.getpid()}:{secrets.token_hex(4)}",
         placeholders=placeholders(),
+        tls=_tls(settings),
         governed=sights.renew_governed,
     )
     if upgrade:
@@ -113,6 +115,13 @@ def _keep_private(data: Path) -> None:
         data.chmod(0o700)
     except OSError as error:
         raise Unavailable("data-dir-open", f"Others can read {data}, and its mode can't be changed: {error.strerror}.") from error
+
+
+def _tls(settings: Settings) -> TlsFiles | None:
+    if not settings.tls:
+        return None
+    certificate, authorities = Path(settings.dimse_tls_certificate), settings.dimse_tls_authorities
+    return TlsFiles(certificate, Path(settings.dimse_tls_key or certificate), Path(authorities) if authorities else None)
 
 
 class Nodes:

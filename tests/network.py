@@ -1,10 +1,12 @@
 """An Accord with its DICOM door open and something in it, clients that ask there, and dcmtk's programs as they come."""
 
 import contextlib
+import ssl
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 
 from joserfc.jwk import ECKey
 from pydicom.dataset import Dataset
@@ -27,6 +29,7 @@ PLAIN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 STUDY_GET, STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.2.3", "1.2.840.10008.5.1.4.1.2.2.2"
 CLASSES = ("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.2")
 STUDY_FIND, PATIENT_FIND = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.1.1"
+NO_SETTINGS: Mapping[str, object] = MappingProxyType({})
 Answer = subprocess.CompletedProcess[str]
 
 
@@ -84,9 +87,15 @@ class Network:
         return [(status.Status, answer or status) for status, answer in association.send_c_find(asked, model)]
 
     def retrieve(
-        self, calling: str = "RESEARCH", *, roles: bool = True, syntaxes: Sequence[str] = PLAIN, classes: Sequence[str] = CLASSES
+        self,
+        calling: str = "RESEARCH",
+        *,
+        roles: bool = True,
+        syntaxes: Sequence[str] = PLAIN,
+        classes: Sequence[str] = CLASSES,
+        tls: ssl.SSLContext | None = None,
     ) -> "Retriever":
-        """An association that may ask for objects, and takes them itself."""
+        """An association that may ask for objects, and takes them itself; by `tls` where that is given."""
         came: dict[str, bytes] = {}
 
         def take(event: evt.Event) -> int:
@@ -98,7 +107,7 @@ class Network:
         contexts = [build_context(STUDY_GET, PLAIN), build_context(STUDY_MOVE, PLAIN)]
         contexts += [build_context(c, syntax) for c in classes for syntax in syntaxes]
         negotiated = [build_role(c, scp_role=True) for c in classes] if roles else []
-        peer = ("127.0.0.1", self.scp.port)
+        peer = ("127.0.0.1", self.scp.tls_port if tls else self.scp.port)
         handlers = [(evt.EVT_C_STORE, take)]
         association = entity.associate(
             *peer,
@@ -106,6 +115,7 @@ class Network:
             ae_title="ACCORD",
             ext_neg=negotiated,
             evt_handlers=handlers,  # type: ignore[arg-type]
+            tls_args=(tls, "accord") if tls else None,
         )
         self.associations.append(association)
         return Retriever(association, came)
@@ -128,12 +138,14 @@ def identifier(level: str, **keys: object) -> Dataset:
 
 
 @contextlib.contextmanager
-def network(folder: Path, *, clock: builders.Clock | None = None, **agreement: object) -> Iterator[Network]:
+def network(
+    folder: Path, *, clock: builders.Clock | None = None, settings: Mapping[str, object] = NO_SETTINGS, **agreement: object
+) -> Iterator[Network]:
     """Hospital-a's LUNG, under conditions of which the university has a permit that names export, and hospital-b's BREAST.
 
     RESEARCH and COMPUTE ask for the university, the latter inside of the node; PACS-A for hospital-a.
     """
-    runtime = builders.runtime(folder, clock=clock)
+    runtime = builders.runtime(folder, clock=clock, **settings)
     conditions = {"access_class": "conditional", "actions": ("query", "process", "export"), "purposes": ("AIRESEARCH",)}
     builders.seed(runtime, **conditions | agreement)
     builders.seed(runtime, alias="BREAST", provider="hospital-b", actions=())

@@ -55,9 +55,10 @@ ALLOWED = {
     "follow": {"feeds", "sights", "sources"},  # what happened is told by what its resource is now
     "issue_token": {"identify"},  # a token is issued to the subject that the next request will find
     "permit": {"dataset"},  # an act on a dataset concerns its provider
-    "commitment": {"job"},  # it is reported by a job
-    "entity": {"node"},  # a network is written as a node's
-    "sender": {"dataset", "node"},  # the same; and a network is written as a node's
+    "commitment": {"job", "peering"},  # it is reported by a job, as its sender is called
+    "entity": {"peering"},  # what binds a peer is read in one way
+    "sender": {"dataset", "peering"},  # an act on a dataset, as above; what binds a peer
+    "peering": {"node"},  # a network is written as a node's
     "withdraw": {"dataset"},
     "vet_node": {"node"},  # a node that fails its probe is suspended
     "describe": {"identify", "job"},  # what is listed is what anybody may see; and what a job is handed

@@ -21,6 +21,7 @@ from consent.conditions import Action
 from consent.node import MOVES as NODE_MOVES
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from server.cli import main, tokens
+from server.cli.admin.peers import FINGERPRINT
 from server.usecases import worker
 from server.usecases.parse import parse_file
 from server.usecases.read_back import node_of
@@ -127,6 +128,12 @@ LINES = (
     ("node sync central --dataset LUNG", "central: nothing new."),
     ("node sync central --end", "central: left alone"),
     ("sender add LUNG --aet PACS1 --from 10.1.2.3/32", ""),
+    (
+        f"sender add LUNG --aet PACS2 --certificate {FINGERPRINT} --certificate {'ab' * 32} --associations 2",
+        "PACS2: may fill LUNG",
+    ),
+    (f"sender add LUNG --aet PACS3 --subject CN=a,O=b --authority {FINGERPRINT} --scp 10.1.2.3:2762 --scp-tls", "from anywhere"),
+    ("sender list", f"PACS2\t–\t–\tno\t–\t{FINGERPRINT.replace(':', '')}; {'ab' * 32}\t2"),
     ("sender attest LUNG --aet PACS1 --person 'Dr. A' --on 2026-11-01", ""),
     ("sender list", "PACS1\t10.1.2.3/32\tDr. A"),
     ("sender remove LUNG --aet PACS1", ""),
@@ -146,6 +153,12 @@ LINES = (
     ),
     ("ae list", "GPU-B\town\t10.1.2.0/24 10.2.0.1/32\tAIRESEARCH\t10.1.2.3:104"),
     ("ae remove GPU-B", "GPU-B: asks no more"),
+    (f"ae add GPU-B --client own --certificate {FINGERPRINT} --associations 1 --scp 10.1.2.3:2762 --scp-tls", "+tls key.pem"),
+    (
+        f"ae add GPU-C --client own --subject CN=a,O=b --authority {FINGERPRINT}",
+        "asks as own from anywhere, with its certificate",
+    ),
+    ("ae list", "10.1.2.3:2762 by TLS"),
     ("permit add LUNG --party university --ends 2030-01-01", ""),
     ("permit add LUNG --party university --export", ""),
     ("permit list", "\tyes\t–"),
@@ -166,7 +179,9 @@ REFUSED = (
     ("dataset set LUNG version", "KEY=VALUE"),
     ("dataset set LUNG colour=red", "colour is none of"),
     ("dataset add lung --agreement DSA --title x", "1 to 16 capitals, digits, - and _"),
-    ("sender add LUNG --aet X --from everywhere", "LUNG"),
+    ("sender add LUNG --aet X --from everywhere", "CIDR"),
+    ("sender add LUNG --aet X", "which certificate it shows"),
+    ("sender add LUNG --aet X --from 10.1.2.3/32 --certificate 12", "SHA-256 fingerprint"),
     ("client add x --party nobody", "nobody"),
     ("ae add X --client nobody --from 10.1.2.3/32", "There is no client called nobody"),
     ("ae add X --client nobody --from 10.1.2.3/32 --scp host:104", "address:port"),

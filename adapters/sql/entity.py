@@ -15,7 +15,10 @@ _c = t.application_entity.c
 
 @dataclass(frozen=True, slots=True)
 class EntityRow:
-    """An AE title of a client, and the one purpose it asks for; `address` and `port` are its own SCP's, None if there is none."""
+    """An AE title of a client, and the one purpose it asks for; `address` and `port` are its own SCP's, None if there is none.
+
+    `networks`: none is any. `certificates`, `tls` and `associations` are as a sender's (`adapters.sql.sender`).
+    """
 
     id: int
     aet: str
@@ -24,6 +27,14 @@ class EntityRow:
     purpose: str | None
     address: str | None
     port: int | None
+    certificates: tuple[str, ...] = ()
+    tls: bool = False
+    associations: int | None = None
+
+    @property
+    def scp(self) -> tuple[str, int] | None:
+        """(address, port) where its own SCP listens."""
+        return (self.address, self.port or 0) if self.address else None
 
 
 def add(
@@ -36,9 +47,13 @@ def add(
     purpose: str | None,
     address: str | None,
     port: int | None,
+    certificates: Sequence[str] = (),
+    tls: bool = False,
+    associations: int | None = None,
 ) -> int:
     """Insert an application entity; its id."""
-    reached = {"networks": " ".join(networks), "address": address, "port": port}
+    shown = {"certificates": "\n".join(certificates) or None, "associations": associations}
+    reached = {"networks": " ".join(networks), "address": address, "port": port, "tls": tls, **shown}
     return governance.insert_row(connection, t.application_entity, now, aet=aet, client=client, purpose=purpose, **reached)
 
 
@@ -63,9 +78,11 @@ def read_all(connection: Connection) -> tuple[EntityRow, ...]:
 
 
 def networks(connection: Connection) -> frozenset[str]:
-    """The networks from which anybody may ask."""
-    return frozenset(cidr for kept in connection.execute(select(_c.networks)).scalars() for cidr in kept.split())
+    """The networks from which somebody may ask who shows no certificate."""
+    rows = connection.execute(select(_c.networks).where(_c.certificates.is_(None))).scalars()
+    return frozenset(cidr for kept in rows for cidr in kept.split())
 
 
 def _row(row: Any) -> EntityRow:
-    return EntityRow(row.id, row.aet, row.client_id, tuple(row.networks.split()), row.purpose, row.address, row.port)
+    named = row.id, row.aet, row.client_id, tuple(row.networks.split()), row.purpose, row.address, row.port
+    return EntityRow(*named, tuple((row.certificates or "").splitlines()), row.tls, row.associations)

@@ -1,6 +1,6 @@
-"""Registered senders: which calling AE title, from which network, may fill which dataset."""
+"""Registered senders: which calling AE title, from which network or with which certificate, may fill which dataset."""
 
-import ipaddress
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,7 @@ _c = t.sender.c
 
 @dataclass(frozen=True, slots=True)
 class SenderRow:
-    """A registered sender of one dataset: a calling AE title from a network, and who attested to it."""
+    """A registered sender of one dataset: a calling AE title from a network ("": any), and who attested to it."""
 
     id: int
     dataset: int
@@ -28,6 +28,12 @@ class SenderRow:
     removed: bool
     scp: tuple[str, int] | None
     """(address, port) where its own SCP listens."""
+    certificates: tuple[str, ...] = ()
+    """Names of the certificates of which it shows one (`mappings.certificate`); none: it needs none."""
+    tls: bool = False
+    """Whether its SCP is called by TLS."""
+    associations: int | None = None
+    """Associations that it may have at once; None: what all share."""
 
     @property
     def attested(self) -> bool:
@@ -36,12 +42,22 @@ class SenderRow:
 
 
 def add(
-    connection: Connection, now: datetime, *, dataset: int, aet: str, network: str, scp: tuple[str, int] | None = None
+    connection: Connection,
+    now: datetime,
+    *,
+    dataset: int,
+    aet: str,
+    network: str,
+    scp: tuple[str, int] | None = None,
+    certificates: Iterable[str] = (),
+    tls: bool = False,
+    associations: int | None = None,
 ) -> int:
     """Register a sender, anew where it was removed; its id."""
     address, port = scp or (None, None)
     named = {"dataset": dataset, "aet": aet, "network": network}
-    reached = {"scp_address": address, "scp_port": port}
+    shown = {"certificates": "\n".join(certificates) or None, "associations": associations}
+    reached = {"scp_address": address, "scp_port": port, "scp_tls": tls, **shown}
     gone = select(_c.id).where(*(_c[name] == value for name, value in named.items()), _c.removed.is_(True))
     key: int | None = connection.execute(gone).scalar_one_or_none()
     if key is None:
@@ -77,20 +93,14 @@ def read_all(connection: Connection) -> tuple[SenderRow, ...]:
 
 
 def networks(connection: Connection) -> frozenset[str]:
-    """The networks from which anybody may send."""
-    return frozenset(connection.execute(select(_c.network).where(_c.removed.is_(False)).distinct()).scalars())
+    """The networks from which somebody may send who shows no certificate."""
+    kept = select(_c.network).where(_c.removed.is_(False), _c.certificates.is_(None))
+    return frozenset(connection.execute(kept.distinct()).scalars())
 
 
 def registered(connection: Connection, alias: str, aet: str) -> tuple[SenderRow, ...]:
-    """The registrations of a calling AE title for a dataset, whatever its networks."""
+    """The registrations of a calling AE title for a dataset, whatever its networks and certificates."""
     return tuple(_row(row) for row in _REGISTERED.all(connection, {"called": alias, "calling": aet}))
-
-
-def find(connection: Connection, alias: str, aet: str, address: str) -> SenderRow | None:
-    """The sender registered for this dataset under this calling AE title and address (an attested one first)."""
-    peer = ipaddress.ip_address(address)
-    fitting = [s for s in registered(connection, alias, aet) if peer in ipaddress.ip_network(s.network)]
-    return max(fitting, key=lambda sender: sender.attested, default=None)
 
 
 def by_id(connection: Connection, key: int) -> SenderRow | None:
@@ -101,4 +111,5 @@ def by_id(connection: Connection, key: int) -> SenderRow | None:
 
 def _row(row: Any) -> SenderRow:
     scp = (row.scp_address, row.scp_port) if row.scp_address else None
-    return SenderRow(row.id, row.dataset, row.alias, row.party_key, row.aet, row.network, row.attested_by, row.removed, scp)
+    named = row.id, row.dataset, row.alias, row.party_key, row.aet, row.network, row.attested_by, row.removed, scp
+    return SenderRow(*named, tuple((row.certificates or "").splitlines()), row.scp_tls, row.associations)

@@ -164,6 +164,9 @@ sender = Table(
     Column("removed", Boolean, nullable=False, server_default=text("false")),
     Column("scp_address", String(64)),  # where its own SCP takes reports of Storage Commitment
     Column("scp_port", Integer),
+    Column("certificates", Text),  # names of those it may show (mappings.certificate), in lines; where one is there, it must
+    Column("scp_tls", Boolean, nullable=False, server_default=text("false")),  # whether its SCP is called by TLS
+    Column("associations", Integer),  # that it may have at once
     UniqueConstraint("dataset", "aet", "network"),
 )
 commitment = Table(  # Storage Commitment (PS3.4 Annex J): requests whose report is outstanding
@@ -202,6 +205,9 @@ application_entity = Table(  # an AE title (PS3.5 6.2) under which a client asks
     Column("purpose", String(16)),
     Column("address", String(64)),  # where its own SCP listens
     Column("port", Integer),
+    Column("certificates", Text),  # as a sender's
+    Column("tls", Boolean, nullable=False, server_default=text("false")),  # whether its SCP is called by TLS
+    Column("associations", Integer),  # that it may have at once
 )
 permit = Table(
     "permit",

@@ -22,6 +22,7 @@ from server.shares import Shares
 LONGEST_PDU = 1 << 20
 """What is borne; an A-ASSOCIATE-RQ of 128 contexts with every syntax is half of it."""
 _HEAD = struct.Struct(">BBL")
+HEAD_SIZE = _HEAD.size
 _REQUEST = 1
 
 
@@ -39,21 +40,25 @@ class Arrival:
         _wait_for(self.connection, 1)
         return self.connection
 
+    def close(self) -> None:
+        """Close its connection."""
+        self.connection.close()
+
     def has_come(self) -> bool | None:
         """Whether its request is there, as far as the kernel has room; None: not yet. False: it is gone, or is no request."""
         try:
-            there, wanted = _unread(self.connection), self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
-            if there < wanted and (there < _HEAD.size or _has_ended(self.connection)):
+            there, wanted = unread(self.connection), self.connection.getsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT)
+            if there < wanted and (there < HEAD_SIZE or _has_ended(self.connection)):
                 return False
-            if wanted > _HEAD.size:
+            if wanted > HEAD_SIZE:
                 return True
-            kind, _, length = _HEAD.unpack(self.connection.recv(_HEAD.size, socket.MSG_PEEK))
-            if kind != _REQUEST or not 0 < length <= LONGEST_PDU:
+            whole = request_size(self.connection.recv(HEAD_SIZE, socket.MSG_PEEK))
+            if not whole:
                 return False
-            _wait_for(self.connection, _HEAD.size + length)
-            return True if there >= _HEAD.size + length else None
+            _wait_for(self.connection, whole)
         except OSError:
             return False
+        return True if there >= whole else None
 
 
 class Arrivals:
@@ -68,10 +73,10 @@ class Arrivals:
         """Call `accept` where there is somebody to be accepted."""
         self._selector.register(listener, selectors.EVENT_READ, accept)
 
-    def add(self, connection: socket.socket, address: tuple[str, int]) -> None:
+    def add(self, connection: socket.socket, address: tuple[str, int], kind: Callable[..., Arrival] = Arrival) -> None:
         """Wait for what it asks; where there is no place for it, close it."""
-        _wait_for(connection, _HEAD.size)
-        arrival = Arrival(connection, address, counted(address[0]), time.monotonic() + self._seconds)
+        _wait_for(connection, HEAD_SIZE)
+        arrival = kind(connection, address, counted(address[0]), time.monotonic() + self._seconds)
         if not self._shares.take(arrival.holder):
             connection.close()
             return
@@ -113,19 +118,25 @@ class Arrivals:
         del self._waiting[arrival.connection]
 
     def _close(self, arrival: Arrival) -> None:
-        arrival.connection.close()
+        arrival.close()
         self.leave(arrival)
 
 
 def reject(connection: socket.socket, result: int, source: int, reason: int) -> None:
     """Answer the request that has come by A-ASSOCIATE-RJ (PS3.8 section 9.3.4), and close."""
     with connection, contextlib.suppress(OSError):
-        connection.recv(_unread(connection))  # what is left unread resets the connection before the answer is read
+        connection.recv(unread(connection))  # what is left unread resets the connection before the answer is read
         connection.sendall(struct.pack(">BBLBBBB", 3, 0, 4, 0, result, source, reason))
         connection.shutdown(socket.SHUT_WR)
 
 
-def _unread(connection: socket.socket) -> int:
+def request_size(head: bytes) -> int:
+    """Bytes of the A-ASSOCIATE-RQ that begins so (PS3.8 section 9.3.2), its head with them; 0 where it is none, or too long."""
+    kind, _, length = _HEAD.unpack(head)
+    return HEAD_SIZE + int(length) if kind == _REQUEST and 0 < length <= LONGEST_PDU else 0
+
+
+def unread(connection: socket.socket) -> int:
     """Bytes that wait to be read."""
     return int.from_bytes(fcntl.ioctl(connection, termios.FIONREAD, bytes(4)), sys.byteorder)
 

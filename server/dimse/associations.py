@@ -132,6 +132,7 @@ class DepositAssociation(Association):
         self.acse_timeout = ae.acse_timeout  # its parent told the one that it had made
         self.idle = self.dul._idle_timer = idle  # noqa: SLF001 - where its reactor looks
         self.deposit = deposit
+        self.certificate: frozenset[str] = frozenset()
         self.services: Mapping[type, Callable[[Any, Any, Any], None]] = {}
         self.ending = contextlib.ExitStack()
         self.dimse: BoundedMessages = self.messages(self)

@@ -3,6 +3,7 @@
 It is offered the syntax that each object is stored in, and those that it can be sent in without loss.
 """
 
+import ssl
 from collections.abc import Iterable, Sequence
 
 from pynetdicom import build_context
@@ -27,9 +28,14 @@ class Destination:
     """
 
     def __init__(
-        self, runtime: Runtime, entity: EntityRow, objects: Sequence[StoredInstance], originator: tuple[str, int]
+        self,
+        runtime: Runtime,
+        entity: EntityRow,
+        objects: Sequence[StoredInstance],
+        originator: tuple[str, int],
+        tls: ssl.SSLContext | None,
     ) -> None:
-        self._runtime, self._entity, self._originator = runtime, entity, originator
+        self._runtime, self._entity, self._originator, self._tls = runtime, entity, originator, tls
         self._groups: list[dict[Pair, None]] = []
         self._group: dict[Pair, int] = {}
         for stored in dict.fromkeys((o.sop_class, o.transfer_syntax) for o in objects):
@@ -74,6 +80,7 @@ class Destination:
     def _associate(self, number: int) -> tuple[Association, Stores]:
         contexts = [build_context(sop_class, syntax) for sop_class, syntax in self._groups[number]]
         peer = (self._entity.address or "", self._entity.port or 0)
-        association = dicom_peer.associate(self._runtime.settings.ae_title, self._entity.aet, peer, contexts)
+        title = self._runtime.settings.ae_title
+        association = dicom_peer.associate(title, self._entity.aet, peer, contexts, tls=self._tls)
         dicom_peer.take_over(association)
         return association, Stores(self._runtime, association, *self._originator)

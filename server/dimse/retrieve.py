@@ -20,6 +20,7 @@ from server.dimse.suboperations import Stores, Tally, is_second
 from server.dimse.wire import Wire
 from server.usecases.convert import File
 from server.usecases.identify import destined
+from server.usecases.peering import called_by
 from server.usecases.retrieve import Planned, files, plan
 from server.usecases.runtime import Caller
 
@@ -65,8 +66,8 @@ def _move(asked: Request, wire: Wire) -> tuple[Status, Tally]:
     caller, entity = destined(asked.runtime, asked.caller(_SCOPE), str(asked.message.MoveDestination).strip())
     planned = plan(asked.runtime, caller, read_selection(asked.identifier()))
     objects = [o for each in planned for o in each.objects]
-    originator = asked.calling, asked.message.MessageID
-    with closing(Destination(asked.runtime, entity, objects, originator)) as destination:
+    tls, originator = called_by(asked.runtime, entity), (asked.calling, asked.message.MessageID)
+    with closing(Destination(asked.runtime, entity, objects, originator, tls)) as destination:
         return _perform(asked, wire, caller, planned, destination.store)
 
 

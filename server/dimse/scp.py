@@ -25,10 +25,12 @@ from mappings.network import counted
 from server.dimse.arrivals import Arrival, Arrivals, reject
 from server.dimse.associations import MAXIMUM_PDU, DepositAssociation, IdleTimer
 from server.dimse.gathered import Gathering
+from server.dimse.listeners import BACKLOG, Listeners, open_listeners
 from server.dimse.reactors import SocketAssociation
 from server.dimse.services import commitment_context, offered, query_contexts
 from server.dimse.sockets import PDU_SECONDS, BoundedSocket
 from server.dimse.store import LOCAL_LIMIT, Deposit, admitted, registered, stored
+from server.dimse.tls_arrivals import TlsPort
 from server.shares import Shares
 from server.usecases.admission import MEGABYTE
 from server.usecases.association import Noticed
@@ -54,6 +56,12 @@ class Scp:
         """The port it listens on."""
         return int(self._server.server_address[1])
 
+    @property
+    def tls_port(self) -> int:
+        """The one for TLS; 0: none."""
+        tls = self._server.listeners.tls
+        return 0 if tls is None else int(tls.getsockname()[1])
+
     def stop(self, seconds: float = 10) -> None:
         """Accept no more, give associations these seconds to end, then abort the rest; every batch is closed on return."""
         self._server.shutdown()
@@ -76,15 +84,25 @@ def _join(associations: list[Any], until: float) -> None:
 def serve(runtime: Runtime, *, bind: str, port: int) -> Scp:
     """Listen on this address (port 0: a free one) until `stop()`. Raises OSError where the port is taken.
 
-    pynetdicom's settings are the process's: this door has a process of its own.
+    With a certificate it listens on the settings' port for TLS too. Raises Invalid where that can't be used.
     """
+    listeners = open_listeners(bind, port, runtime.settings.dimse_tls_port if runtime.tls else None)
+    try:
+        return serve_on(runtime, listeners)
+    except BaseException:
+        listeners.close()
+        raise
+
+
+def serve_on(runtime: Runtime, listeners: Listeners) -> Scp:
+    """The same on these sockets. pynetdicom's settings are the process's: this door has a process of its own."""
     _quiet()
     entity = AE("ACCORD")
     entity.maximum_pdu_size = MAXIMUM_PDU
     entity.implementation_class_uid, entity.implementation_version_name = IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
     entity.maximum_associations = sys.maxsize  # it counts threads that have ended their association; we count places
     entity.acse_timeout, entity.dimse_timeout, entity.connection_timeout = runtime.settings.arrival_seconds, 60, 10
-    return Scp(_Server(runtime, entity, (bind, port)))
+    return Scp(_Server(runtime, entity, listeners))
 
 
 def _quiet() -> None:
@@ -116,6 +134,7 @@ class _Handler(RequestHandler):
         association = kind(self.ae, Deposit(server.runtime, server.noticed), server.gathering, idle)
         association.ending.callback(server.places.give, counted(self.client_address[0]))
         association._server = server  # noqa: SLF001 - as its parent does
+        association.certificate = server.shown(self.request)
         association.name = f"AcceptorThread@{self.client_address[1]}"  # by this name active_associations finds it
         association.set_socket(BoundedSocket(association, client_socket=self.request))
         acceptor = association.acceptor
@@ -135,12 +154,12 @@ class _Handler(RequestHandler):
 class _Server(ThreadedAssociationServer):
     """The listening socket, and what every connection gets before a byte is read."""
 
-    request_queue_size = 1024
     daemon_threads = True
 
-    def __init__(self, runtime: Runtime, entity: AE, address: tuple[str, int]) -> None:
+    def __init__(self, runtime: Runtime, entity: AE, listeners: Listeners) -> None:
         settings = runtime.settings
-        self.runtime = runtime
+        self.runtime, self.listeners = runtime, listeners
+        self.tls = TlsPort(runtime.tls) if runtime.tls else None
         self.gathering = Gathering(settings.gathered_mb * MEGABYTE)
         self.arrivals = Arrivals(settings.connections, settings.arrival_seconds)
         self.places = Shares(settings.associations, reserved=settings.associations * 3 // 4)
@@ -148,10 +167,23 @@ class _Server(ThreadedAssociationServer):
         self.queries = query_contexts()
         self.noticed = Noticed()
         self._stopping = threading.Event()
-        super().__init__(entity, address, "ACCORD", contexts(), request_handler=_Handler)
-        listener: Any = self.socket
-        listener.setblocking(False)  # who connects and leaves at once must not keep the next one waiting
-        self.arrivals.listen(listener, self._accept)
+        super().__init__(entity, listeners.plain.getsockname(), "ACCORD", contexts(), request_handler=_Handler)
+        self.arrivals.listen(listeners.plain, self._accept)
+        if listeners.tls is not None:
+            self.arrivals.listen(listeners.tls, self._accept_tls)
+
+    def server_bind(self) -> None:
+        """Listen where it is listened already."""
+        if self.socket is not None:
+            self.socket.close()
+        self.socket = self.listeners.plain
+
+    def server_activate(self) -> None:
+        """It was."""
+
+    def server_close(self) -> None:
+        """Close the sockets here, without ending what other processes do with them."""
+        self.listeners.close()
 
     def tell(self) -> None:
         """Write down who called, again and again until `shutdown`, and once more."""
@@ -179,23 +211,36 @@ class _Server(ThreadedAssociationServer):
                 collect = time.monotonic() + COLLECT_SECONDS
         self.arrivals.close()
 
-    def get_request(self) -> tuple[socket.socket, tuple[str, int]]:
+    def _next(self, listener: socket.socket) -> tuple[socket.socket, tuple[str, int]]:
         """A connection that answers at once (no Nagle) and can't hold a thread by silence in the middle of a PDU."""
-        connection, address = super().get_request()
+        connection, address = listener.accept()
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         connection.settimeout(self.runtime.settings.arrival_seconds)
         return connection, address
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # all are accepted, or one is gone again
-            for _ in range(self.request_queue_size):
-                self.arrivals.add(*self.get_request())
+            for _ in range(BACKLOG):
+                self.arrivals.add(*self._next(self.listeners.plain))
+
+    def _accept_tls(self) -> None:
+        if self.tls is None or self.listeners.tls is None:
+            return
+        with contextlib.suppress(OSError):
+            for _ in range(BACKLOG):
+                connection, address = self._next(self.listeners.tls)
+                self.arrivals.add(self.tls.greet(connection), address, self.tls.arrival)
+
+    def shown(self, connection: socket.socket) -> frozenset[str]:
+        """What the certificate is called that was shown on this connection."""
+        return self.tls.shown(connection) if self.tls else frozenset()
 
     def _begin(self, arrival: Arrival) -> None:
         """Begin the association that was asked for, where its address may have a place; else say so (PS3.8 Table 9-21, 2/3/2)."""
         connection = arrival.begin()
         try:
-            if self.places.take(arrival.holder, known=registered(self.runtime, arrival.address[0])):
+            known = registered(self.runtime, arrival.address[0], self.shown(connection))
+            if self.places.take(arrival.holder, known=known):
                 self._associate(connection, arrival)
             else:
                 reject(connection, *LOCAL_LIMIT)

@@ -29,7 +29,11 @@ from server.usecases.take import refuse, take
 _LOG = logging.getLogger("accord.dimse")
 
 # A-ASSOCIATE-RJ: result, source, reason (PS3.8 Table 9-21)
-_REJECTIONS: dict[str, tuple[int, int, int]] = {Rejection.UNKNOWN_CALLED: (1, 1, 7), Rejection.UNKNOWN_CALLING: (1, 1, 3)}
+_REJECTIONS: dict[str, tuple[int, int, int]] = {
+    Rejection.UNKNOWN_CALLED: (1, 1, 7),
+    Rejection.UNKNOWN_CALLING: (1, 1, 3),
+    Rejection.OTHER_CERTIFICATE: (1, 1, 3),
+}
 _LATER = (2, 1, 1)
 LOCAL_LIMIT = (2, 3, 2)
 
@@ -51,7 +55,8 @@ class Deposit:
             self.caller, self.titles = identify(self.runtime, titles), titles
         except Exception as error:  # noqa: BLE001 - a rejection must be sent whatever failed
             reason = _named(error)
-            names = {"peer": titles.address, "calling": titles.calling, "called": titles.called}
+            shown = min(titles.certificate, key=len, default=None)  # its fingerprint, of which its other names are longer
+            names = {"peer": titles.address, "calling": titles.calling, "called": titles.called, "certificate": shown}
             _LOG.warning("association rejected", extra={"reason": reason, **names})
             self._noticed.add(titles, reason)
             return _REJECTIONS.get(reason, _LATER)
@@ -122,10 +127,10 @@ class Deposit:
         return None if self.batch is None else self.batch.key
 
 
-def registered(runtime: Runtime, address: str) -> bool:
-    """Whether a sender is registered for this address; nobody is while nobody can look."""
+def registered(runtime: Runtime, address: str, certificate: frozenset[str]) -> bool:
+    """Whether somebody is registered who calls from this address, or shows this; nobody is while nobody can look."""
     try:
-        return is_registered(runtime, address)
+        return is_registered(runtime, address, certificate)
     except Exception as error:  # noqa: BLE001 - whoever it is will hear of it when it is identified
         _LOG.warning("address unknown", extra={"reason": _named(error)})
         return False
@@ -134,9 +139,9 @@ def registered(runtime: Runtime, address: str) -> bool:
 def admitted(event: Event, senders: Shares) -> None:
     """EVT_REQUESTED: turn away who is not registered, or has its share of associations, before any context is negotiated."""
     association: Any = event.assoc
-    request = association.requestor.primitive
-    address = association.requestor.address
-    refusal = association.deposit.admit(AeTitle(request.called_ae_title, request.calling_ae_title, address))
+    request, address = association.requestor.primitive, association.requestor.address
+    titles = AeTitle(request.called_ae_title, request.calling_ae_title, address, association.certificate)
+    refusal = association.deposit.admit(titles)
     if refusal is None and not association.hold(senders, association.deposit.caller.subject.id):
         refusal = LOCAL_LIMIT
     if refusal:

@@ -78,4 +78,6 @@ def _told(row: AssociationRow, aliases: Collection[str], title: str) -> Associat
     if row.reason == Rejection.UNKNOWN_CALLED:
         meant = next((alias for alias in aliases if alias.casefold() == row.called.casefold()), None)
         return Association(row, f"no dataset is called so{f': {meant} is' if meant else ''}", ())
+    if row.reason == Rejection.OTHER_CERTIFICATE:
+        return Association(row, "it is bound to a certificate, and showed none or another", ())
     return Association(row, row.reason or "accepted", ())

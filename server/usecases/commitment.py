@@ -9,6 +9,7 @@ from adapters.sql.sender import SenderRow
 from mappings.dicom.commitment import CommitmentRequest, report
 from mappings.failures import Forbidden, Throttled, Unavailable
 from server.usecases.job import Work, result
+from server.usecases.peering import called_by
 from server.usecases.runtime import Registration, Runtime
 
 KIND = "commitment"
@@ -57,5 +58,5 @@ def _report(runtime: Runtime, row: CommitmentRow, sender: SenderRow, scp: tuple[
     with runtime.store.read() as connection:
         failed = commitments.failures(connection, sender.dataset, row.references)
     event, information = report(row.transaction, row.references, failed, runtime.settings.ae_title)
-    dicom_peer.report_commitment(sender.alias, sender.aet, scp, event, information)
+    dicom_peer.report_commitment(sender.alias, sender.aet, scp, event, information, called_by(runtime, sender))
     return f"{len(row.references) - len(failed)} of {len(row.references)} objects are kept."

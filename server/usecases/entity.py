@@ -9,8 +9,8 @@ from adapters.sql.entity import EntityRow
 from adapters.sql.ledger import About, record
 from consent.entries import EntityAdded, EntityRemoved
 from mappings.failures import Conflict, Invalid
-from server.usecases.naming import check_aet, read_scp, require
-from server.usecases.node import read_network
+from server.usecases.naming import check_aet, require
+from server.usecases.peering import ANYBODY, Peering, read_peering
 from server.usecases.runtime import Runtime
 
 
@@ -20,20 +20,19 @@ def add_entity(
     aet: str,
     *,
     client: str,
-    networks: Sequence[str],
+    networks: Sequence[str] = (),
     purpose: str | None = None,
     scp: str | None = None,
+    peering: Peering = ANYBODY,
 ) -> None:
     """Let a client ask under an AE title, from these networks (CIDRs), for one of its purposes.
 
-    `scp` (address:port) is where its own SCP listens: without one nothing is sent to it. An AE title is one client's. Raises
-    Invalid, NotFound or Conflict.
+    `scp` (address:port) is where what it asks for may be sent: without one nothing is. An AE title is one client's.
+    Raises Invalid, NotFound or Conflict.
     """
     check_aet(aet)
-    cidrs = [read_network(network) for network in dict.fromkeys(networks)]
-    if not cidrs:
-        raise Invalid("network-missing", "Say from which network it calls.", "from")
-    address, port = (None, None) if scp is None else read_scp(scp)
+    bound = read_peering(networks, scp, peering)
+    address, port = bound.scp or (None, None)
     now = runtime.clock()
     with runtime.governance_act() as connection:
         row = require(clients.find(connection, client), "client", client)
@@ -41,9 +40,11 @@ def add_entity(
             raise Conflict("ae-exists", f"There is an AE called {aet} already.", "aet")
         if purpose is not None and purpose not in row.purposes:
             raise Invalid("purpose-not-registered", f"{client} is not registered for this purpose.", "purpose")
-        given = {"aet": aet, "networks": cidrs, "purpose": purpose, "address": address, "port": port}
-        entities.add(connection, now, client=row.id, **given)  # type: ignore[arg-type]
-        added = EntityAdded(client=client, aet=aet, networks=" ".join(cidrs), purpose=purpose, scp=scp)
+        named = {"networks": bound.networks, "address": address, "port": port, "certificates": bound.certificates}
+        limits = {"tls": bound.tls, "associations": bound.associations}
+        entities.add(connection, now, aet=aet, client=row.id, purpose=purpose, **named, **limits)  # type: ignore[arg-type]
+        cidrs = " ".join(bound.networks) or None
+        added = EntityAdded(client=client, aet=aet, networks=cidrs, purpose=purpose, **bound.told)
         record(connection, added, now, actor, About(parties.find_id(connection, row.party)))
 
 

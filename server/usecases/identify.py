@@ -6,6 +6,7 @@ linked node and may have the token's scopes is read anew for every request and e
 """
 
 import hmac
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
@@ -53,21 +54,29 @@ class SharedSecret:
 
 @dataclass(frozen=True, slots=True)
 class AeTitle:
-    """What an association request says (PS3.8 section 9.3.2): the AE titles called and calling; and the address it came from."""
+    """What an association request says (PS3.8 section 9.3.2): the AE titles called and calling; and the address it came from.
+
+    `certificate` is what the verified certificate that was shown is called (`mappings.certificate.names`).
+    """
 
     called: str
     calling: str
     address: str
+    certificate: frozenset[str] = frozenset()
 
 
 Credential = Nobody | BearerToken | SharedSecret | AeTitle
 
 
 class Rejection(StrEnum):
-    """The codes of an AE title that proves nothing; a rejection names which of the two it was (PS3.8 Table 9-21)."""
+    """The codes of an AE title that proves nothing; a rejection names which of the two it was (PS3.8 Table 9-21).
+
+    Of a certificate that is lacking or another's the operator is told; the caller hears that it is unknown.
+    """
 
     UNKNOWN_CALLED = "unknown-called"
     UNKNOWN_CALLING = "unknown-calling"
+    OTHER_CERTIFICATE = "other-certificate"
 
 
 def identify(runtime: Runtime, credential: Credential, request: str = "", *, keys: Keys | None = None) -> Caller:
@@ -136,12 +145,26 @@ def _sender(runtime: Runtime, titles: AeTitle, request: str) -> Caller:
         governance = runtime.governance.current(connection)
         if all(facts.alias != titles.called for facts in governance.facts):
             raise Unauthenticated(Rejection.UNKNOWN_CALLED, "No dataset has this AE title.")
-        row = senders.find(connection, titles.called, titles.calling, address)
-    if row is None:
+        called = senders.registered(connection, titles.called, titles.calling)
+    here = [row for row in called if not row.network or lies_in(address, (row.network,))]
+    if not here:
         raise Unauthenticated(Rejection.UNKNOWN_CALLING, "No sender of this dataset has this AE title and address.")
+    row = max((row for row in here if _shows(titles, row.certificates)), key=lambda row: row.attested, default=None)
+    if row is None:
+        raise _other()
     registration = Registration(row.dataset, row.alias, row.aet, row.attested, row.id, row.scp)
     sender = Subject(f"sender:{row.id}", Role.SENDER, row.party)
-    return Caller(sender, request=request, address=address, registration=registration, governance=governance)
+    known = {"address": address, "registration": registration, "associations": row.associations}
+    return Caller(sender, request=request, governance=governance, **known)  # type: ignore[arg-type]
+
+
+def _shows(titles: AeTitle, certificates: Sequence[str]) -> bool:
+    """Whether it shows one of the certificates that this registration is bound to; bound to none, it need not."""
+    return not certificates or not titles.certificate.isdisjoint(certificates)
+
+
+def _other() -> Unauthenticated:
+    return Unauthenticated(Rejection.OTHER_CERTIFICATE, "Who is registered so shows a certificate, and this is not it.")
 
 
 def _entity(runtime: Runtime, titles: AeTitle, request: str) -> Caller:
@@ -150,14 +173,17 @@ def _entity(runtime: Runtime, titles: AeTitle, request: str) -> Caller:
     with runtime.store.read() as connection:
         governance = runtime.governance.current(connection)
         entity = entities.find(connection, titles.calling)
-        if entity is None or not lies_in(address, entity.networks):
+        if entity is None or (entity.networks and not lies_in(address, entity.networks)):
             raise unknown
+        if not _shows(titles, entity.certificates):
+            raise _other()
         try:
             row = _client_row(connection, governance, entity.client)
         except Unauthenticated:
             raise unknown from None
     inside = row.node is not None and _is_linked(governance, row.node) and lies_in(address, row.networks)
-    return Caller(subject(row, inside=inside), entity.purpose, row.scopes, request, address, governance=governance)
+    known = {"address": address, "associations": entity.associations}
+    return Caller(subject(row, inside=inside), entity.purpose, row.scopes, request, governance=governance, **known)  # type: ignore[arg-type]
 
 
 def destined(runtime: Runtime, caller: Caller, aet: str) -> tuple[Caller, EntityRow]:
@@ -178,8 +204,10 @@ def destined(runtime: Runtime, caller: Caller, aet: str) -> tuple[Caller, Entity
     return replace(caller, subject=subject(row, inside=inside)), entity
 
 
-def is_registered(runtime: Runtime, address: str) -> bool:
-    """Whether this is the address of some registered sender or application entity, whoever it then says it is."""
+def is_registered(runtime: Runtime, address: str, certificate: frozenset[str]) -> bool:
+    """Whether somebody registered calls from this address, or shows a certificate like this, whoever it then says it is."""
+    if certificate:  # an authority that the operator trusts has verified it
+        return True
     with runtime.store.read() as connection:
         return lies_in(address, runtime.governance.current(connection).callers)
 

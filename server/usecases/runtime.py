@@ -15,6 +15,7 @@ from adapters.sql import governance as governance_rows
 from adapters.sql.access import Accesses
 from adapters.sql.node import NodeRow
 from adapters.sql.store import Store
+from adapters.tls import TlsFiles
 from consent.conditions import Action
 from consent.policy import VisibleDatasets
 from consent.subject import Subject
@@ -42,8 +43,8 @@ class Registration:
 class Caller:
     """Who is asking: the subject, its purpose claim, its scopes, the request's id for the record, and the address it came from.
 
-    A registered sender has its `registration`. `governance` is what its credential was held against; a question of the same
-    request is narrowed by it, while stops bind in the statement itself.
+    A registered sender has its `registration`; `associations` is how many its AE title may have at once. `governance` is what its
+    credential was held against; a question of the same request is narrowed by it, while stops bind in the statement itself.
     """
 
     subject: Subject
@@ -52,6 +53,7 @@ class Caller:
     request: str = ""
     address: str = ""
     registration: Registration | None = None
+    associations: int | None = None
     governance: GovernanceSnapshot | None = field(default=None, compare=False, repr=False)
 
 
@@ -75,6 +77,8 @@ class Runtime:
     holder: str
     placeholders: frozenset[str]
     reached: Callable[[str], None] = lambda _point: None  # tests stop the process at a named point of custody
+    tls: TlsFiles | None = None
+    """Ours on the DICOM network, where there is TLS."""
     governed: Callable[["Runtime", Connection], None] = lambda _runtime, _connection: None
     """What follows from a governance act in its own transaction."""
     noted: dict[tuple[str, str | None], object] = field(default_factory=dict, repr=False)

@@ -9,28 +9,38 @@ from consent.deposit import Code, sentence
 from consent.entries import SenderAdded, SenderAttested, SenderRemoved
 from mappings.failures import Conflict, NotFound
 from server.usecases.dataset import require_dataset
-from server.usecases.naming import check_aet, read_scp
-from server.usecases.node import read_network
+from server.usecases.naming import check_aet
+from server.usecases.peering import ANYBODY, Peering, read_peering
 from server.usecases.runtime import Runtime
 
 
-def add_sender(runtime: Runtime, actor: str, alias: str, aet: str, network: str, scp: str | None = None) -> None:
-    """Register a calling AE title from a network as a sender, for this dataset only.
+def add_sender(
+    runtime: Runtime,
+    actor: str,
+    alias: str,
+    aet: str,
+    network: str | None = None,
+    scp: str | None = None,
+    peering: Peering = ANYBODY,
+) -> None:
+    """Register a calling AE title as a sender, for this dataset only: from a network, or with a certificate from anywhere.
 
     `scp` (address:port) is where it takes the reports of Storage Commitment; without one it can't ask for any.
+    Raises Invalid, NotFound or Conflict.
     """
     check_aet(aet)
-    listens = None if scp is None else read_scp(scp)
+    bound = read_peering([] if network is None else [network], scp, peering)
+    cidr = next(iter(bound.networks), "")
     now = runtime.clock()
     with runtime.governance_act() as connection:
         dataset, about = require_dataset(connection, alias)
         if runtime.governance.current(connection).host(dataset.id).is_read_only:
             raise Conflict(Code.NODE_READ_ONLY, sentence(Code.NODE_READ_ONLY), "dataset")
-        cidr = read_network(network)
         if any(sender.network == cidr for sender in senders.registered(connection, alias, aet)):
-            raise Conflict("sender-exists", f"{aet} from {cidr} is a sender of {alias} already.", "sender")
-        senders.add(connection, now, dataset=dataset.id, aet=aet, network=cidr, scp=listens)
-        record(connection, SenderAdded(dataset=alias, aet=aet, network=cidr, scp=scp), now, actor, about)
+            raise Conflict("sender-exists", f"{aet} from {cidr or 'anywhere'} is a sender of {alias} already.", "sender")
+        given = {"scp": bound.scp, "certificates": bound.certificates, "tls": bound.tls, "associations": bound.associations}
+        senders.add(connection, now, dataset=dataset.id, aet=aet, network=cidr, **given)  # type: ignore[arg-type]
+        record(connection, SenderAdded(dataset=alias, aet=aet, network=cidr or None, **bound.told), now, actor, about)
 
 
 def attest_sender(runtime: Runtime, actor: str, alias: str, aet: str, person: str, on: str) -> None:

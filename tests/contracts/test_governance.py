@@ -1,5 +1,6 @@
 """Governance rows on both databases: read as facts, counted at every change, and assertions that can't be played again."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from threading import Barrier, Thread
 
@@ -9,16 +10,16 @@ from joserfc.jwk import ECKey
 from adapters.sql import client as clients
 from adapters.sql import entity as entities
 from adapters.sql import governance
-from adapters.sql import sender as senders
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.node import NodeState
 from consent.permit import Permit
-from mappings.failures import Conflict, Invalid
+from mappings.failures import Conflict, Invalid, Unauthenticated
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.client import add_client
 from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.entity import add_entity, remove_entity
+from server.usecases.identify import AeTitle, identify
 from server.usecases.node import add_node, move_node
 from server.usecases.party import add_party
 from server.usecases.permit import add_permit, revoke_permit
@@ -115,25 +116,24 @@ def test_a_permit_is_among_the_facts_until_it_is_revoked(built):
     ],
 )
 def test_a_sender_is_known_by_dataset_title_and_network_together(built, alias, aet, address, found):
-    with built.store.read() as connection:
-        assert (senders.find(connection, alias, aet, address) is not None) is found
+    asked = AeTitle(alias, aet, address)
+    with nullcontext() if found else pytest.raises(Unauthenticated):
+        assert identify(built, asked).registration.aet == aet
 
 
 def test_of_two_registrations_that_fit_an_attested_one_speaks(built):
     attest_sender(built, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01")
     add_sender(built, ACTOR, "LUNG", "STORESCU", "127.0.0.0/8")
-    with built.store.read() as connection:
-        assert senders.find(connection, "LUNG", "STORESCU", "127.0.0.1").attested
-        assert not senders.find(connection, "LUNG", "STORESCU", "127.0.0.9").attested
+    attested = [identify(built, AeTitle("LUNG", "STORESCU", f"127.0.0.{n}")).registration.attested for n in (1, 9)]
+    assert attested == [True, False]
 
 
 def test_a_sender_that_was_removed_is_registered_anew_and_not_attested(built):
     attest_sender(built, ACTOR, "LUNG", "STORESCU", "Dr. X", "2026-01-01")
     remove_sender(built, ACTOR, "LUNG", "STORESCU")
     add_sender(built, ACTOR, "LUNG", "STORESCU", "127.0.0.1/32", "127.0.0.1:104")
-    with built.store.read() as connection:
-        found = senders.find(connection, "LUNG", "STORESCU", "127.0.0.1")
-        assert (found.attested, found.scp) == (False, ("127.0.0.1", 104))
+    found = identify(built, AeTitle("LUNG", "STORESCU", "127.0.0.1")).registration
+    assert (found.attested, found.scp) == (False, ("127.0.0.1", 104))
 
 
 def test_an_application_entity_is_one_clients_until_it_is_removed(built):

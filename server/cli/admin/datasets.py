@@ -1,17 +1,20 @@
 """Datasets, and the DICOM senders that may fill them."""
 
 import json
+from typing import Any
 
 import click
 
 from mappings.dcat.details import DETAILS
 from mappings.failures import Invalid
+from server.cli.admin.peers import FINGERPRINT, origin, our_scp, peering_flags, told_scp
 from server.cli.help import examples, say_next
 from server.cli.options import as_operator, lists
 from server.cli.table import Rows
 from server.usecases.agreement import read_agreement
 from server.usecases.dataset import add_dataset, list_datasets, set_dataset
 from server.usecases.node import is_read_only
+from server.usecases.peering import Peering
 from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender, list_senders, remove_sender
 
@@ -75,18 +78,27 @@ def sender() -> None:
 _AET = click.option("--aet", required=True, help="its calling AE title")
 
 
-@sender.command("add", epilog=examples("accord admin sender add BREAST-A --aet RADPACS1 --from 10.1.2.3/32 --scp 10.1.2.3:104"))
+@sender.command(
+    "add",
+    epilog=examples(
+        "accord admin sender add BREAST-A --aet RADPACS1 --from 10.1.2.3/32 --scp 10.1.2.3:104",
+        f"accord admin sender add BREAST-A --aet RADPACS1 --certificate {FINGERPRINT} --associations 4",
+        f"accord admin sender add BREAST-A --aet RADPACS1 --subject CN=pacs1,O=Hospital --authority {FINGERPRINT}",
+        f"accord admin sender add BREAST-A --aet RADPACS1 --certificate {FINGERPRINT} --scp 10.1.2.3:2762 --scp-tls",
+    ),
+)
 @click.argument("dataset")
 @_AET
-@click.option("--from", "network", required=True, metavar="CIDR", help="the address or network it calls from")
+@click.option("--from", "network", metavar="CIDR", help="the address or network it calls from; default: any, with a certificate")
 @click.option("--scp", metavar="ADDRESS:PORT", help="where it takes the reports of Storage Commitment")
+@peering_flags
 @as_operator
-def _add_sender(runtime: Runtime, actor: str, dataset: str, aet: str, network: str, scp: str | None) -> None:
-    """Let a sender fill a dataset from a network."""
-    add_sender(runtime, actor, dataset, aet, network, scp)
-    print(f"{aet}: may fill {dataset} from {network}")
-    settings = runtime.settings
-    say_next(f"storescu -aec {dataset} -aet {aet} {settings.bind} {settings.dimse_port} FILE.dcm")
+def _add_sender(runtime: Runtime, actor: str, dataset: str, aet: str, network: str | None, scp: str | None, **shown: Any) -> None:
+    """Let a sender fill a dataset: from a network, with a certificate, or both."""
+    add_sender(runtime, actor, dataset, aet, network, scp, Peering(**shown))
+    certified = bool(shown["certificates"] or shown["subject"])
+    print(f"{aet}: may fill {dataset} from {origin([network] if network else [], certified=certified)}")
+    say_next(f"storescu -aec {dataset} -aet {aet} {our_scp(runtime.settings, tls=certified)} FILE.dcm")
 
 
 @sender.command(
@@ -113,9 +125,14 @@ def _remove_sender(runtime: Runtime, actor: str, dataset: str, aet: str) -> None
     print(f"{aet}: fills {dataset} no more")
 
 
-@lists(sender, "dataset", "AE title", "network", "attested by", "removed", "SCP")
+@lists(sender, "dataset", "AE title", "network", "attested by", "removed", "SCP", "certificates", "associations")
 def _list_senders(runtime: Runtime) -> Rows:
     """Every sender."""
     return (
-        (s.alias, s.aet, s.network, s.attested_by, s.removed, s.scp and "{}:{}".format(*s.scp)) for s in list_senders(runtime)
+        (
+            *(s.alias, s.aet, s.network, s.attested_by, s.removed, told_scp(s.scp, tls=s.tls)),
+            "; ".join(s.certificates),
+            s.associations,
+        )
+        for s in list_senders(runtime)
     )

@@ -12,6 +12,7 @@ from joserfc.jwk import ECKey
 from pydicom.dataset import Dataset
 from pynetdicom import AE, build_context, build_role, evt
 from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 from pynetdicom.presentation import PresentationContext
 
 from server.dimse import scp
@@ -72,12 +73,18 @@ class Network:
         command = [str(find(program)), *arguments, *peer]
         return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
-    def associate(self, *contexts: PresentationContext, calling: str = "RESEARCH", called: str = "ACCORD") -> Association:
+    def associate(
+        self,
+        *contexts: PresentationContext,
+        calling: str = "RESEARCH",
+        called: str = "ACCORD",
+        extended: Sequence[SOPClassExtendedNegotiation] = (),
+    ) -> Association:
         """pynetdicom as SCU."""
         entity = AE(calling)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
         wanted = list(contexts) or [build_context(STUDY_FIND, PLAIN)]
-        association = entity.associate("127.0.0.1", self.scp.port, contexts=wanted, ae_title=called)
+        association = entity.associate("127.0.0.1", self.scp.port, contexts=wanted, ae_title=called, ext_neg=list(extended))
         self.associations.append(association)
         return association
 

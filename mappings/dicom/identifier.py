@@ -81,19 +81,43 @@ def _elements(data: memoryview, transfer_syntax: str) -> Iterator[tuple[tuple[in
             yield (*(sequence for sequence, _ in scope.path), tag), vr, text.strip(" \0")
 
 
-def read_question(identifier: Identifier) -> tuple[Query, bool]:
+_MOMENTS, _FUZZY = 1, 2  # places of what is agreed; that of relational queries changes nothing
+_FIND_EXTENDED, _RETRIEVE_EXTENDED = b"\1\1\1\0\0", b"\0\0"
+
+
+def agree_find(asked: bytes) -> bytes:
+    """Of what is asked for of C-FIND (PS3.4 §C.5.1.1.1), a byte each, what is done.
+
+    That is relational queries, date-time matching and fuzzy matching of names (their words' beginnings); not the adjustment of
+    time zones, nor conversion.
+    """
+    return _agree(asked, _FIND_EXTENDED)
+
+
+def agree_retrieve(asked: bytes) -> bytes:
+    """The same of C-GET and C-MOVE (§C.5.2.1, §C.5.3.1): neither relational retrieval nor conversion."""
+    return _agree(asked, _RETRIEVE_EXTENDED)
+
+
+def _agree(asked: bytes, done: bytes) -> bytes:
+    return bytes(each & ours for each, ours in zip(asked, done, strict=False))
+
+
+def read_question(identifier: Identifier, extended: bytes = b"") -> tuple[Query, bool]:
     """The question that an identifier asks, and whether all of its keys are matched. Raises Invalid.
 
-    Patients are read off their studies: at that level the question is for these. Dates and times are matched each for itself: a
-    range of moments must be negotiated (PS3.4 §C.5.1.1), which is not offered.
+    Patients are read off their studies: at that level the question is for these. Dates and times are matched each for itself,
+    and names as they are, unless something else was agreed (`extended`).
     """
+    combined, fuzzy = (extended[at : at + 1] == b"\1" for at in (_MOMENTS, _FUZZY))
     level = Level.STUDY if identifier.level is Level.PATIENT else identifier.level
     keys = {tag: value for tag, (_, value) in identifier.elements.items() if value and tag not in _ABOUT}
     known = {f"{tag:08X}": value for tag, value in keys.items() if f"{tag:08X}" in QIDO_KEYS} | {
         path: value for path, value in identifier.items if path in QIDO_KEYS
     }
-    times = [(name, known.pop(name)) for name in _TIMES if name in known]
-    questions = [qido.read_query(level, asked)[0] for asked in (known.items(), times)]
+    times = [(name, known.pop(name)) for name in _TIMES if name in known and not combined]
+    names = [("fuzzymatching", "true")] if fuzzy else []
+    questions = [qido.read_query(level, asked)[0] for asked in ([*known.items(), *names], times)]
     said = always_answered(level)
     above = questions[0].above if any(f"{tag:08X}" not in said for tag in identifier.elements.keys() - _ABOUT) else ()
     complete = len(known) + len(times) == len(keys) + len(identifier.items)

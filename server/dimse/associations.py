@@ -133,6 +133,7 @@ class DepositAssociation(Association):
         self.idle = self.dul._idle_timer = idle  # noqa: SLF001 - where its reactor looks
         self.deposit = deposit
         self.certificate: frozenset[str] = frozenset()
+        self.extended: Mapping[str, bytes] = {}
         self.services: Mapping[type, Callable[[Any, Any, Any], None]] = {}
         self.ending = contextlib.ExitStack()
         self.dimse: BoundedMessages = self.messages(self)
@@ -152,7 +153,8 @@ class DepositAssociation(Association):
     def _run_reactor(self) -> None:
         """As pynetdicom's, once it is established: whoever was admitted may be slower than a stranger."""
         if self.dul.socket is not None and self.dul.socket.socket is not None:
-            self.dul.socket.socket.settimeout(PDU_SECONDS)
+            with contextlib.suppress(OSError):  # it is closed meanwhile
+                self.dul.socket.socket.settimeout(PDU_SECONDS)
         super()._run_reactor()
 
     def hold(self, shares: Shares, holder: str) -> bool:

@@ -1,9 +1,11 @@
-"""A question on an established association: who asks it, by now; what it asks; and how a failure is answered (PS3.4 §C.4)."""
+"""A question on an established association: who asks it, by now; what it asks; and how it is answered, or fails (PS3.4 §C.4)."""
 
 import logging
+import time
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as default
 from types import MappingProxyType
 from typing import Any
 
@@ -89,14 +91,46 @@ class Request:
         named = {"sop_class": str(self.context.abstract_syntax), "responded_to": self.message.MessageID}
         return command(self.field, data_set=data_set, **named, status=status.code, comment=status.comment, **counts)
 
-    def end(self, wire: Wire, status: Status, counts: Mapping[str, int] = NO_COUNTS, failed: bytes | None = None) -> None:
+    @property
+    def extended(self) -> bytes:
+        """What was negotiated of its SOP class, a byte each (PS3.4 §C.5.1.1)."""
+        return bytes(self.association.extended.get(str(self.context.abstract_syntax), b""))
+
+    def end(self, wire: Wire, done: "Done") -> None:
         """Send its last response, where something failed with the identifier that says what."""
-        told = failed if counts.get("failed") else None
-        wire.put(self.context.context_id, self.response(status, data_set=told is not None, counts=counts), told)
+        told = done.failed if done.counts.get("failed") else None
+        wire.put(self.context.context_id, self.response(done.status, data_set=told is not None, counts=done.counts), told)
         wire.flush()
 
 
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a request came to: its last response's status, counts and list of what failed, and what the log says beside."""
+
+    status: Status
+    counts: Mapping[str, int] = default(default_factory=dict)
+    failed: bytes | None = None
+    told: Mapping[str, int] = default(default_factory=dict)
+
+
 DONE = Status(SUCCESS)
+
+
+def answer(asked: Request, service: str, perform: Callable[[Request, Wire], Done]) -> None:
+    """Answer a request to its last response; whatever fails becomes its status. Who does not read is cut off."""
+    began, wire = time.monotonic(), Wire(asked.association)
+    try:
+        done = perform(asked, wire)
+        asked.end(wire, done)
+    except OSError:
+        wire.cut()
+        return
+    except Exception as error:  # noqa: BLE001 - the caller gets an answer
+        done = Done(refusal(error))
+        asked.end(wire, done)
+    spent = round(1000 * (time.monotonic() - began), 1)
+    said = {"service": service, "calling": asked.calling, "status": f"{done.status.code:04X}", **done.counts, **done.told}
+    log.info("answered", extra={**said, "ms": spent})
 
 
 def refusal(error: Exception) -> Status:

@@ -15,7 +15,7 @@ from mappings.dicom.dimse_message import C_GET_RSP, C_MOVE_RSP
 from mappings.dicom.identifier import failed_list, read_selection
 from mappings.failures import Failure
 from server.dimse.destination import Destination
-from server.dimse.request import CANCELLED, DONE, GET, MOVE, NONE_SENT, PENDING, SOME_FAILED, Request, log, refusal
+from server.dimse.request import CANCELLED, DONE, GET, MOVE, NONE_SENT, PENDING, SOME_FAILED, Done, Request, answer, log
 from server.dimse.suboperations import Stores, Tally, is_second
 from server.dimse.wire import Wire
 from server.usecases.convert import File
@@ -30,39 +30,21 @@ _SCOPE = "ImagingStudy.r"
 
 def get(association: Any, message: Any, context: Any) -> None:
     """Answer one C-GET, to its last response."""
-    _serve(Request(association, message, context, C_GET_RSP, GET[str(context.abstract_syntax)]), "C-GET", _get)
+    answer(Request(association, message, context, C_GET_RSP, GET[str(context.abstract_syntax)]), "C-GET", _get)
 
 
 def move(association: Any, message: Any, context: Any) -> None:
     """Answer one C-MOVE, to its last response."""
-    _serve(Request(association, message, context, C_MOVE_RSP, MOVE[str(context.abstract_syntax)]), "C-MOVE", _move)
+    answer(Request(association, message, context, C_MOVE_RSP, MOVE[str(context.abstract_syntax)]), "C-MOVE", _move)
 
 
-def _serve(asked: Request, service: str, perform: Callable[[Request, Wire], tuple[Status, Tally]]) -> None:
-    began, wire, tally = time.monotonic(), Wire(asked.association), Tally(())
-    try:
-        status, tally = perform(asked, wire)
-        asked.end(wire, status, tally.counts, failed_list(tally.failed, asked.syntax))
-    except OSError:
-        wire.cut()
-        return
-    except Exception as error:  # noqa: BLE001 - the caller gets an answer
-        status = refusal(error)
-        asked.end(wire, status)
-    spent = round(1000 * (time.monotonic() - began), 1)
-    log.info(
-        "retrieved",
-        extra={"service": service, "calling": asked.calling, "status": f"{status.code:04X}", **tally.counts, "ms": spent},
-    )
-
-
-def _get(asked: Request, wire: Wire) -> tuple[Status, Tally]:
+def _get(asked: Request, wire: Wire) -> Done:
     caller = asked.caller(_SCOPE)
     planned = plan(asked.runtime, caller, read_selection(asked.identifier()))
     return _perform(asked, wire, caller, planned, Stores(asked.runtime, asked.association).store)
 
 
-def _move(asked: Request, wire: Wire) -> tuple[Status, Tally]:
+def _move(asked: Request, wire: Wire) -> Done:
     caller, entity = destined(asked.runtime, asked.caller(_SCOPE), str(asked.message.MoveDestination).strip())
     planned = plan(asked.runtime, caller, read_selection(asked.identifier()))
     objects = [o for each in planned for o in each.objects]
@@ -71,12 +53,12 @@ def _move(asked: Request, wire: Wire) -> tuple[Status, Tally]:
         return _perform(asked, wire, caller, planned, destination.store)
 
 
-def _perform(asked: Request, wire: Wire, caller: Caller, planned: list[Planned], store: _Store) -> tuple[Status, Tally]:
-    """Send each object, saying every second how far it is; the last status, and what became of them."""
+def _perform(asked: Request, wire: Wire, caller: Caller, planned: list[Planned], store: _Store) -> Done:
+    """Send each object, saying every second how far it is."""
     tally, told = Tally(o.sop_uid for each in planned for o in each.objects), time.monotonic()
     for located, chunks in _files(asked, caller, planned):
         if asked.is_cancelled:
-            return Status(CANCELLED), tally
+            return _done(asked, Status(CANCELLED), tally)
         tally.add(located.sop_uid, store(located, chunks))
         if is_second(told):
             wire.put(asked.context.context_id, asked.response(Status(PENDING), counts=tally.counts))
@@ -84,9 +66,13 @@ def _perform(asked: Request, wire: Wire, caller: Caller, planned: list[Planned],
             told = time.monotonic()
     tally.end()
     if not tally.failed:
-        return Status(SOME_FAILED) if tally.warned else DONE, tally
-    code = SOME_FAILED if tally.completed or tally.warned else NONE_SENT
-    return Status(code, "Not all could be sent in a syntax that was accepted"), tally
+        return _done(asked, Status(SOME_FAILED) if tally.warned else DONE, tally)
+    some = SOME_FAILED if tally.completed or tally.warned else NONE_SENT
+    return _done(asked, Status(some, "Not all could be sent in a syntax that was accepted"), tally)
+
+
+def _done(asked: Request, status: Status, tally: Tally) -> Done:
+    return Done(status, tally.counts, failed_list(tally.failed, asked.syntax))
 
 
 def _files(asked: Request, caller: Caller, planned: list[Planned]) -> Iterator[File]:

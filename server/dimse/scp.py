@@ -27,7 +27,7 @@ from server.dimse.associations import MAXIMUM_PDU, DepositAssociation, IdleTimer
 from server.dimse.gathered import Gathering
 from server.dimse.listeners import BACKLOG, Listeners, open_listeners
 from server.dimse.reactors import SocketAssociation
-from server.dimse.services import commitment_context, offered, query_contexts
+from server.dimse.services import agreed, commitment_context, offered, query_contexts
 from server.dimse.sockets import PDU_SECONDS, BoundedSocket
 from server.dimse.store import LOCAL_LIMIT, Deposit, admitted, registered, stored
 from server.dimse.tls_arrivals import TlsPort
@@ -147,6 +147,7 @@ class _Handler(RequestHandler):
         association.requestor.address_info = self.remote
         association.bind(evt.EVT_REQUESTED, admitted, [server.senders])
         association.bind(evt.EVT_REQUESTED, offered, [server.queries])
+        association.bind(evt.EVT_SOP_EXTENDED, agreed)
         association.bind(evt.EVT_C_STORE, stored)
         return association
 

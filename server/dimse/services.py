@@ -12,6 +12,7 @@ from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 from mappings.dicom.commitment import PUSH_MODEL
 from mappings.dicom.dimse import NOT_AUTHORISED, PLAIN, TRANSFER_SYNTAXES
 from mappings.dicom.dimse_message import C_STORE_RSP, command
+from mappings.dicom.identifier import agree_find, agree_retrieve
 from server.dimse.commitment import commit
 from server.dimse.find import find
 from server.dimse.request import FIND, GET, MOVE
@@ -47,6 +48,17 @@ STORAGE: Mapping[type, Serve] = {N_ACTION: commit}
 def commitment_context() -> PresentationContext:
     """Storage Commitment, which is asked for where objects are sent."""
     return build_context(PUSH_MODEL, PLAIN)
+
+
+_AGREED = dict.fromkeys(FIND, agree_find) | dict.fromkeys((*GET, *MOVE), agree_retrieve)
+
+
+def agreed(event: Any) -> dict[str, bytes]:
+    """EVT_SOP_EXTENDED: of what is asked for of a query's SOP class what is done (PS3.7 §D.3.3.5)."""
+    association = event.assoc
+    asked = {str(uid): said for uid, said in event.app_info.items()}
+    association.extended = {uid: _AGREED[uid](said) for uid, said in asked.items() if uid in _AGREED and said}
+    return dict(association.extended)
 
 
 def offered(event: Event, contexts: list[PresentationContext]) -> None:

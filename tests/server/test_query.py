@@ -10,7 +10,10 @@ from pathlib import Path
 import pytest
 from pydicom import config, dcmread
 from pydicom.dataset import Dataset
+from pydicom.uid import UID
 from pynetdicom import build_context
+from pynetdicom.association import Association
+from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
 
 from adapters.sql import deadline
 from mappings.failures import Invalid
@@ -102,6 +105,34 @@ def test_a_key_that_is_not_matched_is_said_with_each_answer(net: Network) -> Non
     assert [status for status, _ in answers] == [0xFF01, 0x0000]
 
 
+def extended(net: Network, asked: bytes) -> tuple[Association, bytes]:
+    """An association that negotiates this of C-FIND, and what was agreed."""
+    item = SOPClassExtendedNegotiation()
+    item.sop_class_uid, item.service_class_application_information = STUDY_FIND, asked
+    association = net.associate(build_context(STUDY_FIND, PLAIN), build_context(STUDY_GET, PLAIN), extended=[item])
+    return association, association.acceptor.sop_class_extended.get(UID(STUDY_FIND), b"")
+
+
+def test_what_is_done_of_extended_negotiation_is_agreed_and_no_more(net: Network) -> None:
+    assert extended(net, b"\1\1\1\1\1")[1] == b"\1\1\1\0\0"
+    assert extended(net, b"\0\1")[1] == b"\0\1"
+    assert extended(net, b"\1" * 40)[1] == b"\1\1\1\0\0"
+    assert net.associate().acceptor.sop_class_extended == {}
+
+
+def test_a_range_of_moments_is_matched_as_one_where_that_was_agreed(net: Network) -> None:
+    hold(net.runtime, made("1.2.4.1.1", study="1.2.4", StudyDate="20200102", StudyTime="230000"))
+    asked = {"StudyDate": "20200101-20200103", "StudyTime": "100000-120000", "StudyInstanceUID": ""}
+    assert studies(net.find(extended(net, b"\0\1")[0], "STUDY", **asked)) == ["1.2.4"]
+    assert studies(net.find(extended(net, b"\1\0")[0], "STUDY", **asked)) == []
+
+
+def test_the_beginning_of_a_name_is_enough_where_that_was_agreed(net: Network) -> None:
+    asked = {"PatientName": "müll", "StudyInstanceUID": ""}
+    assert studies(net.find(extended(net, b"\0\0\1")[0], "STUDY", **asked)) == ["1.2.1"]
+    assert studies(net.find(extended(net, b"\0\1\0")[0], "STUDY", **asked)) == []
+
+
 def test_dates_and_times_are_matched_each_for_itself(net: Network) -> None:
     hold(net.runtime, made("1.2.4.1.1", study="1.2.4", StudyDate="20200102", StudyTime="230000"))
     asked = {"StudyDate": "20200101-20200103", "StudyTime": "100000-120000", "StudyInstanceUID": ""}
@@ -172,7 +203,7 @@ def test_who_is_gone_when_it_is_answered_leaves_no_fault(net: Network, monkeypat
     """Of an error in a thread pytest makes a failure."""
     association, ended = net.associate(build_context(model, PLAIN)), threading.Event()
 
-    def leaving(_identifier: object) -> object:
+    def leaving(*_given: object) -> object:
         association.abort()
         time.sleep(0.3)  # it is read meanwhile
         ended.set()

@@ -85,8 +85,23 @@ POLICIES = (
     ),
     (
         "who is taken",
-        "registered AE titles, each from its addresses",
+        "registered AE titles, each from its addresses, or with its certificate",
         f"{_NET}::test_who_is_not_registered_is_rejected_with_the_reason",
+    ),
+    (
+        "by TLS",
+        "1.2 and 1.3 on a port of its own; AE titles bound to a certificate",
+        f"{_WEB}/test_tls.py::test_who_is_bound_to_a_certificate_shows_it_wherever_it_calls",
+    ),
+    (
+        "of one AE title at once",
+        "as many as it was given",
+        f"{_NET}::test_an_ae_title_has_its_own_limit_of_associations_over_all_processes",
+    ),
+    (
+        "extended negotiation",
+        "of queries: relational, date-time, fuzzy names",
+        f"{_WEB}/test_query.py::test_what_is_done_of_extended_negotiation_is_agreed_and_no_more",
     ),
     ("implementation", "class UID and version in the A-ASSOCIATE-AC", f"{_NET}::test_an_association_says_who_accepted_it"),
     (

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pynetdicom.dimse_primitives import C_STORE
 from pynetdicom.events import Event
 
+from adapters.slots import Slots
 from adapters.spool import Spool
 from consent.deposit import Code, Finding
 from mappings.dicom import dimse
@@ -142,11 +143,31 @@ def admitted(event: Event, senders: Shares) -> None:
     request, address = association.requestor.primitive, association.requestor.address
     titles = AeTitle(request.called_ae_title, request.calling_ae_title, address, association.certificate)
     refusal = association.deposit.admit(titles)
-    if refusal is None and not association.hold(senders, association.deposit.caller.subject.id):
+    if refusal is None and not (
+        _within_its_own(association) and association.hold(senders, association.deposit.caller.subject.id)
+    ):
         refusal = LOCAL_LIMIT
     if refusal:
         association.acse.send_reject(*refusal)
         association.kill()  # waits until the rejection is out
+
+
+def _within_its_own(association: Any) -> bool:
+    """Whether its AE title may have this association too, in whichever process its others are; its place is its until it ends."""
+    deposit: Deposit = association.deposit
+    if deposit.caller is None or deposit.caller.associations is None:
+        return True
+    slots = Slots(deposit.runtime.settings.data_dir / "associations")
+    try:
+        give = slots.take(f"{deposit.titles.called}\\{deposit.titles.calling}", deposit.caller.associations)
+    except OSError as error:
+        _LOG.warning("no slots", extra={"cause": type(error).__name__})
+        return False
+    if give is None:
+        _LOG.warning("association rejected", extra={"reason": "its-own-limit", "calling": deposit.titles.calling})
+        return False
+    association.ending.callback(give)
+    return True
 
 
 def stored(event: Event) -> Dataset | int:

@@ -35,6 +35,7 @@ from server.usecases.agreement import move_agreement
 from server.usecases.association import MOST_WAITING, Noticed, list_associations
 from server.usecases.identify import AeTitle
 from server.usecases.node import move_node
+from server.usecases.peering import Peering
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.sender import add_sender, remove_sender
 from tests import builders, memory
@@ -566,6 +567,27 @@ def test_places_are_kept_for_the_addresses_of_registered_senders(
     assert door.run("echoscu").returncode == 0
     answer.set()
     first.join()
+
+
+def test_an_ae_title_has_its_own_limit_of_associations_over_all_processes(open_door: Callable[..., Door]) -> None:
+    door = open_door()
+    add_sender(door.runtime, builders.ACTOR, "LUNG", "TWO", "127.0.0.0/8", peering=Peering(associations=2))
+    other = Door(door.runtime, scp.serve(door.runtime, bind="127.0.0.1", port=0))
+    first, second = door.associate(calling="TWO"), other.associate(calling="TWO")
+    assert (first.is_established, second.is_established) == (True, True)
+    refused = other.associate(calling="TWO")
+    assert (refused.is_rejected, refused.acceptor.primitive.result_source, refused.acceptor.primitive.diagnostic) == (True, 3, 2)
+    assert door.associate(calling="STORESCU").is_established
+    first.abort()
+    asked = [refused]
+
+    def is_let_in() -> bool:
+        if not asked[-1].is_established:
+            asked.append(other.associate(calling="TWO"))
+        return asked[-1].is_established
+
+    assert eventually(is_let_in)
+    other.scp.stop(0.1)
 
 
 def test_an_idle_association_ends_sooner_while_places_are_scarce(

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
@@ -23,6 +24,7 @@ class TlsSocket(ssl.SSLSocket):
     Once it is to `share`, what waits does so outside of OpenSSL, for `settimeout` seconds at most, and then raises TimeoutError.
     """
 
+    _sslobj: Any
     _lock: threading.Lock
     _came: bytearray
     _ended = False
@@ -106,9 +108,27 @@ class TlsSocket(ssl.SSLSocket):
         received = bytearray(buflen)
         return bytes(received[: self.recv_into(received, buflen, flags)])
 
-    def send(self, data: Any, flags: int = 0) -> int:
-        """Send some of this; how many bytes."""
-        return self._apply(lambda: super(TlsSocket, self).send(data, flags), _moment(self._patience))
+    def send(self, data: Any, flags: int = 0) -> int:  # noqa: ARG002 - as its parent's
+        """Send some of this; how many bytes. Raises OSError."""
+        return self._apply(lambda: self._write(data), _moment(self._patience))
+
+    def sendall(self, data: Any, flags: int = 0) -> None:  # noqa: ARG002 - as its parent's
+        """Send all of this. Raises OSError."""
+        with memoryview(data) as view, view.cast("B") as rest:
+            sent = 0
+            while sent < len(rest):
+                sent += self.send(rest[sent:])
+
+    def _write(self, data: Any) -> int:
+        """Its parent would send in the clear what comes after `shutdown`."""
+        if self._sslobj is None:
+            raise ConnectionResetError("the connection is over")
+        return super().send(data)
+
+    def shutdown(self, how: int, /) -> None:
+        """As its parent's, but nobody writes meanwhile."""
+        with self._lock:
+            super().shutdown(how)
 
     def _apply(self, attempt: Callable[[], T], until: float | None) -> T:
         """Do this when OpenSSL can. Raises OSError, TimeoutError past this moment."""
@@ -149,7 +169,10 @@ class TlsFiles:
 
     def namer(self) -> Callable[[bytes | None], frozenset[str]]:
         """What says how a verified certificate (DER) is called, by the authorities of now; nothing where none was shown."""
-        trusted = () if self.authorities is None else certificate.read_authorities(self.authorities.read_bytes())
+        try:
+            trusted = () if self.authorities is None else certificate.read_authorities(self.authorities.read_bytes())
+        except (OSError, ValueError):
+            raise _unusable() from None
         return lambda shown: frozenset() if shown is None else certificate.names(shown, trusted)
 
     def accepting(self) -> ssl.SSLContext:
@@ -178,5 +201,16 @@ class TlsFiles:
             if self.authorities:
                 context.load_verify_locations(self.authorities)
         except (OSError, ValueError):
-            raise Invalid("tls-files", "Of ACCORD_DIMSE_TLS_*, a file can't be read, is no PEM, or is another's key.") from None
+            raise _unusable() from None
         return context
+
+    def ends(self) -> datetime:
+        """Until when our certificate is good. Raises Invalid."""
+        try:
+            return certificate.read_authorities(self.chain.read_bytes())[0].not_valid_after_utc
+        except (OSError, ValueError):
+            raise _unusable() from None
+
+
+def _unusable() -> Invalid:
+    return Invalid("tls-files", "Of ACCORD_DIMSE_TLS_*, a file can't be read, is no PEM, or is another's key.")

@@ -15,6 +15,7 @@ from adapters.identity import Keys, load_or_make_secret
 from adapters.sql import custody, workers
 from adapters.sql import ledger as rows
 from adapters.sql.node import NodeRow
+from adapters.tls import TlsFiles
 from consent.node import NodeState
 from mappings.failures import Failure, NotFound
 from server.settings import Settings
@@ -29,6 +30,8 @@ UNROOTED = timedelta(minutes=5)
 BACKED_UP = timedelta(days=7)
 """Who has made one backup is told where none came after it for so long."""
 AHEAD = timedelta(minutes=1)
+ENDING = timedelta(days=14)
+"""Before its end a certificate should have been renewed."""
 KEYS: dict[str, Callable[[Path], object]] = {
     "keys.json": Keys.load_or_make,
     "noise.key": load_or_make_secret,
@@ -86,6 +89,8 @@ def examine(runtime: Runtime) -> Iterator[Checked]:
     for row in list_nodes(runtime):
         yield from _node(runtime, row)
     yield from _doors(runtime.settings)
+    if runtime.tls is not None:
+        yield _certificate(runtime, runtime.tls)
     yield _clock(runtime)
     yield _ledger(runtime)
     yield _told("worker", worker.find_troubles(runtime), "One is at work.", "Start `accord serve`, or `accord worker`.")
@@ -155,10 +160,22 @@ def _doors(settings: Settings) -> Iterator[Checked]:
     silent = ask_http(f"{url}/health/live")
     started = "Start `accord serve`; behind a proxy, see that ACCORD_PUBLIC_URL is what callers use."
     yield _told("server", [f"{url} does not answer: {silent}."] if silent else [], f"{url} answers.", started)
-    closed = ask_port(settings.bind, settings.dimse_port)
-    where = f"{settings.bind}:{settings.dimse_port}"
-    yield _told("dicom", [f"Nobody listens at {where}: {closed}."] if closed else [], f"{where} takes connections.", started)
+    ports = {"dicom": settings.dimse_port} | ({"dicom by tls": settings.dimse_tls_port} if settings.tls else {})
+    for check, port in ports.items():
+        closed, where = ask_port(settings.bind, port), f"{settings.bind}:{port}"
+        yield _told(check, [f"Nobody listens at {where}: {closed}."] if closed else [], f"{where} takes connections.", started)
     yield _https(urlsplit(url))
+
+
+def _certificate(runtime: Runtime, files: TlsFiles) -> Checked:
+    try:
+        files.accepting()
+        left = files.ends() - runtime.clock()
+    except Failure as failure:
+        return Checked("certificate", Mark.WRONG, failure.sentence, "Until then no DICOM process begins.")
+    ended = "It has ended." if left < timedelta(0) else f"It ends in {left.days} days."
+    renew = "Renew it, and begin the DICOM processes again: they read it when they begin."
+    return _told("certificate", [ended] if left < ENDING else [], ended, renew)
 
 
 def _https(url: SplitResult) -> Checked:

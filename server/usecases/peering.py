@@ -72,4 +72,7 @@ def called_by(runtime: Runtime, peer: SenderRow | EntityRow) -> ssl.SSLContext |
         return None
     if runtime.tls is None or runtime.tls.authorities is None:
         raise Unavailable("tls-off", "It is called by TLS, for which this Accord has no certificate or no authorities.")
-    return runtime.tls.asking(peer.certificates)
+    try:
+        return runtime.tls.asking(peer.certificates)
+    except Invalid as failure:  # a file of ours: to be mended, and tried again then
+        raise Unavailable(failure.code, failure.sentence) from None

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import subprocess
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,16 +15,20 @@ import pytest
 from pydicom import config
 from pynetdicom import AE, AllStoragePresentationContexts, evt
 
+from mappings.dicom.commitment import PUSH_MODEL, CommitmentRequest
 from mappings.failures import Invalid
 from server.dimse import arrivals, scp
 from server.usecases.association import list_associations
+from server.usecases.commitment import KIND, ask
 from server.usecases.entity import add_entity
+from server.usecases.identify import AeTitle, identify
 from server.usecases.peering import Peering
 from server.usecases.sender import add_sender
+from server.worker.jobs import KINDS, work_off
 from tests import builders
 from tests.builders import made
 from tests.certificates import Certificate, certificate
-from tests.network import Network, hold, network
+from tests.network import PLAIN, Network, hold, network
 from tests.servers import find, free_port
 
 STUDY = ["-k", "QueryRetrieveLevel=STUDY", "-k", "StudyInstanceUID=1.2.1"]
@@ -283,6 +288,34 @@ def test_nothing_goes_to_who_shows_another_certificate(secured: Secured) -> None
         assert [status for status, *_ in asked.move("TAKER", "STUDY", StudyInstanceUID="1.2.1")] == [0xA702]
         assert taker.came == []
     assert secured.net.accesses() == []
+
+
+def test_a_report_of_commitment_goes_by_tls(secured: Secured) -> None:
+    reports: list[int] = []
+    entity = AE("MODALITY")
+    entity.add_supported_context(PUSH_MODEL, PLAIN, scu_role=False, scp_role=True)
+
+    def take(event: evt.Event) -> tuple[int, None]:
+        reports.append(event.event_type)
+        return 0x0000, None
+
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(secured.authority.pem))
+    context.load_cert_chain(secured.other.pem, secured.other.key)
+    handlers = [(evt.EVT_N_EVENT_REPORT, take)]
+    server: ThreadedAssociationServer = entity.start_server(  # type: ignore[assignment]
+        ("127.0.0.1", 0), block=False, ssl_context=context, evt_handlers=handlers
+    )
+    peering = Peering(certificates=[secured.other.fingerprint], tls=True)
+    scp_address = f"127.0.0.1:{server.server_address[1]}"
+    add_sender(secured.net.runtime, builders.ACTOR, "LUNG", "MODALITY", scp=scp_address, peering=peering)
+    titles = AeTitle("LUNG", "MODALITY", "127.0.0.1", frozenset({secured.other.fingerprint.lower()}))
+    registration = identify(secured.net.runtime, titles).registration
+    assert registration is not None
+    ask(secured.net.runtime, registration, CommitmentRequest("1.5.1", (("1.2.840.10008.5.1.4.1.1.4", "1.2.1.1.1"),)))
+    work_off(secured.net.runtime, KIND, KINDS[KIND], threading.Event())
+    server.shutdown()
+    server.server_close()
+    assert reports == [2]
 
 
 def test_a_certificate_that_cannot_be_used_is_said_at_the_start(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 import socket
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
@@ -12,10 +12,12 @@ from msgspec import structs
 from adapters.identity import Keys
 from adapters.sql import custody, governance
 from adapters.sql.store import Store
+from adapters.tls import TlsFiles
 from server.usecases import ledger, vet_node, worker
 from server.usecases.examine import KEYS, Mark, examine, examine_keys
 from server.usecases.node import move_node
 from tests.builders import ACTOR, made
+from tests.certificates import certificate
 from tests.deposits import deposit, in_care
 
 
@@ -123,6 +125,24 @@ def test_a_server_that_answers_otherwise_or_not_at_all_is_wrong(served, http):
 
 def test_a_dicom_door_that_takes_no_connection_is_wrong(served):
     assert list(wrong(replace(served, settings=structs.replace(served.settings, dimse_port=1)))) == ["dicom"]
+
+
+@pytest.mark.parametrize(
+    ("days", "broken", "sentence"), [(0, False, ""), (20, False, "It ends in 9 days."), (31, False, "ended"), (0, True, "no PEM")]
+)
+def test_a_certificate_that_ends_soon_or_cannot_be_used_is_wrong(served, clock, tmp_path, days, broken, sentence):
+    own = certificate(tmp_path / "own", "own")
+    clock.at = datetime.now(UTC) + timedelta(days=days)
+    if broken:
+        own.pem.write_text("-")
+    files = {"dimse_tls_port": served.settings.dimse_port, "dimse_tls_certificate": str(own.pem)}
+    secured = replace(served, settings=structs.replace(served.settings, **files), tls=TlsFiles(own.pem, own.key, None))
+    found = wrong(secured)
+    assert ("certificate" in found, sentence in found.get("certificate", ""), "dicom by tls" in found) == (
+        bool(sentence),
+        True,
+        False,
+    )
 
 
 @pytest.mark.parametrize(

@@ -358,3 +358,9 @@ class _Beginning(_Walker):
             yield tag, vr, start, start, creator, scope
             return start + 8
         return (yield from super()._undefined(tag, vr, start, end, creator, scope))
+
+    def _only_zeros(self, pos: int, end: int) -> bool:
+        """At the root, whose end is not known: more is needed to tell (or its endless zeros would be counted)."""
+        if super()._only_zeros(pos, min(end, len(self.data))):
+            raise EOFError
+        return False

@@ -270,6 +270,13 @@ def test_the_beginning_of_a_data_set_is_walked_as_the_whole_or_not_at_all(name):
         assert next(events)[:3] == whole[known][:3]
 
 
+@pytest.mark.parametrize("padding", [8, 100_000])
+def test_a_beginning_that_ends_in_zeros_asks_for_more(padding):
+    """It has no end, so counting them would have none."""
+    with pytest.raises(EOFError):
+        list(walk_beginning(memoryview(short(0x00080060, b"CS", b"SR") + bytes(padding)), EXPLICIT))
+
+
 def test_a_beginning_that_breaks_is_refused_and_asks_for_no_more():
     backwards = short(0x00080016, b"UI", b"1.2\0") + short(0x00080005, b"CS", b"X ")
     with pytest.raises(Unreadable):

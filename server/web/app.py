@@ -30,6 +30,7 @@ from server.web import (
     withdrawals,
 )
 from server.web.bulkheads import Bulkhead, bulkheads_of
+from server.web.dicomweb_root import Uid
 from server.web.gzipped import gzipped
 
 log = logging.getLogger("accord.web")
@@ -38,6 +39,7 @@ log = logging.getLogger("accord.web")
 def create(runtime: Runtime, keys: Keys) -> Flask:
     """The application of one process."""
     app = Flask("accord", static_folder=None)
+    app.url_map.converters["uid"] = Uid
     app.url_map.merge_slashes = False  # or a path with two is answered by a redirect to whatever Host the request names
     app.config.update(MAX_FORM_MEMORY_SIZE=context.SMALL_BODY, MAX_FORM_PARTS=100)
     origins.install(app, runtime.settings.allowed_origins)

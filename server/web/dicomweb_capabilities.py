@@ -1,7 +1,8 @@
 """Retrieve Capabilities (PS3.18 section 8.9): OPTIONS of any resource says what may be done with it, to anybody."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 
 from flask import Response
 
@@ -14,13 +15,14 @@ from server.web.dicomweb_root import accepted, root
 from server.web.errors import Door
 
 _NAMED = re.compile(r"\{(\w+)\}")
+_CONVERTERS: Mapping[str, str] = MappingProxyType({"study": "uid:", "frame": "int:", "element": "path:"})
 
 
 def add_routes(routes: Door) -> None:
     """That of the archive itself, and of each of its resources."""
     serves(routes, "", Action.DISCOVER, anonymous=True, methods=("OPTIONS",), bulkhead=Bulkhead.CATALOGUE)(_view(None))
     for path in dict.fromkeys(path for path, _ in SERVICES):
-        rule = _NAMED.sub(r"<\1>", path).replace("<frame>", "<int:frame>").replace("<element>", "<path:element>")
+        rule = _NAMED.sub(lambda named: f"<{_CONVERTERS.get(named[1], '')}{named[1]}>", path)
         serves(routes, rule, Action.DISCOVER, anonymous=True, methods=("OPTIONS",), bulkhead=Bulkhead.CATALOGUE)(_view(path))
 
 

@@ -1,13 +1,21 @@
 """Where DICOMweb lies, for all datasets and for each alone, and how its views read what is asked of them."""
 
+from werkzeug.routing import BaseConverter
+
 from server.usecases.deliver import Wanted
 from server.web.context import dataset, request, runtime
 
 ROOT = "/dicom-web"
 DATASET_ROOT = f"/datasets/<alias>{ROOT}"
-STUDY = "/studies/<study>"
+STUDY = "/studies/<uid:study>"
 SERIES = f"{STUDY}/series/<series>"
 INSTANCE = f"{SERIES}/instances/<instance>"
+
+
+class Uid(BaseConverter):
+    """How a path names a study, as `<uid:study>`: not as `count`, which is beside the studies and takes none."""
+
+    regex, part_isolating = "(?!count$)[^/]+", True
 
 
 def root() -> str:

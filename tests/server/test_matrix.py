@@ -59,7 +59,7 @@ class Row:
 
 
 A = Action
-_STUDY = "/dicom-web/studies/<study>"
+_STUDY = "/dicom-web/studies/<uid:study>"
 _SERIES = f"{_STUDY}/series/<series>"
 _INSTANCE = f"{_SERIES}/instances/<instance>"
 _DATASET = "/datasets/<alias>/dicom-web"
@@ -209,7 +209,7 @@ def path_of(house: House, route: str) -> str:
     if "<key>" in path:
         path = path.replace("<key>", house.export() if "$export" in path else house.batch())
     named = {
-        "study": house.study,
+        "uid:study": house.study,
         "series": house.series,
         "instance": house.instance,
         "int:frame": "1",

@@ -53,6 +53,14 @@ class TooLarge(Failure):
     """The request is bigger than a stated limit."""
 
 
+class Unsatisfiable(Failure):
+    """None of the bytes that are asked for is one of the `size` that there are."""
+
+    def __init__(self, code: str, sentence: str, size: int = 0) -> None:
+        super().__init__(code, sentence, "Range")
+        self.size = size
+
+
 class TooSlow(Failure):
     """The request did not come in the time there is for it; the same one may, sent at once."""
 

@@ -34,6 +34,7 @@ TABLE: dict[type[f.Failure], Fault] = {
     f.TooLarge: Fault(413, "too-costly", 0xA700, "The object is larger than is taken here; nothing was stored"),
     f.TooBroad: Fault(413, "too-costly", 0xA700, "The question is too broad; narrow it"),  # PS3.18 table 10.6.3-1
     f.UnsupportedMedia: Fault(415, "not-supported", 0x0122, "This encoding is not taken"),
+    f.Unsatisfiable: Fault(416, "invalid", 0xC000, "The object can't be kept as it is"),
     f.Throttled: Fault(429, "throttled", 0xA700, f"Tried too often; {_LATER}"),
     f.Busy: Fault(503, "throttled", 0xA701, "Another transfer of this object is under way; send it again"),
     f.Unavailable: Fault(503, "transient", 0xA700, f"Storage does not answer; {_LATER}"),

@@ -5,14 +5,26 @@ Of a data set that is there whole. A frame that can't be told from its neighbour
 
 import re
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 
 import numpy as np
 
-from mappings.dicom.elements import BIG_ENDIAN, EXPLICIT, PIXEL_DATA, PIXELS, ItemPath, is_fragmented, shared, walk
+from mappings.dicom.elements import (
+    BIG_ENDIAN,
+    EXPLICIT,
+    PIXEL_DATA,
+    PIXELS,
+    Event,
+    ItemPath,
+    is_fragmented,
+    shared,
+    walk,
+    walk_beginning,
+)
 from mappings.dicom.frame_spans import NATIVE, FrameFinder, Span, frame_bits
 from mappings.dicom.header import Header, header_of
-from mappings.dicom.part10 import is_deflated
+from mappings.dicom.part10 import Unreadable, is_deflated
 from mappings.dicom.recode import little
 from mappings.failures import NotAcceptable, NotFound
 
@@ -96,13 +108,31 @@ class Element:
     """
 
     def __init__(self, dataset: memoryview, transfer_syntax: str, path: str) -> None:
-        items, asked = _read(path)
-        for tag, vr, start, stop, _, scope in walk(dataset, transfer_syntax):
-            if tag == asked and scope.path == items and vr not in ("", "SQ"):
-                lies_in_fragments = tag in PIXELS and not items and is_fragmented(dataset, start)
-                self.value = None if lies_in_fragments else little(dataset[start:stop], vr, transfer_syntax)
-                return
-        raise NotFound("element-unknown", "The object has no such element.", "bulkdata")
+        vr, span = _lies(walk(dataset, transfer_syntax), dataset, path)
+        value = None if span is None else dataset[span.start : span.start + span.length]
+        self.value = None if value is None else little(value, vr, transfer_syntax)
+
+
+def value_span(beginning: memoryview, transfer_syntax: str, path: str) -> Span | None:
+    """Where the value of an element lies, as it is sent, in a data set of which this is the beginning.
+
+    None where that does not tell it, and of what is sent otherwise than it lies there. Raises NotFound for what is no path.
+    """
+    if transfer_syntax == BIG_ENDIAN or is_deflated(transfer_syntax):
+        return None
+    with suppress(EOFError, Unreadable):  # behind fragments, which seem to end at once, nothing else is read
+        return _lies(walk_beginning(beginning, transfer_syntax), beginning, path)[1]
+    return None
+
+
+def _lies(events: Iterable[Event], dataset: memoryview, path: str) -> tuple[str, Span | None]:
+    """VR and place of an element's value; no place of pixel data in fragments."""
+    items, asked = _read(path)
+    for tag, vr, start, stop, _, scope in events:
+        if tag == asked and scope.path == items and vr not in ("", "SQ"):
+            lies_in_fragments = tag in PIXELS and not items and is_fragmented(dataset, start)
+            return vr, None if lies_in_fragments else Span(start, stop - start)
+    raise NotFound("element-unknown", "The object has no such element.", "bulkdata")
 
 
 def _read(path: str) -> tuple[ItemPath, int]:

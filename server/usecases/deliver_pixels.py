@@ -9,17 +9,17 @@ from typing import NamedTuple
 from adapters.sql import part_digests
 from adapters.sql.instances import StoredInstance
 from mappings.dicom.elements import EXPLICIT
-from mappings.dicom.frame_content import Element, Frames, sent
+from mappings.dicom.frame_content import Element, Frames, sent, value_span
 from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import plain
 from mappings.dicom.pixel_media import OCTETS, PixelForm
 from mappings.dicom.pixels.drawing import Drawing
 from mappings.dicom.recode import LOSSLESS
-from mappings.digests import Frame
+from mappings.digests import BLOCK, Frame
 from mappings.failures import NotFound
 from server.usecases.deliver import Wanted, deliver_parts, look, part_action
 from server.usecases.pieces import Pieces
-from server.usecases.read_back import read_back, read_frame
+from server.usecases.read_back import gather, read_back, read_frame, read_part, stream_part
 from server.usecases.runtime import Caller, Runtime
 
 Choose = Callable[[str, int, bool], PixelForm]
@@ -27,10 +27,15 @@ Choose = Callable[[str, int, bool], PixelForm]
 
 
 class Found(NamedTuple):
-    """The instance of which something is wanted, and the form in which that is sent."""
+    """The instance of which something is wanted, and the form in which that is sent.
+
+    Of a part that comes alone how many bytes it has, and those of them that are sent.
+    """
 
     stored: StoredInstance
     form: PixelForm
+    size: int = 0
+    span: range = range(0)
 
     @property
     def is_decoded(self) -> bool:
@@ -39,14 +44,16 @@ class Found(NamedTuple):
 
 
 Parts = tuple[Found, Iterator[memoryview]]
+Cut = Callable[[Found, int], range]
+"""Which bytes are sent of a part that comes alone and has so many; what it raises is no use."""
 
 
-def deliver_frames(runtime: Runtime, caller: Caller, wanted: Wanted, numbers: Sequence[int], choose: Choose) -> Parts:
-    """These frames of an instance, from 1. Raises NotFound past the end, and what `deliver` raises."""
+def deliver_frames(runtime: Runtime, caller: Caller, wanted: Wanted, numbers: Sequence[int], choose: Choose, cut: Cut) -> Parts:
+    """These frames of an instance, from 1. Raises NotFound past the end, and what `deliver` and `cut` raise."""
 
     def opened(stored: StoredInstance) -> Parts:
         found = _found(stored, numbers, choose)
-        return found, _decoded(runtime, stored, numbers) if found.is_decoded else _frames(runtime, stored, numbers)
+        return _cut(found, _decoded(runtime, stored, numbers) if found.is_decoded else _frames(runtime, stored, numbers), cut)
 
     return deliver_parts(runtime, caller, wanted, opened)
 
@@ -65,19 +72,50 @@ def look_at_bulk_data(runtime: Runtime, caller: Caller, wanted: Wanted, choose: 
     return look(runtime, caller, wanted, found, part_action(caller))[1]
 
 
-def deliver_bulk_data(runtime: Runtime, caller: Caller, wanted: Wanted, path: str, choose: Choose) -> Parts:
-    """The value of an element of an instance; of pixel data in fragments all frames. Raises NotFound where there is none."""
+def deliver_bulk_data(runtime: Runtime, caller: Caller, wanted: Wanted, path: str, choose: Choose, cut: Cut) -> Parts:
+    """The value of an element of an instance; of pixel data in fragments all frames.
+
+    Where the file's beginning tells its place, no more is read than is sent. Raises NotFound where there is none.
+    """
 
     def opened(stored: StoredInstance) -> Parts:
+        if (lies := _lies(runtime, stored, path)) is not None:
+            found = _spanned(Found(stored, choose(stored.transfer_syntax, 1, False)), len(lies), cut)
+            return found, iter([_read(runtime, stored, lies[found.span.start : found.span.stop])])
         dataset = _dataset(runtime, stored)
         value = Element(dataset, stored.transfer_syntax, path).value
         if value is not None:
-            return Found(stored, choose(stored.transfer_syntax, 1, False)), iter([value])
+            return _cut(Found(stored, choose(stored.transfer_syntax, 1, False)), iter([value]), cut)
         frames, numbers = Frames(dataset, stored.transfer_syntax), range(1, max(stored.frames, 1) + 1)
         found = _found(stored, numbers, choose)
-        return found, _decoded(runtime, stored, numbers) if found.is_decoded else map(frames.content, numbers)
+        return _cut(found, _decoded(runtime, stored, numbers) if found.is_decoded else map(frames.content, numbers), cut)
 
     return deliver_parts(runtime, caller, wanted, opened)
+
+
+def _spanned(found: Found, size: int, cut: Cut) -> Found:
+    return found if found.form.multipart else found._replace(size=size, span=cut(found, size))
+
+
+def _cut(found: Found, parts: Iterator[memoryview], cut: Cut) -> Parts:
+    """These parts; of one that comes alone, what is sent of it."""
+    if found.form.multipart:
+        return found, parts
+    content = next(parts)
+    found = _spanned(found, len(content), cut)
+    return found, iter([content[found.span.start : found.span.stop]])
+
+
+def _lies(runtime: Runtime, stored: StoredInstance, path: str) -> range | None:
+    """Where an element's value lies in its file, if that is told by the file's first block and there is more than that."""
+    if stored.size <= BLOCK or (start := stored.dataset_start) >= BLOCK:
+        return None
+    span = value_span(read_part(runtime, stored.copy, 0, BLOCK)[start:], stored.transfer_syntax, path)
+    return None if span is None else range(start + span.start, start + span.start + span.length)
+
+
+def _read(runtime: Runtime, stored: StoredInstance, span: range) -> memoryview:
+    return gather(runtime, len(span), stream_part(runtime, stored.copy, span.start, span.stop))
 
 
 def _found(stored: StoredInstance, numbers: Sequence[int], choose: Choose) -> Found:

@@ -16,10 +16,17 @@ from mappings.dicom.multipart import Multipart, Part
 from mappings.dicom.pixel_media import PixelForm, choose_pixels
 from mappings.failures import Invalid
 from server.usecases.deliver import Wanted
-from server.usecases.deliver_pixels import Found, Parts, deliver_bulk_data, deliver_frames, look_at_bulk_data, look_at_frames
+from server.usecases.deliver_pixels import (
+    Cut,
+    Found,
+    Parts,
+    deliver_bulk_data,
+    deliver_frames,
+    look_at_bulk_data,
+    look_at_frames,
+)
 from server.web.bulkheads import Bulkhead
 from server.web.context import caller, conditional, request, respond, runtime, serves, staying
-from server.web.dicomweb_retrieve import unsatisfiable
 from server.web.dicomweb_root import INSTANCE, accepted, root, wanted
 from server.web.errors import Door
 
@@ -43,7 +50,7 @@ def some_frames(study: str, series: str, instance: str, frames: str) -> Response
         told = _told(look_at_frames(runtime(), caller(), asked, numbers, _choose), frames)
         if told is not None:
             return told
-    return _brought(lambda: deliver_frames(runtime(), caller(), asked, numbers, _choose), locations, frames)
+    return _brought(lambda cut: deliver_frames(runtime(), caller(), asked, numbers, _choose, cut), locations, frames)
 
 
 def bulk_data(study: str, series: str, instance: str, element: str) -> Response:
@@ -54,12 +61,12 @@ def bulk_data(study: str, series: str, instance: str, element: str) -> Response:
         if told is not None:
             return told
     location = repeat(f"{_address(asked)}/bulkdata/{element}")
-    return _brought(lambda: deliver_bulk_data(runtime(), caller(), asked, element, _choose), location, element)
+    return _brought(lambda cut: deliver_bulk_data(runtime(), caller(), asked, element, _choose, cut), location, element)
 
 
 def _is_only_looked_at() -> bool:
     """Whether this may be answered without a byte of what is wanted, which is then no use."""
-    return request.method == "HEAD" or "If-None-Match" in request.headers
+    return request.method == "HEAD" or "If-None-Match" in request.headers or "If-Match" in request.headers
 
 
 def _told(found: Found, what: str) -> Response | None:
@@ -95,33 +102,31 @@ def _numbers(frames: str) -> list[int]:
     return numbers
 
 
-def _brought(deliver: Callable[[], Parts], locations: Iterable[str], what: str) -> Response:
+def _brought(deliver: Callable[[Cut], Parts], locations: Iterable[str], what: str) -> Response:
     """The response that brings these parts, its request's place kept while it streams."""
-    with staying() as leave:
-        found, parts = deliver()
+
+    def cut(found: Found, size: int) -> range:
+        """What is asked for of one part, where it is the one that is meant (RFC 9110 13.1.5)."""
         tag = quote_etag(_tag(found, what))
-        response = _multipart(found.form, parts, locations) if found.form.multipart else _alone(found.form, next(parts), tag)
+        is_asked = request.headers.get("If-Range", tag) == tag
+        span = read_range(request.headers.get("Range", ""), size) if is_asked else None
+        return range(size) if span is None else span
+
+    with staying() as leave:
+        found, parts = deliver(cut)
+        response = _multipart(found.form, parts, locations) if found.form.multipart else _alone(found, next(parts))
         response.call_on_close(leave)
-        return _tagged(response, found, what) if response.status_code < HTTPStatus.BAD_REQUEST else response
+        return _tagged(response, found, what)
 
 
-def _alone(form: PixelForm, content: memoryview, tag: str) -> Response:
-    """One part as a body, or the bytes of it that are asked for, where it is the one that is meant (RFC 9110 13.1.5, 15.3.7)."""
-    is_asked = request.headers.get("If-Range", tag) == tag
-    span = read_range(request.headers.get("Range", ""), len(content)) if is_asked else None
-    if span is None:
-        return _whole(form, content)
-    if not span:
-        return unsatisfiable(len(content))
-    response = _whole(form, content[span.start : span.stop])
-    response.status_code = HTTPStatus.PARTIAL_CONTENT
-    response.headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{len(content)}"
+def _alone(found: Found, content: memoryview) -> Response:
+    """One part as a body, or those of its bytes that are asked for (RFC 9110 15.3.7)."""
+    length, span = str(len(content)), found.span
+    response = respond(_pieces(content), media_type=found.form.content_type, Content_Length=length, Accept_Ranges="bytes")
+    if len(span) < found.size:
+        response.status_code = HTTPStatus.PARTIAL_CONTENT
+        response.headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{found.size}"
     return response
-
-
-def _whole(form: PixelForm, content: memoryview) -> Response:
-    length = str(len(content))
-    return respond(_pieces(content), media_type=form.content_type, Content_Length=length, Accept_Ranges="bytes")
 
 
 def _multipart(form: PixelForm, parts: Iterator[memoryview], locations: Iterable[str]) -> Response:

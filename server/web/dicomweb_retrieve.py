@@ -18,13 +18,11 @@ from mappings.byte_range import read_range
 from mappings.content_digest import write_sha256
 from mappings.dicom.accept import DICOM, ZIP, Choice, choose_retrieve
 from mappings.dicom.multipart import Multipart, Part, dicom_part
-from mappings.failures import Invalid
 from mappings.zip_stream import Member, zip_length, zip_stream
-from server.faults import problem
 from server.usecases.convert import File
 from server.usecases.deliver import Wanted, deliver, deliver_part, look
 from server.web.bulkheads import Bulkhead
-from server.web.context import caller, conditional, request, request_id, respond, runtime, serves, staying
+from server.web.context import caller, conditional, request, respond, runtime, serves, staying
 from server.web.dicomweb_root import INSTANCE, SERIES, STUDY, accepted, root, wanted
 from server.web.errors import Door
 
@@ -50,8 +48,8 @@ def objects(study: str, series: str | None = None, instance: str | None = None) 
         told = _sent(stored, form, files=())
         if request.method == "HEAD" or told.status_code != HTTPStatus.OK:
             return told
-        if _is_single(form) and form.is_stored and (span := _span(stored[0])) is not None:
-            return _ranged(asked) if span else unsatisfiable(stored[0].size)
+        if _is_single(form) and form.is_stored and _span(stored[0]) is not None:
+            return _ranged(asked)
     delivery = deliver(runtime(), caller(), asked, choose, lambda form, stored: form.syntaxes[stored.transfer_syntax])
     return _staying(lambda: _sent(delivery.objects, delivery.form, delivery))
 
@@ -91,7 +89,10 @@ def _sent(stored: Sequence[StoredInstance], form: Choice, files: Iterable[File])
 
 
 def _span(only: StoredInstance) -> range | None:
-    """The bytes that are asked for of a single instance; None where it is to come whole (RFC 9110 section 13.1.5)."""
+    """The bytes that are asked for of a single instance; None where it is to come whole (RFC 9110 section 13.1.5).
+
+    Raises Unsatisfiable.
+    """
     tag = quote_etag(only.file_digest.hex())
     is_asked = request.headers.get("If-Range", tag) == tag
     return read_range(request.headers["Range"], only.size) if is_asked and "Range" in request.headers else None
@@ -105,13 +106,6 @@ def _ranged(asked: Wanted) -> Response:
     response.headers["Content-Range"] = f"bytes {span.start}-{span.stop - 1}/{sent.size}"
     response.set_etag(sent.file_digest.hex())
     return response
-
-
-def unsatisfiable(size: int) -> Response:
-    """None of the bytes that there are is one that is asked for (RFC 9110 section 15.5.17)."""
-    refusal = Invalid("range-unsatisfiable", f"There are {size} bytes.", "Range")
-    told = problem(refusal, HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, request_id())
-    return respond(told, 416, "application/problem+json", Content_Range=f"bytes */{size}")
 
 
 def _single(only: StoredInstance, files: Iterable[File]) -> Response:

@@ -136,6 +136,8 @@ def _failed(error: Exception, dialect: Dialect) -> Response:
     response.headers.update(told.headers)
     if allowed:  # RFC 9110 section 15.5.6: a 405 says which methods there are
         response.headers["Allow"] = ", ".join(sorted(allowed))
+    if isinstance(failure, f.Unsatisfiable):  # RFC 9110 section 15.5.17
+        response.headers["Content-Range"] = f"bytes */{failure.size}"
     if isinstance(failure, f.Busy | f.Throttled | f.Unavailable):
         response.headers["Retry-After"] = str(failure.retry_after)
     return response

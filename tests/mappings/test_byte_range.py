@@ -3,6 +3,7 @@
 import pytest
 
 from mappings.byte_range import read_range
+from mappings.failures import Unsatisfiable
 
 
 @pytest.mark.parametrize(
@@ -24,8 +25,10 @@ def test_one_range_is_read(text, bytes_):
 
 
 @pytest.mark.parametrize("text", ["bytes=10000-", "bytes=99999999999-", "bytes=-0"])
-def test_what_is_past_the_end_is_no_byte(text):
-    assert len(read_range(text, 10_000)) == 0
+def test_what_is_past_the_end_is_refused_with_the_size(text):
+    with pytest.raises(Unsatisfiable) as refused:
+        read_range(text, 10_000)
+    assert refused.value.size == 10_000
 
 
 @pytest.mark.parametrize(

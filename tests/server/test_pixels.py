@@ -117,7 +117,51 @@ def test_pixel_data_is_bulk_data_whole_or_in_ranges(house):
     part = ask(house, "bulkdata/7FE00010", OCTETS | {"Range": "bytes=10-19"})
     assert (part.status_code, part.data) == (206, PIXELS.PixelData[10:20])
     assert part.headers["Content-Range"] == f"bytes 10-19/{len(PIXELS.PixelData)}"
-    assert ask(house, "bulkdata/7FE00010", OCTETS | {"Range": "bytes=99999999-"}).status_code == 416
+
+
+@pytest.mark.parametrize("path", ["frames/2", "bulkdata/7FE00010", "bulkdata/00080018"])
+@pytest.mark.parametrize("more", [{"Range": "bytes=99999999-"}, {"If-Match": '"another"'}], ids=["range", "condition"])
+def test_what_brings_no_byte_is_no_use(house, path, more):
+    size, before = int(ask(house, path).headers["Content-Length"]), traces(house)
+    refused = ask(house, path, OCTETS | more)
+    if "Range" in more:
+        assert (refused.status_code, refused.headers["Content-Range"]) == (416, f"bytes */{size}")
+        assert refused.json["title"] == "range-unsatisfiable"
+    else:
+        assert (refused.status_code, refused.data) == (412, b"")
+    assert traces(house) == before
+
+
+def test_a_range_of_a_large_value_is_read_alone(house, opened):
+    large = bytes(range(256)) * 4 * 8192  # eight blocks
+    path = deposit(house, "1.2.840.99.2", PixelData=large, NumberOfFrames=1, Rows=2048, Columns=2048)
+    opened.clear()
+    told = house.ask("GET", f"{path}/bulkdata/7FE00010", CALLERS["user"], headers=OCTETS | {"Range": "bytes=5000000-5000999"})
+    assert (told.status_code, told.data) == (206, large[5_000_000:5_001_000])
+    assert told.headers["Content-Range"] == f"bytes 5000000-5000999/{len(large)}"
+    assert sum(length for _, length in opened) <= 3 << 20, "its beginning, and the blocks in which the range lies"
+
+
+def test_a_value_behind_another_that_is_large_is_found(house):
+    """Its place can't be told from the first bytes of the file, so all of it is read."""
+    large = bytes(range(256)) * 4 * 8192
+    path = deposit(house, "1.2.840.99.3", EncapsulatedDocument=large * 3)
+    told = house.ask("GET", f"{path}/bulkdata/7FE00010", CALLERS["user"], headers=OCTETS | {"Range": "bytes=10-19"})
+    assert (told.status_code, told.data) == (206, PIXELS.PixelData[10:20])
+
+
+def deposit(house: House, uid: str, **values: object) -> str:
+    """The path of the sample with another UID, and values, in the same series."""
+    dataset = pydicom.dcmread(BytesIO(builders.sample(SAMPLE)))
+    dataset.SOPInstanceUID = dataset.file_meta.MediaStorageSOPInstanceUID = uid
+    for keyword, value in values.items():
+        setattr(dataset, keyword, value)
+    out = BytesIO()
+    dataset.save_as(out)
+    batch = builders.batch(house.runtime)
+    assert take(house.runtime, batch, "deposit", memoryview(out.getvalue())).outcome == "pass"
+    close_batch(house.runtime, batch.id)
+    return f"{instance(house).rpartition('/')[0]}/{uid}"
 
 
 @pytest.mark.parametrize("path", ["frames/2", "bulkdata/7FE00010"])

@@ -4,8 +4,9 @@
 
 Outcome and rule of every file must agree between the doors, except where DICOM's network or dcmtk changes the object or can't
 send it. Each such file is listed with its cause, and the cause is proven: what dcmtk really sends is caught by a listener that
-judges nothing, judged offline, and must give the network door's own verdict. Then the three doors in turn into one server:
-everything is known, nothing conflicts. The exit status is 1 where something stays unexplained, or a server lost a process.
+judges nothing, judged offline, and must give the network door's own verdict. What each door took is released where it waits, and
+goes out again by every way (`ways_out.py`), bit for bit. Then the three doors in turn into one server: everything is known,
+nothing conflicts. The exit status is 1 where something stays unexplained, or a server lost a process.
 """
 
 import argparse
@@ -27,6 +28,7 @@ from pynetdicom.events import Event
 from tqdm import tqdm
 
 from adapters.sql import batches
+from benchmarks import ways_out
 from benchmarks.accord import DATASET, SENDER, Accord
 from consent import deposit
 from mappings.dicom.content import content_digest
@@ -41,7 +43,8 @@ from tests.servers import find
 Verdict = tuple[str, str]
 Doors = dict[str, dict[str, Receipt]]
 BOUNDARY = "accord-doors"
-KNOWN = ("duplicate", "known")
+KNOWN = frozenset({("duplicate", "known"), ("review", "waiting")})
+"""What is said of what is in care already."""
 NOISE = ("transfer syntax uses", "  (including", "DcmItem: Length", "Association ", "cannot add DICOM file")
 """How complaints of dcmsend begin that do not say why it sent nothing."""
 
@@ -185,6 +188,13 @@ def catch(files: Iterable[Offer]) -> dict[str, Sent]:
     return found
 
 
+def came(door: str, files: list[Offer]) -> list[bytes]:
+    """What came in by a door, whole: over DICOM's network with the file meta that we write."""
+    if door == "C-STORE":
+        return [sent.file for sent in catch(files).values() if sent.file is not None]
+    return [file.path.read_bytes() for file in files]
+
+
 def judged(file: bytes | memoryview) -> Verdict:
     """The verdict on these bytes alone, undeclared by any agreement."""
     try:
@@ -226,10 +236,16 @@ def cause(  # noqa: PLR0911 - a cause each
         return None
     if {rule for rule, _ in http.findings} ^ {rule for rule, _ in network.findings} == {"preamble"}:
         return "DIMSE carries no preamble"
-    if verdict(network) == KNOWN:
+    if verdict(network) in KNOWN:
         known = [twin.name for twin in twins if content(twin.path.read_bytes()) == content(sent.file)]
         return f"{changed(file, sent)}, and so has the content of {', '.join(known)}" if known else None
     return changed(file, sent) if judged(sent.file) == verdict(network) else None
+
+
+def passed_over(file: Offer, pushed: dict[str, Receipt]) -> str | None:
+    """Why push alone says nothing of a file."""
+    is_index = file.path.name == "DICOMDIR" and file.name not in pushed
+    return "an index of files, which push passes over" if is_index else None
 
 
 def content(file: bytes) -> bytes | None:
@@ -260,7 +276,7 @@ def compare(doors: Doors, files: list[Offer]) -> int:
         said = [verdict(door.get(file.name)) for door in doors.values()]
         twins = [f for f in files if f.sop_uid == file.sop_uid and f is not file]
         network, http = doors["C-STORE"].get(file.name), doors["STOW-RS"][file.name]
-        why = cause(file, network, http, sent, twins) if said[1] == said[2] else None
+        why = cause(file, network, http, sent, twins) if said[1] == said[2] else passed_over(file, doors["push"])
         unexplained += why is None
         print(f"  {file.name}: {' | '.join(' '.join(v) for v in said)}\n      {why or 'UNEXPLAINED'}")
     print(f"{len(files)} files: {len(files) - len(differing)} agree, {len(differing)} differ, {unexplained} unexplained.")
@@ -283,7 +299,7 @@ def in_turn(doors: Doors, files: list[Offer]) -> int:
     for before, after in itertools.pairwise(names):
         for file in (f for f in files if f not in twins):
             first, then = verdict(doors[before].get(file.name)), verdict(doors[after].get(file.name))
-            if (first[0] in ("pass", "review", "duplicate") and then != KNOWN) or then[1] == "content-conflict":
+            if (first[0] in ("pass", "review", "duplicate") and then not in KNOWN) or then[1] == "content-conflict":
                 why = recoded(file) if before == "C-STORE" else None
                 wrong += why is None
                 print(f"  {file.name}: {' '.join(first)} by {before}, then {' '.join(then)} by {after}")
@@ -336,7 +352,8 @@ def main() -> int:
             with served(Path(home, str(number))) as accord:
                 before = {p.pid for p in accord.alive()}
                 alone[name] = send(accord, files)
-                wrong += sound(accord, before)
+                print(name, flush=True)
+                wrong += ways_out.check(accord, came(name, files)) + sound(accord, before)
         table(alone)
         wrong += compare(alone, files)
         with served(Path(home, "all")) as accord:

@@ -19,7 +19,6 @@ from pynetdicom.association import Association
 from pynetdicom.dimse import DIMSEServiceProvider
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu_primitives import P_DATA
 from pynetdicom.service_class import StorageServiceClass
 from pynetdicom.timer import Timer
@@ -28,6 +27,7 @@ from adapters.spool import Spool
 from server.dimse.gathered import Command, Gathered, Gathering
 from server.dimse.sockets import PDU_SECONDS
 from server.dimse.store import Deposit
+from server.dimse.upper_layer import UpperLayer
 from server.dimse.wire import Wire
 from server.shares import Shares
 
@@ -123,12 +123,12 @@ class IdleTimer(Timer):
 class DepositAssociation(Association):
     """An acceptor whose deposit is closed exactly once, in its own thread, however the association ended."""
 
-    upper_layer: type[DULServiceProvider] = DULServiceProvider
+    upper_layer: type[UpperLayer] = UpperLayer
     messages: type[BoundedMessages] = BoundedMessages
 
     def __init__(self, ae: ApplicationEntity, deposit: Deposit, gathering: Gathering, idle: IdleTimer) -> None:
         super().__init__(ae, MODE_ACCEPTOR)
-        self.dul = self.upper_layer(self)
+        self.dul: UpperLayer = self.upper_layer(self)
         self.acse_timeout = ae.acse_timeout  # its parent told the one that it had made
         self.idle = self.dul._idle_timer = idle  # noqa: SLF001 - where its reactor looks
         self.deposit = deposit
@@ -145,6 +145,9 @@ class DepositAssociation(Association):
         """Serve until release, abort, time-out or loss of the connection."""
         try:
             super().run_reactor()
+        except Exception as error:  # noqa: BLE001 - else it would stay open without a thread
+            _LOG.error("association failed", extra={"cause": type(error).__name__})
+            self.dul.lose()
         finally:
             self.dimse.let_go()
             self.deposit.close()
@@ -153,7 +156,7 @@ class DepositAssociation(Association):
     def _run_reactor(self) -> None:
         """As pynetdicom's, once it is established: whoever was admitted may be slower than a stranger."""
         if self.dul.socket is not None and self.dul.socket.socket is not None:
-            with contextlib.suppress(OSError):  # it is closed meanwhile
+            with contextlib.suppress(OSError):  # who asked for it has gone
                 self.dul.socket.socket.settimeout(PDU_SECONDS)
         super()._run_reactor()
 

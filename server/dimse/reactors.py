@@ -11,7 +11,6 @@ from typing import Any
 
 from pynetdicom.dimse_messages import DIMSEMessage
 from pynetdicom.dimse_primitives import C_STORE
-from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import P_DATA
 
@@ -21,6 +20,7 @@ from mappings.dicom.dimse_message import C_STORE_RSP, command
 from server.dimse.associations import BoundedMessages, DepositAssociation
 from server.dimse.gathered import Command, Gathered
 from server.dimse.sockets import BoundedSocket
+from server.dimse.upper_layer import UpperLayer
 
 LOOK_SECONDS = 0.05
 """Time after which a thread that waits sees to what nobody wakes it for, as an abort of our own."""
@@ -42,7 +42,7 @@ class Values:
         return primitive
 
 
-class SocketUpperLayer(DULServiceProvider):
+class SocketUpperLayer(UpperLayer):
     """As pynetdicom's; while the association stands it waits for the socket, and sends P-DATA in the thread that has it."""
 
     _stood = False

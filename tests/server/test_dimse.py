@@ -499,6 +499,60 @@ def test_one_address_leaves_connections_for_others(open_door: Callable[..., Door
         assert door.run("echoscu").returncode == 0
 
 
+def request(context: int = 1, syntax: bytes = struct.pack(">BBH", 0x40, 0, len(IMPLICIT)) + IMPLICIT.encode()) -> bytes:
+    """An A-ASSOCIATE-RQ with one presentation context of this number, which is to be odd (PS3.8 section 9.3.2.2)."""
+
+    def item(kind: int, content: bytes) -> bytes:
+        return struct.pack(">BBH", kind, 0, len(content)) + content
+
+    proposed = item(0x20, bytes([context, 0, 0, 0]) + item(0x30, ECHO.encode()) + syntax)
+    user = item(0x50, item(0x51, struct.pack(">L", 16_384)) + item(0x52, b"1.2.3"))
+    titles = b"LUNG".ljust(16) + b"STORESCU".ljust(16)
+    content = struct.pack(">HH", 1, 0) + titles + bytes(32) + item(0x10, b"1.2.840.10008.3.1.1.1") + proposed + user
+    return struct.pack(">BBL", 1, 0, len(content)) + content
+
+
+@pytest.mark.parametrize("said", [request(2), request(syntax=b"")], ids=["an even context", "a context of no syntax"])
+def test_an_association_request_that_can_not_be_meant_is_answered_by_an_abort(door: Door, said: bytes) -> None:
+    with knocking(door, request()) as stranger:
+        assert stranger.recv(1) == b"\2"
+    with knocking(door, said) as stranger:
+        stranger.settimeout(5)
+        assert stranger.recv(1) == b"\7"
+    assert eventually(lambda: not door.scp._server.active_associations)
+
+
+def test_an_abort_from_nowhere_ends_the_association(door: Door) -> None:
+    with knocking(door, request()) as stranger:
+        assert stranger.recv(1) == b"\2"
+        stranger.sendall(struct.pack(">BBLBBBB", 7, 0, 4, 0, 0, 158, 0))
+        assert eventually(lambda: not door.scp._server.active_associations)
+
+
+def test_an_association_whose_state_machine_fails_is_closed(door: Door, monkeypatch: pytest.MonkeyPatch) -> None:
+    with knocking(door, request()) as stranger:
+        stranger.settimeout(5)
+        assert stranger.recv(4096)[:1] == b"\2"
+        (serving,) = door.scp._server.active_associations
+        assert eventually(lambda: serving.dul.state_machine.current_state == "Sta6")
+        monkeypatch.setattr(serving.dul.state_machine, "do_action", lambda _event: int("x"))
+        stranger.sendall(p_data((1, 3, b"any")))
+        assert stranger.recv(4096) == b""
+        assert eventually(lambda: not door.scp._server.active_associations)
+
+
+def test_an_association_whose_thread_fails_is_closed(
+    door: Door, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(associations.Association, "_run_reactor", lambda _self: int("x"))
+    with knocking(door, request()) as stranger, contextlib.suppress(ConnectionResetError):
+        stranger.settimeout(5)
+        while stranger.recv(4096):
+            pass
+    assert eventually(lambda: not door.scp._server.active_associations)
+    assert [record.cause for record in caplog.records if record.message == "association failed"] == ["ValueError"]
+
+
 def test_an_association_request_of_a_quarter_megabyte_is_waited_for(door: Door) -> None:
     large = [(f"1.2.{n}", [f"1.2.840.{m}.{'9' * 50}" for m in range(30)]) for n in range(120)]
     association = door.associate(*large, (ECHO, [IMPLICIT]))

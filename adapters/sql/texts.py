@@ -63,7 +63,9 @@ def _heads(condition: Condition) -> list[str] | None:
     """How the patient's name begins that is asked for, each way that it may; None where one way is to begin with anything."""
     leaves = list(_leaves(condition))
     heads = [re.split(r"[*?]", leaf.pattern)[0] for leaf in leaves if isinstance(leaf, Like) and leaf.field == "patient_name"]
-    return heads if heads and len(heads) == len(leaves) and min(map(len, heads)) >= SHORTEST - 1 else None
+    if not heads or len(heads) < len(leaves) or min(map(len, heads)) < SHORTEST - 1 or any("\0" in head for head in heads):
+        return None
+    return heads
 
 
 def _beginning(heads: list[str]) -> CompoundSelect[Any]:

@@ -1,6 +1,6 @@
 """Which services an association is offered: queries by who calls the repository, storage by who calls a dataset."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from typing import Any
 
 from pynetdicom import AllStoragePresentationContexts, build_context
@@ -38,7 +38,24 @@ def _stored_nowhere(association: Any, message: Any, context: Any) -> None:
     Wire(association).send(context.context_id, command(C_STORE_RSP, data_set=False, **named, **answer))
 
 
-QUERIES: Mapping[type, Serve] = {C_FIND: find, C_GET: get, C_MOVE: move, C_STORE: _stored_nowhere}
+def _of(classes: Container[str], serve: Serve) -> Serve:
+    """As it is served under a context of one of these classes; under any other it is no DICOM, and ends the association."""
+
+    def served(association: Any, message: Any, context: Any) -> None:
+        if str(context.abstract_syntax) in classes:
+            serve(association, message, context)
+        else:
+            association.abort()
+
+    return served
+
+
+QUERIES: Mapping[type, Serve] = {
+    C_FIND: _of(FIND, find),
+    C_GET: _of(GET, get),
+    C_MOVE: _of(MOVE, move),
+    C_STORE: _stored_nowhere,
+}
 """Request → what serves it, at the repository's AE."""
 
 STORAGE: Mapping[type, Serve] = {N_ACTION: commit}

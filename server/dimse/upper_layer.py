@@ -10,6 +10,8 @@ from pynetdicom.dul import DULServiceProvider
 from pynetdicom.pdu import P_DATA_TF
 from pynetdicom.pdu_primitives import A_ASSOCIATE
 
+VALUE_HEAD = 6
+"""Bytes of a P-DATA-TF before those of its first value (PS3.8 section 9.3.5)."""
 _LOG = logging.getLogger("accord.dimse")
 
 
@@ -38,9 +40,16 @@ class UpperLayer(DULServiceProvider):
         """As its parent's. What no primitive can be made of is no PDU: it is answered by A-ABORT (PS3.8 Table 9-10, AA-8)."""
         pdu, event = super()._decode_pdu(bytestream)
         if not isinstance(pdu, P_DATA_TF):  # of which one can always be made
-            primitive = pdu.to_primitive()
-            if isinstance(primitive, A_ASSOCIATE) and not all(
-                each.abstract_syntax and each.transfer_syntax for each in primitive.presentation_context_definition_list
-            ):
-                raise ValueError("a presentation context without its syntaxes")  # negotiation would stumble over it
+            _check(pdu.to_primitive())
         return pdu, event
+
+
+def _check(primitive: Any) -> None:
+    """Raise ValueError for a request that pynetdicom's negotiation, or its first answer, would stumble over."""
+    if not isinstance(primitive, A_ASSOCIATE):
+        return
+    contexts = primitive.presentation_context_definition_list
+    if not all(each.abstract_syntax and each.transfer_syntax for each in contexts):
+        raise ValueError("a presentation context without its syntaxes")
+    if 0 < (primitive.maximum_length_received or 0) <= VALUE_HEAD:
+        raise ValueError("no room for a byte in a PDU")

@@ -499,20 +499,26 @@ def test_one_address_leaves_connections_for_others(open_door: Callable[..., Door
         assert door.run("echoscu").returncode == 0
 
 
-def request(context: int = 1, syntax: bytes = struct.pack(">BBH", 0x40, 0, len(IMPLICIT)) + IMPLICIT.encode()) -> bytes:
+def request(
+    context: int = 1, syntax: bytes = struct.pack(">BBH", 0x40, 0, len(IMPLICIT)) + IMPLICIT.encode(), room: int = 16_384
+) -> bytes:
     """An A-ASSOCIATE-RQ with one presentation context of this number, which is to be odd (PS3.8 section 9.3.2.2)."""
 
     def item(kind: int, content: bytes) -> bytes:
         return struct.pack(">BBH", kind, 0, len(content)) + content
 
     proposed = item(0x20, bytes([context, 0, 0, 0]) + item(0x30, ECHO.encode()) + syntax)
-    user = item(0x50, item(0x51, struct.pack(">L", 16_384)) + item(0x52, b"1.2.3"))
+    user = item(0x50, item(0x51, struct.pack(">L", room)) + item(0x52, b"1.2.3"))
     titles = b"LUNG".ljust(16) + b"STORESCU".ljust(16)
     content = struct.pack(">HH", 1, 0) + titles + bytes(32) + item(0x10, b"1.2.840.10008.3.1.1.1") + proposed + user
     return struct.pack(">BBL", 1, 0, len(content)) + content
 
 
-@pytest.mark.parametrize("said", [request(2), request(syntax=b"")], ids=["an even context", "a context of no syntax"])
+@pytest.mark.parametrize(
+    "said",
+    [request(2), request(syntax=b""), request(room=6)],
+    ids=["an even context", "a context of no syntax", "no room for a byte"],
+)
 def test_an_association_request_that_can_not_be_meant_is_answered_by_an_abort(door: Door, said: bytes) -> None:
     with knocking(door, request()) as stranger:
         assert stranger.recv(1) == b"\2"

@@ -13,7 +13,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 from pynetdicom import build_context
 from pynetdicom.association import Association
+from pynetdicom.dimse_primitives import C_FIND
+from pynetdicom.dsutils import encode
 from pynetdicom.pdu_primitives import SOPClassExtendedNegotiation
+from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from adapters.sql import deadline
 from mappings.failures import Invalid
@@ -27,6 +30,7 @@ from server.usecases.identify import AeTitle, Rejection
 from tests import builders
 from tests.builders import made
 from tests.network import PATIENT_FIND, PLAIN, STUDY_FIND, STUDY_GET, Network, hold, identifier, network
+from tests.running import eventually
 
 MANY = 40
 
@@ -263,3 +267,15 @@ def test_queries_are_not_offered_to_who_calls_a_dataset_nor_is_anything_stored_b
 def test_many_answers_come_whole(net: Network) -> None:
     hold(net.runtime, *(made(f"1.3.{n}.1.1", study=f"1.3.{n}") for n in range(MANY)))
     assert len(studies(net.find(net.associate(), "STUDY", StudyInstanceUID="", StudyDescription=""))) == MANY + 3
+
+
+def test_what_is_asked_under_a_context_that_is_for_something_else_ends_the_association(
+    net: Network, caplog: pytest.LogCaptureFixture
+) -> None:
+    association = net.associate(build_context(Verification, PLAIN))
+    asked = C_FIND()
+    asked.MessageID, asked.Priority, asked.AffectedSOPClassUID = 1, 2, Verification
+    asked.Identifier = BytesIO(encode(identifier("STUDY"), is_implicit_vr=False, is_little_endian=True) or b"")
+    association.dimse.send_msg(asked, association.accepted_contexts[0].context_id)
+    assert eventually(lambda: association.is_aborted)
+    assert "association failed" not in caplog.messages

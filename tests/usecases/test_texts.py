@@ -56,6 +56,7 @@ def looked_up(runtime, condition):
         (Like("patient_name", "*oe*"), None),
         (Like("patient_name", "a*"), None),
         (Like("patient_name", "*doe\0*"), None),
+        (Like("patient_name", "doe\0*"), None),
         (AnyOf((Like("patient_name", "*john*"), Like("description", "*1.2.5*"))), ["1.2.2", "1.2.5"]),
         (AnyOf((Like("patient_name", "*john*"), Like("series_description", "*axial*"))), None),
         (AnyOf((Like("patient_name", "*john*"), Like("patient_name", "*x*"))), None),

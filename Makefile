@@ -33,7 +33,7 @@ prerequisites:
 test: prerequisites .venv/.test ## Run all tests, against private servers (ARGS="-k custody" for some)
 	@$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
-peers: prerequisites .venv/.test ## Run foreign clients, viewers and validators; needs Java, Maven, Node, Chromium
+peers: prerequisites .venv/.test ## Run foreign clients, viewers and validators; needs Java, Maven, Node, Cargo, gdcm, Chromium
 	@$(PYTHON) tests/peers/prerequisites.py
 	@$(BIN)/pytest tests/peers --timeout 900 $(ARGS)
 

@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.peers.world import world
-from tests.running import Accord
+from tests.peers.world import OWN, settle, studies, world
+from tests.running import Accord, image
 from tests.servers import free_port
 
 HERE = Path(__file__).parent
-SECONDS = 600
+SECONDS, BUILD_SECONDS = 600, 3600
+RUST = tuple(f"dicom-{program}@0.10.1" for program in ("echoscu", "storescu", "findscu", "movescu"))
+"""dicom-rs's programs: crates, and their version."""
 Program = Callable[..., str]
 """Call it with a file's name and its arguments for what it printed; it must end well."""
 
@@ -22,7 +24,7 @@ Program = Callable[..., str]
 def ran(*command: object, **more: object) -> str:
     """What a program printed, which must end well."""
     done = subprocess.run(
-        [*map(str, command)], capture_output=True, text=True, timeout=SECONDS, check=False, **{"cwd": HERE, **more}
+        [*map(str, command)], capture_output=True, text=True, check=False, **{"cwd": HERE, "timeout": SECONDS, **more}
     )
     assert done.returncode == 0, (command[:3], done.stdout[-3000:], done.stderr[-3000:])
     return done.stdout
@@ -50,6 +52,15 @@ def site(tmp_path_factory: pytest.TempPathFactory, page_port: int) -> Iterator[A
         yield accord
 
 
+@pytest.fixture
+def deposit(tmp_path: Path, site: Accord) -> Iterator[Path]:
+    """A new object of a study of its own; the world is at rest again when its test has ended."""
+    path = tmp_path / "new.dcm"
+    path.write_bytes(image(f"{OWN}.4.{len(studies(site))}", "OWN-4", StudyDate="20240101"))
+    yield path
+    settle(site)
+
+
 @pytest.fixture(scope="session")
 def java(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """Runs a file of `java/`, compiled in memory."""
@@ -65,6 +76,14 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Program:
     ran("npm", "install", "--ignore-scripts", "--no-audit", "--no-fund", cwd=home)
     websocket = "--experimental-websocket"  # Medplum's client wants it at import; Node has it of itself since 22
     return lambda name, *arguments: ran("node", websocket, home / f"{name}.mjs", *arguments)
+
+
+@pytest.fixture(scope="session")
+def rust(request: pytest.FixtureRequest) -> Path:
+    """The folder of dicom-rs's programs; built once, for minutes, and kept in pytest's cache."""
+    home = request.config.cache.mkdir("-".join(RUST).replace("@", "-"))
+    ran("cargo", "install", "--quiet", "--locked", "--root", home, *RUST, timeout=BUILD_SECONDS)
+    return home / "bin"
 
 
 @pytest.fixture(scope="session")

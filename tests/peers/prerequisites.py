@@ -4,7 +4,15 @@ import shutil
 import subprocess
 import sys
 
-PACKAGES = {"javac": "openjdk-17-jdk-headless", "mvn": "maven", "node": "nodejs", "npm": "npm", "chromium": "chromium"}
+PACKAGES = {
+    "javac": "openjdk-17-jdk-headless",
+    "mvn": "maven",
+    "node": "nodejs",
+    "npm": "npm",
+    "chromium": "chromium",
+    "cargo": "cargo",
+    "gdcmscu": "libgdcm-tools",
+}
 """Program → the Debian package that brings it."""
 NODE = (20, 10)
 """Older ones have no WebSocket, which Medplum's client wants."""

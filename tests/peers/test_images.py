@@ -6,14 +6,13 @@ from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 
-import pytest
 from pydicom import dcmread
 from pydicom.encaps import generate_frames
 
 from tests.builders import DICOM
 from tests.peers.test_clients import Seen, said
-from tests.peers.world import OWN, settle
-from tests.running import Accord, image
+from tests.peers.world import studies
+from tests.running import Accord
 
 NATIVE = dcmread(DICOM / "mr/emri_small.dcm")
 JPEG = dcmread(DICOM / "us/us_multiframe_jpeg.dcm")
@@ -23,20 +22,6 @@ SEGMENTS = dcmread(DICOM / "seg/seg_ct_binary.dcm")
 
 def digests(contents: Iterable[bytes]) -> list[str]:
     return [sha256(each).hexdigest() for each in contents]
-
-
-def studies(site: Accord, question: str = "") -> list[str]:
-    found = site.get(f"/dicom-web/studies?limit=1000{question}", "provider", Accept="application/dicom+json").json()
-    return sorted(each["0020000D"]["Value"][0] for each in found)
-
-
-@pytest.fixture
-def deposit(tmp_path: Path, site: Accord) -> Iterable[Path]:
-    """A new object of a study of its own; the world is at rest again when its test has ended."""
-    path = tmp_path / "new.dcm"
-    path.write_bytes(image(f"{OWN}.4.{len(studies(site))}", "OWN-4", StudyDate="20240101"))
-    yield path
-    settle(site)
 
 
 def pixels(file: bytes) -> bytes:

@@ -61,3 +61,9 @@ def _shown(accord: Accord) -> int:
 
 def _held(accord: Accord) -> int:
     return len(accord.get("/dicom-web/studies?limit=1000", "operator", Accept="application/dicom+json").json())
+
+
+def studies(site: Accord, question: str = "") -> list[str]:
+    """The studies that the provider is shown, by their UIDs."""
+    found = site.get(f"/dicom-web/studies?limit=1000{question}", "provider", Accept="application/dicom+json").json()
+    return sorted(each["0020000D"]["Value"][0] for each in found)

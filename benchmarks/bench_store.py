@@ -1,7 +1,6 @@
 """C-STORE of small and CT objects into Accord with a folder node, beside Orthanc and a bare pynetdicom sink, all of them durable.
 
-"Accord, stock" is the same with pynetdicom's own reactors (ACCORD_DIMSE_REACTORS), "2 processes" with ACCORD_DIMSE_PROCESSES. The
-sender is dcmtk's storescu, one process an
+"Accord, stock" is the same with pynetdicom's own reactors (ACCORD_DIMSE_REACTORS). The sender is dcmtk's storescu, one process an
 association, with Nagle's algorithm as it comes and without (TCP_NODELAY=1, which Orthanc's own dcmtk and the sink are then told
 too; Accord's sockets are always without).
 """
@@ -28,13 +27,9 @@ from consent.custody import State
 from tests import servers
 
 ALIAS = "LUNG"
-ACCORDS = {
-    "Accord": {"ACCORD_DIMSE_REACTORS": "socket"},
-    "Accord, stock": {"ACCORD_DIMSE_REACTORS": "stock"},
-    "Accord, 2 processes": {"ACCORD_DIMSE_PROCESSES": "2"},
-}
-"""Side → what drives its associations, and in how many processes."""
-SIDES = (*ACCORDS, "Orthanc", "bare sink")
+SIDES = ("Accord", "Accord, stock", "Orthanc", "bare sink")
+REACTORS = dict(zip(SIDES, ("socket", "stock"), strict=False))
+"""What drives an association of Accord's."""
 KINDS = {"small": 64, "CT": 512}
 """Kind → side of its one frame in pixels."""
 ASSOCIATIONS = (1, 4)
@@ -75,8 +70,10 @@ def main() -> None:
     print(f"# C-STORE\n\n{world.machine()}\n")
     with world.folder() as home, contextlib.ExitStack() as stack:
         accords = [
-            stack.enter_context(_accord(home / side, stack.enter_context(world.database(postgresql=args.postgresql)), **chosen))
-            for side, chosen in ACCORDS.items()
+            stack.enter_context(
+                _accord(home / reactors, stack.enter_context(world.database(postgresql=args.postgresql)), reactors)
+            )
+            for reactors in REACTORS.values()
         ]
         orthancs = {nodelay: stack.enter_context(_orthanc(home, nodelay=nodelay)) for nodelay in (False, True)}
         sinks = {nodelay: stack.enter_context(_sink(home, nodelay=nodelay)) for nodelay in (False, True)}
@@ -87,7 +84,7 @@ def main() -> None:
         found, sent = _rounds(args, home, doors, turns)
         _print(args, found, turns, orthancs[True][1])
         for (nodelay, side), count in sent.items():
-            total = sum(n for (_, name), n in sent.items() if name == side) if side in ACCORDS else count
+            total = sum(n for (_, name), n in sent.items() if name == side) if side in REACTORS else count
             assert doors[nodelay][side].held() == total, f"{side} holds {doors[nodelay][side].held()} of {total}"
         world.say(
             f"All that was answered is held: {accords[0].held()} objects in Accord, and as many as were sent in every other side."
@@ -95,7 +92,7 @@ def main() -> None:
 
 
 @contextlib.contextmanager
-def _accord(home: Path, url: str, **more: str) -> Iterator[Door]:
+def _accord(home: Path, url: str, reactors: str) -> Iterator[Door]:
     chosen = world.settings(home, url)
     runtime = world.governed(chosen, [ALIAS])
     held = select(func.count()).select_from(t.custody).where(t.custody.c.state == State.HELD)
@@ -104,7 +101,7 @@ def _accord(home: Path, url: str, **more: str) -> Iterator[Door]:
         with runtime.store.read() as connection:
             return int(connection.execute(held).scalar_one())
 
-    with world.accord(chosen, "serve", **more) as pid:
+    with world.accord(chosen, "serve", ACCORD_DIMSE_REACTORS=reactors) as pid:
         yield Door(chosen.dimse_port, pid, counted)
 
 

@@ -116,14 +116,6 @@ class Settings(msgspec.Struct, frozen=True):
     pictures: Annotated[
         Count, Meta(description="Children that draw in each HTTP process, of at most 1 GB each; none free for 2 s: 503.")
     ] = 2
-    dimse_processes: Annotated[
-        int,
-        Meta(
-            ge=1,
-            le=64,
-            description="DICOM processes on the same ports, each with its part of the limits; if one ends, the others go on.",
-        ),
-    ] = 1
     associations: Annotated[
         Count, Meta(description="DICOM associations at once, three quarters of them for registered senders' addresses.")
     ] = 64
@@ -223,7 +215,7 @@ EUCAIM = "eucaim"
 """The caller that `federation_secret` is of."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
 _CALLER = re.compile(r"[a-z0-9-]{1,32}")
-OTHER_NAMES = frozenset({"ACCORD_PARENT_PID", "ACCORD_LISTENERS"})
+OTHER_NAMES = frozenset({"ACCORD_PARENT_PID"})
 """What `accord serve` tells its processes beside their settings."""
 
 

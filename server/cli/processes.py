@@ -18,7 +18,7 @@ from server import wiring
 from server.cli import lifeline
 from server.cli.help import examples, say_next
 from server.cli.options import with_settings
-from server.cli.supervise import LISTENERS, PARENT, STOP_SECONDS, Child, supervise, until_stopped
+from server.cli.supervise import PARENT, STOP_SECONDS, supervise, until_stopped
 from server.log import start_log
 from server.settings import Settings
 
@@ -128,32 +128,16 @@ def factory() -> "Flask":
 @click.command(epilog=examples("accord dimse --dimse-port 11112"))
 @with_settings
 def dimse(settings: Settings) -> int:
-    """Serve the DICOM network by one process, or by several on the same ports."""
+    """Serve the DICOM network."""
     from server.dimse import scp
-    from server.dimse.listeners import adopt, open_listeners
 
     _begin(settings)
     stopping = until_stopped()
-    if given := os.environ.pop(LISTENERS, ""):
-        listeners = adopt([int(descriptor) for descriptor in given.split()])
-    else:
-        listeners = open_listeners(settings.bind, settings.dimse_port, settings.dimse_tls_port if settings.tls else None)
-        if settings.dimse_processes > 1:
-            wiring.runtime(settings).close()  # what keeps them all from beginning is said once
-            descriptors = tuple(listener.fileno() for listener in listeners.all)
-            supervise(stopping, [Child("dimse", listeners=descriptors) for _ in range(settings.dimse_processes)])
-            return 0
-    served = scp.serve_on(wiring.runtime(_part(settings)), listeners)
+    settings = replace(settings, connections=_connections(settings.connections))
+    served = scp.serve(wiring.runtime(settings), bind=settings.bind, port=settings.dimse_port)
     stopping.wait()
     served.stop()
     return 0
-
-
-def _part(settings: Settings) -> Settings:
-    """The limits of one of the DICOM processes: its part of what all of them have."""
-    whole = {"connections": settings.connections, "associations": settings.associations, "gathered_mb": settings.gathered_mb}
-    part = {name: -(-limit // settings.dimse_processes) for name, limit in whole.items()}
-    return replace(settings, **part | {"connections": _connections(part["connections"])})
 
 
 @click.command(epilog=examples("accord worker", "accord worker --check"))
@@ -210,10 +194,10 @@ def _taken(bind: str, *ports: int) -> bool:
 def serve(settings: Settings) -> int:
     """All in one."""
     _begin(settings)
-    if _taken(settings.bind, settings.port, settings.dimse_port, *([settings.dimse_tls_port] if settings.tls else [])):
+    if _taken(settings.bind, settings.port, settings.dimse_port):
         return 1
     if not _is_usable(settings, make=True):
         return 1
     print(f"Accord: {settings.base_url} · DICOM {settings.bind}:{settings.dimse_port} · data {settings.data_dir}")
-    supervise(until_stopped(), [Child(command) for command in ("web", "dimse", "worker")])
+    supervise(until_stopped())
     return 0

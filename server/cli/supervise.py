@@ -15,7 +15,7 @@ STOP_SECONDS = 15
 """What a process under way is given to end; web kills those of its own that take longer."""
 KILL_SECONDS = STOP_SECONDS + 5
 """After which a child that has not ended is killed: later than web kills its own, or they would outlive it."""
-PARENT, LISTENERS = "ACCORD_PARENT_PID", "ACCORD_LISTENERS"
+PARENT = "ACCORD_PARENT_PID"
 
 
 def until_stopped() -> threading.Event:
@@ -36,15 +36,11 @@ class Child:
     failures: int = 0
     due: float = 0
     environment: dict[str, str] = field(default_factory=dict)
-    listeners: tuple[int, ...] = ()
-    """Descriptors of listening sockets that it takes over from us."""
 
     def start(self) -> None:
         """Start it as a process of its own."""
         environment = os.environ | self.environment | {PARENT: str(os.getpid())}
-        environment |= {LISTENERS: " ".join(map(str, self.listeners))} if self.listeners else {}
-        command = [sys.executable, "-m", "server.cli.main", self.command]
-        self.process = subprocess.Popen(command, env=environment, pass_fds=self.listeners)
+        self.process = subprocess.Popen([sys.executable, "-m", "server.cli.main", self.command], env=environment)
         self.started = time.monotonic()
 
     def look(self) -> None:
@@ -62,8 +58,9 @@ class Child:
             self.start()
 
 
-def supervise(stopping: threading.Event, children: list[Child]) -> None:
-    """Run these until told to stop; then end them, forcibly after a while."""
+def supervise(stopping: threading.Event) -> None:
+    """Run web, dimse and worker until told to stop; then end them, forcibly after a while."""
+    children = [Child(command) for command in ("web", "dimse", "worker")]
     for child in children:
         child.start()
     while not stopping.wait(0.2):

@@ -38,8 +38,6 @@ from server.usecases.runtime import Runtime
 
 _LOG = logging.getLogger("accord.dimse")
 COLLECT_SECONDS, NOTE_SECONDS = 6, 1
-_PAUSE, _MOST_WAITED = 0.004, 8
-"""Seconds that a process leaves a connection to the others for each association that it serves, of so many at most."""
 _REACTORS: dict[str, type[DepositAssociation]] = {"socket": SocketAssociation, "stock": DepositAssociation}
 
 
@@ -223,21 +221,14 @@ class _Server(ThreadedAssociationServer):
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):  # all are accepted, or one is gone again
-            for _ in range(self._turn()):
+            for _ in range(BACKLOG):
                 self.arrivals.add(*self._next(self.listeners.plain))
-
-    def _turn(self) -> int:
-        """How many to accept now: where other processes listen too, one, and the sooner the fewer are served here."""
-        if self.runtime.settings.dimse_processes == 1:
-            return BACKLOG
-        time.sleep(min(len(self.active_associations), _MOST_WAITED) * _PAUSE)
-        return 1
 
     def _accept_tls(self) -> None:
         if self.tls is None or self.listeners.tls is None:
             return
         with contextlib.suppress(OSError):
-            for _ in range(self._turn()):
+            for _ in range(BACKLOG):
                 connection, address = self._next(self.listeners.tls)
                 self.arrivals.add(self.tls.greet(connection), address, self.tls.arrival)
 

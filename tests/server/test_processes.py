@@ -11,13 +11,8 @@ from pathlib import Path
 import pytest
 
 from server.cli import processes
-from server.cli.processes import busy
-from server.settings import read
 from tests import builders
-from tests.running import COMMAND, TOP, eventually
-from tests.servers import find, free_port
-
-SAMPLE = builders.DICOM / "ct/lung_lctsc_ct01.dcm"
+from tests.running import COMMAND, TOP
 
 
 def test_a_second_web_server_does_not_share_the_port_of_the_first(tmp_path: Path) -> None:
@@ -68,46 +63,6 @@ def test_reading_in_a_web_process_has_an_end(tmp_path: Path, monkeypatch: pytest
     runtime = processes.factory().extensions["accord"].runtime
     assert runtime.store.read_seconds == processes.READ_SECONDS == 3
     runtime.close()
-
-
-def children(pid: int) -> set[int]:
-    """The processes that this one has."""
-    return set(map(int, Path(f"/proc/{pid}/task/{pid}/children").read_text().split()))
-
-
-def test_several_dicom_processes_share_a_port_and_one_that_dies_is_begun_again(tmp_path: Path) -> None:
-    runtime = builders.runtime(tmp_path)
-    builders.seed(runtime, attested=True)
-    runtime.close()
-    port = free_port()
-    given = {"DATA_DIR": tmp_path / "data", "DIMSE_PORT": port, "DIMSE_PROCESSES": 2, "MIN_FREE_MB": 0}
-    ours = {k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")} | {
-        f"ACCORD_{k}": str(v) for k, v in given.items()
-    }
-
-    def stored() -> bool:
-        asked = [find("storescu"), "-aec", "LUNG", "127.0.0.1", str(port), str(SAMPLE)]
-        return subprocess.run(asked, capture_output=True, timeout=60, check=False).returncode == 0
-
-    with subprocess.Popen([*COMMAND, "dimse"], env=ours, cwd=TOP, stderr=subprocess.DEVNULL) as parent:
-        assert eventually(lambda: len(children(parent.pid)) == 2)
-        assert stored()
-        one, other = children(parent.pid)
-        for dying in (one, other):
-            os.kill(dying, signal.SIGKILL)
-            assert stored()
-        assert eventually(lambda: len(children(parent.pid) - {one, other}) == 2)
-        begun = children(parent.pid)
-        parent.terminate()
-        assert parent.wait(30) == 0
-    assert not any(Path(f"/proc/{pid}").exists() for pid in begun)
-    assert not busy("127.0.0.1", port)
-
-
-def test_a_dicom_process_has_its_part_of_the_limits() -> None:
-    part = processes._part(read({"ACCORD_DIMSE_PROCESSES": "3", "ACCORD_ASSOCIATIONS": "64", "ACCORD_CONNECTIONS": "100"}))
-    assert (part.associations, part.connections, part.gathered_mb) == (22, 34, 1366)
-    assert processes._part(read({})).associations == 64
 
 
 def test_a_stop_while_a_process_starts_ends_it_at_once() -> None:

@@ -45,9 +45,13 @@ class Picture:
 def render(runtime: Runtime, caller: Caller, wanted: Wanted, picture: Picture) -> bytes:
     """The picture's bytes, recorded before they leave; a picture that can't be made is no use.
 
-    Raises NotFound, Forbidden, NotAcceptable, Busy.
+    One that was drawn of the same bytes is not drawn again. Raises NotFound, Forbidden, NotAcceptable, Busy.
     """
-    return deliver_made(runtime, caller, wanted, picture.action, partial(_draw, runtime, picture))
+
+    def made(stored: StoredInstance) -> bytes:
+        return runtime.drawn.result((stored.file_digest, picture), partial(_draw, runtime, picture, stored))
+
+    return deliver_made(runtime, caller, wanted, picture.action, made)
 
 
 def render_one_of(runtime: Runtime, caller: Caller, wanted: Wanted, picture: Picture) -> bytes:

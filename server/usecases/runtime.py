@@ -19,9 +19,13 @@ from adapters.tls import TlsFiles
 from consent.conditions import Action
 from consent.policy import VisibleDatasets
 from consent.subject import Subject
+from server.kept import Kept
 from server.settings import Settings
 from server.throttle import Throttle
 from server.usecases.governance import GovernanceCache, GovernanceSnapshot
+
+MOST_DRAWN = 32 << 20
+"""Bytes of the pictures that one process keeps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Runtime:
     """Reader → what its sights were last found to be, by `sights`: at most each client with each of its purposes."""
     governance: GovernanceCache = field(default_factory=GovernanceCache)
     throttle: Throttle = field(default_factory=Throttle)
+    drawn: Kept = field(default_factory=lambda: Kept(MOST_DRAWN), repr=False)
 
     @contextmanager
     def governance_act(self) -> Iterator[Connection]:

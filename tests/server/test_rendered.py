@@ -6,6 +6,7 @@ from flask import Flask
 from adapters.identity import Keys
 from mappings.failures import Invalid, NotAcceptable
 from server.usecases import render
+from server.usecases.agreement import move_agreement
 from server.usecases.batch import close_batch
 from server.usecases.render import Picture
 from server.usecases.take import take
@@ -64,6 +65,20 @@ def test_a_study_and_a_series_are_shown_by_the_middle_of_their_most_images(house
     with house.runtime.store.read() as connection:
         rows = connection.exec_driver_sql("SELECT action, target, count FROM access ORDER BY id DESC LIMIT 2").all()
     assert [tuple(row) for row in rows] == [("preview", f"1.2.9/{shown}", 1)] * 2, "recorded as what was seen"
+
+
+def test_a_picture_is_drawn_once_and_decided_and_recorded_each_time(house, monkeypatch):
+    path, drawn = "/dicom-web/studies/1.2.9/series/1.2.9.1/instances/1.2.9.1.1/rendered", []
+    draw = house.runtime.pictures.draw
+    monkeypatch.setattr(type(house.runtime.pictures), "draw", lambda _pool, *given: drawn.append(given) or draw(*given))
+    first, again = (house.ask("GET", path, CALLERS["user"]) for _ in range(2))
+    assert (again.status_code, again.data, len(drawn)) == (200, first.data, 1)
+    assert house.ask("GET", f"{path}?quality=50", CALLERS["user"]).data != first.data
+    house.runtime.accesses.flush()
+    with house.runtime.store.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM access WHERE action = 'preview'").scalar_one() == 3
+    move_agreement(house.runtime, builders.ACTOR, "DSA-LUNG", "suspend")
+    assert house.ask("GET", path, CALLERS["user"]).status_code in (403, 404)
 
 
 def test_a_study_without_an_image_is_shown_by_nothing(house):

@@ -11,6 +11,8 @@ from mappings.failures import Invalid
 
 STRIP = 1024 * 1024
 """Pixels that are looked at together."""
+MOST_VALUES = 65_536
+"""Between the least and the greatest integer of a frame: what each looks like is made once, and not at every pixel."""
 _FUNCTIONS = frozenset({"LINEAR", "LINEAR_EXACT", "SIGMOID"})
 
 
@@ -22,6 +24,9 @@ def shown(source: FrameAttributes, stored: Array, window: Window | None) -> Arra
         return np.concatenate([_coloured(source, strip) for strip in _strips(stored)])
     chosen = _chosen(source, window)
     ends = (0.0, 1.0) if chosen or source.voi_lut.data else _ends(source, stored)
+    if stored.dtype.kind != "f" and (low := int(stored.min())) > (high := int(stored.max())) - min(MOST_VALUES, STRIP):
+        each = _grey(source, np.arange(low, high + 1).astype(stored.dtype), chosen, ends)
+        return np.concatenate([each[strip.astype(np.intp) - low] for strip in _strips(stored)])
     return np.concatenate([_grey(source, strip, chosen, ends) for strip in _strips(stored)])
 
 

@@ -10,7 +10,7 @@ from dicomweb_client import DICOMwebClient
 from fhirpy import SyncFHIRClient
 from PIL import Image
 from pydicom import Dataset, dcmread
-from pydicom.uid import generate_uid
+from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian, generate_uid
 
 from tests import servers
 from tests.builders import DICOM
@@ -131,6 +131,25 @@ def test_what_is_stored_by_stow_comes_back_byte_for_byte(site):
         assert site.accord.get(path, "provider", Accept="application/dicom").content == file
     site.accord.admin(f"study withdraw {study} --replace --yes")
     session.close()
+
+
+def test_a_client_that_names_no_syntax_is_given_explicit_little_endian(site):
+    study, file = generate_uid(prefix=None), io.BytesIO()
+    dataset = dcmread(io.BytesIO(image(study, "PLAIN", 1)))
+    dataset.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
+    dataset.save_as(file, implicit_vr=True, little_endian=True)
+    with site.accord.http("provider", Accept="application/dicom+json") as http:
+        answer = http.post(
+            "/dicom-web/studies?dataset=OPEN", content=file.getvalue(), headers={"Content-Type": "application/dicom"}
+        )
+    assert answer.status_code == 200, answer.text
+    client = dicomweb(site, "provider")
+    (stored,), (sent,) = client.retrieve_study(study, media_types=STORED), client.retrieve_study(study)
+    assert (stored.file_meta.TransferSyntaxUID, sent.file_meta.TransferSyntaxUID) == (
+        ImplicitVRLittleEndian,
+        ExplicitVRLittleEndian,
+    )
+    assert stored == dcmread(io.BytesIO(file.getvalue())) == sent
 
 
 def test_without_a_dataset_stow_names_the_choice(site):

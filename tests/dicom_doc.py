@@ -14,10 +14,10 @@ from mappings.dicom import dimse
 from mappings.dicom.accept import choose_retrieve
 from mappings.dicom.capabilities import SERVICES
 from mappings.dicom.commitment import PUSH_MODEL
-from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.pixel_media import choose_pixels
 from mappings.dicom.pixels.code_stream import _READERS as DECODED
-from mappings.dicom.recode import syntaxes as syntaxes_of
+from mappings.dicom.transfer_syntax import EXPLICIT
+from mappings.dicom.transfer_syntax import syntaxes as syntaxes_of
 from mappings.fields import FIELDS, Kind
 from server.dimse.associations import MAXIMUM_PDU
 from server.dimse.request import FIND, GET, MOVE

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import product
 
-from mappings.dicom.elements import EXPLICIT
-from mappings.dicom.recode import LOSSLESS, PLAIN
+from mappings.dicom.transfer_syntax import EXPLICIT, LOSSLESS, PLAIN
 from mappings.negotiation import Fit, MediaType, by_name, choose, covers
 
 DICOM, DICOM_JSON, JSON, JPEG, PNG = "application/dicom", "application/dicom+json", "application/json", "image/jpeg", "image/png"

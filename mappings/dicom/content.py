@@ -9,8 +9,9 @@ import struct
 from typing import Protocol
 
 from mappings.dicom.dictionary import resolve
-from mappings.dicom.elements import EXPLICIT, IMPLICIT, MAX_DEPTH, PIXEL_DATA, SEQUENCE_END, TRAILING_PADDING, Event, nested, walk
+from mappings.dicom.elements import MAX_DEPTH, PIXEL_DATA, SEQUENCE_END, TRAILING_PADDING, Event, nested, walk
 from mappings.dicom.part10 import DEFLATED, Unreadable
+from mappings.dicom.transfer_syntax import EXPLICIT, IMPLICIT
 
 _UNCOMPRESSED = frozenset({IMPLICIT, EXPLICIT, DEFLATED})
 _TRIMMED = frozenset(["AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "SH", "TM", "UI"])

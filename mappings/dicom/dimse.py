@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from consent.deposit import Outcome, short
-from mappings.dicom.elements import BIG_ENDIAN, EXPLICIT, IMPLICIT, walk
+from mappings.dicom.elements import walk
 from mappings.dicom.part10 import DEFLATED, Unreadable, plain
+from mappings.dicom.transfer_syntax import BIG_ENDIAN, EXPLICIT, IMPLICIT
 
 SUCCESS, NOT_AUTHORISED, UNRECOGNISED, OUT_OF_RESOURCES = 0x0000, 0x0124, 0x0211, 0xA700
 _RETRY = 0xA701

@@ -16,6 +16,7 @@ from typing import NamedTuple, TypeAlias
 from mappings.dicom.charsets import CHARSET, DEFAULT_ENCODINGS, Encodings, encodings_of
 from mappings.dicom.dictionary import resolve
 from mappings.dicom.part10 import LONG, Unreadable
+from mappings.dicom.transfer_syntax import BIG_ENDIAN, IMPLICIT
 
 ItemPath: TypeAlias = tuple[tuple[int, int], ...]
 """From the outside in: the tag of a sequence and the number of its item, from 0."""
@@ -43,7 +44,6 @@ PIXELS = frozenset({0x7FE00008, 0x7FE00009, PIXEL_DATA})
 MAX_DEPTH = 32
 MAX_EVENTS = 8_000_000  # a slide of 180 000 frames has four million; without a bound 512 MB of empty elements cost minutes
 
-IMPLICIT, EXPLICIT, BIG_ENDIAN = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.2"
 _UNDEFINED = 0xFFFFFFFF
 _SHORT = {vr.encode(): vr for vr in (
     "AE", "AS", "AT", "CS", "DA", "DS", "DT", "FD", "FL", "IS", "LO", "LT", "PN", "SH", "SL", "SS", "ST", "TM", "UI", "UL", "US",

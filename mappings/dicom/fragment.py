@@ -15,9 +15,10 @@ from typing import Any, TypeAlias
 import msgspec
 
 from mappings.dicom.charsets import CHARSET
-from mappings.dicom.elements import BIG_ENDIAN, ITEM, ITEM_END, PIXELS, TRAILING_PADDING, Event, Scope
+from mappings.dicom.elements import ITEM, ITEM_END, PIXELS, TRAILING_PADDING, Event, Scope
 from mappings.dicom.header import Header
 from mappings.dicom.json_value import json_array, json_name, json_value
+from mappings.dicom.transfer_syntax import BIG_ENDIAN
 from mappings.query import Level
 
 MAX_INLINE, MAX_TEXT, MAX_TEXTS = 4096, 1_000_000, 16_000_000

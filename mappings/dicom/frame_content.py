@@ -10,22 +10,12 @@ from contextlib import suppress
 
 import numpy as np
 
-from mappings.dicom.elements import (
-    BIG_ENDIAN,
-    EXPLICIT,
-    PIXEL_DATA,
-    PIXELS,
-    Event,
-    ItemPath,
-    is_fragmented,
-    shared,
-    walk,
-    walk_beginning,
-)
+from mappings.dicom.elements import PIXEL_DATA, PIXELS, Event, ItemPath, is_fragmented, shared, walk, walk_beginning
 from mappings.dicom.frame_spans import NATIVE, FrameFinder, Span, frame_bits
 from mappings.dicom.header import Header, header_of
 from mappings.dicom.part10 import Unreadable, is_deflated
 from mappings.dicom.recode import little
+from mappings.dicom.transfer_syntax import BIG_ENDIAN, EXPLICIT
 from mappings.failures import NotAcceptable, NotFound
 
 _LENGTH = struct.Struct("<4xI").unpack_from

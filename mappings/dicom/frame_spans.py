@@ -9,8 +9,9 @@ from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from mappings.dicom.elements import BIG_ENDIAN, EXPLICIT, IMPLICIT, PIXELS, Event, Passed, is_fragmented
+from mappings.dicom.elements import PIXELS, Event, Passed, is_fragmented
 from mappings.dicom.header import Header
+from mappings.dicom.transfer_syntax import BIG_ENDIAN, EXPLICIT, IMPLICIT
 
 NATIVE = frozenset({IMPLICIT, EXPLICIT, BIG_ENDIAN})
 _EXTENDED_OFFSETS = 0x7FE00001

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from mappings.dicom.charsets import DEFAULT_ENCODINGS, Encodings, decode
-from mappings.dicom.elements import BIG_ENDIAN, Event, ItemPath, where
+from mappings.dicom.elements import Event, ItemPath, where
 from mappings.dicom.part10 import Unreadable
+from mappings.dicom.transfer_syntax import BIG_ENDIAN
 from mappings.dicom.uid import legal_uid
 
 MAX_VALUE = 1024  # bytes; the longest VR here has 64 characters a component (PS3.5 §6.2)

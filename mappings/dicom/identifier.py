@@ -14,9 +14,10 @@ import msgspec
 
 from mappings.dicom import qido
 from mappings.dicom.charsets import CHARSET, CHARSET_VRS, decode
-from mappings.dicom.elements import IMPLICIT, ITEM, walk
+from mappings.dicom.elements import ITEM, walk
 from mappings.dicom.fragment import BASE, always_answered
 from mappings.dicom.part10 import Unreadable
+from mappings.dicom.transfer_syntax import IMPLICIT
 from mappings.failures import Invalid
 from mappings.fields import QIDO_KEYS
 from mappings.query import AllOf, Level, Query

@@ -10,10 +10,9 @@ from functools import partial
 from types import MappingProxyType
 
 from mappings.dicom.accept import RELATED
-from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.frame_spans import NATIVE
 from mappings.dicom.part10 import is_deflated
-from mappings.dicom.recode import LOSSLESS
+from mappings.dicom.transfer_syntax import EXPLICIT, LOSSLESS
 from mappings.negotiation import Fit, MediaType, choose, covers
 
 OCTETS = "application/octet-stream"

@@ -12,24 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from mappings.dicom.elements import (
-    BIG_ENDIAN,
-    EXPLICIT,
-    IMPLICIT,
-    ITEM,
-    ITEM_END,
-    PIXEL_DATA,
-    SEQUENCE_END,
-    Passed,
-    is_fragmented,
-    walk,
-)
-from mappings.dicom.part10 import DEFLATED, LONG, Unreadable
+from mappings.dicom.elements import ITEM, ITEM_END, PIXEL_DATA, SEQUENCE_END, Passed, is_fragmented, walk
+from mappings.dicom.part10 import LONG, Unreadable
+from mappings.dicom.transfer_syntax import BIG_ENDIAN, IMPLICIT
 
-PLAIN = frozenset({IMPLICIT, BIG_ENDIAN, DEFLATED})
-"""What differs from Explicit VR Little Endian in its encoding alone."""
-LOSSLESS = frozenset({"1.2.840.10008.1.2.5", *(f"1.2.840.10008.1.2.4.{number}" for number in (57, 70, 80, 90, 201, 202))})
-"""Whose pixel data is decoded to what was encoded."""
 PIECE = 1 << 19
 _SMALL = 1 << 16
 _UNDEFINED = 0xFFFFFFFF
@@ -44,11 +30,6 @@ _WORDS = MappingProxyType(
 _PHOTOMETRIC = 0x00280004
 _OF_FRAGMENTS = frozenset({0x7FE00001, 0x7FE00002, 0x7FE00003})
 """Extended offset tables, and the length of what lies in fragments."""
-
-
-def syntaxes(stored: str) -> tuple[str, ...]:
-    """The transfer syntaxes that what is stored in this one can be sent in, the nearest first."""
-    return tuple(dict.fromkeys((stored, EXPLICIT, IMPLICIT))) if stored in {EXPLICIT, *PLAIN, *LOSSLESS} else (stored,)
 
 
 class Decoded(NamedTuple):

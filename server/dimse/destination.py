@@ -12,7 +12,7 @@ from pynetdicom.association import Association
 from adapters import dicom_peer
 from adapters.sql.entity import EntityRow
 from adapters.sql.instances import StoredInstance
-from mappings.dicom.recode import syntaxes
+from mappings.dicom.transfer_syntax import syntaxes
 from mappings.failures import Unavailable
 from server.dimse.suboperations import Stores
 from server.usecases.runtime import Runtime

@@ -8,7 +8,7 @@ from pynetdicom.dimse_primitives import C_STORE
 
 from adapters.sql.instances import StoredInstance
 from mappings.dicom.dimse_message import C_STORE_RQ, command
-from mappings.dicom.recode import syntaxes
+from mappings.dicom.transfer_syntax import syntaxes
 from mappings.failures import Failure
 from server.dimse.request import log
 from server.dimse.wire import Wire

@@ -10,12 +10,12 @@ from itertools import chain
 
 from adapters.spool import Behind
 from adapters.sql.instances import StoredInstance
-from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.frame_content import Frames
 from mappings.dicom.part10 import DEFLATED, MAX_INFLATED, Unreadable, file_meta, inflate
 from mappings.dicom.pixel_media import OCTETS
 from mappings.dicom.pixels.drawing import Drawing
-from mappings.dicom.recode import LOSSLESS, PIECE, Decoded, Recoded
+from mappings.dicom.recode import PIECE, Decoded, Recoded
+from mappings.dicom.transfer_syntax import EXPLICIT, LOSSLESS
 from mappings.failures import Busy, NotAcceptable
 from server.usecases.read_back import gather
 from server.usecases.runtime import Runtime

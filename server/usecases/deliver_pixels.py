@@ -8,13 +8,12 @@ from typing import NamedTuple
 
 from adapters.sql import part_digests
 from adapters.sql.instances import StoredInstance
-from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.frame_content import Element, Frames, sent, value_span
 from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import plain
 from mappings.dicom.pixel_media import OCTETS, PixelForm
 from mappings.dicom.pixels.drawing import Drawing
-from mappings.dicom.recode import LOSSLESS
+from mappings.dicom.transfer_syntax import EXPLICIT, LOSSLESS
 from mappings.digests import BLOCK, Frame
 from mappings.failures import NotFound
 from server.usecases.deliver import Wanted, deliver_parts, look, part_action

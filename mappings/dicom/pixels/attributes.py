@@ -10,9 +10,10 @@ from math import isfinite, nan
 from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
-from mappings.dicom.elements import BIG_ENDIAN, PIXEL_DATA, PIXELS, Event, ItemPath, is_fragmented, walk, walk_beginning
+from mappings.dicom.elements import PIXEL_DATA, PIXELS, Event, ItemPath, is_fragmented, walk, walk_beginning
 from mappings.dicom.pixels.segmented import Unexpandable, expanded
 from mappings.dicom.pixels.source import Fill, read
+from mappings.dicom.transfer_syntax import BIG_ENDIAN
 from mappings.failures import NotAcceptable, NotFound
 
 MAX_FRAME = 128 * 1024 * 1024  # bytes of one decoded frame

@@ -11,7 +11,6 @@ import numpy as np
 from PIL import Image
 from PIL.Image import Transpose
 
-from mappings.dicom.elements import EXPLICIT
 from mappings.dicom.frame_spans import Span
 from mappings.dicom.part10 import Unreadable, is_deflated
 from mappings.dicom.pixel_media import OCTETS
@@ -22,6 +21,7 @@ from mappings.dicom.pixels.frames import native, stored_values
 from mappings.dicom.pixels.source import Fill, Inflated, behind
 from mappings.dicom.pixels.values import shown
 from mappings.dicom.pixels.viewport import Viewport
+from mappings.dicom.transfer_syntax import EXPLICIT
 
 MAX_SIDE = 16_384
 MAX_ASPECT = 8

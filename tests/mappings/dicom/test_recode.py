@@ -7,10 +7,11 @@ import pytest
 from pydicom import Dataset, dcmread
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
-from mappings.dicom.elements import BIG_ENDIAN, EXPLICIT, IMPLICIT, walk
+from mappings.dicom.elements import walk
 from mappings.dicom.frame_content import Element
 from mappings.dicom.part10 import DEFLATED, Unreadable, file_meta, plain, read_part10
-from mappings.dicom.recode import Decoded, Recoded, little, syntaxes
+from mappings.dicom.recode import Decoded, Recoded, little
+from mappings.dicom.transfer_syntax import BIG_ENDIAN, EXPLICIT, IMPLICIT, syntaxes
 from tests.builders import DICOM
 
 SYNTAXES = {ImplicitVRLittleEndian: IMPLICIT, ExplicitVRLittleEndian: EXPLICIT, ExplicitVRBigEndian: BIG_ENDIAN}

@@ -1,6 +1,7 @@
 """Memory that an object of 2 GB takes on its way in: by C-STORE and by STOW-RS, as native frames and as a slide of 50 000 tiles.
 
-The slide is encapsulated and has no offset table. What a process held before is not counted: it is printed beside.
+The slide is encapsulated and has no offset table. What a process held before is not counted: it is printed beside. Then its tiles
+are read, each by its frame.
 """
 
 import contextlib
@@ -9,8 +10,10 @@ import io
 import json
 import struct
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from functools import partial
+from itertools import product
 from pathlib import Path
 
 from pydicom import Dataset, dcmread, dcmwrite
@@ -42,17 +45,39 @@ def main() -> None:
         world.client(runtime, "sender", None, f"hospital-{ALIAS.lower()}", "system/*.c", "")
         runtime.close()
         with world.accord(chosen, "serve") as pid:
-            for number, (door, kind) in enumerate((door, kind) for kind in KINDS for door in DOORS):
+            for number, (kind, door) in enumerate(product(KINDS, DOORS)):
                 KINDS[kind](file, number)
                 taken = world.taken(pid, partial(DOORS[door], chosen, file))
                 figures = [f"{figure:.0f}" for figure in (file.stat().st_size / 1e6, taken.before, taken.peak)]
                 rows.append([door, kind, *figures, f"{taken.seconds:.1f}"])
                 assert taken.peak < MOST, f"{door} of {kind} took {taken.peak:.0f} MB"
+            tiles = _read(chosen, pid, next(number for number, (kind, _) in enumerate(product(KINDS, DOORS)) if kind == SLIDE))
     world.table(("door", "object", "MB", "held before, MB", "taken, MB", "seconds"), rows)
     world.say(
         f"One object after the other into `accord serve` on {world.database_name(args)} and a folder node; of the process that",
         f"took most, its peak of resident memory (VmHWM, mapped files too) over what it held before. Must stay under {MOST} MB.",
     )
+    world.table(("tile of 50 000", "ms"), tiles)
+    world.say("Each asked for once, in this order, by a connection of its own; by its kept place and its own digest.")
+
+
+def _read(chosen: Settings, root: int, number: int) -> list[list[object]]:
+    """Milliseconds that the first, middle and last tiles take, and as many others."""
+    study, series, instance = objects.uids(1 + number)
+    of = f"{chosen.base_url}/dicom-web/studies/{study}/series/{series}/instances/{instance}/frames"
+    headers = {"Accept": 'multipart/related; type="image/jpeg"', **world.bearer(chosen, "inside")}
+    rows: list[list[object]] = []
+
+    def ask() -> None:
+        for tile in (1, 2, TILES // 2, TILES - 1, TILES):
+            began = time.perf_counter()
+            body = world.get(f"{of}/{tile}", headers)
+            rows.append([tile, f"{1000 * (time.perf_counter() - began):.1f}"])
+            assert body.count(b"\xff\xd8" + bytes(TILE - 4) + b"\xff\xd9") == 1
+
+    taken = world.taken(root, ask)
+    rows.append(["all of these took", f"{taken.peak:.1f} MB"])
+    return rows
 
 
 # --- objects
@@ -90,7 +115,8 @@ def _write(file: Path, made: Dataset, head: bytes, pieces: Iterator[bytes], tail
         target.write(tail)
 
 
-KINDS: dict[str, Callable[[Path, int], None]] = {"native frames": _native, "slide": _slide}
+SLIDE = "slide"
+KINDS: dict[str, Callable[[Path, int], None]] = {"native frames": _native, SLIDE: _slide}
 
 
 # --- doors

@@ -292,6 +292,7 @@ def conditional(response: Response, etag: str, *, weak: bool = False) -> Respons
     response.set_etag(etag, weak=weak)
     if _CONDITIONS.isdisjoint(request.environ):
         return response
+    response.implicit_sequence_conversion = False  # or what streams is read whole, for its length
     response.make_conditional({name: said for name, said in request.environ.items() if name not in _DATES or _is_date(said)})
     if response.status_code == HTTPStatus.PRECONDITION_FAILED:
         response.data = b""

@@ -11,6 +11,7 @@ from mappings.failures import Busy
 from server.usecases import convert
 from server.usecases.batch import close_batch
 from server.usecases.take import take
+from server.web.context import conditional, respond
 from tests import builders
 from tests.house import CALLERS, House, build
 from tests.server.test_pixels import parts, traces
@@ -221,3 +222,24 @@ def test_what_breaks_off_among_several_is_recorded_and_seen(held, monkeypatch):
 def test_implicit_is_never_made_over_http(held):
     house, files = held
     assert ask(house, files["rle"], f"{ALONE}; transfer-syntax={ImplicitVRLittleEndian}").status_code == 406
+
+
+@pytest.mark.parametrize("path", [f"/studies/{STUDY}", f"/studies/{STUDY}/series/{SERIES}"])
+def test_who_holds_what_is_sent_otherwise_than_stored_is_told_so(held, path):
+    """And who holds another gets it."""
+    whole = held[0].ask("GET", f"/dicom-web{path}", CALLERS["user"])
+    assert whole.status_code == 200, whole.json
+    again, other = (
+        held[0].ask("GET", f"/dicom-web{path}", CALLERS["user"], headers={"If-None-Match": tag})
+        for tag in (whole.headers["ETag"], '"another"')
+    )
+    assert (again.status_code, again.data) == (304, b"")
+    assert (other.status_code, len(other.data)) == (200, len(whole.data))
+
+
+def test_a_condition_reads_nothing_of_what_streams(held):
+    """Or a whole study would be in memory before its first byte is sent, for a header."""
+    read: list[int] = []
+    with held[0].flask.test_request_context(headers={"If-Modified-Since": "Wed, 21 Oct 2015 07:28:00 GMT"}):
+        answer = conditional(respond(read.append(n) or b"x" for n in range(3)), "tag")
+    assert (read, answer.status_code) == ([], 200)

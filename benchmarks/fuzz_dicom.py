@@ -4,7 +4,8 @@
 
 All in this process; the network's over loopback. Tells each case that was answered 5xx, that told of the inside or of what its
 caller may not see, that was kept waiting, that left an error in the log or ended a thread; and what this process holds at the
-end that it did not hold after the first tenth: memory, descriptors, threads, files that wait to be judged. Ends with status 1
+end that it did not hold after the first tenth: memory, descriptors, threads, files without a name that objects wait in (all
+but the smallest do, where else the large ones would). Ends with status 1
 where there was one. A case is made again by its seed and number: `--door network --first 4711 --cases 1`.
 """
 
@@ -17,10 +18,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 from tqdm import tqdm
 
+from adapters import spool
 from benchmarks import world
+from server.usecases import read_back
 from tests import fuzzed_dicom
 from tests.fuzzed import Fuzzed
 
@@ -28,6 +32,8 @@ MOST_TOLD = 50
 GROWN = {"MB": 64, "descriptors": 8, "threads": 4, "files": 0}
 """What may be held more at the end than after the first tenth: a cache fills."""
 SETTLE_SECONDS = 20
+IN_MEMORY = 20_000
+"""Bytes of an object beyond which it waits in a file: about as many are larger as are not."""
 
 Asked = Callable[[int, range, Counter[str]], Iterable[str]]
 
@@ -39,8 +45,13 @@ def main() -> None:
     logging.getLogger("accord").addHandler(logging.NullHandler())
     wrong = 0
     for door in DOORS if args.door is None else [args.door]:
-        with world.folder() as home, world.database(postgresql=args.postgresql) as url, DOORS[door](home, url) as asked:
-            wrong += _fuzz(door, args, home, asked)
+        with (
+            world.folder() as home,
+            world.database(postgresql=args.postgresql) as url,
+            _spooled(),
+            DOORS[door](home, url) as asked,
+        ):
+            wrong += _fuzz(door, args, asked)
     sys.exit(bool(wrong))
 
 
@@ -54,17 +65,23 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _fuzz(door: str, args: argparse.Namespace, home: Path, asked: Asked) -> int:
+@contextmanager
+def _spooled() -> Iterator[None]:
+    with patch.object(spool, "IN_MEMORY", IN_MEMORY), patch.object(read_back, "IN_MEMORY", IN_MEMORY):
+        yield
+
+
+def _fuzz(door: str, args: argparse.Namespace, asked: Asked) -> int:
     """How much was wrong, which is printed with what was answered."""
     answered: Counter[str] = Counter()
     began, first, end = time.monotonic(), args.first + args.cases // 10, args.first + args.cases
     wrong = list(asked(args.seed, range(args.first, first), answered))
-    before = _settled(home, {})
+    before = _settled({})
     with tqdm(total=end - first, leave=False, mininterval=5, desc=door, disable=None) as bar:
         for number in range(first, end, 500):
             wrong += asked(args.seed, range(number, min(number + 500, end)), answered)
             bar.update(500)
-    after = _settled(home, before)
+    after = _settled(before)
     wrong += [
         f"holds {after[what]} {what}, before {before[what]}" for what, most in GROWN.items() if after[what] > before[what] + most
     ]
@@ -75,12 +92,14 @@ def _fuzz(door: str, args: argparse.Namespace, home: Path, asked: Asked) -> int:
     return len(wrong)
 
 
-def _settled(home: Path, before: dict[str, int]) -> dict[str, int]:
+def _settled(before: dict[str, int]) -> dict[str, int]:
     """What is held, once that is no more than before, or after a while: a connection's threads end behind its answer."""
     until = time.monotonic() + SETTLE_SECONDS
     while True:
-        held = fuzzed_dicom.held() | {"files": sum(1 for path in home.rglob("*.part"))}
-        if time.monotonic() > until or (before and all(held[what] <= before[what] for what in ("descriptors", "threads"))):
+        held = fuzzed_dicom.held()
+        if time.monotonic() > until or (
+            before and all(held[what] <= before[what] for what in ("descriptors", "threads", "files"))
+        ):
             return held
         time.sleep(1)
 
@@ -95,8 +114,8 @@ def _web(home: Path, url: str, asked: Callable[..., Iterator[str]]) -> Iterator[
 
 
 @contextmanager
-def _network(home: Path, _url: str) -> Iterator[Asked]:
-    with fuzzed_dicom.called(home) as net:
+def _network(home: Path, url: str) -> Iterator[Asked]:
+    with fuzzed_dicom.called(home, url) as net:
         yield partial(fuzzed_dicom.connected, net)
 
 

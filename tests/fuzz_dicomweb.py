@@ -48,6 +48,7 @@ WINDOWS = (
     "40,400,nobody", "40", "40,400,linear,1", "1e-320,1e-320", "-inf,inf", "1_0,2_0", "40,1e-320,sigmoid", "9" * 400 + ",1",
 )  # fmt: skip
 RANGES = (
+    "bytes=0-9", "bytes=2-", "bytes=-7",
     "bytes=0-0", "bytes=0-", "bytes=-1", "bytes=-0", "bytes=5-2", "bytes=0-1,3-4", f"bytes={'9' * 18}-", f"bytes={'9' * 30}-",
     f"bytes=-{'9' * 18}", "bytes=-", "items=0-1", "bytes = 0 - 1", "bytes=0-1 ", "BYTES=1-1", "bytes=\u0660-\u0661",
     "bytes=100-99999999999",
@@ -63,6 +64,12 @@ ACCEPTS = (
     ", ".join(["a/b"] * 70), "a/b;" + "c=d;" * 300, "x" * LONG, "application/dicom; transfer-syntax=\x7f", "é/é",
     "application/octet-stream; transfer-syntax=1.2.840.10008.1.2.1", "application/vnd.sun.wadl+xml",
 )  # fmt: skip
+SYNTAXES = (
+    "1.2.840.10008.1.2", "1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99",
+    "1.2.840.10008.1.2.2", "1.2.840.10008.1.2.5", "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90",
+    "1.2.3.4", "*", "", "1.2.840.10008.1.2 ", "x" * 70, "1.2.840.10008.1.2.1\\1.2.840.10008.1.2", "\x7f",
+)  # fmt: skip
+"""Transfer syntaxes that are asked for by name: plain, compressed, and none."""
 TAGGED = ("*", '"x"', 'W/"x"', "x", '"', '"x", W/"y"', ",".join(f'"{n}"' for n in range(500)), "", '"é"')
 HEADERS: Mapping[str, Sequence[str]] = {
     "Accept": ACCEPTS,
@@ -104,11 +111,23 @@ class _Making:
 
     def __init__(self, stored: Sequence[Stored], chance: Random) -> None:
         self.one, self.others, self.chance = chance.choice(stored), stored, chance
+        self.said: dict[str, str] = {}
         self.wild = 0.25 if chance.random() < 0.4 else 0.0
 
     def made(self, number: int) -> Case:
         make = self.chance.choice(
-            (self._search, self._search, self._whole, self._part, self._part, self._drawn, self._drawn, self._nested)
+            (
+                self._search,
+                self._search,
+                self._whole,
+                self._part,
+                self._part,
+                self._drawn,
+                self._drawn,
+                self._nested,
+                self._ranged,
+                self._encoded,
+            )
         )
         path, pairs = make()
         method = self.chance.choice(METHODS)
@@ -153,11 +172,33 @@ class _Making:
             "viewport": VIEWPORTS,
             "window": WINDOWS,
             "quality": (*NUMBERS, "100", "101", "50"),
-            "iccprofile": ("no", "yes", "srgb", "rommrgb", "x"),
+            "iccprofile": ("no", "yes", "yes", "srgb", "SRGB", "adobergb", "rommrgb", "", "x", "x" * LONG),
             "annotation": ("patient", "x"),
         }
         pairs = [(name, self.chance.choice(values)) for name, values in given.items() if self._now(0.3)]
+        if self._now(0.3):
+            return f"{self.chance.choice((self._study, self._series))()}/thumbnail", pairs
         return f"{self._instance()}{frame}/{self.chance.choice(('rendered', 'thumbnail'))}", pairs
+
+    def _ranged(self) -> tuple[str, list[tuple[str, str]]]:
+        """Some bytes of what a BulkDataURI leads to, or of one frame."""
+        self.said = {"Accept": "application/octet-stream; transfer-syntax=*", "Range": self.chance.choice(RANGES)}
+        if self._now(0.3):
+            self.said["If-Range"] = self.chance.choice(TAGGED)
+        part = self.chance.choice(("bulkdata/7FE00010", "bulkdata/7FE00010", "frames/1", f"bulkdata/{self.chance.choice(TAGS)}"))
+        return f"{self._instance()}/{part}", []
+
+    def _encoded(self) -> tuple[str, list[tuple[str, str]]]:
+        """What is stored, in transfer syntaxes that are asked for by name."""
+        path = self.chance.choice((self._study, self._series, self._instance, lambda: f"{self._instance()}/frames/1"))()
+        kind = "application/octet-stream" if path.endswith("frames/1") else "application/dicom"
+        form = self.chance.choice((kind, f'multipart/related; type="{kind}"'))
+        asked = self.chance.choices(SYNTAXES, k=self.chance.choice((1, 1, 1, 2, 3)))
+        weighed = self.chance.choice(("", "", "; q=0.5", "; q=0"))
+        self.said = {"Accept": ", ".join(f"{form}; transfer-syntax={each}{weighed}" for each in asked)}
+        if self._now(0.2):
+            self.said["Range"] = self.chance.choice(RANGES)
+        return path, []
 
     def _nested(self) -> tuple[str, list[tuple[str, str]]]:
         pieces = (
@@ -233,7 +274,7 @@ class _Making:
     def _headers(self) -> dict[str, str]:
         often = {"Accept": 0.4, "Range": 0.15, "If-None-Match": 0.1, "Origin": 0.1}
         told = {name: self.chance.choice(values) for name, values in HEADERS.items() if self._now(often.get(name, self.wild / 8))}
-        return {name: value.replace("\r", "").replace("\n", "") for name, value in told.items()}
+        return {name: value.replace("\r", "").replace("\n", "") for name, value in (told | self.said).items()}
 
     def _spelled(self, pairs: list[tuple[str, str]]) -> str:
         if self._now(0.1):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from adapters.spool import IN_MEMORY, Spool
 from tests import fuzzed_dicom
 from tests.fuzz_dicomweb import Stored, case
 from tests.fuzz_fhir import Case
@@ -40,6 +41,7 @@ def test_nothing_that_is_asked_breaks_the_archive_or_shows_what_is_hidden(fuzzed
     assert not wrong, "\n".join(wrong)
     assert answered[200] > CASES // 12, "most was refused before it was read"
     assert answered[400] > CASES // 12, "nothing was refused"
+    assert answered[206], "no range was answered"
 
 
 def test_nothing_that_is_stored_breaks_the_archive(fuzzed):
@@ -54,3 +56,16 @@ def test_who_sees_a_study_is_told_what_the_blind_are_not(fuzzed, stored):
     """Or the look for secrets could not fail."""
     seen = fuzzed.ask(Case(0, "provider", "GET", "/dicom-web/studies", ""))
     assert list(wrongs(Case(0, "other-provider", "GET", "/dicom-web/studies", ""), seen)) == ["tells what is hidden"]
+
+
+def test_an_object_that_waits_in_a_file_is_counted_until_it_is_let_go_of(tmp_path):
+    """Or what is held at the end of a run could not grow."""
+    waiting: list[memoryview] = []
+    spool = Spool(tmp_path, 2 * IN_MEMORY, waiting.append, lambda: None)
+    before = fuzzed_dicom.held()["files"]
+    spool.write(bytes(IN_MEMORY + 1))
+    assert fuzzed_dicom.held()["files"] == before + 1
+    spool.close()
+    assert fuzzed_dicom.held()["files"] == before + 1, "mapped, without a descriptor"
+    waiting.clear()
+    assert fuzzed_dicom.held()["files"] == before

@@ -17,7 +17,7 @@ from pynetdicom.transport import AssociationSocket
 
 from adapters.tls import TlsSocket
 from mappings.dicom.commitment import PUSH_MODEL, PUSH_MODEL_INSTANCE
-from mappings.dicom.dimse import PLAIN
+from mappings.dicom.dimse import LITTLE_ENDIAN
 from mappings.dicom.part10 import IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME
 from mappings.failures import Unavailable
 
@@ -116,7 +116,7 @@ def report_commitment(
     Raises Unavailable unless the peer says that it has it.
     """
     role = build_role(PUSH_MODEL, scp_role=True)
-    association = associate(calling, called, peer, [build_context(PUSH_MODEL, PLAIN)], [role], tls)
+    association = associate(calling, called, peer, [build_context(PUSH_MODEL, LITTLE_ENDIAN)], [role], tls)
     try:
         status, _ = association.send_n_event_report(information, event, PUSH_MODEL, PUSH_MODEL_INSTANCE)
     except (ValueError, RuntimeError):  # it does not take this, or is gone

@@ -26,7 +26,7 @@ from server.usecases.take import take
 from tests import builders
 from tests.servers import find
 
-PLAIN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
+LITTLE_ENDIAN = ["1.2.840.10008.1.2.1", "1.2.840.10008.1.2"]
 STUDY_GET, STUDY_MOVE = "1.2.840.10008.5.1.4.1.2.2.3", "1.2.840.10008.5.1.4.1.2.2.2"
 CLASSES = ("1.2.840.10008.5.1.4.1.1.4", "1.2.840.10008.5.1.4.1.1.4.1", "1.2.840.10008.5.1.4.1.1.2")
 STUDY_FIND, PATIENT_FIND = "1.2.840.10008.5.1.4.1.2.2.1", "1.2.840.10008.5.1.4.1.2.1.1"
@@ -83,7 +83,7 @@ class Network:
         """pynetdicom as SCU."""
         entity = AE(calling)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
-        wanted = list(contexts) or [build_context(STUDY_FIND, PLAIN)]
+        wanted = list(contexts) or [build_context(STUDY_FIND, LITTLE_ENDIAN)]
         association = entity.associate("127.0.0.1", self.scp.port, contexts=wanted, ae_title=called, ext_neg=list(extended))
         self.associations.append(association)
         return association
@@ -98,7 +98,7 @@ class Network:
         calling: str = "RESEARCH",
         *,
         roles: bool = True,
-        syntaxes: Sequence[str] = PLAIN,
+        syntaxes: Sequence[str] = LITTLE_ENDIAN,
         classes: Sequence[str] = CLASSES,
         tls: ssl.SSLContext | None = None,
     ) -> "Retriever":
@@ -111,7 +111,7 @@ class Network:
 
         entity = AE(calling)
         entity.acse_timeout = entity.dimse_timeout = entity.network_timeout = 20
-        contexts = [build_context(STUDY_GET, PLAIN), build_context(STUDY_MOVE, PLAIN)]
+        contexts = [build_context(STUDY_GET, LITTLE_ENDIAN), build_context(STUDY_MOVE, LITTLE_ENDIAN)]
         contexts += [build_context(c, syntax) for c in classes for syntax in syntaxes]
         negotiated = [build_role(c, scp_role=True) for c in classes] if roles else []
         peer = ("127.0.0.1", self.scp.tls_port if tls else self.scp.port)

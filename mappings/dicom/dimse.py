@@ -103,7 +103,7 @@ TRANSFER_SYNTAXES = (
     DEFLATED,
     IMPLICIT,
 )
-PLAIN = [EXPLICIT, IMPLICIT]
+LITTLE_ENDIAN = [EXPLICIT, IMPLICIT]
 """Those in which identifiers and commitments are written."""
 
 _SOP_CLASS, _SOP_INSTANCE = 0x00080016, 0x00080018

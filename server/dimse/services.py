@@ -10,7 +10,7 @@ from pynetdicom.presentation import PresentationContext
 from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
 from mappings.dicom.commitment import PUSH_MODEL
-from mappings.dicom.dimse import NOT_AUTHORISED, PLAIN, TRANSFER_SYNTAXES
+from mappings.dicom.dimse import LITTLE_ENDIAN, NOT_AUTHORISED, TRANSFER_SYNTAXES
 from mappings.dicom.dimse_message import C_STORE_RSP, command
 from mappings.dicom.identifier import agree_find, agree_retrieve
 from server.dimse.commitment import commit
@@ -27,7 +27,7 @@ def query_contexts() -> list[PresentationContext]:
     storage = [build_context(str(c.abstract_syntax), list(TRANSFER_SYNTAXES)) for c in AllStoragePresentationContexts]
     for context in storage:
         context.scu_role, context.scp_role = False, True
-    return [build_context(Verification), *(build_context(model, PLAIN) for model in (*FIND, *GET, *MOVE)), *storage]
+    return [build_context(Verification), *(build_context(model, LITTLE_ENDIAN) for model in (*FIND, *GET, *MOVE)), *storage]
 
 
 def _stored_nowhere(association: Any, message: Any, context: Any) -> None:
@@ -64,7 +64,7 @@ STORAGE: Mapping[type, Serve] = {N_ACTION: commit}
 
 def commitment_context() -> PresentationContext:
     """Storage Commitment, which is asked for where objects are sent."""
-    return build_context(PUSH_MODEL, PLAIN)
+    return build_context(PUSH_MODEL, LITTLE_ENDIAN)
 
 
 _AGREED = dict.fromkeys(FIND, agree_find) | dict.fromkeys((*GET, *MOVE), agree_retrieve)

@@ -19,7 +19,7 @@ from server.usecases.withdraw import withdraw_study
 from server.worker.jobs import KINDS, work_off
 from tests import builders
 from tests.builders import made
-from tests.network import PLAIN, Network, hold, network
+from tests.network import LITTLE_ENDIAN, Network, hold, network
 from tests.servers import free_port
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Modality:
 
     def listen(self) -> None:
         entity = AE("MODALITY")
-        entity.add_supported_context(PUSH, PLAIN, scu_role=False, scp_role=True)
+        entity.add_supported_context(PUSH, LITTLE_ENDIAN, scu_role=False, scp_role=True)
         handlers = [(evt.EVT_N_EVENT_REPORT, self._take), (evt.EVT_ACCEPTED, self._accepted)]
         self.server = entity.start_server(("127.0.0.1", self.port), block=False, evt_handlers=handlers)  # type: ignore[assignment, arg-type]
 
@@ -55,7 +55,9 @@ class Modality:
         return self.status, None
 
     def associate(self) -> Association:
-        return self.net.associate(build_context(PUSH, PLAIN), build_context(MR, PLAIN), calling="MODALITY", called="LUNG")
+        return self.net.associate(
+            build_context(PUSH, LITTLE_ENDIAN), build_context(MR, LITTLE_ENDIAN), calling="MODALITY", called="LUNG"
+        )
 
     def ask(self, *references: tuple[str, str], transaction: str = "1.5.1", association: Association | None = None) -> int:
         status, _ = (association or self.associate()).send_n_action(_request(transaction, references), 1, PUSH, PUSH_INSTANCE)
@@ -187,7 +189,7 @@ def test_the_same_transaction_is_answered_again(modality: Modality) -> None:
 
 
 def test_who_has_no_place_for_reports_is_told_when_it_asks(modality: Modality) -> None:
-    at_lung = modality.net.associate(build_context(PUSH, PLAIN), calling="STORESCU", called="LUNG")
+    at_lung = modality.net.associate(build_context(PUSH, LITTLE_ENDIAN), calling="STORESCU", called="LUNG")
     assert modality.ask((MR, HELD), association=at_lung) == 0x0124
 
 
@@ -223,4 +225,4 @@ def test_too_many_that_wait_are_refused(modality: Modality, monkeypatch: pytest.
 
 
 def test_commitment_is_not_offered_to_who_calls_the_repository(net: Network) -> None:
-    assert [cx.abstract_syntax for cx in net.associate(build_context(PUSH, PLAIN)).rejected_contexts] == [PUSH]
+    assert [cx.abstract_syntax for cx in net.associate(build_context(PUSH, LITTLE_ENDIAN)).rejected_contexts] == [PUSH]

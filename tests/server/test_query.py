@@ -29,7 +29,7 @@ from server.usecases.entity import remove_entity
 from server.usecases.identify import AeTitle, Rejection
 from tests import builders
 from tests.builders import made
-from tests.network import PATIENT_FIND, PLAIN, STUDY_FIND, STUDY_GET, Network, hold, identifier, network
+from tests.network import LITTLE_ENDIAN, PATIENT_FIND, STUDY_FIND, STUDY_GET, Network, hold, identifier, network
 from tests.running import eventually
 
 MANY = 40
@@ -80,13 +80,13 @@ def test_findscu_lists_the_studies_in_sight_and_no_other(net: Network) -> None:
     ],
 )  # fmt: skip
 def test_each_level_is_asked_under_patient_root(net: Network, level, keys, keyword, found) -> None:
-    association = net.associate(build_context(PATIENT_FIND, PLAIN))
+    association = net.associate(build_context(PATIENT_FIND, LITTLE_ENDIAN))
     answers = net.find(association, level, model=PATIENT_FIND, **keys)
     assert [(status, answer[keyword].value) for status, answer in answers[:-1]] == [(0xFF00, value) for value in found]
     assert answers[-1][0] == 0x0000
 
 
-@pytest.mark.parametrize("syntax", PLAIN)
+@pytest.mark.parametrize("syntax", LITTLE_ENDIAN)
 def test_an_answer_has_every_element_that_was_asked_for_in_unicode_empty_where_it_cannot_be_said(net: Network, syntax) -> None:
     association = net.associate(build_context(STUDY_FIND, [syntax]))
     keys = {"StudyInstanceUID": "1.2.1", "PatientName": "", "OtherPatientIDs": "", "ProcedureCodeSequence": [], "StudyDate": ""}
@@ -113,7 +113,9 @@ def extended(net: Network, asked: bytes) -> tuple[Association, bytes]:
     """An association that negotiates this of C-FIND, and what was agreed."""
     item = SOPClassExtendedNegotiation()
     item.sop_class_uid, item.service_class_application_information = STUDY_FIND, asked
-    association = net.associate(build_context(STUDY_FIND, PLAIN), build_context(STUDY_GET, PLAIN), extended=[item])
+    association = net.associate(
+        build_context(STUDY_FIND, LITTLE_ENDIAN), build_context(STUDY_GET, LITTLE_ENDIAN), extended=[item]
+    )
     return association, association.acceptor.sop_class_extended.get(UID(STUDY_FIND), b"")
 
 
@@ -205,7 +207,7 @@ def test_a_cancelled_question_ends_and_is_recorded_as_far_as_it_was_read(net: Ne
 )
 def test_who_is_gone_when_it_is_answered_leaves_no_fault(net: Network, monkeypatch, door, reader, model) -> None:
     """Of an error in a thread pytest makes a failure."""
-    association, ended = net.associate(build_context(model, PLAIN)), threading.Event()
+    association, ended = net.associate(build_context(model, LITTLE_ENDIAN)), threading.Event()
 
     def leaving(*_given: object) -> object:
         association.abort()
@@ -260,7 +262,9 @@ def test_a_client_without_the_scope_is_refused(net: Network) -> None:
 def test_queries_are_not_offered_to_who_calls_a_dataset_nor_is_anything_stored_by_who_calls_the_repository(net: Network) -> None:
     at_dataset = net.associate(calling="STORESCU", called="LUNG")
     assert [cx.abstract_syntax for cx in at_dataset.rejected_contexts] == [STUDY_FIND]
-    stored = net.associate(build_context("1.2.840.10008.5.1.4.1.1.4", PLAIN)).send_c_store(dcmread(BytesIO(made("1.2.4.1.1"))))
+    stored = net.associate(build_context("1.2.840.10008.5.1.4.1.1.4", LITTLE_ENDIAN)).send_c_store(
+        dcmread(BytesIO(made("1.2.4.1.1")))
+    )
     assert (stored.Status, stored.ErrorComment) == (0x0124, "Call the dataset's AE title to store")
 
 
@@ -272,7 +276,7 @@ def test_many_answers_come_whole(net: Network) -> None:
 def test_what_is_asked_under_a_context_that_is_for_something_else_ends_the_association(
     net: Network, caplog: pytest.LogCaptureFixture
 ) -> None:
-    association = net.associate(build_context(Verification, PLAIN))
+    association = net.associate(build_context(Verification, LITTLE_ENDIAN))
     asked = C_FIND()
     asked.MessageID, asked.Priority, asked.AffectedSOPClassUID = 1, 2, Verification
     asked.Identifier = BytesIO(encode(identifier("STUDY"), is_implicit_vr=False, is_little_endian=True) or b"")

@@ -21,14 +21,14 @@ from server.usecases.entity import add_entity
 from server.usecases.node import set_node
 from tests import builders
 from tests.builders import made, sample
-from tests.network import PLAIN, STUDY_GET, STUDY_MOVE, Network, hold, identifier, network
+from tests.network import LITTLE_ENDIAN, STUDY_GET, STUDY_MOVE, Network, hold, identifier, network
 from tests.servers import find, free_port
 
 if TYPE_CHECKING:
     from pynetdicom.transport import ThreadedAssociationServer
 
 MR = "1.2.840.10008.5.1.4.1.1.4"
-EXPLICIT, IMPLICIT = PLAIN
+EXPLICIT, IMPLICIT = LITTLE_ENDIAN
 JPEG = "1.2.840.10008.1.2.4.50"
 STUDY = "1.2.1"
 OBJECTS = {uid: made(uid, study=STUDY, series=series) for uid, series in (("1.2.1.1.1", "1.2.1.1"), ("1.2.1.1.2", "1.2.1.1"),
@@ -148,7 +148,7 @@ def test_what_was_accepted_in_no_syntax_that_it_can_be_sent_in_has_failed_and_is
 
 
 @pytest.mark.parametrize("name", ["mr/emri_small.dcm", "mr/emri_small_rle.dcm", "ct/liver/01.dcm"])
-@pytest.mark.parametrize("syntax", PLAIN)
+@pytest.mark.parametrize("syntax", LITTLE_ENDIAN)
 def test_an_object_comes_in_the_syntax_that_was_accepted(net: Network, name, syntax) -> None:
     file = renamed(name)
     hold(net.runtime, file)

@@ -25,7 +25,8 @@ from tests.servers import orthanc_server
 
 TOP = Path(__file__).parent.parent
 DOCKER = TOP / "docker"
-COMPOSE = yaml.safe_load((DOCKER / "compose.yaml").read_text())
+COMPOSE_TEXT = (DOCKER / "compose.yaml").read_text()
+COMPOSE = yaml.safe_load(COMPOSE_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: s for name, s in SERVICES.items() if s["image"].startswith("accord:")}
 INSTRUCTIONS = [
@@ -66,7 +67,7 @@ def test_each_service_of_ours_runs_a_command_the_parser_knows() -> None:
 
 
 def keep_document() -> Iterator[list[str]]:
-    for line in (DOCKER / "compose.yaml").read_text().splitlines():
+    for line in COMPOSE_TEXT.splitlines():
         if line.startswith("#") and " exec web accord " in line:
             yield shlex.split(line.partition(" exec web accord ")[2])
 
@@ -110,7 +111,17 @@ def test_ports_are_the_settings_own_and_published_on_this_machine_only() -> None
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     web, dimse = Settings().port, Settings().dimse_port
     assert published == {"web": [f"127.0.0.1:{web}:{web}"], "dimse": [f"127.0.0.1:{dimse}:{dimse}"]}
-    assert image("EXPOSE") == [f"{web} {dimse}"]
+    assert image("EXPOSE") == [f"{web} {dimse} {Settings().dimse_tls_port}"]
+
+
+def test_uncommented_lines_are_tls_with_its_port_and_the_files_that_the_example_settings_name() -> None:
+    whole = yaml.safe_load(re.sub(r"(?m)^( *)#(?=\S)", r"\1", COMPOSE_TEXT))
+    port = Settings().dimse_tls_port
+    files = re.findall(r"/run/secrets/(\w+)", (DOCKER / "settings.example.env").read_text())
+    assert len(files) == 2
+    assert whole["services"]["dimse"]["ports"] == [*SERVICES["dimse"]["ports"], f"127.0.0.1:{port}:{port}"]
+    assert [whole["services"][name]["secrets"] for name in OURS] == [[*OURS[name]["secrets"], *files] for name in OURS]
+    assert whole["secrets"] == COMPOSE["secrets"] | {name: {"file": f"secrets/{name}"} for name in files}
 
 
 def test_the_image_is_healthy_where_the_running_application_answers() -> None:

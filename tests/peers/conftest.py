@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.certificates import Certificate, certificate
 from tests.peers.world import OWN, settle, studies, world
 from tests.running import Accord, image
 from tests.servers import free_port
@@ -46,9 +47,18 @@ def page_port() -> int:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory, page_port: int) -> Iterator[Accord]:
-    """A filled Accord, whose answers those pages may read."""
-    with world(tmp_path_factory.mktemp("world"), origins=f"http://127.0.0.1:{page_port}") as accord:
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Certificate:
+    """Whose certificates are believed on the DICOM network."""
+    return certificate(tmp_path_factory.mktemp("certificates"), "authority", authority=True)
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory, page_port: int, authority: Certificate) -> Iterator[Accord]:
+    """A filled Accord, whose answers those pages may read, and which speaks TLS on the DICOM network."""
+    own = certificate(authority.pem.parent, "accord", issuer=authority)
+    files = {"certificate": own.pem, "key": own.key, "authorities": authority.pem, "port": free_port()}
+    tls = {f"dimse_tls_{name}": str(value) for name, value in files.items()}
+    with world(tmp_path_factory.mktemp("world"), origins=f"http://127.0.0.1:{page_port}", **tls) as accord:
         yield accord
 
 

@@ -11,6 +11,7 @@ import pytest
 from pydicom import dcmread
 
 from tests.builders import DICOM
+from tests.certificates import Certificate, certificate
 from tests.peers.conftest import ran
 from tests.peers.test_clients import said
 from tests.peers.test_images import NATIVE, pixels
@@ -55,6 +56,24 @@ def test_dcmtk_echoes_stores_finds_gets_and_moves(site: Accord, takes: int, depo
         folder.mkdir()
         ran(find(program), "-S", "-od", folder, *more, "-k", LEVEL, "-k", f"StudyInstanceUID={STUDY}", *at)
         assert taken(folder) == [NATIVE.PixelData], program
+
+
+def test_dcmtk_by_tls_echoes_stores_and_finds(site: Accord, authority: Certificate, deposit: Path, tmp_path: Path) -> None:
+    """Its getscu and movescu speak none."""
+    own = certificate(tmp_path, "modality", issuer=authority)
+    bound = f"--from 127.0.0.1/32 --certificate {own.fingerprint}"
+    site.admin(f"sender add LIVER --aet MODALITY {bound}", f"ae add SECURE --client provider {bound}")
+    tls = ["+tls", own.key, own.pem, "+cf", authority.pem, HERE, site.environment["ACCORD_DIMSE_TLS_PORT"]]
+    asks = ["-aet", "SECURE", "-aec", "ACCORD", *tls]
+    ran(find("echoscu"), *asks)
+    ran(find("storescu"), "-aet", "MODALITY", "-aec", "LIVER", *tls, deposit)
+    assert stored(site, deposit)
+    ran(find("findscu"), "-S", "-X", "-od", tmp_path, "-k", LEVEL, "-k", "StudyInstanceUID", *asks)
+    assert sorted(str(dcmread(each, force=True).StudyInstanceUID) for each in tmp_path.glob("rsp*.dcm")) == studies(site)
+    by_no_certificate = subprocess.run(
+        [find("echoscu"), "-aet", "SECURE", "-aec", "ACCORD", HERE, str(site.dimse_port)], check=False
+    )
+    assert by_no_certificate.returncode != 0
 
 
 def test_dicom_rs_echoes_stores_finds_and_moves(site: Accord, rust: Path, takes: int, deposit: Path, tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
-"""The sockets that the door listens on: one, and one for TLS where there is a certificate; opened here, or by our parent."""
+"""The sockets that the door listens on: one, and one for TLS where there is a certificate."""
 
 import socket
-from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -21,7 +20,7 @@ class Listeners:
         return (self.plain,) if self.tls is None else (self.plain, self.tls)
 
     def close(self) -> None:
-        """Close them here: another process may go on to listen."""
+        """Listen no more."""
         for listener in self.all:
             listener.close()
 
@@ -38,9 +37,3 @@ def _open(bind: str, port: int) -> socket.socket:
     listener = socket.create_server((bind, port), family=socket.AF_INET6 if ":" in bind else socket.AF_INET, backlog=BACKLOG)
     listener.setblocking(False)
     return listener
-
-
-def adopt(descriptors: Sequence[int]) -> Listeners:
-    """Those that our parent listens on too, in the order of `all`."""
-    plain, *tls = (socket.socket(fileno=descriptor) for descriptor in descriptors)
-    return Listeners(plain, *tls)

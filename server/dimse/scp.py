@@ -88,13 +88,13 @@ def serve(runtime: Runtime, *, bind: str, port: int) -> Scp:
     """
     listeners = open_listeners(bind, port, runtime.settings.dimse_tls_port if runtime.tls else None)
     try:
-        return serve_on(runtime, listeners)
+        return _serve_on(runtime, listeners)
     except BaseException:
         listeners.close()
         raise
 
 
-def serve_on(runtime: Runtime, listeners: Listeners) -> Scp:
+def _serve_on(runtime: Runtime, listeners: Listeners) -> Scp:
     """The same on these sockets. pynetdicom's settings are the process's: this door has a process of its own."""
     _quiet()
     entity = AE("ACCORD")
@@ -183,7 +183,7 @@ class _Server(ThreadedAssociationServer):
         """It was."""
 
     def server_close(self) -> None:
-        """Close the sockets here, without ending what other processes do with them."""
+        """Close both sockets: pynetdicom knows one."""
         self.listeners.close()
 
     def tell(self) -> None:

@@ -1,0 +1,104 @@
+"""People: the roles they have in organisations, and which act each role may do, for its own organisation or for all.
+
+A person acts in one role table for every door: pages, API and command line. What is not in the table is nobody's act. Some acts
+need a second signed-in person before they take effect; to stop something, one person is always enough.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class PersonRole(StrEnum):
+    """What a person is in an organisation; one person may be several."""
+
+    DATA_MANAGER = "data-manager"
+    SIGNATORY = "signatory"
+    DATA_PROTECTION_OFFICER = "data-protection-officer"
+    RESEARCHER = "researcher"
+    OPERATOR = "operator"
+    AUDITOR = "auditor"
+
+
+class Act(StrEnum):
+    """What people do here, besides using data."""
+
+    APPLY = "apply for an agreement"
+    DRAFT = "draft or change an agreement"
+    PROPOSE = "propose an agreement"
+    SIGN = "sign for the provider"
+    COUNTERSIGN = "sign for the repository"
+    STOP = "stop what is shared"
+    RESUME = "lift one's own stop"
+    END = "end an agreement"
+    ANSWER_TERMS = "accept or decline terms for an organisation"
+    ACCEPT_TERMS = "accept user terms for oneself"
+    MOVE_DATASET = "move a dataset to another agreement"
+    EXAMINE = "look at quarantine"
+    REFUSE = "refuse what waits in quarantine"
+    RELEASE = "release what waits in quarantine"
+    WITHDRAW = "withdraw a study, pseudonym or dataset"
+    PURGE = "purge before its grace ends"
+    PUBLISH = "publish a document"
+    ADMIT_EXTERNAL = "admit an external organisation"
+    ROTATE_KEYS = "rotate keys"
+    INVITE = "invite a person"
+    ASSIGN = "give or take a role"
+    BLOCK = "block a person or organisation"
+    ANNOUNCE = "send a notice"
+    READ_RECORD = "read the record"
+
+
+class Span(StrEnum):
+    """How far a role's act goes."""
+
+    OWN = "own organisation"
+    ALL = "all"
+
+
+_R, _A = PersonRole, Act
+_EVERYONE = {_A.ACCEPT_TERMS: Span.OWN}
+ACTS: dict[PersonRole, dict[Act, Span]] = {
+    _R.DATA_MANAGER: _EVERYONE
+    | dict.fromkeys((_A.APPLY, _A.DRAFT, _A.PROPOSE, _A.STOP, _A.RESUME, _A.EXAMINE, _A.REFUSE, _A.WITHDRAW), Span.OWN),
+    _R.SIGNATORY: _EVERYONE
+    | dict.fromkeys(
+        (_A.APPLY, _A.PROPOSE, _A.SIGN, _A.STOP, _A.RESUME, _A.END, _A.ANSWER_TERMS, _A.MOVE_DATASET, _A.INVITE, _A.ASSIGN),
+        Span.OWN,
+    ),
+    _R.DATA_PROTECTION_OFFICER: _EVERYONE | dict.fromkeys((_A.STOP, _A.RESUME, _A.WITHDRAW, _A.READ_RECORD), Span.OWN),
+    _R.RESEARCHER: _EVERYONE,
+    _R.OPERATOR: _EVERYONE
+    | dict.fromkeys(
+        (
+            *(_A.DRAFT, _A.PROPOSE, _A.COUNTERSIGN, _A.STOP, _A.RESUME, _A.END, _A.MOVE_DATASET),
+            *(_A.EXAMINE, _A.REFUSE, _A.RELEASE, _A.WITHDRAW, _A.PURGE),
+            *(_A.PUBLISH, _A.ADMIT_EXTERNAL, _A.ROTATE_KEYS, _A.INVITE, _A.ASSIGN, _A.BLOCK, _A.ANNOUNCE, _A.READ_RECORD),
+        ),
+        Span.ALL,
+    ),
+    _R.AUDITOR: _EVERYONE | {_A.READ_RECORD: Span.ALL},
+}
+"""Who may do what (roles × acts). A role or act without a cell reaches nothing."""
+
+TWO_PERSONS = frozenset({Act.PURGE, Act.PUBLISH, Act.ADMIT_EXTERNAL, Act.ROTATE_KEYS})
+"""Acts that a second signed-in person confirms; so is the release of what undeclared would have been rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Who does a governance act, as the record names it: `person:KEY`, a client's id, or `local:USER` for the command line.
+
+    `party`: the organisation acted for, None for the repository itself. `roles`: the person's roles there; the local command
+    line, which owns the data directory, has an operator's and is nobody's second person.
+    """
+
+    id: str
+    party: str | None = None
+    roles: frozenset[PersonRole] = field(default_factory=frozenset)
+    is_local: bool = False
+
+
+def may(actor: Actor, act: Act, party: str | None = None) -> bool:
+    """Whether this actor's roles let it do this, to what is `party`'s (None: the repository's own)."""
+    spans = {ACTS[role][act] for role in actor.roles if act in ACTS[role]}
+    return Span.ALL in spans or (Span.OWN in spans and party is not None and party == actor.party)

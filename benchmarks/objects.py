@@ -19,9 +19,14 @@ _ROOT = "1.2.826.0.1.3680043.10.1561"
 _STUDY, _SERIES, _OBJECT = (f"{_ROOT}.{kind}.900000000000" for kind in (1, 2, 3))
 
 
-def template(frames: int = 1, side: int = 512) -> bytes:
-    """A CT object of `frames` frames of side × side 16-bit pixels: 512 makes 526 kB, 64 makes 10 kB, a hundred frames 52 MB."""
+def template(frames: int = 1, side: int = 512, *, states: bool = False) -> bytes:
+    """A CT object of `frames` frames of side × side 16-bit pixels: 512 makes 526 kB, 64 makes 10 kB, a hundred frames 52 MB.
+
+    `states`: it says that it is de-identified, for a door whose sender is not attested.
+    """
     made = dcmread(DICOM / "ct/liver/01.dcm")
+    if states:
+        made.PatientIdentityRemoved, made.DeidentificationMethod = "YES", "by hand"
     made.StudyInstanceUID, made.SeriesInstanceUID, made.SOPInstanceUID = _STUDY, _SERIES, _OBJECT
     made.file_meta.MediaStorageSOPInstanceUID, made.file_meta.TransferSyntaxUID = _OBJECT, ExplicitVRLittleEndian
     made.Rows = made.Columns = side

@@ -24,7 +24,7 @@ from server.dimse.request import FIND, GET, MOVE
 from tests.test_readme import table
 
 DOCUMENT = Path(__file__).parent.parent / "docs/dicom-conformance.md"
-_MARK = re.compile(r"(<!-- (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+MARK = re.compile(r"(<!-- (\w+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
 _WEB, _NET, _MAP = "tests/server", "tests/server/test_dimse.py", "tests/mappings/dicom"
 _FOUND = f"{_WEB}/test_qido.py::test_an_answer_carries_the_levels_above_that_its_path_does_not_name"
 _COUNTED = f"{_WEB}/test_qido.py::test_what_matches_is_counted_at_every_level"
@@ -206,7 +206,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def filled(text: str) -> str:
     """The document with every table as it is now."""
-    return _MARK.sub(lambda mark: f"{mark[1]}\n{TABLES[mark[2]]()}\n\n{mark[4]}", text)
+    return MARK.sub(lambda mark: f"{mark[1]}\n{TABLES[mark[2]]()}\n\n{mark[4]}", text)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,190 @@
+"""The table of `docs/terms.md`: `python -m tests.terms_doc` writes it anew, between its marks.
+
+Each clause of the terms of use, in our words, with what the software does about it, the line that does it, and the tests that go
+red without that line. `python -m benchmarks.clauses` switches every line off in turn and sees that they do.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.dicom_doc import MARK
+from tests.test_readme import table
+
+TOP = Path(__file__).parent.parent
+DOCUMENT = TOP / "docs/terms.md"
+
+
+@dataclass(frozen=True, slots=True)
+class Switch:
+    """A line that enforces something, as it stands once in its file, and what stands in its place to switch it off."""
+
+    file: str
+    line: str
+    off: str
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """What the terms say, what the software does, and how that is shown; without a switch: not executed, and `does` says why."""
+
+    topic: str
+    says: str
+    does: str
+    switch: Switch | None = None
+    tests: tuple[str, ...] = ()
+
+
+_POLICY, _CONDITIONS, _DEPOSIT = "consent/policy.py", "consent/conditions.py", "consent/deposit.py"
+_DECIDED, _MATRIX = "tests/consent/test_policy.py", "tests/server/test_matrix.py"
+_BY_RULE = f"{_DECIDED}::test_no_is_said_by_its_rule"
+
+CLAUSES = (
+    Clause(
+        "Agreement",
+        "Data is shared under a concluded Data Sharing Agreement only.",
+        "Unless the agreement is active, nothing under it goes in or out.",
+        Switch(_POLICY, "    if facts.state is not AgreementState.ACTIVE:", "    if False:"),
+        (_BY_RULE, "tests/server/test_batches.py"),
+    ),
+    Clause(
+        "Agreement",
+        "An agreement has a period.",
+        "Outside it nothing goes in or out, from that moment on.",
+        Switch(_POLICY, "    if now < facts.starts or (facts.ends is not None and now >= facts.ends):", "    if False:"),
+        (_BY_RULE, f"{_MATRIX}::test_outside_its_period_an_agreement_gives_nothing"),
+    ),
+    Clause(
+        "Purpose",
+        "Use is for AI research, AI training and federated learning.",
+        "Each user's request has one purpose of this closed list, which its token carries; the provider may exclude one.",
+        Switch(_POLICY, "    if purpose not in facts.conditions.purposes:", "    if False:"),
+        (_BY_RULE, f"{_MATRIX}::test_for_a_purpose_that_is_not_agreed_there_are_no_images_and_the_rule_is_said"),
+    ),
+    Clause(
+        "No diagnosis",
+        "Nothing here is for diagnosis or other clinical use.",
+        "Clinical purposes are refused by name, whoever asks; every face says so.",
+        Switch(_POLICY, "    if purpose.upper() in CLINICAL_PURPOSES:", "    if False:"),
+        (f"{_DECIDED}::test_every_clinical_purpose_is_refused_with_the_sentence_that_nothing_here_is_for_diagnosis",),
+    ),
+    Clause(
+        "Users",
+        "Only approved data users may use the data.",
+        "An organisation that is not approved sees no dataset and gets no token.",
+        Switch(_POLICY, "    if not subject.approved:", "    if False:"),
+        (_BY_RULE, f"{_MATRIX}::test_an_organisation_that_is_not_approved_sees_no_dataset"),
+    ),
+    Clause(
+        "Users",
+        "A user has accepted the terms.",
+        "Who has not accepted them gets no token, and four lines to read.",
+        Switch(
+            "server/usecases/issue_token.py", "    if asker.role is not Role.OPERATOR and asker.terms is None:", "    if False:"
+        ),
+        ("tests/server/test_oauth.py::test_who_is_not_approved_or_did_not_accept_the_terms_gets_no_token",),
+    ),
+    Clause(
+        "De-identified data",
+        "Only de-identified, conformant data goes in.",
+        "What names a person is refused; what may tell of somebody waits in quarantine, and no search finds it.",
+        Switch("server/usecases/keep.py", "    if target.quarantined:\n        return\n", ""),
+        (
+            "tests/usecases/test_take.py",
+            "tests/usecases/test_deliver.py",
+        ),
+    ),
+    Clause(
+        "No download",
+        "In the course of AI training nothing leaves.",
+        "For training and federated learning bytes are processed at the node; export is for research.",
+        Switch(_POLICY, "    if purpose != Purpose.AI_RESEARCH:", "    if False:"),
+        (f"{_DECIDED}::test_bytes_leave_for_research_under_conditions_by_a_permit_that_names_it_and_never_else",),
+    ),
+    Clause(
+        "No download",
+        "For research, download needs the provider's yes, under conditions.",
+        "Export needs the conditional class, and a permit that names it.",
+        Switch(
+            _POLICY,
+            '    return None if holding(facts.permits, subject.party, now, export=True) else "export-not-permitted"',
+            "    return None",
+        ),
+        (_BY_RULE,),
+    ),
+    Clause(
+        "Looking",
+        "Pictures are shown where the provider agreed to that.",
+        "Visibility is none, reduced previews, or full views; none is implied by another action.",
+        Switch(_CONDITIONS, "            return self.visibility is not Visibility.NONE", "            return True"),
+        ("tests/consent/test_agreement.py::test_pictures_are_granted_by_visibility_alone",),
+    ),
+    Clause(
+        "Different conditions",
+        "By default approved users may use shared data; a provider may list it under different conditions.",
+        "In the conditional class a permit for the dataset is needed; the refusal says whom to ask.",
+        Switch(
+            _POLICY,
+            "    if facts.conditions.access_class is AccessClass.CONDITIONAL and not holding(facts.permits, subject.party, now):",
+            "    if False:",
+        ),
+        (_BY_RULE, f"{_MATRIX}::test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over"),
+    ),
+    Clause(
+        "Record",
+        "All transactions are tracked.",
+        "A use is recorded durably before its first byte; what can't be recorded gives none.",
+        Switch("server/usecases/deliver.py", "        _record(runtime, use)\n        self.objects", "        self.objects"),
+        (f"{_MATRIX}::test_what_can_not_be_recorded_gives_no_byte_at_any_door",),
+    ),
+    Clause(
+        "Record",
+        "The record can't be changed unseen.",
+        "Entries are leaves of a Merkle tree that the database refuses to change, and that anybody recomputes.",
+        Switch(
+            "adapters/sql/migrations/versions/0001_first.py",
+            "CREATE TRIGGER ledger_leaf_kept BEFORE DELETE ON ledger_leaf"
+            " BEGIN SELECT RAISE(ABORT, 'the ledger is append-only'); END",
+            "SELECT 1",
+        ),
+        ("tests/contracts/test_ledger.py::test_the_database_refuses_to_change_what_is_ordered_or_kept",),
+    ),
+    Clause("Record", "Tracking by blockchain.", "Not yet: no chain is written to; the tree is the repository's own."),
+    Clause(
+        "Right to stop",
+        "The operator may cut a node off at once.",
+        "Its state is asked in every statement and decision: the next request gives nothing.",
+        Switch(_POLICY, '    return None if facts.node_state is NodeState.LINKED else "node-not-linked"', "    return None"),
+        (_BY_RULE,),
+    ),
+    Clause(
+        "Right to stop",
+        "A provider may take its data back.",
+        "It withdraws a study, a pseudonym or a dataset; what is stopped can still be taken out.",
+        Switch(_POLICY, "    if action is not Action.WITHDRAW and (stop", "    if (stop"),
+        ("tests/server/test_withdrawals.py::test_what_is_stopped_can_still_be_taken_out",),
+    ),
+)
+
+
+def clauses() -> str:
+    """Each clause, what is done about it, where, and what shows it."""
+    rows = [
+        (
+            each.topic,
+            each.says,
+            each.does,
+            f"`{each.switch.file}`" if each.switch else "–",
+            "<br>".join(f"`{t}`" for t in each.tests),
+        )
+        for each in CLAUSES
+    ]
+    return table(("", "the terms", "the software", "enforced in", "tests"), *rows)
+
+
+def filled(text: str) -> str:
+    """The document with its table as it is now."""
+    return MARK.sub(lambda mark: f"{mark[1]}\n{clauses()}\n\n{mark[4]}", text)
+
+
+if __name__ == "__main__":
+    DOCUMENT.write_text(filled(DOCUMENT.read_text()))

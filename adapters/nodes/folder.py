@@ -8,7 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, cast
 
 from adapters.disk import NO_ROOM
 from adapters.nodes.port import Changes, Health, NodeFile, other_size
@@ -16,7 +16,6 @@ from adapters.spool import STEP, Behind
 from mappings.failures import Failure, Full, NotFound, Unavailable
 
 _DIGEST = re.compile(r"[0-9a-f]{64}")
-_BUFFER = 256 * 1024
 MARKER = ".accord-node"
 """The file that says whose folder this is: on a disk that is not mounted it is missing."""
 _OURS = frozenset({"objects", "incoming", "lost+found"})
@@ -40,6 +39,7 @@ class FolderNode:
         self._root, self._marker = root, marker
         self._objects = root / "objects"
         self._incoming = root / "incoming"
+        self._marked = root / MARKER
         self._durable: set[Path] = set()
         if marker is None:
             with self._translating():
@@ -53,7 +53,7 @@ class FolderNode:
             if ours or (found is None and (any(self._holds(*each) for each in sample) if sample else self._is_free())):
                 self._make()
                 if not ours:
-                    self._write(self._root / MARKER, memoryview(f"{self._marker}\n".encode()))
+                    self._write(self._marked, memoryview(f"{self._marker}\n".encode()))
                     _sync(self._root)
                 return True
         return False
@@ -84,7 +84,7 @@ class FolderNode:
                 os.close(descriptor)
                 raise other_size(self.name)
         end = found if length is None else min(found, start + length)
-        return io.BufferedReader(_Range(descriptor, start, end), _BUFFER)
+        return cast("BinaryIO", _Range(descriptor, start, end))
 
     def frame(self, place: str, number: int, length: int) -> bytes | None:  # noqa: ARG002 - a range is read where it lies
         """See `Node.frame`."""
@@ -150,7 +150,7 @@ class FolderNode:
 
     def _found_marker(self) -> str | None:
         try:
-            return (self._root / MARKER).read_text().strip()
+            return self._marked.read_bytes().decode(errors="replace").strip()
         except FileNotFoundError:
             return None
 
@@ -169,7 +169,7 @@ class FolderNode:
     def _path(self, place: str) -> Path:
         if not _DIGEST.fullmatch(place):  # a place is a name of ours: anything else could leave the folder
             raise self._not_there()
-        return self._objects / place[:2] / place
+        return self._objects.joinpath(place[:2], place)
 
     def _not_there(self) -> NotFound:
         return NotFound("node-lacks", f"Node {self.name} does not hold this object.")
@@ -241,16 +241,24 @@ class _Range(io.RawIOBase):
         self._at = max(self._start, origin + offset)
         return self._at - self._start
 
-    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]  # io calls it with a memoryview
-        wanted = memoryview(buffer)[: max(0, self._end - self._at)]
+    def read(self, size: int = -1, /) -> bytes:
+        """All of these bytes that there are, as a buffered reader gives them, and read into where they are handed over."""
+        left = max(0, self._end - self._at)
+        wanted = left if size < 0 else min(size, left)
+        content = self._read(wanted) if wanted else b""
+        while len(content) < wanted:
+            content += self._read(wanted - len(content))
+        return content
+
+    def _read(self, size: int) -> bytes:
         try:
-            count = os.preadv(self._descriptor, [wanted], self._at) if wanted else 0
+            content = os.pread(self._descriptor, size, self._at)
         except OSError as error:
             raise Unavailable("node-broke-off", "The disk of the node failed while it was being read.") from error
-        if wanted and not count:
+        if not content:
             raise Unavailable("node-broke-off", "The file was cut short while it was being read.")
-        self._at += count
-        return count
+        self._at += len(content)
+        return content
 
     def close(self) -> None:
         if not self.closed:

@@ -8,7 +8,7 @@ from collections import namedtuple
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from sqlalchemy import Connection, exc
+from sqlalchemy import Connection, LargeBinary, exc
 from sqlalchemy.sql import visitors
 
 from adapters.sql import deadline
@@ -36,7 +36,7 @@ class Prepared:
     def all(self, connection: Connection, values: Values) -> list[Any]:
         """Its rows, by names."""
         compiled = self._in(connection)
-        return [compiled.row(row) for row in compiled.run(connection, values).fetchall()]
+        return compiled.rows(compiled.run(connection, values).fetchall())
 
     def count(self, connection: Connection, values: Values) -> int:
         """How many rows it changed."""
@@ -59,7 +59,8 @@ class _Compiled:
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
         given = compiled.statement.exported_columns
         self._row = _rows_of([str(column.key) for column in given])
-        self._read = [column.type.dialect_impl(dialect).result_processor(dialect, None) for column in given]
+        self._read = [_reader(column.type, dialect) for column in given]
+        self._is_plain = not any(self._read)
 
     def run(self, connection: Connection, values: Values) -> Any:
         driver: Any = connection.connection.driver_connection
@@ -76,8 +77,16 @@ class _Compiled:
                 self._text, None, error, self._dialect.loaded_dbapi.Error, hide_parameters=True, dialect=self._dialect
             ) from error
 
-    def row(self, found: tuple[Any, ...]) -> Any:
-        return self._row([read(value) if read else value for read, value in zip(self._read, found, strict=True)])
+    def rows(self, found: list[tuple[Any, ...]]) -> list[Any]:
+        """By names, their values as SQLAlchemy reads them."""
+        if self._is_plain:
+            return list(map(self._row, found))
+        return [self._row([read(value) if read else value for read, value in zip(self._read, row, strict=True)]) for row in found]
+
+
+def _reader(kind: Any, dialect: Any) -> Callable[[Any], Any] | None:
+    """What SQLAlchemy reads a value by, where it is not as the driver gives it: both give bytes."""
+    return None if isinstance(kind, LargeBinary) else kind.dialect_impl(dialect).result_processor(dialect, None)
 
 
 def _rows_of(names: list[str]) -> Callable[..., Any]:

@@ -1,5 +1,6 @@
 """The processes: `serve` supervises `web`, `dimse` and `worker`; each also runs alone, as in large deployments."""
 
+import gc
 import logging
 import os
 import resource
@@ -122,6 +123,7 @@ def factory() -> "Flask":
         sys.exit(1)
     app = create(runtime, keys)
     connections(app, settings.port, _connections(settings.connections)).watch()
+    gc.freeze()  # what is there by now stays: looking at all of it for garbage again and again costs a request as it comes
     return app
 
 

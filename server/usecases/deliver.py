@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from sqlalchemy import Connection
 
+from adapters.nodes.port import Node
 from adapters.sql import access, custody, instances
 from adapters.sql.access import Access, Under
 from adapters.sql.instances import StoredInstance
@@ -253,12 +254,9 @@ def _record(runtime: Runtime, use: Use, status: int = 200) -> None:
 
 def _files(runtime: Runtime, use: Use, into: Callable[[StoredInstance], str]) -> Iterator[File]:
     for located in use.objects:
-        with _recording_breaks(runtime, use):
-            _check(runtime, use, located)
-            source = open_copy(runtime, located.copy)
-        with source:
-            with _recording_breaks(runtime, use):
-                sent, chunks = converted(runtime, (located, stream(runtime, located.copy, source)), into(located))
+        copy = located.copy
+        with _recording_breaks(runtime, use), open_copy(runtime, copy, on=_check(runtime, use, located)) as source:
+            sent, chunks = converted(runtime, (located, stream(runtime, copy, source)), into(located))
             yield sent, _chunks(runtime, use, chunks)
 
 
@@ -283,11 +281,13 @@ def _recording_breaks(runtime: Runtime, use: Use) -> Iterator[None]:
         raise
 
 
-def _check(runtime: Runtime, use: Use, located: StoredInstance) -> None:
-    """Decide on an object's use anew. Raises Gone where anything was stopped or withdrawn since the yes."""
+def _check(runtime: Runtime, use: Use, located: StoredInstance) -> Node:
+    """Decide on an object's use anew; its node. Raises Gone where anything was stopped or withdrawn since the yes."""
     with runtime.store.read() as connection:
-        facts = runtime.governance.current(connection).dataset(use.facts.dataset)
-        if not decide(use.caller.subject, use.action, use.caller.purpose, facts, runtime.clock()).allowed:
+        governance = runtime.governance.current(connection)
+        open_now = governance.visible_datasets(use.caller.subject, use.action, use.caller.purpose, runtime.clock())
+        if use.facts.dataset not in open_now.datasets:
             raise Gone("access-stopped", "The agreement or its node was stopped while this was being sent.")
         if not custody.holds(connection, located.custody):
             raise Gone("study-withdrawn", "The study was withdrawn while this was being sent.")
+    return runtime.node_of(governance.node(located.node))

@@ -57,6 +57,13 @@ class PolledSocket(AssociationSocket):
 
 
 class _QuickSocket(PolledSocket):
+    patience = 0.0
+    """Seconds that pynetdicom's thread waits for what comes, instead of sleeping one of a thousand and looking again."""
+
+    @property
+    def ready(self) -> bool:
+        return self.wait(self.patience)
+
     def recv(self, nr_bytes: int) -> bytearray:
         """What came, acknowledged at once: an SCP with Nagle's algorithm on waits 40 ms for each delayed acknowledgement."""
         received = super().recv(nr_bytes)
@@ -98,14 +105,22 @@ def associate(
 def take_over(association: Association) -> None:
     """Have its own thread take no message until it is released: we do, as pynetdicom's own requests do for a moment."""
     association._reactor_checkpoint.clear()  # noqa: SLF001
+    _wait(association, _PAUSE)
     while not association._is_paused and association.is_alive():  # noqa: SLF001
         time.sleep(_PAUSE)
 
 
 def release(association: Association) -> None:
     """End it, as was agreed."""
+    _wait(association, 0)
     association._reactor_checkpoint.set()  # noqa: SLF001
     association.release()
+
+
+def _wait(association: Association, seconds: float) -> None:
+    wrapped: Any = association.dul.socket
+    if wrapped is not None:
+        wrapped.patience = seconds
 
 
 def report_commitment(

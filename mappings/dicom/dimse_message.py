@@ -77,22 +77,23 @@ def command_pdus(context_id: int, size: int, command_set: bytes) -> bytes:
     return b"".join(_pdus(context_id, size, [command_set], _COMMAND))
 
 
-def data_pdus(context_id: int, size: int, pieces: Iterable[bytes]) -> Iterator[bytes]:
+def data_pdus(context_id: int, size: int, pieces: Iterable[bytes | memoryview]) -> Iterator[bytes]:
     """A data set that comes in pieces as PDUs, those of about a piece together; the last one once all pieces have come."""
     return _pdus(context_id, size, pieces, 0)
 
 
-def _pdus(context_id: int, size: int, pieces: Iterable[bytes], kind: int) -> Iterator[bytes]:
-    held = bytearray()
+def _pdus(context_id: int, size: int, pieces: Iterable[bytes | memoryview], kind: int) -> Iterator[bytes]:
+    held, head = bytearray(), _head(context_id, kind, size)
     for piece in pieces:
         held += piece
         whole = (len(held) - 1) // size  # the last byte is kept for the last fragment
         if whole > 0:
-            yield b"".join(_pdu(context_id, kind, held[at * size : (at + 1) * size]) for at in range(whole))
+            with memoryview(held) as view:
+                yield b"".join(part for at in range(whole) for part in (head, view[at * size : (at + 1) * size]))
             del held[: whole * size]
-    yield _pdu(context_id, kind | _LAST, held)
+    yield _head(context_id, kind | _LAST, len(held)) + held
 
 
-def _pdu(context_id: int, control: int, fragment: bytes | bytearray) -> bytes:
-    length = len(fragment)
-    return struct.pack(">BBLLBB", 4, 0, length + _PDV_HEAD, length + 2, context_id, control) + fragment
+def _head(context_id: int, control: int, length: int) -> bytes:
+    """What stands before so many bytes of a message."""
+    return struct.pack(">BBLLBB", 4, 0, length + _PDV_HEAD, length + 2, context_id, control)

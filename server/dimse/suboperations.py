@@ -71,9 +71,9 @@ class Stores:
         except Failure as failure:
             log.warning("not converted", extra={"reason": failure.code})
             return None
-        data: Iterable[bytes] = _after(chunks, sent.dataset_start)
+        data: Iterable[memoryview] = _after(chunks, sent.dataset_start)
         try:
-            self.wire.send(context_id, self._request(located), [b"".join(data)] if sent.size <= IN_MEMORY else data)
+            self.wire.send(context_id, self._request(located), list(data) if sent.size <= IN_MEMORY else data)
         except Failure as failure:
             if sent.size > IN_MEMORY:
                 raise ConnectionAbortedError(failure.code) from failure
@@ -99,11 +99,11 @@ class Stores:
         return int(answer.Status)
 
 
-def _after(chunks: Iterable[bytes], start: int) -> Iterator[bytes]:
+def _after(chunks: Iterable[bytes], start: int) -> Iterator[memoryview]:
     """What comes after so many bytes."""
     for chunk in chunks:
         if start < len(chunk):
-            yield chunk[start:]
+            yield memoryview(chunk)[start:]
         start = max(0, start - len(chunk))
 
 

@@ -333,6 +333,13 @@ class TestFolder:
             assert stream.seek(0, io.SEEK_END) == 200
             assert stream.read() == b""
 
+    def test_reads_on_where_the_system_gives_less_than_was_asked_for(self, folder, monkeypatch):
+        item, content = a_file(pixels=bytes(16 * 400))
+        place, pread = put(folder, item, content), os.pread
+        monkeypatch.setattr(os, "pread", lambda file, size, at: pread(file, min(size, 1000), at))
+        with folder.open(place, len(content)) as stream:
+            assert (stream.read(2500), stream.read()) == (content[:2500], content[2500:])
+
     def test_tells_a_file_cut_short_from_its_end(self, folder, tmp_path):
         item, content = a_file(pixels=bytes(16 * 40_000))
         place = put(folder, item, content)

@@ -1,6 +1,7 @@
 """Letting objects out: who may not hears why or nothing, and what leaves is recorded before its first byte."""
 
 from contextlib import contextmanager
+from datetime import timedelta
 from io import BytesIO
 
 import pytest
@@ -14,6 +15,7 @@ from consent.subject import ANONYMOUS, Role
 from mappings.dicom.pixels.viewport import Viewport
 from mappings.failures import Forbidden, Full, Gone, NotAcceptable, NotFound, Unavailable
 from server.usecases import render, search, withdraw
+from server.usecases.agreement import move_agreement
 from server.usecases.deliver import Wanted, action_of, deliver, deliver_made, grant
 from server.usecases.node import move_node
 from server.usecases.render import Picture
@@ -299,3 +301,22 @@ def test_a_study_withdrawn_while_it_is_sent_stops_between_its_objects(shared):
     withdraw.withdraw_study(runtime, ACTOR, "1.2.3")
     with pytest.raises(Gone, match="withdrawn"):
         next(sent)
+
+
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda runtime: move_agreement(runtime, ACTOR, "DSA-LUNG", "suspend", reason="asked for"),
+        lambda runtime: move_node(runtime, ACTOR, "central", "unlink"),
+        lambda runtime: runtime.clock.on(61),
+    ],
+    ids=["its agreement", "its node", "time alone"],
+)
+def test_a_study_that_is_stopped_while_it_is_sent_stops_between_its_objects(shared, clock, stop):
+    runtime = shared(ends=clock() + timedelta(seconds=60))
+    sent = iter(deliver(runtime, INSIDE, STUDY, len))
+    b"".join(next(sent)[1])
+    stop(runtime)
+    with pytest.raises(Gone, match="stopped"):
+        next(sent)
+    assert accesses(runtime)[-1] == ("process", 500, 2)

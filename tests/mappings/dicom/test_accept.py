@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mappings.dicom import accept as accepting
 from mappings.dicom.accept import Choice, choose_json, choose_rendered, choose_retrieve
 from mappings.failures import NotAcceptable
 
@@ -199,3 +200,10 @@ def test_whatever_is_sent_gets_an_answer_or_a_typed_refusal(accept):
     for choose in (choose_json, choose_rendered, lambda a: choose_retrieve(a, [J2K])):
         with contextlib.suppress(NotAcceptable):
             assert choose(accept)
+
+
+def test_so_many_choices_are_kept_whatever_strangers_accept():
+    for number in range(accepting._KEPT + 50):
+        assert choose_retrieve(f"{RELATED}; q=0.{number + 1}", [EXPLICIT]).multipart
+        assert choose_json(f"application/json;n={number}") == "application/json"
+    assert accepting._chosen.cache_info().currsize == choose_json.cache_info().currsize == accepting._KEPT

@@ -27,7 +27,7 @@ log = logging.getLogger("accord.read_back")
 
 IN_MEMORY = 32_000_000
 CHUNK = 1 << 20
-"""Bytes of a file that are read, hashed and sent at once: an image of 512 x 512 is one piece, and each costs 40 µs."""
+"""Bytes of a file that are read, hashed and sent at once: an image of 512 x 512 is one piece."""
 
 
 class _Mismatch(Exception):

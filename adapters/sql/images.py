@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    CompoundSelect,
     Connection,
     FromClause,
     Result,
@@ -239,6 +240,8 @@ def keys(query: Query, key: str, visible: VisibleDatasets) -> Select[Any]:
     return rows
 
 
-def execute(connection: Connection, rows: Select[Any], now: datetime, **page: object) -> Result[*tuple[Any, ...]]:
+def execute(
+    connection: Connection, rows: Select[Any] | CompoundSelect[Any], now: datetime, **page: object
+) -> Result[*tuple[Any, ...]]:
     """What a statement answers now; `page` are its other parameters."""
     return criteria.execute(connection, rows, {"at": stamp(now), **page})

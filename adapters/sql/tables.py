@@ -374,7 +374,8 @@ study = Table(
     Index("ix_study_age", "age"),
     Index("ix_study_patient_id", "patient_id"),
     Index("ix_study_patient", "patient", "dataset", "patient_sex", "updated"),  # all that is told of a patient
-    Index("ix_study_members", "dataset", "patient", "updated"),  # who is in a dataset, and when that changed
+    # who is in a dataset, when that changed, and what is counted of it: a count reads no row of kilobytes
+    Index("ix_study_members", "dataset", "patient", "updated", "patient_sex", "age", "id"),
     Index("ix_study_accession", "accession_number"),
     Index("ix_study_patient_name", "patient_name", postgresql_ops={"patient_name": "text_pattern_ops"}),  # how it begins
     Index("ix_study_updated", "updated", "id", "dataset"),
@@ -408,6 +409,7 @@ series = Table(
     Index("ix_series_uid", "series_uid"),
     Index("ix_series_modality", "modality", "study"),
     Index("ix_series_body_part", "body_part", "study"),
+    Index("ix_series_told", "study", "modality", "body_part"),  # a dataset's words, without reading a row
 )
 coded = Table(  # items of the sequences of codes that can be searched: of a study, or of one of its series
     "coded",

@@ -19,7 +19,7 @@ from adapters.sql.dataset import ENDPOINTS, PATIENTS, SHARED
 from adapters.sql.directory import DirectoryScope
 from adapters.sql.party import ORGANISATIONS
 from adapters.sql.store import Store, moment, stamp
-from adapters.sql.tallies import tallies
+from adapters.sql.tallies import tallies, tally_of
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.policy import VisibleDatasets, decide, stopped, visible_datasets
@@ -593,9 +593,40 @@ def test_a_tally_is_what_can_be_counted_by_hand(index, seed):
         assert (tally.studies, tally.subjects) == (len(mine), len({s.value("patient_key") for s in mine}))
         assert (tally.youngest, tally.oldest) == (min(ages, default=None), max(ages, default=None))
         assert tally.sexes == tuple(sorted({s.values["patient_sex"] for s in mine} - {""}))
-        for name in ("modality", "body_part", "manufacturer"):
-            words = {"modality": tally.modalities, "body_part": tally.body_parts, "manufacturer": tally.manufacturers}[name]
+        assert tally.manufacturers == ()
+        for name, words in (("modality", tally.modalities), ("body_part", tally.body_parts)):
             assert words == tuple(sorted({c.values[name] for s in mine for c in s.children} - {""}))
+
+
+@pytest.mark.parametrize("minimum", [1, 2, 3])
+def test_a_whole_dataset_is_told_by_the_words_and_ages_that_enough_subjects_share(index, minimum):
+    told = set()
+    for dataset in {s.dataset for s in index.studies}:
+        mine = [(s, s.value("patient_key")) for s in index.studies if s.dataset == dataset]
+        with index.store.read() as connection:
+            tally = tally_of(connection, dataset, NOW, minimum)
+        series = [(c, person) for s, person in mine for c in s.children]
+        sexes = shared([(s.values["patient_sex"], person) for s, person in mine], minimum)
+        words = [
+            shared([(c.values[n], person) for c, person in series], minimum) for n in ("modality", "body_part", "manufacturer")
+        ]
+        assert [tally.sexes, tally.modalities, tally.body_parts, tally.manufacturers] == [sexes, *words]
+        ages = sorted({(s.values["age"], person) for s, person in mine if s.values["age"] is not None})
+        assert (tally.youngest, tally.oldest) == (end(ages, minimum), end(ages[::-1], minimum))
+        assert (tally.studies, tally.subjects) == (len(mine), len({person for _, person in mine}))
+        told |= {n for n, said in enumerate([sexes, *words]) if said}
+    assert told == {0, 1, 2, 3}
+
+
+def shared(said, minimum):
+    """The words among these (word, person) that so many share."""
+    who = {word: {person for named, person in said if named == word} for word, _ in said if word}
+    return tuple(sorted(word for word, people in who.items() if len(people) >= minimum))
+
+
+def end(ages, minimum):
+    """The first age of these different (age, person) up to which there are so many."""
+    return ages[minimum - 1][0] if len(ages) >= minimum else None
 
 
 def test_only_the_datasets_asked_for_are_looked_at(index):

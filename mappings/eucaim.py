@@ -1,7 +1,8 @@
 """Reads EUCAIM's federated question (the AST that Focus passes on) and renders the reply its explorer draws.
 
 What is not known matches nothing: a key, operand, type or value without a row here makes its condition false, and is named for
-the log. So an answer is never wider than the question. Age is the age at the study; we hold no diagnosis to count from.
+the log. So an answer is never wider than the question. Age is the age at the study. We hold no subject's diagnosis: one that is
+asked for counts all of a dataset for which it is stated, and nothing of the others; the reply says so.
 """
 
 import json
@@ -9,6 +10,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from math import ceil, floor, isfinite, prod
 from typing import Any
 
@@ -20,6 +22,10 @@ MAX_DEPTH = 16  # the explorer sends four levels
 MAX_NODES = 250
 MAX_NAMED = 20
 OLDEST = 1000  # years; larger numbers mean no more than this one, and fit every database's integers
+SEARCH = "eucaimSearch"
+MOST_AST, MOST_SEARCH = 4000, 128
+"""Characters of an AST, and of the explorer's name for a search, that are recorded."""
+MOST_RECORDED = MOST_AST + 6 * MOST_SEARCH + 200  # a character may be six in JSON
 UNKNOWN = "SNOMEDCT261665006"
 
 SEXES = {"SNOMEDCT248153007": ("M",), "SNOMEDCT248152002": ("F",), "SNOMEDCT74964007": ("O",), UNKNOWN: ("",)}
@@ -49,6 +55,17 @@ MANUFACTURERS = {
     "birnlex_3067": ("*toshiba*",),
 }
 """NCI Thesaurus and birnlex → what Manufacturer (0008,0070) says, folded; files don't tell Siemens' two companies apart."""
+
+CONDITIONS = {
+    "SNOMEDCT363406005": ("CLIN1000057",),
+    "SNOMEDCT254837009": ("CLIN1000060",),
+    "SNOMEDCT363358000": ("CLIN1000065",),
+    "SNOMEDCT363484005": ("CLIN1000087",),
+    "SNOMEDCT399068003": ("CLIN1000075",),
+}
+"""SNOMED CT → EUCAIM's hyper-ontology: colon, breast, lung, pelvis, prostate; *colon and/or rectum* is no colon alone."""
+CONDITION = "condition"
+STATED = "A diagnosis that is asked for counts this dataset whole, by the one condition that is stated for all of it."
 
 LABELS = {"M": "Male", "F": "Female", "O": "Other"}
 _BODY_PART = re.compile(r"[A-Z0-9 _]{1,16}")  # the shape of CS, PS3.5 6.2: free text in it is not passed on
@@ -184,6 +201,12 @@ def _patterns(name: str, patterns: tuple[str, ...]) -> Condition:
     return AnyOf(tuple(Like(name, pattern) for pattern in patterns))
 
 
+def _diagnosis(kind: object, value: object, reading: _Reading) -> Condition:
+    """The condition stated for a whole dataset; where none is, it is unknown, and so not another one either."""
+    condition = _coded(CONDITION, CONDITIONS, OneOf)(kind, value, reading)
+    return AllOf((Like(CONDITION, "CLIN*"), condition)) if isinstance(condition, Not) else condition
+
+
 def _age(kind: object, value: object, reading: _Reading) -> Condition:
     """Whole years at the study. A range with max 0 below its min has no upper end: that is how the explorer says "from 40"."""
     table = _RANGES if isinstance(value, Mapping) else _NUMBERS
@@ -226,8 +249,9 @@ CRITERIA: dict[str, Reader] = {
     "RID10311": _coded("modality", MODALITIES, OneOf),
     "SNOMEDCT123037004": _coded("body_part", BODY_PARTS, OneOf),
     "C25392": _coded("manufacturer", MANUFACTURERS, _patterns),
+    "SNOMEDCT439401001": _diagnosis,
 }
-"""The criteria of the explorer's catalogue that the index can answer."""
+"""The criteria of the explorer's catalogue that can be answered."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -258,16 +282,19 @@ def collection_id(alias: str, identifier: str | None) -> str:
     return re.split(r"[/#]", identifier.rstrip("/#"))[-1] if identifier else alias
 
 
-def to_reply(collections: Iterable[Collection]) -> dict[str, object]:
-    """The reply with every member always there: the explorer breaks on an absent one, and Focus itself adds `provider`."""
-    return {"collections": [_to_member(collection) for collection in collections]}
+def to_reply(collections: Iterable[Collection], said: str = "") -> dict[str, object]:
+    """The reply with every member always there: the explorer breaks on an absent one, and Focus itself adds `provider`.
+
+    `said` is what must be known of this answer's counts; it stands before each description.
+    """
+    return {"collections": [_to_member(collection, said) for collection in collections]}
 
 
-def _to_member(collection: Collection) -> dict[str, object]:
+def _to_member(collection: Collection, said: str) -> dict[str, object]:
     return {
         "id": collection.id,
         "name": collection.name,
-        "description": collection.description,
+        "description": f"{said} {collection.description}".strip(),
         "studies_count": collection.found.studies,
         "subjects_count": collection.found.subjects,
         "age_range": {"min": collection.found.youngest, "max": collection.found.oldest},
@@ -275,6 +302,29 @@ def _to_member(collection: Collection) -> dict[str, object]:
         "modality": list(collection.found.modalities),
         "body_parts": [part for part in collection.found.body_parts if _BODY_PART.fullmatch(part)],
     }
+
+
+def recorded(ast: object, search: object) -> str:
+    """What the record of accesses says was asked: the AST's digest, the explorer's name of its search, and the AST itself.
+
+    The digest is SHA-256 over the AST as sorted compact ASCII JSON. A longer AST than 4 kB is left out whole, a longer name too.
+    """
+    text = json.dumps(ast, sort_keys=True, separators=(",", ":"))
+    said = {"sha256": sha256(text.encode()).hexdigest()}
+    if isinstance(search, str) and len(search) <= MOST_SEARCH:
+        said["id"] = search
+    if len(text) > MOST_AST:
+        return f"{SEARCH} {json.dumps(said)}"
+    return f'{SEARCH} {json.dumps(said)[:-1]}, "ast": {text}}}'
+
+
+def read_recorded(target: str) -> object:
+    """The AST that was recorded so; None where none was, or where this records something else."""
+    name, _, said = target.partition(" ")
+    try:
+        return json.loads(said).get("ast") if name == SEARCH and said else None
+    except (ValueError, RecursionError):
+        return None
 
 
 def encoded(reply: Mapping[str, object]) -> bytes:

@@ -71,6 +71,7 @@ FIELDS: dict[str, Field] = {
         Field("referring", _S, Kind.NAME, "ReferringPhysicianName", "00080090"),
         Field("age", _S, Kind.NUMBER),
         Field("alias", _S, Kind.CODE),
+        Field("condition", _S, Kind.CODE),  # that is stated for the whole dataset
         Field("provider", _S, Kind.CODE),
         Field("modalities", _S, Kind.CODE, "ModalitiesInStudy", "00080061"),
         Field("sop_classes", _S, Kind.UID, "SOPClassesInStudy", "00080062"),

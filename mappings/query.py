@@ -174,6 +174,24 @@ def check_size(condition: Condition) -> None:
         raise _too_many("too many alternatives within each other")
 
 
+def is_nothing(condition: Condition) -> bool:
+    """Whether nothing can match, whatever is held; so its answer tells nothing of it."""
+    if isinstance(condition, AllOf):
+        return any(map(is_nothing, condition.parts))
+    if isinstance(condition, AnyOf):
+        return all(map(is_nothing, condition.parts))
+    if isinstance(condition, Between):
+        return isinstance(condition.low, int) and isinstance(condition.high, int) and condition.low > condition.high
+    return isinstance(condition, OneOf) and not condition.values
+
+
+def asks(condition: Condition, field: str) -> bool:
+    """Whether some part of a condition is on this field."""
+    if isinstance(condition, AllOf | AnyOf):
+        return any(asks(part, field) for part in condition.parts)
+    return asks(condition.part, field) if isinstance(condition, Not | Apart) else condition.field == field
+
+
 def canonical(condition: Condition) -> str:
     """One text for all conditions that differ only in order, in repetition and in how alternatives nest.
 

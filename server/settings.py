@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -82,8 +83,15 @@ class Settings(msgspec.Struct, frozen=True):
     ] = ""
     federation_callers: Annotated[
         str,
-        Meta(description="Further callers of `eucaimSearch`, one a line: its name, a space, what its `Authorization` must be."),
+        Meta(
+            description="Further callers of `eucaimSearch`, one a line: its name, a space, what its `Authorization` must be. A "
+            "second line of a name (or one of `eucaim`) is a second secret: both are valid while it changes."
+        ),
     ] = ""
+    federation_minute: Annotated[
+        Count,
+        Meta(description="Questions that a caller of `eucaimSearch` may ask of each HTTP process in a minute; more: 429."),
+    ] = 120
     web_workers: Annotated[Count, Meta(description="HTTP processes.")] = 2
     streams: Annotated[Count, Meta(description="Byte streams served at once by each HTTP process; more: 503.")] = 32
     uploads: Annotated[Count, Meta(description="Uploads taken at once by each HTTP process; more: 503.")] = 8
@@ -200,17 +208,21 @@ class Settings(msgspec.Struct, frozen=True):
         return Budget(self.budget_questions, self.budget_days)
 
     @property
-    def federation(self) -> dict[str, str]:
-        """Caller of the federated search → what its Authorization must be. Raises ValueError."""
-        callers = {EUCAIM: self.federation_secret} if self.federation_secret else {}
+    def federation(self) -> dict[str, tuple[str, ...]]:
+        """Caller of the federated search → its secrets, what its Authorization must be: two at most. Raises ValueError."""
+        callers: dict[str, tuple[str, ...]] = {EUCAIM: (self.federation_secret,)} if self.federation_secret else {}
         for line in filter(None, map(str.strip, self.federation_callers.splitlines())):
-            name, _, secret = line.partition(" ")
-            if not _CALLER.fullmatch(name) or not secret.strip() or name in callers or secret.strip() in callers.values():
-                raise ValueError("ACCORD_FEDERATION_CALLERS must be lines of a name, a space and a secret, each once.")
-            callers[name] = secret.strip()
+            name, _, rest = line.partition(" ")
+            secret, own = rest.strip(), callers.get(name, ())
+            if not _CALLER.fullmatch(name) or not secret or secret in chain(*callers.values()) or len(own) == MOST_SECRETS:
+                said = "lines of a name, a space and a secret, a name at most twice and a secret once."
+                raise ValueError(f"ACCORD_FEDERATION_CALLERS must be {said}")
+            callers[name] = (*own, secret)
         return callers
 
 
+MOST_SECRETS = 2
+"""Of a caller of the federated search: the one it had, and the one it changes to."""
 EUCAIM = "eucaim"
 """The caller that `federation_secret` is of."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")

@@ -1,6 +1,6 @@
-"""Failed proofs of who one is, counted for each pair of client and address: what a stranger tries elsewhere locks no client out.
+"""What is counted by the minute, in each process alone: failed proofs of who one is, and questions of one who is known.
 
-Counted in each process alone.
+Failures are counted for each pair of client and address: what a stranger tries elsewhere locks no client out.
 """
 
 import threading
@@ -53,3 +53,22 @@ class Throttle:
             self._failed[pair] = failed  # the last to be forgotten
             if len(self._failed) > MOST_PAIRS:
                 del self._failed[next(iter(self._failed))]
+
+
+class Rate:
+    """How often each of a few known callers has asked in the minute that began with its first question."""
+
+    def __init__(self) -> None:
+        self._asked: dict[str, tuple[datetime, int]] = {}
+        self._lock = threading.Lock()
+
+    def count(self, caller: str, most: int, now: datetime) -> None:
+        """Count one more of this caller's. Raises Throttled where it has asked `most` in its minute already."""
+        with self._lock:
+            until, asked = self._asked.get(caller, (now, 0))
+            if not now < until <= now + WINDOW:  # over; or a clock was set back
+                until, asked = now + WINDOW, 0
+            if asked >= most:
+                seconds = max(1, round((until - now).total_seconds()))
+                raise Throttled("asked-often", f"This caller has asked {most} times in a minute; wait {seconds} s.", seconds)
+            self._asked[caller] = until, asked + 1

@@ -32,7 +32,7 @@ FLUSH_SECONDS = 0.1
 RETRY_SECONDS = 1.0
 MOST_WAITING = 50_000
 MOST_BYTES = 64 * 2**20
-"""Of what was shown, packed, in all rows that wait."""
+"""Of what was asked, and of what was shown, packed, in all rows that wait."""
 _w = t.window.c
 Shown = tuple[str, int | None, bytes]
 Row = tuple[dict[str, object], tuple[Shown, ...]]
@@ -72,7 +72,7 @@ def _row(access: Access, window: int | None = None) -> Row:
 
 
 def _size(row: Row) -> int:
-    return sum(len(packed) for _, _, packed in row[1])
+    return len(str(row[0]["target"])) + sum(len(packed) for _, _, packed in row[1])
 
 
 def _values(access: Access, window: int | None) -> dict[str, object]:
@@ -285,6 +285,13 @@ def _digest(lines: Iterable[str]) -> bytes:
     for line in lines:
         total.update(line.encode())
     return total.digest()
+
+
+def targets(connection: Connection, subject: str, limit: int) -> list[str]:
+    """What this subject's newest answered requests were on."""
+    a = t.access.c
+    rows = select(a.target).where(a.subject == subject).order_by(a.id.desc()).limit(limit)
+    return list(connection.execute(rows).scalars())
 
 
 def recent(connection: Connection, limit: int = 100) -> list[Access]:

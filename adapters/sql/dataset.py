@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, String, and_, case, exists, func, or_, select
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
 
 from adapters.sql import governance
 from adapters.sql import tables as t
@@ -39,6 +41,24 @@ class DatasetRow:
     description: str
     details: Mapping[str, Any]
     updated: datetime
+
+
+class Stated(FunctionElement[str]):
+    """The condition that is stated for a whole dataset, as SQL over its details; NULL where none is."""
+
+    inherit_cache = True
+    name = "stated"
+    type = String()
+
+
+@compiles(Stated, "sqlite")
+def _sqlite_stated(element: Stated, compiler: Any, **options: Any) -> str:
+    return f"json_extract({compiler.process(element.clauses, **options)}, '$.condition')"
+
+
+@compiles(Stated, "postgresql")
+def _postgresql_stated(element: Stated, compiler: Any, **options: Any) -> str:
+    return f"(({compiler.process(element.clauses, **options)})::json ->> 'condition')"
 
 
 def add(connection: Connection, now: datetime, *, alias: str, agreement: int, title: str, description: str) -> int:

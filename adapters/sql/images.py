@@ -33,6 +33,7 @@ from sqlalchemy import (
 from adapters.sql import criteria
 from adapters.sql import tables as t
 from adapters.sql.criteria import Among, Asking, Below, Column, Elsewhere, Leaf, Searchable, compared, depths, looked_for, narrow
+from adapters.sql.dataset import Stated
 from adapters.sql.governance import IN_FORCE, is_open
 from adapters.sql.store import stamp
 from consent.policy import VisibleDatasets
@@ -78,6 +79,7 @@ _ELSEWHERE: dict[str, Column | Elsewhere | Among | Asking] = {
     "gender": _nothing,
     "patient_updated": _nothing,
     "patient_provider": Elsewhere(t.patient.c.party, Column(_p.key, Kind.CODE), _p.id),
+    "condition": Elsewhere(t.study.c.dataset, Column(Stated(_d.details), Kind.CODE), _d.id, 1),
     "alias": Elsewhere(t.study.c.dataset, Column(_d.alias, Kind.CODE), _d.id, 1),
     "provider": Elsewhere(t.study.c.dataset, Column(_p.key, Kind.CODE), _d.id, 1, _PROVIDED),
     "modalities": Among(Column(_SERIES.c.modality, Kind.CODE), Below(t.study, _SERIES.c.study == t.study.c.id), 1),

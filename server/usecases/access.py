@@ -22,12 +22,13 @@ def note_access(
     *,
     interaction: Interaction = Interaction.READ,
     seen: Sequence[Seen] = (),
+    characters: int = TARGET_CHARACTERS,
 ) -> None:
     """Note that `caller` was answered `status` with `count` rows on `target` (a reference, or a search as it was asked).
 
-    `seen` are the resources that it was shown, by whose data they are.
+    `seen` are the resources that it was shown, by whose data they are; so many `characters` of the target are kept.
     """
-    asked = target[:TARGET_CHARACTERS].replace("\0", "")  # PostgreSQL takes no NUL, and one row must not spoil its group
+    asked = target[:characters].replace("\0", "")  # PostgreSQL takes no NUL, and one row must not spoil its group
     who, purpose = caller.subject.id, caller.purpose or ""
     row = Access(runtime.clock(), who, str(action), purpose, asked, status, count, caller.request, interaction, tuple(seen))
     runtime.accesses.note(row)

@@ -102,7 +102,7 @@ def examine(runtime: Runtime) -> Iterator[Checked]:
         yield Checked("contact", Mark.NOTE, said)
     yield from (Checked("index", Mark.NOTE, said) for said in reindex.find_old(runtime))
     yield from (Checked("catalogue", Mark.NOTE, gap) for gap in describe.find_gaps(runtime))
-    yield from (Checked("federation", Mark.NOTE, said) for said in federate.budget(runtime))
+    yield from (Checked("federation", Mark.NOTE, said) for said in [*federate.budget(runtime), *federate.unknown(runtime)])
 
 
 def _told(check: str, troubles: list[str], well: str, remedy: str = "") -> Checked:

@@ -1,6 +1,7 @@
 """Answers the federation: listed datasets only, and every number made safe before it leaves."""
 
 import logging
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from hashlib import sha256
@@ -8,6 +9,7 @@ from hashlib import sha256
 import msgspec
 from sqlalchemy import Connection
 
+from adapters.sql import access as accesses
 from adapters.sql import dataset as datasets
 from adapters.sql import questions
 from adapters.sql.dataset import DatasetRow
@@ -17,21 +19,38 @@ from consent.access import Interaction
 from consent.conditions import Action
 from consent.disclosure import exact, safe_age, safe_count, safe_counts
 from consent.policy import VisibleDatasets
-from mappings.eucaim import Collection, Found, collection_id, read_ast, to_reply
-from mappings.query import Level, Query, canonical
+from consent.subject import federation
+from mappings.eucaim import (
+    CONDITION,
+    MAX_NAMED,
+    MOST_RECORDED,
+    STATED,
+    Collection,
+    Found,
+    collection_id,
+    read_ast,
+    read_recorded,
+    recorded,
+    to_reply,
+)
+from mappings.query import Level, Query, asks, canonical, is_nothing
 from server.usecases.access import note_access
 from server.usecases.runtime import Caller, Runtime
 
 log = logging.getLogger("accord.federation")
+LOOKED_BACK = 200
+"""Of each caller's recorded questions, when the operator is told what of them nobody knows here."""
 COUNT_SECONDS = 10
 """Counting takes longer than finding, and the federation waits longer."""
 
 
-def answer(runtime: Runtime, caller: Caller, ast: object) -> dict[str, object]:
-    """EUCAIM's reply to one AST, for the federation as caller: safe counts by listed dataset. Raises Invalid for what is no AST.
+def answer(runtime: Runtime, caller: Caller, ast: object, search: object = None) -> dict[str, object]:
+    """EUCAIM's reply to one AST, for the federation as caller: safe counts by listed dataset.
 
-    A dataset that `consent.disclosure` says nothing of is left out; what the AST names and nobody knows is logged.
+    `search` is what the explorer calls its search, for the record. Raises Throttled, and Invalid for what is no AST. A dataset
+    that `consent.disclosure` says nothing of is left out; what the AST names and nobody knows is logged.
     """
+    runtime.asked.count(caller.subject.id, runtime.settings.federation_minute, runtime.clock())
     query, unknown = read_ast(ast, runtime.settings.min_subjects)
     if unknown:
         log.warning("matched nothing", extra={"unknown": unknown})
@@ -40,8 +59,9 @@ def answer(runtime: Runtime, caller: Caller, ast: object) -> dict[str, object]:
         rows = {row.id: row for row in datasets.read_all(connection)}
     told = (_counted if exact(runtime.settings.min_subjects) else _asked)(runtime, caller, query, visible)
     collections = [_collection(rows[dataset], found) for dataset, found in sorted(told.items()) if found is not None]
-    note_access(runtime, caller, Action.DISCOVER, "eucaimSearch", 200, len(collections), interaction=Interaction.SEARCH)
-    return to_reply(collections)
+    asked = {"interaction": Interaction.SEARCH, "characters": MOST_RECORDED}
+    note_access(runtime, caller, Action.DISCOVER, recorded(ast, search), 200, len(collections), **asked)  # type: ignore[arg-type]
+    return to_reply(collections, STATED if asks(query.where, CONDITION) else "")
 
 
 def _counted(runtime: Runtime, _caller: Caller, query: Query, visible: VisibleDatasets) -> dict[int, Found | None]:
@@ -52,7 +72,12 @@ def _counted(runtime: Runtime, _caller: Caller, query: Query, visible: VisibleDa
 
 
 def _asked(runtime: Runtime, caller: Caller, query: Query, visible: VisibleDatasets) -> dict[int, Found | None]:
-    """Dataset → what is told of it: as before where this was asked before, else counted, made safe, paid for and kept."""
+    """Dataset → what is told of it: as before where this was asked before, else counted, made safe, paid for and kept.
+
+    What can match nothing, whatever is held, says nothing of it: it is neither kept nor paid for.
+    """
+    if is_nothing(query.where):
+        return {}
     settings, period = runtime.settings, runtime.settings.budget.period(runtime.clock())
     question = Question(caller.subject.id, period, sha256(canonical(query.where).encode()).hexdigest())
     with runtime.store.read(COUNT_SECONDS) as connection:
@@ -105,6 +130,25 @@ def _found(tally: Tally, minimum: int = 1) -> Found:
 
 def _collection(row: DatasetRow, found: Found) -> Collection:
     return Collection(collection_id(row.alias, row.details.get("identifier")), row.title, row.description, found)
+
+
+def unknown(runtime: Runtime) -> list[str]:
+    """What callers have asked for lately that nobody knows here, as codes, and so was matched by nothing: for the operator."""
+    named = Counter[str]()
+    with runtime.store.read() as connection:
+        for caller in runtime.settings.federation:
+            for target in accesses.targets(connection, federation(caller).id, LOOKED_BACK):
+                named.update(set(_unknown(target)))
+    if not named:
+        return []
+    most = sorted(named.items(), key=lambda item: (-item[1], item[0]))[:MAX_NAMED]
+    each = ", ".join(f"{name} ({times} times)" for name, times in most)
+    return [f"Asked for lately in the federated search, not known here, and so matched by nothing: {each}."]
+
+
+def _unknown(target: str) -> tuple[str, ...]:
+    ast = read_recorded(target)
+    return () if ast is None else read_ast(ast)[1]
 
 
 def budget(runtime: Runtime) -> list[str]:

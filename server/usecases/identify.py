@@ -132,7 +132,7 @@ def _federation(runtime: Runtime, secret: SharedSecret, request: str) -> Caller:
     callers = runtime.settings.federation
     if not callers:
         raise NotFound("federation-off", "This repository takes no part in federated search.")
-    proven = [name for name, expected in callers.items() if hmac.compare_digest(secret.header, expected.encode())]
+    proven = [name for name, secrets in callers.items() for each in secrets if hmac.compare_digest(secret.header, each.encode())]
     with runtime.throttle.attempt("federation", secret.address, runtime.clock()):
         if not proven:
             raise Unauthenticated("federation-secret", "The Authorization header is not the one agreed with the federation.")

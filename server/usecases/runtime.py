@@ -21,7 +21,7 @@ from consent.policy import VisibleDatasets
 from consent.subject import Subject
 from server.kept import Kept
 from server.settings import Settings
-from server.throttle import Throttle
+from server.throttle import Rate, Throttle
 from server.usecases.governance import GovernanceCache, GovernanceSnapshot
 
 MOST_DRAWN = 32 << 20
@@ -89,6 +89,8 @@ class Runtime:
     """Reader → what its sights were last found to be, by `sights`: at most each client with each of its purposes."""
     governance: GovernanceCache = field(default_factory=GovernanceCache)
     throttle: Throttle = field(default_factory=Throttle)
+    asked: Rate = field(default_factory=Rate)
+    """Of the callers of the federated search."""
     drawn: Kept = field(default_factory=lambda: Kept(MOST_DRAWN), repr=False)
 
     @contextmanager

@@ -28,14 +28,11 @@ def door() -> Door:
 
 
 def eucaim_search() -> Response:
-    """404 without a configured secret, 401 with another one, 400 for what is no JSON, 413 over 1 MB, 422 for what is no AST."""
-    return respond(encoded(answer(runtime(), caller(), _ast(_question()))))
-
-
-def _ast(question: object) -> object:
+    """404 without a configured secret, 401 with another one, 400: no JSON, 413: over 1 MB, 422: no AST, 429: too often."""
+    question = _question()
     if not isinstance(question, dict) or "ast" not in question:
         raise Invalid("ast-missing", "The body is an object with the question in its member ast.", "ast")
-    return question["ast"]
+    return respond(encoded(answer(runtime(), caller(), question["ast"], question.get("id"))))
 
 
 def _question() -> object:

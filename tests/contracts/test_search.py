@@ -1,5 +1,6 @@
 """The query builder on both databases: what SQL answers is what `decide` and a plain reading of the question say."""
 
+import json
 import random
 import re
 from collections.abc import Iterator
@@ -175,19 +176,25 @@ def fill(chance: random.Random, connection, datasets: list[int]) -> list[Row]:
     return [_study(chance, connection, n, chance.choice(datasets), chance.choice(patients), batch_id) for n in range(90)]
 
 
+OF_DATASET = {"alias", "provider", "condition"}
+
+
 def _study(chance, connection, n, dataset, patient, batch) -> Row:
     own = {
         f.name: some(chance, f.kind)
         for f in PLAIN.values()
-        if f.level is Level.STUDY and f.name not in {"study_uid", "study_key", "updated", "alias", "provider", *AMONG}
+        if f.level is Level.STUDY
+        and f.name not in {"study_uid", "study_key", "updated", "alias", "provider", "condition", *AMONG}
     }
     governing = t.dataset.join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
-    named = select(t.dataset.c.alias, t.party.c.key).select_from(governing.join(t.party, t.agreement.c.party == t.party.c.id))
-    alias, provider = connection.execute(named.where(t.dataset.c.id == dataset)).one()
+    named = select(t.dataset.c.alias, t.party.c.key, t.dataset.c.details)
+    named = named.select_from(governing.join(t.party, t.agreement.c.party == t.party.c.id))
+    alias, provider, details = connection.execute(named.where(t.dataset.c.id == dataset)).one()
     own |= {"study_uid": f"1.2.{n}", "study_key": f"s{n}", "updated": n * 10, "alias": alias, "provider": provider}
+    own["condition"] = json.loads(details).get("condition")
     own["patient_sex"] = chance.choice(["M"] * (n % 3) + ["F", "", "CT"])
     study = Row(Level.STUDY, own, dataset, Row(Level.PATIENT, patient[1], dataset))
-    values = {k: v for k, v in own.items() if k not in ("study_key", "alias", "provider")} | {
+    values = {k: v for k, v in own.items() if k not in {"study_key", *OF_DATASET}} | {
         "key": own["study_key"],
         "dataset": dataset,
         "patient": patient[0],
@@ -375,6 +382,7 @@ def some_leaf(chance: random.Random, asked):
         "patient_key": [f"{n + 1:032x}" for n in (1, 2, 99)],
         "pseudonym": ["P1", "P2", "P"],
         "gender": ["M", "F"],
+        "condition": ["CLIN1000065", "CLIN1000060", "no code", "CLIN1000057"],
     }
     if asked.kind is Kind.MOMENT:
         return Between(asked.name, chance.choice([None, 3, 200]), chance.choice([None, 9, 500]))

@@ -1,17 +1,40 @@
 """EUCAIM's question and reply: what is no AST, what is not known, what the explorer sends, what it can draw."""
 
 import json
+from dataclasses import replace
+from hashlib import sha256
 from math import inf, nan
 
 import pytest
 
 from consent.disclosure import MOST_BARS, MOST_VALUES
-from mappings.eucaim import BODY_PARTS, CRITERIA, MAX_NODES, Collection, Found, bars, collection_id, encoded, read_ast, to_reply
+from mappings.dcat.details import wrong
+from mappings.eucaim import (
+    BODY_PARTS,
+    CONDITION,
+    CONDITIONS,
+    CRITERIA,
+    MAX_NODES,
+    MOST_AST,
+    MOST_RECORDED,
+    MOST_SEARCH,
+    STATED,
+    Collection,
+    Found,
+    bars,
+    collection_id,
+    encoded,
+    read_ast,
+    read_recorded,
+    recorded,
+    to_reply,
+)
 from mappings.failures import Invalid
 from mappings.fields import FIELDS
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf
 
 SEX, AGE, MODALITY, PART, MAKER = "SNOMEDCT263495000", "SNOMEDCT423493009", "RID10311", "SNOMEDCT123037004", "C25392"
+DIAGNOSIS = "SNOMEDCT439401001"
 
 
 def leaf(key: object, kind: object, value: object) -> dict[str, object]:
@@ -147,7 +170,10 @@ def test_where_counts_are_not_exact_ages_are_asked_for_in_decades(kind, value, c
 @pytest.mark.parametrize(
     ("ast", "named"),
     [
-        (leaf("SNOMEDCT439401001", "EQUALS", "SNOMEDCT254837009"), "key SNOMEDCT439401001"),
+        (leaf("SNOMEDCT432213005", "BETWEEN", {"min": 2000, "max": 0}), "key SNOMEDCT432213005"),
+        (leaf(DIAGNOSIS, "EQUALS", "SNOMEDCT363351006"), "value SNOMEDCT363351006"),
+        (leaf(DIAGNOSIS, "NOT_EQUALS", "SNOMEDCT363351006"), "value SNOMEDCT363351006"),
+        (leaf(DIAGNOSIS, "BETWEEN", {"min": 1, "max": 2}), "type BETWEEN"),
         (leaf(7, "EQUALS", "x"), "key (no code)"),
         (leaf(MODALITY, "EQUALS", "RID99999"), "value RID99999"),
         (leaf(MODALITY, "EQUALS", ["RID10312"]), "value (no code)"),
@@ -260,7 +286,14 @@ def test_codes_become_dicoms_own_words(ast, condition):
 
 
 def test_every_criterion_asks_a_field_of_the_index():
-    values = {SEX: "SNOMEDCT248153007", AGE: 40, MODALITY: "RID10312", PART: "SNOMEDCT76752008", MAKER: "birnlex_3065"}
+    values = {
+        DIAGNOSIS: "SNOMEDCT399068003",
+        SEX: "SNOMEDCT248153007",
+        AGE: 40,
+        MODALITY: "RID10312",
+        PART: "SNOMEDCT76752008",
+        MAKER: "birnlex_3065",
+    }
     assert values.keys() == CRITERIA.keys()
     for key, value in values.items():
         condition = where(leaf(key, "EQUALS", value))
@@ -268,11 +301,55 @@ def test_every_criterion_asks_a_field_of_the_index():
         assert asked.field in FIELDS
 
 
+def test_every_condition_is_one_that_a_dataset_may_state():
+    assert all(wrong(CONDITION, code) is None for codes in CONDITIONS.values() for code in codes)
+
+
+def test_a_diagnosis_is_the_stated_condition_and_an_unstated_one_is_none():
+    breast = OneOf(CONDITION, ("CLIN1000060",))
+    assert where(leaf(DIAGNOSIS, "EQUALS", "SNOMEDCT254837009")) == breast
+    assert where(leaf(DIAGNOSIS, "NOT_EQUALS", "SNOMEDCT254837009")) == AllOf((Like(CONDITION, "CLIN*"), Not(breast)))
+
+
+@pytest.mark.parametrize("search", ["u__search__u", "é\0", "x" * MOST_SEARCH, "\N{MUSICAL SYMBOL G CLEF}" * (MOST_SEARCH // 2)])
+def test_a_record_reads_back_as_the_ast_with_its_digest_and_the_explorers_name(search):
+    ast = some(every(CT, leaf(AGE, "BETWEEN", {"max": 50.0, "min": 40.0})), leaf("K", "EQUALS", "É\0\ud800"))
+    said = recorded(ast, search)
+    assert (read_recorded(said), said.isascii(), len(said) <= MOST_RECORDED) == (ast, True, True)
+    text = json.dumps(ast, sort_keys=True, separators=(",", ":"))
+    assert json.loads(said.partition(" ")[2]) == {"sha256": sha256(text.encode()).hexdigest(), "id": search, "ast": ast}
+
+
+def test_the_order_of_members_is_no_other_question_and_that_of_values_is():
+    one, other = {"operand": "OR", "children": [CT, MR]}, {"children": [dict(reversed(CT.items())), MR], "operand": "OR"}
+    assert recorded(one, None) == recorded(other, None) != recorded(some(MR, CT), None)
+
+
+def test_an_ast_over_four_kilobytes_is_recorded_by_its_digest_and_a_long_name_not_at_all():
+    room = MOST_AST - len(json.dumps(leaf("K", "EQUALS", ""), separators=(",", ":")))
+    for more in (0, 1):
+        said = recorded(leaf("K", "EQUALS", "x" * (room + more)), "x" * (MOST_SEARCH + more))
+        kept = json.loads(said.partition(" ")[2])
+        assert kept.keys() == ({"sha256"} if more else {"sha256", "id", "ast"})
+        assert len(said) <= MOST_RECORDED
+    assert "id" not in recorded(CT, {"id": 1})
+
+
+@pytest.mark.parametrize("target", ["eucaimSearch", "eucaimSearch {", "ImagingStudy?modality=CT", 'other {"ast": 1}', ""])
+def test_what_records_no_ast_reads_back_as_none(target):
+    assert read_recorded(target) is None
+
+
 def test_every_body_part_is_a_code_string():
     assert all(part == part.upper() and len(part) <= 16 for parts in BODY_PARTS.values() for part in parts)
 
 
 BREAST = Collection("b1", "Brust É", "…", Found(12, 7, 40, 71, ("F", "U"), ("MG", "MR"), ("BREAST", "TDM Abdomen / PE")))
+
+
+def test_what_must_be_known_of_an_answer_stands_before_each_description():
+    said = to_reply([BREAST, replace(BREAST, description="")], STATED)["collections"]
+    assert [each["description"] for each in said] == [f"{STATED} …", STATED]
 
 
 def test_every_member_the_explorer_needs_is_there_and_counts_are_numbers():

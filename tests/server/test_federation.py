@@ -2,6 +2,7 @@
 
 import json
 import logging
+from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from functools import partial
@@ -15,14 +16,16 @@ from adapters.sql import index, tables
 from adapters.sql.access import recent
 from consent import disclosure
 from consent.disclosure import MOST_BARS, MOST_VALUES
-from consent.subject import FEDERATION, federation
+from consent.subject import FEDERATION, Role, federation
 from mappings.dicom.header import Header
+from mappings.eucaim import MOST_SEARCH, STATED, read_recorded, recorded
 from mappings.failures import Full
 from server.usecases import federate
 from server.usecases.agreement import move_agreement
 from server.usecases.dataset import set_dataset
 from server.usecases.identify import identify
 from server.usecases.node import move_node
+from server.usecases.read import search_resources
 from server.usecases.runtime import Caller, Runtime
 from server.web import context, errors
 from server.web import federation as federated
@@ -273,6 +276,62 @@ def test_what_is_not_known_is_logged_as_codes_only(runtime, caplog):
     assert "Jane" not in caplog.text
 
 
+# Diagnosis
+
+DIAGNOSIS = "SNOMEDCT439401001"
+BREAST = leaf(DIAGNOSIS, "EQUALS", "SNOMEDCT254837009")
+
+
+@pytest.fixture
+def told_conditions(runtime):
+    for alias, provider, condition in (("BREAST", "a", "CLIN1000060"), ("LUNG", "b", "CLIN1000065"), ("MIXED", "c", None)):
+        builders.seed(runtime, alias=alias, provider=f"hospital-{provider}")
+        if condition:
+            set_dataset(runtime, builders.ACTOR, alias, {"condition": condition, "description": f"The {alias} set."})
+        study(runtime, alias, f"{alias}1", sex="F")
+        study(runtime, alias, f"{alias}2", sex="M")
+    return runtime
+
+
+@pytest.mark.parametrize(
+    ("ast", "counted"),
+    [
+        (BREAST, {"BREAST": 2}),
+        (leaf(DIAGNOSIS, "NOT_EQUALS", "SNOMEDCT254837009"), {"LUNG": 2}),
+        (leaf(DIAGNOSIS, "IN", ["SNOMEDCT254837009", "SNOMEDCT363358000"]), {"BREAST": 2, "LUNG": 2}),
+        (every(some(BREAST), some(leaf(SEX, "EQUALS", "SNOMEDCT248152002"))), {"BREAST": 1}),
+        (some(every(some(BREAST)), every(some(leaf(SEX, "EQUALS", "SNOMEDCT248152002")))), {"BREAST": 2, "LUNG": 1, "MIXED": 1}),
+        (leaf(DIAGNOSIS, "EQUALS", "SNOMEDCT399068003"), {}),
+    ],
+)
+def test_a_diagnosis_counts_all_of_a_dataset_for_which_it_is_stated_and_says_so(told_conditions, ast, counted):
+    answered = found(told_conditions, ast)
+    assert {c["id"]: c["subjects_count"] for c in answered} == counted
+    assert all(str(c["description"]).startswith(STATED) for c in answered)
+
+
+def test_a_question_without_a_diagnosis_is_answered_without_a_word_on_it(told_conditions):
+    assert [c["description"] for c in found(told_conditions, EVERYTHING)] == [
+        "The BREAST set.",
+        "The LUNG set.",
+        "Made for a test.",
+    ]
+
+
+@pytest.mark.usefixtures("quiet")
+def test_a_diagnosis_is_made_safe_and_paid_for_as_any_count_is(made):
+    runtime = made(min_subjects=10)
+    builders.seed(runtime)
+    builders.seed(runtime, alias="SMALL", provider="hospital-b")
+    for alias in ("LUNG", "SMALL"):
+        set_dataset(runtime, builders.ACTOR, alias, {"condition": "CLIN1000060"})
+    crowd(runtime, count=47)
+    crowd(runtime, "SMALL", start=100, count=9)
+    assert told(runtime, BREAST) == {"LUNG": 40}
+    assert told(runtime, every(BREAST, leaf(AGE, "EQUALS", 99))) == {}
+    assert spent(runtime) == {"federation:eucaim": 2}
+
+
 # Who is told
 
 
@@ -322,16 +381,41 @@ def test_a_dataset_is_called_as_in_the_central_catalogue(runtime):
     assert [c["id"] for c in found(runtime, EVERYTHING)] == ["1a1a"]
 
 
-def test_an_answered_question_is_recorded(runtime):
+def test_an_answered_question_is_recorded_as_it_was_asked(runtime):
     builders.seed(runtime)
     study(runtime, "LUNG", "p1")
     post(runtime)
     runtime.accesses.flush()
     with runtime.store.read() as connection:
         (row,) = recent(connection)
-    said = ("federation:eucaim", "discover", "eucaimSearch", 200, 1)
+    said = ("federation:eucaim", "discover", recorded(EVERYTHING, "u"), 200, 1)
     assert (row.subject, row.action, row.target, row.status, row.count) == said
     assert row.request
+
+
+def test_the_longest_question_that_is_recorded_is_recorded_whole(runtime):
+    codes = some(*[leaf("K", "IN", ["x" * 170] * 20), leaf("L", "EQUALS", "é" * 40)])
+    post(runtime, json.dumps({"ast": codes, "id": "\0" * MOST_SEARCH}).encode())
+    runtime.accesses.flush()
+    with runtime.store.read() as connection:
+        (row,) = recent(connection)
+    assert 3_500 < len(row.target) == len(recorded(codes, "\0" * MOST_SEARCH))
+    assert read_recorded(row.target) == codes
+
+
+def test_the_operator_reads_what_was_asked_and_what_of_it_nobody_knows(made):
+    runtime = made(federation_callers="biobank Secret b")
+    asked = some(leaf("RID99999", "EQUALS", "Jane Doe"), leaf("RID99999", "EQUALS", "x"), leaf(MODALITY, "EQUALS", "RID1"))
+    assert federate.unknown(runtime) == []
+    for secret in (SECRET, "Secret b"):
+        post(runtime, json.dumps({"ast": asked, "id": "u"}).encode(), Authorization=secret)
+    post(runtime, json.dumps({"ast": {"key": "x", "type": "EQUALS", "value": "y" * 5000}}).encode())
+    runtime.accesses.flush()
+    (said,) = federate.unknown(runtime)
+    assert said.endswith("matched by nothing: key RID99999 (2 times), value RID1 (2 times).")
+    found = json.loads(search_resources(runtime, builders.caller(Role.OPERATOR), "AuditEvent", []))
+    queries = [entity["query"] for each in found["entry"] for entity in each["resource"]["entity"] if "query" in entity]
+    assert b64encode(recorded(asked, "u").encode()).decode() in queries
 
 
 @pytest.mark.usefixtures("quiet")
@@ -468,6 +552,35 @@ def test_what_can_not_be_paid_is_not_told(made, monkeypatch):
     assert answer.status_code == 507
     assert b"subjects_count" not in answer.data
     assert spent(runtime) == {}
+
+
+@pytest.mark.usefixtures("quiet")
+@pytest.mark.parametrize(
+    "ast",
+    [
+        leaf("RID99999", "EQUALS", "x"),
+        every(some(leaf(MODALITY, "EQUALS", "RID10321")), some(leaf("PSA", "BETWEEN", {"min": 4, "max": 0}))),
+        leaf(AGE, "BETWEEN", {"min": 2, "max": 1}),
+    ],
+)
+def test_what_can_match_nothing_whatever_is_held_costs_nothing(made, ast):
+    runtime = made(min_subjects=10)
+    builders.seed(runtime)
+    crowd(runtime)
+    assert (found(runtime, ast), spent(runtime)) == ([], {})
+    assert found(runtime, some(WOMEN, ast))
+    assert spent(runtime) == {"federation:eucaim": 1}
+
+
+def test_each_caller_asks_so_often_in_a_minute_and_no_other_pays_for_it(made):
+    runtime = made(federation_minute=2, federation_callers="biobank Secret b")
+    answers = [post(runtime, Authorization=secret) for secret in (SECRET, SECRET, SECRET, "Secret b", SECRET)]
+    assert [each.status_code for each in answers] == [200, 200, 429, 200, 429]
+    assert (answers[2].headers["Retry-After"], answers[2].content_type) == ("60", "application/problem+json")
+    runtime.clock.on(60)
+    assert post(runtime).status_code == 200
+    runtime.clock.on(-3600)
+    assert post(runtime).status_code == 200
 
 
 def test_that_nothing_is_told_costs_as_much_as_a_count(made):

@@ -1,4 +1,4 @@
-"""Too many failed proofs of one client from one address are not looked at for a while; other pairs are."""
+"""Too many failed proofs of one client from one address are not looked at for a while; nor does a caller ask without end."""
 
 from datetime import timedelta
 
@@ -6,7 +6,7 @@ import pytest
 
 from mappings.failures import Throttled, Unauthenticated
 from server import throttle
-from server.throttle import FAILURES, WINDOW, Throttle
+from server.throttle import FAILURES, WINDOW, Rate, Throttle
 from tests import builders
 
 NOW = builders.Clock()()
@@ -63,3 +63,23 @@ def test_so_many_pairs_are_kept_at_most(monkeypatch):
         fail(one, name, times=1)
     assert len(one._failed) == 3
     assert proves(one)
+
+
+def asks(one: Rate, caller: str = "eucaim", *, times: int = 1, at: timedelta = timedelta()) -> int:
+    """How many of so many questions are let through, of three a minute."""
+    through = 0
+    for _ in range(times):
+        try:
+            one.count(caller, 3, NOW + at)
+            through += 1
+        except Throttled as refused:
+            assert 0 < refused.retry_after <= WINDOW.total_seconds()
+    return through
+
+
+def test_a_caller_asks_so_often_in_its_minute_and_another_has_its_own():
+    one = Rate()
+    assert (asks(one, times=5), asks(one, "biobank", times=2)) == (3, 2)
+    assert asks(one, at=WINDOW - timedelta(seconds=1)) == 0
+    assert asks(one, times=5, at=WINDOW) == 3
+    assert asks(one, at=-WINDOW) == 1, "a clock that went back locks nobody out"

@@ -82,10 +82,10 @@ def test_a_shared_secret_is_not_guessed_for_ever(built):
 
 
 def test_each_secret_proves_the_caller_it_belongs_to(built):
-    callers = {"federation_secret": "Secret a", "federation_callers": "biobank Secret b\nother Secret c"}
+    callers = {"federation_secret": "Secret a", "federation_callers": "biobank Secret b\nother Secret c\nbiobank Secret new"}
     runtime = replace(built, settings=structs.replace(built.settings, **callers))
-    proven = [identify(runtime, SharedSecret(f"Secret {x}".encode(), "")).subject for x in "abc"]
-    assert [subject.id for subject in proven] == ["federation:eucaim", "federation:biobank", "federation:other"]
+    proven = [identify(runtime, SharedSecret(f"Secret {x}".encode(), "")).subject for x in ("a", "b", "c", "new")]
+    assert [subject.id for subject in proven] == [f"federation:{name}" for name in ("eucaim", "biobank", "other", "biobank")]
     assert {subject.role for subject in proven} == {Role.FEDERATION}
     for header in (b"Secret d", b"biobank Secret b", b"Secret b\nother Secret c"):
         with pytest.raises(Unauthenticated):

@@ -23,6 +23,7 @@ MAX_NODES = 250
 MAX_NAMED = 20
 OLDEST = 1000  # years; larger numbers mean no more than this one, and fit every database's integers
 SEARCH = "eucaimSearch"
+PATH = f"/api/datasets/{SEARCH}"
 MOST_AST, MOST_SEARCH = 4000, 128
 """Characters of an AST, and of the explorer's name for a search, that are recorded."""
 MOST_RECORDED = MOST_AST + 6 * MOST_SEARCH + 200  # a character may be six in JSON
@@ -254,6 +255,13 @@ CRITERIA: dict[str, Reader] = {
 """The criteria of the explorer's catalogue that can be answered."""
 
 
+NOBODY = {
+    "operand": "OR",
+    "children": [{"key": "SNOMEDCT423493009", "type": "BETWEEN", "value": {"min": 2.0, "max": 1.0}}],
+}
+"""A question that nobody matches, whatever is held: it costs no budget, and nothing is kept for it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Found:
     """What is told of one dataset: counts and ages that are safe already, sexes, modalities and body parts as DICOM has them."""
@@ -325,6 +333,17 @@ def read_recorded(target: str) -> object:
         return json.loads(said).get("ast") if name == SEARCH and said else None
     except (ValueError, RecursionError):
         return None
+
+
+def unusable(body: bytes) -> str | None:
+    """Why Focus or the explorer can't use this answer, in words; None where they can."""
+    try:
+        reply = json.loads(body)
+    except (ValueError, RecursionError):
+        return "its answer is no JSON"
+    if not isinstance(reply, dict) or not isinstance(reply.get("collections"), list):
+        return "its answer holds no collections"
+    return None if body.isascii() else "its answer holds letters that the explorer shows as others"
 
 
 def encoded(reply: Mapping[str, object]) -> bytes:

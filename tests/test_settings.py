@@ -1,5 +1,6 @@
 """Settings come from `ACCORD_*`, are safe by default, and what is wrong in one is said by its name."""
 
+import re
 from pathlib import Path
 
 import pytest

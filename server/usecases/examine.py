@@ -10,13 +10,14 @@ from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
 from adapters.cursors import Cursors
-from adapters.doors import ask_http, ask_port
+from adapters.doors import ask_http, ask_port, ask_search
 from adapters.identity import Keys, load_or_make_secret
 from adapters.sql import custody, workers
 from adapters.sql import ledger as rows
 from adapters.sql.node import NodeRow
 from adapters.tls import TlsFiles
 from consent.node import NodeState
+from mappings.eucaim import PATH
 from mappings.failures import Failure, NotFound
 from server.settings import Settings
 from server.usecases import backup, compare, describe, federate, health, job, reindex, vet_node, worker
@@ -160,11 +161,28 @@ def _doors(settings: Settings) -> Iterator[Checked]:
     silent = ask_http(f"{url}/health/live")
     started = "Start `accord serve`; behind a proxy, see that ACCORD_PUBLIC_URL is what callers use."
     yield _told("server", [f"{url} does not answer: {silent}."] if silent else [], f"{url} answers.", started)
+    if settings.federation:
+        yield _search(settings, f"{url}{PATH}", is_served=not silent)
     ports = {"dicom": settings.dimse_port} | ({"dicom by tls": settings.dimse_tls_port} if settings.tls else {})
     for check, port in ports.items():
         closed, where = ask_port(settings.bind, port), f"{settings.bind}:{port}"
         yield _told(check, [f"Nobody listens at {where}: {closed}."] if closed else [], f"{where} takes connections.", started)
     yield _https(urlsplit(url))
+
+
+def _search(settings: Settings, url: str, *, is_served: bool) -> Checked:
+    """The federated search, asked as Focus asks it, with each secret: so a process that has not read a new one is found."""
+    name, callers = "federated search", settings.federation
+    if not is_served:
+        return Checked(name, Mark.NOTE, "It was not asked, since the server does not answer.")
+    asked = (
+        (caller, number, ask_search(url, secret)) for caller, each in callers.items() for number, secret in enumerate(each, 1)
+    )
+    troubles = [f"{url} does not answer {who} by its secret {n}: {trouble}." for who, n, trouble in asked if trouble]
+    remedy = "Give Focus this address and this secret; where a secret has changed here, begin `accord serve` again."
+    changing = [caller for caller, secrets in callers.items() if len(secrets) > 1]
+    also = f" Two secrets are valid of {', '.join(changing)}: take the old one out when it is no longer sent." if changing else ""
+    return _told(name, troubles, f"{url} answers {', '.join(callers)} as Focus asks.{also}", remedy)
 
 
 def _certificate(runtime: Runtime, files: TlsFiles) -> Checked:

@@ -9,13 +9,12 @@ import json
 from flask import Response
 
 from consent.conditions import Action
-from mappings.eucaim import encoded
+from mappings.eucaim import PATH, encoded
 from mappings.failures import Invalid, TooLarge
 from server.usecases.federate import answer
 from server.web.context import caller, request, respond, runtime, serves, shared_secret
 from server.web.errors import Door, eucaim
 
-PATH = "/api/datasets/eucaimSearch"
 MAX_BODY = 1_000_000  # bytes
 
 

@@ -12,13 +12,12 @@ from adapters.sql.criteria import Among, Column
 from adapters.sql.images import IMAGES
 from adapters.sql.store import moment
 from consent.subject import Role
-from mappings.eucaim import BODY_PARTS, MANUFACTURERS, MODALITIES, SEXES
+from mappings.eucaim import BODY_PARTS, MANUFACTURERS, MODALITIES, PATH, SEXES
 from mappings.fhir.research_study import STATUS as SHARING
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.serial import instant
 from mappings.fields import FIELDS, QIDO_KEYS, Kind
 from mappings.study import patient_key
-from server.web.federation import PATH
 from tests.differential.oracle import Question
 from tests.differential.world import PROVIDERS, Sight
 from tests.house import House

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import threading
 from base64 import b64encode
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -11,7 +12,9 @@ from io import BytesIO
 import pytest
 from flask import Flask
 from sqlalchemy import Connection, func, select
+from werkzeug.serving import make_server
 
+from adapters.doors import ask_search
 from adapters.sql import index, tables
 from adapters.sql.access import recent
 from consent import disclosure
@@ -187,6 +190,20 @@ def test_an_answer_is_exactly_200_in_ascii_json(runtime):
 
 def test_nothing_found_is_an_answer_with_a_member(runtime):
     assert json.loads(post(runtime).data) == {"collections": []}
+
+
+def test_the_doctors_question_is_answered_by_the_real_door_and_costs_nothing(made):
+    runtime = made(min_subjects=10, federation_secret="Sécret")
+    builders.seed(runtime)
+    crowd(runtime)
+    server = make_server("127.0.0.1", 0, client(runtime).application, threaded=True)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.port}"
+    said = [ask_search(f"{url}{ASK}", "Sécret"), ask_search(f"{url}{ASK}", "Secret"), ask_search(f"{url}{ASK}/", "Sécret")]
+    server.shutdown()
+    server.server_close()
+    assert said == [None, "it answers with status 401", "it answers with status 404"]
+    assert spent(runtime) == {}
 
 
 # What is counted

@@ -73,7 +73,7 @@ def asks(one: Rate, caller: str = "eucaim", *, times: int = 1, at: timedelta = t
             one.count(caller, 3, NOW + at)
             through += 1
         except Throttled as refused:
-            assert 0 < refused.retry_after <= WINDOW.total_seconds()
+            through += 100 * (not 0 < refused.retry_after <= WINDOW.total_seconds())
     return through
 
 

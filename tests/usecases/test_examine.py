@@ -1,5 +1,6 @@
 """The doctor's checklist: well where all is, and each check wrong where what it looks at is broken."""
 
+import json
 import socket
 import threading
 from dataclasses import replace
@@ -13,6 +14,8 @@ from adapters.identity import Keys
 from adapters.sql import custody, governance
 from adapters.sql.store import Store
 from adapters.tls import TlsFiles
+from mappings.eucaim import PATH, read_ast
+from mappings.query import is_nothing
 from server.usecases import ledger, vet_node, worker
 from server.usecases.examine import KEYS, Mark, examine, examine_keys
 from server.usecases.node import move_node
@@ -28,6 +31,13 @@ class Answers(BaseHTTPRequestHandler):
         self.send_response(self.server.status)
         self.end_headers()
 
+    def do_POST(self):
+        self.server.asked.append((self.path, self.headers, json.loads(self.rfile.read(int(self.headers["Content-Length"])))))
+        known = self.headers["Authorization"] in self.server.secrets
+        self.send_response(self.server.search if known else 401)
+        self.end_headers()
+        self.wfile.write(self.server.reply)
+
     def log_message(self, *_): ...
 
 
@@ -35,7 +45,7 @@ class Answers(BaseHTTPRequestHandler):
 def http():
     """An HTTP door."""
     with HTTPServer(("127.0.0.1", 0), Answers) as door:
-        door.status = 200
+        door.status, door.search, door.reply, door.asked, door.secrets = 200, 200, b'{"collections": []}', [], {"Secret a"}
         threading.Thread(target=door.serve_forever, daemon=True).start()
         yield door
         door.shutdown()
@@ -121,6 +131,61 @@ def test_a_server_that_answers_otherwise_or_not_at_all_is_wrong(served, http):
     assert wrong(served)["server"].endswith("does not answer: it answers with status 502.")
     nowhere = replace(served, settings=structs.replace(served.settings, port=1))
     assert "refused" in wrong(nowhere)["server"]
+
+
+def searched(runtime, **settings):
+    asked = replace(runtime, settings=structs.replace(runtime.settings, **({"federation_secret": "Secret a"} | settings)))
+    return next(((each.mark, each.sentence) for each in examine(asked) if each.check == "federated search"), None)
+
+
+def test_the_federated_search_is_asked_as_focus_asks_it(served, http):
+    mark, said = searched(served)
+    assert (mark, said.partition(" answers ")[2]) == (Mark.WELL, "eucaim as Focus asks.")
+    ((path, headers, body),) = http.asked
+    assert (path, headers["Content-Type"], headers["Authorization"]) == (PATH, "application/json", "Secret a")
+    assert (is_nothing(read_ast(body["ast"])[0].where), read_ast(body["ast"])[1], body["id"]) == (True, (), "accord-doctor")
+    assert searched(served, federation_secret="") is None
+
+
+@pytest.mark.parametrize(
+    ("status", "reply", "said"),
+    [
+        (201, b'{"collections": []}', "status 201"),
+        (302, b"", "status 302"),
+        (200, b"", "no JSON"),
+        (200, b"[" * 100_000, "no JSON"),
+        (200, b"[]", "no collections"),
+        (200, b"{}", "no collections"),
+        (200, '{"collections": [], "é": 1}'.encode(), "letters"),
+        (200, b" " * 1_000_001, "over 1 MB"),
+    ],
+)
+def test_an_answer_that_focus_or_the_explorer_cannot_use_is_wrong(served, http, status, reply, said):
+    http.search, http.reply = status, reply
+    mark, sentence = searched(served)
+    assert mark is Mark.WRONG
+    assert said in sentence
+    assert "Secret a" not in sentence
+
+
+def test_a_secret_that_the_server_has_not_read_is_wrong_and_two_that_it_has_are_told(served, http):
+    callers = {"federation_callers": "biobank Secret b\neucaim Secret new"}
+    mark, sentence = searched(served, **callers)
+    assert mark is Mark.WRONG
+    assert [part.partition(":")[0] for part in sentence.split(" does not answer ")[1:]] == [
+        "eucaim by its secret 2",
+        "biobank by its secret 1",
+    ]
+    http.secrets |= {"Secret b", "Secret new"}
+    mark, sentence = searched(served, **callers)
+    assert mark is Mark.WELL
+    assert "Two secrets are valid of eucaim" in sentence
+
+
+def test_a_federated_search_is_not_asked_of_a_server_that_does_not_answer(served, http):
+    http.status = 503
+    assert searched(served) == (Mark.NOTE, "It was not asked, since the server does not answer.")
+    assert http.asked == []
 
 
 def test_a_dicom_door_that_takes_no_connection_is_wrong(served):

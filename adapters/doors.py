@@ -28,7 +28,7 @@ def ask_search(url: str, secret: str) -> str | None:
     Focus takes status 200 alone, follows no redirect, and sends the secret as the whole Authorization header. The question is one
     that nobody matches.
     """
-    sent = {"Authorization": secret.encode(), "Content-Type": b"application/json", "Accept": b"*/*"}
+    sent = {b"Authorization": secret.encode(), b"Content-Type": b"application/json", b"Accept": b"*/*"}
     body = json.dumps({"ast": NOBODY, "id": "accord-doctor"}, indent=2).encode()
     try:
         with httpx.stream("POST", url, content=body, headers=sent, timeout=SEARCH_SECONDS, trust_env=False) as answer:

@@ -50,7 +50,7 @@ _TOLD = (t.study.c.patient_sex, t.series.c.modality, t.series.c.body_part)
 _WORDS = (*_TOLD, t.series.c.manufacturer)
 """And the catalogue."""
 _TOTALS, _AGE, _WORD = range(3)
-"""What a row of the statement is about: it names that, the dataset, two numbers, and a word of each column or none."""
+"""What a row of the statement is about: it names that, the dataset, four numbers, and a word of each column or none."""
 
 
 def counts(connection: Connection, query: Query, visible: VisibleDatasets, now: datetime) -> dict[int, Counted]:
@@ -88,9 +88,9 @@ def _counted(
     """What is counted of the studies that match, which are read once."""
     counting = _counting(matching.cte("matched"), words, minimum).execution_options(**matching.get_execution_options())
     totals, ages, told = [], dict[int, list[tuple[int, int]]](), dict[int, list[set[str]]]()
-    for about, dataset, number, subjects, *said in sorted(map(tuple, execute(connection, counting, now))):
+    for about, dataset, number, subjects, youngest, oldest, *said in sorted(map(tuple, execute(connection, counting, now))):
         if about == _TOTALS:
-            totals.append((dataset, number, subjects))
+            totals.append((dataset, number, subjects, youngest, oldest))
         elif about == _AGE:
             ages.setdefault(dataset, []).append((number, subjects))
         else:
@@ -101,30 +101,31 @@ def _counted(
             dataset,
             studies,
             subjects,
-            _end(ages.get(dataset, []), minimum),
-            _end(ages.get(dataset, [])[::-1], minimum),
+            *(ends if minimum <= 1 else (_end(ages.get(dataset, []), minimum), _end(ages.get(dataset, [])[::-1], minimum))),
             *(tuple(sorted(known - {""})) for known in told.get(dataset, [set()] * len(words))),
         )
-        for dataset, studies, subjects in totals
+        for dataset, studies, subjects, *ends in totals
     ]
 
 
 def _counting(matched: CTE, words: Sequence[Column[str]], minimum: int) -> CompoundSelect[Any]:
-    """Where words need no number of subjects, those of one table are found together: series are joined once."""
-    m, none = matched.c, [literal("")] * len(words)
-    totals = select(literal(_TOTALS), m.dataset, func.count(), func.count(m.patient.distinct()), *none).group_by(m.dataset)
-    ages = select(literal(_AGE), m.dataset, m.age, literal(1) if minimum <= 1 else func.count(m.patient.distinct()), *none)
+    """Where neither words nor ages need a number of subjects, words of one table are found together: series are joined once."""
+    m, nothing, none = matched.c, [literal(0)] * 2, [literal("")] * len(words)
+    ends = [func.min(m.age), func.max(m.age)] if minimum <= 1 else nothing
+    totals = select(literal(_TOTALS), m.dataset, func.count(), func.count(m.patient.distinct()), *ends, *none)
+    ages = select(literal(_AGE), m.dataset, m.age, func.count(m.patient.distinct()), *nothing, *none)
+    aged = [] if minimum <= 1 else [ages.where(m.age.is_not(None)).group_by(m.dataset, m.age)]
     tables = [[column for column in words if column.table is table] for table in (t.study, t.series)]
     together = tables if minimum <= 1 else [[column] for column in words]
     worded = [_worded(matched, [column if column in some else None for column in words], minimum) for some in together]
-    return union_all(totals, ages.where(m.age.is_not(None)).group_by(m.dataset, m.age), *worded)
+    return union_all(totals.group_by(m.dataset), *aged, *worded)
 
 
 def _worded(matched: CTE, columns: Sequence[Column[str] | None], minimum: int) -> Select[Any]:
     """The datasets' words of these columns, each where `minimum` subjects share it; None stands for one that is not looked at."""
     own = [None if c is None else matched.c[c.name] if c.table is t.study else c for c in columns]
     said = [literal("") if word is None else word for word in own]
-    rows = select(literal(_WORD), matched.c.dataset, literal(0), literal(0), *said)
+    rows = select(literal(_WORD), matched.c.dataset, *[literal(0)] * 4, *said)
     if any(column is not None and column.table is t.series for column in columns):
         rows = rows.join(t.series, t.series.c.study == matched.c.id)
     grouped = rows.group_by(matched.c.dataset, *(word for word in own if word is not None))

@@ -16,6 +16,7 @@ import yaml
 from flask import Flask
 
 from adapters.nodes.orthanc import OrthancNode
+from mappings.eucaim import PATH
 from server.cli.main import accord
 from server.settings import Settings, described
 from server.usecases.parse import parse_file
@@ -27,6 +28,8 @@ TOP = Path(__file__).parent.parent
 DOCKER = TOP / "docker"
 COMPOSE_TEXT = (DOCKER / "compose.yaml").read_text()
 COMPOSE = yaml.safe_load(COMPOSE_TEXT)
+FEDERATION_TEXT = (DOCKER / "federation.compose.yaml").read_text()
+FEDERATION = yaml.safe_load(FEDERATION_TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 OURS = {name: s for name, s in SERVICES.items() if s["image"].startswith("accord:")}
 INSTRUCTIONS = [
@@ -239,3 +242,49 @@ def test_the_orthanc_of_the_compose_file_is_a_node_that_nothing_is_said_against(
         place = node.store(parse_file("ct01.dcm", sample, frozenset()).node_file, sample)
         with node.open(place, len(sample)) as stored:
             assert stored.read() == sample
+
+
+# --- the federation
+
+
+def test_focus_is_pointed_at_the_route_there_is_and_asks_as_we_answer() -> None:
+    focus, proxy, web = (FEDERATION["services"][name] for name in ("focus", "beam-proxy", "web"))
+    told = focus["environment"]
+    assert told["ENDPOINT_URL"] == f"http://web:{Settings().port}{PATH}"
+    assert (told["ENDPOINT_TYPE"], told["API_KEY"]) == ("omop", proxy["environment"]["APP_focus_KEY"])
+    assert told["BEAM_APP_ID_LONG"] == f"focus.{proxy['environment']['PROXY_ID']}"
+    assert told["BEAM_PROXY_URL"] == f"http://beam-proxy:{proxy['environment']['BIND_ADDR'].rpartition(':')[2]}"
+    assert {name.removesuffix("_FILE") for name in web["environment"]} <= SETTINGS
+    assert web.keys() == {"environment", "secrets", "networks"}
+
+
+def test_only_beams_proxy_dials_out_and_nobody_is_called_from_outside() -> None:
+    services = FEDERATION["services"]
+    assert FEDERATION["networks"] == {"federation": {"internal": True}}
+    assert {name: service["networks"] for name, service in services.items()} == {
+        "web": ["federation"],
+        "beam-proxy": ["federation", "outside"],
+        "focus": ["federation"],
+    }
+    assert not any("ports" in service for service in services.values())
+
+
+@pytest.mark.parametrize("name", ["beam-proxy", "focus"])
+def test_each_container_of_the_federation_has_its_limits(name: str) -> None:
+    service = FEDERATION["services"][name]
+    hardened = ("cap_drop", "read_only", "security_opt", "tmpfs", "restart")
+    assert {key: service[key] for key in hardened} == {key: SERVICES["node-a"][key] for key in hardened}
+    assert {"mem_limit", "pids_limit"} <= service.keys()
+
+
+def test_what_the_federation_needs_is_asked_for_explained_and_never_written_here() -> None:
+    text = (DOCKER / "federation.example.env").read_text()
+    example = dict(line.split("=", 1) for line in text.splitlines() if line and not line.startswith("#"))
+    assert all(block.startswith("# ") for block in text.split("\n\n"))
+    assert set(re.findall(r"\$\{(\w+):\?", FEDERATION_TEXT)) == example.keys()
+    assert "${" not in re.sub(r"\$\{\w+:\?[^}]*\}", "", FEDERATION_TEXT), "a variable without which it begins"
+    assert {name for name, value in example.items() if value} == {"BROKER_URL"}
+    for service in FEDERATION["services"].values():
+        named = {Path(str(value)).name for name, value in service["environment"].items() if name.endswith("_FILE")}
+        assert named == set(service.get("secrets", ())) <= FEDERATION["secrets"].keys()
+    assert {secret["file"] for secret in FEDERATION["secrets"].values()} == {f"secrets/{name}" for name in FEDERATION["secrets"]}

@@ -60,7 +60,7 @@ def build(folder: Path, *, datasets: int, people: int, seed: int = 1, url: str =
     """So many datasets of so many people; a key of noise that the seed gives, so that a run can be repeated."""
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "noise.key").write_text(f"{seed:064x}")
-    given = {"min_subjects": 10, "federation_secret": SECRET} | settings
+    given = {"min_subjects": 10, "federation_secret": SECRET, "federation_minute": 10_000} | settings
     world = World(builders.runtime(folder, url=url, clock=builders.Clock(), **given), np.random.default_rng(seed))
     for number in range(datasets):
         alias = f"SET{number}"

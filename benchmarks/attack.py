@@ -54,7 +54,7 @@ def _questions(args: argparse.Namespace) -> None:
         studies.fill(runtime, args.studies)
         harvesters.describe(runtime)
         runtime.close()
-        with world.accord(chosen, "web", ACCORD_FEDERATION_SECRET=SECRET) as pid:
+        with world.accord(chosen, "web", ACCORD_FEDERATION_SECRET=SECRET, ACCORD_FEDERATION_MINUTE="10000") as pid:
             took = _alone(chosen)
             _beside(args, chosen, pid, max(took, key=lambda name: took[name]))
             harvesters.measure(args, chosen, pid)

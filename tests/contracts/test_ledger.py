@@ -320,6 +320,14 @@ def test_reads_answered_while_the_disk_is_full_are_recorded_when_there_is_room_a
         assert sorted(a.target for a in access.recent(connection)) == ["0", "1", "2"]
 
 
+def test_no_more_is_shown_once_what_was_asked_takes_too_much_room(store, monkeypatch):
+    monkeypatch.setattr(access, "MOST_BYTES", 10)
+    noted = Accesses(Flaky(store))
+    noted.note(replace(said(), target="x" * 10))
+    with pytest.raises(Unavailable):
+        noted.note(said())
+
+
 def test_no_more_is_shown_once_too_many_reads_wait_for_their_record(store, monkeypatch):
     monkeypatch.setattr(access, "MOST_WAITING", 2)
     noted = Accesses(Flaky(store))

@@ -33,6 +33,7 @@ from mappings.eucaim import (
     recorded,
     to_reply,
 )
+from mappings.failures import Invalid
 from mappings.query import Level, Query, asks, canonical, is_nothing
 from server.usecases.access import note_access
 from server.usecases.runtime import Caller, Runtime
@@ -148,7 +149,10 @@ def unknown(runtime: Runtime) -> list[str]:
 
 def _unknown(target: str) -> tuple[str, ...]:
     ast = read_recorded(target)
-    return () if ast is None else read_ast(ast)[1]
+    try:
+        return () if ast is None else read_ast(ast)[1]
+    except Invalid:  # another release took it
+        return ()
 
 
 def budget(runtime: Runtime) -> list[str]:

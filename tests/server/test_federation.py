@@ -18,12 +18,14 @@ from adapters.doors import ask_search
 from adapters.sql import index, tables
 from adapters.sql.access import recent
 from consent import disclosure
+from consent.conditions import Action
 from consent.disclosure import MOST_BARS, MOST_VALUES
 from consent.subject import FEDERATION, Role, federation
 from mappings.dicom.header import Header
 from mappings.eucaim import MOST_SEARCH, STATED, read_recorded, recorded
 from mappings.failures import Full
 from server.usecases import federate
+from server.usecases.access import note_access
 from server.usecases.agreement import move_agreement
 from server.usecases.dataset import set_dataset
 from server.usecases.identify import identify
@@ -427,6 +429,7 @@ def test_the_operator_reads_what_was_asked_and_what_of_it_nobody_knows(made):
     for secret in (SECRET, "Secret b"):
         post(runtime, json.dumps({"ast": asked, "id": "u"}).encode(), Authorization=secret)
     post(runtime, json.dumps({"ast": {"key": "x", "type": "EQUALS", "value": "y" * 5000}}).encode())
+    note_access(runtime, Caller(FEDERATION), Action.DISCOVER, recorded({"operand": 1}, "of another release"), 200, 0)
     runtime.accesses.flush()
     (said,) = federate.unknown(runtime)
     assert said.endswith("matched by nothing: key RID99999 (2 times), value RID1 (2 times).")

@@ -98,7 +98,17 @@ class Actor:
     is_local: bool = False
 
 
+NOBODY = Actor("anonymous")
+"""Who is not known: no role, so no act."""
+
+
 def may(actor: Actor, act: Act, party: str | None = None) -> bool:
     """Whether this actor's roles let it do this, to what is `party`'s (None: the repository's own)."""
     spans = {ACTS[role][act] for role in actor.roles if act in ACTS[role]}
     return Span.ALL in spans or (Span.OWN in spans and party is not None and party == actor.party)
+
+
+def sees(actor: Actor, party: str) -> bool:
+    """Whether what is kept of an organisation's dealings is shown to this actor: its own, and all to who acts for all."""
+    for_all = any(Span.ALL in ACTS[role].values() for role in actor.roles)
+    return for_all or (bool(actor.roles) and actor.party == party)

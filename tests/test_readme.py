@@ -10,6 +10,7 @@ import pytest
 from adapters.identity import Keys
 from consent.conditions import Action
 from consent.deposit import RULES
+from consent.person import ACTS, Act, PersonRole
 from consent.policy import MATRIX
 from consent.subject import Role
 from mappings.fhir.resources import RESOURCES
@@ -46,6 +47,11 @@ def matrix() -> str:
     return table(("caller", *(str(a) for a in Action)), *cells)
 
 
+def people() -> str:
+    cells = [(str(act), *(str(ACTS[role].get(act, "–")) for role in PersonRole)) for act in Act]
+    return table(("act", *(str(role).replace("-", " ") for role in PersonRole)), *cells)
+
+
 def rules() -> str:
     said = [(f"`{r.code}`", str(r.outcome_undeclared), str(r.outcome_declared), r.standard) for r in RULES if not r.alone]
     return table(("rule", "undeclared", "declared or attested", "standard"), *said)
@@ -76,10 +82,10 @@ def routes() -> str:
     )
 
 
-@pytest.mark.parametrize("made", [settings, matrix, rules, types, routes])
+@pytest.mark.parametrize("made", [settings, matrix, people, rules, types, routes])
 def test_a_table_of_the_readme_is_the_codes_own(made) -> None:
     assert made() in README.read_text()
 
 
 if __name__ == "__main__":  # prints the tables, to be pasted
-    sys.stdout.write("\n\n".join(made() for made in (settings, matrix, rules, types, routes)) + "\n")
+    sys.stdout.write("\n\n".join(made() for made in (settings, matrix, people, rules, types, routes)) + "\n")

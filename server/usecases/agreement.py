@@ -16,6 +16,7 @@ from adapters.sql.ledger import About, record
 from consent.agreement import AgreementAct, AgreementState, AgreementVersion, Side, Standing, move, read_citation, refusal
 from consent.conditions import GRANTABLE, AccessClass, Action, Conditions, Purpose, Visibility
 from consent.entries import AgreementDrafted, AgreementMoved
+from consent.person import Actor, sees
 from consent.policy import SENTENCES
 from consent.subject import Role
 from mappings.failures import Conflict, Invalid, NotFound
@@ -163,3 +164,16 @@ def list_agreements(runtime: Runtime) -> tuple[CitedAgreement, ...]:
     with runtime.store.read() as connection:
         keys = [row.key for row in agreements.read_all(connection)]
     return tuple(read_agreement(runtime, key) for key in keys)
+
+
+def agreements_of(runtime: Runtime, actor: Actor) -> tuple[CitedAgreement, ...]:
+    """The agreements that this actor may see: its organisation's, or all."""
+    return tuple(one for one in list_agreements(runtime) if sees(actor, one.provider))
+
+
+def agreement_of(runtime: Runtime, actor: Actor, citation: str) -> CitedAgreement:
+    """An agreement by its key or as `key@version`. Raises NotFound, also for another's."""
+    one = read_agreement(runtime, citation)
+    if not sees(actor, one.provider):
+        raise NotFound("agreement-unknown", f"There is no agreement called {citation}.", "agreement")
+    return one

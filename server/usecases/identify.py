@@ -20,6 +20,7 @@ from adapters.sql.client import ClientRow
 from adapters.sql.entity import EntityRow
 from consent.conditions import Purpose
 from consent.node import NodeState
+from consent.person import Actor, PersonRole
 from consent.subject import ANONYMOUS, Role, Subject, federation
 from mappings.failures import NotFound, Unauthenticated
 from mappings.network import canonical, lies_in
@@ -106,7 +107,20 @@ def _client(runtime: Runtime, token: BearerToken, request: str, keys: Keys | Non
         row = _client_row(connection, governance, claims["client_id"])
     inside = row.node is not None and _is_linked(governance, row.node) and lies_in(token.address, row.networks)
     scopes = still_granted(claims["scope"], row.scopes)
-    return Caller(subject(row, inside=inside), claims.get("purpose"), scopes, request, token.address, governance=governance)
+    known = {"governance": governance, "actor": _machine(row)}
+    return Caller(subject(row, inside=inside), claims.get("purpose"), scopes, request, token.address, **known)  # type: ignore[arg-type]
+
+
+_MACHINES = {
+    Role.PROVIDER: PersonRole.DATA_MANAGER,
+    Role.OPERATOR: PersonRole.AUDITOR,
+    Role.USER: PersonRole.RESEARCHER,
+}
+"""What a client may do besides using data, as the person with this role: none signs, decides or releases for the repository."""
+
+
+def _machine(row: ClientRow) -> Actor:
+    return Actor(row.client_id, row.party, frozenset({_MACHINES[ROLES[row.role]]}))
 
 
 def _client_row(connection: Connection, governance: GovernanceSnapshot, client_id: str) -> ClientRow:

@@ -17,6 +17,7 @@ from adapters.sql.node import NodeRow
 from adapters.sql.store import Store
 from adapters.tls import TlsFiles
 from consent.conditions import Action
+from consent.person import NOBODY, Actor
 from consent.policy import VisibleDatasets
 from consent.subject import Subject
 from server.kept import Kept
@@ -49,6 +50,7 @@ class Caller:
 
     A registered sender has its `registration`; `associations` is how many its AE title may have at once. `governance` is what its
     credential was held against; a question of the same request is narrowed by it, while stops bind in the statement itself.
+    `actor` is who it is as one that acts on agreements, people and datasets (`consent.person`).
     """
 
     subject: Subject
@@ -59,6 +61,7 @@ class Caller:
     registration: Registration | None = None
     associations: int | None = None
     governance: GovernanceSnapshot | None = field(default=None, compare=False, repr=False)
+    actor: Actor = NOBODY
 
 
 @dataclass(frozen=True, slots=True)

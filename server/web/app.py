@@ -13,6 +13,8 @@ from adapters.identity import Keys
 from server.usecases.identify import identify
 from server.usecases.runtime import Runtime
 from server.web import (
+    api_agreements,
+    api_document,
     batches,
     bulk_data,
     catalogue,
@@ -45,7 +47,10 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     origins.install(app, runtime.settings.allowed_origins)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)
-    errors.install(app, oauth.door(runtime, keys), dicomweb.dataset_door(), *(module.door() for module in doors))
+    api = [module.door() for module in (api_agreements,)]
+    described = api_document.door(row for door in api for row in door.operations)
+    others = (oauth.door(runtime, keys), dicomweb.dataset_door(), described)
+    errors.install(app, *others, *api, *(module.door() for module in doors))
     app.before_request(_limit)
     app.after_request(_finish)
     return app

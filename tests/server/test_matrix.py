@@ -46,6 +46,8 @@ class Kind(Enum):
     GROUP = "what may leave of one dataset, later: 404 to who may not discover it, 403 to who may not have it"
     EXPORTED = "an export of one's own: 404 to everybody else"
     BATCHES = "the batches of one's own: 403 to who never has any"
+    OWN = "of the dealings of one's own organisation, and of all to the operator: nothing to the others"
+    OWN_ONE = "one of them: 404 to everybody else"
 
 
 @dataclass(frozen=True)
@@ -107,6 +109,9 @@ ROUTES: dict[str, Row] = {
     "POST /api/withdrawals": Row(A.WITHDRAW, Kind.TAKES),
     "GET /api/batches": Row(A.DISCOVER, Kind.BATCHES),
     "GET /api/batches/<key>": Row(A.DISCOVER, Kind.BATCH),
+    "GET /api/openapi.json": Row(A.DISCOVER, Kind.OPEN),
+    "GET /api/agreements": Row(A.DISCOVER, Kind.OWN),
+    "GET /api/agreements/<key>": Row(A.DISCOVER, Kind.OWN_ONE),
 }
 ROUTES |= {f"{rule}/count": row for rule, row in ROUTES.items() if row == Row(A.QUERY, Kind.ROWS) and "dicom-web" in rule}
 _KICKOFFS = {"$export": Kind.EXPORT, "Patient/$export": Kind.EXPORT, "Group/<identity>/$export": Kind.GROUP}
@@ -206,6 +211,8 @@ def undeclared(app: Flask) -> list[str]:
 
 def path_of(house: House, route: str) -> str:
     path = route.partition(" ")[2]
+    if "/agreements/" in path:
+        path = path.replace("<key>", "DSA-LUNG")
     if "<key>" in path:
         path = path.replace("<key>", house.export() if "$export" in path else house.batch())
     named = {
@@ -259,8 +266,10 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911 - on
         return row.yes if who.role is Role.FEDERATION else (401,)
     if who.client is None:
         return (401,)
-    if row.kind in (Kind.ROWS, Kind.DIRECTORY, Kind.RECORD):
+    if row.kind in (Kind.ROWS, Kind.DIRECTORY, Kind.RECORD, Kind.OWN):
         return (200,)
+    if row.kind is Kind.OWN_ONE:
+        return row.yes if who.party == "hospital-a" or who.role is Role.OPERATOR else (404,)
     if row.kind is Kind.BATCHES:
         return (200,) if who.role in (Role.PROVIDER, Role.OPERATOR) else (403,)
     if row.kind is Kind.BATCH and who.role is Role.OPERATOR and row.action is A.DISCOVER:
@@ -353,7 +362,7 @@ def test_an_organisation_that_is_not_approved_sees_no_dataset(house, route):
     response, row = answer(house, route, who), ROUTES[route]
     if row.kind in (Kind.ROWS, Kind.RECORD):
         assert not found(house, response, route)
-    elif row.kind is not Kind.DIRECTORY:
+    elif row.kind not in (Kind.DIRECTORY, Kind.OWN):
         assert response.status_code in (403, 404)
         assert row.kind is not Kind.OBJECT or response.status_code == 404
 

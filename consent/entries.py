@@ -34,6 +34,7 @@ class TargetType(StrEnum):
     TERMS = "terms"
     BATCH = "batch"
     BLOCK = "block"
+    PERSON = "person"
 
 
 @dataclass(frozen=True, slots=True)
@@ -497,6 +498,38 @@ class BlockLifted(Entry):
     blocks: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PersonMoved(Act):
+    """A person added, invited, joined (by a local account, or an OpenID provider: `issuer`), blocked, unblocked."""
+
+    KIND = "govern.person"
+    TARGETS = ("person",)
+    person: str
+    issuer: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleMoved(Act):
+    """A person's role given or taken; `party` is None for the repository itself, purposes by blanks."""
+
+    KIND = "govern.role"
+    TARGETS = ("person", "party")
+    person: str
+    role: str
+    party: str | None
+    purposes: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionsEnded(Entry):
+    """Sessions of a person ended by somebody else."""
+
+    KIND = "govern.person.sessions"
+    TARGETS = ("person",)
+    person: str
+    sessions: int
+
+
 _CLASSES: tuple[type[Entry], ...] = (
     BatchOpened,
     BatchClosed,
@@ -523,11 +556,14 @@ _CLASSES: tuple[type[Entry], ...] = (
     PermitRevoked,
     StudyWithdrawn,
     BlockLifted,
+    SessionsEnded,
 )
 _BY_VERB: Mapping[type[Act], Iterable[str]] = {
     AgreementMoved: AGREEMENT_MOVES,
     NodeMoved: (*NODE_MOVES, "remove"),
     BatchDecided: ("release", "refuse"),
+    PersonMoved: ("add", "invite", "join", "block", "unblock"),
+    RoleMoved: ("give", "take"),
 }
 KINDS: Mapping[str, type[Entry]] = {
     **{entry.KIND: entry for entry in _CLASSES},

@@ -7,6 +7,8 @@ need a second signed-in person before they take effect; to stop something, one p
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from consent.subject import Role
+
 
 class PersonRole(StrEnum):
     """What a person is in an organisation; one person may be several."""
@@ -112,3 +114,26 @@ def sees(actor: Actor, party: str) -> bool:
     """Whether what is kept of an organisation's dealings is shown to this actor: its own, and all to who acts for all."""
     for_all = any(Span.ALL in ACTS[role].values() for role in actor.roles)
     return for_all or (bool(actor.roles) and actor.party == party)
+
+
+_IN_PROVIDERS = frozenset({PersonRole.DATA_MANAGER, PersonRole.DATA_PROTECTION_OFFICER})
+_IN_REPOSITORY = frozenset({PersonRole.OPERATOR, PersonRole.AUDITOR})
+
+
+def may_be(role: PersonRole, party_role: str | None) -> bool:
+    """Whether a person may have this role in an organisation that takes part as `party_role` (None: in the repository)."""
+    if party_role is None or role in _IN_REPOSITORY:
+        return party_role is None and role in _IN_REPOSITORY
+    return role not in _IN_PROVIDERS or party_role == Role.PROVIDER
+
+
+def role_of(role: PersonRole) -> Role:
+    """As which caller a person uses data by this role: who has none of that asks as anybody may."""
+    return _CALLERS.get(role, Role.ANONYMOUS)
+
+
+_CALLERS = {
+    PersonRole.RESEARCHER: Role.USER,
+    PersonRole.OPERATOR: Role.OPERATOR,
+    PersonRole.DATA_MANAGER: Role.PROVIDER,
+}

@@ -165,6 +165,15 @@ class Settings(msgspec.Struct, frozen=True):
     ] = 50_000
     export_hours: Annotated[Count, Meta(description="Hours from its end for which an export is kept.")] = 24
     token_seconds: Annotated[int, Meta(ge=1, le=300, description="Life of an access token; at most 300.")] = 300
+    session_minutes: Annotated[Minutes, Meta(description="Minutes without a request after which a person's session ends.")] = 30
+    session_hours: Annotated[Count, Meta(description="Hours after which a person's session ends, however much it is used.")] = 12
+    openid_issuer: Annotated[
+        str, Meta(description="The OpenID provider that people sign in at, exactly as it calls itself; empty: local accounts.")
+    ] = ""
+    openid_client_id: Annotated[str, Meta(description="What this Accord is called there.")] = ""
+    openid_client_secret: Annotated[
+        str, Meta(description="Its secret there; better in a file: `ACCORD_OPENID_CLIENT_SECRET_FILE`.")
+    ] = ""
     node_seconds: Annotated[
         Seconds,
         Meta(
@@ -203,6 +212,26 @@ class Settings(msgspec.Struct, frozen=True):
         return bool(self.dimse_tls_certificate)
 
     @property
+    def openid(self) -> tuple[str, str, str] | None:
+        """(issuer, client id, secret) of the OpenID provider; None where there is none. Raises ValueError where it is half said."""
+        known = self.openid_issuer, self.openid_client_id, self.openid_client_secret
+        if any(known) and not all(known):
+            raise ValueError("ACCORD_OPENID_ISSUER needs ACCORD_OPENID_CLIENT_ID and ACCORD_OPENID_CLIENT_SECRET.")
+        if any(known) and not _ISSUER.fullmatch(self.openid_issuer):
+            raise ValueError("ACCORD_OPENID_ISSUER must be an https URL without query (http on loopback).")
+        return known if all(known) else None
+
+    @property
+    def is_secure(self) -> bool:
+        """Whether callers come by https."""
+        return self.base_url.startswith("https://")
+
+    @property
+    def takes_people(self) -> bool:
+        """Whether people may sign in: by https, or on this machine alone."""
+        return self.is_secure or bool(_LOOPBACK.match(self.base_url))
+
+    @property
     def budget(self) -> Budget:
         """What a caller of the federated search may ask."""
         return Budget(self.budget_questions, self.budget_days)
@@ -226,6 +255,8 @@ MOST_SECRETS = 2
 EUCAIM = "eucaim"
 """The caller that `federation_secret` is of."""
 _ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]{1,5})?|https?://\[[0-9a-f:]+\](:[0-9]{1,5})?")
+_ISSUER = re.compile(r"(https://[^\s?#]+|http://(127\.0\.0\.1|\[::1\]|localhost)(:[0-9]{1,5})?(/[^\s?#]*)?)")
+_LOOPBACK = re.compile(r"http://(127\.0\.0\.1|\[::1\]|localhost)(:|/|$)")
 _CALLER = re.compile(r"[a-z0-9-]{1,32}")
 OTHER_NAMES = frozenset({"ACCORD_PARENT_PID"})
 """What `accord serve` tells its processes beside their settings."""
@@ -253,7 +284,7 @@ def read(environment: Mapping[str, str] | None = None, **overrides: object) -> S
         settings = msgspec.convert(values, Settings, strict=False, dec_hook=lambda kind, text: kind(text))
     except ValidationError as error:
         raise ValueError(_sentence(error, fields)) from None
-    _ = settings.federation, settings.allowed_origins, settings.tls
+    _ = settings.federation, settings.allowed_origins, settings.tls, settings.openid
     return settings
 
 

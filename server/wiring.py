@@ -17,6 +17,7 @@ from adapters.nodes.dicomweb import DicomwebNode
 from adapters.nodes.folder import FolderNode
 from adapters.nodes.orthanc import OrthancNode
 from adapters.nodes.port import Node
+from adapters.openid_provider import OpenIdProvider
 from adapters.pictures.pool import Pool
 from adapters.sql import migrate
 from adapters.sql.access import Accesses
@@ -74,6 +75,7 @@ def runtime(
         clock=clock,
         holder=f"{host()}:{os.getpid()}:{secrets.token_hex(4)}",
         placeholders=placeholders(),
+        openid=_openid(settings),
         tls=_tls(settings),
         governed=sights.renew_governed,
     )
@@ -115,6 +117,11 @@ def _keep_private(data: Path) -> None:
         data.chmod(0o700)
     except OSError as error:
         raise Unavailable("data-dir-open", f"Others can read {data}, and its mode can't be changed: {error.strerror}.") from error
+
+
+def _openid(settings: Settings) -> OpenIdProvider | None:
+    known = settings.openid
+    return None if known is None else OpenIdProvider(*known, f"{settings.base_url}/sign-in/openid/return")
 
 
 def _tls(settings: Settings) -> TlsFiles | None:

@@ -39,6 +39,9 @@ DOORS = {"web", "dimse", "worker"}
 EVERYBODY = {"runtime", "governance", "access", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
+    "identify": {"person", "session"},  # a person asks by a session
+    "session": {"person"},  # who is called how, and who may end another's
+    "sign_in": {"attempts", "person", "session"},  # a factor is tried so often; who signs in has a session
     "association": {"identify"},  # what an AE title proved, or why it did not; and a called one is an alias
     "explain": {"identify"},  # decided for the subject that a request of this client would have
     "check": {"admission", "parse"},  # a file is read and judged as at a door

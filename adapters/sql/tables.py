@@ -691,3 +691,108 @@ _WAITS = job.c.state == "waiting"
 Index("uq_job_waiting", job.c.kind, job.c.subject, unique=True, sqlite_where=_WAITS, postgresql_where=_WAITS)
 _OPEN = job.c.state.in_(["waiting", "running"])
 Index("ix_job_open", job.c.kind, job.c.due, sqlite_where=_OPEN, postgresql_where=_OPEN)
+
+# People. Secrets are kept as digests (of what is shown once) or sealed; an e-mail address is for mail, and proves nobody.
+person = Table(
+    "person",
+    metadata,
+    _key(),
+    Column("key", String(64), nullable=False, unique=True),
+    Column("name", Text, nullable=False),
+    Column("email", Text, nullable=False),
+    Column("blocked", Boolean, nullable=False),
+    Column("added", Time, nullable=False),
+    Column("updated", Time, nullable=False),
+)
+person_role = Table(  # what a person is in an organisation, and was
+    "person_role",
+    metadata,
+    _key(),
+    _to("person"),
+    _to("party", nullable=True),  # None: in the repository itself
+    Column("role", String(32), nullable=False),  # a `consent.person.PersonRole`
+    Column("purposes", Text, nullable=False),
+    _to("terms", nullable=True),  # the version that the person accepted as this
+    Column("since", Time, nullable=False),
+    Column("ended", Time),
+    Index("ix_person_role_person", "person"),
+)
+person_identity = Table(  # OpenID Connect: (iss, sub), never an e-mail address
+    "person_identity",
+    metadata,
+    _key(),
+    _to("person"),
+    Column("issuer", String(255), nullable=False),
+    Column("subject", String(255), nullable=False),
+    Column("at", Time, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+    Index("ix_person_identity_person", "person"),
+)
+person_account = Table(  # a local account: password (Argon2id) and the secret of its one-time codes (sealed)
+    "person_account",
+    metadata,
+    Column("person", Key, ForeignKey("person.id"), primary_key=True, autoincrement=False),
+    Column("password", Text, nullable=False),
+    Column("totp", Text, nullable=False),
+    Column("step", BigInteger, nullable=False),  # of the last code that was used (RFC 6238 section 5.2)
+    Column("at", Time, nullable=False),
+)
+invitation = Table(
+    "invitation",
+    metadata,
+    _key(),
+    _to("person"),
+    Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the token in its link
+    Column("actor", String(80), nullable=False),
+    Column("at", Time, nullable=False),
+    Column("expires", Time, nullable=False),
+    Column("used", Time),
+    Index("ix_invitation_person", "person"),
+)
+session = Table(  # a person signed in: in a browser, or by a device's refresh tokens
+    "session",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),  # what lists and tokens call it
+    Column("digest", LargeBinary, nullable=False, unique=True),  # SHA-256 of the cookie's value
+    _to("person"),
+    _to("person_role", nullable=True),  # as which it acts; None: none is chosen
+    Column("purpose", String(16), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("agent", String(120), nullable=False),
+    Column("at", Time, nullable=False),
+    Column("touched", Time, nullable=False),
+    Column("expires", Time, nullable=False),
+    Column("ended", Time),
+    Index("ix_session_person", "person", "id"),
+)
+refresh_token = Table(  # one use each; a used one that comes again ends its session
+    "refresh_token",
+    metadata,
+    _key(),
+    Column("session", Key, ForeignKey("session.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("used", Time),
+)
+device_grant = Table(  # RFC 8628: a device that waits for its person
+    "device_grant",
+    metadata,
+    _key(),
+    Column("device", LargeBinary, nullable=False, unique=True),  # SHA-256 of the device code
+    Column("code", LargeBinary, nullable=False, unique=True),  # SHA-256 of the user code
+    Column("scopes", Text, nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("interval", Integer, nullable=False),  # seconds
+    Column("polled", Time),
+    Column("expires", Time, nullable=False, index=True),
+    Column("denied", Boolean, nullable=False),
+    Column("session", Key, ForeignKey("session.id", ondelete="CASCADE")),  # once it is confirmed
+)
+attempt = Table(  # failed proofs of late: what is guessable is counted for all processes together
+    "attempt",
+    metadata,
+    Column("key", String(64), primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("until", Time, nullable=False, index=True),
+)

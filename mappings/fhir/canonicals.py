@@ -31,6 +31,7 @@ from mappings.fhir.systems import (
     MODALITY,
     NODE,
     PARTY_ROLE,
+    PERSON,
     PURPOSE,
     TERMS,
 )
@@ -123,6 +124,7 @@ NAMING_SYSTEMS = {
     TERMS: "A version of one repository's terms of use.",
     BATCH: "A batch of objects that was pushed to one repository.",
     GOVERNED: "A Study or SOP Instance UID that was withdrawn or refused.",
+    PERSON: "A person who acts in one repository.",
 }
 
 

@@ -21,6 +21,7 @@ from mappings.fhir.systems import (
     LEAF_INDEX,
     LEDGER_ENTRY,
     NODE,
+    PERSON,
     PROVENANCE_AGENT,
     TERMS,
     coding,
@@ -100,6 +101,7 @@ REFERENCES: dict[TargetType, Callable[[str], Json]] = {
     TargetType.TERMS: _identified(TERMS),
     TargetType.BATCH: _identified(BATCH),
     TargetType.BLOCK: _identified(GOVERNED),
+    TargetType.PERSON: _identified(PERSON),
 }
 """What an entry is about → a reference to what is served, else an identifier."""
 

@@ -18,15 +18,18 @@ from adapters.sql import entity as entities
 from adapters.sql import sender as senders
 from adapters.sql.client import ClientRow
 from adapters.sql.entity import EntityRow
+from adapters.sql.person import RoleRow
 from consent.conditions import Purpose
 from consent.node import NodeState
-from consent.person import Actor, PersonRole
+from consent.person import Actor, PersonRole, role_of
 from consent.subject import ANONYMOUS, Role, Subject, federation
 from mappings.failures import NotFound, Unauthenticated
 from mappings.network import canonical, lies_in
 from mappings.smart import still_granted
 from server.usecases.governance import GovernanceSnapshot
+from server.usecases.person import person_id
 from server.usecases.runtime import Caller, Registration, Runtime
+from server.usecases.session import SignedIn, actor_of, find_session
 
 ROLES = {"provider": Role.PROVIDER, "operator": Role.OPERATOR, "user": Role.USER, "repository": Role.USER}
 """The role of a client whose organisation has this one, outside of any node's compute network."""
@@ -66,7 +69,15 @@ class AeTitle:
     certificate: frozenset[str] = frozenset()
 
 
-Credential = Nobody | BearerToken | SharedSecret | AeTitle
+@dataclass(frozen=True, slots=True)
+class SessionCookie:
+    """The secret of a person's session, as a browser keeps it, and the address it came from."""
+
+    secret: str
+    address: str
+
+
+Credential = Nobody | BearerToken | SessionCookie | SharedSecret | AeTitle
 
 
 class Rejection(StrEnum):
@@ -89,7 +100,10 @@ def identify(runtime: Runtime, credential: Credential, request: str = "", *, key
         case Nobody():
             return Caller(ANONYMOUS, request=request)
         case BearerToken():
-            return _client(runtime, credential, request, keys)
+            return _bearer(runtime, credential, request, keys)
+        case SessionCookie():
+            known = find_session(runtime, credential.secret)
+            return _person(runtime, known, request, credential.address) if known else Caller(ANONYMOUS, request=request)
         case SharedSecret():
             return _federation(runtime, credential, request)
         case AeTitle(called=runtime.settings.ae_title):
@@ -98,10 +112,37 @@ def identify(runtime: Runtime, credential: Credential, request: str = "", *, key
             return _sender(runtime, credential, request)
 
 
-def _client(runtime: Runtime, token: BearerToken, request: str, keys: Keys | None) -> Caller:
+def _bearer(runtime: Runtime, token: BearerToken, request: str, keys: Keys | None) -> Caller:
     if keys is None:
         raise Unauthenticated("token-invalid", "No access tokens are taken here.")
     claims = keys.read(token.text, runtime.settings.base_url, runtime.clock())
+    if "sid" not in claims:
+        return _client(runtime, token, request, claims)
+    known = find_session(runtime, str(claims["sid"]), is_key=True)
+    if known is None:
+        raise Unauthenticated("session-ended", "This session has ended. Sign in again: accord login.")
+    return _person(runtime, known, request, token.address)
+
+
+def _person(runtime: Runtime, known: SignedIn, request: str, address: str) -> Caller:
+    """A person by the role of the session; who has chosen none asks as anybody, and acts as nobody."""
+    with runtime.store.read() as connection:
+        governance = runtime.governance.current(connection)
+    session, role = known.session, known.role
+    scopes = tuple(session.scopes.split()) if role else ()
+    found = {"governance": governance, "actor": actor_of(known), "session": session.key}
+    return Caller(person_subject(known.person.key, role), session.purpose or None, scopes, request, address, **found)  # type: ignore[arg-type]
+
+
+def person_subject(key: str, role: RoleRow | None) -> Subject:
+    """The subject that a person is by a role."""
+    if role is None:
+        return Subject(person_id(key), Role.ANONYMOUS)
+    known = frozenset(map(Purpose, role.purposes))
+    return Subject(person_id(key), role_of(role.role), role.party, role.approved, role.terms, known)
+
+
+def _client(runtime: Runtime, token: BearerToken, request: str, claims: Claims) -> Caller:
     with runtime.store.read() as connection:
         governance = runtime.governance.current(connection)
         row = _client_row(connection, governance, claims["client_id"])
@@ -230,6 +271,8 @@ def active(runtime: Runtime, keys: Keys, token: str) -> Claims | None:
     """The claims of a token that would be let in now (RFC 7662's *active*), or None."""
     try:
         claims = keys.read(token, runtime.settings.base_url, runtime.clock())
+        if "sid" in claims:
+            return claims if find_session(runtime, str(claims["sid"]), is_key=True) else None
         with runtime.store.read() as connection:
             require_enabled(clients.find(connection, claims["client_id"]))
     except Unauthenticated:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from adapters.cursors import Cursors
 from adapters.key_sets import KeySets
 from adapters.nodes.port import Node
+from adapters.openid_provider import OpenIdProvider
 from adapters.pictures.pool import Pool
 from adapters.sql import governance as governance_rows
 from adapters.sql.access import Accesses
@@ -50,7 +51,8 @@ class Caller:
 
     A registered sender has its `registration`; `associations` is how many its AE title may have at once. `governance` is what its
     credential was held against; a question of the same request is narrowed by it, while stops bind in the statement itself.
-    `actor` is who it is as one that acts on agreements, people and datasets (`consent.person`).
+    `actor` is who it is as one that acts on agreements, people and datasets (`consent.person`); `session` is the key of the session
+    of a person.
     """
 
     subject: Subject
@@ -62,6 +64,7 @@ class Caller:
     associations: int | None = None
     governance: GovernanceSnapshot | None = field(default=None, compare=False, repr=False)
     actor: Actor = NOBODY
+    session: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,8 @@ class Runtime:
     holder: str
     placeholders: frozenset[str]
     reached: Callable[[str], None] = lambda _point: None  # tests stop the process at a named point of custody
+    openid: OpenIdProvider | None = None
+    """Where people sign in, unless by local accounts."""
     tls: TlsFiles | None = None
     """Ours on the DICOM network, where there is TLS."""
     governed: Callable[["Runtime", Connection], None] = lambda _runtime, _connection: None

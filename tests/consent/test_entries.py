@@ -53,6 +53,9 @@ FORMS = {
     **{(f"govern.batch.{verb}", 2): "batch dataset objects reason" for verb in ("release", "refuse")},
     ("govern.study.withdraw", 2): "dataset objects reason replace study",
     ("govern.block.lift", 1): "blocks uid",
+    **{(f"govern.person.{verb}", 1): "issuer person" for verb in ("add", "invite", "join", "block", "unblock")},
+    ("govern.person.sessions", 1): "person sessions",
+    **{(f"govern.role.{verb}", 1): "party person purposes role" for verb in ("give", "take")},
 }
 """(kind, version) → its members. A line of this table is never changed: a body that says more is a version more."""
 
@@ -119,6 +122,8 @@ EVER_WRITTEN = {
     "govern.batch.release": ({"batch": "b", "dataset": "LUNG"}, ["batch b"]),
     "govern.study.withdraw": ({"study": "1.2", "dataset": "LUNG"}, ["study 1.2"]),
     "govern.block.lift": ({"uid": "1.2"}, ["block 1.2"]),
+    "govern.person.join": ({"person": "ada", "issuer": "https://login.example.org"}, ["person ada"]),
+    "govern.role.give": ({"person": "ada", "party": "h", "role": "signatory"}, ["person ada", "party h"]),
     "of.a.later.release": ({"study": "1.2"}, []),
 }
 """Kind → (a body of its first version, what it is about)."""

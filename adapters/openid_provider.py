@@ -28,7 +28,7 @@ log = logging.getLogger("accord.openid")
 SECONDS, MOST_BYTES = 10, 262_144
 """Of one call, in all."""
 KEPT_SECONDS, LEAST_SECONDS = 3600, 60
-"""How long what the provider says of itself is kept; a key that is not known makes its keys be asked for again, at most so often."""
+"""How long what the provider says of itself is kept; for a key that is not known its keys are asked for again, no more often."""
 SKEW_SECONDS = 60
 MOST_NAME = 255
 ALGORITHMS = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"]

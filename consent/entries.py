@@ -499,8 +499,20 @@ class BlockLifted(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PersonAdded(Entry):
+    """A person invited for the first time, with a first role; `party` is None for the repository itself, purposes by blanks."""
+
+    KIND = "govern.person.add"
+    TARGETS = ("person", "party")
+    person: str
+    role: str
+    party: str | None
+    purposes: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PersonMoved(Act):
-    """A person added, invited, joined (by a local account, or an OpenID provider: `issuer`), blocked, unblocked."""
+    """A person invited anew, joined (by a local account, or an OpenID provider: `issuer`), blocked, unblocked."""
 
     KIND = "govern.person"
     TARGETS = ("person",)
@@ -510,7 +522,7 @@ class PersonMoved(Act):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleMoved(Act):
-    """A person's role given or taken; `party` is None for the repository itself, purposes by blanks."""
+    """A further role of a person given, or one taken; as in `PersonAdded`."""
 
     KIND = "govern.role"
     TARGETS = ("person", "party")
@@ -556,13 +568,14 @@ _CLASSES: tuple[type[Entry], ...] = (
     PermitRevoked,
     StudyWithdrawn,
     BlockLifted,
+    PersonAdded,
     SessionsEnded,
 )
 _BY_VERB: Mapping[type[Act], Iterable[str]] = {
     AgreementMoved: AGREEMENT_MOVES,
     NodeMoved: (*NODE_MOVES, "remove"),
     BatchDecided: ("release", "refuse"),
-    PersonMoved: ("add", "invite", "join", "block", "unblock"),
+    PersonMoved: ("invite", "join", "block", "unblock"),
     RoleMoved: ("give", "take"),
 }
 KINDS: Mapping[str, type[Entry]] = {

@@ -213,7 +213,7 @@ class Settings(msgspec.Struct, frozen=True):
 
     @property
     def openid(self) -> tuple[str, str, str] | None:
-        """(issuer, client id, secret) of the OpenID provider; None where there is none. Raises ValueError where it is half said."""
+        """(issuer, client id, secret) of the OpenID provider; None: there is none. Raises ValueError where it is half said."""
         known = self.openid_issuer, self.openid_client_id, self.openid_client_secret
         if any(known) and not all(known):
             raise ValueError("ACCORD_OPENID_ISSUER needs ACCORD_OPENID_CLIENT_ID and ACCORD_OPENID_CLIENT_SECRET.")

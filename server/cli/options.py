@@ -10,6 +10,7 @@ from typing import Any, Concatenate, TypeVar
 
 import click
 
+from consent.person import Actor, PersonRole
 from server import settings as configuration
 from server import wiring
 from server.cli.help import FLAGS, examples
@@ -82,6 +83,18 @@ def as_operator(run: Callable[Concatenate[Runtime, str, ...], R]) -> Command[R]:
     @wraps(run)
     def acting(runtime: Runtime, **given: Any) -> R:
         return run(runtime, f"operator:{getpass.getuser()}", **given)
+
+    return acting
+
+
+def as_actor(run: Callable[Concatenate[Runtime, Actor, ...], R]) -> Command[R]:
+    """An act of a person's, done at this machine: handed the Accord, and an operator who is nobody's second person."""
+
+    @with_runtime
+    @wraps(run)
+    def acting(runtime: Runtime, **given: Any) -> R:
+        here = Actor(f"local:{getpass.getuser()}", None, frozenset({PersonRole.OPERATOR}), is_local=True)
+        return run(runtime, here, **given)
 
     return acting
 

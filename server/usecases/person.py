@@ -1,7 +1,7 @@
 """People: adding them by invitation, their roles in organisations, blocking them, and who sees whom.
 
-An act is asked of the table of roles (`consent.person.may`) for the organisation it concerns. Whoever invites a person anew, whose
-factors were lost, must be able to invite for each of that person's roles, and is never that person.
+An act is asked of the table of roles (`consent.person.may`) for the organisation it concerns. Whoever invites a person
+anew, whose factors were lost, must be able to invite for each of that person's roles, and is never that person.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from adapters.sql import terms as terms_rows
 from adapters.sql.ledger import About, record
 from adapters.sql.person import PersonRow, RoleRow
 from consent.conditions import Purpose
-from consent.entries import PersonMoved, RoleMoved
+from consent.entries import PersonAdded, PersonMoved, RoleMoved
 from consent.person import Act, Actor, PersonRole, may, may_be, sees
 from mappings.failures import Conflict, Forbidden, Invalid
 from server.usecases.naming import check_new, check_words, require
@@ -64,8 +64,9 @@ def add_person(
     with runtime.governance_act() as connection:
         check_new(people.find(connection, key), "person", key)
         person = people.add(connection, now, key=key, name=name, email=email)
-        record(connection, PersonMoved(verb="add", person=key), now, actor.id, About())
-        _give(connection, now, actor, people.read(connection, person), role, party, purposes)
+        owner, words = _give(connection, now, people.read(connection, person), role, party, purposes)
+        added = PersonAdded(person=key, role=role, party=party, purposes=words or None)
+        record(connection, added, now, actor.id, About(owner))
         return _invite(runtime, connection, now, actor, person, key)
 
 
@@ -84,6 +85,7 @@ def invite_again(runtime: Runtime, actor: Actor, key: str) -> Invited:
         _check_reaches(actor, row, Act.INVITE)
         if actor.id == person_id(key):
             raise Forbidden("person-self", "Who lost a factor is invited anew by somebody else.")
+        record(connection, PersonMoved(verb="invite", person=key), now, actor.id, About())
         return _invite(runtime, connection, now, actor, row.id, key)
 
 
@@ -100,7 +102,6 @@ def _check_reaches(actor: Actor, row: PersonRow, act: Act) -> None:
 def _invite(runtime: Runtime, connection: Connection, now: datetime, actor: Actor, person: int, key: str) -> Invited:
     token, expires = new_token(), now + timedelta(hours=INVITATION_HOURS)
     invitations.add(connection, now, person=person, digest=digest_of(token), actor=actor.id, expires=expires)
-    record(connection, PersonMoved(verb="invite", person=key), now, actor.id, About())
     return Invited(key, token, f"{runtime.settings.base_url}/invitation/{token}", expires)
 
 
@@ -112,18 +113,15 @@ def give_role(
     now = runtime.clock()
     with runtime.governance_act() as connection:
         row = require(people.find(connection, key), "person", key)
-        _give(connection, now, actor, row, role, party, purposes)
+        owner, words = _give(connection, now, row, role, party, purposes)
+        given = RoleMoved(verb="give", person=row.key, role=role, party=party, purposes=words or None)
+        record(connection, given, now, actor.id, About(owner))
 
 
 def _give(
-    connection: Connection,
-    now: datetime,
-    actor: Actor,
-    row: PersonRow,
-    role: str,
-    party: str | None,
-    purposes: Sequence[str],
-) -> None:
+    connection: Connection, now: datetime, row: PersonRow, role: str, party: str | None, purposes: Sequence[str]
+) -> tuple[int | None, str]:
+    """The id of the party, and the purposes as words."""
     check_words([role], [str(r) for r in PersonRole], "role")
     words, chosen = check_words(purposes, [str(p) for p in Purpose], "purpose"), PersonRole(role)
     owner, part = _organisation(connection, party)
@@ -134,8 +132,7 @@ def _give(
     if any(held.role is chosen and held.party == party for held in row.roles):
         raise Conflict("role-held", "This person has that role already.", "role")
     people.add_role(connection, now, person=row.id, party=owner, role=chosen, purposes=words, terms=None)
-    given = RoleMoved(verb="give", person=row.key, role=role, party=party, purposes=words or None)
-    record(connection, given, now, actor.id, About(owner))
+    return owner, words
 
 
 def _organisation(connection: Connection, party: str | None) -> tuple[int | None, str | None]:

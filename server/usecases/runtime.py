@@ -51,8 +51,8 @@ class Caller:
 
     A registered sender has its `registration`; `associations` is how many its AE title may have at once. `governance` is what its
     credential was held against; a question of the same request is narrowed by it, while stops bind in the statement itself.
-    `actor` is who it is as one that acts on agreements, people and datasets (`consent.person`); `session` is the key of the session
-    of a person.
+    `actor` is who it is as one that acts on agreements, people and datasets (`consent.person`); `session` is the key of a
+    person's session.
     """
 
     subject: Subject

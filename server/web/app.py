@@ -13,6 +13,7 @@ from adapters.identity import Keys
 from server.usecases.identify import identify
 from server.usecases.runtime import Runtime
 from server.web import (
+    account,
     api_agreements,
     api_document,
     batches,
@@ -28,6 +29,7 @@ from server.web import (
     oauth,
     operations,
     origins,
+    sign_in,
     terms,
     withdrawals,
 )
@@ -47,10 +49,11 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     origins.install(app, runtime.settings.allowed_origins)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)
+    pages = (sign_in, account)
     api = [module.door() for module in (api_agreements,)]
     described = api_document.door(row for door in api for row in door.operations)
     others = (oauth.door(runtime, keys), dicomweb.dataset_door(), described)
-    errors.install(app, *others, *api, *(module.door() for module in doors))
+    errors.install(app, *others, *api, *(module.door() for module in (*doors, *pages)))
     app.before_request(_limit)
     app.after_request(_finish)
     return app

@@ -27,8 +27,9 @@ from consent.subject import ANONYMOUS
 from mappings.failures import Forbidden, TooLarge, Unauthenticated, UnsupportedMedia
 from mappings.network import counted
 from mappings.smart import ANY, allows, covers
-from server.usecases.identify import BearerToken, Credential, Nobody, SharedSecret
+from server.usecases.identify import BearerToken, Credential, Nobody, SessionCookie, SharedSecret
 from server.usecases.runtime import Caller, Runtime
+from server.web import browser
 from server.web.bodies import Bodies
 from server.web.bulkheads import Bulkhead, Bulkheads, Place
 from server.web.connections import Connections
@@ -46,6 +47,45 @@ def bearer() -> Credential:
     return BearerToken(token.strip(), peer()) if scheme.lower() == "bearer" and token else Nobody()
 
 
+def shown() -> Credential:
+    """What this request proves itself by: its bearer token, or else its browser's session.
+
+    For what changes something, a session proves nobody unless it comes with its CSRF token: in a header, or in the form that a
+    route declares, which is looked at when it has come.
+    """
+    if "Authorization" in request.headers:
+        return bearer()
+    secret = browser.session_of(request.cookies, secure=runtime().settings.is_secure)
+    route = declared_here()
+    has_form = route is not None and route.form
+    is_proven = request.method in _SAFE or has_form or _has_csrf_token(request.headers.get(CSRF_HEADER))
+    return SessionCookie(secret, peer()) if secret and is_proven else Nobody()
+
+
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+CSRF_HEADER, CSRF_FIELD = "X-CSRF-Token", "csrf_token"
+
+
+def _has_csrf_token(token: str | None) -> bool:
+    """Whether a page of ours to this browser had this token, and none of another site's asks (Fetch metadata, Origin)."""
+    settings = runtime().settings
+    if not browser.is_own_origin(request.headers, settings.base_url):
+        return False
+    return browser.fits(token or "", browser.secret_of(request.cookies, secure=settings.is_secure))
+
+
+def csrf_token() -> str:
+    """A token for the forms of a page to this browser."""
+    kept = browser.secret_of(request.cookies, secure=runtime().settings.is_secure)
+    return browser.token_for(kept or g.setdefault("form_secret", secrets.token_urlsafe(32)))
+
+
+def new_form_secret() -> str | None:
+    """What this request's browser is to keep from now on, so that its forms are its own; None where it keeps one."""
+    made: str | None = g.get("form_secret")
+    return made
+
+
 def shared_secret() -> Credential:
     """The whole Authorization header of this request, as it came."""
     return SharedSecret(request.headers.get("Authorization", "").encode("latin-1", "replace"), peer())
@@ -56,7 +96,7 @@ class Declared:
     """What a route does: its action, whether anyone may ask (`open`), the SMART scope it needs, its bulkhead (None: no wait).
 
     `body` is what a small body has at most; `credential` reads what the caller proves itself by; `narrows`: it holds to the
-    condition of a granular scope.
+    condition of a granular scope; `form`: what comes is the form of a page of ours, with its CSRF token.
     """
 
     action: Action
@@ -66,6 +106,7 @@ class Declared:
     body: int = 0
     credential: Callable[[], Credential] = bearer
     narrows: bool = False
+    form: bool = False
 
 
 def serves(
@@ -79,8 +120,9 @@ def serves(
     bulkhead: Bulkhead | None = None,
     waits: bool = True,
     body: int = SMALL_BODY,
-    credential: Callable[[], Credential] = bearer,
+    credential: Callable[[], Credential] = shown,
     narrows: bool = False,
+    form: bool = False,
 ) -> Callable[[View], View]:
     """Add a route with what it does: `action` of the matrix, `scope` a SMART v2 scope such as `ImagingStudy.s`.
 
@@ -91,7 +133,7 @@ def serves(
 
     def add(view: View) -> View:
         small = body if place is Bulkhead.FORM else 0
-        view.declared = Declared(action, anonymous, scope, place, small, credential, narrows)  # type: ignore[attr-defined]
+        view.declared = Declared(action, anonymous, scope, place, small, credential, narrows, form)  # type: ignore[attr-defined]
         # OPTIONS is answered where a route says so: Flask's own answer would ask for the token and the place of a reading
         blueprint.add_url_rule(rule, view_func=view, methods=list(methods), provide_automatic_options=False)
         return view
@@ -164,6 +206,8 @@ def _begin() -> None:
         _installed().bodies.read(request.environ, route.body, counted(peer()))
         _enter(route.bulkhead)
         g.place.hold_for(_holder())
+    if route.form and not _has_csrf_token(form(route.body).get(CSRF_FIELD)):
+        raise Forbidden("csrf", "This form is not from a page of ours, or too old. Go back, reload the page and try again.")
 
 
 def _ignore_body() -> None:
@@ -197,6 +241,8 @@ def _end(_error: BaseException | None) -> None:
 def _caller(route: Declared) -> Caller:
     made = _installed().identify(route.credential(), g.request_id)
     if made.subject is ANONYMOUS and not route.open:
+        if browser.session_of(request.cookies, secure=runtime().settings.is_secure) and request.method not in _SAFE:
+            raise Forbidden("csrf", f"A browser's session changes something only with its token in {CSRF_HEADER}.", CSRF_HEADER)
         raise Unauthenticated("token-missing", "A bearer token is needed. Get one from the token endpoint.")
     covered = covers if route.narrows else allows
     if made.subject is not ANONYMOUS and route.scope is not None and not covered(made.scopes, route.scope):

@@ -65,11 +65,22 @@ OAUTH: dict[type[Failure], tuple[str, int]] = {
 """Our failures as RFC 6749 section 5.2 names them; one whose place is `scope` is `invalid_scope`. Others are no OAuth matter."""
 
 
+_GRANTS = {
+    "authorization-pending": "authorization_pending",
+    "slow-down": "slow_down",
+    "access-denied": "access_denied",
+    "device-expired": "expired_token",
+    "grant-spent": "invalid_grant",
+}
+"""Codes that RFC 8628 section 3.5 and RFC 6749 section 5.2 have a word of their own for."""
+
+
 def oauth(failure: Failure, fault: Fault, request: str) -> Told:
     """RFC 6749 section 5.2, our stable code beside its sentence."""
     if type(failure) not in OAUTH:
         return problem(failure, fault, request)
     error, status = OAUTH[type(failure)]
+    error = _GRANTS.get(failure.code, error)
     sentence = "".join(c if " " <= c <= "~" and c not in '"\\' else "?" for c in failure.sentence)
     named = {"error": "invalid_scope" if failure.where == "scope" else error, "error_description": sentence, "code": failure.code}
     private = {"Cache-Control": "no-store", "Pragma": "no-cache"}

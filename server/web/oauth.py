@@ -1,14 +1,14 @@
 """The authorization server's door (RFC 6749, Authlib): tokens for client credentials, keys, introspection, discovery.
 
 Clients prove themselves by `private_key_jwt` only. Authlib's own check of assertions is replaced, not extended: it refuses
-SMART's two algorithms, takes assertions of ten years and arrays of audiences, and fails on hostile header names. There is no
-login, so no authorization endpoint and no OpenID Connect; tokens are signed texts of five minutes, so there is no revocation:
-disabling a client binds its next request.
+SMART's two algorithms, takes assertions of ten years and arrays of audiences, and fails on hostile header names. People sign in
+by pages and let a command line act as them by the device grant (RFC 8628), so there is no authorization endpoint; tokens are
+signed texts of five minutes, and what ends before (a client, a person's session) is found out by each request.
 """
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
 from authlib.integrations.flask_oauth2 import AuthorizationServer
@@ -23,6 +23,7 @@ from consent.conditions import Action, Purpose
 from consent.subject import Role
 from mappings.failures import Invalid, Unauthenticated
 from mappings.smart import SUPPORTED
+from server.usecases import device
 from server.usecases.identify import ROLES, active
 from server.usecases.issue_token import Proven, authenticate, issue
 from server.usecases.runtime import Runtime
@@ -34,7 +35,9 @@ MOST_BYTES = 32 * 1024
 METHOD = "private_key_jwt"
 GRANT_TYPE = "client_credentials"
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
+DEVICE_GRANT, REFRESH = "urn:ietf:params:oauth:grant-type:device_code", "refresh_token"
 TOKEN, INTROSPECT, JWKS = "/oauth/token", "/oauth/introspect", "/oauth/jwks"
+DEVICE, REVOKE = "/oauth/device", "/oauth/revoke"
 
 
 def door(runtime: Runtime, keys: Keys) -> Door:
@@ -50,6 +53,14 @@ def door(runtime: Runtime, keys: Keys) -> Door:
     @serves(routes, INTROSPECT, Action.DISCOVER, anonymous=True, methods=("POST",), body=MOST_BYTES)
     def introspect() -> Response:
         return server.answer(server.introspection)
+
+    @serves(routes, DEVICE, Action.DISCOVER, anonymous=True, methods=("POST",), body=MOST_BYTES)
+    def wait() -> Response:
+        return server.answer(server.waiting)
+
+    @serves(routes, REVOKE, Action.DISCOVER, anonymous=True, methods=("POST",), body=MOST_BYTES)
+    def revoke() -> Response:
+        return server.answer(server.revocation)
 
     @serves(routes, JWKS, Action.DISCOVER, anonymous=True)
     def jwks() -> Response:
@@ -73,10 +84,13 @@ def _metadata(base: str) -> dict[str, object]:
         "token_endpoint": base + TOKEN,
         "jwks_uri": base + JWKS,
         "introspection_endpoint": base + INTROSPECT,
-        "grant_types_supported": [GRANT_TYPE],
+        "device_authorization_endpoint": base + DEVICE,
+        "revocation_endpoint": base + REVOKE,
+        "revocation_endpoint_auth_methods_supported": ["none"],
+        "grant_types_supported": [GRANT_TYPE, DEVICE_GRANT, REFRESH],
         "response_types_supported": [],
         "scopes_supported": SUPPORTED,
-        "token_endpoint_auth_methods_supported": [METHOD],
+        "token_endpoint_auth_methods_supported": [METHOD, "none"],
         "token_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
         "introspection_endpoint_auth_methods_supported": [METHOD],
         "introspection_endpoint_auth_signing_alg_values_supported": ALGORITHMS,
@@ -143,6 +157,13 @@ class _ClientCredentials(ClientCredentialsGrant):
         return 200, body | ({"purpose": issued.purpose} if issued.purpose else {}), self.TOKEN_RESPONSE_HEADER
 
 
+def _person(granted: device.Granted) -> tuple[int, dict[str, object], list[tuple[str, str]]]:
+    """A person's tokens (RFC 6749 section 5.1)."""
+    body: dict[str, object] = {"access_token": granted.token, "token_type": "Bearer", "expires_in": granted.seconds}
+    body |= {"refresh_token": granted.refresh_token, "scope": granted.scope}
+    return 200, body | ({"purpose": granted.purpose} if granted.purpose else {}), ClientCredentialsGrant.TOKEN_RESPONSE_HEADER
+
+
 class _Server(AuthorizationServer):
     """Authlib's server with one grant and one way for clients to prove themselves."""
 
@@ -159,7 +180,26 @@ class _Server(AuthorizationServer):
         """RFC 6749 section 3.2. Authlib calls a request without a grant type one of another type."""
         if "grant_type" not in form(MOST_BYTES):
             raise Invalid("grant-type-missing", f"Send grant_type={GRANT_TYPE}.", "grant_type")
+        fields = self.create_oauth2_request(None).form
+        match fields["grant_type"]:
+            case "urn:ietf:params:oauth:grant-type:device_code":
+                code = fields.get("device_code", "")
+                return _person(device.poll(self.runtime, self.keys, fields.get("client_id", ""), code))
+            case "refresh_token":
+                spent = fields.get("refresh_token", "")
+                return _person(device.refresh(self.runtime, self.keys, fields.get("client_id", ""), spent))
         return self.create_token_response()
+
+    def waiting(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """RFC 8628 section 3.2."""
+        fields = self.create_oauth2_request(None).form
+        told = device.begin(self.runtime, fields.get("client_id", ""), fields.get("scope"), peer())
+        return 200, asdict(told), ClientCredentialsGrant.TOKEN_RESPONSE_HEADER
+
+    def revocation(self) -> tuple[int, dict[str, Any], list[tuple[str, str]]]:
+        """RFC 7009: of refresh tokens; who has one may end it."""
+        device.revoke(self.runtime, self.create_oauth2_request(None).form.get("token", ""))
+        return 200, {}, ClientCredentialsGrant.TOKEN_RESPONSE_HEADER
 
     def answer(self, work: Callable[[], Any]) -> Response:
         """The response `work` makes, or Authlib's own refusal; a failure of ours goes on, to be told in this door's dialect."""

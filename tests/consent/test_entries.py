@@ -53,7 +53,8 @@ FORMS = {
     **{(f"govern.batch.{verb}", 2): "batch dataset objects reason" for verb in ("release", "refuse")},
     ("govern.study.withdraw", 2): "dataset objects reason replace study",
     ("govern.block.lift", 1): "blocks uid",
-    **{(f"govern.person.{verb}", 1): "issuer person" for verb in ("add", "invite", "join", "block", "unblock")},
+    **{(f"govern.person.{verb}", 1): "issuer person" for verb in ("invite", "join", "block", "unblock")},
+    ("govern.person.add", 1): "party person purposes role",
     ("govern.person.sessions", 1): "person sessions",
     **{(f"govern.role.{verb}", 1): "party person purposes role" for verb in ("give", "take")},
 }

@@ -10,7 +10,25 @@ from server.cli.admin.entities import ae
 from server.cli.admin.jobs import job
 from server.cli.admin.nodes import node
 from server.cli.admin.parties import client, party, permit
+from server.cli.admin.people import person
 from server.cli.help import examples
 
-NOUNS = party, node, terms, agreement, dataset, sender, client, ae, permit, study, block, batch, custody, job, associations
+NOUNS = (
+    party,
+    node,
+    terms,
+    agreement,
+    dataset,
+    sender,
+    client,
+    person,
+    ae,
+    permit,
+    study,
+    block,
+    batch,
+    custody,
+    job,
+    associations,
+)
 admin = click.Group("admin", commands=NOUNS, help="What the operator does.", epilog=examples("accord admin agreement list"))

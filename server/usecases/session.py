@@ -62,7 +62,7 @@ def open_session(
     earlier = [s.id for s in sessions.read_all(connection, now, person.id)]
     if len(earlier) >= MOST_OF_ONE:
         sessions.end(connection, earlier[: len(earlier) - MOST_OF_ONE + 1], now)
-    if role is None and len(person.roles) == 1:
+    if role is None and len(person.roles) == 1 and len(person.roles[0].purposes) <= 1:
         (role,) = person.roles
     until = expires or now + (timedelta(days=DEVICE_DAYS) if kind == DEVICE else timedelta(hours=runtime.settings.session_hours))
     known = {"agent": _printable(agent), "kind": kind, "scopes": scopes, "expires": until}

@@ -10,7 +10,7 @@ from flask import Response
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
-from mappings.failures import Failure, Forbidden
+from mappings.failures import Failure, Forbidden, Throttled
 from server import faults
 from server.faults import Fault
 from server.web import browser
@@ -69,7 +69,10 @@ def _rendered(template: str, **values: Any) -> bytes:
 
 def again(failure: Failure, template: str, **values: Any) -> Response:
     """The same form with the sentence that says why not."""
-    return page(template, faults.fault(failure).http, failure=failure.sentence, **values)
+    response = page(template, faults.fault(failure).http, failure=failure.sentence, **values)
+    if isinstance(failure, Throttled):
+        response.headers["Retry-After"] = str(failure.retry_after)
+    return response
 
 
 def go(path: str) -> Response:

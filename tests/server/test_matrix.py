@@ -113,6 +113,14 @@ ROUTES: dict[str, Row] = {
     "GET /api/agreements": Row(A.DISCOVER, Kind.OWN),
     "GET /api/agreements/<key>": Row(A.DISCOVER, Kind.OWN_ONE),
 }
+_FORMS = ("sign-in", "sign-in/code", "sign-in/openid", "sign-out", "account/role", "account/sessions/end", "device")
+_FORMS = (*_FORMS, "device/answer", "invitation/<token>", "invitation/<token>/openid")
+ROUTES |= {f"POST /{path}": Row(A.DISCOVER, Kind.OPEN, (403,)) for path in _FORMS}  # no form of ours without its token
+_PAGES = {"sign-in": 200, "invitation/<token>": 410} | dict.fromkeys(
+    ("sign-in/code", "sign-in/openid/return", "account", "device"), 303
+)
+ROUTES |= {f"GET /{path}": Row(A.DISCOVER, Kind.OPEN, (status,)) for path, status in _PAGES.items()}
+ROUTES |= {f"POST /oauth/{path}": Row(A.DISCOVER, Kind.OPEN, _REFUSED) for path in ("device", "revoke")}
 ROUTES |= {f"{rule}/count": row for rule, row in ROUTES.items() if row == Row(A.QUERY, Kind.ROWS) and "dicom-web" in rule}
 _KICKOFFS = {"$export": Kind.EXPORT, "Patient/$export": Kind.EXPORT, "Group/<identity>/$export": Kind.GROUP}
 for _method in ("GET", "POST"):
@@ -211,6 +219,7 @@ def undeclared(app: Flask) -> list[str]:
 
 def path_of(house: House, route: str) -> str:
     path = route.partition(" ")[2]
+    path = path.replace("<token>", "none")
     if "/agreements/" in path:
         path = path.replace("<key>", "DSA-LUNG")
     if "<key>" in path:

@@ -426,7 +426,7 @@ def test_a_purpose_may_be_said_in_the_assertion_and_a_single_one_is_given_unaske
 
 
 def test_other_grants_are_refused(house):
-    for grant_type in ("password", "authorization_code", "refresh_token", "x" * 99):
+    for grant_type in ("password", "authorization_code", "implicit", "x" * 99):
         answer = house.post(grant_type=grant_type)
         assert (answer.status_code, answer.json["error"]) == (400, "unsupported_grant_type")
     assert refused(house.post(grant_type=None)) == (400, "invalid_request", "grant-type-missing")
@@ -494,8 +494,8 @@ def test_discovery_says_what_is_there_and_nothing_more(house):
     assert smart.mimetype == "application/json"
     assert smart.json | metadata == smart.json
     assert metadata["issuer"] == BASE
-    assert metadata["grant_types_supported"] == ["client_credentials"]
-    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt"]
+    assert metadata["grant_types_supported"] == ["client_credentials", oauth.DEVICE_GRANT, "refresh_token"]
+    assert metadata["token_endpoint_auth_methods_supported"] == ["private_key_jwt", "none"]
     assert metadata["token_endpoint_auth_signing_alg_values_supported"] == ["RS384", "ES384"]
     assert metadata["purposes_supported"] == [str(p) for p in Purpose]
     assert "plain" not in smart.json["code_challenge_methods_supported"]

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote_plus, urlsplit
+from urllib.parse import quote, urlsplit
 
 import httpx
 from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
@@ -105,7 +105,8 @@ class OpenIdProvider:
     def _exchanged(self, endpoint: str, code: str, verifier: str) -> dict[str, Any]:
         """What the provider gives for a code (RFC 6749 section 4.1.3), to who proves itself by its secret (section 2.3.1)."""
         asked = {"grant_type": "authorization_code", "code": code, "redirect_uri": self._redirect_uri, "code_verifier": verifier}
-        proof = httpx.BasicAuth(quote_plus(self._client_id), quote_plus(self._secret))
+        # blanks as %20: some providers don't read a + (section 2.3.1 asks for form encoding, which reads both)
+        proof = httpx.BasicAuth(quote(self._client_id, ""), quote(self._secret, ""))
         status, token = self._asked("POST", endpoint, data=asked, auth=proof)
         if status in (httpx.codes.BAD_REQUEST, httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
             raise _refused(f"code: {str(token.get('error', status))[:40]!r}", "Your provider does not know this code.")
@@ -191,7 +192,7 @@ def _is_time(value: object) -> bool:
 
 
 def _refused(what: str, sentence: str) -> Failure:
-    log.warning("provider's answer refused", extra={"what": what})
+    log.warning("provider's answer refused", extra={"why": what})
     return Unauthenticated("openid-refused", sentence)
 
 

@@ -18,20 +18,31 @@ def test_no_secret_has_a_default() -> None:
     assert Settings().federation_secret == Settings().openid_client_secret == ""
 
 
-@pytest.mark.parametrize("issuer", ["http://login.example.org", "https://login.example.org?x", "login.example.org", "https://x y"])
+@pytest.mark.parametrize(
+    "issuer", ["http://login.example.org", "https://login.example.org?x", "login.example.org", "https://x y"]
+)
 def test_a_provider_is_reached_by_https_and_said_whole(issuer: str) -> None:
     known = {"ACCORD_OPENID_CLIENT_ID": "accord", "ACCORD_OPENID_CLIENT_SECRET": "s"}
     with pytest.raises(ValueError, match="https URL"):
         settings.read(known | {"ACCORD_OPENID_ISSUER": issuer})
     with pytest.raises(ValueError, match="needs"):
         settings.read({"ACCORD_OPENID_ISSUER": "https://login.example.org"})
-    assert settings.read(known | {"ACCORD_OPENID_ISSUER": "http://127.0.0.1:9/x"}).openid == ("http://127.0.0.1:9/x", "accord", "s")
+    assert settings.read(known | {"ACCORD_OPENID_ISSUER": "http://127.0.0.1:9/x"}).openid == (
+        "http://127.0.0.1:9/x",
+        "accord",
+        "s",
+    )
 
 
 def test_each_setting_is_read_from_its_name_as_its_default_is_typed() -> None:
     changed = {"int": "9", "str": "other", "PosixPath": "other"}
     given = {name: changed[type(field.default).__name__] for name, field in described().items()}
-    formed = {"FEDERATION_CALLERS": "other secret", "ORIGINS": "https://other", "DIMSE_REACTORS": "stock", "OPENID_ISSUER": "https://other"}
+    formed = {
+        "FEDERATION_CALLERS": "other secret",
+        "ORIGINS": "https://other",
+        "DIMSE_REACTORS": "stock",
+        "OPENID_ISSUER": "https://other",
+    }
     read = settings.read(given | {f"ACCORD_{name}": text for name, text in formed.items()})
     for field in described().values():
         value = getattr(read, field.name)

@@ -94,7 +94,7 @@ class OpenIdProvider:
 
     def _check_answer(self, begun: Begun, answer: Mapping[str, str], metadata: Mapping[str, Any]) -> None:
         """The answer is of this browser's asking, and of this provider (RFC 9207 section 2.4)."""
-        if not secrets.compare_digest(answer.get("state", "").encode(), begun.state.encode()):
+        if not secrets.compare_digest(answer.get("state", "").encode("utf-8", "surrogatepass"), begun.state.encode()):
             raise _refused("state", "This answer belongs to no sign-in of this browser.")
         said = answer.get("iss")
         if said != self.issuer and (said is not None or metadata.get("authorization_response_iss_parameter_supported") is True):

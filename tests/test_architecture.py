@@ -94,6 +94,7 @@ ALLOWED = {
 
 CLI_REACHES = {
     "adapters.client_file",
+    "adapters.login_file",
     "adapters.identity",
     "adapters.accord",
     "adapters.accord_client",

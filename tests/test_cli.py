@@ -40,6 +40,7 @@ COMMANDS = {
     "demo",
     "doctor",
     "token",
+    "login",
     "proxy",
     "push",
     "explain",

@@ -32,6 +32,7 @@ COMMANDS = {
     "cite": ("server.cli.cite", "Print how datasets are cited, with the line that acknowledges them."),
     "view": ("server.cli.view", "Open a picture of an image; of a study or series, of the one in its middle."),
     "proxy": ("server.cli.proxy", "Serve a repository's DICOMweb and FHIR on this machine's loopback, until stopped."),
+    "login": ("server.cli.login", "Act as a person who signs in with a browser."),
     "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
     "doctor": ("server.cli.diagnose", "Look at all that this Accord stands on, and say what is wrong."),
     "backup": ("server.cli.backup", "Copy this Accord into a folder while it runs: database, keys, quarantine, folder nodes."),

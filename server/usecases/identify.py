@@ -15,6 +15,7 @@ from sqlalchemy import Connection
 from adapters.identity import Claims, Keys
 from adapters.sql import client as clients
 from adapters.sql import entity as entities
+from adapters.sql import person as people
 from adapters.sql import sender as senders
 from adapters.sql.client import ClientRow
 from adapters.sql.entity import EntityRow
@@ -175,12 +176,24 @@ def _client_row(connection: Connection, governance: GovernanceSnapshot, client_i
 def recall(
     runtime: Runtime, connection: Connection, client: str, *, inside: bool, purpose: str, scopes: tuple[str, ...]
 ) -> Caller:
-    """The client whose work goes on after its request, as it is registered by now. Raises Unauthenticated."""
+    """The client or person whose work goes on after its request, as it is registered by now. Raises Unauthenticated."""
     governance = runtime.governance.current(connection)
+    if (key := client.removeprefix("person:")) != client:
+        return _recalled(connection, governance, key, purpose, scopes)
     row = _client_row(connection, governance, client)
     linked = row.node is not None and _is_linked(governance, row.node)
     held = still_granted(" ".join(scopes), row.scopes)
     return Caller(subject(row, inside=inside and linked), purpose or None, held, governance=governance)
+
+
+def _recalled(connection: Connection, governance: GovernanceSnapshot, key: str, purpose: str, scopes: tuple[str, ...]) -> Caller:
+    """A person by the one role that this purpose, or none, can be of."""
+    row = people.find(connection, key)
+    standing = row.roles if row and not row.blocked else ()
+    able = [r for r in standing if (purpose in r.purposes if purpose else role_of(r.role) is Role.PROVIDER)]
+    if len(able) != 1:
+        raise Unauthenticated("person-unknown", "This person has not exactly one role here that this could be done by.")
+    return Caller(person_subject(key, able[0]), purpose or None, scopes, governance=governance)
 
 
 def _federation(runtime: Runtime, secret: SharedSecret, request: str) -> Caller:

@@ -111,7 +111,10 @@ def _changed(runtime: Runtime, connection: Connection) -> list[tuple[ReaderRow, 
     if not readers:
         return []
     facts, known = governance.facts(connection), {row.client_id: row for row in clients.read_all(connection)}
-    every = [(reader, _registered(known.get(reader.subject), reader, facts, runtime.clock())) for reader in readers]
+    programs = [
+        reader for reader in readers if not reader.subject.startswith("person:")
+    ]  # people change roles: by their requests
+    every = [(reader, _registered(known.get(reader.subject), reader, facts, runtime.clock())) for reader in programs]
     return [(reader, ends) for reader, ends in every if _differs(connection, reader, ends)]
 
 

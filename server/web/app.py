@@ -16,6 +16,7 @@ from server.web import (
     account,
     api_agreements,
     api_document,
+    api_people,
     batches,
     bulk_data,
     catalogue,
@@ -50,7 +51,7 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)
     pages = (sign_in, account)
-    api = [module.door() for module in (api_agreements,)]
+    api = [module.door() for module in (api_agreements, api_people)]
     described = api_document.door(row for door in api for row in door.operations)
     others = (oauth.door(runtime, keys), dicomweb.dataset_door(), described)
     errors.install(app, *others, *api, *(module.door() for module in (*doors, *pages)))

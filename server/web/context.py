@@ -63,6 +63,7 @@ def shown() -> Credential:
 
 
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110 section 9.2.1)."""
 CSRF_HEADER, CSRF_FIELD = "X-CSRF-Token", "csrf_token"
 
 

@@ -14,6 +14,7 @@ from server.web import api_document, app
 from server.web.api import Api
 from server.web.federation import PATH as EUCAIM
 from tests.house import CALLERS, build
+from tests.signing_in import signed_in
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +65,9 @@ def test_every_answer_is_as_the_document_says(house, document):
 
     paths = asked_paths(house, document)
     assert len(paths) >= 4
+    ada = signed_in(house.runtime, house.flask, "ada", "operator")
     for path, asked in paths.items():
-        response = house.ask("GET", asked, CALLERS["provider"])
+        response = ada.get(asked) if path == "/api/sessions" else house.ask("GET", asked, CALLERS["provider"])
         assert response.status_code == 200, (path, response.data)
         schema = answered(document, path) | {"components": document["components"]}
         Draft202012Validator(schema).validate(response.json)

@@ -48,6 +48,8 @@ class Kind(Enum):
     BATCHES = "the batches of one's own: 403 to who never has any"
     OWN = "of the dealings of one's own organisation, and of all to the operator: nothing to the others"
     OWN_ONE = "one of them: 404 to everybody else"
+    ACT = "an act of a person's, by the table of roles (test_people.py): no program's"
+    PERSON = "a person's own: 403 to programs"
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,12 @@ ROUTES: dict[str, Row] = {
     "GET /api/batches": Row(A.DISCOVER, Kind.BATCHES),
     "GET /api/batches/<key>": Row(A.DISCOVER, Kind.BATCH),
     "GET /api/openapi.json": Row(A.DISCOVER, Kind.OPEN),
+    "GET /api/people": Row(A.DISCOVER, Kind.OWN),
+    "POST /api/people": Row(A.GOVERN, Kind.ACT),
+    **{f"POST /api/people/<key>/{path}": Row(A.GOVERN, Kind.ACT) for path in ("invitation", "roles", "roles/end")},
+    **{f"POST /api/people/<key>/{path}": Row(A.GOVERN, Kind.ACT) for path in ("block", "unblock", "sign-out")},
+    "GET /api/sessions": Row(A.DISCOVER, Kind.PERSON),
+    "DELETE /api/sessions/<key>": Row(A.GOVERN, Kind.PERSON),
     "GET /api/agreements": Row(A.DISCOVER, Kind.OWN),
     "GET /api/agreements/<key>": Row(A.DISCOVER, Kind.OWN_ONE),
 }
@@ -182,6 +190,9 @@ BODIES: dict[str, dict[str, object]] = {
         "headers": {"Content-Type": "application/dicom"},
     },
 }
+BODIES["POST /api/people"] = {"json": {"key": "eve", "name": "Eve", "role": "operator"}}
+_ROLES = {f"POST /api/people/<key>/{path}": {"json": {"role": "operator"}} for path in ("roles", "roles/end")}
+BODIES |= _ROLES
 BODIES |= {r: BODIES["POST /dicom-web/studies"] for r in ROUTES if r.startswith("POST") and "/dicom-web/" in r}
 BODIES |= {r: {"headers": {"Prefer": "respond-async"}} for r, row in ROUTES.items() if row.kind in (Kind.EXPORT, Kind.GROUP)}
 
@@ -220,6 +231,8 @@ def undeclared(app: Flask) -> list[str]:
 def path_of(house: House, route: str) -> str:
     path = route.partition(" ")[2]
     path = path.replace("<token>", "none")
+    if "/people/" in path or "/sessions/" in path:
+        path = path.replace("<key>", "ada")
     if "/agreements/" in path:
         path = path.replace("<key>", "DSA-LUNG")
     if "<key>" in path:
@@ -267,7 +280,7 @@ def shows(who: Who, route: str) -> bool:
     return looked_up and may(who, row.action)
 
 
-def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911 - one line for each kind of route
+def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911, PLR0912 - one line for each kind of route
     """The statuses that may answer; rows are told from none by what is in them."""
     if row.kind is Kind.OPEN:
         return row.yes
@@ -277,6 +290,10 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911 - on
         return (401,)
     if row.kind in (Kind.ROWS, Kind.DIRECTORY, Kind.RECORD, Kind.OWN):
         return (200,)
+    if row.kind is Kind.ACT:
+        return (403, 404)
+    if row.kind is Kind.PERSON:
+        return (403,)
     if row.kind is Kind.OWN_ONE:
         return row.yes if who.party == "hospital-a" or who.role is Role.OPERATOR else (404,)
     if row.kind is Kind.BATCHES:

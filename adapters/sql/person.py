@@ -27,7 +27,6 @@ class RoleRow:
     party_role: str | None
     approved: bool
     purposes: frozenset[str]
-    terms: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,9 +109,7 @@ def _grouped(rows: Any, key: Any) -> dict[int, list[Any]]:
 
 _ROLES = (
     select(t.person_role, t.party.c.key.label("party_key"), t.party.c.role.label("party_role"), t.party.c.approved)
-    .add_columns(t.terms.c.version.label("terms_version"))
     .outerjoin(t.party, _r.party == t.party.c.id)
-    .outerjoin(t.terms, _r.terms == t.terms.c.id)
     .where(_r.ended.is_(None))
     .order_by(_r.id)
 )
@@ -125,7 +122,7 @@ def _roles(connection: Connection, people: Sequence[int] | None) -> Iterator[Rol
 def _role(row: Any) -> RoleRow:
     approved = True if row.approved is None else bool(row.approved)  # the repository needs nobody's approval
     known = (row.id, row.person, PersonRole(row.role), row.party_key, row.party, row.party_role, approved)
-    return RoleRow(*known, frozenset(row.purposes.split()), row.terms_version)
+    return RoleRow(*known, frozenset(row.purposes.split()))
 
 
 def find_role(connection: Connection, role: int) -> RoleRow | None:
@@ -134,22 +131,15 @@ def find_role(connection: Connection, role: int) -> RoleRow | None:
     return None if row is None else _role(row)
 
 
-def add_role(
-    connection: Connection, now: datetime, *, person: int, party: int | None, role: PersonRole, purposes: str, terms: int | None
-) -> int:
+def add_role(connection: Connection, now: datetime, *, person: int, party: int | None, role: PersonRole, purposes: str) -> int:
     """Give a person a role; its id."""
-    values = {"person": person, "party": party, "role": str(role), "purposes": purposes, "terms": terms, "since": stamp(now)}
+    values = {"person": person, "party": party, "role": str(role), "purposes": purposes, "since": stamp(now)}
     return governance.insert_row(connection, t.person_role, now, **values)
 
 
 def end_role(connection: Connection, role: int, now: datetime) -> None:
     """Take a role back."""
     governance.update_row(connection, t.person_role, role, now, ended=stamp(now))
-
-
-def accept_terms(connection: Connection, role: int, now: datetime, terms: int) -> None:
-    """Keep that the person accepted this version of the terms, as what it is by this role."""
-    governance.update_row(connection, t.person_role, role, now, terms=terms)
 
 
 # --- identities and accounts

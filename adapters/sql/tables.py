@@ -712,7 +712,6 @@ person_role = Table(  # what a person is in an organisation, and was
     _to("party", nullable=True),  # None: in the repository itself
     Column("role", String(32), nullable=False),  # a `consent.person.PersonRole`
     Column("purposes", Text, nullable=False),
-    _to("terms", nullable=True),  # the version that the person accepted as this
     Column("since", Time, nullable=False),
     Column("ended", Time),
     Index("ix_person_role_person", "person"),

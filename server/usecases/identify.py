@@ -140,7 +140,7 @@ def person_subject(key: str, role: RoleRow | None) -> Subject:
     if role is None:
         return Subject(person_id(key), Role.ANONYMOUS)
     known = frozenset(map(Purpose, role.purposes))
-    return Subject(person_id(key), role_of(role.role), role.party, role.approved, role.terms, known)
+    return Subject(person_id(key), role_of(role.role), role.party, role.approved, None, known)
 
 
 def _client(runtime: Runtime, token: BearerToken, request: str, claims: Claims) -> Caller:

@@ -15,7 +15,6 @@ from adapters.sql import invitation as invitations
 from adapters.sql import party as parties
 from adapters.sql import person as people
 from adapters.sql import session as sessions
-from adapters.sql import terms as terms_rows
 from adapters.sql.ledger import About, record
 from adapters.sql.person import PersonRow, RoleRow
 from consent.conditions import Purpose
@@ -131,7 +130,7 @@ def _give(
         raise Invalid("role-purposes", "A researcher has purposes, and nobody else.", "purposes")
     if any(held.role is chosen and held.party == party for held in row.roles):
         raise Conflict("role-held", "This person has that role already.", "role")
-    people.add_role(connection, now, person=row.id, party=owner, role=chosen, purposes=words, terms=None)
+    people.add_role(connection, now, person=row.id, party=owner, role=chosen, purposes=words)
     return owner, words
 
 
@@ -199,12 +198,3 @@ def list_people(runtime: Runtime, actor: Actor) -> tuple[PersonRow, ...]:
 
 def _sees(actor: Actor, party: str | None) -> bool:
     return sees(actor, party or "")  # of the repository's own people only who acts for all is told
-
-
-def accept_terms(runtime: Runtime, actor: Actor, role: int, version: str) -> None:
-    """Keep that a person accepted a version of the terms, as what they are by the role of their session."""
-    require_may(actor, Act.ACCEPT_TERMS, actor.party)
-    now = runtime.clock()
-    with runtime.governance_act() as connection:
-        accepted = require(terms_rows.find_id(connection, version), "terms", version)
-        people.accept_terms(connection, role, now, accepted)

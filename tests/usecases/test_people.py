@@ -15,7 +15,7 @@ from mappings.failures import Failure, Throttled, Unauthenticated
 from server.usecases.attempts import attempt
 from server.usecases.identify import SessionCookie, identify, recall
 from server.usecases.party import add_party
-from server.usecases.person import accept_terms, add_person, block_person, give_role
+from server.usecases.person import add_person, block_person, give_role
 from server.usecases.session import list_sessions
 from server.usecases.sign_in import join, prove_code, prove_password, read_invitation
 from tests import builders
@@ -109,18 +109,6 @@ def test_a_session_is_used_now_and_found_by_its_secret_alone(anywhere, clock):
     assert [row.touched for row in list_sessions(anywhere, caller)] == [clock()]
     for other in ("", "x", caller.session, secret[:-1]):
         assert identify(anywhere, SessionCookie(other, ADDRESS)).subject.role is Role.ANONYMOUS
-
-
-def test_a_researcher_sees_what_the_agreement_lets_once_the_terms_are_accepted(anywhere):
-    add_party(anywhere, builders.ACTOR, "university", "University", "user")
-    known = {"role": "researcher", "party": "university", "purposes": ["AIRESEARCH"]}
-    secret, _ = accept(anywhere, invite(anywhere, "alan", **known))
-    caller = identify(anywhere, SessionCookie(secret, ADDRESS))
-    assert (caller.purpose, caller.subject.terms, caller.subject.party) == ("AIRESEARCH", None, "university")
-    with anywhere.store.read() as connection:
-        role = connection.execute(select(t.person_role.c.id)).scalar_one()
-    accept_terms(anywhere, caller.actor, role, builders.TERMS)
-    assert identify(anywhere, SessionCookie(secret, ADDRESS)).subject.terms == builders.TERMS
 
 
 def test_what_a_person_began_goes_on_as_the_person_is_by_then(anywhere):

@@ -30,7 +30,6 @@ def upgrade() -> None:
         sa.Column("party", _KEY, sa.ForeignKey("party.id", name="fk_person_role_party"), nullable=True),
         sa.Column("role", sa.String(32), nullable=False),
         sa.Column("purposes", sa.Text(), nullable=False),
-        sa.Column("terms", _KEY, sa.ForeignKey("terms.id", name="fk_person_role_terms"), nullable=True),
         sa.Column("since", sa.BigInteger(), nullable=False),
         sa.Column("ended", sa.BigInteger(), nullable=True),
         sa.PrimaryKeyConstraint("id", name="pk_person_role"),

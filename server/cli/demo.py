@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import os
+import secrets
 import shutil
 import socket
 import tempfile
@@ -20,6 +21,7 @@ from msgspec.structs import replace
 
 from adapters.accord_client import AccordClient
 from adapters.client_file import read_client
+from adapters.identity import publish_once
 from adapters.offered import Offered
 from consent.deposit import short
 from consent.policy import NEVER_FOR_DIAGNOSIS
@@ -34,6 +36,7 @@ from server.cli.progress import transfer_bar
 from server.cli.supervise import supervise, until_stopped
 from server.settings import Settings
 from server.usecases import describe, document
+from server.usecases.demo import token_file
 from server.usecases.runtime import Runtime
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -65,6 +68,8 @@ def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str |
     runtime = wiring.runtime(settings, make=True)
     first = demo_data.seed(runtime)
     files = demo_data.clients(runtime, folder / "clients")
+    demo_data.people(runtime)
+    way_in = _way_in(runtime)
     stopping = until_stopped()
     served = threading.Thread(target=supervise, args=(stopping,))
     served.start()
@@ -74,6 +79,15 @@ def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str |
         stopping.set()
         served.join()
         (folder / "demo.json").unlink(missing_ok=True)
+        way_in.unlink(missing_ok=True)
+
+
+def _way_in(runtime: Runtime) -> Path:
+    """The file with this run's token: whoever has it may be any of the demo's people, until the demo ends."""
+    path = token_file(runtime)
+    path.unlink(missing_ok=True)  # of a run that was killed
+    publish_once(path, secrets.token_urlsafe(32))
+    return path
 
 
 def _runs(folder: Path) -> str:
@@ -250,6 +264,7 @@ DEMO: everything here is invented or public test data. {NEVER_FOR_DIAGNOSIS}
   FHIR      {base}/fhir/R4/metadata
   Catalogue {base}/catalogue
   Health    {base}/health/ready
+  People    http://localhost:{settings.port}/demo/{token_file(runtime).read_text()}  (sign in as one of them, until the demo ends)
   DICOM     {settings.bind}:{settings.dimse_port}  (called AE {ATTESTED}, calling AE {PACS}; to ask: {settings.ae_title}, {QUERY})
   Scripts   {here(settings.data_dir)}/demo.json
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from adapters.client_file import ClientFile, new_client_key, read_client, write_client
 from consent.deposit import Outcome
+from consent.person import Actor, PersonRole
 from server.usecases import release
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.client import add_client
@@ -18,6 +19,7 @@ from server.usecases.entity import add_entity, list_entities
 from server.usecases.node import add_node
 from server.usecases.party import add_party, list_parties
 from server.usecases.permit import add_permit
+from server.usecases.person import add_person, list_people
 from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender
 from server.usecases.terms import publish_terms
@@ -83,6 +85,26 @@ def seed(runtime: Runtime) -> bool:
     add_permit(runtime, ACTOR, ATTESTED, "demo-university", export=True)
     attest_sender(runtime, ACTOR, ATTESTED, PACS, "Dr. Demo", "2026-11-01")
     return True
+
+
+PEOPLE = {
+    "demo-ada": ("Ada, an operator", "operator", None),
+    "demo-grace": ("Grace, another operator", "operator", None),
+    "demo-marie": ("Marie, data manager of the hospital", "data-manager", "demo-hospital"),
+    "demo-lise": ("Lise, who signs for the hospital", "signatory", "demo-hospital"),
+    "demo-alan": ("Alan, a researcher", "researcher", "demo-university"),
+}
+"""Key → (name, role, party)."""
+
+
+def people(runtime: Runtime) -> None:
+    """Add the demo's people, unless they are there: nobody has their links."""
+    here = Actor(ACTOR, None, frozenset({PersonRole.OPERATOR}), is_local=True)
+    known = {row.key for row in list_people(runtime, here)}
+    for key, (name, role, party) in PEOPLE.items():
+        if key not in known:
+            purposes = ("AIRESEARCH",) if role == "researcher" else ()
+            add_person(runtime, here, key, name=name, role=role, party=party, purposes=purposes)
 
 
 def _agreement(runtime: Runtime, alias: str, *, actions: tuple[str, ...], access_class: str) -> None:

@@ -21,6 +21,7 @@ from server.web import (
     bulk_data,
     catalogue,
     context,
+    demo,
     dicomweb,
     errors,
     federation,
@@ -50,7 +51,7 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     origins.install(app, runtime.settings.allowed_origins)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)
-    pages = (sign_in, account)
+    pages = (sign_in, account, demo)
     api = [module.door() for module in (api_agreements, api_people)]
     described = api_document.door(row for door in api for row in door.operations)
     others = (oauth.door(runtime, keys), dicomweb.dataset_door(), described)

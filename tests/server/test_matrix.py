@@ -122,9 +122,9 @@ ROUTES: dict[str, Row] = {
     "GET /api/agreements/<key>": Row(A.DISCOVER, Kind.OWN_ONE),
 }
 _FORMS = ("sign-in", "sign-in/code", "sign-in/openid", "sign-out", "account/role", "account/sessions/end", "device")
-_FORMS = (*_FORMS, "device/answer", "invitation/<token>", "invitation/<token>/openid")
+_FORMS = (*_FORMS, "device/answer", "invitation/<token>", "invitation/<token>/openid", "demo/<token>")
 ROUTES |= {f"POST /{path}": Row(A.DISCOVER, Kind.OPEN, (403,)) for path in _FORMS}  # no form of ours without its token
-_PAGES = {"sign-in": 200, "invitation/<token>": 410} | dict.fromkeys(
+_PAGES = {"sign-in": 200, "demo/<token>": 404, "invitation/<token>": 410} | dict.fromkeys(
     ("sign-in/code", "sign-in/openid/return", "account", "device"), 303
 )
 ROUTES |= {f"GET /{path}": Row(A.DISCOVER, Kind.OPEN, (status,)) for path, status in _PAGES.items()}

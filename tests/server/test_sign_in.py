@@ -11,6 +11,8 @@ from sqlalchemy import select
 
 from adapters.identity import Keys
 from adapters.sql import tables as t
+from server.cli import demo_data
+from server.usecases.demo import token_file
 from server.usecases.party import add_party
 from server.usecases.person import add_person, block_person, give_role, invite_again, take_role
 from server.usecases.session import end_sessions_of
@@ -514,3 +516,50 @@ def test_who_has_several_roles_and_chose_none_asks_as_anybody(house):
     assert bob.get("/dicom-web/studies").status_code == 403
     assert bob.get("/api/agreements").status_code == 403
     assert "Choose as what you act" in bob.get("/account").text
+
+
+# --- the demo
+
+
+@pytest.fixture
+def demo(house):
+    """A demo's token, as the file of one that runs has it."""
+    add_party(house.runtime, builders.ACTOR, "demo-hospital", "H", "provider")
+    add_party(house.runtime, builders.ACTOR, "demo-university", "U", "user")
+    demo_data.people(house.runtime)
+    demo_data.people(house.runtime)  # at every start
+    token_file(house.runtime).write_text("this-run")
+    return "/demo/this-run"
+
+
+def test_whoever_has_this_runs_token_may_be_any_of_the_demos_people(house, demo):
+    one = opened(house.flask)
+    page = one.get(demo)
+    assert len(re.findall(r'name="person"', page.text)) == 5
+    assert page.text.count("operator ") >= 2
+    assert one.fill(demo, person="demo-marie").headers["Location"] == "/account"
+    assert "data-manager of demo-hospital" in one.get("/account").text
+
+
+@pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::", ""])
+def test_another_name_that_leads_to_this_machine_is_no_demo(house, demo, host):
+    assert opened(house.flask).get(demo, Host=host).status_code in (400, 404)
+
+
+@pytest.mark.parametrize(
+    "settings", [{"database_url": "postgresql://x/y"}, {"public_url": "https://a.example"}, {"public_url": "http://a.example"}]
+)
+def test_another_database_or_address_is_no_demo(house, demo, settings):
+    other = replace(house.runtime, settings=structs.replace(house.runtime.settings, **settings))
+    assert opened(app.create(other, house.keys)).get(demo).status_code == 404
+
+
+def test_another_token_or_person_or_a_demo_that_ended_lets_nobody_in(house, demo, ada):
+    one = opened(house.flask)
+    assert one.get("/demo/another-run").status_code == 404
+    assert one.fill(demo, person="ada").status_code == 404
+    assert one.fill(demo, "/demo/another-run", person="demo-ada").status_code == 404
+    token_file(house.runtime).write_text("")
+    assert one.get("/demo/").status_code == 404
+    token_file(house.runtime).unlink()
+    assert one.get(demo).status_code == 404

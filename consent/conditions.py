@@ -1,4 +1,4 @@
-"""What a provider may agree to: actions, purposes, access class, listing and visibility, as closed lists."""
+"""What a provider may agree to: actions, purposes, access class, listing and visibility, as closed lists; what may come in."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -49,15 +49,36 @@ GRANTABLE = frozenset({Action.QUERY, Action.PROCESS, Action.EXPORT})
 """Actions a provider grants by name; looking is granted by visibility, discovery by listing."""
 
 
+@dataclass(frozen=True, slots=True, order=True)
+class DataUse:
+    """A data-use term that a provider chose, by its code in `consent.data_use`, with what it names: diseases, places, users."""
+
+    code: str
+    values: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """As it is written: `IRB`, `DS=MONDO:0005233;MONDO:0007254`."""
+        return f"{self.code}={';'.join(self.values)}" if self.values else self.code
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
-    """The conditions of one agreement version, as its provider ticked them. What is not in them is not permitted."""
+    """The conditions of one agreement version, as its provider ticked them. What is not in them is not permitted.
+
+    `modalities` (DICOM's codes), `sop_classes` (UIDs) and `cancers` (a dataset's `condition`) say what may come in without being
+    looked at; none of one kind: any. `deviations` is what was agreed beyond all this, in the repository's words.
+    """
 
     access_class: AccessClass
     listed: bool
     actions: frozenset[Action]
     visibility: Visibility
     purposes: frozenset[Purpose]
+    data_use: tuple[DataUse, ...] = ()
+    cancers: frozenset[str] = frozenset()
+    modalities: frozenset[str] = frozenset()
+    sop_classes: frozenset[str] = frozenset()
+    deviations: str = ""
 
     @property
     def granted(self) -> frozenset[Action]:

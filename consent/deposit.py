@@ -6,11 +6,12 @@ What the door says (a stopped agreement) or custody (known already) is a rule li
 No sentence holds a value from a file, another provider's name or the state of another's data.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from consent.conditions import Conditions
 from consent.policy import Decision
 
 
@@ -47,6 +48,9 @@ class Code(StrEnum):
     CURVE = "curve"
     PREAMBLE = "preamble"
     BURNED_IN = "burned-in"
+    MODALITY_NOT_AGREED = "modality-not-agreed"
+    CLASS_NOT_AGREED = "class-not-agreed"
+    CANCER_NOT_AGREED = "cancer-not-agreed"
     PRIVATE = "private"
     DECLARED = "declared"
     ATTESTED = "attested"
@@ -285,6 +289,33 @@ RULES: tuple[Rule, ...] = (
         "PS3.15 §E.3.1, PS3.3 §C.7.6.1",
     ),
     Rule(
+        Code.MODALITY_NOT_AGREED,
+        _REVIEW,
+        _REVIEW,
+        "The object is of a modality that the agreement of this dataset does not name, so it waits in quarantine. "
+        "Send what was agreed, or have the agreement changed.",
+        "Held: the agreement does not name this modality",
+        "repository rule: data as agreed",
+    ),
+    Rule(
+        Code.CLASS_NOT_AGREED,
+        _REVIEW,
+        _REVIEW,
+        "The object is of a SOP Class that the agreement of this dataset does not name, so it waits in quarantine. "
+        "Send what was agreed, or have the agreement changed.",
+        "Held: the agreement does not name this SOP Class",
+        "repository rule: data as agreed",
+    ),
+    Rule(
+        Code.CANCER_NOT_AGREED,
+        _REVIEW,
+        _REVIEW,
+        "The agreement names cancers, and this dataset's condition is not among them or was not stated; so the object "
+        "waits in quarantine. Have the dataset's condition stated, or the agreement changed.",
+        "Held: the dataset's condition is not one the agreement names",
+        "repository rule: data as agreed",
+    ),
+    Rule(
         Code.PRIVATE,
         _PASS,
         _PASS,
@@ -428,6 +459,19 @@ def stop(decision: Decision) -> Code | None:
 
 
 _STOPS = MappingProxyType({"agreement-out-of-period": Code.AGREEMENT_EXPIRED, "node-not-linked": Code.NODE_NOT_LINKED})
+
+
+def outside(conditions: Conditions, modality: str, sop_class: str, stated: Collection[str]) -> list[Finding]:
+    """What of an object, or of what is `stated` of its dataset's condition, the agreement does not name; it waits for review.
+
+    Where the agreement names nothing of a kind, anything of it may come.
+    """
+    found = {
+        Finding(Code.MODALITY_NOT_AGREED, "(0008,0060)"): not conditions.modalities or modality in conditions.modalities,
+        Finding(Code.CLASS_NOT_AGREED, "(0008,0016)"): not conditions.sop_classes or sop_class in conditions.sop_classes,
+        Finding(Code.CANCER_NOT_AGREED, ""): not conditions.cancers or (bool(stated) and conditions.cancers.issuperset(stated)),
+    }
+    return [finding for finding, is_agreed in found.items() if not is_agreed]
 
 
 def verdict(declared: bool, attested: bool, findings: Iterable[Finding]) -> Verdict:

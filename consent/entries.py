@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, ClassVar
 
 from consent.agreement import MOVES as AGREEMENT_MOVES
-from consent.agreement import Side
+from consent.agreement import SIGNATURES, Means, Side
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.node import MOVES as NODE_MOVES
 
@@ -217,10 +217,25 @@ class TermsPublished(Entry):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementApplied(Entry):
+    """An organisation asks for an agreement; what it wrote is the agreement's own and not the ledger's."""
+
+    KIND = "govern.agreement.apply"
+    TARGETS = ("agreement",)
+    agreement: str
+    provider: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementDrafted(Entry):
-    """A version of an agreement: its content."""
+    """A version of an agreement: its content.
+
+    Version 2 has the SHA-256 (hex) over every part of it, which is what signatures bind, and the conditions it came with; what
+    deviates from the usual ones is text, of which `sha256` is all that stands here.
+    """
 
     KIND = "govern.agreement.add"
+    VERSION = 2
     TARGETS = ("agreement",)
     agreement: str
     version: int
@@ -235,25 +250,69 @@ class AgreementDrafted(Entry):
     actions: frozenset[Action]
     visibility: Visibility
     purposes: frozenset[Purpose]
+    hosting: str
+    data_use: str
+    cancers: frozenset[str]
+    modalities: frozenset[str]
+    sop_classes: frozenset[str]
+    circumstances: frozenset[str]
+    means: Means
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgreementMoved(Act):
-    """An agreement proposed, activated, suspended, resumed or terminated, by which side, and the state it is in after.
+    """An agreement proposed, activated, refused, suspended, resumed or terminated, by which side, and the state it is in after.
 
-    `version` is that of the content in force. In bodies of version 1 every move counted it up, and only the repository moved.
-    Version 3 may say why.
+    `version` is that of the content it was done on. In bodies of version 1 every move counted it up, and only the repository
+    moved. Version 3 may say why. Version 4 has what the repository's stop cites, a word of the agreement's list, and how far
+    a version has come that is to replace the one in force; to activate is to import what was signed on paper.
     """
 
     KIND = "govern.agreement"
-    VERSION = 3
+    VERSION = 4
     TARGETS = ("agreement",)
     agreement: str
     version: int
     state: str
+    change: str | None
     provider: str
     side: Side
     reason: str | None
+    circumstance: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgreementSigned(Act):
+    """A person signed a version for a side: `sha256` is over every part of it, `statement` over what was stated by signing.
+
+    `file` is the SHA-256 of a signed file; all in hex. The typed name is the agreement's own and not the ledger's.
+    """
+
+    KIND = "govern.agreement"
+    TARGETS = ("agreement",)
+    agreement: str
+    version: int
+    state: str
+    change: str | None
+    provider: str
+    side: Side
+    means: Means
+    file: str | None
+    sha256: str
+    statement: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetMoved(Act):
+    """That a dataset goes under another agreement of its provider was proposed by a side, confirmed by the other, or refused."""
+
+    KIND = "govern.dataset.move"
+    TARGETS = ("dataset", "agreement")
+    dataset: str
+    agreement: str
+    left: str
+    side: Side
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -439,16 +498,17 @@ class EntityRemoved(Entry):
 class PermitAdded(Entry):
     """An organisation may use a dataset that is shared under conditions; `ends` is None for no end.
 
-    Version 2 says whether it names export; before, none did.
+    Version 2 says whether it names export; before, none did. Version 3 has the data-use terms whose evidence was seen.
     """
 
     KIND = "govern.permit.add"
-    VERSION = 2
+    VERSION = 3
     TARGETS = ("dataset",)
     dataset: str
     party: str
     ends: datetime | None
     export: bool
+    evidence: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -551,6 +611,7 @@ _CLASSES: tuple[type[Entry], ...] = (
     PartyAdded,
     PartySet,
     TermsPublished,
+    AgreementApplied,
     AgreementDrafted,
     DatasetAdded,
     DatasetDescribed,
@@ -572,7 +633,9 @@ _CLASSES: tuple[type[Entry], ...] = (
     SessionsEnded,
 )
 _BY_VERB: Mapping[type[Act], Iterable[str]] = {
-    AgreementMoved: AGREEMENT_MOVES,
+    AgreementMoved: [verb for verb in AGREEMENT_MOVES if verb not in SIGNATURES],
+    AgreementSigned: SIGNATURES,
+    DatasetMoved: ("propose", "confirm", "refuse"),
     NodeMoved: (*NODE_MOVES, "remove"),
     BatchDecided: ("release", "refuse"),
     PersonMoved: ("invite", "join", "block", "unblock"),

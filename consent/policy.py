@@ -2,9 +2,9 @@
 
 Deny overrides; what nobody decided is denied. `decide` asks first whether the caller's role reaches this at all, or only its own,
 then the gates that nobody overrides (the agreement, its period, its node), then a user's own (approval, terms), then the closed
-lists (purpose, permit, action). It returns a value that says which rule spoke and under which agreement and terms; it raises
-nothing and asks nobody. `visible_datasets` asks it for every dataset and gives the ids that one SQL statement may look at:
-consent narrows a question, and no answer is filtered afterwards.
+lists (purpose, permit, data-use terms, action). It returns a value that says which rule spoke and under which agreement and
+terms; it raises nothing and asks nobody. `visible_datasets` asks it for every dataset and gives the ids that one SQL statement
+may look at: consent narrows a question, and no answer is filtered afterwards.
 """
 
 from collections.abc import Iterable
@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from consent.agreement import AgreementState
 from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Purpose, Visibility
+from consent.data_use import Use, is_denied, unproven
 from consent.dataset import Facts
 from consent.node import NodeState
 from consent.permit import holding
@@ -68,6 +69,8 @@ SENTENCES = {
     "purpose-not-registered": "Your client is not registered for this purpose.",
     "purpose-not-agreed": "The provider does not share this dataset for this purpose.",
     "permit-needed": "The provider shares this dataset under conditions: a permit is needed. Ask the repository for one.",
+    "data-use-excluded": "The provider's data-use terms exclude this use of the dataset.",
+    "data-use-unproven": "The provider's data-use terms ask for evidence: a permit has to record it. Ask the repository.",
     "not-visible": "The provider did not agree to pictures of this dataset being looked at.",
     "preview-only": "The provider agreed to reduced previews of this dataset only.",
     "no-download": "You may process this dataset in place if its provider agreed to that; download it may not be.",
@@ -103,7 +106,7 @@ def decide(subject: Subject, action: Action, purpose: str | None, facts: Facts, 
     cites = (f"{facts.agreement}@{facts.version}", facts.terms)
     if rule:
         return Decision(False, rule, *cites)
-    return Decision(True, "permitted", *cites, _valid_until(subject, action, facts, now))
+    return Decision(True, "permitted", *cites, _valid_until(subject, action, purpose, facts, now))
 
 
 def decide_all(subject: Subject, actions: Iterable[Action], purpose: str | None, facts: Facts, now: datetime) -> Decision:
@@ -151,6 +154,8 @@ def _users_refusal(  # noqa: PLR0911 - gates
         return "purpose-not-agreed"
     if facts.conditions.access_class is AccessClass.CONDITIONAL and not holding(facts.permits, subject.party, now):
         return "permit-needed"
+    if facts.conditions.data_use and (rule := _data_use_refusal(subject, purpose, facts, now)):
+        return rule
     if action is Action.EXPORT and action in facts.conditions.actions:
         return _exports_refusal(subject, purpose, facts, now)
     if facts.conditions.permit(action):
@@ -165,7 +170,25 @@ def _exports_refusal(subject: Subject, purpose: str | None, facts: Facts, now: d
         return "export-in-training"
     if not facts.conditions.permit(Action.EXPORT):
         return "export-unconditional"
-    return None if holding(facts.permits, subject.party, now, export=True) else "export-not-permitted"
+    evidence = _evidence(subject, purpose, facts)
+    return None if holding(facts.permits, subject.party, now, export=True, evidence=evidence) else "export-not-permitted"
+
+
+def _data_use_refusal(subject: Subject, purpose: str | None, facts: Facts, now: datetime) -> str | None:
+    """The rule by which the provider's data-use terms say no, or ask a person (deny outranks abstain, abstain permit)."""
+    if is_denied(facts.conditions.data_use, Use(purpose, subject.party)):
+        return "data-use-excluded"
+    needed = _evidence(subject, purpose, facts)
+    if not needed:
+        return None
+    conditional = facts.conditions.access_class is AccessClass.CONDITIONAL  # in the default class no permit is asked for
+    proven = conditional and holding(facts.permits, subject.party, now, evidence=needed)
+    return None if proven else "data-use-unproven"
+
+
+def _evidence(subject: Subject, purpose: str | None, facts: Facts) -> frozenset[str]:
+    """The data-use terms that a permit must show to be met before this use is permitted."""
+    return unproven(facts.conditions.data_use, Use(purpose, subject.party))
 
 
 def looks(subject: Subject, purpose: str | None) -> bool:
@@ -184,11 +207,12 @@ def purpose_refusal(subject: Subject, purpose: str | None) -> str | None:
     return None if purpose in subject.purposes else "purpose-not-registered"
 
 
-def _valid_until(subject: Subject, action: Action, facts: Facts, now: datetime) -> datetime | None:
+def _valid_until(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> datetime | None:
     if action is Action.WITHDRAW:
         return None
     ends = [facts.ends]
-    permit = holding(facts.permits, subject.party, now, export=action is Action.EXPORT)
+    evidence = _evidence(subject, purpose, facts) if facts.conditions.data_use else frozenset()
+    permit = holding(facts.permits, subject.party, now, export=action is Action.EXPORT, evidence=evidence)
     if facts.conditions.access_class is AccessClass.CONDITIONAL and permit:
         ends.append(permit.ends)
     return min((e for e in ends if e is not None), default=None)

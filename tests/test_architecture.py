@@ -59,6 +59,10 @@ ALLOWED = {
     "feeds": {"sources"},  # what changes is what is read
     "follow": {"feeds", "sights", "sources"},  # what happened is told by what its resource is now
     "issue_token": {"identify"},  # a token is issued to the subject that the next request will find
+    "agreement": {"draft"},  # a new agreement is a first draft
+    "application": {"agreement"},  # what is applied for becomes one
+    "dataset_move": {"agreement", "dataset"},  # who acts for whom; an act on a dataset, as above
+    "signing": {"agreement"},  # who acts for whom, and what a version in force is followed by
     "permit": {"dataset"},  # an act on a dataset concerns its provider
     "commitment": {"job", "peering"},  # it is reported by a job, as its sender is called
     "entity": {"peering"},  # what binds a peer is read in one way
@@ -356,6 +360,7 @@ def test_calls_between_use_cases_go_one_way() -> None:
 
 
 OTHER_MEANINGS = {
+    ("consent/agreement.py", "refused"),  # an agreement
     ("consent/deposit.py", "review"),  # an outcome
     ("server/cli/demo.py", "review"),  # the same, in JSON
     ("server/cli/demo.py", "refused"),  # what people call a reject

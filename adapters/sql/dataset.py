@@ -16,7 +16,7 @@ from adapters.sql.criteria import Column, Leaf, Within
 from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, matching, own
 from adapters.sql.governance import IN_FORCE, is_open, latest
 from adapters.sql.store import moment, stamp
-from consent.agreement import AgreementState
+from consent.agreement import ENDED, AgreementState
 from consent.dataset import DatasetEndpoint, PatientsOfDataset, SharedDataset, Sharing
 from mappings.dcat.details import said
 from mappings.fields import Kind
@@ -177,8 +177,8 @@ ENDPOINTS: DirectorySource[DatasetEndpoint] = DirectorySource(_endpoints, _d.id,
 def _sharing(now: int) -> ColumnElement[str]:
     """How the sharing stands at this moment, as a word of `Sharing`."""
     return case(
-        (_a.state.in_([AgreementState.DRAFT, AgreementState.PROPOSED]), str(Sharing.IN_REVIEW)),
-        (or_(_a.state == str(AgreementState.TERMINATED), _v.ends <= now), str(Sharing.ENDED)),
+        (_a.state.in_(map(str, (AgreementState.DRAFT, AgreementState.PROPOSED, AgreementState.SIGNED))), str(Sharing.IN_REVIEW)),
+        (or_(_a.state.in_(map(str, ENDED)), _v.ends <= now), str(Sharing.ENDED)),
         (is_open(now), str(Sharing.OPEN)),
         (and_(_a.state == str(AgreementState.ACTIVE), _v.starts > now), str(Sharing.AGREED)),
         else_=str(Sharing.STOPPED),

@@ -15,6 +15,7 @@ from adapters.sql.prepared import Prepared
 from adapters.sql.store import insert_one, moment, stamp
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
+from consent.data_use import read_term
 from consent.dataset import Facts
 from consent.node import NodeState
 from consent.permit import Permit
@@ -125,13 +126,14 @@ def facts(connection: Connection) -> tuple[Facts, ...]:
 def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:
     c = t.permit.c
     rows = (
-        select(c.dataset, t.party.c.key, c.starts, c.ends, c.export)
+        select(c.dataset, t.party.c.key, c.starts, c.ends, c.export, c.evidence)
         .join(t.party, c.party == t.party.c.id)
         .where(c.revoked.is_(None))
     )
     permits: dict[int, tuple[Permit, ...]] = {}
-    for dataset, party, starts, ends, export in connection.execute(rows):
-        permits[dataset] = (*permits.get(dataset, ()), Permit(party, moment(starts), end_of(ends), export))
+    for dataset, party, starts, ends, export, evidence in connection.execute(rows):
+        permit = Permit(party, moment(starts), end_of(ends), export, frozenset(evidence.split()))
+        permits[dataset] = (*permits.get(dataset, ()), permit)
     return permits
 
 
@@ -161,4 +163,25 @@ def conditions_of(row: Mapping[Any, Any]) -> Conditions:
         frozenset(Action(a) for a in row["actions"].split()),
         Visibility(row["visibility"]),
         frozenset(Purpose(p) for p in row["purposes"].split()),
+        data_use=tuple(map(read_term, row["data_use"].splitlines())),
+        cancers=frozenset(row["cancers"].split()),
+        modalities=frozenset(row["modalities"].split()),
+        sop_classes=frozenset(row["sop_classes"].split()),
+        deviations=row["deviations"],
     )
+
+
+def conditions_values(conditions: Conditions) -> dict[str, object]:
+    """The same as columns."""
+    return {
+        "access_class": str(conditions.access_class),
+        "listed": conditions.listed,
+        "actions": " ".join(sorted(conditions.actions)),
+        "visibility": str(conditions.visibility),
+        "purposes": " ".join(sorted(conditions.purposes)),
+        "data_use": "\n".join(map(str, conditions.data_use)),
+        "cancers": " ".join(sorted(conditions.cancers)),
+        "modalities": " ".join(sorted(conditions.modalities)),
+        "sop_classes": " ".join(sorted(conditions.sop_classes)),
+        "deviations": conditions.deviations,
+    }

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, insert, select
 from adapters.sql import governance
 from adapters.sql import tables as t
 from adapters.sql.store import moment, stamp
-from consent.agreement import AgreementState
+from consent.agreement import ENDED
 from consent.custody import AWAITING_DELETION, IN_CARE
 from consent.node import Hosting, NodeState
 
@@ -89,12 +89,10 @@ def find(connection: Connection, name: str, *, removed: bool = False) -> NodeRow
 
 
 def read_users(connection: Connection, node: int) -> list[str]:
-    """What needs a node, in words: agreements that are not terminated, clients inside it, objects there or on their way."""
+    """What needs a node, in words: agreements that are not over, clients inside it, objects there or on their way."""
     a, v, c, kept = t.agreement.c, t.agreement_version.c, t.client.c, t.custody.c
-    ended = str(AgreementState.TERMINATED)
-    agreements = (
-        select(a.key).join(t.agreement_version, governance.IN_FORCE).where(v.node == node, a.state != ended).order_by(a.id)
-    )
+    standing = a.state.not_in(map(str, ENDED))
+    agreements = select(a.key).join(t.agreement_version, governance.IN_FORCE).where(v.node == node, standing).order_by(a.id)
     clients = select(c.client_id).where(c.node == node).order_by(c.id)
     there = select(func.count()).where(kept.node == node, kept.state.in_([*IN_CARE, *AWAITING_DELETION]))
     objects = connection.execute(there).scalar_one()

@@ -12,10 +12,19 @@ from consent.permit import Permit
 _c = t.permit.c
 
 
-def add(connection: Connection, now: datetime, *, dataset: int, party: int, ends: datetime | None, export: bool) -> int:
+def add(
+    connection: Connection,
+    now: datetime,
+    *,
+    dataset: int,
+    party: int,
+    ends: datetime | None,
+    export: bool,
+    evidence: frozenset[str] = frozenset(),
+) -> int:
     """Insert a permit that begins now; its id."""
-    period = {"starts": stamp(now), "ends": None if ends is None else stamp(ends)}
-    return governance.insert_row(connection, t.permit, now, dataset=dataset, party=party, export=export, **period)
+    values = {"starts": stamp(now), "ends": None if ends is None else stamp(ends), "evidence": " ".join(sorted(evidence))}
+    return governance.insert_row(connection, t.permit, now, dataset=dataset, party=party, export=export, **values)
 
 
 def revoke(connection: Connection, now: datetime, *, dataset: int, party: int) -> int:
@@ -30,12 +39,16 @@ def revoke(connection: Connection, now: datetime, *, dataset: int, party: int) -
 def read_all(connection: Connection) -> tuple[tuple[str, Permit, datetime | None], ...]:
     """(alias, permit, when it was revoked) for every permit, in the order they were given."""
     rows = (
-        select(t.dataset.c.alias, t.party.c.key, _c.starts, _c.ends, _c.export, _c.revoked)
+        select(t.dataset.c.alias, t.party.c.key, _c.starts, _c.ends, _c.export, _c.evidence, _c.revoked)
         .join(t.dataset, _c.dataset == t.dataset.c.id)
         .join(t.party, _c.party == t.party.c.id)
         .order_by(_c.id)
     )
     return tuple(
-        (alias, Permit(party, moment(starts), governance.end_of(ends), export), governance.end_of(revoked))
-        for alias, party, starts, ends, export, revoked in connection.execute(rows)
+        (
+            alias,
+            Permit(party, moment(starts), governance.end_of(ends), export, frozenset(evidence.split())),
+            governance.end_of(revoked),
+        )
+        for alias, party, starts, ends, export, evidence, revoked in connection.execute(rows)
     )

@@ -89,6 +89,8 @@ agreement = Table(
     Column("stopped_by_provider", Time),  # since when; suspended while either stop stands
     Column("stopped_by_repository", Time),
     Column("updated", Time, nullable=False),
+    Column("change", Integer),  # the version that is to replace the one in force, and how far it has come
+    Column("change_state", String(16)),
 )
 agreement_version = Table(  # content; append-only, guarded by triggers
     "agreement_version",
@@ -106,7 +108,59 @@ agreement_version = Table(  # content; append-only, guarded by triggers
     Column("visibility", String(16), nullable=False),
     Column("purposes", Text, nullable=False),
     Column("at", Time, nullable=False),
+    Column("hosting", String(16), nullable=False, server_default=text("''")),  # as agreed; the node's own may be changed
+    Column("text", LargeBinary),  # its own words, None where they are on paper
+    Column("documents", Text, nullable=False, server_default=text("''")),  # kind, version and SHA-256 of each, in lines
+    Column("data_use", Text, nullable=False, server_default=text("''")),  # a `consent.conditions.DataUse` a line
+    Column("cancers", Text, nullable=False, server_default=text("''")),
+    Column("modalities", Text, nullable=False, server_default=text("''")),
+    Column("sop_classes", Text, nullable=False, server_default=text("''")),
+    Column("deviations", Text, nullable=False, server_default=text("''")),
+    Column("circumstances", Text, nullable=False, server_default=text("''")),
+    Column("means", String(16), nullable=False, server_default=text("'code'")),
     UniqueConstraint("agreement", "version"),
+)
+agreement_application = Table(  # what an organisation asked for
+    "agreement_application",
+    metadata,
+    Column("agreement", Key, ForeignKey("agreement.id"), primary_key=True, autoincrement=False),
+    Column("contacts", Text, nullable=False),
+    Column("data", Text, nullable=False),
+    Column("deviations", Text, nullable=False),
+    Column("actor", String(80), nullable=False),
+    Column("at", Time, nullable=False),
+)
+agreement_signature = Table(  # who signed a version for a side; append-only, guarded by triggers
+    "agreement_signature",
+    metadata,
+    _key(),
+    _to("agreement"),
+    Column("version", Integer, nullable=False),
+    Column("side", String(16), nullable=False),
+    Column("person", String(80), nullable=False),
+    Column("name", Text, nullable=False),  # as it was typed
+    Column("means", String(16), nullable=False),
+    Column("file_sha256", String(64)),
+    Column("sha256", String(64), nullable=False),  # of every part of the version
+    Column("declarations", Text, nullable=False),  # JSON
+    Column("at", Time, nullable=False),
+    UniqueConstraint("agreement", "version", "side"),
+)
+signing_code = Table(  # sent to a person to sign one version with; one use, a few minutes, a few tries
+    "signing_code",
+    metadata,
+    _key(),
+    _to("agreement"),
+    Column("version", Integer, nullable=False),
+    Column("person", String(80), nullable=False),
+    Column("sha256", String(64), nullable=False),  # of every part of the version
+    Column("digest", LargeBinary, nullable=False),  # of the salt and the code
+    Column("salt", LargeBinary, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("at", Time, nullable=False),
+    Column("ends", Time, nullable=False),
+    Column("used", Boolean, nullable=False),
+    Index("ix_signing_code_person", "person", "at"),
 )
 agreement_act = Table(  # what a side did; append-only, guarded by triggers
     "agreement_act",
@@ -141,6 +195,22 @@ dataset = Table(
     Column("details", Text, nullable=False),  # JSON: what a catalogue needs that the index can't give
     Column("updated", Time, nullable=False),
 )
+dataset_move = Table(  # proposed by one side to bring a dataset under another agreement of its provider, answered by the other
+    "dataset_move",
+    metadata,
+    _key(),
+    _to("dataset"),
+    _to("agreement", "left"),
+    _to("agreement"),  # it is to be under
+    Column("side", String(16), nullable=False),  # that proposed it
+    Column("actor", String(80), nullable=False),
+    Column("at", Time, nullable=False),
+    Column("answer", String(16)),  # confirm or refuse
+    Column("answered_by", String(80)),
+    Column("answered", Time),
+)
+_ASKED = dataset_move.c.answer.is_(None)
+Index("uq_dataset_move_asked", dataset_move.c.dataset, unique=True, sqlite_where=_ASKED, postgresql_where=_ASKED)
 description = Table(  # what the catalogue says of a dataset, made by a job; whether it is told now, the statement says
     "description",
     metadata,
@@ -219,6 +289,7 @@ permit = Table(
     Column("ends", Time),
     Column("export", Boolean, nullable=False, server_default=text("false")),  # whether it names export
     Column("revoked", Time),
+    Column("evidence", Text, nullable=False, server_default=text("''")),  # codes of data-use terms, by blanks
 )
 replay = Table(  # assertions already used, until they expire: a token request can't be played again
     "replay",

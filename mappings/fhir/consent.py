@@ -25,11 +25,14 @@ from mappings.fhir.systems import (
 )
 
 STATUS = {
+    AgreementState.APPLIED: "draft",
     AgreementState.DRAFT: "draft",
     AgreementState.PROPOSED: "proposed",
+    AgreementState.SIGNED: "proposed",
     AgreementState.ACTIVE: "active",
     AgreementState.SUSPENDED: "inactive",
     AgreementState.TERMINATED: "inactive",
+    AgreementState.REFUSED: "rejected",
 }
 """Agreement's state → Consent.status (consent-state-codes)."""
 

@@ -87,14 +87,18 @@ def as_operator(run: Callable[Concatenate[Runtime, str, ...], R]) -> Command[R]:
     return acting
 
 
+def local_operator(actor: str) -> Actor:
+    """Whoever runs a command of the operator's, as an actor: it owns the data directory, and is nobody's second person."""
+    return Actor(actor, None, frozenset({PersonRole.OPERATOR}), is_local=True)
+
+
 def as_actor(run: Callable[Concatenate[Runtime, Actor, ...], R]) -> Command[R]:
     """An act of a person's, done at this machine: handed the Accord, and an operator who is nobody's second person."""
 
     @with_runtime
     @wraps(run)
     def acting(runtime: Runtime, **given: Any) -> R:
-        here = Actor(f"local:{getpass.getuser()}", None, frozenset({PersonRole.OPERATOR}), is_local=True)
-        return run(runtime, here, **given)
+        return run(runtime, local_operator(f"local:{getpass.getuser()}"), **given)
 
     return acting
 

@@ -1,9 +1,11 @@
 """Whether anything may come in: room for it, a dataset that takes something, nothing in its way, and the verdict on the file."""
 
 import shutil
+from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
+from adapters.sql import dataset as datasets
 from adapters.sql.blocks import find_blocks
 from adapters.sql.custody import CustodyRow, SopInstance
 from adapters.sql.node_syncs import SYNC
@@ -11,6 +13,7 @@ from consent import deposit
 from consent.conditions import Action
 from consent.deposit import Code, Finding, Verdict
 from consent.policy import decide
+from mappings.dcat.details import said
 from mappings.failures import Busy, Full, TooLarge
 from server.usecases.batch import Batch, Origin
 from server.usecases.parse import ParsedFile
@@ -58,9 +61,17 @@ def find_refusal(connection: Connection, dataset: int, instance: SopInstance, ro
     return Code.BLOCKED if blocks.blocked else None
 
 
-def judge(parsed: ParsedFile, said: Finding | None, *, attested: bool) -> Verdict:
-    """The verdict on a file, with what the door or custody says of it."""
-    findings = parsed.seen.findings if said is None else (*parsed.seen.findings, said)
+def find_outside(runtime: Runtime, connection: Connection, origin: Origin, parsed: ParsedFile) -> list[Finding]:
+    """What of a file the agreement of its dataset does not name."""
+    conditions, header = runtime.governance.current(connection).dataset(origin.dataset).conditions, parsed.header
+    row = datasets.find(connection, origin.alias) if conditions.cancers else None
+    stated = said(row.details, "condition") if row else []
+    return deposit.outside(conditions, header.modality or "", header.sop_class_uid, stated)
+
+
+def judge(parsed: ParsedFile, of_door: Finding | None, *, attested: bool, outside: Sequence[Finding] = ()) -> Verdict:
+    """The verdict on a file, with what the door or custody says of it, and what its agreement does not name."""
+    findings = [*parsed.seen.findings, *outside, *([] if of_door is None else [of_door])]
     return deposit.verdict(parsed.seen.declared, attested, findings)
 
 

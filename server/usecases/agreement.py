@@ -1,95 +1,69 @@
-"""Agreements: drafting their content, the acts of either side, and reading back what a citation names."""
+"""Agreements: the acts of either side, and reading back what a citation names."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
 from adapters.sql import agreement as agreements
-from adapters.sql import custody
-from adapters.sql import node as nodes
+from adapters.sql import custody, descriptions, signatures
+from adapters.sql import dataset as datasets
 from adapters.sql import party as parties
-from adapters.sql import terms as terms_rows
 from adapters.sql.agreement import AgreementRow
 from adapters.sql.ledger import About, record
-from consent.agreement import AgreementAct, AgreementState, AgreementVersion, Side, Standing, move, read_citation, refusal
-from consent.conditions import GRANTABLE, AccessClass, Action, Conditions, Purpose, Visibility
-from consent.entries import AgreementDrafted, AgreementMoved
-from consent.person import Actor, sees
-from consent.policy import SENTENCES
+from consent.agreement import (
+    ENFORCING,
+    SIGNATURES,
+    AgreementAct,
+    AgreementState,
+    AgreementVersion,
+    Application,
+    Side,
+    Standing,
+    done,
+    move,
+    read_citation,
+    refusal,
+    uncited,
+)
+from consent.entries import AgreementMoved
+from consent.person import Act, Actor, sees
+from consent.signature import Signature, version_hash
 from consent.subject import Role
 from mappings.failures import Conflict, Invalid, NotFound
-from server.usecases.naming import check_new, check_reason, check_words, require
+from server.usecases.draft import Content, keep_version, read_conditions
+from server.usecases.naming import check_new, check_reason, require, require_act
 from server.usecases.runtime import Runtime
 
-EVERY_PURPOSE = tuple(str(p) for p in Purpose)
-_DRAFT = Standing(AgreementState.DRAFT)
+_ACTS = {
+    "propose": (Act.PROPOSE, Act.PROPOSE),
+    "activate": (Act.COUNTERSIGN, Act.COUNTERSIGN),
+    "refuse": (Act.SIGN, Act.COUNTERSIGN),
+    "suspend": (Act.STOP, Act.STOP),
+    "resume": (Act.RESUME, Act.RESUME),
+    "terminate": (Act.END, Act.END),
+}
+"""Verb → what a provider's, and what the repository's people need a role for; signatures are `server.usecases.signing`'s."""
 
 
-def add_agreement(
-    runtime: Runtime,
-    actor: str,
-    key: str,
-    *,
-    provider: str,
-    node: str,
-    terms: str,
-    starts: datetime | None = None,
-    ends: datetime | None = None,
-    access_class: str = "default",
-    listed: bool = True,
-    actions: Sequence[str] = ("query",),
-    visibility: str = "none",
-    purposes: Sequence[str] = EVERY_PURPOSE,
-) -> None:
-    """Draft an agreement between a provider and the repository; nothing moves under it until it is active."""
-    now = runtime.clock()
-    conditions = _conditions(access_class, listed, actions, visibility, purposes)
-    content = AgreementVersion(1, terms, node, starts or now, ends, conditions)
-    if content.ends is not None and content.ends <= content.starts:
-        raise Invalid("period-empty", "The agreement's period ends before it starts.", "ends")
+def add_agreement(runtime: Runtime, actor: str, key: str, *, provider: str, **content: Any) -> None:
+    """Draft an agreement between a provider and the repository, by what `Content` says; nothing moves until it is active."""
+    said = Content(**content)
+    conditions = read_conditions(said)
     with runtime.governance_act() as connection:
-        check_new(agreements.find(connection, key), "agreement", key)
-        party = require(parties.find_id(connection, provider), "party", provider)
-        if (role := next(each.role for each in parties.read_all(connection) if each.key == provider)) != Role.PROVIDER:
-            raise Conflict("party-no-provider", f"{provider} takes part as {role}; an agreement is a provider's.", "provider")
-        hosting = require(nodes.find(connection, node), "node", node)
-        accepted = require(terms_rows.find_id(connection, terms), "terms", terms)
-        row = AgreementRow(agreements.add(connection, now, key=key, party=party), key, party, provider, 0, _DRAFT)
-        agreements.add_version(connection, row, now, content, node=hosting.id, terms=accepted)
-        record(connection, _drafted(row, content), now, actor, About(party))
+        row = new_agreement(runtime, connection, key, provider, AgreementState.DRAFT)
+        keep_version(runtime, connection, actor, row, said, conditions)
 
 
-def _conditions(access_class: str, listed: bool, actions: Sequence[str], visibility: str, purposes: Sequence[str]) -> Conditions:
-    check_words([access_class], [str(c) for c in AccessClass], "class")
-    check_words(actions, [str(a) for a in sorted(GRANTABLE)], "action")
-    check_words([visibility], [str(v) for v in Visibility], "visibility")
-    check_words(purposes, EVERY_PURPOSE, "purpose")
-    words = frozenset(map(Action, actions)), Visibility(visibility), frozenset(map(Purpose, purposes))
-    conditions = Conditions(AccessClass(access_class), listed, *words)
-    if conditions.granted != conditions.actions:
-        raise Invalid("export-unconditional", f"{SENTENCES['export-unconditional']} Make its class conditional.", "actions")
-    return conditions
-
-
-def _drafted(row: AgreementRow, content: AgreementVersion) -> AgreementDrafted:
-    conditions = content.conditions
-    return AgreementDrafted(
-        agreement=row.key,
-        version=content.version,
-        state=str(row.standing.state),
-        provider=row.provider,
-        node=content.node,
-        terms=content.terms,
-        starts=content.starts,
-        ends=content.ends,
-        access_class=conditions.access_class,
-        listed=conditions.listed,
-        actions=conditions.actions,
-        visibility=conditions.visibility,
-        purposes=conditions.purposes,
-    )
+def new_agreement(runtime: Runtime, connection: Connection, key: str, provider: str, state: AgreementState) -> AgreementRow:
+    """A new agreement of a provider, without content. Raises Invalid, NotFound and Conflict."""
+    check_new(agreements.find(connection, key), "agreement", key)
+    party = require(parties.find_id(connection, provider), "party", provider)
+    if (role := next(each.role for each in parties.read_all(connection) if each.key == provider)) != Role.PROVIDER:
+        raise Conflict("party-no-provider", f"{provider} takes part as {role}; an agreement is a provider's.", "provider")
+    added = agreements.add(connection, runtime.clock(), key=key, party=party, state=state)
+    return AgreementRow(added, key, party, provider, 0, Standing(state))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,53 +91,142 @@ def _movable(connection: Connection, key: str, verb: str, side: Side) -> Agreeme
 
 
 def move_agreement(
-    runtime: Runtime, actor: str, key: str, verb: str, side: Side = Side.REPOSITORY, reason: str | None = None
+    runtime: Runtime,
+    actor: str,
+    key: str,
+    verb: str,
+    side: Side = Side.REPOSITORY,
+    reason: str | None = None,
+    circumstance: str | None = None,
 ) -> AgreementState:
-    """Propose, activate, suspend, resume or terminate for one side: legal moves only, and a stop is lifted by who set it."""
-    now, why = runtime.clock(), check_reason(reason)
+    """Propose, activate, refuse, suspend, resume or terminate for one side, without a signature; where it stands then.
+
+    Legal moves only; a stop is lifted by who set it, and the repository's cites a circumstance of the agreement's list.
+    """
+    why = check_reason(reason)
+    if verb in SIGNATURES:
+        raise Conflict("signature-needed", f"An agreement is {done(verb)} by a person's signature, and in no other way.", "verb")
     with runtime.governance_act() as connection:
+        return _move(runtime, connection, actor, _movable(connection, key, verb, side), verb, side, why, circumstance).stage
+
+
+def act_on_agreement(
+    runtime: Runtime, actor: Actor, key: str, verb: str, reason: str | None = None, circumstance: str | None = None
+) -> AgreementState:
+    """The same by a person, for the side that it acts for. Raises Forbidden where its roles do not reach that."""
+    why = check_reason(reason)
+    if verb not in _ACTS:
+        raise Invalid("verb-unknown", f"What may be done is one of: {', '.join(_ACTS)}.", "verb")
+    with runtime.governance_act() as connection:
+        row = require(agreements.find(connection, key), "agreement", key)
+        side = side_of(actor, row.provider)
+        require_act(actor, _ACTS[verb][side is Side.REPOSITORY], row.provider)
         row = _movable(connection, key, verb, side)
-        standing = move(row.standing, verb, side)
-        agreements.record_act(connection, row, AgreementAct(verb, side, actor, row.version, now), standing)
-        state, named = str(standing.state), {"agreement": key, "provider": row.provider}
-        moved = AgreementMoved(verb=verb, **named, version=row.version, state=state, side=side, reason=why)
-        record(connection, moved, now, actor, About(row.party))
-    return standing.state
+        return _move(runtime, connection, actor.id, row, verb, side, why, circumstance).stage
+
+
+def side_of(actor: Actor, provider: str) -> Side:
+    """Whom an actor acts for. Raises NotFound for a third party: to whom the agreement is not there."""
+    if actor.party is None:
+        return Side.REPOSITORY
+    if actor.party != provider:
+        raise NotFound("agreement-unknown", "There is no agreement called so, or none of yours.", "agreement")
+    return Side.PROVIDER
+
+
+def _move(
+    runtime: Runtime,
+    connection: Connection,
+    actor: str,
+    row: AgreementRow,
+    verb: str,
+    side: Side,
+    reason: str | None,
+    circumstance: str | None,
+) -> Standing:
+    now, standing, version = runtime.clock(), move(row.standing, verb, side), row.acted_on(verb)
+    content = agreements.find_version(connection, row, row.version)
+    in_force = row.standing.state in (AgreementState.ACTIVE, AgreementState.SUSPENDED)
+    listed = content.circumstances if content and in_force else frozenset[str]()
+    if why := uncited(side, verb, listed, circumstance):
+        raise Invalid("circumstance", why, "circumstance")
+    agreements.record_act(connection, row, AgreementAct(verb, side, actor, version, now), standing)
+    if verb in ENFORCING:
+        describe_again(connection, row, now)
+    moved = AgreementMoved(
+        verb=verb,
+        agreement=row.key,
+        provider=row.provider,
+        version=version,
+        state=str(standing.state),
+        change=standing.change and str(standing.change),
+        side=side,
+        reason=reason,
+        circumstance=circumstance,
+    )
+    record(connection, moved, now, actor, About(row.party))
+    return standing
+
+
+def describe_again(connection: Connection, row: AgreementRow, now: datetime) -> None:
+    """Have what the catalogue says of an agreement's datasets said by the version in force."""
+    for dataset in datasets.read_all(connection):
+        if dataset.agreement == row.key:
+            descriptions.ask(connection, dataset.alias, now)
 
 
 @dataclass(frozen=True, slots=True)
 class CitedAgreement:
-    """What `key@version` names: the agreement as it stands, the content of that version, and every act on the agreement."""
+    """What `key@version` names: the agreement as it stands, the content of that version, and every act on the agreement.
+
+    `version` is that in force, or the last drafted before one is; `content` is None where nothing was drafted. `change` is the
+    version that is to replace the one in force; `sha256` is over every part of the content, `signatures` are those under it.
+    """
 
     key: str
     provider: str
     standing: Standing
-    content: AgreementVersion
+    version: int
+    change: int | None
+    content: AgreementVersion | None
     acts: tuple[AgreementAct, ...]
+    signatures: tuple[Signature, ...] = ()
+    application: Application | None = None
+
+    @property
+    def sha256(self) -> str | None:
+        """What signatures of this content bind."""
+        return version_hash(self.key, self.provider, self.content) if self.content else None
 
 
 def read_agreement(runtime: Runtime, citation: str) -> CitedAgreement:
     """An agreement by its key, with the content in force, or by `key@version` as ledger entries and decisions cite it."""
     key, version = read_citation(citation) or (citation, None)
     with runtime.store.read() as connection:
-        row = require(agreements.find(connection, key), "agreement", key)
-        return CitedAgreement(
-            key, row.provider, row.standing, _content(connection, row, version), agreements.read_acts(connection, row)
-        )
+        return _cited(connection, require(agreements.find(connection, key), "agreement", key), version)
 
 
-def _content(connection: Connection, row: AgreementRow, version: int | None) -> AgreementVersion:
+def _cited(connection: Connection, row: AgreementRow, version: int | None) -> CitedAgreement:
     content = agreements.find_version(connection, row, row.version if version is None else version)
-    if content is None:
+    if content is None and version is not None:
         raise NotFound("version-unknown", f"Agreement {row.key} has no version {version}.", "version")
-    return content
+    return CitedAgreement(
+        row.key,
+        row.provider,
+        row.standing,
+        row.version,
+        row.change,
+        content,
+        agreements.read_acts(connection, row),
+        signatures.read(connection, row.id, content.version) if content else (),
+        agreements.find_application(connection, row),
+    )
 
 
 def list_agreements(runtime: Runtime) -> tuple[CitedAgreement, ...]:
     """Every agreement with the content in force, in the order they were drafted."""
     with runtime.store.read() as connection:
-        keys = [row.key for row in agreements.read_all(connection)]
-    return tuple(read_agreement(runtime, key) for key in keys)
+        return tuple(_cited(connection, row, None) for row in agreements.read_all(connection))
 
 
 def agreements_of(runtime: Runtime, actor: Actor) -> tuple[CitedAgreement, ...]:

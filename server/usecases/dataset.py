@@ -35,6 +35,10 @@ def add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title:
         if alias == runtime.settings.ae_title:
             raise Conflict("dataset-exists", f"{alias} is the AE title that queries call. Choose another alias.", "dataset")
         under = require(agreements.find(connection, agreement), "agreement", agreement)
+        if under.version == 0:
+            raise Conflict(
+                "agreement-undrafted", f"Nothing is drafted of {agreement} yet. Draft it, then open datasets.", "agreement"
+            )
         dataset = datasets.add(connection, now, alias=alias, agreement=under.id, title=title, description=description)
         descriptions.ask(connection, alias, now)
         record(connection, DatasetAdded(dataset=alias, agreement=agreement), now, actor, About(under.party, dataset))

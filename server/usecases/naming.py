@@ -8,7 +8,8 @@ import re
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from mappings.failures import Conflict, Invalid, NotFound
+from consent.person import Act, Actor, may
+from mappings.failures import Conflict, Forbidden, Invalid, NotFound
 from mappings.network import read_address
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}")
@@ -68,6 +69,20 @@ def check_reason(reason: str | None) -> str | None:
     if len(text) > MOST_REASON or not text.isprintable():
         raise Invalid("reason", f"A reason is one line of at most {MOST_REASON} characters.", "reason")
     return text or None
+
+
+def check_text(text: str, most: int, where: str) -> str:
+    """Free text as it is kept. Raises Invalid for one that is long, or holds what is neither printed nor a line's end."""
+    said = text.strip()
+    if len(said.encode()) > most or not all(line.isprintable() for line in said.replace("\t", " ").splitlines()):
+        raise Invalid("text", f"{where} is text of at most {most} bytes.", where)
+    return said
+
+
+def require_act(actor: Actor, act: Act, party: str | None = None) -> None:
+    """Raise Forbidden where this actor's roles do not let it do this, to what is `party`'s (None: the repository's own)."""
+    if not may(actor, act, party):
+        raise Forbidden("act-not-yours", f"Your roles do not let you {act} here.")
 
 
 def enumerated(users: Sequence[str], most: int = 10) -> str:

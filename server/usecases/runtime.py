@@ -21,6 +21,7 @@ from consent.conditions import Action
 from consent.person import NOBODY, Actor
 from consent.policy import VisibleDatasets
 from consent.subject import Subject
+from mappings.failures import Unavailable
 from server.kept import Kept
 from server.settings import Settings
 from server.throttle import Rate, Throttle
@@ -67,6 +68,10 @@ class Caller:
     session: str | None = None
 
 
+def _nowhere(_connection: Connection, _person: str, _subject: str, _secret: str) -> None:
+    raise Unavailable("no-outbox", "This repository sends nothing to people yet: it has no outbox.")
+
+
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One process's Accord. `node_of` opens the node a row describes; `holder` names this process in leases.
@@ -91,6 +96,8 @@ class Runtime:
     """Where people sign in, unless by local accounts."""
     tls: TlsFiles | None = None
     """Ours on the DICOM network, where there is TLS."""
+    send_secret: Callable[[Connection, str, str, str], None] = _nowhere
+    """Puts what only one person may read into the outbox, in the caller's transaction: (connection, person, subject, secret)."""
     governed: Callable[["Runtime", Connection], None] = lambda _runtime, _connection: None
     """What follows from a governance act in its own transaction."""
     noted: dict[tuple[str, str | None], object] = field(default_factory=dict, repr=False)

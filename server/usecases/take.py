@@ -15,7 +15,7 @@ from mappings.dicom.content import content_digest
 from mappings.dicom.part10 import Unreadable, plain, read_part10
 from mappings.failures import Failure, Unavailable
 from server.usecases import keep, receipts
-from server.usecases.admission import busy, check_room, find_other_study, find_refusal, find_stop, judge
+from server.usecases.admission import busy, check_room, find_other_study, find_outside, find_refusal, find_stop, judge
 from server.usecases.batch import Batch
 from server.usecases.keep import Changed
 from server.usecases.mend import mend
@@ -55,10 +55,11 @@ def _attempt(runtime: Runtime, batch: Batch, parsed: ParsedFile) -> DepositResul
         row = custody.in_care(connection, instance.sop_uid)
         code = find_stop(runtime, connection, origin) or find_other_study(batch, instance)
         code = code or find_refusal(connection, origin.dataset, instance, row)
+        outside = find_outside(runtime, connection, origin, parsed)
     said = None if code is None else Finding(code, "")
     if said is None and row is not None:
         said = _compare(runtime, row, parsed)
-    judged = JudgedFile(batch, parsed, judge(parsed, said, attested=origin.attested))
+    judged = JudgedFile(batch, parsed, judge(parsed, said, attested=origin.attested, outside=outside))
     _act(runtime, judged, row)
     return receipts.result_of(judged)
 

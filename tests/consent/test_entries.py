@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from consent.agreement import MOVES, Side
+from consent.agreement import MOVES, SIGNATURES, Means, Side
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.entries import (
     KINDS,
@@ -31,11 +31,22 @@ FORMS = {
     ("govern.party.add", 1): "approved party role",
     ("govern.party.set", 1): "approved name party role",
     ("govern.terms.add", 1): "sha256 terms",
-    ("govern.agreement.add", 1): (
-        "access_class actions agreement ends listed node provider purposes starts state terms version visibility"
+    ("govern.agreement.apply", 1): "agreement provider",
+    ("govern.agreement.add", 2): (
+        "access_class actions agreement cancers circumstances data_use ends hosting listed means modalities node provider "
+        "purposes sha256 sop_classes starts state terms version visibility"
     ),
-    **{(f"govern.agreement.{verb}", 3): "agreement provider reason side state version" for verb in MOVES},
+    **{
+        (f"govern.agreement.{verb}", 4): "agreement change circumstance provider reason side state version"
+        for verb in MOVES
+        if verb not in SIGNATURES
+    },
+    **{
+        (f"govern.agreement.{verb}", 1): "agreement change file means provider sha256 side state statement version"
+        for verb in SIGNATURES
+    },
     ("govern.dataset.add", 1): "agreement dataset",
+    **{(f"govern.dataset.move.{verb}", 1): "agreement dataset left side" for verb in ("propose", "confirm", "refuse")},
     ("govern.dataset.set", 2): "dataset details",
     ("govern.node.add", 2): "allow hosting node node_kind",
     ("govern.node.set", 1): "allow hosting moved networks node",
@@ -48,7 +59,7 @@ FORMS = {
     ("govern.client.set", 3): "client enabled keys node purposes scopes terms viewer",
     ("govern.ae.add", 2): "aet associations certificates client networks purpose scp tls",
     ("govern.ae.remove", 1): "aet client",
-    ("govern.permit.add", 2): "dataset ends export party",
+    ("govern.permit.add", 3): "dataset ends evidence export party",
     ("govern.permit.revoke", 1): "dataset party",
     **{(f"govern.batch.{verb}", 2): "batch dataset objects reason" for verb in ("release", "refuse")},
     ("govern.study.withdraw", 2): "dataset objects reason replace study",
@@ -92,6 +103,14 @@ def test_truth_is_a_number_a_set_its_words_in_order_and_a_time_its_text():
         actions=frozenset({Action.QUERY, Action.EXPORT}),
         visibility=Visibility.FULL,
         purposes=frozenset({Purpose.AI_TRAINING}),
+        hosting="central",
+        data_use="GRU",
+        cancers=frozenset(),
+        modalities=frozenset({"MR", "CT"}),
+        sop_classes=frozenset(),
+        circumstances=frozenset(),
+        means=Means.CODE,
+        sha256="00",
     )
     body = entry.body(AT, "a")
     assert (body["listed"], body["actions"], body["purposes"]) == (0, "export query", "AITRAIN")
@@ -100,7 +119,15 @@ def test_truth_is_a_number_a_set_its_words_in_order_and_a_time_its_text():
 
 def test_the_verb_of_an_act_is_part_of_its_kind_and_no_member():
     moved = AgreementMoved(
-        verb="suspend", agreement="A", version=3, state="suspended", provider="p", side=Side.PROVIDER, reason=None
+        verb="suspend",
+        agreement="A",
+        version=3,
+        state="suspended",
+        change=None,
+        provider="p",
+        side=Side.PROVIDER,
+        reason=None,
+        circumstance=None,
     )
     body = moved.body(AT, "a")
     assert (body["kind"], body["side"], "verb" in body) == ("govern.agreement.suspend", "provider", False)
@@ -113,6 +140,9 @@ EVER_WRITTEN = {
     "use.closed": ({"study": "1.2"}, ["study 1.2"]),
     "use.exported": ({"export": "e", "dataset": "LUNG", "agreement": "A@1"}, ["dataset LUNG"]),
     "govern.agreement.suspend": ({"agreement": "A", "provider": "p"}, ["agreement A"]),
+    "govern.agreement.apply": ({"agreement": "A", "provider": "p"}, ["agreement A"]),
+    "govern.agreement.sign": ({"agreement": "A", "provider": "p", "sha256": "00"}, ["agreement A"]),
+    "govern.dataset.move.confirm": ({"dataset": "LUNG", "agreement": "B", "left": "A"}, ["dataset LUNG", "agreement B"]),
     "govern.dataset.set": ({"dataset": "LUNG", "keyword": "x"}, ["dataset LUNG"]),
     "govern.node.add": ({"node": "n", "kind": "folder"}, ["node n"]),
     "govern.node.sync": ({"node": "n", "dataset": "LUNG", "ended": False}, ["node n", "dataset LUNG"]),

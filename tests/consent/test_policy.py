@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from consent.agreement import AgreementState
-from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Conditions, Purpose, Visibility
+from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Conditions, DataUse, Purpose, Visibility
 from consent.dataset import Facts
 from consent.node import NodeState
 from consent.permit import Permit
@@ -39,6 +39,8 @@ USER, INSIDE, PROVIDER, OPERATOR = (subject(r) for r in (Role.USER, Role.INSIDE,
 CONDITIONAL = {"access_class": AccessClass.CONDITIONAL}
 LEAVE = Permit("university", NOW - DAY, NOW + DAY, export=True)
 STAY = Permit("university", NOW - DAY, None)
+SEEN = Permit("university", NOW - DAY, NOW + 2 * DAY, evidence=frozenset({"IRB", "US"}))
+US_ELSE = DataUse("US", ("another",))
 LEAVING = CONDITIONAL | {"permits": (LEAVE,)}
 
 REFUSALS = [
@@ -89,6 +91,19 @@ REFUSALS = [
     ("purpose-not-agreed", USER, Action.QUERY, PURPOSE, facts(purposes=frozenset({Purpose.FEDERATED_LEARNING}))),
     ("permit-needed", USER, Action.QUERY, PURPOSE, facts(**CONDITIONAL)),
     ("permit-needed", USER, Action.QUERY, PURPOSE, facts(**CONDITIONAL, permits=(Permit("university", NOW - DAY, NOW),))),
+    ("data-use-excluded", USER, Action.QUERY, "AITRAIN", facts(data_use=(DataUse("NMDS"),))),
+    ("data-use-excluded", USER, Action.QUERY, PURPOSE, facts(**CONDITIONAL, permits=(SEEN,), data_use=(US_ELSE, DataUse("IRB")))),
+    ("data-use-unproven", USER, Action.QUERY, PURPOSE, facts(data_use=(DataUse("NMDS"),))),
+    ("data-use-unproven", USER, Action.QUERY, PURPOSE, facts(permits=(SEEN,), data_use=(DataUse("IRB"),))),
+    ("data-use-unproven", USER, Action.QUERY, PURPOSE, facts(**CONDITIONAL, permits=(STAY,), data_use=(DataUse("IRB"),))),
+    ("data-use-unproven", USER, Action.EXPORT, PURPOSE, facts(**CONDITIONAL, permits=(LEAVE,), data_use=(DataUse("IRB"),))),
+    (
+        "export-not-permitted",
+        USER,
+        Action.EXPORT,
+        PURPOSE,
+        facts(**CONDITIONAL, permits=(LEAVE, SEEN), data_use=(DataUse("IRB"),)),
+    ),
     ("not-visible", USER, Action.PREVIEW, PURPOSE, facts(visibility=Visibility.NONE)),
     ("not-visible", USER, Action.VIEW, PURPOSE, facts(visibility=Visibility.NONE)),
     ("preview-only", USER, Action.VIEW, PURPOSE, facts(visibility=Visibility.PREVIEW)),
@@ -193,6 +208,13 @@ def test_a_permit_opens_what_is_conditional_and_nothing_else(action):
     assert (decision.allowed, decision.valid_until) == (True, permit.ends)
     closed = facts(**CONDITIONAL, permits=(permit,), actions=frozenset(), visibility=Visibility.NONE)
     assert not decide(USER, action, PURPOSE, closed, NOW).allowed
+
+
+def test_evidence_opens_what_asks_for_it_as_long_as_the_permit_that_records_it():
+    given = facts(**CONDITIONAL, permits=(STAY, SEEN), data_use=(DataUse("IRB"),))
+    decision = decide(USER, Action.QUERY, PURPOSE, given, NOW)
+    assert (decision.allowed, decision.valid_until) == (True, SEEN.ends), "not for ever, as the permit that shows none"
+    assert decide(USER, Action.DISCOVER, None, replace(given, permits=()), NOW).allowed
 
 
 def test_a_user_discovers_what_is_conditional_without_a_permit_or_purpose():

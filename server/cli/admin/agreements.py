@@ -1,20 +1,25 @@
 """What providers agreed to: the terms of use, and the agreements under them."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import click
 
-from consent.agreement import MOVES, Side
-from consent.conditions import AccessClass, Purpose, Visibility
+from consent.agreement import CIRCUMSTANCES, MOVES, SIGNATURES, Side
+from consent.data_use import unmeetable
+from mappings.failures import Conflict
+from server.cli.admin import contents
+from server.cli.admin.contents import content_flags, picture, said
 from server.cli.confirm import confirmed, irrevocable
 from server.cli.help import examples, say_next
-from server.cli.options import as_operator, date, lists, with_runtime, words
+from server.cli.options import as_operator, lists, local_operator, with_runtime
 from server.cli.sentences import many
 from server.cli.table import Rows
 from server.usecases.agreement import CitedAgreement, add_agreement, list_agreements, move_agreement, read_agreement, read_covered
+from server.usecases.draft import Content, draft_version
 from server.usecases.runtime import Runtime
+from server.usecases.signing import verify_agreement
 from server.usecases.terms import list_terms, publish_terms
 
 
@@ -49,53 +54,56 @@ def agreement() -> None:
     epilog=examples(
         "accord admin agreement add DSA-A --provider hospital-a --node central --terms 1.0.0",
         "accord admin agreement add DSA-B --provider hospital-b --node central --terms 1.0.0 --starts 2027-01-01 "
-        "--ends 2030-01-01 --actions query,process --purposes AIRESEARCH,AITRAIN",
+        "--ends 2030-01-01 --actions query,process --purposes AIRESEARCH,AITRAIN --modalities CT,MR",
     ),
 )
 @click.argument("key")
 @click.option("--provider", required=True, help="the organisation that shares, by its key")
-@click.option("--node", required=True, help="where its images rest")
-@click.option("--terms", required=True, help="the terms version the provider accepted")
-@click.option("--starts", type=date, metavar="DATE", help="default: now")
-@click.option("--ends", type=date, metavar="DATE", help="default: no end")
-@click.option(
-    "--class",
-    "access_class",
-    type=click.Choice([*map(str, AccessClass)]),
-    default="default",
-    show_default=True,
-    help="conditional: who uses it needs a permit",
-)
-@click.option("--unlisted", is_flag=True, help="leave its datasets out of the catalogue")
-@click.option("--actions", type=words, metavar="WORDS", default="query", show_default=True, help="among query, process, export")
-@click.option(
-    "--visibility",
-    type=click.Choice([*map(str, Visibility)]),
-    default="none",
-    show_default=True,
-    help="which pictures may be looked at",
-)
-@click.option(
-    "--purposes", type=words, metavar="WORDS", default=" ".join(Purpose), help="among AIRESEARCH, AITRAIN, FEDLEARN; default: all"
-)
+@content_flags
 @as_operator
-def _add_agreement(
-    runtime: Runtime,
-    actor: str,
-    key: str,
-    starts: datetime | None,
-    ends: datetime | None,
-    actions: list[str],
-    purposes: list[str],
-    *,
-    unlisted: bool,
-    **named: str,
-) -> None:
+def _add_agreement(runtime: Runtime, actor: str, key: str, provider: str, **flags: Any) -> None:
     """Draft an agreement; nothing moves under it until it is active."""
-    listed = not unlisted
-    add_agreement(runtime, actor, key, starts=starts, ends=ends, listed=listed, actions=actions, purposes=purposes, **named)
+    add_agreement(runtime, actor, key, provider=provider, **said(**flags))
     print(f"{key}: draft")
+    _say_unmeetable(runtime, key, 1)
     say_next(f"accord admin agreement propose {key}")
+
+
+@agreement.command(
+    "draft",
+    epilog=examples(
+        "accord admin agreement draft DSA-A --node central --terms 1.0.0 --class conditional --data-use IRB --data-use GS=EU",
+    ),
+)
+@click.argument("key")
+@content_flags
+@as_operator
+def _draft(runtime: Runtime, actor: str, key: str, **flags: Any) -> None:
+    """Draft a version of what was applied for, or a change; what is in force stays so until the change is."""
+    version = draft_version(runtime, local_operator(actor), key, Content(**said(**flags)))
+    print(f"{key}@{version}: draft")
+    _say_unmeetable(runtime, key, version)
+    say_next(f"accord admin agreement propose {key}")
+
+
+def _say_unmeetable(runtime: Runtime, key: str, version: int) -> None:
+    content = read_agreement(runtime, f"{key}@{version}").content
+    if content and (terms := unmeetable(content.conditions)):
+        print(f"note: to nobody is data open until requests state what {', '.join(terms)} ask for, or its class is conditional.")
+
+
+@agreement.command("verify", epilog=examples("accord admin agreement verify DSA-A", "accord admin agreement verify DSA-A@2"))
+@click.argument("citation", metavar="KEY[@VERSION]")
+@with_runtime
+def _verify(runtime: Runtime, citation: str) -> None:
+    """Hold the signatures under a version against every part of it: text, terms, documents, hosting, period, conditions."""
+    verified = verify_agreement(runtime, citation)
+    for signature in verified.cited.signatures:
+        print(f"{signature.side}: {signature.name} ({signature.person}), {signature.at:%Y-%m-%d %H:%M}, by {signature.means}")
+    print(f"sha256:{verified.sha256}")
+    if verified.broken:
+        raise Conflict("signature-broken", " ".join(verified.broken), "agreement")
+    print("imported: signed on paper" if verified.is_imported else "signed by both sides, and as they signed it")
 
 
 @lists(agreement, "agreement", "provider", "version", "state", "class", "visibility", "actions", "node")
@@ -105,7 +113,10 @@ def _list_agreements(runtime: Runtime) -> Rows:
 
 
 def _row(cited: CitedAgreement) -> tuple[object, ...]:
-    content, conditions = cited.content, cited.content.conditions
+    content = cited.content
+    if content is None:
+        return cited.key, cited.provider, 0, cited.standing.state, "–", "–", "–", "–"
+    conditions = content.conditions
     chosen = conditions.access_class, conditions.visibility, " ".join(sorted(conditions.actions))
     return cited.key, cited.provider, content.version, cited.standing.state, *chosen, content.node
 
@@ -119,14 +130,18 @@ def _show_agreement(runtime: Runtime, citation: str) -> None:
 
 
 def _lines(cited: CitedAgreement) -> Iterator[str]:
-    content, conditions = cited.content, cited.content.conditions
     stops = f", stopped by the {' and the '.join(sorted(cited.standing.stops))}" if cited.standing.stops else ""
     yield f"{cited.key} of {cited.provider}: {cited.standing.state}{stops}"
-    period = f"from {content.starts:%Y-%m-%d} to {content.ends or 'no end'}"
-    yield f"version {content.version}: terms {content.terms}, on node {content.node}, {period}"
-    listed, actions = "listed" if conditions.listed else "unlisted", " ".join(sorted(conditions.actions))
-    purposes = " ".join(sorted(conditions.purposes))
-    yield (f"{conditions.access_class}, {listed}, visibility {conditions.visibility}, actions {actions}, purposes {purposes}")
+    yield from picture(cited.standing, cited.change)
+    if cited.application:
+        yield f"applied for by {cited.application.actor}, contacts: {cited.application.contacts}"
+        yield f"data: {cited.application.data}"
+        yield from [f"wants to deviate: {cited.application.deviations}"] if cited.application.deviations else []
+    yield from contents.lines(cited.content) if cited.content else []
+    for signature in cited.signatures:
+        yield f"signed by the {signature.side}: {signature.name}, {signature.at:%Y-%m-%d %H:%M}, sha256:{signature.sha256}"
+        for document in signature.declarations.documents:
+            yield f"  {document.kind}: {document.name}, of {document.owner}, valid to {document.expires or 'no end'}"
     for act in cited.acts:
         yield f"{act.at:%Y-%m-%d %H:%M} {act.verb} by the {act.side} ({act.actor}), version {act.version}"
 
@@ -139,9 +154,15 @@ _SIDE = click.option(
     show_default=True,
     help="whose act it is; a stop is lifted by who set it",
 )
+_CIRCUMSTANCE = click.option(
+    "--circumstance",
+    type=click.Choice([*CIRCUMSTANCES]),
+    help="of the agreement's list, for a stop by the repository where there is one",
+)
 _SENTENCES = {
     "propose": "Put an agreement before its provider, for one side of it.",
-    "activate": "Let an agreement that was proposed be in force, for one side of it.",
+    "activate": "Import an agreement that was proposed, and signed by both sides on paper: it is in force.",
+    "refuse": "Refuse what was applied for, drafted, proposed or signed, for one side of it.",
     "suspend": "Stop everything under an agreement from the next statement on, for one side of it.",
     "resume": "Lift one side's stop of an agreement.",
     "terminate": "End an agreement for good, for one side of it.",
@@ -158,15 +179,16 @@ def _add_verb(verb: str) -> None:
     @click.argument("key")
     @_SIDE
     @click.option("--reason", metavar="TEXT", help="why, such as 'contract ends'; it stays in the ledger, so name no person")
+    @_CIRCUMSTANCE
     @as_operator
-    def move(runtime: Runtime, actor: str, key: str, side: str, reason: str | None) -> None:
-        print(f"{key}: {move_agreement(runtime, actor, key, verb, Side(side), reason)}")
+    def move(runtime: Runtime, actor: str, key: str, side: str, reason: str | None, circumstance: str | None) -> None:
+        print(f"{key}: {move_agreement(runtime, actor, key, verb, Side(side), reason, circumstance)}")
         if verb in _NEXT:
             say_next(_NEXT[verb].format(key=key))
 
 
 for _verb in MOVES:
-    if _verb != "terminate":
+    if _verb not in ("terminate", *SIGNATURES):
         _add_verb(_verb)
 
 
@@ -177,9 +199,20 @@ for _verb in MOVES:
 )
 @click.argument("key")
 @_SIDE
+@_CIRCUMSTANCE
 @irrevocable
 @as_operator
-def _terminate(runtime: Runtime, actor: str, key: str, side: str, reason: str | None, *, yes: bool, dry_run: bool) -> None:
+def _terminate(
+    runtime: Runtime,
+    actor: str,
+    key: str,
+    side: str,
+    circumstance: str | None,
+    reason: str | None,
+    *,
+    yes: bool,
+    dry_run: bool,
+) -> None:
     covered = read_covered(runtime, key, "terminate", Side(side))
     aliases, datasets = ", ".join(covered.aliases) or "none", many(len(covered.aliases), "dataset")
     studies, objects = many(covered.studies, "study", "studies"), many(covered.objects, "object")
@@ -189,4 +222,4 @@ def _terminate(runtime: Runtime, actor: str, key: str, side: str, reason: str | 
         "They stay on their node, out of sight, until they are withdrawn.",
     ]
     if confirmed(told, yes=yes, dry_run=dry_run):
-        print(f"{key}: {move_agreement(runtime, actor, key, 'terminate', Side(side), reason)}")
+        print(f"{key}: {move_agreement(runtime, actor, key, 'terminate', Side(side), reason, circumstance)}")

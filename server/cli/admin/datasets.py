@@ -9,10 +9,11 @@ from mappings.dcat.details import DETAILS
 from mappings.failures import Invalid
 from server.cli.admin.peers import FINGERPRINT, origin, our_scp, peering_flags, told_scp
 from server.cli.help import examples, say_next
-from server.cli.options import as_operator, lists
+from server.cli.options import as_operator, lists, local_operator
 from server.cli.table import Rows
 from server.usecases.agreement import read_agreement
 from server.usecases.dataset import add_dataset, list_datasets, set_dataset
+from server.usecases.dataset_move import answer_move, propose_move
 from server.usecases.node import is_read_only
 from server.usecases.peering import Peering
 from server.usecases.runtime import Runtime
@@ -35,8 +36,9 @@ def _add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title
     add_dataset(runtime, actor, alias, agreement, title, description)
     print(f"{alias}: added, under {agreement}")
     cited = read_agreement(runtime, agreement)
-    say_next(_filling(runtime, alias, cited.content.node))
-    say_next(f"accord admin client add NAME --party {cited.provider} --terms {cited.content.terms}")
+    if cited.content:
+        say_next(_filling(runtime, alias, cited.content.node))
+        say_next(f"accord admin client add NAME --party {cited.provider} --terms {cited.content.terms}")
 
 
 def _filling(runtime: Runtime, alias: str, name: str) -> str:
@@ -44,6 +46,27 @@ def _filling(runtime: Runtime, alias: str, name: str) -> str:
     if is_read_only(runtime, name):
         return f"accord admin node sync {name} --dataset {alias}"
     return f"accord admin sender add {alias} --aet AE_TITLE --from CIDR"
+
+
+@dataset.command(
+    "move",
+    epilog=examples("accord admin dataset move BREAST-A --agreement DSA-B", "accord admin dataset move BREAST-A --confirm"),
+)
+@click.argument("alias")
+@click.option("--agreement", metavar="KEY", help="propose that it goes under this one")
+@click.option("--confirm", "verb", flag_value="confirm", help="confirm what its provider proposed")
+@click.option("--refuse", "verb", flag_value="refuse", help="refuse it, or take back what was proposed here")
+@as_operator
+def _move_dataset(runtime: Runtime, actor: str, alias: str, agreement: str | None, verb: str | None) -> None:
+    """Move a dataset to another agreement of its provider: one side proposes, the other confirms."""
+    if (agreement is None) is (verb is None):
+        raise click.UsageError("Name an --agreement, or say --confirm or --refuse.")
+    if agreement is not None:
+        propose_move(runtime, local_operator(actor), alias, agreement)
+        print(f"{alias}: to move to {agreement}, when its provider confirms")
+    elif verb is not None:
+        move = answer_move(runtime, local_operator(actor), alias, verb)
+        print(f"{alias}: {'moved to' if verb == 'confirm' else 'not moved to'} {move.agreement}")
 
 
 _KEYS = "\b\nKeys (* is needed for the catalogue):\n" + "\n".join(

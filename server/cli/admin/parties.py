@@ -251,10 +251,15 @@ _HOLDER = click.option("--party", required=True, metavar="KEY", help="the organi
 @_HOLDER
 @click.option("--ends", type=date, metavar="DATE", help="default: no end")
 @click.option("--export", is_flag=True, help="it may take it out for AIRESEARCH, where the provider agreed to that")
+@click.option(
+    "--evidence", type=words, metavar="TERMS", default="", help="data-use terms whose evidence was seen, such as IRB,GS"
+)
 @as_operator
-def _add_permit(runtime: Runtime, actor: str, dataset: str, party: str, ends: datetime | None, *, export: bool) -> None:
+def _add_permit(
+    runtime: Runtime, actor: str, dataset: str, party: str, ends: datetime | None, evidence: list[str], *, export: bool
+) -> None:
     """Permit an organisation the use of a dataset."""
-    add_permit(runtime, actor, dataset, party, ends, export=export)
+    add_permit(runtime, actor, dataset, party, ends, export=export, evidence=evidence)
     print(f"{party}: may use {dataset}{', and take it out' if export else ''}")
     say_next("accord serve   # unless it runs")
 
@@ -269,7 +274,10 @@ def _revoke_permit(runtime: Runtime, actor: str, dataset: str, party: str) -> No
     print(f"{party}: holds no permit for {dataset}")
 
 
-@lists(permit, "dataset", "party", "starts", "ends", "export", "revoked")
+@lists(permit, "dataset", "party", "starts", "ends", "export", "revoked", "evidence")
 def _list_permits(runtime: Runtime) -> Rows:
     """Every permit."""
-    return ((alias, p.party, p.starts, p.ends, p.export, revoked) for alias, p, revoked in list_permits(runtime))
+    return (
+        (alias, p.party, p.starts, p.ends, p.export, revoked, " ".join(sorted(p.evidence)))
+        for alias, p, revoked in list_permits(runtime)
+    )

@@ -4,6 +4,7 @@ import pytest
 
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.dataset import add_dataset, set_dataset
+from server.usecases.report import report
 from server.usecases.take import take
 from tests.builders import ACTOR, batch, made
 
@@ -49,5 +50,7 @@ def test_what_is_of_no_modality_is_of_none_that_is_named(built):
 
 def test_a_name_of_a_person_weighs_more(built):
     agreed(built, modalities=("CT",))
-    taken = take(built, batch(built, "NEW"), "a", made(PatientName="Doe^Jane"))
-    assert (taken.rule, {finding.rule for finding in taken.findings}) == ("person-name", {"person-name", "modality-not-agreed"})
+    into = batch(built, "NEW")
+    assert take(built, into, "a", made(PatientName="Doe^Jane")).rule == "person-name"
+    (file,) = report(built, None, into.key).files
+    assert {finding.rule for finding in file.findings} == {"person-name", "modality-not-agreed"}

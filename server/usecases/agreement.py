@@ -130,7 +130,7 @@ def side_of(actor: Actor, provider: str) -> Side:
     if actor.party is None:
         return Side.REPOSITORY
     if actor.party != provider:
-        raise NotFound("agreement-unknown", "There is no agreement called so, or none of yours.", "agreement")
+        raise NotFound("agreement-unknown", "There is no agreement called so.", "agreement")
     return Side.PROVIDER
 
 

@@ -8,11 +8,12 @@ from sqlalchemy import Connection
 from adapters.sql import agreement as agreements
 from adapters.sql import dataset_moves, descriptions
 from adapters.sql.agreement import AgreementRow
+from adapters.sql.dataset import DatasetRow
 from adapters.sql.dataset_moves import DatasetMove
-from adapters.sql.ledger import record
+from adapters.sql.ledger import About, record
 from consent.agreement import AgreementState, Side
 from consent.entries import DatasetMoved
-from consent.person import Act, Actor
+from consent.person import Act, Actor, sees
 from mappings.failures import Conflict, Invalid, NotFound
 from server.usecases.agreement import side_of
 from server.usecases.dataset import require_dataset
@@ -24,9 +25,7 @@ def propose_move(runtime: Runtime, actor: Actor, alias: str, agreement: str) -> 
     """Propose that a dataset goes under another agreement of its provider; the side that proposes it."""
     now = runtime.clock()
     with runtime.governance_act() as connection:
-        dataset, about = require_dataset(connection, alias)
-        side = side_of(actor, dataset.provider)
-        require_act(actor, Act.MOVE_DATASET, dataset.provider)
+        dataset, about, side = _asked_by(connection, actor, alias)
         left, target = _movable(connection, dataset.agreement, agreement)
         if any(move.alias == alias for move in dataset_moves.read_asked(connection)):
             raise Conflict("dataset-moving", f"A move of {alias} waits for its answer already.", "dataset")
@@ -43,9 +42,7 @@ def answer_move(runtime: Runtime, actor: Actor, alias: str, verb: str) -> Datase
         raise Invalid("verb-unknown", "A move is answered by confirm or refuse.", "verb")
     now = runtime.clock()
     with runtime.governance_act() as connection:
-        dataset, about = require_dataset(connection, alias)
-        side = side_of(actor, dataset.provider)
-        require_act(actor, Act.MOVE_DATASET, dataset.provider)
+        dataset, about, side = _asked_by(connection, actor, alias)
         move = _asked(connection, alias)
         if verb == "confirm":
             if side is move.side:
@@ -57,6 +54,15 @@ def answer_move(runtime: Runtime, actor: Actor, alias: str, verb: str) -> Datase
         entry = DatasetMoved(verb=verb, dataset=alias, agreement=move.agreement, left=move.left, side=side)
         record(connection, entry, now, actor.id, about)
     return move
+
+
+def _asked_by(connection: Connection, actor: Actor, alias: str) -> tuple[DatasetRow, About, Side]:
+    """The dataset, whom an act on it concerns, and the side that acts. Raises Forbidden, and NotFound for another's."""
+    dataset, about = require_dataset(connection, alias)
+    if actor.party not in (None, dataset.provider):
+        raise NotFound("dataset-unknown", f"There is no dataset called {alias}.", "dataset")
+    require_act(actor, Act.MOVE_DATASET, dataset.provider)
+    return dataset, about, side_of(actor, dataset.provider)
 
 
 def _asked(connection: Connection, alias: str) -> DatasetMove:
@@ -84,7 +90,8 @@ def _movable(connection: Connection, left: str, agreement: str) -> tuple[Agreeme
     return here, target
 
 
-def list_moves(runtime: Runtime) -> tuple[DatasetMove, ...]:
-    """The moves that wait for an answer."""
+def moves_of(runtime: Runtime, actor: Actor) -> tuple[DatasetMove, ...]:
+    """The moves that wait for an answer, of the datasets whose dealings this actor sees."""
     with runtime.store.read() as connection:
-        return dataset_moves.read_asked(connection)
+        providers = {facts.alias: facts.provider for facts in runtime.governance.current(connection).facts}
+        return tuple(move for move in dataset_moves.read_asked(connection) if sees(actor, providers[move.alias]))

@@ -22,7 +22,7 @@ from consent.person import Act, Actor
 from consent.policy import SENTENCES
 from consent.signature import version_hash
 from mappings.dicom.uid import legal_uid
-from mappings.failures import Conflict, Invalid
+from mappings.failures import Conflict, Invalid, NotFound
 from server.usecases.naming import check_text, check_words, require, require_act
 from server.usecases.runtime import Runtime
 
@@ -65,13 +65,14 @@ def draft_version(runtime: Runtime, actor: Actor, key: str, content: Content) ->
 
     Nothing under the agreement changes by it, and what was signed of an earlier draft is not signed any more. Returns its number.
     """
-    conditions = read_conditions(content)
     with runtime.governance_act() as connection:
         row = require(agreements.find(connection, key), "agreement", key)
+        if actor.party not in (None, row.provider):
+            raise NotFound("agreement-unknown", f"There is no agreement called {key}.", "agreement")
         require_act(actor, Act.DRAFT, row.provider)
         if why := draft_refusal(row.standing):
             raise Conflict("agreement-move", f"An agreement {why}.", "agreement")
-        return keep_version(runtime, connection, actor.id, row, content, conditions)
+        return keep_version(runtime, connection, actor.id, row, content, read_conditions(content))
 
 
 def keep_version(

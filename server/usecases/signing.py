@@ -37,7 +37,7 @@ from server.usecases.agreement import CitedAgreement, describe_again, read_agree
 from server.usecases.naming import require, require_act
 from server.usecases.runtime import Runtime
 
-MOST_FILE = 20_000_000
+MOST_FILE = 5_000_000
 """Bytes of a signed file."""
 _ALPHABET = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"  # without what is read for another
 _LETTERS = 10  # 49 bits: not to be guessed from its digest in a code's life

@@ -330,11 +330,11 @@ def test_who_may_not_does_not(world):
     for act in (
         lambda: send_code(built, STRANGER, "DSA-NEW"),
         lambda: act_on_agreement(built, STRANGER, "DSA-NEW", "refuse"),
+        lambda: draft_version(built, STRANGER, "DSA-NEW", CONTENT),
     ):
         with pytest.raises(NotFound):
             act()
     for act in (
-        lambda: draft_version(built, STRANGER, "DSA-NEW", CONTENT),
         lambda: send_code(built, MANAGER, "DSA-NEW"),
         lambda: act_on_agreement(built, MANAGER, "DSA-NEW", "terminate"),
         lambda: act_on_agreement(built, SIGNATORY, "DSA-NEW", "activate"),

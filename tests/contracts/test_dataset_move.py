@@ -11,7 +11,7 @@ from consent.person import Actor, PersonRole
 from consent.subject import Role
 from mappings.failures import Conflict, Forbidden, Invalid, NotFound
 from server.usecases.agreement import add_agreement, move_agreement
-from server.usecases.dataset_move import answer_move, list_moves, propose_move
+from server.usecases.dataset_move import answer_move, moves_of, propose_move
 from server.usecases.node import add_node
 from server.usecases.read import read_resource
 from tests import builders
@@ -44,15 +44,16 @@ def under(built, alias="LUNG"):
 @pytest.mark.parametrize(("proposer", "confirmer"), [(SIGNATORY, OPERATOR), (OPERATOR, SIGNATORY)])
 def test_one_side_proposes_and_the_other_confirms(built, proposer, confirmer):
     side = propose_move(built, proposer, "LUNG", "DSA-NEXT")
+    assert (len(moves_of(built, MANAGER)), moves_of(built, STRANGER)) == (1, ())
     assert under(built) == "DSA-LUNG"
-    assert [(move.alias, move.left, move.agreement, move.side) for move in list_moves(built)] == [
+    assert [(move.alias, move.left, move.agreement, move.side) for move in moves_of(built, OPERATOR)] == [
         ("LUNG", "DSA-LUNG", "DSA-NEXT", side)
     ]
     with pytest.raises(Conflict, match="the other side confirms"):
         answer_move(built, proposer, "LUNG", "confirm")
     before = version(built, "DSA-LUNG"), version(built, "DSA-NEXT")
     answer_move(built, confirmer, "LUNG", "confirm")
-    assert (under(built), list_moves(built)) == ("DSA-NEXT", ())
+    assert (under(built), moves_of(built, OPERATOR)) == ("DSA-NEXT", ())
     assert (version(built, "DSA-LUNG"), version(built, "DSA-NEXT")) == (before[0] + 1, before[1] + 1)
     with built.store.read() as connection:
         kinds = connection.execute(select(t.ledger_body.c.kind).order_by(t.ledger_body.c.id.desc()).limit(2)).scalars().all()

@@ -10,9 +10,11 @@ from adapters.identity import Keys
 from consent.person import Act
 from mappings.api.shapes import Asked, Line, Name, Told, read_body, read_query
 from mappings.failures import Invalid
+from server.usecases.take import take
 from server.web import api_document, app
 from server.web.api import Api
 from server.web.federation import PATH as EUCAIM
+from tests import builders
 from tests.house import CALLERS, build
 from tests.signing_in import signed_in
 
@@ -55,8 +57,11 @@ def answered(document: dict, path: str, method: str = "get", status: str = "200"
 
 
 def asked_paths(house, document):
-    named = {"/api/batches/{key}": house.batch(), "/api/agreements/{key}": "DSA-LUNG@1"}
-    return {path: path.replace("{key}", named.get(path, "")) for path, of in document["paths"].items() if "get" in of}
+    waiting = builders.batch(house.runtime)
+    take(house.runtime, waiting, "a", builders.made(f"1.2.9.1.{waiting.id}", study="1.2.9", PatientName="Doe^Jane"))
+    named = {"/api/batches": waiting.key, "/api/agreements": "DSA-LUNG@1"}
+    paths = [path for path, of in document["paths"].items() if "get" in of]
+    return {path: path.replace("{key}", named.get(path.partition("/{")[0], "")) for path in paths}
 
 
 def test_every_answer_is_as_the_document_says(house, document):

@@ -50,6 +50,8 @@ class Kind(Enum):
     OWN_ONE = "one of them: 404 to everybody else"
     ACT = "an act of a person's, by the table of roles (test_people.py): no program's"
     PERSON = "a person's own: 403 to programs"
+    OWN_ACT = "an act on what is one's own, by who has the role for it: 404 to everybody else"
+    APPLIES = "an organisation's application: 403 to who is no provider's"
 
 
 @dataclass(frozen=True)
@@ -120,6 +122,17 @@ ROUTES: dict[str, Row] = {
     "DELETE /api/sessions/<key>": Row(A.GOVERN, Kind.PERSON),
     "GET /api/agreements": Row(A.DISCOVER, Kind.OWN),
     "GET /api/agreements/<key>": Row(A.DISCOVER, Kind.OWN_ONE),
+    "GET /api/agreements/<key>/verification": Row(A.DISCOVER, Kind.OWN_ONE),
+    "POST /api/agreements": Row(A.GOVERN, Kind.APPLIES, (409,)),
+    "POST /api/agreements/<key>/versions": Row(A.GOVERN, Kind.OWN_ACT, (400,)),
+    "POST /api/agreements/<key>/acts": Row(A.GOVERN, Kind.OWN_ACT, (409,)),
+    "POST /api/agreements/<key>/codes": Row(A.GOVERN, Kind.OWN_ACT, (403,)),
+    "POST /api/agreements/<key>/signatures": Row(A.GOVERN, Kind.OWN_ACT, (403,)),
+    "GET /api/dataset-moves": Row(A.DISCOVER, Kind.OWN),
+    "POST /api/datasets/<alias>/moves": Row(A.GOVERN, Kind.OWN_ACT, (403,)),
+    "POST /api/datasets/<alias>/moves/answer": Row(A.GOVERN, Kind.OWN_ACT, (403,)),
+    "GET /api/batches/<key>/waiting": Row(A.DISCOVER, Kind.OWN_ACT, (409,)),
+    "POST /api/batches/<key>/refusal": Row(A.GOVERN, Kind.OWN_ACT, (409,)),
 }
 _FORMS = ("sign-in", "sign-in/code", "sign-in/openid", "sign-out", "account/role", "account/sessions/end", "device")
 _FORMS = (*_FORMS, "device/answer", "invitation/<token>", "invitation/<token>/openid", "demo/<token>")
@@ -183,6 +196,14 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /api/batches": {"json": {"dataset": "LUNG"}},
     "PATCH /api/batches/<key>": {"json": {"status": "closed"}},
     "POST /api/batches/<key>/known": {"json": {"files": []}},
+    # each is refused for what it asks, once who asks it may: nothing is changed
+    "POST /api/agreements": {"json": {"key": "DSA-LUNG", "contacts": "x", "data": "x"}},
+    "POST /api/agreements/<key>/versions": {"json": {"node": "central", "terms": "1.0.0", "data_use": ["CC"]}},
+    "POST /api/agreements/<key>/acts": {"json": {"verb": "propose"}},
+    "POST /api/agreements/<key>/signatures": {"json": {"name": "Sam", "code": "x"}},
+    "POST /api/datasets/<alias>/moves": {"json": {"agreement": "DSA-LUNG"}},
+    "POST /api/datasets/<alias>/moves/answer": {"json": {"verb": "confirm"}},
+    "POST /api/batches/<key>/refusal": {"json": {}},
     "POST /api/datasets/eucaimSearch": {"json": {"ast": {"operand": "OR", "children": []}, "id": "1"}},
     "POST /dicom-web/studies": {
         "query_string": {"dataset": "LUNG"},
@@ -296,6 +317,10 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911, PLR
         return (403,)
     if row.kind is Kind.OWN_ONE:
         return row.yes if who.party == "hospital-a" or who.role is Role.OPERATOR else (404,)
+    if row.kind is Kind.OWN_ACT:
+        return row.yes if who.party == "hospital-a" else (404,)
+    if row.kind is Kind.APPLIES:
+        return row.yes if who.role is Role.PROVIDER else (403,)
     if row.kind is Kind.BATCHES:
         return (200,) if who.role in (Role.PROVIDER, Role.OPERATOR) else (403,)
     if row.kind is Kind.BATCH and who.role is Role.OPERATOR and row.action is A.DISCOVER:

@@ -9,6 +9,7 @@ import pytest
 
 from adapters.identity import Keys
 from consent.conditions import Action
+from consent.data_use import TERMS, Values
 from consent.deposit import RULES
 from consent.person import ACTS, Act, PersonRole
 from consent.policy import MATRIX
@@ -47,6 +48,20 @@ def matrix() -> str:
     return table(("caller", *(str(a) for a in Action)), *cells)
 
 
+def data_use() -> str:
+    cells = [
+        (
+            term.code,
+            f"DUO:{term.duo}",
+            term.sentence,
+            "values" if term.values is Values.SOME else "",
+            "evidence" if term.needs_evidence else "",
+        )
+        for term in TERMS.values()
+    ]
+    return table(("term", "class", "says", "names", "needs"), *cells)
+
+
 def people() -> str:
     cells = [(str(act), *(str(ACTS[role].get(act, "–")) for role in PersonRole)) for act in Act]
     return table(("act", *(str(role).replace("-", " ") for role in PersonRole)), *cells)
@@ -82,10 +97,10 @@ def routes() -> str:
     )
 
 
-@pytest.mark.parametrize("made", [settings, matrix, people, rules, types, routes])
+@pytest.mark.parametrize("made", [settings, data_use, matrix, people, rules, types, routes])
 def test_a_table_of_the_readme_is_the_codes_own(made) -> None:
     assert made() in README.read_text()
 
 
 if __name__ == "__main__":  # prints the tables, to be pasted
-    sys.stdout.write("\n\n".join(made() for made in (settings, matrix, people, rules, types, routes)) + "\n")
+    sys.stdout.write("\n\n".join(made() for made in (settings, data_use, matrix, people, rules, types, routes)) + "\n")

@@ -5,6 +5,7 @@ Every resource has an IRI, so that the same dataset gives the same bytes.
 
 from collections.abc import Iterator
 
+from consent.data_use import TERMS
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.codes import ACCESS
 from mappings.dcat.details import DETAILS, is_email, said
@@ -13,6 +14,7 @@ from mappings.dcat.terms import EHDS, EU, agent, concept, constants, in_scheme, 
 from mappings.rdf import Iri, Statement, Words
 
 HEALTH = "https://hdeu-dcat.data.health.europa.eu/resource/authority/"
+DATA_USE = "https://eucaim.github.io/eucaim_dcat_ap/releases/controlled-vocabularies/data-use-conditions/#"
 CONDITIONS = "https://eucaim.github.io/eucaim_dcat_ap/releases/controlled-vocabularies/access-conditions/#"
 
 
@@ -112,6 +114,23 @@ def _distributed(me: Iri, catalogue: str, listing: Listing) -> Iterator[Statemen
     for action, (code, label) in ACCESS.items():
         if action in listing.actions:
             yield from _access(images, Iri(CONDITIONS + code), label)
+    yield from _agreed(me, images, listing)
+
+
+def _agreed(me: Iri, images: Iri, listing: Listing) -> Iterator[Statement]:
+    """The provider's data-use terms by EUCAIM's codes, with what they name; and what was agreed beyond all conditions."""
+    for term in listing.data_use:
+        told, condition = TERMS[term.code], Iri(DATA_USE + TERMS[term.code].name)
+        yield images, "dct:rights", condition
+        yield condition, "rdf:type", Iri("dct:RightsStatement")
+        yield condition, "skos:exactMatch", Iri(f"http://purl.obolibrary.org/obo/DUO_{told.duo}")
+        yield from in_scheme(condition, Iri(DATA_USE.removesuffix("/#")), "EUCAIM Data Use Conditions")
+    named = [f"{TERMS[term.code].sentence} {', '.join(term.values)}" for term in listing.data_use if term.values]
+    for fragment, text in (("data-use", " ".join(named)), ("deviations", listing.deviations)):
+        if text:
+            yield images, "dct:rights", Iri(f"{me}#{fragment}")
+            yield Iri(f"{me}#{fragment}"), "rdf:type", Iri("dct:RightsStatement")
+            yield Iri(f"{me}#{fragment}"), "rdfs:label", Words(text)
 
 
 def _access(images: Iri, condition: Iri, label: str) -> Iterator[Statement]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from consent.conditions import Action
+from consent.conditions import Action, DataUse
 from mappings.dcat.codes import ACCESS, Coded, body_part_codes, manufacturer_codes, modality_codes, sex_codes
 from mappings.dcat.details import DETAILS, said
 
@@ -13,7 +13,7 @@ from mappings.dcat.details import DETAILS, said
 class Listing:
     """One listed dataset. Numbers and ages are safe already, None where they may not be told; words are as DICOM has them.
 
-    `manufacturers` are folded; `details` are the operator's, by key of `DETAILS`.
+    `manufacturers` are folded; `details` are the operator's, by key of `DETAILS`; `data_use` and `deviations` the agreement's.
     """
 
     alias: str
@@ -31,6 +31,8 @@ class Listing:
     manufacturers: tuple[str, ...]
     actions: frozenset[Action]
     details: Mapping[str, str]
+    data_use: tuple[DataUse, ...] = ()
+    deviations: str = ""
 
 
 def missing(listing: Listing) -> list[str]:

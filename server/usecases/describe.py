@@ -30,7 +30,7 @@ from server.usecases.job import Work, result
 from server.usecases.runtime import Caller, Runtime
 
 KIND = descriptions.DESCRIBE
-FORM = 1
+FORM = 2
 """Of the bytes that this release keeps; one that makes others raises it."""
 PAGE = 100
 
@@ -106,6 +106,8 @@ def _listing(runtime: Runtime, row: DatasetRow, facts: Facts, tally: Tally) -> L
         manufacturers=tally.manufacturers,
         actions=facts.conditions.granted,
         details=_texts(row.details),
+        data_use=facts.conditions.data_use,
+        deviations=facts.conditions.deviations,
     )
 
 

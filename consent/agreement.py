@@ -222,8 +222,8 @@ class AgreementAct:
 class Agreement:
     """One agreement with the content in force: terms as version and SHA-256 in hex, the aliases of its datasets.
 
-    `permits` are those that stand, each with the alias it is for, as far as its reader is told of them. `changes` counts all that
-    has changed in what this reader is told: it only grows.
+    `permits` are those that stand, each with the alias it is for, as far as its reader is told of them (`is_own`). `changes`
+    counts all that has changed in what this reader is told: it only grows. `sha256` is what signatures of the version bind.
     """
 
     key: str
@@ -238,6 +238,10 @@ class Agreement:
     updated: datetime
     permits: tuple[tuple[str, Permit], ...] = ()
     changes: int = 1
+    version: int = 0
+    sha256: str = ""
+    documents: tuple[DocumentVersion, ...] = ()
+    is_own: bool = False
 
 
 _CITATION = re.compile(r"(?P<key>[^@]+)(@(?P<version>[1-9][0-9]{0,8}))?")

@@ -62,6 +62,7 @@ ALLOWED = {
     "agreement": {"draft"},  # a new agreement is a first draft
     "application": {"agreement"},  # what is applied for becomes one
     "dataset_move": {"agreement", "dataset"},  # who acts for whom; an act on a dataset, as above
+    "versions": {"follow", "sources"},  # what is out of sight is told as any other's loss
     "quarantine": {"release"},  # by whoever may, as it is done
     "signing": {"agreement"},  # who acts for whom, and what a version in force is followed by
     "permit": {"dataset"},  # an act on a dataset concerns its provider

@@ -1,7 +1,7 @@
 """Agreements: the versions of their content, the acts that moved them, where they stand, and the directory's view of them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -31,6 +31,7 @@ from consent.agreement import (
 )
 from consent.entries import TargetType
 from consent.permit import Permit
+from consent.signature import version_hash
 from mappings.fields import Kind
 from mappings.query import OneOf
 
@@ -150,6 +151,10 @@ def find_version(connection: Connection, agreement: AgreementRow, version: int) 
     row = connection.execute(rows).mappings().one_or_none()
     if row is None:
         return None
+    return _content(row)
+
+
+def _content(row: Mapping[Any, Any]) -> AgreementVersion:
     return AgreementVersion(
         version=row["version"],
         terms=row["terms_version"],
@@ -196,7 +201,7 @@ def read_statements(connection: Connection, key: str) -> frozenset[str]:
         body.kind.in_([f"govern.agreement.{v}" for v in SIGNATURES]),
     )
     rows = select(body.body).join(t.entry_target, target.entry == body.id).where(*named)
-    return frozenset(json.loads(kept)["statement"] for kept in connection.execute(rows).scalars() if kept)
+    return frozenset(json.loads(kept)["statement"] for kept in connection.execute(rows).scalars())
 
 
 # --- the directory
@@ -216,7 +221,11 @@ _CHANGES = _a.version + _count(_act.id, _act.agreement == _a.id) + _count(_d.id,
 
 A dataset that leaves is a change more, though it is counted no more.
 """
-_PERMITS = _count(_m.id, _OF_DATASET) + _count(_m.revoked, _OF_DATASET)
+_EVER_OF_DATASET = and_(
+    _m.dataset == _d.id,
+    or_(_d.agreement == _a.id, exists().where(_moved.dataset == _d.id, _moved.left == _a.id, _moved.answer == "confirm")),
+)
+_PERMITS = _count(_m.id, _EVER_OF_DATASET) + _count(_m.revoked, _EVER_OF_DATASET)
 """Permits given and taken back: whose holders only its own provider and the operator are told."""
 
 
@@ -228,7 +237,7 @@ def _updated(scope: DirectoryScope) -> ColumnElement[int]:
 def _agreements(scope: DirectoryScope) -> Select[Any]:
     discovered = exists().where(_d.agreement == _a.id, _d.id.in_(sorted(scope.datasets))).correlate(t.agreement)
     is_own, changes = case((own(scope), 1), else_=0).label("is_own"), case((own(scope), _CHANGES + _PERMITS), else_=_CHANGES)
-    told = (*_TERMS, is_own, changes.label("changes"), _updated(scope).label("touched"))
+    told = (*_TERMS, _n.name.label("node_name"), is_own, changes.label("changes"), _updated(scope).label("touched"))
     return (
         select(_a.id.label("row"), _a.key, _a.state, t.agreement_version, _p.key.label("provider"), *told)
         .join(t.agreement_version, IN_FORCE)
@@ -241,19 +250,24 @@ def _agreements(scope: DirectoryScope) -> Select[Any]:
 
 def _agreement(connection: Connection, row: Any, _scope: DirectoryScope) -> Agreement:
     aliases = connection.execute(select(_d.alias).where(_d.agreement == row.row).order_by(_d.id)).scalars()
+    content = _content(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
     return Agreement(
         key=row.key,
         provider=row.provider,
         state=AgreementState(row.state),
-        starts=moment(row.starts),
-        ends=end_of(row.ends),
-        terms=row.terms_version,
-        terms_sha256=row.terms_sha256,
-        conditions=conditions_of(row._mapping),  # noqa: SLF001 - SQLAlchemy's public name for it
+        starts=content.starts,
+        ends=content.ends,
+        terms=content.terms,
+        terms_sha256=content.terms_sha256,
+        conditions=content.conditions,
         aliases=tuple(aliases),
         updated=moment(row.touched),
         permits=tuple(_permits(connection, row.row)) if row.is_own else (),
         changes=row.changes,
+        version=content.version,
+        sha256=version_hash(row.key, row.provider, content),
+        documents=content.documents,
+        is_own=bool(row.is_own),
     )
 
 

@@ -119,13 +119,13 @@ def _distributed(me: Iri, catalogue: str, listing: Listing) -> Iterator[Statemen
 
 def _agreed(me: Iri, images: Iri, listing: Listing) -> Iterator[Statement]:
     """The provider's data-use terms by EUCAIM's codes, with what they name; and what was agreed beyond all conditions."""
-    for term in listing.data_use:
-        told, condition = TERMS[term.code], Iri(DATA_USE + TERMS[term.code].name)
+    for use in listing.data_use:
+        told, condition = TERMS[use.code], Iri(DATA_USE + TERMS[use.code].name)
         yield images, "dct:rights", condition
         yield condition, "rdf:type", Iri("dct:RightsStatement")
         yield condition, "skos:exactMatch", Iri(f"http://purl.obolibrary.org/obo/DUO_{told.duo}")
         yield from in_scheme(condition, Iri(DATA_USE.removesuffix("/#")), "EUCAIM Data Use Conditions")
-    named = [f"{TERMS[term.code].sentence} {', '.join(term.values)}" for term in listing.data_use if term.values]
+    named = [f"{TERMS[use.code].sentence} {', '.join(use.values)}" for use in listing.data_use if use.values]
     for fragment, text in (("data-use", " ".join(named)), ("deviations", listing.deviations)):
         if text:
             yield images, "dct:rights", Iri(f"{me}#{fragment}")

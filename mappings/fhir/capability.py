@@ -70,11 +70,16 @@ def _security() -> dict[str, object]:
 _HISTORIES = ("history-instance", "history-type")
 
 
+def _histories(row: Resource) -> tuple[str, ...]:
+    kept = ("vread",) if row.name == "Consent" else ()
+    return (*kept, *(_HISTORIES if row.is_harvested else ()))
+
+
 def _resource(row: Resource) -> dict[str, object]:
     return told(
         type=row.name,
         documentation=row.text,
-        interaction=[{"code": code} for code in ("read", "search-type", *(_HISTORIES if row.is_harvested else ()))],
+        interaction=[{"code": code} for code in ("read", "search-type", *_histories(row))],
         conditionalRead="full-support",
         referencePolicy=["literal"],
         searchInclude=[f"{row.name}:{name}" for name in row.references],

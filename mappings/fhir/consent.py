@@ -4,6 +4,7 @@ R4's prose asks a patient of every standard scope (ppc-2 to ppc-5), and an agree
 scope is a code of ours and no patient is named.
 """
 
+from base64 import urlsafe_b64encode
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 
@@ -63,10 +64,17 @@ def consent(agreement: Agreement, base: str) -> bytes:
         "organization": [reference("Organization", REPOSITORY)],
         # Attachment.hash is SHA-1 by definition, so the SHA-256 of the terms stands in the title
         "sourceAttachment": {"url": terms, "title": f"Terms of use {agreement.terms} (SHA-256 {agreement.terms_sha256})"},
-        "policy": [{"authority": base, "uri": terms}],
+        "policy": [{"authority": base, "uri": uri} for uri in (terms, *_hashes(agreement))],
         "provision": told(type="deny", provision=[*_to_anybody(agreement), *_to_holders(agreement)]),
     }
     return document("Consent", fhir_id(agreement.key), body)
+
+
+def _hashes(agreement: Agreement) -> Iterator[str]:
+    """What the version in force is bound to, by its bytes (RFC 6920): the version, which is what is signed, and each document."""
+    for sha256 in (agreement.sha256, *(each.sha256 for each in agreement.documents)):
+        if sha256:
+            yield f"ni:///sha-256;{urlsafe_b64encode(bytes.fromhex(sha256)).decode().rstrip('=')}"
 
 
 def _to_anybody(agreement: Agreement) -> Iterator[dict[str, object]]:

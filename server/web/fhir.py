@@ -16,6 +16,7 @@ from mappings.smart import ANY
 from server.usecases.follow import read_history
 from server.usecases.read import Served, metadata, read_resource, search_resources, translated
 from server.usecases.sources import source_of
+from server.usecases.versions import CONSENT, read_version, read_versions
 from server.web.bodies import json_object
 from server.web.context import caller, conditional, request, runtime, serves
 from server.web.errors import Door
@@ -54,7 +55,9 @@ def _rules(row: Resource) -> Iterator[tuple[str, str, str, Callable[..., Any]]]:
         yield f"/Patient/<patient>/{name}/_search", "POST", "s", _search_compartment_by_form(name)
     if row.is_harvested:
         yield f"/{name}/_history", "GET", "s", _history(name)
-        yield f"/{name}/<identity>/_history", "GET", "r", _history_of_one(name)
+        yield f"/{name}/<identity>/_history", "GET", "r", _versions if name == CONSENT else _history_of_one(name)
+    if name == CONSENT:
+        yield f"/{name}/<identity>/_history/<version>", "GET", "r", _version
 
 
 def _translate(identity: str = "") -> Any:
@@ -156,6 +159,19 @@ def _history_of_one(resource: str) -> Callable[[str], Any]:
 
     view.__name__ = f"history_of_one_{resource}"
     return view
+
+
+def _versions(identity: str) -> Any:
+    taken(request.values)
+    asked = [(name, value) for name, value in request.args.items(multi=True) if name != "_format"]
+    return answer(read_versions(runtime(), caller(), asked, identity))
+
+
+def _version(identity: str, version: str) -> Any:
+    taken(request.values)
+    response = answer(read_version(runtime(), caller(), identity, version))
+    response.set_etag(version, weak=True)
+    return response
 
 
 def _happened(resource: str | None, identity: str | None = None) -> Any:

@@ -191,7 +191,7 @@ def test_a_clock_that_steps_back_puts_nothing_before_what_was_told(house):
 
 def test_one_resource_s_history_is_what_it_is_or_that_it_went(house):
     assert told(history(house, USER, f"ImagingStudy/{ONE}")) == [("PUT", f"ImagingStudy/{ONE}")]
-    assert told(history(house, USER, "Consent/DSA-LUNG")) == [("PUT", "Consent/DSA-LUNG")]
+    assert set(told(history(house, USER, "Consent/DSA-LUNG"))) == {("PUT", "Consent/DSA-LUNG")}  # each of its versions
     assert told(history(house, USER, f"Patient/{PERSON}")) == [("PUT", f"Patient/{PERSON}")]
     withdraw_study(house.runtime, ACTOR, "1.2.3")
     assert told(history(house, USER, f"ImagingStudy/{ONE}")) == [("DELETE", f"ImagingStudy/{ONE}")]

@@ -189,6 +189,7 @@ ROUTES |= {f"POST /fhir/R4/{name}/_search": Row(A.DISCOVER, Kind.OPEN) for name 
 ROUTES |= {f"GET /fhir/R4/{name}/<identity>": Row(A.DISCOVER, Kind.OPEN, (404,)) for name in _CANONICALS}
 for _rule in ("ConceptMap/$translate", "ConceptMap/<identity>/$translate"):
     ROUTES |= {f"{method} /fhir/R4/{_rule}": Row(A.DISCOVER, Kind.OPEN, (400,)) for method in ("GET", "POST")}
+ROUTES["GET /fhir/R4/Consent/<identity>/_history/<version>"] = ROUTES["GET /fhir/R4/Consent/<identity>"]
 ROUTES["GET /fhir/R4/_history"] = Row(A.DISCOVER, Kind.DIRECTORY)
 IMAGES = {route for route, row in ROUTES.items() if row.kind in (Kind.OBJECT, Kind.ROWS) and row.action is not A.DISCOVER}
 """The routes that give images, or say which there are."""
@@ -268,7 +269,7 @@ def path_of(house: House, route: str) -> str:
         "int:entry": "1",
         "int:number": "1",
         "alias": "LUNG",
-        "version": builders.TERMS,
+        "version": "3" if "/Consent/" in path else builders.TERMS,  # a Consent has it since its agreement is active
         "patient": house.ids.get("Patient", ""),
     }
     for name, value in (named | {"identity": house.ids.get(ROUTES[route].resource, "none")}).items():
@@ -346,7 +347,8 @@ def found(house: House, response, route: str) -> bool:
     if not resource:
         return house.study in response.get_data(as_text=True)
     told = response.json.get("entry", [])  # a deletion names what is no longer there
-    shown = [response.json] if route.endswith("<identity>") else [entry["resource"] for entry in told if "resource" in entry]
+    alone = route.endswith(("<identity>", "<version>"))
+    shown = [response.json] if alone else [entry["resource"] for entry in told if "resource" in entry]
     return house.ids[resource] in [one["id"] for one in shown if one.get("quantity") != 0]  # a group outlives its last patient
 
 

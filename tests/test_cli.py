@@ -205,7 +205,8 @@ LINES = (
 REFUSED = (
     ("agreement activate DSA", "There is no agreement called DSA"),
     ("agreement add D --provider a --node b --terms 1.0.0 --actions export", "Make its class conditional."),
-    ("agreement draft DSA --node n --terms 1.0.0 --data-use CC", "nothing here is for diagnosis"),
+    ("agreement add D --provider a --node n --terms 1.0.0 --data-use CC", "nothing here is for diagnosis"),
+    ("agreement draft DSA --node n --terms 1.0.0", "There is no agreement called DSA"),
     ("agreement verify DSA", "There is no agreement called DSA"),
     ("agreement show DSA@2", "There is no agreement called DSA"),
     ("party add hospital --name H --role king", "'king' is not one of 'provider'"),

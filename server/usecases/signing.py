@@ -6,7 +6,7 @@ the repository's, by another person, puts the version in force. Whoever owns the
 
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -216,10 +216,21 @@ def verify_agreement(runtime: Runtime, citation: str) -> Verified:
     """Hold the signatures under a version against every part of it as it lies now. Raises NotFound."""
     cited = read_agreement(runtime, citation)
     content = require(cited.content, "version", citation)
-    imported = any(act.verb == "activate" and act.version == content.version for act in cited.acts)
+    imported = _is_imported(runtime, cited, content)
     told = [] if imported and not cited.signatures else broken(cited.key, cited.provider, content, cited.signatures)
     told += _recorded_otherwise(runtime, cited)
     return Verified(cited, version_hash(cited.key, cited.provider, content), imported, tuple(told))
+
+
+def _is_imported(runtime: Runtime, cited: CitedAgreement, content: AgreementVersion) -> bool:
+    """Whether this content was activated: also under another number, as versions once counted moves."""
+    activated = {act.version for act in cited.acts if act.verb == "activate"} if content.version <= cited.version else set()
+    if not activated or content.version in activated:
+        return bool(activated)
+    with runtime.store.read() as connection:
+        row = require(agreements.find(connection, cited.key), "agreement", cited.key)
+        contents = [agreements.find_version(connection, row, version) for version in sorted(activated)]
+    return any(each and replace(each, version=content.version) == content for each in contents)
 
 
 def _recorded_otherwise(runtime: Runtime, cited: CitedAgreement) -> list[str]:

@@ -6,7 +6,7 @@ from datetime import date
 import pytest
 from rdflib import RDF, XSD, Graph, Literal, URIRef
 
-from consent.conditions import Action
+from consent.conditions import Action, DataUse
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.catalogue import Catalogue, CataloguePage, catalogue_statements
 from mappings.dcat.dataset import dataset_statements
@@ -43,6 +43,7 @@ BREAST = Listing(
     details=DETAIL,
 )
 TURTLE = "text/turtle"
+VOCABULARY = "https://eucaim.github.io/eucaim_dcat_ap/releases/controlled-vocabularies/data-use-conditions"
 HERE = "https://accord.example.org/catalogue"
 ME = URIRef(f"{HERE}/datasets/BREAST")
 MAIL, PAGE = "data@hospital.example.org", "https://hospital.example.org/data"
@@ -245,6 +246,20 @@ def test_a_distribution_says_what_the_provider_agreed_to_and_never_for_diagnosis
     assert told(found, notice, "rdfs:label") == {Literal(NEVER_FOR_DIAGNOSIS, lang="en")}
     assert told(found, images, "dcat:accessURL") == {ME}
     assert told(found, images, "dcatap:applicableLegislation") == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+
+
+def test_a_distribution_says_the_data_use_terms_with_their_duo_classes_and_what_deviates():
+    terms = (DataUse("IRB"), DataUse("DS", ("MONDO:0007254",)))
+    made = alone(replace(BREAST, data_use=terms, deviations='No <script>weekends</script> "please".'))
+    rights = told(made, URIRef(f"{ME}#images"), "dct:rights")
+    for name_, duo in (("ETHICS_APPROVAL_REQUIRED", "0000021"), ("DISEASE_SPECIFIC_RESEARCH", "0000007")):
+        term = URIRef(f"{VOCABULARY}/#{name_}")
+        assert term in rights
+        assert told(made, term, "skos:exactMatch") == {URIRef(f"http://purl.obolibrary.org/obo/DUO_{duo}")}
+    said = {str(text) for statement in rights for text in told(made, statement, "rdfs:label")}
+    assert {'No <script>weekends</script> "please".', "Research on the named diseases only. MONDO:0007254"} <= said
+    plain = told(alone(BREAST), URIRef(f"{ME}#images"), "dct:rights")
+    assert not plain & {URIRef(f"{ME}#{part}") for part in ("deviations", "data-use")}
 
 
 def test_access_is_asked_for_where_the_operator_says():

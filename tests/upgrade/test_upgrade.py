@@ -23,8 +23,10 @@ from server.usecases import document, ledger, read, reindex, release, report, se
 from server.usecases.agreement import list_agreements, move_agreement, read_agreement
 from server.usecases.batch import close_batch
 from server.usecases.deliver import Wanted, deliver
+from server.usecases.node import list_nodes
 from server.usecases.parse import parse_file
 from server.usecases.read_back import read_back
+from server.usecases.signing import verify_agreement
 from server.usecases.take import take
 from server.worker.jobs import KINDS, work_off
 from server.worker.loop import chores
@@ -122,6 +124,17 @@ def test_every_version_it_cited_resolves_and_its_acts_are_kept_with_their_moment
         assert cited.standing.stops == ({Side.REPOSITORY} if state is AgreementState.SUSPENDED else set())
         agreed += len(cited.acts)
     assert agreed > 10
+
+
+def test_its_versions_are_told_as_imported_and_hosted_as_their_nodes_are(world):
+    hosting = {node.name: str(node.hosting) for node in list_nodes(world)}
+    for cited in list_agreements(world):
+        verified = verify_agreement(world, cited.key)
+        content = verified.cited.content
+        assert content.hosting == hosting[content.node]
+        assert (content.text, content.conditions.data_use, cited.signatures) == (b"", (), ())
+        assert verified.is_imported is any(act.verb == "activate" for act in cited.acts)
+        assert (verified.broken == ()) is verified.is_imported
 
 
 def test_its_stop_is_lifted_by_the_repository_which_set_it(world):

@@ -49,7 +49,19 @@ ALLOWED = {
     "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named
     # each of them says what is wrong of its own
-    "examine": {"backup", "compare", "describe", "federate", "health", "job", "node", "reindex", "vet_node", "worker"},
+    "examine": {
+        "backup",
+        "compare",
+        "declared",
+        "describe",
+        "federate",
+        "health",
+        "job",
+        "node",
+        "reindex",
+        "vet_node",
+        "worker",
+    },
     "export": {"deliver", "sights", "sources"},  # bytes leave by the action that they are delivered by, of what its caller sees
     "give_export": {"export"},  # its own file's use
     "export_steps": {"export", "follow", "identify", "sources"},  # what a search or a feed would tell its caller

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, case, exists, func, insert, or_, select, update
 
 from adapters.sql import governance
 from adapters.sql import tables as t
@@ -100,8 +100,12 @@ def add_version(
     }
     connection.execute(insert(t.agreement_version).values(**values, **conditions_values(content.conditions)))
     standing = drafted(agreement.standing)
-    placed = {"version": content.version} if standing.change is None else {"change": content.version}
-    governance.update_row(connection, t.agreement, agreement.id, now, **placed, **_standing(standing))
+    if standing.change is None:
+        governance.update_row(connection, t.agreement, agreement.id, now, version=content.version, **_standing(standing))
+    else:  # what is told of it stays as it is, so it does not say that it changed
+        governance.touch(connection)
+        placed = update(t.agreement).where(_a.id == agreement.id).values(change=content.version, **_standing(standing))
+        connection.execute(placed)
 
 
 def _standing(standing: Standing) -> dict[str, object]:

@@ -20,7 +20,7 @@ from consent.node import NodeState
 from mappings.eucaim import PATH
 from mappings.failures import Failure, NotFound
 from server.settings import Settings
-from server.usecases import backup, compare, describe, federate, health, job, reindex, vet_node, worker
+from server.usecases import backup, compare, declared, describe, federate, health, job, reindex, vet_node, worker
 from server.usecases.node import list_nodes
 from server.usecases.runtime import Runtime
 
@@ -101,6 +101,7 @@ def examine(runtime: Runtime) -> Iterator[Checked]:
     if runtime.settings.contact == Settings().contact:
         said = f"Refusals send people to {runtime.settings.contact}: set ACCORD_CONTACT to an address that is read."
         yield Checked("contact", Mark.NOTE, said)
+    yield from (Checked("declarations", Mark.NOTE, due.sentence) for due in declared.find_due(runtime))
     yield from (Checked("index", Mark.NOTE, said) for said in reindex.find_old(runtime))
     yield from (Checked("catalogue", Mark.NOTE, gap) for gap in describe.find_gaps(runtime))
     yield from (Checked("federation", Mark.NOTE, said) for said in [*federate.budget(runtime), *federate.unknown(runtime)])

@@ -2,7 +2,7 @@
 
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
 from itertools import count
 
@@ -22,6 +22,7 @@ from server.usecases import signing
 from server.usecases.agreement import act_on_agreement, move_agreement, read_agreement
 from server.usecases.application import MOST_OPEN, apply_for_agreement
 from server.usecases.dataset import add_dataset
+from server.usecases.declared import find_due
 from server.usecases.draft import draft_version
 from server.usecases.node import add_node
 from server.usecases.runtime import Runtime
@@ -221,6 +222,20 @@ def test_what_was_signed_on_paper_is_imported_by_the_repository_alone(world):
     with pytest.raises(Conflict, match="activated by the repository"):
         move_agreement(built, ACTOR, "DSA-NEW", "activate", Side.PROVIDER)
     assert verify_agreement(built, "DSA-NEW").broken == ("The provider has not signed it.", "The repository has not signed it.")
+
+
+def test_a_document_is_told_of_from_its_reminder_on_and_when_it_has_expired(world):
+    built, outbox = world
+    proposed(built)
+    signed(built, outbox, SIGNATORY, "DSA-NEW")
+    signed(built, outbox, OPERATOR, "DSA-NEW", name="Olga Operator")
+    assert find_due(built) == ()
+    for day, says in ((DOCUMENTS[0].remind, "expires on 2028-01-01"), (DOCUMENTS[0].expires + timedelta(days=1), "has expired")):
+        built.clock.at = datetime.combine(day, time(), UTC)
+        (due,) = find_due(built)
+        assert due.sentence == f"The ethics document of DSA-NEW (hospital-a) {says}: its provider renews it."
+    move_agreement(built, ACTOR, "DSA-NEW", "terminate", circumstance="breach")
+    assert find_due(built) == ()
 
 
 # --- codes

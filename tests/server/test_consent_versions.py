@@ -62,6 +62,15 @@ def test_every_version_is_told_as_it_was_and_the_last_as_it_is(house, who):
         assert (read.status_code, read.json, read.headers["ETag"]) == (200, each, f'W/"{each["meta"]["versionId"]}"')
 
 
+def test_a_change_that_is_drafted_changes_nothing_that_is_told(house):
+    before = house.ask("GET", PATH, PROVIDER)
+    house.runtime.clock.on(60)
+    draft_version(house.runtime, LOCAL, "DSA-LUNG", CONTENT)
+    after = house.ask("GET", PATH, PROVIDER)
+    assert (after.json, after.headers["ETag"]) == (before.json, before.headers["ETag"])
+    assert versions(house, PROVIDER)[-1] == after.json
+
+
 def test_permits_are_in_the_versions_of_those_alone_who_are_told_of_them(house):
     revoke_permit(house.runtime, ACTOR, "LUNG", "university")
     assert "Organization/university" in str(versions(house, PROVIDER))

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0031"
-down_revision = "0028"
+down_revision = "0030"
 
 KEY = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 WORDS = ("documents", "data_use", "cancers", "modalities", "sop_classes", "deviations", "circumstances")

@@ -14,6 +14,7 @@ from adapters.sql.agreement import AgreementRow
 from adapters.sql.ledger import About, record
 from consent.agreement import (
     ENFORCING,
+    OF_VERSIONS,
     SIGNATURES,
     AgreementAct,
     AgreementState,
@@ -107,7 +108,7 @@ def move_agreement(
     if verb in SIGNATURES:
         raise Conflict("signature-needed", f"An agreement is {done(verb)} by a person's signature, and in no other way.", "verb")
     with runtime.governance_act() as connection:
-        return _move(runtime, connection, actor, _movable(connection, key, verb, side), verb, side, why, circumstance).stage
+        return _move(runtime, connection, actor, _movable(connection, key, verb, side), verb, side, why, circumstance)
 
 
 def act_on_agreement(
@@ -122,7 +123,7 @@ def act_on_agreement(
         side = side_of(actor, row.provider)
         require_act(actor, _ACTS[verb][side is Side.REPOSITORY], row.provider)
         row = _movable(connection, key, verb, side)
-        return _move(runtime, connection, actor.id, row, verb, side, why, circumstance).stage
+        return _move(runtime, connection, actor.id, row, verb, side, why, circumstance)
 
 
 def side_of(actor: Actor, provider: str) -> Side:
@@ -143,7 +144,8 @@ def _move(
     side: Side,
     reason: str | None,
     circumstance: str | None,
-) -> Standing:
+) -> AgreementState:
+    """Where what was moved stands then: the version being agreed on, or what is in force."""
     now, standing, version = runtime.clock(), move(row.standing, verb, side), row.acted_on(verb)
     content = agreements.find_version(connection, row, row.version)
     in_force = row.standing.state in (AgreementState.ACTIVE, AgreementState.SUSPENDED)
@@ -165,7 +167,7 @@ def _move(
         circumstance=circumstance,
     )
     record(connection, moved, now, actor, About(row.party))
-    return standing
+    return standing.stage if verb in OF_VERSIONS else standing.state
 
 
 def describe_again(connection: Connection, row: AgreementRow, now: datetime) -> None:

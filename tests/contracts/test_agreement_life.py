@@ -112,6 +112,14 @@ def test_a_change_that_is_refused_or_drafted_anew_leaves_what_is_in_force(world)
     assert draft_version(built, OPERATOR, "DSA-LUNG", CONTENT) == 4, "a number is given once"
 
 
+def test_a_stop_is_told_as_a_stop_while_a_change_is_agreed_on(world):
+    built, _ = world
+    draft_version(built, MANAGER, "DSA-LUNG", CONTENT)
+    assert act_on_agreement(built, MANAGER, "DSA-LUNG", "suspend") is S.SUSPENDED
+    assert move_agreement(built, ACTOR, "DSA-LUNG", "suspend") is S.SUSPENDED
+    assert act_on_agreement(built, MANAGER, "DSA-LUNG", "propose") is S.PROPOSED
+
+
 def test_what_is_in_force_stays_on_its_node(world):
     built, _ = world
     add_node(built, ACTOR, "other", kind="folder", hosting="central", url="other")

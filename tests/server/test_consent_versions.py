@@ -107,3 +107,10 @@ def test_where_the_record_has_a_gap_the_present_alone_is_told(house):
         connection.execute(delete(t.entry_target).where(target.entry.in_(erased)))
         connection.execute(delete(t.ledger_body).where(body.id.in_(erased)))
     assert versions(house, PROVIDER) == [house.ask("GET", PATH, PROVIDER).json]
+
+
+def test_signatures_stand_in_the_provenance_of_the_agreement_and_name_nobody_by_its_typed_name(house):
+    found = house.ask("GET", "/fhir/R4/Provenance?target=Consent/DSA-LUNG", PROVIDER).json["entry"]
+    kinds = [held(json.dumps(entry["resource"]).encode())["activity"]["coding"][0]["code"] for entry in found]
+    assert {"govern.agreement.sign", "govern.agreement.countersign"} <= set(kinds)
+    assert "Sam Signer" not in str(found)

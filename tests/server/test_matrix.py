@@ -214,7 +214,7 @@ BODIES: dict[str, dict[str, object]] = {
 }
 BODIES["POST /api/people"] = {"json": {"key": "eve", "name": "Eve", "role": "operator"}}
 _ROLES = {f"POST /api/people/<key>/{path}": {"json": {"role": "operator"}} for path in ("roles", "roles/end")}
-BODIES |= _ROLES
+BODIES |= _ROLES | {f"POST /{path}": {"data": {"name": "ada"}} for path in _FORMS}
 BODIES |= {r: BODIES["POST /dicom-web/studies"] for r in ROUTES if r.startswith("POST") and "/dicom-web/" in r}
 BODIES |= {r: {"headers": {"Prefer": "respond-async"}} for r, row in ROUTES.items() if row.kind in (Kind.EXPORT, Kind.GROUP)}
 

@@ -12,11 +12,20 @@ from consent.permit import Permit
 
 
 @dataclass(frozen=True, slots=True)
+class Grace:
+    """Until newer terms that a provider accepted take effect, users go on under those before: who accepted one of these."""
+
+    ends: datetime
+    covered_by: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Facts:
     """One dataset as governance stands now: what `policy.decide` needs, and what its answer cites.
 
     `version` is that of the agreement's content in force; `starts` and `ends` bound its period (aware datetimes, end exclusive,
-    None for open).
+    None for open). `covered_by` are the versions of the terms of which a user accepted one, and `renewal` is when external users
+    begin to wait for the provider's yes to newer terms (None: there are none).
     """
 
     dataset: int
@@ -32,6 +41,9 @@ class Facts:
     terms: str
     conditions: Conditions
     permits: tuple[Permit, ...] = ()
+    covered_by: frozenset[str] = frozenset()
+    renewal: datetime | None = None
+    grace: Grace | None = None
 
 
 @dataclass(frozen=True, slots=True)

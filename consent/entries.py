@@ -15,6 +15,7 @@ from consent.agreement import MOVES as AGREEMENT_MOVES
 from consent.agreement import SIGNATURES, Means, Side
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.node import MOVES as NODE_MOVES
+from consent.terms import Answer
 
 GOVERN = "govern."
 """What the kind of every act of governance begins with."""
@@ -185,35 +186,86 @@ class UseExported(Entry):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartyAdded(Entry):
-    """An organisation takes part."""
+    """An organisation takes part. Version 2 says whether it is external; before, none was."""
 
     KIND = "govern.party.add"
+    VERSION = 2
     TARGETS = ("party",)
     party: str
     role: str
     approved: bool
+    external: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartySet(Entry):
-    """An organisation's name, role or approval changed; None where that was left as it was."""
+    """What an organisation is called or is changed; None where that was left as it was. Version 2 has whether it is external."""
 
     KIND = "govern.party.set"
+    VERSION = 2
     TARGETS = ("party",)
     party: str
     name: str | None
     role: str | None
     approved: bool | None
+    external: bool | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartyAdmitted(Entry):
+    """An external organisation may use what providers share with external users."""
+
+    KIND = "govern.party.admit"
+    TARGETS = ("party",)
+    party: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TermsPublished(Entry):
-    """A version of the terms of use, by the SHA-256 of its bytes (hex)."""
+    """A version of a document, by the SHA-256 of its bytes (hex); `terms` is its version, after `kind@` unless general.
+
+    Version 2 has what follows `sha256`: from when on it counts, whether providers must accept it, which earlier versions it
+    contains, and how many providers were asked.
+    """
 
     KIND = "govern.terms.add"
+    VERSION = 2
     TARGETS = ("terms",)
     terms: str
     sha256: str
+    effective_at: datetime
+    renewal: bool
+    contains: frozenset[str]
+    asked: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsAnswered(Act):
+    """What a provider said to a version that needs renewal: `accept` or `decline`.
+
+    `agreements`: key → the version under which each goes on from now, the same but for its terms. `on_paper`: kept by the
+    repository from what the provider sent.
+    """
+
+    KIND = "govern.terms"
+    TARGETS = ("terms", "party", "agreements")
+    terms: str
+    sha256: str
+    party: str
+    agreements: Mapping[str, int]
+    on_paper: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TermsAccepted(Entry):
+    """A person or client (`subject`) of an organisation accepted a version of a document."""
+
+    KIND = "govern.acceptance.add"
+    TARGETS = ("terms", "party")
+    terms: str
+    sha256: str
+    subject: str
+    party: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,7 +283,8 @@ class AgreementDrafted(Entry):
     """A version of an agreement: its content.
 
     Version 2 has the SHA-256 (hex) over every part of it, which is what signatures bind, and the conditions it came with; what
-    deviates from the usual ones is text, of which `sha256` is all that stands here.
+    deviates from the usual ones is text, of which `sha256` is all that stands here. `external`,
+    `federated`: whether external users, and federated counts, are agreed to.
     """
 
     KIND = "govern.agreement.add"
@@ -258,6 +311,8 @@ class AgreementDrafted(Entry):
     circumstances: frozenset[str]
     means: Means
     sha256: str
+    external: bool
+    federated: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -610,8 +665,10 @@ _CLASSES: tuple[type[Entry], ...] = (
     UseExported,
     PartyAdded,
     PartySet,
+    PartyAdmitted,
     TermsPublished,
     AgreementApplied,
+    TermsAccepted,
     AgreementDrafted,
     DatasetAdded,
     DatasetDescribed,
@@ -640,6 +697,7 @@ _BY_VERB: Mapping[type[Act], Iterable[str]] = {
     BatchDecided: ("release", "refuse"),
     PersonMoved: ("invite", "join", "block", "unblock"),
     RoleMoved: ("give", "take"),
+    TermsAnswered: tuple(map(str, Answer)),
 }
 KINDS: Mapping[str, type[Entry]] = {
     **{entry.KIND: entry for entry in _CLASSES},
@@ -650,7 +708,7 @@ KINDS: Mapping[str, type[Entry]] = {
 
 # --- what an entry is about
 
-_TYPES = {"studies": TargetType.STUDY, "uid": TargetType.BLOCK}
+_TYPES = {"studies": TargetType.STUDY, "agreements": TargetType.AGREEMENT, "uid": TargetType.BLOCK}
 """Members that are not called as what they name."""
 
 

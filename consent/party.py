@@ -10,7 +10,10 @@ REPOSITORY = "repository"
 
 @dataclass(frozen=True, slots=True)
 class Party:
-    """An organisation: key, name, role. The repository is a setting: its `updated` is None, its e-mail address is `contact`."""
+    """An organisation: key, name, role. The repository is a setting: its `updated` is None, its e-mail address is `contact`.
+
+    It is a beneficiary, or `external`: its users see what is shared with external users.
+    """
 
     key: str
     name: str
@@ -18,3 +21,14 @@ class Party:
     updated: datetime | None
     approved: bool = True
     contact: str = ""
+    external: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PartyAct:
+    """What an organisation was from a moment on: its role, whether approved, whether external."""
+
+    role: str
+    approved: bool
+    external: bool
+    at: datetime

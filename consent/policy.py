@@ -1,10 +1,10 @@
 """Decides whether this subject may do this with that dataset, for this purpose, now.
 
 Deny overrides; what nobody decided is denied. `decide` asks first whether the caller's role reaches this at all, or only its own,
-then the gates that nobody overrides (the agreement, its period, its node), then a user's own (approval, terms), then the closed
-lists (purpose, permit, data-use terms, action). It returns a value that says which rule spoke and under which agreement and
-terms; it raises nothing and asks nobody. `visible_datasets` asks it for every dataset and gives the ids that one SQL statement
-may look at: consent narrows a question, and no answer is filtered afterwards.
+then the gates that nobody overrides (the agreement, its period, its node), then a user's own (approval, whether it is external,
+terms), then the closed lists (purpose, permit, data-use terms, action). It returns a value that says which rule spoke and under
+which agreement and terms; it raises nothing and asks nobody. `visible_datasets` asks it for every dataset and gives the ids that
+one SQL statement may look at: consent narrows a question, and no answer is filtered afterwards.
 """
 
 from collections.abc import Iterable
@@ -28,7 +28,8 @@ NEVER_FOR_DIAGNOSIS = (
 class Reach(StrEnum):
     """A cell of the matrix: how far a role's action reaches. A role or action without a cell reaches nothing."""
 
-    LISTED = "descriptions and safe counts of listed datasets"
+    LISTED = "descriptions of listed datasets"
+    FEDERATED = "safe counts of listed datasets, where the provider agreed to federation"
     AGREED = "as the provider agreed"
     PERMITTED = "for `AIRESEARCH`, as the provider agreed under conditions and a permit names it"
     OWN = "own data"
@@ -49,7 +50,7 @@ MATRIX: dict[Role, dict[Action, Reach]] = {
     Role.PROVIDER: {a: Reach.OWN for a in Action if a is not Action.GOVERN},
     Role.SENDER: {Action.DEPOSIT: Reach.OWN},
     Role.OPERATOR: dict.fromkeys((Action.DISCOVER, Action.QUERY, Action.WITHDRAW, Action.GOVERN), Reach.ALL),
-    Role.FEDERATION: {Action.DISCOVER: Reach.LISTED},
+    Role.FEDERATION: {Action.DISCOVER: Reach.FEDERATED},
 }
 """Who may do what (callers × actions); every yes is still subject to the agreement, and in the conditional class to a permit."""
 
@@ -58,11 +59,15 @@ SENTENCES = {
     "role": "This kind of caller may not do that.",
     "not-own": "Only the provider of this dataset may do that.",
     "not-listed": "The provider does not list this dataset.",
+    "not-federated": "The provider did not agree to this dataset being counted in federated search.",
     "agreement-not-active": "The agreement on this dataset is not active, so nothing under it goes in or out.",
     "agreement-out-of-period": "The agreement on this dataset is outside its period.",
     "node-not-linked": "The node that holds this dataset is not linked, so nothing on it goes in or out.",
     "not-approved": "Your organisation is not an approved data user yet.",
     "terms-not-accepted": "You have not accepted the terms of use. Accept the version in force and ask again.",
+    "terms-behind": "You have not accepted the terms of use that this dataset is shared under, nor later ones that contain them.",
+    "external-not-agreed": "The provider shares this dataset with beneficiaries only; your organisation is external.",
+    "terms-not-renewed": "New terms of use are in effect, and the provider has not accepted them: external users wait for that.",
     "purpose-missing": "The token names no purpose. Ask for one of: AIRESEARCH, AITRAIN, FEDLEARN.",
     "purpose-clinical": "Clinical purposes are refused. " + NEVER_FOR_DIAGNOSIS,
     "purpose-unknown": "The purpose is none of: AIRESEARCH, AITRAIN, FEDLEARN.",
@@ -123,11 +128,17 @@ def _refusal(subject: Subject, action: Action, purpose: str | None, facts: Facts
         return "not-own"
     if action is not Action.WITHDRAW and (stop := stopped(facts, now)):  # a stop keeps nothing in
         return stop
-    if reach is Reach.LISTED:
-        return None if facts.conditions.listed else "not-listed"
+    if reach in (Reach.LISTED, Reach.FEDERATED):
+        return _publics_refusal(reach, facts)
     if subject.role in (Role.USER, Role.INSIDE):
         return _users_refusal(subject, action, purpose, facts, now)
     return None
+
+
+def _publics_refusal(reach: Reach, facts: Facts) -> str | None:
+    if not facts.conditions.listed:
+        return "not-listed"
+    return None if reach is Reach.LISTED or facts.conditions.federated else "not-federated"
 
 
 def stopped(facts: Facts, now: datetime) -> str | None:
@@ -144,11 +155,12 @@ def _users_refusal(  # noqa: PLR0911 - gates
 ) -> str | None:
     if not subject.approved:
         return "not-approved"
-    if subject.terms is None:
+    if not subject.terms:
         return "terms-not-accepted"
+    rule = _terms_refusal(subject, facts, now)
     if action is Action.DISCOVER:
-        return None
-    if rule := purpose_refusal(subject, purpose):
+        return None if facts.conditions.listed else rule  # what is listed, anybody may know of
+    if rule := rule or purpose_refusal(subject, purpose):
         return rule
     if purpose not in facts.conditions.purposes:
         return "purpose-not-agreed"
@@ -162,6 +174,28 @@ def _users_refusal(  # noqa: PLR0911 - gates
         return None
     pictures = action in (Action.PREVIEW, Action.VIEW) and facts.conditions.visibility is Visibility.NONE
     return "not-visible" if pictures else _CLOSED.get(action, "action-not-agreed")
+
+
+def _terms_refusal(subject: Subject, facts: Facts, now: datetime) -> str | None:
+    """The rule by which what this dataset is shared under does not reach this user."""
+    if subject.external:
+        if not facts.conditions.external:
+            return "external-not-agreed"
+        if facts.renewal is not None and now >= facts.renewal:
+            return "terms-not-renewed"
+    return None if _has_accepted(subject, facts, now) else "terms-behind"
+
+
+def _has_accepted(subject: Subject, facts: Facts, now: datetime) -> bool:
+    if not subject.terms.isdisjoint(facts.covered_by):
+        return True
+    return facts.grace is not None and now < facts.grace.ends and not subject.terms.isdisjoint(facts.grace.covered_by)
+
+
+def is_behind(subject: Subject, facts: Iterable[Facts], now: datetime) -> bool:
+    """Whether a user accepted nothing that any dataset, of those that are open, is shared under; without any, nothing at all."""
+    shared = [f for f in facts if not stopped(f, now)]
+    return not subject.terms or (bool(shared) and not any(_has_accepted(subject, f, now) for f in shared))
 
 
 def _exports_refusal(subject: Subject, purpose: str | None, facts: Facts, now: datetime) -> str | None:
@@ -210,12 +244,21 @@ def purpose_refusal(subject: Subject, purpose: str | None) -> str | None:
 def _valid_until(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> datetime | None:
     if action is Action.WITHDRAW:
         return None
-    ends = [facts.ends]
+    ends = [facts.ends, *_terms_ends(subject, action, facts)]
     evidence = _evidence(subject, purpose, facts) if facts.conditions.data_use else frozenset()
     permit = holding(facts.permits, subject.party, now, export=action is Action.EXPORT, evidence=evidence)
     if facts.conditions.access_class is AccessClass.CONDITIONAL and permit:
         ends.append(permit.ends)
     return min((e for e in ends if e is not None), default=None)
+
+
+def _terms_ends(subject: Subject, action: Action, facts: Facts) -> tuple[datetime | None, ...]:
+    """When what this user may do ends by terms that take effect: unless its provider, or it, accepts them before."""
+    public = action is Action.DISCOVER and facts.conditions.listed
+    if public or subject.role not in (Role.USER, Role.INSIDE):
+        return ()
+    behind = facts.grace is not None and subject.terms.isdisjoint(facts.covered_by)
+    return facts.renewal if subject.external else None, facts.grace.ends if behind and facts.grace else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +280,7 @@ def visible_datasets(
 
 def turns(facts: Iterable[Facts]) -> list[datetime]:
     """The moments, in order, at which time alone may change a decision: from each on it is what it stays until the next."""
-    moments = {moment for each in facts for moment in (each.starts, each.ends)}
+    moments = {moment for each in facts for moment in (each.starts, each.ends, each.renewal)}
+    moments |= {each.grace.ends for each in facts if each.grace}
     moments |= {moment for each in facts for permit in each.permits for moment in (permit.starts, permit.ends)}
     return sorted(moment for moment in moments if moment is not None)

@@ -20,15 +20,19 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """One caller as this request found it: identity, organisation, role, and what it accepted and is registered for."""
+    """One caller as this request found it: identity, organisation, role, and what it is registered for.
+
+    `terms`: every version of the general terms that it accepted. It is `external` unless its organisation is a beneficiary.
+    """
 
     id: str
     role: Role
     party: str | None = None
     approved: bool = False
-    terms: str | None = None
+    terms: frozenset[str] = frozenset()
     purposes: frozenset[Purpose] = field(default_factory=frozenset)
     viewer: bool = False  # registered as a program in which people look at images
+    external: bool = True
 
 
 ANONYMOUS = Subject("anonymous", Role.ANONYMOUS)

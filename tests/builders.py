@@ -103,6 +103,7 @@ def seed(
         "starts": start,
         "actions": ("query", "process"),
         "visibility": "full",
+        "federated": agreement.get("listed", True),
     }
     add_agreement(built, ACTOR, key, **(terms | agreement))  # type: ignore[arg-type]
     move_agreement(built, ACTOR, key, "propose")
@@ -117,7 +118,9 @@ def seed(
 def subject(role: Role = Role.USER, **values: object) -> Subject:
     """An approved caller who accepted the terms and is registered for every purpose."""
     defaults = {"id": str(role), "role": role, "party": "hospital-a" if role in (Role.PROVIDER, Role.SENDER) else "university"}
-    return Subject(**(defaults | {"approved": True, "terms": TERMS, "purposes": frozenset(Purpose)} | values))  # type: ignore[arg-type]
+    return Subject(
+        **(defaults | {"approved": True, "terms": frozenset({TERMS}), "purposes": frozenset(Purpose), "external": False} | values)
+    )  # type: ignore[arg-type]
 
 
 def caller(role: Role = Role.USER, purpose: str | None = "AIRESEARCH", **values: object) -> Caller:

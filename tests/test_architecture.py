@@ -46,6 +46,7 @@ ALLOWED = {
     "sign_in": {"attempts", "person", "session"},  # a factor is tried so often; who signs in has a session
     "association": {"identify"},  # what an AE title proved, or why it did not; and a called one is an alias
     "explain": {"identify"},  # decided for the subject that a request of this client would have
+    "terms": {"identify"},  # whom a version affects is decided for the subjects that requests of its clients would have
     "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named
     # each of them says what is wrong of its own
@@ -70,13 +71,13 @@ ALLOWED = {
     "sights": {"identify"},  # a reader sees by the worker's look what its next request would
     "feeds": {"sources"},  # what changes is what is read
     "follow": {"feeds", "sights", "sources"},  # what happened is told by what its resource is now
-    "issue_token": {"identify"},  # a token is issued to the subject that the next request will find
     "agreement": {"draft"},  # a new agreement is a first draft
     "application": {"agreement"},  # what is applied for becomes one
     "dataset_move": {"agreement", "dataset"},  # who acts for whom; an act on a dataset, as above
     "versions": {"follow", "sources"},  # what is out of sight is told as any other's loss
     "quarantine": {"release"},  # by whoever may, as it is done
     "signing": {"agreement"},  # who acts for whom, and what a version in force is followed by
+    "issue_token": {"acceptance", "identify"},  # a token is issued to the subject that the next request will find
     "permit": {"dataset"},  # an act on a dataset concerns its provider
     "commitment": {"job", "peering"},  # it is reported by a job, as its sender is called
     "entity": {"peering"},  # what binds a peer is read in one way

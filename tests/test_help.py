@@ -49,7 +49,7 @@ def test_every_flag_has_a_sentence_and_an_example(words):
 
 def test_a_list_has_headers_in_a_pipe_and_names_in_json(accord):
     accord("admin party add hospital --name 'Hospital A' --role provider --unapproved")
-    assert accord("admin party list") == (0, "party\trole\tapproved\tname\nhospital\tprovider\tno\tHospital A\n")
+    assert accord("admin party list") == (0, "party\trole\tapproved\texternal\tname\nhospital\tprovider\tno\tno\tHospital A\n")
     (told,) = json.loads(accord("admin party list --json")[1])
     assert told == {"party": "hospital", "role": "provider", "approved": False, "name": "Hospital A"}
 
@@ -68,4 +68,4 @@ def test_who_stops_reading_is_no_error(accord, tmp_path):
     environment = {**os.environ, "ACCORD_DATA_DIR": str(tmp_path / "data")}
     line = f"{shlex.join(COMMAND)} admin party list | head -1"
     done = subprocess.run(["/bin/bash", "-c", line], cwd=TOP, env=environment, capture_output=True, text=True, check=False)
-    assert (done.stderr, done.stdout) == ("", "party\trole\tapproved\tname\n")
+    assert (done.stderr, done.stdout) == ("", "party\trole\tapproved\texternal\tname\n")

@@ -32,6 +32,7 @@ from consent.agreement import (
 from consent.entries import TargetType
 from consent.permit import Permit
 from consent.signature import version_hash
+from consent.terms import DocumentKind
 from mappings.fields import Kind
 from mappings.query import OneOf
 
@@ -70,7 +71,9 @@ def add(connection: Connection, now: datetime, *, key: str, party: int, state: A
 
 def find_terms(connection: Connection, version: str) -> tuple[int, str] | None:
     """(id, SHA-256 in hex) of a version of the terms that agreements are under."""
-    row = connection.execute(select(t.terms.c.id, t.terms.c.sha256).where(t.terms.c.version == version)).one_or_none()
+    row = connection.execute(
+        select(t.terms.c.id, t.terms.c.sha256).where(t.terms.c.kind == str(DocumentKind.GENERAL), t.terms.c.version == version)
+    ).one_or_none()
     return None if row is None else (row.id, row.sha256)
 
 

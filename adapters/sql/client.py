@@ -1,4 +1,4 @@
-"""OAuth clients with their organisation, node and accepted terms; and the assertions that were used up."""
+"""OAuth clients with their organisation, node and what terms they accepted; and the assertions that were used up."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from adapters.sql import governance
+from adapters.sql import acceptance, governance
 from adapters.sql import tables as t
 from adapters.sql.store import stamp
 
@@ -18,7 +18,10 @@ _c = t.client.c
 
 @dataclass(frozen=True, slots=True)
 class ClientRow:
-    """A registered OAuth client with its organisation; `jwks` is its public key set as JSON, or `jwks_url` where that is."""
+    """A registered OAuth client with its organisation; `jwks` is its public key set as JSON, or `jwks_url` where that is.
+
+    `terms` are the versions of the general terms that it accepted.
+    """
 
     id: int
     client_id: str
@@ -28,13 +31,14 @@ class ClientRow:
     approved: bool
     node: str | None
     networks: tuple[str, ...]
-    terms: str | None
+    terms: frozenset[str]
     purposes: frozenset[str]
     scopes: tuple[str, ...]
     jwks: str
     jwks_url: str | None
     enabled: bool
     viewer: bool
+    external: bool
 
 
 def add(
@@ -45,7 +49,6 @@ def add(
     name: str,
     party: int,
     node: int | None,
-    terms: int | None,
     purposes: str,
     scopes: Sequence[str],
     jwks: Mapping[str, object],
@@ -53,7 +56,7 @@ def add(
     viewer: bool = False,
 ) -> int:
     """Insert an enabled client; its id."""
-    links = {"party": party, "node": node, "terms": terms}
+    links = {"party": party, "node": node}
     values = {"purposes": purposes, "scopes": " ".join(scopes), "jwks": json.dumps(jwks), "jwks_url": jwks_url, "viewer": viewer}
     return governance.insert_row(connection, t.client, now, client_id=client_id, name=name, enabled=True, **links, **values)
 
@@ -69,28 +72,28 @@ _ROWS = (
         t.party.c.key.label("party_key"),
         t.party.c.role.label("party_role"),
         t.party.c.approved,
+        t.party.c.external,
         t.node.c.name.label("node_name"),
         t.node.c.networks,
-        t.terms.c.version.label("terms_version"),
     )
     .join(t.party, _c.party == t.party.c.id)
     .outerjoin(t.node, _c.node == t.node.c.id)
-    .outerjoin(t.terms, _c.terms == t.terms.c.id)
 )
 
 
 def find(connection: Connection, client_id: str) -> ClientRow | None:
     """A client by its public id, enabled or not."""
     row = connection.execute(_ROWS.where(_c.client_id == client_id)).one_or_none()
-    return None if row is None else _row(row)
+    return None if row is None else _row(row, acceptance.versions_of(connection, client_id))
 
 
 def read_all(connection: Connection) -> tuple[ClientRow, ...]:
     """Every client, in the order they were added."""
-    return tuple(_row(row) for row in connection.execute(_ROWS.order_by(_c.id)))
+    accepted = acceptance.read_versions(connection)
+    return tuple(_row(row, accepted.get(row.client_id, frozenset())) for row in connection.execute(_ROWS.order_by(_c.id)))
 
 
-def _row(row: Any) -> ClientRow:
+def _row(row: Any, terms: frozenset[str]) -> ClientRow:
     return ClientRow(
         id=row.id,
         client_id=row.client_id,
@@ -100,13 +103,14 @@ def _row(row: Any) -> ClientRow:
         approved=row.approved,
         node=row.node_name,
         networks=tuple((row.networks or "").split()),
-        terms=row.terms_version,
+        terms=terms,
         purposes=frozenset(row.purposes.split()),
         scopes=tuple(row.scopes.split()),
         jwks=row.jwks,
         jwks_url=row.jwks_url,
         enabled=row.enabled,
         viewer=row.viewer,
+        external=row.external,
     )
 
 

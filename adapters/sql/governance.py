@@ -4,21 +4,23 @@ Every write moves the counter, so whoever keeps facts knows when to read them ag
 statements join these tables, and a change binds the next statement. Each noun has a file with its name.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Table, and_, case, or_, select, update
 
 from adapters.sql import tables as t
+from adapters.sql.issue import read_issues
 from adapters.sql.prepared import Prepared
 from adapters.sql.store import insert_one, moment, stamp
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
 from consent.data_use import read_term
-from consent.dataset import Facts
+from consent.dataset import Facts, Grace
 from consent.node import NodeState
 from consent.permit import Permit
+from consent.terms import Issue, covering, effect, renewal_due
 
 _a, _v = t.agreement.c, t.agreement_version.c
 IN_FORCE = and_(_v.agreement == _a.id, _v.version == _a.version)
@@ -96,6 +98,7 @@ def end_of(ends: int | None) -> datetime | None:
 
 # --- facts
 
+_before, _terms_before = t.agreement_version.alias("before"), t.terms.alias("terms_before")
 _FACTS = (
     select(
         t.dataset.c.id.label("dataset"),
@@ -107,20 +110,23 @@ _FACTS = (
         t.node.c.name.label("node_name"),
         t.node.c.state.label("node_state"),
         t.terms.c.version.label("terms_version"),
+        _terms_before.c.version.label("terms_before"),
     )
     .join(t.agreement, t.dataset.c.agreement == _a.id)
     .join(t.agreement_version, IN_FORCE)
     .join(t.party, _a.party == t.party.c.id)
     .join(t.node, _v.node == t.node.c.id)
     .join(t.terms, _v.terms == t.terms.c.id)
+    .outerjoin(_before, and_(_before.c.agreement == _a.id, _before.c.version == _v.replaces))
+    .outerjoin(_terms_before, _before.c.terms == _terms_before.c.id)
     .order_by(t.dataset.c.id)
 )
 
 
 def facts(connection: Connection) -> tuple[Facts, ...]:
     """Every dataset as governance stands, for `consent.policy`."""
-    permits = _permits(connection)
-    return tuple(_facts(row, permits.get(row["dataset"], ())) for row in connection.execute(_FACTS).mappings())
+    permits, issues = _permits(connection), read_issues(connection)
+    return tuple(_facts(row, permits.get(row["dataset"], ()), issues) for row in connection.execute(_FACTS).mappings())
 
 
 def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:
@@ -137,7 +143,7 @@ def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:
     return permits
 
 
-def _facts(row: Mapping[Any, Any], permits: tuple[Permit, ...]) -> Facts:
+def _facts(row: Mapping[Any, Any], permits: tuple[Permit, ...], issues: Sequence[Issue]) -> Facts:
     return Facts(
         dataset=row["dataset"],
         alias=row["alias"],
@@ -152,7 +158,15 @@ def _facts(row: Mapping[Any, Any], permits: tuple[Permit, ...]) -> Facts:
         terms=row["terms_version"],
         conditions=conditions_of(row),
         permits=permits,
+        covered_by=covering(row["terms_version"], issues),
+        renewal=renewal_due(row["terms_version"], issues),
+        grace=grace_of(row["terms_version"], row["terms_before"], issues),
     )
+
+
+def grace_of(version: str, before: str | None, issues: Sequence[Issue]) -> Grace | None:
+    """What users go on under until the terms in force take effect, where those replace others."""
+    return None if before is None else Grace(effect(version, issues), covering(before, issues))
 
 
 def conditions_of(row: Mapping[Any, Any]) -> Conditions:
@@ -168,6 +182,8 @@ def conditions_of(row: Mapping[Any, Any]) -> Conditions:
         modalities=frozenset(row["modalities"].split()),
         sop_classes=frozenset(row["sop_classes"].split()),
         deviations=row["deviations"],
+        external=bool(row["external"]),
+        federated=bool(row["federated"]),
     )
 
 
@@ -184,4 +200,6 @@ def conditions_values(conditions: Conditions) -> dict[str, object]:
         "modalities": " ".join(sorted(conditions.modalities)),
         "sop_classes": " ".join(sorted(conditions.sop_classes)),
         "deviations": conditions.deviations,
+        "external": conditions.external,
+        "federated": conditions.federated,
     }

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Text,
     bindparam,
     cast,
+    insert,
     literal,
     null,
     or_,
@@ -23,17 +24,26 @@ from adapters.sql import governance
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, Leaf
 from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, matching
-from adapters.sql.store import moment
-from consent.party import REPOSITORY, Party
+from adapters.sql.store import moment, stamp
+from consent.party import REPOSITORY, Party, PartyAct
 from consent.subject import Role
 from mappings.fields import Kind
 
 _p = t.party.c
 
 
-def add(connection: Connection, now: datetime, *, key: str, name: str, role: str, approved: bool) -> int:
+def add(connection: Connection, now: datetime, *, key: str, name: str, role: str, approved: bool, external: bool) -> int:
     """Insert a party; its id."""
-    return governance.insert_row(connection, t.party, now, key=key, name=name, role=role, approved=approved)
+    values = {"role": role, "approved": approved, "external": external}
+    party = governance.insert_row(connection, t.party, now, key=key, name=name, **values)
+    _record_act(connection, party, now)
+    return party
+
+
+def _record_act(connection: Connection, key: int, now: datetime) -> None:
+    """Keep what a party is from now on."""
+    told = select(_p.id, _p.role, _p.approved, _p.external, literal(stamp(now), BigInteger)).where(_p.id == key)
+    connection.execute(insert(t.party_act).from_select(["party", "role", "approved", "external", "at"], told))
 
 
 def find_id(connection: Connection, key: str) -> int | None:
@@ -44,6 +54,16 @@ def find_id(connection: Connection, key: str) -> int | None:
 def change(connection: Connection, key: int, now: datetime, **values: object) -> None:
     """Set these columns of a party."""
     governance.update_row(connection, t.party, key, now, **values)
+    _record_act(connection, key, now)
+
+
+def read_acts(connection: Connection) -> dict[str, tuple[PartyAct, ...]]:
+    """Party's key → what it was, from when on, in order."""
+    c, found = t.party_act.c, dict[str, tuple[PartyAct, ...]]()
+    for row in connection.execute(select(_p.key, t.party_act).join(t.party, c.party == _p.id).order_by(c.id)):
+        act = PartyAct(row.role, row.approved, row.external, moment(row.at))
+        found[row.key] = (*found.get(row.key, ()), act)
+    return found
 
 
 def read_users(connection: Connection, key: int) -> list[str]:
@@ -63,8 +83,11 @@ def ids(connection: Connection) -> dict[str, int]:
 
 def read_all(connection: Connection) -> tuple[Party, ...]:
     """Every party, in the order they were added."""
-    rows = connection.execute(select(_p.key, _p.name, _p.role, _p.updated, _p.approved).order_by(_p.id))
-    return tuple(Party(key, name, role, moment(updated), approved) for key, name, role, updated, approved in rows)
+    rows = connection.execute(select(_p.key, _p.name, _p.role, _p.updated, _p.approved, _p.external).order_by(_p.id))
+    return tuple(
+        Party(key, name, role, moment(updated), approved, external=external)
+        for key, name, role, updated, approved, external in rows
+    )
 
 
 # --- the directory

@@ -26,6 +26,7 @@ class RoleRow:
     party_id: int | None
     party_role: str | None
     approved: bool
+    external: bool
     purposes: frozenset[str]
 
 
@@ -108,7 +109,13 @@ def _grouped(rows: Any, key: Any) -> dict[int, list[Any]]:
 # --- roles
 
 _ROLES = (
-    select(t.person_role, t.party.c.key.label("party_key"), t.party.c.role.label("party_role"), t.party.c.approved)
+    select(
+        t.person_role,
+        t.party.c.key.label("party_key"),
+        t.party.c.role.label("party_role"),
+        t.party.c.approved,
+        t.party.c.external,
+    )
     .outerjoin(t.party, _r.party == t.party.c.id)
     .where(_r.ended.is_(None))
     .order_by(_r.id)
@@ -121,7 +128,7 @@ def _roles(connection: Connection, people: Sequence[int] | None) -> Iterator[Rol
 
 def _role(row: Any) -> RoleRow:
     approved = True if row.approved is None else bool(row.approved)  # the repository needs nobody's approval
-    known = (row.id, row.person, PersonRole(row.role), row.party_key, row.party, row.party_role, approved)
+    known = (row.id, row.person, PersonRole(row.role), row.party_key, row.party, row.party_role, approved, bool(row.external))
     return RoleRow(*known, frozenset(row.purposes.split()))
 
 

@@ -54,6 +54,18 @@ party = Table(
     Column("role", String(16), nullable=False),
     Column("approved", Boolean, nullable=False),
     Column("updated", Time, nullable=False),
+    Column("external", Boolean, nullable=False, server_default=text("false")),  # else a beneficiary
+)
+party_act = Table(  # what a party was from a moment on; append-only, guarded by triggers
+    "party_act",
+    metadata,
+    _key(),
+    _to("party"),
+    Column("role", String(16), nullable=False),
+    Column("approved", Boolean, nullable=False),
+    Column("external", Boolean, nullable=False),
+    Column("at", Time, nullable=False),
+    Index("ix_party_act_party", "party", "id"),
 )
 node = Table(
     "node",
@@ -69,14 +81,44 @@ node = Table(
     Column("state", String(16), nullable=False),
     Column("updated", Time, nullable=False),
 )
-terms = Table(
+terms = Table(  # versions of the documents; immutable, guarded by a trigger
     "terms",
     metadata,
     _key(),
-    Column("version", String(16), nullable=False, unique=True),
+    Column("version", String(16), nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("text", LargeBinary, nullable=False),
     Column("at", Time, nullable=False),
+    Column("kind", String(24), nullable=False, server_default=text("'general'")),  # a `consent.terms.DocumentKind`
+    Column("summary", Text, nullable=False, server_default=text("''")),
+    Column("changes", Text, nullable=False, server_default=text("''")),  # since the one before, as a unified diff
+    Column("effective_at", Time, nullable=False, server_default=text("0")),
+    Column("renewal", Boolean, nullable=False, server_default=text("false")),  # whether providers must accept it
+    Column("contains", Text, nullable=False, server_default=text("''")),  # earlier versions that it contains, by blanks
+    UniqueConstraint("kind", "version"),
+)
+acceptance = Table(  # who accepted which version; append-only, guarded by triggers
+    "acceptance",
+    metadata,
+    _key(),
+    _to("terms"),
+    Column("subject", String(80), nullable=False),  # a client's id, or `person:KEY`
+    _to("party"),
+    Column("actor", String(80), nullable=False),
+    Column("at", Time, nullable=False),
+    UniqueConstraint("subject", "terms"),
+)
+terms_task = Table(  # a provider is asked whether its agreements go on under a version; silence is no consent
+    "terms_task",
+    metadata,
+    _key(),
+    _to("terms"),
+    _to("party"),
+    Column("at", Time, nullable=False),
+    Column("answer", String(16)),  # a `consent.terms.Answer`
+    Column("answered", Time),
+    Column("actor", String(80)),
+    UniqueConstraint("terms", "party"),
 )
 agreement = Table(
     "agreement",
@@ -118,6 +160,9 @@ agreement_version = Table(  # content; append-only, guarded by triggers
     Column("deviations", Text, nullable=False, server_default=text("''")),
     Column("circumstances", Text, nullable=False, server_default=text("''")),
     Column("means", String(16), nullable=False, server_default=text("'code'")),
+    Column("external", Boolean, nullable=False, server_default=text("false")),
+    Column("federated", Boolean, nullable=False, server_default=text("false")),
+    Column("replaces", Integer),  # the version that was in force, where it differs from that by its terms alone
     UniqueConstraint("agreement", "version"),
 )
 agreement_application = Table(  # what an organisation asked for
@@ -257,7 +302,6 @@ client = Table(
     Column("name", Text, nullable=False),
     _to("party"),
     _to("node", nullable=True),
-    _to("terms", nullable=True),
     Column("purposes", Text, nullable=False),
     Column("scopes", Text, nullable=False),
     Column("jwks", Text, nullable=False),

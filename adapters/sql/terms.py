@@ -1,29 +1,59 @@
-"""The published versions of the terms of use; the database refuses to change one."""
+"""The published versions of the documents; the database refuses to change one."""
 
-from datetime import datetime
+from collections.abc import Mapping
+from typing import Any
 
 from sqlalchemy import Connection, select
 
 from adapters.sql import governance
 from adapters.sql import tables as t
-from adapters.sql.store import stamp
-from consent.terms import Terms
+from adapters.sql.issue import issue_of
+from adapters.sql.store import moment, stamp
+from consent.terms import DocumentKind, Terms
 
 _c = t.terms.c
 
 
-def add(connection: Connection, now: datetime, terms: Terms) -> int:
+def add(connection: Connection, terms: Terms) -> int:
     """Insert a version; its id."""
-    values = {"version": terms.version, "sha256": terms.sha256, "text": terms.text}
-    return governance.insert_row(connection, t.terms, now, **values, at=stamp(now))
+    issue, now = terms.issue, terms.published
+    said = {"kind": str(terms.kind), "summary": terms.summary, "changes": terms.changes}
+    effect = {"effective_at": stamp(issue.effective_at), "renewal": issue.needs_renewal, "contains": _words(issue.contains)}
+    values = {"version": issue.version, "sha256": terms.sha256, "text": terms.text, "at": stamp(now)}
+    return governance.insert_row(connection, t.terms, now, **values, **said, **effect)
 
 
-def find_id(connection: Connection, version: str) -> int | None:
+def _words(versions: frozenset[str]) -> str:
+    return " ".join(sorted(versions))
+
+
+def find_id(connection: Connection, version: str, kind: DocumentKind = DocumentKind.GENERAL) -> int | None:
     """The id of this version."""
-    return governance.find_id(connection, _c.version, version)
+    found = select(_c.id).where(_c.kind == str(kind), _c.version == version)
+    key: int | None = connection.execute(found).scalar_one_or_none()
+    return key
 
 
-def read_all(connection: Connection) -> tuple[Terms, ...]:
-    """Every version, in the order they were published."""
-    rows = connection.execute(select(_c.version, _c.sha256, _c.text).order_by(_c.id))
-    return tuple(Terms(version, sha256, bytes(text)) for version, sha256, text in rows)
+def read_all(connection: Connection, kind: DocumentKind = DocumentKind.GENERAL) -> tuple[Terms, ...]:
+    """Every version of a document, in the order they were published."""
+    rows = connection.execute(select(t.terms).where(_c.kind == str(kind)).order_by(_c.id)).mappings()
+    return tuple(_terms(row) for row in rows)
+
+
+def find(connection: Connection, kind: DocumentKind, version: str) -> Terms | None:
+    """One version of a document."""
+    rows = connection.execute(select(t.terms).where(_c.kind == str(kind), _c.version == version)).mappings()
+    row = rows.one_or_none()
+    return None if row is None else _terms(row)
+
+
+def _terms(row: Mapping[Any, Any]) -> Terms:
+    return Terms(
+        kind=DocumentKind(row["kind"]),
+        issue=issue_of(row),
+        sha256=row["sha256"],
+        text=bytes(row["text"]),
+        published=moment(row["at"]),
+        summary=row["summary"],
+        changes=row["changes"],
+    )

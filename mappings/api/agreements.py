@@ -140,6 +140,7 @@ class VerificationTold(Told):
     version: int
     sha256: str
     is_imported: bool
+    is_renewed: bool
     broken: list[str]
 
 

@@ -121,6 +121,7 @@ def _agreement(runtime: Runtime, alias: str, *, actions: tuple[str, ...], access
         access_class=access_class,
         actions=actions,
         visibility="full",
+        federated=True,
     )
     for verb in ("propose", "activate"):
         move_agreement(runtime, ACTOR, key, verb)

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 
 from adapters.identity import registered_jwks, thumbprints
 from adapters.key_sets import NONE
+from adapters.sql import acceptance
 from adapters.sql import client as clients
 from adapters.sql import node as nodes
 from adapters.sql import party as parties
@@ -59,13 +61,13 @@ def add_client(
             name=name or client_id,
             party=owner,
             node=_node(connection, node),
-            terms=_terms(connection, terms),
             purposes=registered,
             scopes=held.split(),
             jwks=keys,
             jwks_url=jwks_url,
             viewer=viewer,
         )
+        _accept(connection, now, actor, client_id, owner, terms)
         said = {"purposes": registered, "scopes": held, "node": node, "terms": terms, "viewer": viewer}
         added = ClientAdded(client=client_id, party=party, **said)  # type: ignore[arg-type]
         record(connection, added, now, actor, About(owner))
@@ -87,7 +89,7 @@ def set_client(
     viewer: bool | None = None,
 ) -> ClientRow:
     """Change what a client may ask for, its keys, the node it is inside ("": none), or let it in and out; None leaves that."""
-    given = {"enabled": enabled, "terms": terms, "node": node, "viewer": viewer}
+    given = {"enabled": enabled, "node": node, "viewer": viewer}
     words = {
         "scopes": None if scopes is None else _scopes(scopes),
         "purposes": None if purposes is None else check_words(purposes, [str(p) for p in Purpose], "purpose"),
@@ -96,14 +98,15 @@ def set_client(
     now = runtime.clock()
     with runtime.governance_act() as connection:
         row = require(clients.find(connection, client_id), "client", client_id)
-        links = {"terms": _terms(connection, terms), "node": _node(connection, node)}
-        kept = given | words | links | {"jwks": None if keys is None else json.dumps(keys)}
-        changed = {column: value for column, value in kept.items() if value is not None}
-        clients.change(connection, row.id, now, **changed, **({"node": None} if node == "" else {}))
+        _accept(connection, now, actor, client_id, require(parties.find_id(connection, row.party), "party", row.party), terms)
+        kept = given | words | {"node": _node(connection, node)} | {"jwks": None if keys is None else json.dumps(keys)}
+        changed = {column: value for column, value in kept.items() if value is not None} | ({"node": None} if node == "" else {})
+        if changed:
+            clients.change(connection, row.id, now, **changed)
         if keys is not None:
             clients.change(connection, row.id, now, jwks_url=jwks_url)
         said = keys and (jwks_url or thumbprints(keys))
-        entry = ClientSet(client=client_id, **given, **words, keys=said)  # type: ignore[arg-type]
+        entry = ClientSet(client=client_id, terms=terms, **given, **words, keys=said)  # type: ignore[arg-type]
         record(connection, entry, now, actor, About())
         return require(clients.find(connection, client_id), "client", client_id)
 
@@ -125,8 +128,11 @@ def _scopes(scopes: Sequence[str]) -> str:
     return text
 
 
-def _terms(connection: Connection, version: str | None) -> int | None:
-    return require(terms_rows.find_id(connection, version), "terms", version) if version is not None else None
+def _accept(connection: Connection, now: datetime, actor: str, client: str, party: int, version: str | None) -> None:
+    """Keep the version of the terms that a client is said to have accepted, if one is named; its entry is the caller's."""
+    if version is not None:
+        accepted = require(terms_rows.find_id(connection, version), "terms", version)
+        acceptance.add(connection, now, terms=accepted, subject=client, party=party, actor=actor)
 
 
 def _node(connection: Connection, name: str | None) -> int | None:

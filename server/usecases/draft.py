@@ -54,6 +54,8 @@ class Content:
     modalities: Sequence[str] = ()
     sop_classes: Sequence[str] = ()
     deviations: str = ""
+    external: bool = False
+    federated: bool = False
     text: str = ""
     documents: Sequence[str] = ()
     circumstances: Sequence[str] = ()
@@ -142,6 +144,8 @@ def read_conditions(content: Content) -> Conditions:
         modalities=_chosen(content.modalities, _MODALITY, "modalities"),
         sop_classes=_sop_classes(content.sop_classes),
         deviations=check_text(content.deviations, MOST_DEVIATIONS, "deviations"),
+        external=content.external,
+        federated=content.federated,
     )
     if conditions.granted != conditions.actions:
         raise Invalid("export-unconditional", f"{SENTENCES['export-unconditional']} Make its class conditional.", "actions")

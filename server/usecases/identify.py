@@ -13,6 +13,7 @@ from enum import StrEnum
 from sqlalchemy import Connection
 
 from adapters.identity import Claims, Keys
+from adapters.sql import acceptance
 from adapters.sql import client as clients
 from adapters.sql import entity as entities
 from adapters.sql import person as people
@@ -129,18 +130,20 @@ def _person(runtime: Runtime, known: SignedIn, request: str, address: str) -> Ca
     """A person by the role of the session; who has chosen none asks as anybody, and acts as nobody."""
     with runtime.store.read() as connection:
         governance = runtime.governance.current(connection)
+        who = person_subject(connection, known.person.key, known.role)
     session, role = known.session, known.role
     scopes = tuple(session.scopes.split()) if role else ()
     found = {"governance": governance, "actor": actor_of(known), "session": session.key}
-    return Caller(person_subject(known.person.key, role), session.purpose or None, scopes, request, address, **found)  # type: ignore[arg-type]
+    return Caller(who, session.purpose or None, scopes, request, address, **found)  # type: ignore[arg-type]
 
 
-def person_subject(key: str, role: RoleRow | None) -> Subject:
-    """The subject that a person is by a role."""
+def person_subject(connection: Connection, key: str, role: RoleRow | None) -> Subject:
+    """The subject that a person is by a role, with the terms that it accepted."""
     if role is None:
         return Subject(person_id(key), Role.ANONYMOUS)
-    known = frozenset(map(Purpose, role.purposes))
-    return Subject(person_id(key), role_of(role.role), role.party, role.approved, None, known)
+    who, known = person_id(key), frozenset(map(Purpose, role.purposes))
+    terms = acceptance.versions_of(connection, who)
+    return Subject(who, role_of(role.role), role.party, role.approved, terms, known, external=role.external)
 
 
 def _client(runtime: Runtime, token: BearerToken, request: str, claims: Claims) -> Caller:
@@ -193,7 +196,7 @@ def _recalled(connection: Connection, governance: GovernanceSnapshot, key: str, 
     able = [r for r in standing if (purpose in r.purposes if purpose else role_of(r.role) is Role.PROVIDER)]
     if len(able) != 1:
         raise Unauthenticated("person-unknown", "This person has not exactly one role here that this could be done by.")
-    return Caller(person_subject(key, able[0]), purpose or None, scopes, governance=governance)
+    return Caller(person_subject(connection, key, able[0]), purpose or None, scopes, governance=governance)
 
 
 def _federation(runtime: Runtime, secret: SharedSecret, request: str) -> Caller:
@@ -305,7 +308,8 @@ def require_enabled(row: ClientRow | None) -> ClientRow:
 def subject(row: ClientRow, *, inside: bool) -> Subject:
     """The subject a client is; `inside` makes a user of it that may process at its node."""
     role = Role.INSIDE if inside and ROLES[row.role] is Role.USER else ROLES[row.role]
-    return Subject(row.client_id, role, row.party, row.approved, row.terms, frozenset(map(Purpose, row.purposes)), row.viewer)
+    purposes = frozenset(map(Purpose, row.purposes))
+    return Subject(row.client_id, role, row.party, row.approved, row.terms, purposes, row.viewer, row.external)
 
 
 def _is_linked(governance: GovernanceSnapshot, name: str) -> bool:

@@ -13,12 +13,12 @@ from typing import Any
 
 from adapters.identity import Keys, asserted_client, asserted_key, read_assertion
 from adapters.sql import client as clients
-from adapters.sql import terms
 from adapters.sql.client import ClientRow
-from consent.policy import SENTENCES, purpose_refusal
+from consent.policy import SENTENCES, is_behind, purpose_refusal
 from consent.subject import Role, Subject
 from mappings import smart
 from mappings.failures import Forbidden, Invalid, Unauthenticated
+from server.usecases.acceptance import to_accept
 from server.usecases.identify import require_enabled, subject
 from server.usecases.runtime import Runtime
 
@@ -99,15 +99,12 @@ def issue(runtime: Runtime, keys: Keys, row: ClientRow, scope: str | None, purpo
 def _entitled(runtime: Runtime, asker: Subject) -> None:
     if asker.role is Role.USER and not asker.approved:
         raise Forbidden("not-approved", SENTENCES["not-approved"])
-    if asker.role is not Role.OPERATOR and asker.terms is None:
-        raise Forbidden("terms-not-accepted", _terms_sentence(runtime))
-
-
-def _terms_sentence(runtime: Runtime) -> str:
+    if asker.role is Role.OPERATOR:
+        return
     with runtime.store.read() as connection:
-        published = terms.read_all(connection)
-    version = published[-1].version if published else "not published yet"
-    return f"{SENTENCES['terms-not-accepted']} In force: {version}. Read and accept it with {runtime.settings.contact}."
+        facts = runtime.governance.current(connection).facts if asker.role is Role.USER else ()
+        if is_behind(asker, facts, runtime.clock()):
+            raise Forbidden("terms-not-accepted", " ".join(to_accept(runtime, connection, asker)))
 
 
 def _purposeful(asker: Subject, purpose: str | None) -> None:

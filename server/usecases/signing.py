@@ -16,6 +16,7 @@ from adapters.sql import agreement as agreements
 from adapters.sql import signatures
 from adapters.sql.agreement import AgreementRow
 from adapters.sql.ledger import About, record
+from adapters.sql.renewal import RENEW
 from consent.agreement import ENFORCING, AgreementAct, AgreementState, AgreementVersion, Means, Side, move, refusal
 from consent.entries import AgreementSigned
 from consent.person import Act, Actor
@@ -204,11 +205,15 @@ def _keep(connection: Connection, signing: _Signing, signature: Signature) -> Ag
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """A version read again: its hash now, whether it was imported from paper, and what does not verify, in sentences."""
+    """A version read again: its hash now, how it came without signatures, and what does not verify, in sentences.
+
+    It was imported from paper, or `is_renewed`: its provider accepted newer terms for what was in force, and all else stayed.
+    """
 
     cited: CitedAgreement
     sha256: str
     is_imported: bool
+    is_renewed: bool
     broken: tuple[str, ...]
 
 
@@ -217,9 +222,10 @@ def verify_agreement(runtime: Runtime, citation: str) -> Verified:
     cited = read_agreement(runtime, citation)
     content = require(cited.content, "version", citation)
     imported = _is_imported(runtime, cited, content)
-    told = [] if imported and not cited.signatures else broken(cited.key, cited.provider, content, cited.signatures)
+    renewed = any(act.verb == RENEW and act.version == content.version for act in cited.acts)
+    told = [] if (imported or renewed) and not cited.signatures else broken(cited.key, cited.provider, content, cited.signatures)
     told += _recorded_otherwise(runtime, cited)
-    return Verified(cited, version_hash(cited.key, cited.provider, content), imported, tuple(told))
+    return Verified(cited, version_hash(cited.key, cited.provider, content), imported, renewed, tuple(told))
 
 
 def _is_imported(runtime: Runtime, cited: CitedAgreement, content: AgreementVersion) -> bool:

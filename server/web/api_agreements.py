@@ -62,7 +62,12 @@ def verify(key: str) -> VerificationTold:
     content, told = verified.cited.content, list(verified.broken)
     version = content.version if content else 0
     return VerificationTold(
-        key=verified.cited.key, version=version, sha256=verified.sha256, is_imported=verified.is_imported, broken=told
+        key=verified.cited.key,
+        version=version,
+        sha256=verified.sha256,
+        is_imported=verified.is_imported,
+        is_renewed=verified.is_renewed,
+        broken=told,
     )
 
 

@@ -19,6 +19,7 @@ from consent.entries import (
     study_parts,
     targets_of,
 )
+from consent.terms import Answer
 
 AT = datetime(2026, 11, 22, 12, 0, 0, 5, tzinfo=UTC)
 
@@ -28,13 +29,16 @@ FORMS = {
     ("use.opened", 1): "action agreement dataset purpose study terms window",
     ("use.closed", 1): "accesses action digest purpose study window",
     ("use.exported", 1): "action agreement dataset digest export purpose resources terms",
-    ("govern.party.add", 1): "approved party role",
-    ("govern.party.set", 1): "approved name party role",
-    ("govern.terms.add", 1): "sha256 terms",
+    ("govern.party.add", 2): "approved external party role",
+    ("govern.party.set", 2): "approved external name party role",
+    ("govern.party.admit", 1): "party",
+    ("govern.terms.add", 2): "asked contains effective_at renewal sha256 terms",
+    **{(f"govern.terms.{verb}", 1): "agreements on_paper party sha256 terms" for verb in Answer},
+    ("govern.acceptance.add", 1): "party sha256 subject terms",
     ("govern.agreement.apply", 1): "agreement provider",
     ("govern.agreement.add", 2): (
-        "access_class actions agreement cancers circumstances data_use ends hosting listed means modalities node provider "
-        "purposes sha256 sop_classes starts state terms version visibility"
+        "access_class actions agreement cancers circumstances data_use ends external federated hosting listed means modalities "
+        "node provider purposes sha256 sop_classes starts state terms version visibility"
     ),
     **{
         (f"govern.agreement.{verb}", 4): "agreement change circumstance provider reason side state version"
@@ -84,7 +88,7 @@ def test_a_body_says_its_version_kind_time_and_actor_and_leaves_out_what_is_none
 
 
 def test_a_time_is_written_to_the_microsecond_even_when_it_has_none():
-    entry = PartyAdded(party="p", role="user", approved=True)
+    entry = PartyAdded(party="p", role="user", approved=True, external=False)
     assert entry.body(AT.replace(microsecond=0), "a")["at"] == "2026-11-22T12:00:00.000000+00:00"
 
 
@@ -111,6 +115,8 @@ def test_truth_is_a_number_a_set_its_words_in_order_and_a_time_its_text():
         circumstances=frozenset(),
         means=Means.CODE,
         sha256="00",
+        external=False,
+        federated=True,
     )
     body = entry.body(AT, "a")
     assert (body["listed"], body["actions"], body["purposes"]) == (0, "export query", "AITRAIN")
@@ -139,6 +145,10 @@ EVER_WRITTEN = {
     "use.opened": ({"study": "1.2", "dataset": "LUNG", "agreement": "A@1"}, ["study 1.2"]),
     "use.closed": ({"study": "1.2"}, ["study 1.2"]),
     "use.exported": ({"export": "e", "dataset": "LUNG", "agreement": "A@1"}, ["dataset LUNG"]),
+    "govern.terms.add": ({"terms": "1.0.0", "sha256": "0"}, ["terms 1.0.0"]),
+    "govern.terms.accept": ({"terms": "2.0.0", "party": "p", "agreements": {"A": 2}}, ["terms 2.0.0", "party p", "agreement A"]),
+    "govern.acceptance.add": ({"terms": "2.0.0", "party": "u", "subject": "c"}, ["terms 2.0.0", "party u"]),
+    "govern.party.admit": ({"party": "s"}, ["party s"]),
     "govern.agreement.suspend": ({"agreement": "A", "provider": "p"}, ["agreement A"]),
     "govern.agreement.apply": ({"agreement": "A", "provider": "p"}, ["agreement A"]),
     "govern.agreement.sign": ({"agreement": "A", "provider": "p", "sha256": "00"}, ["agreement A"]),

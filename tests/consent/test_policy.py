@@ -6,7 +6,7 @@ import pytest
 
 from consent.agreement import AgreementState
 from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Conditions, DataUse, Purpose, Visibility
-from consent.dataset import Facts
+from consent.dataset import Facts, Grace
 from consent.node import NodeState
 from consent.permit import Permit
 from consent.policy import MATRIX, NEVER_FOR_DIAGNOSIS, SENTENCES, decide, visible_datasets
@@ -18,13 +18,16 @@ OPEN = Conditions(AccessClass.DEFAULT, True, frozenset(Action), Visibility.FULL,
 FACTS = Facts(
     7, "LUNG", "hospital", "DSA-1", 3, AgreementState.ACTIVE, NOW - DAY, None, "central", NodeState.LINKED, "1.0.0", OPEN
 )
+ACCEPTED = frozenset({"1.0.0"})
+FACTS = replace(FACTS, covered_by=ACCEPTED, conditions=replace(OPEN, federated=True))
 PURPOSE = "AIRESEARCH"
 
 
 def subject(role=Role.USER, **values):
     """An approved caller under accepted terms; a provider or sender of the dataset's own hospital."""
     party = "hospital" if role in (Role.PROVIDER, Role.SENDER) else "university"
-    given = {"id": str(role), "role": role, "party": party, "approved": True, "terms": "1.0.0", "purposes": frozenset(Purpose)}
+    given = {"id": str(role), "role": role, "party": party, "approved": True, "terms": ACCEPTED, "purposes": frozenset(Purpose)}
+    given |= {"external": False}
     return Subject(**(given | values))
 
 
@@ -32,9 +35,11 @@ def facts(**values):
     """The open dataset with some things changed; conditions by their own names."""
     own = {k: v for k, v in values.items() if k in Facts.__slots__}
     rest = {k: v for k, v in values.items() if k not in own}
-    return replace(FACTS, **own, conditions=replace(OPEN, **rest))
+    return replace(FACTS, **own, conditions=replace(FACTS.conditions, **rest))
 
 
+NONE: frozenset[str] = frozenset()
+EXTERNAL = subject(external=True)
 USER, INSIDE, PROVIDER, OPERATOR = (subject(r) for r in (Role.USER, Role.INSIDE, Role.PROVIDER, Role.OPERATOR))
 CONDITIONAL = {"access_class": AccessClass.CONDITIONAL}
 LEAVE = Permit("university", NOW - DAY, NOW + DAY, export=True)
@@ -79,8 +84,17 @@ REFUSALS = [
     ("node-not-linked", USER, Action.QUERY, PURPOSE, facts(node_state=NodeState.SUSPENDED)),
     ("node-not-linked", PROVIDER, Action.EXPORT, None, facts(node_state=NodeState.UNLINKED)),
     ("not-approved", subject(approved=False), Action.DISCOVER, None, facts()),
-    ("terms-not-accepted", subject(terms=None), Action.DISCOVER, None, facts()),
-    ("terms-not-accepted", subject(Role.INSIDE, terms=None), Action.PROCESS, PURPOSE, facts()),
+    ("not-federated", FEDERATION, Action.DISCOVER, None, facts(federated=False)),
+    ("terms-not-accepted", subject(terms=NONE), Action.DISCOVER, None, facts()),
+    ("terms-not-accepted", subject(Role.INSIDE, terms=NONE), Action.PROCESS, PURPOSE, facts()),
+    ("terms-behind", subject(terms=frozenset({"0.9.0"})), Action.QUERY, PURPOSE, facts()),
+    ("terms-behind", subject(terms=frozenset({"0.9.0"})), Action.DISCOVER, None, facts(listed=False)),
+    ("terms-behind", subject(terms=frozenset({"0.9.0"})), Action.QUERY, PURPOSE, facts(grace=Grace(NOW, frozenset({"0.9.0"})))),
+    ("external-not-agreed", EXTERNAL, Action.QUERY, PURPOSE, facts()),
+    ("external-not-agreed", Subject("x", Role.USER, "u", True, ACCEPTED), Action.QUERY, PURPOSE, facts()),
+    ("external-not-agreed", EXTERNAL, Action.DISCOVER, None, facts(listed=False)),
+    ("terms-not-renewed", EXTERNAL, Action.QUERY, PURPOSE, facts(external=True, renewal=NOW)),
+    ("terms-not-renewed", replace(EXTERNAL, role=Role.INSIDE), Action.PROCESS, PURPOSE, facts(external=True, renewal=NOW - DAY)),
     ("purpose-missing", USER, Action.QUERY, None, facts()),
     ("purpose-missing", USER, Action.QUERY, "", facts()),
     ("purpose-clinical", USER, Action.QUERY, "TREAT", facts()),
@@ -245,6 +259,8 @@ def some_facts(chance, number):
         frozenset(a for a in Action if chance.random() < 0.7),
         chance.choice(list(Visibility)),
         frozenset(p for p in Purpose if chance.random() < 0.8),
+        external=chance.random() < 0.7,
+        federated=chance.random() < 0.7,
     )
     return replace(
         FACTS,
@@ -255,6 +271,9 @@ def some_facts(chance, number):
         starts=NOW + chance.choice([-DAY, -DAY, -DAY, timedelta(0), DAY]),
         ends=ends,
         conditions=conditions,
+        covered_by=chance.choice([ACCEPTED, ACCEPTED | {"2.0.0"}, frozenset({"2.0.0"})]),
+        renewal=chance.choice([None, NOW - DAY, NOW, NOW + DAY]),
+        grace=chance.choice([None, Grace(NOW + DAY, ACCEPTED), Grace(NOW, ACCEPTED)]),
         permits=tuple(
             Permit(p, NOW - DAY, chance.choice([None, NOW, NOW + DAY]), export=chance.random() < 0.5)
             for p in ("university", "clinic", "university")
@@ -269,8 +288,9 @@ def some_subject(chance):
         chance.choice(list(Role)),
         chance.choice([None, "hospital", "clinic", "university"]),
         chance.random() < 0.8,
-        chance.choice([None, "1.0.0"]),
+        chance.choice([NONE, ACCEPTED, ACCEPTED, ACCEPTED, frozenset({"2.0.0"})]),
         frozenset(p for p in Purpose if chance.random() < 0.7),
+        external=chance.random() < 0.3,
     )
 
 

@@ -190,7 +190,7 @@ def test_a_client_comes_with_its_organisation_node_and_terms(built):
         "provider",
         "central",
         ("127.0.0.0/8",),
-        "1.0.0",
+        {"1.0.0"},
     )
     assert (found.purposes, found.scopes, found.enabled) == ({"AITRAIN"}, ("system/*.rs",), True)
 

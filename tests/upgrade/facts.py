@@ -70,7 +70,10 @@ def nodes(runtime: Runtime) -> dict[str, Any]:
 def clients(runtime: Runtime) -> dict[str, Any]:
     """Every client as it is registered."""
     rows = list_clients(runtime)
-    return {c.client_id: [c.name, c.party, c.role, c.approved, c.node, c.terms, sorted(c.purposes), c.enabled] for c in rows}
+    return {
+        c.client_id: [c.name, c.party, c.role, c.approved, c.node, max(c.terms, default=None), sorted(c.purposes), c.enabled]
+        for c in rows
+    }
 
 
 def senders(runtime: Runtime) -> list[Any]:

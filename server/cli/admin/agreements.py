@@ -19,7 +19,7 @@ from server.cli.table import Rows
 from server.usecases.agreement import CitedAgreement, add_agreement, list_agreements, move_agreement, read_agreement, read_covered
 from server.usecases.draft import Content, draft_version
 from server.usecases.runtime import Runtime
-from server.usecases.signing import verify_agreement
+from server.usecases.signing import Verified, verify_agreement
 from server.usecases.terms import list_terms, publish_terms
 
 
@@ -30,10 +30,12 @@ def terms() -> None:
 
 @terms.command("add", epilog=examples("accord admin terms add terms.txt --version 1.0.0"))
 @click.argument("file", type=Path)
-@click.option("--version", required=True, metavar="MAJOR.MINOR.PATCH", help="its version; a greater MAJOR needs a new yes")
+@click.option(
+    "--version", required=True, metavar="MAJOR.MINOR.PATCH", help="its version; a greater MAJOR needs a new yes of users"
+)
 @as_operator
 def _add_terms(runtime: Runtime, actor: str, file: Path, version: str) -> None:
-    """Publish a version of the terms, once and for ever."""
+    """Publish a version of the general terms, in effect at once and renewed by nobody; `document publish` does the rest."""
     print(f"{version} sha256:{publish_terms(runtime, actor, version, file.read_bytes())}")
     say_next("accord admin node add central")
 
@@ -54,7 +56,7 @@ def agreement() -> None:
     epilog=examples(
         "accord admin agreement add DSA-A --provider hospital-a --node central --terms 1.0.0",
         "accord admin agreement add DSA-B --provider hospital-b --node central --terms 1.0.0 --starts 2027-01-01 "
-        "--ends 2030-01-01 --actions query,process --purposes AIRESEARCH,AITRAIN --modalities CT,MR",
+        "--ends 2030-01-01 --actions query,process --purposes AIRESEARCH,AITRAIN --modalities CT,MR --external --federated",
     ),
 )
 @click.argument("key")
@@ -103,7 +105,7 @@ def _verify(runtime: Runtime, citation: str) -> None:
     print(f"sha256:{verified.sha256}")
     if verified.broken:
         raise Conflict("signature-broken", " ".join(verified.broken), "agreement")
-    print("imported: signed on paper" if verified.is_imported else "signed by both sides, and as they signed it")
+    print(_how(verified))
 
 
 @lists(agreement, "agreement", "provider", "version", "state", "class", "visibility", "actions", "node")
@@ -127,6 +129,12 @@ def _row(cited: CitedAgreement) -> tuple[object, ...]:
 def _show_agreement(runtime: Runtime, citation: str) -> None:
     """An agreement as it stands, a version's content and every act on it."""
     print("\n".join(_lines(read_agreement(runtime, citation))))
+
+
+def _how(verified: Verified) -> str:
+    if verified.is_renewed:
+        return "renewed: its provider accepted newer terms for what was in force; all else stayed"
+    return "imported: signed on paper" if verified.is_imported else "signed by both sides, and as they signed it"
 
 
 def _lines(cited: CitedAgreement) -> Iterator[str]:

@@ -6,6 +6,7 @@ from server.cli.admin.agreements import agreement, terms
 from server.cli.admin.associations import associations
 from server.cli.admin.custody import batch, block, custody, study
 from server.cli.admin.datasets import dataset, sender
+from server.cli.admin.documents import document
 from server.cli.admin.entities import ae
 from server.cli.admin.jobs import job
 from server.cli.admin.nodes import node
@@ -17,6 +18,7 @@ NOUNS = (
     party,
     node,
     terms,
+    document,
     agreement,
     dataset,
     sender,

@@ -11,13 +11,14 @@ import click
 from adapters.client_file import ClientFile, check_free, new_client_key, write_client
 from adapters.identity import read_public_keys
 from consent.party import ROLES
+from consent.person import Actor
 from mappings.failures import Invalid
 from server.cli.help import examples, only, say_next
-from server.cli.options import as_operator, date, lists, words
+from server.cli.options import as_actor, as_operator, date, lists, words
 from server.cli.table import Rows
 from server.usecases.client import ClientRow, add_client, list_clients, set_client
 from server.usecases.node import list_nodes
-from server.usecases.party import add_party, list_parties, set_party
+from server.usecases.party import add_party, admit, list_parties, set_party
 from server.usecases.permit import add_permit, list_permits, revoke_permit
 from server.usecases.runtime import Runtime
 from server.usecases.terms import list_terms
@@ -33,11 +34,12 @@ def party() -> None:
 @click.option("--name", required=True, help="what it is called")
 @click.option("--role", required=True, type=click.Choice(ROLES), help="what it is here for")
 @click.option("--unapproved", is_flag=True, help="it may use nothing until it is approved")
+@click.option("--external", is_flag=True, help="its users see only what is shared with external users, once it is admitted")
 @as_operator
-def _add_party(runtime: Runtime, actor: str, key: str, name: str, role: str, *, unapproved: bool) -> None:
+def _add_party(runtime: Runtime, actor: str, key: str, name: str, role: str, *, unapproved: bool, external: bool) -> None:
     """Register an organisation."""
-    add_party(runtime, actor, key, name, role, approved=not unapproved)
-    print(f"{key}: {role}{', not approved' if unapproved else ''}")
+    add_party(runtime, actor, key, name, role, approved=not unapproved, external=external)
+    print(f"{key}: {role}{', external' if external else ''}{', not approved' if unapproved or external else ''}")
     node, version = only((n.name for n in list_nodes(runtime)), "NODE"), only((t.version for t in list_terms(runtime)), "VERSION")
     agree = f"accord admin agreement add KEY --provider {key} --node {node} --terms {version} --visibility preview"
     say_next(agree if role == "provider" else f"accord admin client add NAME --party {key} --terms {version}")
@@ -65,14 +67,41 @@ def _add_approval(verb: str, sentence: str, done: str, *, approved: bool) -> Non
         print(f"{key}: {done}")
 
 
+def _add_kind(verb: str, sentence: str, done: str, *, external: bool) -> None:
+    @party.command(verb, help=sentence, epilog=examples(f"accord admin party {verb} startup-c"))
+    @click.argument("key")
+    @as_operator
+    def say(runtime: Runtime, actor: str, key: str) -> None:
+        set_party(runtime, actor, key, external=external)
+        print(f"{key}: {done}")
+
+
+_add_kind(
+    "external",
+    "Say that an organisation is external: it uses nothing from now on until it is admitted.",
+    "external",
+    external=True,
+)
+_add_kind("beneficiary", "Say that an organisation is a beneficiary from now on.", "beneficiary", external=False)
+
+
+@party.command("admit", epilog=examples("accord admin party admit startup-c"))
+@click.argument("key")
+@as_actor
+def _admit(runtime: Runtime, actor: Actor, key: str) -> None:
+    """Admit an external organisation: it may use what providers share with external users."""
+    admit(runtime, actor, key)
+    print(f"{key}: admitted")
+
+
 _add_approval("approve", "Let an organisation use data, as its agreements and permits say.", "approved", approved=True)
 _add_approval("revoke", "Take an organisation's approval back: it uses nothing from now on.", "not approved", approved=False)
 
 
-@lists(party, "party", "role", "approved", "name")
+@lists(party, "party", "role", "approved", "external", "name")
 def _list_parties(runtime: Runtime) -> Rows:
     """Every organisation."""
-    return ((p.key, p.role, p.approved, p.name) for p in list_parties(runtime))
+    return ((p.key, p.role, p.approved, p.external, p.name) for p in list_parties(runtime))
 
 
 @click.group(epilog=examples("accord admin client list"))
@@ -157,7 +186,7 @@ def _write(runtime: Runtime, path: Path, row: ClientRow, private: dict[str, obje
 
 def _advise(runtime: Runtime, row: ClientRow, path: Path | None) -> None:
     """What keeps the client from being of use, and what it does first."""
-    if row.terms is None:
+    if not row.terms:
         newest = [t.version for t in list_terms(runtime)][-1:]
         print(f"{row.client_id} gets no token before it accepted the terms of use.")
         say_next(f"accord admin client set {row.client_id} --terms {(newest or ['VERSION'])[0]}")
@@ -233,7 +262,16 @@ _add_door("enable", "Let a client in again.", "enabled", enabled=True)
 def _list_clients(runtime: Runtime) -> Rows:
     """Every client."""
     return (
-        (c.client_id, c.party, c.role, c.enabled, c.terms, " ".join(sorted(c.purposes)), " ".join(c.scopes), c.node)
+        (
+            c.client_id,
+            c.party,
+            c.role,
+            c.enabled,
+            " ".join(sorted(c.terms)),
+            " ".join(sorted(c.purposes)),
+            " ".join(c.scopes),
+            c.node,
+        )
         for c in list_clients(runtime)
     )
 

@@ -67,7 +67,8 @@ class Conditions:
 
     `modalities` (DICOM's codes), `sop_classes` (UIDs) and `cancers` (a dataset's `condition`) say what may come in without being
     looked at; none of one kind: any. `deviations` is what was agreed beyond all this, in the repository's words.
-    `external`: also users of external organisations, not of beneficiaries alone. `federated`: counted in federated search.
+    `external`: also users of external organisations, not of beneficiaries alone. `federated`: harvested,
+    and counted in federated search.
     """
 
     access_class: AccessClass

@@ -28,8 +28,8 @@ NEVER_FOR_DIAGNOSIS = (
 class Reach(StrEnum):
     """A cell of the matrix: how far a role's action reaches. A role or action without a cell reaches nothing."""
 
-    LISTED = "descriptions of listed datasets"
-    FEDERATED = "safe counts of listed datasets, where the provider agreed to federation"
+    LISTED = "descriptions and safe counts of listed datasets"
+    FEDERATED = "descriptions and safe counts of listed datasets whose provider agreed to federation"
     AGREED = "as the provider agreed"
     PERMITTED = "for `AIRESEARCH`, as the provider agreed under conditions and a permit names it"
     OWN = "own data"
@@ -59,7 +59,7 @@ SENTENCES = {
     "role": "This kind of caller may not do that.",
     "not-own": "Only the provider of this dataset may do that.",
     "not-listed": "The provider does not list this dataset.",
-    "not-federated": "The provider did not agree to this dataset being counted in federated search.",
+    "not-federated": "The provider did not agree to this dataset being harvested, or counted in federated search.",
     "agreement-not-active": "The agreement on this dataset is not active, so nothing under it goes in or out.",
     "agreement-out-of-period": "The agreement on this dataset is outside its period.",
     "node-not-linked": "The node that holds this dataset is not linked, so nothing on it goes in or out.",

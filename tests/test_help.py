@@ -51,7 +51,7 @@ def test_a_list_has_headers_in_a_pipe_and_names_in_json(accord):
     accord("admin party add hospital --name 'Hospital A' --role provider --unapproved")
     assert accord("admin party list") == (0, "party\trole\tapproved\texternal\tname\nhospital\tprovider\tno\tno\tHospital A\n")
     (told,) = json.loads(accord("admin party list --json")[1])
-    assert told == {"party": "hospital", "role": "provider", "approved": False, "name": "Hospital A"}
+    assert told == {"party": "hospital", "role": "provider", "approved": False, "external": False, "name": "Hospital A"}
 
 
 @pytest.mark.parametrize("words", [words for words in ALL if words[-1:] == ("list",)], ids=" ".join)

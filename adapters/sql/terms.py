@@ -35,9 +35,10 @@ def find_id(connection: Connection, version: str, kind: DocumentKind = DocumentK
 
 
 def read_all(connection: Connection, kind: DocumentKind = DocumentKind.GENERAL) -> tuple[Terms, ...]:
-    """Every version of a document, in the order they were published."""
-    rows = connection.execute(select(t.terms).where(_c.kind == str(kind)).order_by(_c.id)).mappings()
-    return tuple(_terms(row) for row in rows)
+    """Every version of a document without its text and changes, in the order they were published."""
+    columns = [c for c in t.terms.c if c.name not in ("text", "changes")]
+    rows = connection.execute(select(*columns).where(_c.kind == str(kind)).order_by(_c.id)).mappings()
+    return tuple(_terms(dict(row) | {"text": b"", "changes": ""}) for row in rows)
 
 
 def find(connection: Connection, kind: DocumentKind, version: str) -> Terms | None:

@@ -17,6 +17,7 @@ from consent.access import Interaction
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.disclosure import safe_age, safe_count
+from consent.subject import FEDERATION
 from mappings.dcat.catalogue import Catalogue, CataloguePage, catalogue_statements
 from mappings.dcat.dataset import dataset_statements
 from mappings.dcat.details import DETAILS
@@ -127,12 +128,13 @@ class Described:
 
 
 def harvest(runtime: Runtime, caller: Caller, media_type: str, after: str = "") -> Described:
-    """The catalogue with the page of its datasets that come after an alias: those that anybody may see now."""
+    """The catalogue with the page of its datasets that come after an alias: those that anybody may see and harvest now."""
     now, basis, catalogue = runtime.clock(), _basis(runtime.settings), _catalogue(runtime.settings)
     with runtime.store.read() as connection:
-        listed = _listed(runtime, connection)
-        found = descriptions.read_page(connection, listed, basis, media_type, after, PAGE + 1, now)
-        total = descriptions.count(connection, listed, basis, now)
+        governance = runtime.governance.current(connection)
+        shared = governance.visible_datasets(FEDERATION, Action.DISCOVER, None, now).datasets
+        found = descriptions.read_page(connection, shared, basis, media_type, after, PAGE + 1, now)
+        total = descriptions.count(connection, shared, basis, now)
     told, more = found[:PAGE], len(found) > PAGE
     page = CataloguePage(after, tuple(each.alias for each in told), more, total, PAGE)
     note_access(runtime, caller, Action.DISCOVER, "catalogue", 200, len(told), interaction=Interaction.SEARCH)

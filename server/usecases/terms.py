@@ -96,6 +96,7 @@ def _checked(runtime: Runtime, connection: Connection, draft: Draft) -> Terms:
         raise TooLarge("document-too-large", f"A document has at most {MOST_TEXT} bytes.")
     before, now = versions.read_all(connection, draft.kind), runtime.clock()
     _check_order(draft, before)
+    last = versions.find(connection, draft.kind, before[-1].version) if before else None
     return Terms(
         kind=draft.kind,
         issue=Issue(draft.version, _effective(draft, now), draft.needs_renewal, _contained(draft, before)),
@@ -103,7 +104,7 @@ def _checked(runtime: Runtime, connection: Connection, draft: Draft) -> Terms:
         text=draft.text,
         published=now,
         summary=check_text(draft.summary, MOST_SUMMARY, "summary"),
-        changes=changes((before[-1].version, before[-1].text), (draft.version, draft.text)) if before else "",
+        changes=changes((last.version, last.text), (draft.version, draft.text)) if last else "",
     )
 
 
@@ -181,11 +182,11 @@ def read_terms(runtime: Runtime, version: str | None = None, kind: DocumentKind 
 
 
 def list_terms(runtime: Runtime, kind: DocumentKind = DocumentKind.GENERAL) -> tuple[Terms, ...]:
-    """Every published version of a document, oldest first."""
+    """Every published version of a document without its text, oldest first."""
     with runtime.store.read() as connection:
         return versions.read_all(connection, kind)
 
 
 def list_documents(runtime: Runtime) -> tuple[Terms, ...]:
-    """Every version of every document, by kind, oldest first."""
+    """Every version of every document without its text, by kind, oldest first."""
     return tuple(terms for kind in DocumentKind for terms in list_terms(runtime, kind))

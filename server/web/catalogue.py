@@ -1,6 +1,7 @@
-"""The catalogue for harvesters: every listed dataset at `/catalogue`, each alone at its own IRI, as Turtle or JSON-LD.
+"""The catalogue, as Turtle or JSON-LD: at `/catalogue` for harvesters, and each dataset alone at its own IRI.
 
-It is the same for every caller, with or without a token. Nothing is counted here: a dataset's bytes were made by a job.
+Harvesters have those listed datasets whose provider agreed to that. It is the same for every caller, with or without a token.
+Nothing is counted here: a dataset's bytes were made by a job.
 """
 
 from hashlib import sha256

@@ -82,6 +82,11 @@ ROUTES: dict[str, Row] = {
     "GET /terms": Row(A.DISCOVER, Kind.OPEN),
     "GET /ledger/entries/<int:entry>": Row(A.DISCOVER, Kind.OPEN),
     "GET /terms/<version>": Row(A.DISCOVER, Kind.OPEN),
+    "GET /terms/<version>/changes": Row(A.DISCOVER, Kind.OPEN),
+    "GET /documents": Row(A.DISCOVER, Kind.OPEN),
+    "GET /documents/<kind>": Row(A.DISCOVER, Kind.OPEN),
+    "GET /documents/<kind>/<version>": Row(A.DISCOVER, Kind.OPEN),
+    "GET /documents/<kind>/<version>/changes": Row(A.DISCOVER, Kind.OPEN),
     "GET /health/live": Row(A.DISCOVER, Kind.OPEN),
     "GET /health/ready": Row(A.DISCOVER, Kind.OPEN),
     "POST /api/datasets/eucaimSearch": Row(A.DISCOVER, Kind.SECRET),
@@ -270,6 +275,7 @@ def path_of(house: House, route: str) -> str:
         "int:number": "1",
         "alias": "LUNG",
         "version": "3" if "/Consent/" in path else builders.TERMS,  # a Consent has it since its agreement is active
+        "kind": "general",
         "patient": house.ids.get("Patient", ""),
     }
     for name, value in (named | {"identity": house.ids.get(ROUTES[route].resource, "none")}).items():

@@ -27,12 +27,15 @@ from consent.subject import Role
 from mappings.failures import Invalid, Unauthenticated, Unavailable
 from server.cli.tokens import fetch
 from server.throttle import FAILURES
+from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.client import add_client, set_client
+from server.usecases.dataset import add_dataset
 from server.usecases.identify import BearerToken, identify
 from server.usecases.issue_token import authenticate
-from server.usecases.node import add_node, move_node
+from server.usecases.node import add_node, list_nodes, move_node
 from server.usecases.party import add_party
 from server.usecases.runtime import Runtime
+from server.usecases.terms import publish_terms
 from server.web import context, errors, oauth
 from server.web.bulkheads import Bulkhead, Bulkheads
 from server.web.proxies import TrustedProxies
@@ -352,6 +355,29 @@ def test_a_refusal_for_terms_says_which_version_and_whom_to_ask(house):
     said = house.post(made=house.assertion("unread")).json["error_description"]
     assert builders.TERMS in said
     assert house.runtime.settings.contact in said
+
+
+def test_who_accepted_nothing_that_is_shared_gets_no_token_and_four_sentences(house):
+    publish_terms(house.runtime, builders.ACTOR, "2.0.0", b"Other terms.\n")
+    add_party(house.runtime, builders.ACTOR, "clinic", "Clinic", "provider")
+    agreed = {"provider": "clinic", "terms": "2.0.0", "node": list_nodes(house.runtime)[0].name}
+    add_agreement(house.runtime, builders.ACTOR, "NEW", **agreed, starts=house.clock())
+    add_dataset(house.runtime, builders.ACTOR, "NEW", "NEW", "New")
+    assert house.post().status_code == 200, "nothing is open under it"
+    for verb in ("propose", "activate"):
+        move_agreement(house.runtime, builders.ACTOR, "NEW", verb)
+    assert house.post().status_code == 200, "LUNG is open under what it accepted"
+    move_agreement(house.runtime, builders.ACTOR, "DSA-LUNG", "suspend")
+    assert refused(house.post()) == (400, "unauthorized_client", "terms-not-accepted")
+    said = house.post().json["error_description"]
+    assert said == (
+        "You have not accepted terms of use that data here is shared under. Accepted: 1.0.0. "
+        "To accept: General terms of use 2.0.0. "
+        f"Read it at {BASE}/terms/2.0.0 and what changed at {BASE}/terms/2.0.0/changes. "
+        f"Accept it signed in here, or tell {house.runtime.settings.contact}, who keeps it for researcher."
+    )
+    set_client(house.runtime, builders.ACTOR, "researcher", terms="2.0.0")
+    assert house.post().status_code == 200
 
 
 @pytest.mark.parametrize(

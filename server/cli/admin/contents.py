@@ -56,7 +56,7 @@ def content_flags(run: Callable[..., R]) -> Callable[..., R]:
             "--deviations", metavar="TEXT", default="", help="what was agreed beyond all this; it is shown in the listing"
         ),
         click.option("--external", is_flag=True, help="share with external users too, not with beneficiaries alone"),
-        click.option("--federated", is_flag=True, help="let federated search count its datasets"),
+        click.option("--federated", is_flag=True, help="let its datasets be harvested, and counted in federated search"),
         click.option("--text", type=Path, metavar="FILE", help="the agreement's own words, UTF-8"),
         click.option("--document", "documents", multiple=True, metavar="'KIND VERSION SHA256'", help="a document it is bound to"),
         click.option(

@@ -78,10 +78,58 @@ CLAUSES = (
         "Users",
         "A user has accepted the terms.",
         "Who has not accepted them gets no token, and four lines to read.",
-        Switch(
-            "server/usecases/issue_token.py", "    if asker.role is not Role.OPERATOR and asker.terms is None:", "    if False:"
-        ),
+        Switch("server/usecases/issue_token.py", "        if is_behind(asker, facts, runtime.clock()):", "        if False:"),
         ("tests/server/test_oauth.py::test_who_is_not_approved_or_did_not_accept_the_terms_gets_no_token",),
+    ),
+    Clause(
+        "Renewed consent",
+        "External users reach a provider's data only where it agreed to that.",
+        "Unless the agreement says external, users of external organisations see none of it.",
+        Switch(_POLICY, "        if not facts.conditions.external:", "        if False:"),
+        ("tests/consent/test_truth_table.py",),
+    ),
+    Clause(
+        "Renewed consent",
+        "New terms need the provider's renewed yes; silence is never consent.",
+        "From the moment new terms take effect external users are denied on its data until it accepts; beneficiaries go on as before.",
+        Switch(_POLICY, "        if facts.renewal is not None and now >= facts.renewal:", "        if False:"),
+        ("tests/consent/test_truth_table.py", "tests/contracts/test_renewal.py"),
+    ),
+    Clause(
+        "Renewed consent",
+        "A user has accepted the terms that data is shared under.",
+        "The version an agreement is under, or a later one declared to contain it; per dataset, in every decision.",
+        Switch(_POLICY, '    return None if _has_accepted(subject, facts, now) else "terms-behind"', "    return None"),
+        ("tests/consent/test_truth_table.py",),
+    ),
+    Clause(
+        "Data use",
+        "A provider's data-use terms hold: what they exclude, and what needs evidence.",
+        "Matched as three values, the worst wins; what must be shown is shown by a permit.",
+        Switch(
+            _POLICY,
+            "    if facts.conditions.data_use and (rule := _data_use_refusal(subject, purpose, facts, now)):",
+            "    if False:",
+        ),
+        ("tests/consent/test_data_use.py", _BY_RULE),
+    ),
+    Clause(
+        "Federation",
+        "Counts for the federation, and harvest, are a separate yes.",
+        "A dataset whose provider did not agree is neither counted nor harvested.",
+        Switch(
+            _POLICY,
+            '    return None if reach is Reach.LISTED or facts.conditions.federated else "not-federated"',
+            "    return None",
+        ),
+        (_BY_RULE,),
+    ),
+    Clause(
+        "Signatures",
+        "What was signed is what is in force.",
+        "A signature binds the hash of every part of a version; written over, it no longer verifies.",
+        Switch("consent/signature.py", '        "conditions": dict(_conditions(content.conditions)),', ""),
+        ("tests/contracts/test_agreement_life.py::test_each_part_of_a_version_is_signed_and_changing_any_breaks_it",),
     ),
     Clause(
         "De-identified data",
@@ -106,7 +154,7 @@ CLAUSES = (
         "Export needs the conditional class, and a permit that names it.",
         Switch(
             _POLICY,
-            '    return None if holding(facts.permits, subject.party, now, export=True) else "export-not-permitted"',
+            '    return None if holding(facts.permits, subject.party, now, export=True, evidence=evidence) else "export-not-permitted"',
             "    return None",
         ),
         (_BY_RULE,),

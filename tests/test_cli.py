@@ -218,7 +218,7 @@ LINES = (
     ("document diff 2.0.0 --kind general", "No line of an earlier version changed."),
     ("document tasks", "2.0.0\thospital\t2099-03-01 00:00\t–\t–\t–"),
     ("document decline 2.0.0 --party hospital", "hospital: decline 2.0.0"),
-    ("document accept 2.0.0 --party hospital", "DSA@2 is under terms 2.0.0"),
+    ("document accept 2.0.0 --party hospital", "DSA@4 is under terms 2.0.0"),
     ("document tasks --json", '"answer": "accept"'),
     ("agreement terminate DSA --dry-run", "It covers 1 dataset (LUNG) with 0 studies of 0 objects."),
     ("agreement terminate DSA --circumstance security --yes", "DSA: terminated"),

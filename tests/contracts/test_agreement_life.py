@@ -144,10 +144,11 @@ def test_each_part_of_a_version_is_signed_and_changing_any_breaks_it(world):
     signed(built, outbox, SIGNATORY, "DSA-NEW")
     signed(built, outbox, OPERATOR, "DSA-NEW", name="Olga Operator")
     columns = t.agreement_version.c
-    left = {"id", "agreement", "version", "at", "node", "terms"}
+    left = {"id", "agreement", "version", "at", "node", "terms", "replaces"}
     other = {"listed": False, "starts": 5, "ends": 6, "access_class": "conditional", "visibility": "full", "text": b"We keep.",
              "actions": "process", "purposes": "AITRAIN", "hosting": "federated", "data_use": "HMB", "means": "file",
-             "documents": f"guidelines 1.0.0 {'cd' * 32}", "circumstances": "security"}  # fmt: skip
+             "documents": f"guidelines 1.0.0 {'cd' * 32}", "circumstances": "security",
+             "external": True, "federated": True}  # fmt: skip
     for column in columns:
         if column.name in left:
             continue

@@ -18,10 +18,10 @@ _PATH = (AgreementState.APPLIED, AgreementState.DRAFT, AgreementState.PROPOSED, 
 def content_flags(run: Callable[..., R]) -> Callable[..., R]:
     """Hand a command what `server.usecases.draft.Content` says, as flags."""
     flags = (
-        click.option("--node", required=True, help="where its images rest"),
-        click.option("--terms", required=True, help="the terms version the provider accepted"),
-        click.option("--starts", type=date, metavar="DATE", help="default: now"),
-        click.option("--ends", type=date, metavar="DATE", help="default: no end"),
+        click.option("--node", required=True, help="where its images rest, such as central"),
+        click.option("--terms", required=True, help="the terms version the provider accepted, such as 1.0.0"),
+        click.option("--starts", type=date, metavar="DATE", help="such as 2027-01-01; default: now"),
+        click.option("--ends", type=date, metavar="DATE", help="such as 2030-01-01; default: no end"),
         click.option(
             "--class",
             "access_class",
@@ -32,7 +32,7 @@ def content_flags(run: Callable[..., R]) -> Callable[..., R]:
         ),
         click.option("--unlisted", is_flag=True, help="leave its datasets out of the catalogue"),
         click.option(
-            "--actions", type=words, metavar="WORDS", default="query", show_default=True, help="among query, process, export"
+            "--actions", type=words, metavar="WORDS", default="query", show_default=True, help="such as query,process; export too"
         ),
         click.option(
             "--visibility",
@@ -42,29 +42,56 @@ def content_flags(run: Callable[..., R]) -> Callable[..., R]:
             help="the pictures that may be looked at",
         ),
         click.option(
-            "--purposes", type=words, metavar="WORDS", default=" ".join(Purpose), show_default=True, help="what it is shared for"
+            "--purposes",
+            type=words,
+            metavar="WORDS",
+            default=" ".join(Purpose),
+            show_default=True,
+            help="what it is shared for, such as AIRESEARCH,AITRAIN",
         ),
         click.option(
-            "--data-use", multiple=True, metavar="TERM[=VALUES]", help=f"a data-use term: {', '.join(TERMS)}; DS=CODE;CODE"
+            "--data-use",
+            multiple=True,
+            metavar="TERM[=VALUES]",
+            help=f"a data-use term: {', '.join(TERMS)}; such as DS=CODE;CODE",
         ),
         click.option(
-            "--cancers", type=words, metavar="CODES", default="", help="conditions of its datasets; others wait for review"
+            "--cancers",
+            type=words,
+            metavar="CODES",
+            default="",
+            help="conditions of its datasets, such as CLIN1000057; others wait for review",
         ),
         click.option("--modalities", type=words, metavar="CODES", default="", help="such as CT,MR; others wait for review"),
-        click.option("--sop-classes", type=words, metavar="UIDS", default="", help="SOP Class UIDs; others wait for review"),
         click.option(
-            "--deviations", metavar="TEXT", default="", help="what was agreed beyond all this; it is shown in the listing"
+            "--sop-classes",
+            type=words,
+            metavar="UIDS",
+            default="",
+            help="UIDs such as 1.2.840.10008.5.1.4.1.1.2; others wait for review",
+        ),
+        click.option(
+            "--deviations",
+            metavar="TEXT",
+            default="",
+            help="what was agreed beyond all this, such as 'On request.'; it is listed",
         ),
         click.option("--external", is_flag=True, help="share with external users too, not with beneficiaries alone"),
         click.option("--federated", is_flag=True, help="let its datasets be harvested, and counted in federated search"),
-        click.option("--text", type=Path, metavar="FILE", help="the agreement's own words, UTF-8"),
-        click.option("--document", "documents", multiple=True, metavar="'KIND VERSION SHA256'", help="a document it is bound to"),
+        click.option("--text", type=Path, metavar="FILE", help="the agreement's own words in UTF-8, such as dsa.txt"),
+        click.option(
+            "--document",
+            "documents",
+            multiple=True,
+            metavar="'KIND VERSION SHA256'",
+            help="it is bound to, such as 'guidelines 1.0.0 e3b0…'",
+        ),
         click.option(
             "--circumstances",
             type=words,
             metavar="WORDS",
             default="",
-            help=f"when the repository may stop it: {', '.join(CIRCUMSTANCES)}",
+            help=f"when the repository may stop it, such as {', '.join(CIRCUMSTANCES)}",
         ),
         click.option(
             "--means",

@@ -91,7 +91,7 @@ CLAUSES = (
     Clause(
         "Renewed consent",
         "New terms need the provider's renewed yes; silence is never consent.",
-        "From the moment new terms take effect external users are denied on its data until it accepts; beneficiaries go on as before.",
+        "From the moment new terms take effect external users are denied until it accepts; beneficiaries go on as before.",
         Switch(_POLICY, "        if facts.renewal is not None and now >= facts.renewal:", "        if False:"),
         ("tests/consent/test_truth_table.py", "tests/contracts/test_renewal.py"),
     ),
@@ -154,7 +154,8 @@ CLAUSES = (
         "Export needs the conditional class, and a permit that names it.",
         Switch(
             _POLICY,
-            '    return None if holding(facts.permits, subject.party, now, export=True, evidence=evidence) else "export-not-permitted"',
+            "    return None if holding(facts.permits, subject.party, now, export=True, evidence=evidence)"
+            ' else "export-not-permitted"',
             "    return None",
         ),
         (_BY_RULE,),

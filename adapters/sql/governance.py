@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, or_, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.issue import read_issues
@@ -99,34 +99,41 @@ def end_of(ends: int | None) -> datetime | None:
 # --- facts
 
 _before, _terms_before = t.agreement_version.alias("before"), t.terms.alias("terms_before")
-_FACTS = (
-    select(
-        t.dataset.c.id.label("dataset"),
-        t.dataset.c.alias,
-        t.party.c.key.label("provider"),
-        _a.key.label("agreement"),
-        _a.state,
-        t.agreement_version,
-        t.node.c.name.label("node_name"),
-        t.node.c.state.label("node_state"),
-        t.terms.c.version.label("terms_version"),
-        _terms_before.c.version.label("terms_before"),
+
+
+def fact_rows(content: ColumnElement[bool]) -> Select[Any]:
+    """What facts are made of, for each dataset and each version of its agreement that is its `content`."""
+    return (
+        select(
+            t.dataset.c.id.label("dataset"),
+            t.dataset.c.alias,
+            t.party.c.key.label("provider"),
+            _a.key.label("agreement"),
+            _a.state,
+            t.agreement_version,
+            t.node.c.name.label("node_name"),
+            t.node.c.state.label("node_state"),
+            t.terms.c.version.label("terms_version"),
+            _terms_before.c.version.label("terms_before"),
+        )
+        .join(t.agreement, t.dataset.c.agreement == _a.id)
+        .join(t.agreement_version, content)
+        .join(t.party, _a.party == t.party.c.id)
+        .join(t.node, _v.node == t.node.c.id)
+        .join(t.terms, _v.terms == t.terms.c.id)
+        .outerjoin(_before, and_(_before.c.agreement == _a.id, _before.c.version == _v.replaces))
+        .outerjoin(_terms_before, _before.c.terms == _terms_before.c.id)
+        .order_by(t.dataset.c.id)
     )
-    .join(t.agreement, t.dataset.c.agreement == _a.id)
-    .join(t.agreement_version, IN_FORCE)
-    .join(t.party, _a.party == t.party.c.id)
-    .join(t.node, _v.node == t.node.c.id)
-    .join(t.terms, _v.terms == t.terms.c.id)
-    .outerjoin(_before, and_(_before.c.agreement == _a.id, _before.c.version == _v.replaces))
-    .outerjoin(_terms_before, _before.c.terms == _terms_before.c.id)
-    .order_by(t.dataset.c.id)
-)
+
+
+_FACTS = fact_rows(IN_FORCE)
 
 
 def facts(connection: Connection) -> tuple[Facts, ...]:
     """Every dataset as governance stands, for `consent.policy`."""
     permits, issues = _permits(connection), read_issues(connection)
-    return tuple(_facts(row, permits.get(row["dataset"], ()), issues) for row in connection.execute(_FACTS).mappings())
+    return tuple(facts_of(row, permits.get(row["dataset"], ()), issues) for row in connection.execute(_FACTS).mappings())
 
 
 def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:
@@ -143,7 +150,8 @@ def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:
     return permits
 
 
-def _facts(row: Mapping[Any, Any], permits: tuple[Permit, ...], issues: Sequence[Issue]) -> Facts:
+def facts_of(row: Mapping[Any, Any], permits: tuple[Permit, ...], issues: Sequence[Issue]) -> Facts:
+    """The facts of one of `fact_rows`."""
     return Facts(
         dataset=row["dataset"],
         alias=row["alias"],

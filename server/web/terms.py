@@ -9,7 +9,6 @@ from consent.conditions import Action
 from consent.terms import TITLES, DocumentKind, Terms
 from mappings.failures import NotFound
 from server.usecases.terms import list_documents, read_terms
-from server.web.bulkheads import Bulkhead
 from server.web.context import View, conditional, respond, runtime, serves
 from server.web.errors import Door, problem
 
@@ -27,7 +26,7 @@ def door() -> Door:
 
 def _add(routes: Door, view: View, *rules: str) -> None:
     for rule in rules:
-        serves(routes, rule, Action.DISCOVER, anonymous=True, bulkhead=Bulkhead.CATALOGUE)(view)
+        serves(routes, rule, Action.DISCOVER, anonymous=True)(view)
 
 
 def read(version: str | None = None, kind: str = DocumentKind.GENERAL) -> Response:

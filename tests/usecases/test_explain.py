@@ -1,5 +1,7 @@
 """What a client may do with a study: the same decisions that its requests would meet."""
 
+from datetime import timedelta
+
 import pytest
 
 from adapters.identity import Keys
@@ -50,3 +52,11 @@ def test_a_disabled_client_is_told_apart(home):
 def test_what_is_not_known_is_not_explained(home, study, client):
     with pytest.raises(NotFound):
         explain(home.runtime, study or home.study, client)
+
+
+def test_at_another_moment_it_is_what_was_decided_then(home):
+    now = home.runtime.clock()
+    told, then = (explain(home.runtime, home.study, "researcher", at=at) for at in (None, now))
+    assert then == told
+    with pytest.raises(NotFound):
+        explain(home.runtime, home.study, "researcher", at=now - timedelta(days=9))

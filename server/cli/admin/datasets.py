@@ -1,17 +1,20 @@
 """Datasets, and the DICOM senders that may fill them."""
 
 import json
+from datetime import datetime, timedelta
 from typing import Any
 
 import click
 
+from consent.person import Actor
 from mappings.dcat.details import DETAILS
 from mappings.failures import Invalid
 from server.cli.admin.peers import FINGERPRINT, origin, our_scp, peering_flags, told_scp
 from server.cli.help import examples, say_next
-from server.cli.options import as_operator, lists, local_operator
-from server.cli.table import Rows
+from server.cli.options import as_actor, as_operator, date, lists, local_operator
+from server.cli.table import Rows, print_rows
 from server.usecases.agreement import read_agreement
+from server.usecases.audit import audit
 from server.usecases.dataset import add_dataset, list_datasets, set_dataset
 from server.usecases.dataset_move import answer_move, propose_move
 from server.usecases.node import is_read_only
@@ -39,6 +42,25 @@ def _add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title
     if cited.content:
         say_next(_filling(runtime, alias, cited.content.node))
         say_next(f"accord admin client add NAME --party {cited.provider} --terms {cited.content.terms}")
+
+
+@dataset.command(
+    "audit",
+    epilog=examples(
+        "accord admin dataset audit BREAST-A --at 2027-03-01",
+        "accord admin dataset audit BREAST-A --at 2027-03-01T12:00 --to 2027-03-08 --json",
+    ),
+)
+@click.argument("alias")
+@click.option("--at", type=date, required=True, metavar="TIME", help="from when on")
+@click.option("--to", type=date, metavar="TIME", help="until when; default: a day later")
+@click.option("--json", "as_json", is_flag=True, help="print an array of objects, for scripts")
+@as_actor
+def _audit(runtime: Runtime, actor: Actor, alias: str, at: datetime, to: datetime | None, *, as_json: bool) -> None:
+    """Who could see a dataset then, and do what, by all that was agreed, accepted, permitted and published."""
+    told = audit(runtime, actor, alias, at, to or at + timedelta(days=1))
+    rows = ((s.client, s.party, s.purpose, " ".join(sorted(s.actions))) for s in told)
+    print_rows(("client", "party", "purpose", "actions"), rows, as_json=as_json)
 
 
 def _filling(runtime: Runtime, alias: str, name: str) -> str:

@@ -1,0 +1,92 @@
+"""Governance as it stood at a moment: from what is append-only or has a period, so that anybody's decision can be made again."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from itertools import groupby
+
+from sqlalchemy import ColumnElement, Connection, or_, select, union
+
+from adapters.sql import acceptance, party
+from adapters.sql import tables as t
+from adapters.sql.client import ClientRow
+from adapters.sql.governance import end_of, fact_rows, facts_of
+from adapters.sql.issue import read_issues
+from adapters.sql.store import moment, stamp
+from consent.agreement import MOVES, AgreementState, Side, Standing, move
+from consent.dataset import Facts
+from consent.node import MOVES as NODE_MOVES
+from consent.node import NodeState
+from consent.permit import Permit
+
+_a, _v, _act, _node, _m = t.agreement.c, t.agreement_version.c, t.agreement_act.c, t.node_act.c, t.permit.c
+_NODE_STATES = NODE_MOVES | {"add": NodeState.LINKED, "remove": NodeState.REMOVED}
+MOST_MOMENTS = 1_000
+
+
+def facts_at(connection: Connection, at: datetime) -> tuple[Facts, ...]:
+    """Every dataset on which something was agreed by then, as governance stood."""
+    standings, nodes = _standings(connection, at), _node_states(connection, at)
+    permits, issues = _permits(connection, at), read_issues(connection, at=at)
+    rows = connection.execute(fact_rows(_v.agreement == _a.id).where(_v.at <= stamp(at))).mappings()
+    told = []
+    for row in rows:
+        state, version = standings.get(row["agreement"], (AgreementState.DRAFT, 1))
+        if row["version"] == version:
+            then = {"state": str(state), "node_state": str(nodes.get(row["node_name"], NodeState.REMOVED))}
+            told.append(facts_of(dict(row) | then, permits.get(row["dataset"], ()), issues))
+    return tuple(told)
+
+
+def _standings(connection: Connection, at: datetime) -> Mapping[str, tuple[AgreementState, int]]:
+    """Agreement → its state then, and the version of its content that was in force."""
+    acts = select(_a.key, _act.verb, _act.side, _act.version).join(t.agreement, _act.agreement == _a.id)
+    rows = connection.execute(acts.where(_act.at <= stamp(at)).order_by(_act.agreement, _act.id))
+    found = {}
+    for key, done in groupby(rows, key=lambda row: row.key):
+        standing, version = Standing(AgreementState.DRAFT), 1
+        for _, verb, side, of in done:
+            standing, version = move(standing, verb, Side(side)) if verb in MOVES else standing, of
+        found[key] = (standing.state, version)
+    return found
+
+
+def _node_states(connection: Connection, at: datetime) -> Mapping[str, NodeState]:
+    rows = select(t.node.c.name, _node.verb).join(t.node, _node.node == t.node.c.id).where(_node.at <= stamp(at))
+    done = connection.execute(rows.order_by(_node.id))
+    return {name: _NODE_STATES[verb] for name, verb in done if verb in _NODE_STATES}
+
+
+def _permits(connection: Connection, at: datetime) -> Mapping[int, tuple[Permit, ...]]:
+    """Dataset → the permits that were given by then and not taken back."""
+    rows = select(_m.dataset, t.party.c.key, _m.starts, _m.ends, _m.export).join(t.party, _m.party == t.party.c.id)
+    standing = rows.where(_m.starts <= stamp(at), or_(_m.revoked.is_(None), _m.revoked > stamp(at)))
+    found: defaultdict[int, tuple[Permit, ...]] = defaultdict(tuple)
+    for dataset, holder, starts, ends, export in connection.execute(standing):
+        found[dataset] += (Permit(holder, moment(starts), end_of(ends), export),)
+    return found
+
+
+def clients_at(connection: Connection, rows: Iterable[ClientRow], at: datetime) -> tuple[ClientRow, ...]:
+    """These clients with what their organisations were then, and what they had accepted; registered as they are now."""
+    acts, accepted = party.read_acts(connection), acceptance.read_versions(connection, at)
+    told = []
+    for row in rows:
+        was = [act for act in acts.get(row.party, ()) if act.at <= at]
+        known = {"role": was[-1].role, "approved": was[-1].approved, "external": was[-1].external} if was else {"approved": False}
+        told.append(replace(row, terms=accepted.get(row.client_id, frozenset()), **known))
+    return tuple(told)
+
+
+_CHANGES: tuple[ColumnElement[int | None], ...] = (
+    *(_act.at, _node.at, _v.starts, _v.ends, _m.starts, _m.ends, _m.revoked),
+    *(t.acceptance.c.at, t.party_act.c.at, t.terms.c.effective_at),
+)
+
+
+def moments(connection: Connection, after: datetime, until: datetime) -> list[datetime]:
+    """When a decision may have turned, after a moment and before another, in order; one more than `MOST_MOMENTS` at most."""
+    turned = union(*(select(c.label("at")).where(c > stamp(after), c < stamp(until)) for c in _CHANGES)).subquery()
+    rows = select(turned.c.at).order_by(turned.c.at).limit(MOST_MOMENTS + 1)
+    return [moment(at) for at in connection.execute(rows).scalars()]

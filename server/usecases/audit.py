@@ -1,0 +1,68 @@
+"""Who could see a dataset in a span of time: every client's decisions made again, from what governance kept."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import Connection
+
+from adapters.sql import client as clients
+from adapters.sql import history
+from adapters.sql.client import ClientRow
+from consent.conditions import Action
+from consent.dataset import Facts
+from consent.person import Act, Actor
+from consent.policy import decide
+from mappings.failures import Invalid, NotFound
+from server.usecases.identify import subject
+from server.usecases.naming import require_act
+from server.usecases.runtime import Runtime
+
+SEEING = (Action.DISCOVER, Action.QUERY, Action.PREVIEW, Action.VIEW, Action.PROCESS, Action.EXPORT)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What a client could do with the dataset at some moment of the span, for a purpose (None: it needs none)."""
+
+    client: str
+    party: str
+    purpose: str | None
+    actions: frozenset[Action]
+
+
+def audit(runtime: Runtime, actor: Actor, alias: str, after: datetime, until: datetime) -> tuple[Sight, ...]:
+    """Who could see a dataset from one moment to another (end exclusive), as registered now; nothing is recorded.
+
+    What a client is registered for (its purposes, its node, whether it is enabled) is as it stands; what its organisation was,
+    what it had accepted, what was agreed, permitted, linked and published are as they were. Raises NotFound, and Invalid for a
+    span in which more was done than is gone through.
+    """
+    found: dict[tuple[str, str | None], Sight] = {}
+    with runtime.store.read() as connection:
+        registered, turned = clients.read_all(connection), _turned(connection, after, until)
+        facts = [(now, each) for now in turned for each in history.facts_at(connection, now) if each.alias == alias]
+        if not facts:
+            raise NotFound("dataset-unknown", "Nothing was agreed on a dataset of this name then.", "dataset")
+        require_act(actor, Act.READ_RECORD, facts[-1][1].provider)
+        for now, each in facts:
+            for sight in _sights(each, history.clients_at(connection, registered, now), now):
+                before = found.get((sight.client, sight.purpose), sight)
+                found[sight.client, sight.purpose] = replace(sight, actions=before.actions | sight.actions)
+    return tuple(found.values())
+
+
+def _turned(connection: Connection, after: datetime, until: datetime) -> list[datetime]:
+    turned = history.moments(connection, after, until)
+    if len(turned) > history.MOST_MOMENTS:
+        raise Invalid("span", f"More than {history.MOST_MOMENTS} acts fall into this span: name a shorter one.", "to")
+    return [after, *turned]
+
+
+def _sights(facts: Facts, registered: Iterable[ClientRow], now: datetime) -> Iterator[Sight]:
+    for row in registered:
+        roles = [subject(row, inside=inside) for inside in {row.node is not None, False}]
+        for purpose in sorted(row.purposes) if roles[0].purposes else [None]:
+            actions = {a for who in roles for a in SEEING if decide(who, a, purpose, facts, now).allowed}
+            if actions:
+                yield Sight(row.client_id, row.party, purpose, frozenset(actions))

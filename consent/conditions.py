@@ -61,6 +61,9 @@ class DataUse:
         return f"{self.code}={';'.join(self.values)}" if self.values else self.code
 
 
+_PREVIEW, _VIEW, _EXPORT, _DISCOVER = Action.PREVIEW, Action.VIEW, Action.EXPORT, Action.DISCOVER
+
+
 @dataclass(frozen=True, slots=True)
 class Conditions:
     """The conditions of one agreement version, as its provider ticked them. What is not in them is not permitted.
@@ -95,8 +98,8 @@ class Conditions:
 
     def permit(self, action: Action) -> bool:
         """Whether the provider agreed to this action at all, for whichever user, purpose and permit."""
-        if action is Action.PREVIEW:
+        if action is _PREVIEW:
             return self.visibility is not Visibility.NONE
-        if action is Action.VIEW:
+        if action is _VIEW:
             return self.visibility is Visibility.FULL
-        return action in self.granted or action is Action.DISCOVER
+        return action in (self.granted if action is _EXPORT else self.actions) or action is _DISCOVER

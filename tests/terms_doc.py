@@ -43,7 +43,7 @@ CLAUSES = (
         "Agreement",
         "Data is shared under a concluded Data Sharing Agreement only.",
         "Unless the agreement is active, nothing under it goes in or out.",
-        Switch(_POLICY, "    if facts.state is not AgreementState.ACTIVE:", "    if False:"),
+        Switch(_POLICY, "    if facts.state is not _ACTIVE:", "    if False:"),
         (_BY_RULE, "tests/server/test_batches.py"),
     ),
     Clause(
@@ -173,7 +173,7 @@ CLAUSES = (
         "In the conditional class a permit for the dataset is needed; the refusal says whom to ask.",
         Switch(
             _POLICY,
-            "    if facts.conditions.access_class is AccessClass.CONDITIONAL and not holding(facts.permits, subject.party, now):",
+            "    if facts.conditions.access_class is _CONDITIONAL and not holding(facts.permits, subject.party, now):",
             "    if False:",
         ),
         (_BY_RULE, f"{_MATRIX}::test_a_conditional_dataset_needs_a_permit_until_it_is_revoked_or_over"),
@@ -202,14 +202,14 @@ CLAUSES = (
         "Right to stop",
         "The operator may cut a node off at once.",
         "Its state is asked in every statement and decision: the next request gives nothing.",
-        Switch(_POLICY, '    return None if facts.node_state is NodeState.LINKED else "node-not-linked"', "    return None"),
+        Switch(_POLICY, '    return None if facts.node_state is _LINKED else "node-not-linked"', "    return None"),
         (_BY_RULE,),
     ),
     Clause(
         "Right to stop",
         "A provider may take its data back.",
         "It withdraws a study, a pseudonym or a dataset; what is stopped can still be taken out.",
-        Switch(_POLICY, "    if action is not Action.WITHDRAW and (stop", "    if (stop"),
+        Switch(_POLICY, "    if action is not _WITHDRAW and (stop", "    if (stop"),
         ("tests/server/test_withdrawals.py::test_what_is_stopped_can_still_be_taken_out",),
     ),
 )

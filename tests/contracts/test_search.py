@@ -8,11 +8,12 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given, settings, strategies
 from sqlalchemy import insert, select, update
 
 from adapters.sql import agreement as agreements
 from adapters.sql import dataset as datasets
-from adapters.sql import directory, governance, instances, migrate, rarest, search
+from adapters.sql import directory, governance, instances, migrate, rarest, renewal, search
 from adapters.sql import node as nodes
 from adapters.sql import tables as t
 from adapters.sql.agreement import AGREEMENTS
@@ -24,11 +25,12 @@ from adapters.sql.tallies import tallies, tally_of
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Purpose, Visibility
 from consent.policy import VisibleDatasets, decide, stopped, visible_datasets
-from consent.subject import Role
+from consent.subject import Role, Subject
 from mappings.dcat.details import said
 from mappings.dicom.qido import read_query
 from mappings.fields import FIELDS, Kind, fold
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Level, Like, Not, OneOf, Page, Query
+from server.usecases.governance import GovernanceSnapshot
 from tests.builders import agreement_rows, subject
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -103,9 +105,21 @@ def some(chance: random.Random, kind: Kind) -> object:
     return chance.choice(WORDS[kind])
 
 
+VERSIONS = (
+    {"version": "1.0.0"},
+    {"version": "1.1.0", "contains": "1.0.0"},
+    {"version": "2.0.0", "renewal": True, "effective_at": stamp(NOW)},
+    {"version": "3.0.0", "renewal": True, "contains": "2.0.0", "effective_at": stamp(NOW + DAY)},
+)
+"""Versions of the general terms."""
+
+
+STATES = [AgreementState(s) for s in ("draft", "proposed", "active", "suspended", "terminated")]
+
+
 def govern(chance: random.Random, connection) -> list[int]:
     """Random parties, nodes, agreements with datasets and permits; the ids of the datasets."""
-    terms = governance.insert_row(connection, t.terms, NOW, version="1.0.0", sha256="0" * 64, text=b"", at=0)
+    terms = [governance.insert_row(connection, t.terms, NOW, sha256="0" * 64, text=b"", at=0, **values) for values in VERSIONS]
     parties = [
         governance.insert_row(connection, t.party, NOW, key=k, name=k, role=r, approved=True)
         for k, r in (("hospital-a", "provider"), ("clinic", "provider"), ("university", "user"))
@@ -116,15 +130,17 @@ def govern(chance: random.Random, connection) -> list[int]:
         for s in ("linked", "linked2", "suspended", "unlinked")
     ]
     governance.update_row(connection, t.node, nodes[1], NOW, state="linked")
-    datasets = []
+    datasets, other = [], random.Random(2)
     for n in range(16):
         agreement = agreement_rows(
             connection,
             f"A{n}",
             party=chance.choice(parties[:2]),
             node=chance.choice([*nodes[:2], *nodes]),
-            terms=terms,
-            state=str(chance.choice([AgreementState.ACTIVE] * 6 + list(AgreementState))),
+            terms=other.choice(terms),
+            external=other.random() < 0.6,
+            federated=other.random() < 0.6,
+            state=str(chance.choice([AgreementState.ACTIVE] * 6 + STATES)),
             starts=stamp(NOW + chance.choice([-DAY, -DAY, -DAY, timedelta(0), timedelta(microseconds=1)])),
             ends=chance.choice([None, None, stamp(NOW), stamp(NOW + timedelta(microseconds=1))]),
             access_class=str(chance.choice(list(AccessClass))),
@@ -143,6 +159,9 @@ def govern(chance: random.Random, connection) -> list[int]:
             description="",
             details=("{}", '{"condition":"CLIN1000065"}', '{"condition":"no code"}', '{"condition":"CLIN1000060"}')[n % 4],
         )
+        if other.random() < 0.4:  # its provider accepted later terms
+            renewed = renewal.Pinned(agreement, f"A{n}", 1, "", 1)
+            renewal.bring_under(connection, renewed, terms[other.choice([2, 3])], "x", NOW)
         datasets.append(dataset)
         if chance.random() < 0.5:
             ends = chance.choice([None, stamp(NOW), stamp(NOW + DAY)])
@@ -278,6 +297,13 @@ def index(request, tmp_path_factory) -> Iterator[Index]:
         studies = fill(chance, connection, govern(chance, connection))
     yield Index(store, studies)
     store.close()
+
+
+@pytest.fixture(scope="module")
+def kept(index) -> GovernanceSnapshot:
+    """Governance as a process keeps it, with what it decided between two turns."""
+    with index.store.read() as connection:
+        return GovernanceSnapshot(0, governance.facts(connection), {}, {}, frozenset())
 
 
 @pytest.fixture(autouse=True)
@@ -420,7 +446,8 @@ def test_the_rows_sql_answers_are_the_rows_decide_allows(index, seed):
             chance.choice(list(Role)),
             party=chance.choice([None, "hospital-a", "clinic", "university"]),
             approved=chance.random() < 0.9,
-            terms=chance.choice([None, "1.0.0", "1.0.0"]),
+            terms=frozenset(v["version"] for v in VERSIONS if chance.random() < 0.6),
+            external=chance.random() < 0.4,
         )
         action, purpose = (
             chance.choice([Action.QUERY, Action.DISCOVER, Action.EXPORT]),
@@ -431,6 +458,33 @@ def test_the_rows_sql_answers_are_the_rows_decide_allows(index, seed):
         visible = visible_datasets(who, action, purpose, facts, NOW)
         for level in (Level.STUDY, Level.SERIES, Level.INSTANCE):
             assert answers(index, Query(level, page=ALL), visible) == expected(mine, level, EVERYTHING)
+
+
+PEOPLE = strategies.builds(
+    Subject,
+    id=strategies.just("x"),
+    role=strategies.sampled_from([*Role, Role.USER, Role.USER, Role.INSIDE]),
+    party=strategies.sampled_from([None, "hospital-a", "clinic", "university", "university"]),
+    approved=strategies.booleans(),
+    terms=strategies.frozensets(strategies.sampled_from([v["version"] for v in VERSIONS] + ["9.9.9"])),
+    purposes=strategies.frozensets(strategies.sampled_from(list(Purpose))),
+    external=strategies.booleans(),
+)
+MOMENTS = strategies.sampled_from([-DAY, -timedelta(microseconds=1), timedelta(0), timedelta(microseconds=1), DAY, 9 * DAY])
+ASKED = strategies.sampled_from([Action.QUERY, Action.DISCOVER, Action.EXPORT, Action.VIEW])
+PURPOSES = strategies.sampled_from([None, "TREAT", *map(str, Purpose)])
+
+
+@given(who=PEOPLE, action=ASKED, purpose=PURPOSES, later=MOMENTS)
+@settings(max_examples=200, deadline=None, derandomize=True)
+def test_rows_by_sql_are_rows_by_decide_at_any_moment_also_from_what_a_process_keeps(index, kept, who, action, purpose, later):
+    """Random agreements in versions, under terms that take effect, and people: by decisions that are kept between two turns."""
+    now = NOW + later
+    with index.store.read() as connection:
+        visible = kept.visible_datasets(who, action, purpose, now)
+        found = {f.decode() for f in search.fragments(connection, Query(Level.STUDY, page=ALL), visible, now)}
+    yes = {f.dataset for f in kept.facts if decide(who, action, purpose, f, now).allowed}
+    assert found == {str(s.values["study_uid"]) for s in index.studies if s.dataset in yes}
 
 
 def test_visible_datasets_are_never_enough_what_is_stopped_stays_out_of_every_statement(index):
@@ -457,7 +511,7 @@ def test_without_a_visible_dataset_nothing_is_answered(index):
 
 def end_in_version_2(connection, agreement):
     content = connection.execute(t.agreement_version.select().filter_by(agreement=agreement, version=1)).mappings().one()
-    ended = {**content, "version": 2, "ends": stamp(NOW)}
+    ended = {**content, "version": 9, "ends": stamp(NOW)}
     connection.execute(t.agreement_version.insert().values(**{name: ended[name] for name in ended if name != "id"}))
 
 
@@ -465,7 +519,7 @@ def end_in_version_2(connection, agreement):
     ("noun", "change"),
     [
         ("agreement", {"state": "suspended"}),
-        ("agreement", {"version": 2}),  # whose content has ended
+        ("agreement", {"version": 9}),  # whose content has ended
         ("node", {"state": "unlinked"}),
         ("node", {"state": "suspended"}),
     ],

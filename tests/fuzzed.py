@@ -145,7 +145,8 @@ def _is_readable(answer: TestResponse) -> bool:
 
 
 def _unpacked(answer: TestResponse) -> bytes:
-    return zlib.decompress(answer.data, 31) if answer.headers.get("Content-Encoding") == "gzip" else answer.data
+    packed = answer.data and answer.headers.get("Content-Encoding") == "gzip"  # a HEAD says it and has no body
+    return zlib.decompress(answer.data, 31) if packed else answer.data
 
 
 def _secret(answer: TestResponse) -> str:

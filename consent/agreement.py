@@ -57,6 +57,8 @@ class Standing:
 _S = AgreementState
 ENDED = frozenset({_S.TERMINATED, _S.REFUSED})
 """States that nothing leaves."""
+IN_FORCE = frozenset({_S.ACTIVE, _S.SUSPENDED})
+"""States in which a version is in force; another is agreed on beside it."""
 _AGREEING = frozenset({_S.DRAFT, _S.PROPOSED, _S.SIGNED})
 MOVES: dict[str, tuple[frozenset[AgreementState], AgreementState]] = {
     "propose": (frozenset({_S.DRAFT}), _S.PROPOSED),
@@ -153,7 +155,7 @@ def move(standing: Standing, verb: str, side: Side) -> Standing:
 
 def drafted(standing: Standing) -> Standing:
     """Where the agreement stands once a version was drafted: what was agreed on before is dropped with its signature."""
-    if standing.state in (_S.ACTIVE, _S.SUSPENDED):
+    if standing.state in IN_FORCE:
         return replace(standing, change=_S.DRAFT)
     return replace(standing, state=_S.DRAFT)
 

@@ -15,14 +15,13 @@ from sqlalchemy import Connection, or_, select
 from adapters.sql import agreement as agreements
 from adapters.sql import tables as t
 from adapters.sql.store import moment
-from consent.agreement import ENFORCING, Agreement, AgreementState, AgreementVersion
+from consent.agreement import ENFORCING, IN_FORCE, Agreement, AgreementState, AgreementVersion
 from consent.entries import TargetType
 from consent.permit import Permit
 from consent.signature import version_hash
 
 MOST = 5_000
 """Entries of the ledger that are read of one agreement, the newest."""
-_IN_FORCE = (AgreementState.ACTIVE, AgreementState.SUSPENDED)
 _body, _target = t.ledger_body.c, t.entry_target.c
 
 
@@ -63,7 +62,7 @@ class _Replayed:
         if verb != "add":
             self.acts += 1
             self.state = AgreementState(body["state"])
-        if body["v"] == 1 or verb in ENFORCING or (verb == "add" and self.state not in _IN_FORCE):
+        if body["v"] == 1 or verb in ENFORCING or (verb == "add" and self.state not in IN_FORCE):
             self.version = body["version"]
             self.state = AgreementState.DRAFT if verb == "add" else self.state
 

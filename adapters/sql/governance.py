@@ -101,8 +101,8 @@ def end_of(ends: int | None) -> datetime | None:
 _before, _terms_before = t.agreement_version.alias("before"), t.terms.alias("terms_before")
 
 
-def fact_rows(content: ColumnElement[bool]) -> Select[Any]:
-    """What facts are made of, for each dataset and each version of its agreement that is its `content`."""
+def fact_rows(content: ColumnElement[bool], agreement: ColumnElement[int] = t.dataset.c.agreement) -> Select[Any]:
+    """What facts are made of, for each dataset and each version of the `agreement` it is under that is its `content`."""
     return (
         select(
             t.dataset.c.id.label("dataset"),
@@ -116,7 +116,8 @@ def fact_rows(content: ColumnElement[bool]) -> Select[Any]:
             t.terms.c.version.label("terms_version"),
             _terms_before.c.version.label("terms_before"),
         )
-        .join(t.agreement, t.dataset.c.agreement == _a.id)
+        .select_from(t.dataset)
+        .join(t.agreement, agreement == _a.id)
         .join(t.agreement_version, content)
         .join(t.party, _a.party == t.party.c.id)
         .join(t.node, _v.node == t.node.c.id)

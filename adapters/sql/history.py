@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
 
-from sqlalchemy import ColumnElement, Connection, or_, select, union
+from sqlalchemy import ColumnElement, Connection, func, or_, select, union
 
 from adapters.sql import acceptance, party
 from adapters.sql import tables as t
@@ -14,7 +14,7 @@ from adapters.sql.client import ClientRow
 from adapters.sql.governance import end_of, fact_rows, facts_of
 from adapters.sql.issue import read_issues
 from adapters.sql.store import moment, stamp
-from consent.agreement import MOVES, AgreementState, Side, Standing, move
+from consent.agreement import ENFORCING, IN_FORCE, MOVES, OF_VERSIONS, AgreementState, Side, Standing, move
 from consent.dataset import Facts
 from consent.node import MOVES as NODE_MOVES
 from consent.node import NodeState
@@ -29,7 +29,7 @@ def facts_at(connection: Connection, at: datetime) -> tuple[Facts, ...]:
     """Every dataset on which something was agreed by then, as governance stood."""
     standings, nodes = _standings(connection, at), _node_states(connection, at)
     permits, issues = _permits(connection, at), read_issues(connection, at=at)
-    rows = connection.execute(fact_rows(_v.agreement == _a.id).where(_v.at <= stamp(at))).mappings()
+    rows = connection.execute(fact_rows(_v.agreement == _a.id, _agreement_at(at)).where(_v.at <= stamp(at))).mappings()
     told = []
     for row in rows:
         state, version = standings.get(row["agreement"], (AgreementState.DRAFT, 1))
@@ -37,6 +37,13 @@ def facts_at(connection: Connection, at: datetime) -> tuple[Facts, ...]:
             then = {"state": str(state), "node_state": str(nodes.get(row["node_name"], NodeState.REMOVED))}
             told.append(facts_of(dict(row) | then, permits.get(row["dataset"], ()), issues))
     return tuple(told)
+
+
+def _agreement_at(at: datetime) -> ColumnElement[int]:
+    """The agreement that a dataset was under: the one that it has left since, first, or the one that it is under now."""
+    c = t.dataset_move.c
+    moved = select(c.left).where(c.dataset == t.dataset.c.id, c.answer == "confirm", c.answered > stamp(at))
+    return func.coalesce(moved.order_by(c.id).limit(1).correlate(t.dataset).scalar_subquery(), t.dataset.c.agreement)
 
 
 def _standings(connection: Connection, at: datetime) -> Mapping[str, tuple[AgreementState, int]]:
@@ -47,7 +54,10 @@ def _standings(connection: Connection, at: datetime) -> Mapping[str, tuple[Agree
     for key, done in groupby(rows, key=lambda row: row.key):
         standing, version = Standing(AgreementState.DRAFT), 1
         for _, verb, side, of in done:
-            standing, version = move(standing, verb, Side(side)) if verb in MOVES else standing, of
+            if verb in OF_VERSIONS and standing.state in IN_FORCE:  # of a change: all that it does is to take effect
+                version = of if verb in ENFORCING else version
+            else:
+                standing, version = move(standing, verb, Side(side)) if verb in MOVES else standing, of
         found[key] = (standing.state, version)
     return found
 
@@ -60,11 +70,11 @@ def _node_states(connection: Connection, at: datetime) -> Mapping[str, NodeState
 
 def _permits(connection: Connection, at: datetime) -> Mapping[int, tuple[Permit, ...]]:
     """Dataset → the permits that were given by then and not taken back."""
-    rows = select(_m.dataset, t.party.c.key, _m.starts, _m.ends, _m.export).join(t.party, _m.party == t.party.c.id)
+    rows = select(_m.dataset, t.party.c.key, _m.starts, _m.ends, _m.export, _m.evidence).join(t.party, _m.party == t.party.c.id)
     standing = rows.where(_m.starts <= stamp(at), or_(_m.revoked.is_(None), _m.revoked > stamp(at)))
     found: defaultdict[int, tuple[Permit, ...]] = defaultdict(tuple)
-    for dataset, holder, starts, ends, export in connection.execute(standing):
-        found[dataset] += (Permit(holder, moment(starts), end_of(ends), export),)
+    for dataset, holder, starts, ends, export, evidence in connection.execute(standing):
+        found[dataset] += (Permit(holder, moment(starts), end_of(ends), export, frozenset(evidence.split())),)
     return found
 
 
@@ -81,7 +91,7 @@ def clients_at(connection: Connection, rows: Iterable[ClientRow], at: datetime) 
 
 _CHANGES: tuple[ColumnElement[int | None], ...] = (
     *(_act.at, _node.at, _v.starts, _v.ends, _m.starts, _m.ends, _m.revoked),
-    *(t.acceptance.c.at, t.party_act.c.at, t.terms.c.effective_at),
+    *(t.acceptance.c.at, t.party_act.c.at, t.terms.c.effective_at, t.dataset_move.c.answered),
 )
 
 

@@ -14,6 +14,7 @@ from adapters.sql.agreement import AgreementRow
 from adapters.sql.ledger import About, record
 from consent.agreement import (
     ENFORCING,
+    IN_FORCE,
     OF_VERSIONS,
     SIGNATURES,
     AgreementAct,
@@ -148,8 +149,7 @@ def _move(
     """Where what was moved stands then: the version being agreed on, or what is in force."""
     now, standing, version = runtime.clock(), move(row.standing, verb, side), row.acted_on(verb)
     content = agreements.find_version(connection, row, row.version)
-    in_force = row.standing.state in (AgreementState.ACTIVE, AgreementState.SUSPENDED)
-    listed = content.circumstances if content and in_force else frozenset[str]()
+    listed = content.circumstances if content and row.standing.state in IN_FORCE else frozenset[str]()
     if why := uncited(side, verb, listed, circumstance):
         raise Invalid("circumstance", why, "circumstance")
     agreements.record_act(connection, row, AgreementAct(verb, side, actor, version, now), standing)

@@ -1,5 +1,6 @@
 """Governance as it was, on both databases: each decision that was made is made again, whatever was done since."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,15 +14,19 @@ from consent.person import Actor, PersonRole
 from consent.policy import decide
 from consent.terms import Answer
 from mappings.failures import Forbidden, Invalid, NotFound
-from server.usecases.agreement import move_agreement
+from server.usecases.agreement import act_on_agreement, add_agreement, move_agreement
 from server.usecases.audit import audit
 from server.usecases.client import add_client, set_client
+from server.usecases.dataset_move import answer_move, propose_move
+from server.usecases.draft import draft_version
 from server.usecases.identify import subject
 from server.usecases.node import move_node
 from server.usecases.party import add_party, admit, set_party
 from server.usecases.permit import add_permit, revoke_permit
 from server.usecases.renewal import answer
 from server.usecases.terms import Draft, publish
+from tests.agreed import CONTENT, MANAGER, SIGNATORY, sending, signed
+from tests.agreed import OPERATOR as OLGA
 from tests.builders import ACTOR, Clock, runtime, seed
 
 PUBLIC = {"keys": [ECKey.generate_key("P-384", {"kid": "k"}).as_dict(private=False)]}
@@ -51,9 +56,36 @@ ACTS = (
 )
 
 
+def another(built, key):
+    """Conclude another agreement with the provider."""
+    add_agreement(built, ACTOR, key, provider="hospital-a", node="central", terms="1.0.0", external=True)
+    for verb in ("propose", "activate"):
+        move_agreement(built, ACTOR, key, verb)
+
+
+_CHANGE = replace(CONTENT, access_class="conditional", data_use=("IRB",), visibility="full", external=True)
+LIFE = (
+    lambda h: add_permit(h, ACTOR, "LUNG", "university"),
+    lambda h: draft_version(h, MANAGER, "DSA-LUNG", _CHANGE),
+    lambda h: act_on_agreement(h, MANAGER, "DSA-LUNG", "propose"),
+    lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "suspend"),
+    lambda h: signed(h, h.send_secret, SIGNATORY, "DSA-LUNG"),
+    lambda h: move_agreement(h, ACTOR, "DSA-LUNG", "resume"),
+    lambda h: signed(h, h.send_secret, OLGA, "DSA-LUNG", name="Olga Operator"),
+    lambda h: add_permit(h, ACTOR, "LUNG", "university", evidence=("IRB",)),
+    lambda h: draft_version(h, MANAGER, "DSA-LUNG", CONTENT),
+    lambda h: act_on_agreement(h, MANAGER, "DSA-LUNG", "propose"),
+    lambda h: act_on_agreement(h, OLGA, "DSA-LUNG", "refuse"),
+    lambda h: another(h, "DSA-NEXT"),
+    lambda h: propose_move(h, SIGNATORY, "LUNG", "DSA-NEXT"),
+    lambda h: answer_move(h, OLGA, "LUNG", "confirm"),
+)
+"""A change that is agreed on, one that is refused, and a dataset that moves."""
+
+
 @pytest.fixture
 def built(tmp_path, database):
-    opened = runtime(tmp_path, url=database, clock=Clock(START))
+    opened, _ = sending(runtime(tmp_path, url=database, clock=Clock(START)))
     seed(opened, access_class="conditional", external=True)
     add_party(opened, ACTOR, "university", "U", "user")
     add_party(opened, ACTOR, "startup", "S", "user", external=True)
@@ -79,10 +111,10 @@ def then_decided(built, at):
         return decided(history.facts_at(connection, at), history.clients_at(connection, clients.read_all(connection), at), at)
 
 
-def live(built):
+def live(built, acts=ACTS):
     """Do one act an hour; what was decided half an hour after each."""
     told = {}
-    for act in ACTS:
+    for act in acts:
         built.clock.on(1800)
         act(built)
         built.clock.on(1800)
@@ -90,9 +122,10 @@ def live(built):
     return told
 
 
-def test_what_was_decided_is_decided_again_from_what_is_kept(built):
-    told = live(built)
-    assert len({frozenset((key, d.rule, d.agreement) for key, d in decisions.items()) for decisions in told.values()}) > 10
+@pytest.mark.parametrize(("acts", "ways"), [(ACTS, 11), (LIFE, 5)], ids=["stops and terms", "changes and moves"])
+def test_what_was_decided_is_decided_again_from_what_is_kept(built, acts, ways):
+    told = live(built, acts)
+    assert len({frozenset((key, d.rule, d.agreement) for key, d in decisions.items()) for decisions in told.values()}) >= ways
     for at, decisions in told.items():
         again = then_decided(built, at)
         assert {key: (d.allowed, d.rule, d.agreement, d.terms) for key, d in again.items()} == {

@@ -46,6 +46,7 @@ class Kind(Enum):
     GROUP = "what may leave of one dataset, later: 404 to who may not discover it, 403 to who may not have it"
     EXPORTED = "an export of one's own: 404 to everybody else"
     BATCHES = "the batches of one's own: 403 to who never has any"
+    ONESELF = "an act of whoever asks, about itself or by the role it has: its use case says what becomes of it"
     OWN = "of the dealings of one's own organisation, and of all to the operator: nothing to the others"
     OWN_ONE = "one of them: 404 to everybody else"
     ACT = "an act of a person's, by the table of roles (test_people.py): no program's"
@@ -126,6 +127,11 @@ ROUTES: dict[str, Row] = {
     "GET /api/sessions": Row(A.DISCOVER, Kind.PERSON),
     "DELETE /api/sessions/<key>": Row(A.GOVERN, Kind.PERSON),
     "GET /api/agreements": Row(A.DISCOVER, Kind.OWN),
+    "GET /api/documents": Row(A.DISCOVER, Kind.OPEN),
+    "GET /api/acceptances": Row(A.DISCOVER, Kind.OWN),
+    "POST /api/acceptances": Row(A.GOVERN, Kind.ONESELF, (409,)),
+    "GET /api/terms-tasks": Row(A.DISCOVER, Kind.OWN),
+    "POST /api/terms-tasks/<version>": Row(A.GOVERN, Kind.ONESELF, (403,)),
     "GET /api/agreements/<key>": Row(A.DISCOVER, Kind.OWN_ONE),
     "GET /api/agreements/<key>/verification": Row(A.DISCOVER, Kind.OWN_ONE),
     "POST /api/agreements": Row(A.GOVERN, Kind.APPLIES, (409,)),
@@ -200,6 +206,9 @@ IMAGES = {route for route, row in ROUTES.items() if row.kind in (Kind.OBJECT, Ki
 """The routes that give images, or say which there are."""
 BODIES: dict[str, dict[str, object]] = {
     "POST /api/batches": {"json": {"dataset": "LUNG"}},
+    # refused for other bytes than were published, and for who signs nothing: nothing is changed
+    "POST /api/acceptances": {"json": {"kind": "general", "version": "1.0.0", "sha256": "0" * 64}},
+    "POST /api/terms-tasks/<version>": {"json": {"party": "hospital-a", "answer": "accept"}},
     "PATCH /api/batches/<key>": {"json": {"status": "closed"}},
     "POST /api/batches/<key>/known": {"json": {"files": []}},
     # each is refused for what it asks, once who asks it may: nothing is changed
@@ -316,8 +325,8 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911, PLR
         return row.yes if who.role is Role.FEDERATION else (401,)
     if who.client is None:
         return (401,)
-    if row.kind in (Kind.ROWS, Kind.DIRECTORY, Kind.RECORD, Kind.OWN):
-        return (200,)
+    if row.kind in (Kind.ROWS, Kind.DIRECTORY, Kind.RECORD, Kind.OWN, Kind.ONESELF):
+        return row.yes if row.kind is Kind.ONESELF else (200,)
     if row.kind is Kind.ACT:
         return (403, 404)
     if row.kind is Kind.PERSON:
@@ -421,7 +430,7 @@ def test_an_organisation_that_is_not_approved_sees_no_dataset(house, route):
     response, row = answer(house, route, who), ROUTES[route]
     if row.kind in (Kind.ROWS, Kind.RECORD):
         assert not found(house, response, route)
-    elif row.kind not in (Kind.DIRECTORY, Kind.OWN):
+    elif row.kind not in (Kind.DIRECTORY, Kind.OWN, Kind.ONESELF):
         assert response.status_code in (403, 404)
         assert row.kind is not Kind.OBJECT or response.status_code == 404
 

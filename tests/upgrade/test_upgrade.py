@@ -12,7 +12,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import func, select
 
-from adapters.sql import migrate, texts
+from adapters.sql import acceptance, migrate, texts
+from adapters.sql import party as parties
 from adapters.sql import reindex as rows
 from adapters.sql import tables as t
 from consent.agreement import MOVES, AgreementState, Side
@@ -25,9 +26,11 @@ from server.usecases.batch import close_batch
 from server.usecases.deliver import Wanted, deliver
 from server.usecases.node import list_nodes
 from server.usecases.parse import parse_file
+from server.usecases.party import list_parties
 from server.usecases.read_back import read_back
 from server.usecases.signing import verify_agreement
 from server.usecases.take import take
+from server.usecases.terms import list_documents, read_terms
 from server.worker.jobs import KINDS, work_off
 from server.worker.loop import chores
 from tests import builders
@@ -284,3 +287,19 @@ def test_what_it_indexed_is_indexed_again_by_a_job_as_if_it_came_today(world):
         kept = dict(connection.execute(select(t.instance.c.id, t.instance.c.metadata)).all())
     for indexed in held:
         assert kept[indexed.id] == parse_file("", read_back(world, indexed.copy), world.placeholders).metadata
+
+
+def test_its_terms_are_documents_what_clients_accepted_is_kept_and_every_party_is_a_beneficiary(world):
+    issues = {d.version: (d.kind, d.issue.contains, d.issue.effective_at == d.published) for d in list_documents(world)}
+    assert issues == {"1.0.0": ("general", frozenset(), True), "1.1.0": ("general", {"1.0.0"}, True)}
+    assert "+Never for diagnosis, jamás." in read_terms(world, "1.1.0").changes
+    with world.store.read() as connection:
+        accepted, acts = acceptance.read_versions(connection), parties.read_acts(connection)
+        content = connection.execute(select(t.agreement_version.c.federated, t.agreement_version.c.listed)).all()
+    assert (accepted["researcher"], accepted["compute"]) == ({"1.0.0", "1.1.0"}, {"1.1.0"})
+    assert "newcomer" not in accepted
+    assert all(federated == listed for federated, listed in content)
+    assert {federated for federated, _ in content} == {True, False}
+    now = {party.key: (party.role, party.approved, party.external) for party in list_parties(world)}
+    assert {key: (done[-1].role, done[-1].approved, done[-1].external) for key, done in acts.items()} == now
+    assert not any(external for _, _, external in now.values())

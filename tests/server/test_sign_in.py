@@ -505,6 +505,11 @@ def test_a_session_sees_what_its_role_sees(filled):
     found = {name: len(one.get("/dicom-web/studies").json) for name, one in {"bob": bob, "eve": eve, "ada": ada}.items()}
     assert found == {"bob": 1, "eve": 0, "ada": 1}
     assert alan.get("/dicom-web/studies").json == []  # who has not accepted the terms
+    general = next(one for one in alan.get("/api/documents").json["documents"] if one["kind"] == "general")
+    accepted = {"kind": "general", "version": general["version"], "sha256": general["sha256"]}
+    token = hidden(alan.get("/account"))["csrf_token"]
+    assert alan.client.post("/api/acceptances", json=accepted, headers={"X-CSRF-Token": token}).status_code == 201
+    assert len(alan.get("/dicom-web/studies").json) == 1
     for one in (alan, bob, ada):
         assert one.get("/fhir/R4/ImagingStudy").status_code == 200
 

@@ -16,8 +16,6 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import httpx
-from authlib.oauth2.rfc6749.parameters import prepare_grant_uri
-from authlib.oauth2.rfc7636 import create_s256_code_challenge
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -75,6 +73,9 @@ class OpenIdProvider:
 
     def begin(self) -> tuple[str, Begun]:
         """Where to send the browser, and what it keeps meanwhile. Raises Unavailable."""
+        from authlib.oauth2.rfc6749.parameters import prepare_grant_uri  # noqa: PLC0415 - for who serves the web alone
+        from authlib.oauth2.rfc7636 import create_s256_code_challenge  # noqa: PLC0415
+
         begun = Begun(*(secrets.token_urlsafe(32) for _ in range(3)))
         asked = {
             "nonce": begun.nonce,

@@ -1,7 +1,7 @@
 """People: the roles they have in organisations, and which act each role may do, for its own organisation or for all.
 
-A person acts in one role table for every door: pages, API and command line. What is not in the table is nobody's act. Some acts
-need a second signed-in person before they take effect; to stop something, one person is always enough.
+A person acts in one role table for every door: pages, API and command line. What is not in the table is nobody's act. To stop
+something, one person is always enough.
 """
 
 from dataclasses import dataclass, field
@@ -82,22 +82,27 @@ ACTS: dict[PersonRole, dict[Act, Span]] = {
 }
 """Who may do what (roles × acts). A role or act without a cell reaches nothing."""
 
-TWO_PERSONS = frozenset({Act.PURGE, Act.PUBLISH, Act.ADMIT_EXTERNAL, Act.ROTATE_KEYS})
-"""Acts that a second signed-in person confirms; so is the release of what undeclared would have been rejected."""
-
 
 @dataclass(frozen=True, slots=True)
 class Actor:
     """Who does a governance act, as the record names it: `person:KEY`, a client's id, or `local:USER` for the command line.
 
     `party`: the organisation acted for, None for the repository itself. `roles`: the person's roles there; the local command
-    line, which owns the data directory, has an operator's and is nobody's second person.
+    line, which owns the data directory, has an operator's and signs nothing.
     """
 
     id: str
     party: str | None = None
     roles: frozenset[PersonRole] = field(default_factory=frozenset)
     is_local: bool = False
+
+
+PERSON = "person:"
+
+
+def person_id(key: str) -> str:
+    """How the record, tokens and acceptances name the person called so."""
+    return f"{PERSON}{key}"
 
 
 NOBODY = Actor("anonymous")

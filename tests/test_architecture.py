@@ -40,10 +40,9 @@ EVERYBODY = {"runtime", "governance", "access", "naming"}
 """What each use case is handed, where an answered request is noted, and how names and words are checked."""
 ALLOWED = {
     "demo": {"session"},  # whoever it lets in has a session
-    "device": {"attempts", "person", "session"},  # a code is tried so often; what is granted is a session
-    "identify": {"person", "session"},  # a person asks by a session
-    "session": {"person"},  # who is called how, and who may end another's
-    "sign_in": {"attempts", "person", "session"},  # a factor is tried so often; who signs in has a session
+    "device": {"attempts", "session"},  # a code is tried so often; what is granted is a session
+    "identify": {"session"},  # a person asks by a session
+    "sign_in": {"attempts", "session"},  # a factor is tried so often; who signs in has a session
     "association": {"identify"},  # what an AE title proved, or why it did not; and a called one is an alias
     "explain": {"identify"},  # decided for the subject that a request of this client would have
     "terms": {"identify"},  # whom a version affects is decided for the subjects that requests of its clients would have

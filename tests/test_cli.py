@@ -221,7 +221,7 @@ LINES = (
     ("document accept 2.0.0 --party hospital", "DSA@4 is under terms 2.0.0"),
     ("document tasks --json", '"answer": "accept"'),
     ("dataset audit LUNG --at 2099-02-28", "pacs\thospital\t–\tdiscover export preview process query view"),
-    ("dataset audit LUNG --at 2001-01-01 --to 2099-03-02 --json", '"client": "pacs"'),
+    ("dataset audit LUNG --at 2001-01-01 --to 2099-03-02 --json", '"subject": "pacs"'),
     ("agreement terminate DSA --dry-run", "It covers 1 dataset (LUNG) with 0 studies of 0 objects."),
     ("agreement terminate DSA --circumstance security --yes", "DSA: terminated"),
 )

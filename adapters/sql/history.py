@@ -8,16 +8,18 @@ from itertools import groupby
 
 from sqlalchemy import ColumnElement, Connection, func, or_, select, union
 
-from adapters.sql import acceptance, party
+from adapters.sql import acceptance, party, person
 from adapters.sql import tables as t
 from adapters.sql.client import ClientRow
 from adapters.sql.governance import end_of, fact_rows, facts_of
 from adapters.sql.issue import read_issues
+from adapters.sql.person import RoleRow
 from adapters.sql.store import moment, stamp
 from consent.agreement import ENFORCING, IN_FORCE, MOVES, OF_VERSIONS, AgreementState, Side, Standing, move
 from consent.dataset import Facts
 from consent.node import MOVES as NODE_MOVES
 from consent.node import NodeState
+from consent.party import PartyAct
 from consent.permit import Permit
 
 _a, _v, _act, _node, _m = t.agreement.c, t.agreement_version.c, t.agreement_act.c, t.node_act.c, t.permit.c
@@ -80,18 +82,35 @@ def _permits(connection: Connection, at: datetime) -> Mapping[int, tuple[Permit,
 
 def clients_at(connection: Connection, rows: Iterable[ClientRow], at: datetime) -> tuple[ClientRow, ...]:
     """These clients with what their organisations were then, and what they had accepted; registered as they are now."""
-    acts, accepted = party.read_acts(connection), acceptance.read_versions(connection, at)
+    parties, accepted = _parties(connection, at), acceptance.read_versions(connection, at)
     told = []
     for row in rows:
-        was = [act for act in acts.get(row.party, ()) if act.at <= at]
-        known = {"role": was[-1].role, "approved": was[-1].approved, "external": was[-1].external} if was else {"approved": False}
+        was = parties.get(row.party)
+        known = {"role": was.role, "approved": was.approved, "external": was.external} if was else {"approved": False}
         told.append(replace(row, terms=accepted.get(row.client_id, frozenset()), **known))
     return tuple(told)
+
+
+def roles_at(connection: Connection, at: datetime) -> tuple[tuple[str, RoleRow], ...]:
+    """(person's key, role) of each role that stood, with what its organisation was then."""
+    parties, told = _parties(connection, at), []
+    for key, role in person.roles_at(connection, at):
+        was = parties.get(role.party or "")
+        then = replace(role, party_role=was.role, approved=was.approved, external=was.external) if was else role
+        told.append((key, then))
+    return tuple(told)
+
+
+def _parties(connection: Connection, at: datetime) -> Mapping[str, PartyAct]:
+    """Party's key → what it was."""
+    acts = party.read_acts(connection).items()
+    return {key: was[-1] for key, every in acts if (was := [act for act in every if act.at <= at])}
 
 
 _CHANGES: tuple[ColumnElement[int | None], ...] = (
     *(_act.at, _node.at, _v.starts, _v.ends, _m.starts, _m.ends, _m.revoked),
     *(t.acceptance.c.at, t.party_act.c.at, t.terms.c.effective_at, t.dataset_move.c.answered),
+    *(t.person_role.c.since, t.person_role.c.ended),
 )
 
 

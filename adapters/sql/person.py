@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select, insert, select, update
+from sqlalchemy import Connection, Select, insert, or_, select, update
 
 from adapters.sql import governance
 from adapters.sql import tables as t
@@ -108,7 +108,7 @@ def _grouped(rows: Any, key: Any) -> dict[int, list[Any]]:
 
 # --- roles
 
-_ROLES = (
+_EVER = (
     select(
         t.person_role,
         t.party.c.key.label("party_key"),
@@ -117,9 +117,9 @@ _ROLES = (
         t.party.c.external,
     )
     .outerjoin(t.party, _r.party == t.party.c.id)
-    .where(_r.ended.is_(None))
     .order_by(_r.id)
 )
+_ROLES = _EVER.where(_r.ended.is_(None))
 
 
 def _roles(connection: Connection, people: Sequence[int] | None) -> Iterator[RoleRow]:
@@ -130,6 +130,13 @@ def _role(row: Any) -> RoleRow:
     approved = True if row.approved is None else bool(row.approved)  # the repository needs nobody's approval
     known = (row.id, row.person, PersonRole(row.role), row.party_key, row.party, row.party_role, approved, bool(row.external))
     return RoleRow(*known, frozenset(row.purposes.split()))
+
+
+def roles_at(connection: Connection, at: datetime) -> tuple[tuple[str, RoleRow], ...]:
+    """(person's key, role) of each role that stood at a moment, its organisation as it is now."""
+    stood = (_r.since <= stamp(at), or_(_r.ended.is_(None), _r.ended > stamp(at)))
+    rows = _EVER.add_columns(_p.key.label("person_key")).join(t.person, _r.person == _p.id).where(*stood)
+    return tuple((row.person_key, _role(row)) for row in connection.execute(rows))
 
 
 def find_role(connection: Connection, role: int) -> RoleRow | None:

@@ -1,4 +1,4 @@
-"""Who could see a dataset in a span of time: every client's decisions made again, from what governance kept."""
+"""Who could see a dataset in a span of time: the decisions on every client and person made again, from what governance kept."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -6,15 +6,16 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from adapters.sql import acceptance, history
 from adapters.sql import client as clients
-from adapters.sql import history
 from adapters.sql.client import ClientRow
 from consent.conditions import Action
 from consent.dataset import Facts
-from consent.person import Act, Actor
+from consent.person import Act, Actor, person_id
 from consent.policy import decide
+from consent.subject import Role, Subject
 from mappings.failures import Invalid, NotFound
-from server.usecases.identify import subject
+from server.usecases.identify import person_subject, subject
 from server.usecases.naming import require_act
 from server.usecases.runtime import Runtime
 
@@ -23,10 +24,10 @@ SEEING = (Action.DISCOVER, Action.QUERY, Action.PREVIEW, Action.VIEW, Action.PRO
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What a client could do with the dataset at some moment of the span, for a purpose (None: it needs none)."""
+    """What a client or person could do with the dataset at some moment of the span, for a purpose (None: it needs none)."""
 
-    client: str
-    party: str
+    subject: str
+    party: str | None
     purpose: str | None
     actions: frozenset[Action]
 
@@ -34,7 +35,7 @@ class Sight:
 def audit(runtime: Runtime, actor: Actor, alias: str, after: datetime, until: datetime) -> tuple[Sight, ...]:
     """Who could see a dataset from one moment to another (end exclusive), as registered now; nothing is recorded.
 
-    What a client is registered for (its purposes, its node, whether it is enabled) is as it stands; what its organisation was,
+    What somebody is registered for (purposes, node, whether enabled or blocked) is as it stands; what its organisation was,
     what it had accepted, what was agreed, permitted, linked and published are as they were. Raises NotFound, and Invalid for a
     span in which more was done than is gone through.
     """
@@ -46,9 +47,9 @@ def audit(runtime: Runtime, actor: Actor, alias: str, after: datetime, until: da
             raise NotFound("dataset-unknown", "Nothing was agreed on a dataset of this name then.", "dataset")
         require_act(actor, Act.READ_RECORD, facts[-1][1].provider)
         for now, each in facts:
-            for sight in _sights(each, history.clients_at(connection, registered, now), now):
-                before = found.get((sight.client, sight.purpose), sight)
-                found[sight.client, sight.purpose] = replace(sight, actions=before.actions | sight.actions)
+            for sight in _sights(each, _askers(connection, registered, now), now):
+                before = found.get((sight.subject, sight.purpose), sight)
+                found[sight.subject, sight.purpose] = replace(sight, actions=before.actions | sight.actions)
     return tuple(found.values())
 
 
@@ -59,10 +60,20 @@ def _turned(connection: Connection, after: datetime, until: datetime) -> list[da
     return [after, *turned]
 
 
-def _sights(facts: Facts, registered: Iterable[ClientRow], now: datetime) -> Iterator[Sight]:
-    for row in registered:
-        roles = [subject(row, inside=inside) for inside in {row.node is not None, False}]
-        for purpose in sorted(row.purposes) if roles[0].purposes else [None]:
-            actions = {a for who in roles for a in SEEING if decide(who, a, purpose, facts, now).allowed}
+def _askers(connection: Connection, registered: Iterable[ClientRow], now: datetime) -> Iterator[Subject]:
+    """Everybody as asked then: a client of a node from inside and from outside it, a person by each role that uses data."""
+    for row in history.clients_at(connection, registered, now):
+        yield from (subject(row, inside=inside) for inside in {row.node is not None, False})
+    accepted = acceptance.read_versions(connection, now)
+    for key, role in history.roles_at(connection, now):
+        who = person_subject(key, role, accepted.get(person_id(key), frozenset()))
+        if who.role is not Role.ANONYMOUS:
+            yield who
+
+
+def _sights(facts: Facts, askers: Iterable[Subject], now: datetime) -> Iterator[Sight]:
+    for who in askers:
+        for purpose in (*sorted(who.purposes),) or (None,):
+            actions = frozenset(action for action in SEEING if decide(who, action, purpose, facts, now).allowed)
             if actions:
-                yield Sight(row.client_id, row.party, purpose, frozenset(actions))
+                yield Sight(who.id, who.party, purpose, actions)

@@ -14,11 +14,11 @@ from adapters.sql import device_grant as grants
 from adapters.sql import session as sessions
 from adapters.sql.device_grant import DeviceGrantRow
 from adapters.sql.session import SessionRow
+from consent.person import person_id
 from mappings import smart
 from mappings.failures import Busy, Forbidden, Invalid, NotFound, Unauthenticated
 from mappings.network import counted
 from server.usecases.attempts import attempt
-from server.usecases.person import person_id
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.session import DEVICE, EVERY_SCOPE, SignedIn, find_session, open_session, signed_in
 

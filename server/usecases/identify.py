@@ -23,13 +23,12 @@ from adapters.sql.entity import EntityRow
 from adapters.sql.person import RoleRow
 from consent.conditions import Purpose
 from consent.node import NodeState
-from consent.person import Actor, PersonRole, role_of
+from consent.person import PERSON, Actor, PersonRole, person_id, role_of
 from consent.subject import ANONYMOUS, Role, Subject, federation
 from mappings.failures import NotFound, Unauthenticated
 from mappings.network import canonical, lies_in
 from mappings.smart import still_granted
 from server.usecases.governance import GovernanceSnapshot
-from server.usecases.person import person_id
 from server.usecases.runtime import Caller, Registration, Runtime
 from server.usecases.session import SignedIn, actor_of, find_session
 
@@ -130,20 +129,19 @@ def _person(runtime: Runtime, known: SignedIn, request: str, address: str) -> Ca
     """A person by the role of the session; who has chosen none asks as anybody, and acts as nobody."""
     with runtime.store.read() as connection:
         governance = runtime.governance.current(connection)
-        who = person_subject(connection, known.person.key, known.role)
+        who = person_subject(known.person.key, known.role, acceptance.versions_of(connection, person_id(known.person.key)))
     session, role = known.session, known.role
     scopes = tuple(session.scopes.split()) if role else ()
     found = {"governance": governance, "actor": actor_of(known), "session": session.key}
     return Caller(who, session.purpose or None, scopes, request, address, **found)  # type: ignore[arg-type]
 
 
-def person_subject(connection: Connection, key: str, role: RoleRow | None) -> Subject:
-    """The subject that a person is by a role, with the terms that it accepted."""
+def person_subject(key: str, role: RoleRow | None, accepted: frozenset[str]) -> Subject:
+    """The subject that a person is by a role, having accepted these versions of the terms."""
     if role is None:
         return Subject(person_id(key), Role.ANONYMOUS)
-    who, known = person_id(key), frozenset(map(Purpose, role.purposes))
-    terms = acceptance.versions_of(connection, who)
-    return Subject(who, role_of(role.role), role.party, role.approved, terms, known, external=role.external)
+    known = frozenset(map(Purpose, role.purposes))
+    return Subject(person_id(key), role_of(role.role), role.party, role.approved, accepted, known, external=role.external)
 
 
 def _client(runtime: Runtime, token: BearerToken, request: str, claims: Claims) -> Caller:
@@ -181,7 +179,7 @@ def recall(
 ) -> Caller:
     """The client or person whose work goes on after its request, as it is registered by now. Raises Unauthenticated."""
     governance = runtime.governance.current(connection)
-    if (key := client.removeprefix("person:")) != client:
+    if (key := client.removeprefix(PERSON)) != client:
         return _recalled(connection, governance, key, purpose, scopes)
     row = _client_row(connection, governance, client)
     linked = row.node is not None and _is_linked(governance, row.node)
@@ -196,7 +194,8 @@ def _recalled(connection: Connection, governance: GovernanceSnapshot, key: str, 
     able = [r for r in standing if (purpose in r.purposes if purpose else role_of(r.role) is Role.PROVIDER)]
     if len(able) != 1:
         raise Unauthenticated("person-unknown", "This person has not exactly one role here that this could be done by.")
-    return Caller(person_subject(connection, key, able[0]), purpose or None, scopes, governance=governance)
+    who = person_subject(key, able[0], acceptance.versions_of(connection, person_id(key)))
+    return Caller(who, purpose or None, scopes, governance=governance)
 
 
 def _federation(runtime: Runtime, secret: SharedSecret, request: str) -> Caller:

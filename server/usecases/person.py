@@ -19,9 +19,9 @@ from adapters.sql.ledger import About, record
 from adapters.sql.person import PersonRow, RoleRow
 from consent.conditions import Purpose
 from consent.entries import PersonAdded, PersonMoved, RoleMoved
-from consent.person import Act, Actor, PersonRole, may, may_be, sees
+from consent.person import Act, Actor, PersonRole, may_be, person_id, sees
 from mappings.failures import Conflict, Forbidden, Invalid
-from server.usecases.naming import check_new, check_words, require
+from server.usecases.naming import check_new, check_words, require, require_act
 from server.usecases.runtime import Runtime
 
 INVITATION_HOURS = 48
@@ -38,12 +38,6 @@ class Invited:
     expires: datetime
 
 
-def require_may(actor: Actor, act: Act, party: str | None) -> None:
-    """Raises Forbidden where the actor's roles don't let it do this to what is `party`'s (None: the repository's)."""
-    if not may(actor, act, party):
-        raise Forbidden("act-not-yours", f"Your role does not let you {act}{' for this organisation' if party else ''}.")
-
-
 def add_person(
     runtime: Runtime,
     actor: Actor,
@@ -56,8 +50,8 @@ def add_person(
     purposes: Sequence[str] = (),
 ) -> Invited:
     """Add a person with a first role, and invite them. Raises Forbidden, Invalid, Conflict or NotFound."""
-    require_may(actor, Act.INVITE, party)
-    require_may(actor, Act.ASSIGN, party)
+    require_act(actor, Act.INVITE, party)
+    require_act(actor, Act.ASSIGN, party)
     _check_texts(name, email)
     now = runtime.clock()
     with runtime.governance_act() as connection:
@@ -88,14 +82,9 @@ def invite_again(runtime: Runtime, actor: Actor, key: str) -> Invited:
         return _invite(runtime, connection, now, actor, row.id, key)
 
 
-def person_id(key: str) -> str:
-    """What the record calls a person."""
-    return f"person:{key}"
-
-
 def _check_reaches(actor: Actor, row: PersonRow, act: Act) -> None:
     for party in {role.party for role in row.roles} or {None}:
-        require_may(actor, act, party)
+        require_act(actor, act, party)
 
 
 def _invite(runtime: Runtime, connection: Connection, now: datetime, actor: Actor, person: int, key: str) -> Invited:
@@ -108,7 +97,7 @@ def give_role(
     runtime: Runtime, actor: Actor, key: str, role: str, *, party: str | None = None, purposes: Sequence[str] = ()
 ) -> None:
     """Give a person a role in an organisation, or in the repository (None). Raises Conflict where it is held already."""
-    require_may(actor, Act.ASSIGN, party)
+    require_act(actor, Act.ASSIGN, party)
     now = runtime.clock()
     with runtime.governance_act() as connection:
         row = require(people.find(connection, key), "person", key)
@@ -144,7 +133,7 @@ def _organisation(connection: Connection, party: str | None) -> tuple[int | None
 
 def take_role(runtime: Runtime, actor: Actor, key: str, role: str, *, party: str | None = None) -> None:
     """Take a role back: sessions that act by it end with it. The repository's last operator stays. Raises Conflict."""
-    require_may(actor, Act.ASSIGN, party)
+    require_act(actor, Act.ASSIGN, party)
     now = runtime.clock()
     with runtime.governance_act() as connection:
         row = require(people.find(connection, key), "person", key)
@@ -168,7 +157,7 @@ def _check_operator_left(connection: Connection, row: PersonRow, role: RoleRow |
 
 def block_person(runtime: Runtime, actor: Actor, key: str) -> None:
     """Keep a person out from the next request on: sessions, devices and invitations end."""
-    require_may(actor, Act.BLOCK, None)
+    require_act(actor, Act.BLOCK, None)
     now = runtime.clock()
     with runtime.governance_act() as connection:
         row = require(people.find(connection, key), "person", key)
@@ -181,7 +170,7 @@ def block_person(runtime: Runtime, actor: Actor, key: str) -> None:
 
 def unblock_person(runtime: Runtime, actor: Actor, key: str) -> None:
     """Let a person sign in again."""
-    require_may(actor, Act.BLOCK, None)
+    require_act(actor, Act.BLOCK, None)
     now = runtime.clock()
     with runtime.governance_act() as connection:
         row = require(people.find(connection, key), "person", key)

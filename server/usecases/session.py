@@ -17,10 +17,9 @@ from adapters.sql.ledger import About, record
 from adapters.sql.person import PersonRow, RoleRow
 from adapters.sql.session import SessionRow
 from consent.entries import SessionsEnded
-from consent.person import Act, Actor, PersonRole
+from consent.person import Act, Actor, PersonRole, person_id
 from mappings.failures import Forbidden, Invalid, NotFound, Unauthenticated
-from server.usecases.naming import require
-from server.usecases.person import person_id, require_may
+from server.usecases.naming import require, require_act
 from server.usecases.runtime import Caller, Runtime
 
 BROWSER, DEVICE = "browser", "device"
@@ -162,7 +161,7 @@ def end_session(runtime: Runtime, caller: Caller, key: str | None = None) -> Non
 
 def end_sessions_of(runtime: Runtime, actor: Actor, key: str) -> int:
     """End every session of a person, as who may block it; how many there were."""
-    require_may(actor, Act.BLOCK, None)
+    require_act(actor, Act.BLOCK, None)
     now = runtime.clock()
     with runtime.governance_act() as connection:
         row = require(people.find(connection, key), "person", key)

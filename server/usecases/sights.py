@@ -16,6 +16,7 @@ from adapters.sql.client import ClientRow
 from adapters.sql.sights import Ends, ReaderRow, Seen
 from consent.conditions import Action
 from consent.dataset import Facts
+from consent.person import PERSON
 from consent.policy import VisibleDatasets, decide
 from consent.subject import Subject
 from server.usecases.identify import subject
@@ -111,9 +112,7 @@ def _changed(runtime: Runtime, connection: Connection) -> list[tuple[ReaderRow, 
     if not readers:
         return []
     facts, known = governance.facts(connection), {row.client_id: row for row in clients.read_all(connection)}
-    programs = [
-        reader for reader in readers if not reader.subject.startswith("person:")
-    ]  # people change roles: by their requests
+    programs = [reader for reader in readers if not reader.subject.startswith(PERSON)]  # people change roles: by their requests
     every = [(reader, _registered(known.get(reader.subject), reader, facts, runtime.clock())) for reader in programs]
     return [(reader, ends) for reader, ends in every if _differs(connection, reader, ends)]
 

@@ -18,9 +18,9 @@ from adapters.sql.invitation import InvitationRow
 from adapters.sql.ledger import About, record
 from adapters.sql.person import PersonRow
 from consent.entries import PersonMoved
+from consent.person import person_id
 from mappings.failures import Conflict, Gone, Invalid, Unauthenticated
 from server.usecases.attempts import attempt
-from server.usecases.person import person_id
 from server.usecases.runtime import Runtime
 from server.usecases.session import open_session
 

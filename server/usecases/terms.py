@@ -1,13 +1,14 @@
 """The documents of use: published once and for ever, after showing whom that affects, and read by anybody."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
+from adapters.sql import acceptance, renewal
 from adapters.sql import client as clients
-from adapters.sql import renewal
+from adapters.sql import person as people
 from adapters.sql import terms as versions
 from adapters.sql.issue import read_issues
 from adapters.sql.ledger import About, record
@@ -15,12 +16,12 @@ from adapters.sql.renewal import Pinned
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.entries import TermsPublished
-from consent.person import Act, Actor, PersonRole
+from consent.person import Act, Actor, PersonRole, person_id
 from consent.policy import decide
 from consent.subject import Role, Subject
 from consent.terms import DocumentKind, Issue, Terms, changes, cite, in_force, is_version, order, terms_hash
 from mappings.failures import Conflict, Invalid, NotFound, TooLarge
-from server.usecases.identify import subject
+from server.usecases.identify import person_subject, subject
 from server.usecases.naming import check_text, require, require_act
 from server.usecases.runtime import Runtime
 
@@ -135,13 +136,21 @@ def _contained(draft: Draft, before: Sequence[Terms]) -> frozenset[str]:
 def _effect(runtime: Runtime, connection: Connection, terms: Terms) -> Effect:
     issue, pinned = terms.issue, renewal.read_pinned(connection) if terms.issue.needs_renewal else ()
     facts = runtime.governance.current(connection).facts
-    users = [subject(row, inside=row.node is not None) for row in clients.read_all(connection) if row.enabled]
-    asked = [each for each in users if each.role in (Role.USER, Role.INSIDE)]
+    asked = [each for each in _users(connection) if each.role in (Role.USER, Role.INSIDE)]
     before, after = _affected(facts, pinned, issue)
     reached = [who for who in asked if _reaches(who, before, issue.effective_at)]
     losing = [who for who in reached if who.external and not _keeps(who, before, after, issue.effective_at)]
     providers = dict.fromkeys(each.provider for each in pinned)
     return Effect(issue.effective_at, tuple(providers), tuple(w.id for w in reached), tuple(w.id for w in losing))
+
+
+def _users(connection: Connection) -> Iterator[Subject]:
+    """Every client and person, as its next request would find it."""
+    yield from (subject(row, inside=row.node is not None) for row in clients.read_all(connection) if row.enabled)
+    accepted = acceptance.read_versions(connection)
+    for person in people.read_all(connection):
+        terms = accepted.get(person_id(person.key), frozenset())
+        yield from (person_subject(person.key, role, terms) for role in person.roles if not person.blocked)
 
 
 def _affected(facts: Iterable[Facts], pinned: Iterable[Pinned], issue: Issue) -> tuple[list[Facts], list[Facts]]:

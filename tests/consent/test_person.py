@@ -2,7 +2,7 @@
 
 import pytest
 
-from consent.person import ACTS, TWO_PERSONS, Act, Actor, PersonRole, Span, may
+from consent.person import ACTS, Act, Actor, PersonRole, Span, may
 
 
 def acting(*roles: PersonRole, party: str | None = "clinic") -> Actor:
@@ -21,11 +21,6 @@ def test_a_role_reaches_its_own_organisation_or_all_and_no_further(role: PersonR
     assert may(acting(role), act, "clinic") is (span is not None)
     assert may(acting(role), act, "another") is (span is Span.ALL)
     assert may(acting(role, party=None), act, None) is (span is Span.ALL)
-
-
-def test_what_two_persons_confirm_is_the_operators_alone() -> None:
-    for act in TWO_PERSONS:
-        assert [role for role in PersonRole if act in ACTS[role]] == [PersonRole.OPERATOR]
 
 
 def test_roles_add_up() -> None:

@@ -12,8 +12,9 @@ from consent.agreement import Side
 from consent.conditions import Action
 from consent.person import Actor, PersonRole
 from consent.policy import decide
-from consent.terms import Answer
+from consent.terms import Answer, DocumentKind
 from mappings.failures import Forbidden, Invalid, NotFound
+from server.usecases.acceptance import accept
 from server.usecases.agreement import act_on_agreement, add_agreement, move_agreement
 from server.usecases.audit import audit
 from server.usecases.client import add_client, set_client
@@ -23,8 +24,9 @@ from server.usecases.identify import subject
 from server.usecases.node import move_node
 from server.usecases.party import add_party, admit, set_party
 from server.usecases.permit import add_permit, revoke_permit
+from server.usecases.person import add_person, take_role
 from server.usecases.renewal import answer
-from server.usecases.terms import Draft, publish
+from server.usecases.terms import Draft, publish, read_terms
 from tests.agreed import CONTENT, MANAGER, SIGNATORY, sending, signed
 from tests.agreed import OPERATOR as OLGA
 from tests.builders import ACTOR, Clock, runtime, seed
@@ -138,9 +140,30 @@ def test_who_could_see_it_is_who_some_decision_let(built):
     for at, decisions in told.items():
         may = {who for (who, action), d in decisions.items() if d.allowed and action is Action.QUERY}
         seen = audit(built, OPERATOR, "LUNG", at, at + timedelta(microseconds=1))
-        assert {s.client for s in seen if Action.QUERY in s.actions} == may, at
-    ever = {s.client: s.actions for s in audit(built, OPERATOR, "LUNG", START, built.clock())}
+        assert {s.subject for s in seen if Action.QUERY in s.actions} == may, at
+    ever = {s.subject: s.actions for s in audit(built, OPERATOR, "LUNG", START, built.clock())}
     assert {client for client, actions in ever.items() if Action.QUERY in actions} == {"lab", "firm"}
+
+
+def test_a_person_could_see_it_while_it_had_a_role_for_it_and_had_accepted_the_terms(built):
+    for key, role, party in (("alan", "researcher", "university"), ("sam", "signatory", "hospital-a")):
+        purposes = ["AIRESEARCH"] if role == "researcher" else []
+        add_person(built, OPERATOR, key, name=key, role=role, party=party, purposes=purposes)
+    add_permit(built, ACTOR, "LUNG", "university")
+    alan = Actor("person:alan", "university", frozenset({PersonRole.RESEARCHER}))
+    told = {}
+    for act in (
+        lambda: None,
+        lambda: accept(built, alan, DocumentKind.GENERAL, "1.0.0", read_terms(built, "1.0.0").sha256),
+        lambda: take_role(built, OPERATOR, "alan", "researcher", party="university"),
+    ):
+        built.clock.on(1800)
+        act()
+        built.clock.on(1800)
+        told[built.clock()] = act
+    seen = [audit(built, OPERATOR, "LUNG", at, at + timedelta(microseconds=1)) for at in told]
+    people = [{s.subject for s in sights if s.subject.startswith("person:") and Action.QUERY in s.actions} for sights in seen]
+    assert people == [set(), {"person:alan"}, set()]
 
 
 def test_nothing_could_be_seen_before_anything_was_agreed(built):

@@ -19,6 +19,7 @@ from server.usecases.agreement import add_agreement, read_agreement
 from server.usecases.client import add_client, set_client
 from server.usecases.identify import subject
 from server.usecases.party import add_party, admit, list_parties, set_party
+from server.usecases.person import add_person, block_person
 from server.usecases.renewal import answer, list_tasks
 from server.usecases.terms import MOST_TEXT, Draft, foresee, list_documents, publish, publish_terms, read_terms
 from tests.builders import ACTOR, Clock, runtime, seed
@@ -69,6 +70,18 @@ def test_what_a_version_would_do_is_told_and_not_done(built):
     assert len(list_documents(built)) == 1
     told = foresee(built, OPERATOR, replace(NEXT, needs_renewal=False))
     assert (told.providers, told.users, told.losing) == ((), (), ())
+
+
+def test_persons_are_among_those_whom_a_version_would_affect(built):
+    party_of = {"eve": "startup", "alan": "university"}
+    for key, party in party_of.items():
+        add_person(built, OPERATOR, key, name=key, role="researcher", party=party, purposes=["AIRESEARCH"])
+        who = Actor(f"person:{key}", party, frozenset({PersonRole.RESEARCHER}))
+        accept(built, who, DocumentKind.GENERAL, "1.0.0", read_terms(built, "1.0.0").sha256)
+    told = foresee(built, OPERATOR, NEXT)
+    assert (set(told.users), told.losing) == ({"lab", "firm", "person:eve", "person:alan"}, ("firm", "person:eve"))
+    block_person(built, OPERATOR, "eve")
+    assert "person:eve" not in foresee(built, OPERATOR, NEXT).users
 
 
 def test_silence_ends_external_access_when_the_terms_take_effect_and_no_other(built):

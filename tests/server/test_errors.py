@@ -8,15 +8,21 @@ from werkzeug.exceptions import default_exceptions
 from adapters.identity import Keys
 from mappings.failures import Busy, Failure, Invalid, NotFound, Unauthenticated, Unavailable
 from server import faults
-from server.web import app, errors, fhir_answer
+from server.web import app, errors, fhir_answer, pages
 from server.web.bulkheads import Bulkhead
 from tests.house import CALLERS, House, build
 
 DIALECTS = {
+    "account": pages.dialect,
+    "agreements": errors.problem,
+    "api-document": errors.problem,
     "bulk_data": fhir_answer.refused,
     "batches": errors.problem,
     "withdrawals": errors.problem,
     "catalogue": errors.problem,
+    "datasets": errors.problem,
+    "demo": pages.dialect,
+    "documents": errors.problem,
     "dicomweb": errors.problem,
     "dicomweb_dataset": errors.problem,
     "federation": errors.eucaim,
@@ -25,6 +31,8 @@ DIALECTS = {
     "ledger": errors.problem,
     "oauth": errors.oauth,
     "operations": errors.problem,
+    "people": errors.problem,
+    "sign-in": pages.dialect,
     "terms": errors.problem,
 }
 """The design's, not the code's."""

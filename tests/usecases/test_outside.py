@@ -53,4 +53,4 @@ def test_a_name_of_a_person_weighs_more(built):
     into = batch(built, "NEW")
     assert take(built, into, "a", made(PatientName="Doe^Jane")).rule == "person-name"
     (file,) = report(built, None, into.key).files
-    assert {finding.rule for finding in file.findings} == {"person-name", "modality-not-agreed"}
+    assert {found for found, _ in file.findings} == {"person-name", "modality-not-agreed"}

@@ -59,8 +59,8 @@ def _add_dataset(runtime: Runtime, actor: str, alias: str, agreement: str, title
 def _audit(runtime: Runtime, actor: Actor, alias: str, at: datetime, to: datetime | None, *, as_json: bool) -> None:
     """Who could see a dataset then, and do what, by all that was agreed, accepted, permitted and published."""
     told = audit(runtime, actor, alias, at, to or at + timedelta(days=1))
-    rows = ((s.client, s.party, s.purpose, " ".join(sorted(s.actions))) for s in told)
-    print_rows(("client", "party", "purpose", "actions"), rows, as_json=as_json)
+    rows = ((s.subject, s.party, s.purpose, " ".join(sorted(s.actions))) for s in told)
+    print_rows(("subject", "party", "purpose", "actions"), rows, as_json=as_json)
 
 
 def _filling(runtime: Runtime, alias: str, name: str) -> str:

@@ -18,11 +18,10 @@ from urllib.parse import urlsplit
 from tqdm import tqdm
 
 from benchmarks import objects, world
+from benchmarks.bench_store import ALIAS, KINDS, Stored
 from tests import servers
 
-ALIAS, BODY, BOUNDARY = "LUNG", 10, "accord-bench"
-KINDS = {"small": 64, "CT": 512}
-"""Kind → side of its one frame in pixels."""
+BODY, BOUNDARY = 10, "accord-bench"
 SENDERS = (1, 4)
 
 
@@ -33,15 +32,6 @@ class Door:
     url: str
     root: int
     headers: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True)
-class Stored:
-    """What one turn took: objects a second, megabytes a second, the server's CPU in ms for each object."""
-
-    rate: float
-    megabytes: float
-    cpu: float
 
 
 def main() -> None:

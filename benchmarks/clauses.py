@@ -1,4 +1,4 @@
-"""Takes each line that enforces a clause of the terms away in turn, and sees that its tests go red.
+"""Takes each line that enforces a clause of the terms away in turn, and sees that each of its tests goes red.
 
 The tests of all clauses are run first, as the code is: they must pass. Works on a copy; `docs/terms.md` has the table.
 """
@@ -22,7 +22,7 @@ FAILED = 1
 
 
 def main() -> None:
-    """Switch off, run, tell; ends with 1 where a clause's tests stayed green or all of them did not pass."""
+    """Switch off, run, tell; ends with 1 where a test of a clause stayed green, or they did not pass as the code is."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("words", nargs="*", help="only clauses whose line or topic contains one of these")
     words = parser.parse_args().words
@@ -34,18 +34,18 @@ def main() -> None:
         if status:
             sys.exit(f"As the code is, the tests of the clauses do not pass:\n{said}")
         green = _switched(tree, chosen)
-    print(f"\n{len(chosen)} clauses; without its line, {len(chosen) - green} are seen to be broken, {green} are not.")
+    print(f"\n{len(chosen)} clauses; without its line, {len(chosen) - green} are missed by every test named, {green} are not.")
     sys.exit(bool(green))
 
 
 def _switched(tree: Path, chosen: list[Clause]) -> int:
-    """How many clauses nobody missed."""
+    """How many clauses have a test that did not miss their line."""
     rows, green = [], 0
     for clause in tqdm(chosen, desc="clauses", unit="clause", leave=False):
         assert clause.switch
-        reds = [test for test in clause.tests if _goes_red(tree, clause.switch, test)]
-        green += not reds
-        rows.append([clause.topic, clause.does, "<br>".join(reds) or "none: **not missed**"])
+        reds = {test: _goes_red(tree, clause.switch, test) for test in clause.tests}
+        green += not all(reds.values())
+        rows.append([clause.topic, clause.does, "<br>".join(test if red else f"**green**: {test}" for test, red in reds.items())])
     world.table(("", "switched off", "red"), rows)
     return green
 

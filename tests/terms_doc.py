@@ -51,7 +51,7 @@ CLAUSES = (
         "An agreement has a period.",
         "Outside it nothing goes in or out, from that moment on.",
         Switch(_POLICY, "    if now < facts.starts or (facts.ends is not None and now >= facts.ends):", "    if False:"),
-        (_BY_RULE, f"{_MATRIX}::test_outside_its_period_an_agreement_gives_nothing"),
+        (_BY_RULE,),
     ),
     Clause(
         "Purpose",
@@ -86,7 +86,7 @@ CLAUSES = (
         "External users reach a provider's data only where it agreed to that.",
         "Unless the agreement says external, users of external organisations see none of it.",
         Switch(_POLICY, "        if not facts.conditions.external:", "        if False:"),
-        ("tests/consent/test_truth_table.py",),
+        (_BY_RULE, "tests/contracts/test_renewal.py"),
     ),
     Clause(
         "Renewed consent",
@@ -111,7 +111,7 @@ CLAUSES = (
             "    if facts.conditions.data_use and (rule := _data_use_refusal(subject, purpose, facts, now)):",
             "    if False:",
         ),
-        ("tests/consent/test_data_use.py", _BY_RULE),
+        (_BY_RULE,),
     ),
     Clause(
         "Federation",

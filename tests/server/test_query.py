@@ -209,6 +209,8 @@ def test_who_is_gone_when_it_is_answered_leaves_no_fault(net: Network, monkeypat
     """Of an error in a thread pytest makes a failure."""
     association, ended = net.associate(build_context(model, LITTLE_ENDIAN)), threading.Event()
 
+    association.dimse_timeout = 1  # pynetdicom waits for an answer though it has aborted
+
     def leaving(*_given: object) -> object:
         association.abort()
         time.sleep(0.3)  # it is read meanwhile

@@ -323,6 +323,7 @@ def test_what_is_left_when_a_destination_goes_away_has_failed(net: Network, take
 def test_who_goes_away_in_the_middle_of_its_retrieval_gives_its_place_back(net: Network, taker: Taker) -> None:
     taker.seconds = 0.3
     asked = net.retrieve(calling="COMPUTE")
+    asked.association.dimse_timeout = 1  # pynetdicom waits for an answer though it has aborted
     answers = asked.association.send_c_move(identifier("STUDY", StudyInstanceUID=STUDY), "TAKER", STUDY_MOVE)
     time.sleep(0.1)
     asked.association.abort()

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from adapters.client_file import ClientFile, new_client_key, read_client, write_client
 from consent.deposit import Outcome
-from consent.person import Actor, PersonRole
+from consent.person import Actor, PersonRole, person_id
+from consent.terms import DocumentKind
 from server.usecases import release
+from server.usecases.acceptance import accept
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.client import add_client
 from server.usecases.dataset import add_dataset, set_dataset
@@ -22,7 +24,7 @@ from server.usecases.permit import add_permit
 from server.usecases.person import add_person, list_people
 from server.usecases.runtime import Runtime
 from server.usecases.sender import add_sender, attest_sender
-from server.usecases.terms import publish_terms
+from server.usecases.terms import publish_terms, read_terms
 
 ACTOR = "operator:demo"
 TERMS = "1.0.0"
@@ -105,6 +107,9 @@ def people(runtime: Runtime) -> None:
         if key not in known:
             purposes = ("AIRESEARCH",) if role == "researcher" else ()
             add_person(runtime, here, key, name=name, role=role, party=party, purposes=purposes)
+            if purposes:  # who uses data has accepted the terms
+                one = Actor(person_id(key), party, frozenset({PersonRole(role)}))
+                accept(runtime, one, DocumentKind.GENERAL, TERMS, read_terms(runtime, TERMS).sha256)
 
 
 def _agreement(runtime: Runtime, alias: str, *, actions: tuple[str, ...], access_class: str) -> None:

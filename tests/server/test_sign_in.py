@@ -544,6 +544,9 @@ def test_whoever_has_this_runs_token_may_be_any_of_the_demos_people(house, demo)
     assert page.text.count("operator ") >= 2
     assert one.fill(demo, person="demo-marie").headers["Location"] == "/account"
     assert "data-manager of demo-hospital" in one.get("/account").text
+    alan = opened(house.flask)
+    alan.fill(demo, person="demo-alan")
+    assert [told["version"] for told in alan.get("/api/acceptances").json["acceptances"]] == ["1.0.0"]
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "[::", ""])

@@ -50,9 +50,10 @@ class Keys:
     We sign with RS384 because every request verifies and only a token request signs: RSA verifies ten times faster than P-384.
     """
 
-    def __init__(self, keys: Iterable[Key]) -> None:
+    def __init__(self, keys: Iterable[Key], path: Path | None = None) -> None:
         self._keys = {_kid(k): k for k in keys}
         self._signer = next(iter(self._keys))
+        self._path, self._read_at = path, path.stat().st_mtime_ns if path else 0
         self._proven: dict[bytes, Claims] = {}
         self._lock = threading.Lock()
 
@@ -67,21 +68,40 @@ class Keys:
             path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             publish_once(path, json.dumps({"keys": [made.as_dict(private=True)]}))
         with _read_as_keys(path):
-            return cls(signing_key(k) for k in json.loads(path.read_text())["keys"])
+            return cls((signing_key(k) for k in _kept(path)), path)
+
+    def _renew(self) -> None:
+        """Read the keys anew where they were rotated since, also by another process."""
+        if self._path is None:
+            return
+        with contextlib.suppress(OSError):  # a disk that does not answer now takes no key away
+            at = self._path.stat().st_mtime_ns
+            if at != self._read_at:
+                self._read_again(self._path, at)
+
+    def _read_again(self, path: Path, at: int) -> None:
+        with self._lock, _read_as_keys(path):
+            keys = {_kid(k): k for k in (signing_key(k) for k in _kept(path))}
+            self._keys, self._signer, self._read_at = keys, next(iter(keys)), at
+            self._proven.clear()
 
     def public(self) -> dict[str, Any]:
         """The public key set (RFC 7517 section 5)."""
+        self._renew()
         return {"keys": [k.as_dict(private=False) for k in self._keys.values()]}
 
     def mint(self, claims: Claims) -> str:
         """A signed access token (RFC 9068) of these claims."""
-        return signed(self._keys[self._signer], TOKEN_TYPE, claims)
+        self._renew()
+        keys, signer = self._keys, self._signer
+        return signed(keys[signer] if signer in keys else next(iter(keys.values())), TOKEN_TYPE, claims)
 
     def read(self, token: str, issuer: str, now: datetime) -> Claims:
         """The claims of an access token that `issuer` made for itself and that is in force now.
 
         Raises Unauthenticated: `token-invalid` or `token-expired`. A signature is verified once, then known by the token's hash.
         """
+        self._renew()
         mark = sha256(token.encode("utf-8", "replace")).digest()
         claims = self._proven.get(mark)
         if claims is None:
@@ -106,6 +126,33 @@ def _check_token(claims: Claims, issuer: str, now: float) -> None:
         raise Unauthenticated("token-invalid", "The token is not in force.")
     if claims["exp"] <= now:
         raise Unauthenticated("token-expired", "The token has expired. Get a new one from the token endpoint.")
+
+
+_RETIRED = "retired"
+"""Member of a kept key: since when (seconds since 1970) it only verifies."""
+RETIRED_SECONDS = 900
+"""How long a key verifies after a rotation: a token's five minutes, and what caches of our key set may add."""
+
+
+def _kept(path: Path) -> list[dict[str, Any]]:
+    """The private keys in a file, the one that signs first."""
+    return [{name: said for name, said in key.items() if name != _RETIRED} for key in json.loads(path.read_text())["keys"]]
+
+
+def rotate(path: Path, now: datetime) -> tuple[str, tuple[str, ...]]:
+    """Make a new signing key; (its kid, the kids that verify on). Keys retired long enough are forgotten.
+
+    Every process of this data directory signs with it from its next token on. Raises Unavailable where the keys can't be read.
+    """
+    made = RSAKey.generate_key(_JWK_BITS, {"use": "sig", "alg": "RS384"}, auto_kid=True)
+    with _read_as_keys(path):
+        kept = [{_RETIRED: int(now.timestamp())} | key for key in json.loads(path.read_text())["keys"]]
+        kept = [key for key in kept if key[_RETIRED] > now.timestamp() - RETIRED_SECONDS]
+        retired = tuple(_kid(signing_key({n: v for n, v in key.items() if n != _RETIRED})) for key in kept)
+        draft = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        publish_once(draft, json.dumps({"keys": [made.as_dict(private=True), *kept]}))
+        draft.replace(path)
+    return _kid(made), retired
 
 
 def load_or_make_secret(path: Path, size: int = 32) -> bytes:

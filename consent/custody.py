@@ -22,7 +22,7 @@ settled or its lease has ended. Then it is the same content (known), other conte
 other content for one that is held (a conflict).
 
 *Deletion* begins at the row: it moves, and binds every reader at once; its bytes go afterwards, under a lease, and stay where
-the same file has come again.
+the same file has come again. What is withdrawn has a time of grace, in which whoever withdrew it may have it back.
 
 *Damage* is no state: what a node has lost or changed stays in our care, and nobody is given it. The same file, sent again or
 found in a backup, is put back in its place. What is withdrawn while it is put back is deleted once more.
@@ -64,6 +64,8 @@ class Move(Enum):
     REFUSE = auto()
     SUPERSEDE = auto()
     WITHDRAW = auto()
+    WITHDRAW_WAITING = auto()
+    RESTORE = auto()
     PURGE_WITHDRAWN = auto()
     PURGE_REFUSED = auto()
     RETURN_WITHDRAWN = auto()
@@ -85,9 +87,11 @@ MOVES = MappingProxyType(
         Move.FORGET: Step(State.RECEIVING, None),  # its node has nothing of it
         Move.ABANDON: Step(State.RECEIVING, State.REFUSING),  # its node may have it, but it may not be kept
         Move.RELEASE: Step(State.REVIEW, State.RECEIVING),  # a person's yes: from quarantine on its way to its node
-        Move.REFUSE: Step(State.REVIEW, State.REFUSING),  # a person's no, or its study is withdrawn
+        Move.REFUSE: Step(State.REVIEW, State.REFUSING),  # a person's no
         Move.SUPERSEDE: Step(State.REVIEW, State.REFUSING),  # other content has come under its UID, and is safe
         Move.WITHDRAW: Step(State.HELD, State.WITHDRAWN),
+        Move.WITHDRAW_WAITING: Step(State.REVIEW, State.WITHDRAWN),
+        Move.RESTORE: Step(State.WITHDRAWN, State.RECEIVING),  # its withdrawal is undone: settled in the same transaction
         Move.PURGE_WITHDRAWN: Step(State.WITHDRAWN, State.PURGED),  # its bytes are deleted, or wanted by another row
         Move.PURGE_REFUSED: Step(State.REFUSING, State.REFUSED),
         Move.RETURN_WITHDRAWN: Step(State.PURGED, State.WITHDRAWN),  # its bytes were put back when it had just been withdrawn
@@ -114,5 +118,5 @@ AT_REST = tuple(state for state in IN_CARE if state is not State.RECEIVING)
 """In care and safe: it was acknowledged."""
 UNFINISHED = _in_order({State.RECEIVING, *AWAITING_DELETION})
 """What the worker looks for."""
-WITHDRAWALS = MappingProxyType({State.HELD: Move.WITHDRAW, State.REVIEW: Move.REFUSE})
+WITHDRAWALS = MappingProxyType({State.HELD: Move.WITHDRAW, State.REVIEW: Move.WITHDRAW_WAITING})
 """State at rest → the move by which it leaves with its study."""

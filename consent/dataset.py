@@ -9,6 +9,7 @@ from consent.agreement import AgreementState
 from consent.conditions import Conditions
 from consent.node import NodeState
 from consent.permit import Permit
+from consent.stop import Stop
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,8 @@ class Facts:
 
     `version` is that of the agreement's content in force; `starts` and `ends` bound its period (aware datetimes, end exclusive,
     None for open). `covered_by` are the versions of the terms of which a user accepted one, and `renewal` is when external users
-    begin to wait for the provider's yes to newer terms (None: there are none).
+    begin to wait for the provider's yes to newer terms (None: there are none). `withdrawn` is since when the whole dataset is,
+    `stops` all that keeps it from those who had it, oldest first.
     """
 
     dataset: int
@@ -44,6 +46,8 @@ class Facts:
     covered_by: frozenset[str] = frozenset()
     renewal: datetime | None = None
     grace: Grace | None = None
+    withdrawn: datetime | None = None
+    stops: tuple[Stop, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -591,16 +591,127 @@ class BatchDecided(Act):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StudyWithdrawn(Entry):
-    """A study taken out; `replace` where a corrected one is to come. Version 2 may say why."""
+    """A study taken out; `replace` where a corrected one is to come. Version 2 may say why.
+
+    Version 3 says for which side, what the repository cites, and until when its bytes are kept.
+    """
 
     KIND = "govern.study.withdraw"
-    VERSION = 2
+    VERSION = 3
     TARGETS = ("study",)
     study: str
     dataset: str
     objects: int
     replace: bool
     reason: str | None
+    side: Side
+    circumstance: str | None
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyRestored(Entry):
+    """The withdrawal of a study undone within its grace: so many objects come back."""
+
+    KIND = "govern.study.restore"
+    TARGETS = ("study",)
+    study: str
+    dataset: str
+    objects: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyHastened(Entry):
+    """The grace of a withdrawn study ended early, of so many objects."""
+
+    KIND = "govern.study.hasten"
+    TARGETS = ("study",)
+    study: str
+    dataset: str
+    objects: int
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudyPurged(Entry):
+    """The receipt of a withdrawn study's deletion: the SHA-256 (hex) of each file, and to whom whole objects had gone.
+
+    Of `kept` files the bytes rest on: they have come again, or lay on their node before. `takers` are the first of `taken`
+    subjects who had processed or exported it. Many files are told of by several entries in one transaction, alike but for
+    `part` (from 1, of `parts`) and the files that each names.
+    """
+
+    KIND = "govern.study.purge"
+    TARGETS = ("study",)
+    study: str
+    dataset: str
+    files: tuple[str, ...]
+    kept: int
+    takers: tuple[str, ...]
+    taken: int
+    part: int
+    parts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DatasetWithdrawn(Act):
+    """A whole dataset taken out by a side, or that undone within its grace; `until` is when its bytes begin to go."""
+
+    KIND = "govern.dataset"
+    TARGETS = ("dataset",)
+    dataset: str
+    side: Side
+    circumstance: str | None
+    reason: str | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExclusionMoved(Act):
+    """An organisation or a client, blocked by the repository or let in again."""
+
+    KIND = "govern.exclusion"
+    TARGETS = ("party",)
+    party: str | None
+    client: str | None
+    circumstance: str | None
+    reason: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProposalMoved(Act):
+    """An act that two persons decide on: proposed by one, confirmed or refused by another; or done by one `alone`.
+
+    `digest` is the SHA-256 (hex) of the act and its arguments in canonical form.
+    """
+
+    KIND = "govern.proposal"
+    proposal: str
+    act: str
+    digest: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeysRotated(Entry):
+    """New signing keys made: by their thumbprints (RFC 7638), the new one and those that only verify from now on."""
+
+    KIND = "govern.keys.rotate"
+    key: str
+    retired: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeMoved(Act):
+    """A notice sent to so many, or acknowledged for a party (None: by the repository's operators)."""
+
+    KIND = "govern.notice"
+    TARGETS = ("party",)
+    notice: str
+    notice_kind: str
+    party: str | None
+    deliveries: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -688,6 +799,10 @@ _CLASSES: tuple[type[Entry], ...] = (
     BlockLifted,
     PersonAdded,
     SessionsEnded,
+    StudyRestored,
+    StudyHastened,
+    StudyPurged,
+    KeysRotated,
 )
 _BY_VERB: Mapping[type[Act], Iterable[str]] = {
     AgreementMoved: [verb for verb in AGREEMENT_MOVES if verb not in SIGNATURES],
@@ -698,6 +813,10 @@ _BY_VERB: Mapping[type[Act], Iterable[str]] = {
     PersonMoved: ("invite", "join", "block", "unblock"),
     RoleMoved: ("give", "take"),
     TermsAnswered: tuple(map(str, Answer)),
+    DatasetWithdrawn: ("withdraw", "restore"),
+    ExclusionMoved: ("add", "lift"),
+    ProposalMoved: ("make", "confirm", "refuse", "alone"),
+    NoticeMoved: ("send", "acknowledge"),
 }
 KINDS: Mapping[str, type[Entry]] = {
     **{entry.KIND: entry for entry in _CLASSES},

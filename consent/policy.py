@@ -63,6 +63,7 @@ SENTENCES = {
     "not-federated": "The provider did not agree to this dataset being harvested, or counted in federated search.",
     "agreement-not-active": "The agreement on this dataset is not active, so nothing under it goes in or out.",
     "agreement-out-of-period": "The agreement on this dataset is outside its period.",
+    "dataset-withdrawn": "This dataset was withdrawn, so nothing of it goes in or out.",
     "node-not-linked": "The node that holds this dataset is not linked, so nothing on it goes in or out.",
     "not-approved": "Your organisation is not an approved data user yet.",
     "terms-not-accepted": "You have not accepted the terms of use. Accept the version in force and ask again.",
@@ -149,6 +150,8 @@ def _publics_refusal(reach: Reach, facts: Facts) -> str | None:
 
 def stopped(facts: Facts, now: datetime) -> str | None:
     """The rule by which nothing at all goes in or out of this dataset now, or None."""
+    if facts.withdrawn is not None:
+        return "dataset-withdrawn"
     if facts.state is not _ACTIVE:
         return "agreement-not-active"
     if now < facts.starts or (facts.ends is not None and now >= facts.ends):

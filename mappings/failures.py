@@ -6,6 +6,8 @@ fault of ours and loses its detail at the door. The sentence is for the caller: 
 trace; `code` is stable and machine-readable; `where` names the parameter, element or field at fault.
 """
 
+from datetime import datetime
+
 
 class Failure(Exception):
     """A request that can't be done, with a stable code, a sentence that helps and the place at fault."""
@@ -34,7 +36,11 @@ class NotFound(Failure):
 
 
 class Gone(Failure):
-    """Was there, and was withdrawn or purged."""
+    """Was there, and was stopped, withdrawn or purged; where that is told, since when (`at`) and by whom (`cause`)."""
+
+    def __init__(self, code: str, sentence: str, *, at: datetime | None = None, cause: str | None = None) -> None:
+        super().__init__(code, sentence)
+        self.at, self.cause = at, cause
 
 
 class Conflict(Failure):

@@ -66,4 +66,6 @@ def problem(failure: f.Failure, status: int, reference: str) -> bytes:
         "where": failure.where,
         "instance": f"urn:accord:request:{reference}",
     }
+    if isinstance(failure, f.Gone) and failure.at is not None:
+        named |= {"stopped": failure.at.isoformat(timespec="seconds"), "cause": failure.cause}
     return json.dumps({"type": "about:blank", **{k: v for k, v in named.items() if v is not None}}).encode()

@@ -17,6 +17,7 @@ Port = Annotated[int, Meta(ge=1, le=65535)]
 Count = Annotated[int, Meta(ge=1, le=10_000)]
 Megabytes = Annotated[int, Meta(ge=1, le=1_000_000)]
 Days = Annotated[int, Meta(ge=1, le=3650)]
+Grace = Annotated[int, Meta(ge=0, le=3650)]
 Seconds = Annotated[int, Meta(ge=1, le=1_000_000)]
 Minutes = Annotated[int, Meta(ge=1, le=100_000)]
 
@@ -150,6 +151,21 @@ class Settings(msgspec.Struct, frozen=True):
         ),
     ] = 60
     quiet_seconds: Annotated[Seconds, Meta(description="Quiet time after which an open batch is closed.")] = 600
+    grace_days: Annotated[
+        Grace,
+        Meta(description="Days that the bytes of what was withdrawn are kept, out of sight, until they are purged; 0: none."),
+    ] = 7
+    mail_host: Annotated[str, Meta(description="Host that takes notices as e-mail (SMTP); empty: nothing is mailed.")] = ""
+    mail_port: Annotated[Port, Meta(description="Its port.")] = 587
+    mail_tls: Annotated[
+        Literal["starttls", "tls", "none"], Meta(description="How it is reached: `starttls`, `tls` from the start, or `none`.")
+    ] = "starttls"
+    mail_sender: Annotated[str, Meta(description="Address that e-mail comes from; empty: the contact, where that is one.")] = ""
+    mail_user: Annotated[str, Meta(description="User there; empty: nobody signs in.")] = ""
+    mail_secret: Annotated[str, Meta(description="That user's password.")] = ""
+    notice_days: Annotated[
+        Days, Meta(description="Days before an agreement or a declaration ends that its parties are reminded.")
+    ] = 30
     presence_days: Annotated[
         Days, Meta(description="Days from the end of one look whether each object is on its node and has its size to the next.")
     ] = 7

@@ -13,6 +13,7 @@ from adapters.cursors import Cursors
 from adapters.sql import governance
 from adapters.sql import tables as t
 from consent.conditions import Purpose
+from consent.person import Actor, PersonRole
 from consent.subject import Role, Subject
 from mappings.fhir.search import Reader, Sealing
 from server import wiring
@@ -33,6 +34,7 @@ from tests import databases
 SAMPLES = Path(__file__).parent.parent / "samples"
 DICOM = SAMPLES / "dicom"
 ACTOR = "operator:test"
+OPERATOR = Actor("person:olga", None, frozenset({PersonRole.OPERATOR}))
 TERMS = "1.0.0"
 CURSORS = Cursors(bytes(range(64)))
 SEALING = Sealing(CURSORS.seal, CURSORS.opened)
@@ -71,13 +73,18 @@ DETAILS = {
 """What an operator says of a dataset: all that its images can't tell."""
 
 
+def day(runtime: Runtime) -> str:
+    """Today, as a sentence says it."""
+    return f"{runtime.clock():%Y-%m-%d}"
+
+
 def runtime(folder: Path, *, url: str = "", clock: Clock | None = None, **settings: object) -> Runtime:
     """A runtime on a data directory, a fresh one unless it is there; SQLite unless a database URL is given."""
     if not url and not (folder / "data").exists():
         (folder / "data").mkdir(mode=0o700, parents=True)
         databases.sqlite(folder / "data" / "accord.db")
     values = {"data_dir": folder / "data", "database_url": url, "min_free_mb": 0, "min_subjects": 1} | settings
-    return wiring.runtime(Settings(**values), clock=clock or wiring.now, make=True)  # type: ignore[arg-type]
+    return wiring.runtime(Settings(**{"grace_days": 0} | values), clock=clock or wiring.now, make=True)  # type: ignore[arg-type]
 
 
 def seed(

@@ -84,11 +84,20 @@ ALLOWED = {
     "sender": {"dataset", "peering"},  # an act on a dataset, as above; what binds a peer
     "peering": {"node"},  # a network is written as a node's
     "withdraw": {"dataset"},
+    # what two persons decide on is done by its own use case; and operators are told of it
+    "proposal": {"actor", "notice", "proposable"},
+    "proposable": {"purge", "release", "rotate_keys"},
+    "notice": {"actor", "job"},
+    "exclusion": {"actor"},  # a door has no rule of its own
+    # a whole dataset goes by studies, in a job; its bytes by a job; what comes back is settled as it was kept
+    "withdraw_dataset": {"actor", "dataset", "job", "withdraw"},
+    "purge": {"dataset", "job", "reconcile", "withdraw"},
+    "restore": {"admission", "batch", "dataset", "job", "keep", "parse", "read_back", "receipts", "withdraw"},
     "vet_node": {"node"},  # a node that fails its probe is suspended
-    "describe": {"identify", "job"},  # what is listed is what anybody may see; and what a job is handed
+    "describe": {"identify", "job", "told"},  # what is listed is what anybody may see; and what a job is handed
     "pieces": {"read_back"},  # each is believed by its digest
     # what is searched brings others along, each from where it comes; and who searches is a reader of feeds from then on
-    "read": {"include", "sights", "sources"},
+    "read": {"include", "sights", "sources", "told"},  # what is not there may have been
     "include": {"sources"},
     "render": {"deliver", "pieces"},  # a picture is granted and recorded as bytes are
     "deliver_pixels": {"deliver", "pieces", "read_back"},  # parts of an object leave as it would, each believed by its digest
@@ -98,7 +107,7 @@ ALLOWED = {
     "search": {"deliver"},  # metadata is of a study that was decided on as its bytes are
     "reindex": {"job", "parse", "read_back"},  # the same
     "compare": {"job", "parse", "read_back"},  # a job's work; what is read is held against its digest
-    "deliver": {"convert", "read_back"},  # what leaves is believed by its digest, and goes in the syntax that was chosen
+    "deliver": {"convert", "read_back", "told"},  # what leaves is believed by its digest, and goes in the syntax that was chosen
     # each file of a node is taken like any other, in a job's time
     "sync": {"admission", "batch", "job", "read_back", "receipts", "take"},
     "take": {"admission", "parse", "batch", "keep", "mend", "read_back", "receipts"},  # a file is read, judged, kept and told of
@@ -108,7 +117,7 @@ ALLOWED = {
     "receipts": {"parse", "batch"},  # the same
     "push": {"admission", "batch", "receipts"},  # a provider's client opens, fills and closes a batch
     "reconcile": {"parse", "batch", "keep", "read_back", "receipts"},  # what a crash left is settled as any deposit
-    "release": {"admission", "parse", "batch", "keep", "read_back", "receipts"},  # the same, of what waited
+    "release": {"admission", "job", "parse", "batch", "keep", "read_back", "receipts"},  # the same, of what waited
 }
 """Use case → use cases it may call, with the reason."""
 

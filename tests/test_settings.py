@@ -15,7 +15,7 @@ def test_nothing_set_listens_on_loopback_tells_no_small_counts() -> None:
 
 
 def test_no_secret_has_a_default() -> None:
-    assert Settings().federation_secret == Settings().openid_client_secret == ""
+    assert Settings().federation_secret == Settings().mail_secret == Settings().openid_client_secret == ""
 
 
 @pytest.mark.parametrize(
@@ -41,6 +41,7 @@ def test_each_setting_is_read_from_its_name_as_its_default_is_typed() -> None:
         "FEDERATION_CALLERS": "other secret",
         "ORIGINS": "https://other",
         "DIMSE_REACTORS": "stock",
+        "MAIL_TLS": "tls",
         "OPENID_ISSUER": "https://other",
     }
     read = settings.read(given | {f"ACCORD_{name}": text for name, text in formed.items()})

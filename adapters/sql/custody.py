@@ -91,6 +91,7 @@ class CustodyRow:
     holder: str | None
     lease: int | None
     damaged: int | None = None
+    kept_until: int | None = None
 
     @property
     def copy(self) -> Copy:
@@ -102,7 +103,7 @@ def _row(r: Any) -> CustodyRow:
     named = (r.sop_uid, r.series_uid, r.study_uid, r.patient_id)
     instance = SopInstance(*named, r.digest, r.file_digest, r.size, r.dataset_start, r.transfer_syntax, r.crc32)
     placed = (r.dataset, r.node, r.batch, State(r.state), r.quarantined, r.place, r.name)
-    return CustodyRow(r.id, instance, *placed, r.rule, r.holder, r.lease, r.damaged)
+    return CustodyRow(r.id, instance, *placed, r.rule, r.holder, r.lease, r.damaged, r.kept_until)
 
 
 # --- moving
@@ -165,12 +166,19 @@ def end_lease(connection: Connection, row: int, holder: str, now: datetime) -> N
     connection.execute(update(t.custody).where(mine).values(lease=stamp(now)))
 
 
+def keep_until(connection: Connection, study_uid: str, until: datetime) -> int:
+    """Let what was withdrawn of a study, and is there yet, go no sooner than this, nor later; returns how many objects."""
+    hidden = and_(_c.study_uid == study_uid, _c.state == State.WITHDRAWN)
+    return connection.execute(update(t.custody).where(hidden).values(kept_until=stamp(until))).rowcount
+
+
 _FREE = or_(_c.lease.is_(None), _c.lease <= bindparam("now"))
+_DUE = or_(_c.kept_until.is_(None), _c.kept_until <= bindparam("now"), _c.state != State.WITHDRAWN)
 
 
 def begin_deletion(connection: Connection, row: CustodyRow, lease: Lease, now: datetime) -> bool:
     """Be the one who deletes a row's bytes; False where somebody else does. Nothing comes to rest at their place meanwhile."""
-    free = update(t.custody).where(_c.id == row.id, _c.state == row.state, _FREE)
+    free = update(t.custody).where(_c.id == row.id, _c.state == row.state, _FREE, _DUE)
     values = {"holder": lease.holder, "lease": stamp(lease.until)}
     return connection.execute(free.values(**values), {"now": stamp(now)}).rowcount == 1
 
@@ -262,8 +270,11 @@ def expired(connection: Connection, now: datetime, limit: int = 100) -> list[Cus
 
 
 def awaiting_deletion(connection: Connection, now: datetime, limit: int = 100) -> list[CustodyRow]:
-    """Rows whose bytes are to be deleted where they rest and nobody is deleting now (withdrawn, refused, superseded); so too."""
-    free = _some_of_each_node(_c.id, limit, _c.state.in_(AWAITING_DELETION), _FREE)
+    """Rows whose bytes are to be deleted where they rest and nobody is deleting now (withdrawn, refused, superseded); so too.
+
+    What has its grace is not among them.
+    """
+    free = _some_of_each_node(_c.id, limit, _c.state.in_(AWAITING_DELETION), _FREE, _DUE)
     return [_row(r) for r in connection.execute(free, {"now": stamp(now)})]
 
 
@@ -357,3 +368,29 @@ def held_bytes(connection: Connection) -> tuple[int, int]:
     """(objects, bytes) held, for the operator."""
     row = connection.execute(select(func.count(), func.coalesce(func.sum(_c.size), 0)).where(_c.state == State.HELD)).one()
     return int(row[0]), int(row[1])
+
+
+# --- what was withdrawn
+
+
+def withdrawn(connection: Connection, study_uid: str) -> list[CustodyRow]:
+    """The objects of a study that were withdrawn and whose bytes are there yet."""
+    rows = select(t.custody).where(_c.study_uid == study_uid, _c.state == State.WITHDRAWN).order_by(_c.id)
+    return [_row(r) for r in connection.execute(rows)]
+
+
+def unreceipted(connection: Connection, study_uid: str) -> list[CustodyRow]:
+    """The objects of a study that were purged since the last receipt of it."""
+    rows = select(t.custody).where(_c.study_uid == study_uid, _c.state == State.PURGED, _c.kept_until.is_not(None))
+    return [_row(r) for r in connection.execute(rows.order_by(_c.id))]
+
+
+def end_grace(connection: Connection, rows: Collection[CustodyRow]) -> None:
+    """Say that these have no grace any more: they are in a receipt, or held again."""
+    connection.execute(update(t.custody).where(_c.id.in_([row.id for row in rows])).values(kept_until=None))
+
+
+def studies_of_dataset(connection: Connection, dataset: int, limit: int) -> list[str]:
+    """Study Instance UIDs of a dataset of which an object is held or in review, the first of them."""
+    there = and_(_c.dataset == dataset, _c.state.in_(AT_REST))
+    return list(connection.execute(select(_c.study_uid).where(there).distinct().order_by(_c.study_uid).limit(limit)).scalars())

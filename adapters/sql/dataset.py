@@ -14,9 +14,9 @@ from adapters.sql import governance
 from adapters.sql import tables as t
 from adapters.sql.criteria import Column, Leaf, Within
 from adapters.sql.directory import DirectoryScope, DirectorySource, Fields, matching, own
-from adapters.sql.governance import IN_FORCE, is_open, latest
+from adapters.sql.governance import IN_FORCE, is_shared, latest
 from adapters.sql.store import moment, stamp
-from consent.agreement import ENDED, AgreementState
+from consent.agreement import ENDED, AgreementState, Side
 from consent.dataset import DatasetEndpoint, PatientsOfDataset, SharedDataset, Sharing
 from mappings.dcat.details import said
 from mappings.fields import Kind
@@ -76,6 +76,18 @@ def describe(
     governance.update_row(connection, t.dataset, row.id, now, **values)
 
 
+def set_withdrawn(connection: Connection, row: DatasetRow, now: datetime, side: Side | None) -> None:
+    """Take the whole of a dataset out of sight for a side; None: let it be seen again."""
+    values = {"stopped": None, "stopped_by": None} if side is None else {"stopped": stamp(now), "stopped_by": str(side)}
+    governance.update_row(connection, t.dataset, row.id, now, **values)
+
+
+def withdrawn(connection: Connection, row: DatasetRow) -> tuple[datetime, Side] | None:
+    """Since when, and by which side, the whole of a dataset is withdrawn."""
+    at, by = connection.execute(select(_d.stopped, _d.stopped_by).where(_d.id == row.id)).one()
+    return None if at is None else (moment(at), Side(by))
+
+
 _ROWS = (
     select(
         t.dataset, _p.id.label("party"), _p.key.label("provider"), _p.name.label("provider_name"), _a.key.label("agreement_key")
@@ -130,7 +142,7 @@ def _titled(connection: Connection, leaf: Leaf, rows: Select[Any]) -> ColumnElem
 
 def _governed(scope: DirectoryScope, *columns: Any) -> Select[Any]:
     """Every dataset, joined to what governs it."""
-    opened = is_open(stamp(scope.now)).label("is_open")
+    opened = is_shared(stamp(scope.now)).label("is_open")
     return (
         select(_d.id.label("row"), _d.alias, _d.title, _p.key.label("provider"), opened, *columns)
         .join(t.agreement, _d.agreement == _a.id)
@@ -142,7 +154,7 @@ def _governed(scope: DirectoryScope, *columns: Any) -> Select[Any]:
 
 def _shown(scope: DirectoryScope) -> ColumnElement[bool]:
     """Whether a dataset is on show: its own provider and the operator see it in any state."""
-    return or_(own(scope), and_(is_open(stamp(scope.now)), _d.id.in_(sorted(scope.datasets))))
+    return or_(own(scope), and_(is_shared(stamp(scope.now)), _d.id.in_(sorted(scope.datasets))))
 
 
 # where it is reached
@@ -153,7 +165,7 @@ def _endpoints(scope: DirectoryScope) -> Select[Any]:
 
 
 def _endpoint_fields(connection: Connection, scope: DirectoryScope) -> Fields:
-    status = case((is_open(stamp(scope.now)), "active"), else_="suspended")
+    status = case((is_shared(stamp(scope.now)), "active"), else_="suspended")
     return {
         "dataset": Column(_d.alias, Kind.CODE),
         "status": Column(status, Kind.CODE),
@@ -179,8 +191,8 @@ def _sharing(now: int) -> ColumnElement[str]:
     return case(
         (_a.state.in_(map(str, (AgreementState.DRAFT, AgreementState.PROPOSED, AgreementState.SIGNED))), str(Sharing.IN_REVIEW)),
         (or_(_a.state.in_(map(str, ENDED)), _v.ends <= now), str(Sharing.ENDED)),
-        (is_open(now), str(Sharing.OPEN)),
-        (and_(_a.state == str(AgreementState.ACTIVE), _v.starts > now), str(Sharing.AGREED)),
+        (is_shared(now), str(Sharing.OPEN)),
+        (and_(_a.state == str(AgreementState.ACTIVE), _d.stopped.is_(None), _v.starts > now), str(Sharing.AGREED)),
         else_=str(Sharing.STOPPED),
     )
 
@@ -257,7 +269,7 @@ _MEMBERS = (
 def _patients(scope: DirectoryScope) -> Select[Any]:
     members = case((_QUANTITY <= MOST_MEMBERS, _MEMBERS)).label("members")
     rows = _governed(scope, _CHANGED.label("touched"), _QUANTITY.label("quantity"), members)
-    return rows.where(is_open(stamp(scope.now)), _d.id.in_(sorted(scope.queryable)))
+    return rows.where(is_shared(stamp(scope.now)), _d.id.in_(sorted(scope.queryable)))
 
 
 def _patient_fields(_connection: Connection, _scope: DirectoryScope) -> Fields:

@@ -6,10 +6,11 @@ until the commit. So nothing is ever committed with a smaller stamp than one tha
 
 from datetime import datetime
 
-from sqlalchemy import BigInteger, Connection, bindparam, case, insert, select, update
+from sqlalchemy import BigInteger, Connection, String, bindparam, case, insert, select, update
 
 from adapters.sql import tables as t
 from adapters.sql.store import stamp
+from consent.stop import Cause
 
 _f, _s, _g, _p = t.feed.c, t.study.c, t.tombstone.c, t.patient.c
 
@@ -28,11 +29,12 @@ def newest(connection: Connection) -> int:
     return int(connection.execute(select(_f.at)).scalar_one())
 
 
-def bury(connection: Connection, study: int) -> None:
-    """Keep the name of a study that is going."""
-    gone = select(_s.key, _p.key, _s.dataset, _s.published, bindparam("going", 0, type_=BigInteger))
+def bury(connection: Connection, study: int, cause: Cause) -> None:
+    """Keep the name of a study that is going, and why."""
+    going = bindparam("going", 0, type_=BigInteger), bindparam("cause", str(cause), type_=String(16))
+    gone = select(_s.key, _p.key, _s.dataset, _s.published, *going)
     rows = gone.join(t.patient, _s.patient == _p.id).where(_s.id == study)
-    connection.execute(insert(t.tombstone).from_select(["key", "patient", "dataset", "published", "at"], rows))
+    connection.execute(insert(t.tombstone).from_select(["key", "patient", "dataset", "published", "at", "cause"], rows))
 
 
 def tell_buried(connection: Connection, now: datetime) -> None:

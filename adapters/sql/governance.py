@@ -13,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Select, Table, and_, case, or_
 from adapters.sql import tables as t
 from adapters.sql.issue import read_issues
 from adapters.sql.prepared import Prepared
+from adapters.sql.stops import Ended, read_ended, stops_of
 from adapters.sql.store import insert_one, moment, stamp
 from consent.agreement import AgreementState
 from consent.conditions import AccessClass, Action, Conditions, Purpose, Visibility
@@ -35,6 +36,11 @@ def is_open(at: ColumnElement[int] | int) -> ColumnElement[bool]:
         _v.starts <= at,
         or_(_v.ends.is_(None), _v.ends > at),
     )
+
+
+def is_shared(at: ColumnElement[int] | int) -> ColumnElement[bool]:
+    """Whether a dataset (joined to its agreement, as `is_open` says) lets anything in or out: it was not withdrawn as a whole."""
+    return and_(is_open(at), t.dataset.c.stopped.is_(None))
 
 
 def latest(*moments: ColumnElement[int]) -> ColumnElement[int]:
@@ -107,12 +113,18 @@ def fact_rows(content: ColumnElement[bool], agreement: ColumnElement[int] = t.da
         select(
             t.dataset.c.id.label("dataset"),
             t.dataset.c.alias,
+            t.dataset.c.stopped,
+            t.dataset.c.stopped_by,
             t.party.c.key.label("provider"),
             _a.key.label("agreement"),
+            _a.id.label("agreement_id"),
             _a.state,
+            _a.stopped_by_provider,
+            _a.stopped_by_repository,
             t.agreement_version,
             t.node.c.name.label("node_name"),
             t.node.c.state.label("node_state"),
+            t.node.c.id.label("node_id"),
             t.terms.c.version.label("terms_version"),
             _terms_before.c.version.label("terms_before"),
         )
@@ -133,8 +145,9 @@ _FACTS = fact_rows(IN_FORCE)
 
 def facts(connection: Connection) -> tuple[Facts, ...]:
     """Every dataset as governance stands, for `consent.policy`."""
-    permits, issues = _permits(connection), read_issues(connection)
-    return tuple(facts_of(row, permits.get(row["dataset"], ()), issues) for row in connection.execute(_FACTS).mappings())
+    permits, issues, ended = _permits(connection), read_issues(connection), read_ended(connection)
+    rows = connection.execute(_FACTS).mappings()
+    return tuple(facts_of(row, permits.get(row["dataset"], ()), issues, ended) for row in rows)
 
 
 def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:
@@ -151,7 +164,7 @@ def _permits(connection: Connection) -> dict[int, tuple[Permit, ...]]:
     return permits
 
 
-def facts_of(row: Mapping[Any, Any], permits: tuple[Permit, ...], issues: Sequence[Issue]) -> Facts:
+def facts_of(row: Mapping[Any, Any], permits: tuple[Permit, ...], issues: Sequence[Issue], ended: Ended) -> Facts:
     """The facts of one of `fact_rows`."""
     return Facts(
         dataset=row["dataset"],
@@ -170,6 +183,8 @@ def facts_of(row: Mapping[Any, Any], permits: tuple[Permit, ...], issues: Sequen
         covered_by=covering(row["terms_version"], issues),
         renewal=renewal_due(row["terms_version"], issues),
         grace=grace_of(row["terms_version"], row["terms_before"], issues),
+        withdrawn=end_of(row["stopped"]),
+        stops=stops_of(row, ended),
     )
 
 

@@ -1,12 +1,14 @@
 """Governance as it stood at a moment: from what is append-only or has a period, so that anybody's decision can be made again."""
 
+import json
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from itertools import groupby
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, func, or_, select, union
+from sqlalchemy import ColumnElement, Connection, bindparam, func, or_, select, union
 
 from adapters.sql import acceptance, party, person
 from adapters.sql import tables as t
@@ -14,6 +16,7 @@ from adapters.sql.client import ClientRow
 from adapters.sql.governance import end_of, fact_rows, facts_of
 from adapters.sql.issue import read_issues
 from adapters.sql.person import RoleRow
+from adapters.sql.stops import Ended
 from adapters.sql.store import moment, stamp
 from consent.agreement import ENFORCING, IN_FORCE, MOVES, OF_VERSIONS, AgreementState, Side, Standing, move
 from consent.dataset import Facts
@@ -22,6 +25,7 @@ from consent.node import NodeState
 from consent.party import PartyAct
 from consent.permit import Permit
 
+_b = t.ledger_body.c
 _a, _v, _act, _node, _m = t.agreement.c, t.agreement_version.c, t.agreement_act.c, t.node_act.c, t.permit.c
 _NODE_STATES = NODE_MOVES | {"add": NodeState.LINKED, "remove": NodeState.REMOVED}
 MOST_MOMENTS = 1_000
@@ -29,7 +33,7 @@ MOST_MOMENTS = 1_000
 
 def facts_at(connection: Connection, at: datetime) -> tuple[Facts, ...]:
     """Every dataset on which something was agreed by then, as governance stood."""
-    standings, nodes = _standings(connection, at), _node_states(connection, at)
+    standings, nodes, withdrawn = _standings(connection, at), _node_states(connection, at), _withdrawn(connection, at)
     permits, issues = _permits(connection, at), read_issues(connection, at=at)
     rows = connection.execute(fact_rows(_v.agreement == _a.id, _agreement_at(at)).where(_v.at <= stamp(at))).mappings()
     told = []
@@ -37,8 +41,25 @@ def facts_at(connection: Connection, at: datetime) -> tuple[Facts, ...]:
         state, version = standings.get(row["agreement"], (AgreementState.DRAFT, 1))
         if row["version"] == version:
             then = {"state": str(state), "node_state": str(nodes.get(row["node_name"], NodeState.REMOVED))}
-            told.append(facts_of(dict(row) | then, permits.get(row["dataset"], ()), issues))
+            out = _UNTOLD | withdrawn.get(row["alias"], {"stopped": None})
+            told.append(facts_of(dict(row) | then | out, permits.get(row["dataset"], ()), issues, Ended({}, {})))
     return tuple(told)
+
+
+_UNTOLD: dict[str, Any] = dict.fromkeys(("stopped_by_provider", "stopped_by_repository"))
+"""Who is told of a stop is decided as it stands now, and nothing here decides by that."""
+_OF_WHOLE = _b.kind.in_(bindparam("kinds", t.OF_WHOLE_DATASETS, expanding=True, literal_execute=True))  # as its index says
+
+
+def _withdrawn(connection: Connection, at: datetime) -> Mapping[str, dict[str, Any]]:
+    """Alias of each dataset that was ever withdrawn as a whole → since when and by whom it was then, as the record says."""
+    rows = select(_b.kind, _b.at, _b.body).where(_OF_WHOLE, _b.at <= stamp(at)).order_by(_b.id)
+    found: dict[str, dict[str, Any]] = {}
+    for kind, since, body in connection.execute(rows):
+        said = json.loads(body)
+        taken = kind.endswith(".withdraw")
+        found[said["dataset"]] = {"stopped": since, "stopped_by": said["side"]} if taken else {"stopped": None}
+    return found
 
 
 def _agreement_at(at: datetime) -> ColumnElement[int]:
@@ -111,11 +132,13 @@ _CHANGES: tuple[ColumnElement[int | None], ...] = (
     *(_act.at, _node.at, _v.starts, _v.ends, _m.starts, _m.ends, _m.revoked),
     *(t.acceptance.c.at, t.party_act.c.at, t.terms.c.effective_at, t.dataset_move.c.answered),
     *(t.person_role.c.since, t.person_role.c.ended),
+    *(t.exclusion.c.at, t.exclusion.c.lifted),
 )
 
 
 def moments(connection: Connection, after: datetime, until: datetime) -> list[datetime]:
     """When a decision may have turned, after a moment and before another, in order; one more than `MOST_MOMENTS` at most."""
-    turned = union(*(select(c.label("at")).where(c > stamp(after), c < stamp(until)) for c in _CHANGES)).subquery()
+    named = [(c, c.is_not(None)) for c in _CHANGES] + [(_b.at, _OF_WHOLE)]
+    turned = union(*(select(c.label("at")).where(where, c > stamp(after), c < stamp(until)) for c, where in named)).subquery()
     rows = select(turned.c.at).order_by(turned.c.at).limit(MOST_MOMENTS + 1)
     return [moment(at) for at in connection.execute(rows).scalars()]

@@ -34,7 +34,7 @@ from adapters.sql import criteria
 from adapters.sql import tables as t
 from adapters.sql.criteria import Among, Asking, Below, Column, Elsewhere, Leaf, Searchable, compared, depths, looked_for, narrow
 from adapters.sql.dataset import Stated
-from adapters.sql.governance import IN_FORCE, is_open
+from adapters.sql.governance import IN_FORCE, is_shared
 from adapters.sql.store import stamp
 from consent.policy import VisibleDatasets
 from mappings.fields import FIELDS, Field, Kind
@@ -123,7 +123,7 @@ def open_datasets(datasets: frozenset[int]) -> Select[Any]:
         .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
         .join(t.agreement_version, IN_FORCE)
         .join(t.node, t.agreement_version.c.node == t.node.c.id)
-        .where(t.dataset.c.id.in_(sorted(datasets)), is_open(_AT))
+        .where(t.dataset.c.id.in_(sorted(datasets)), is_shared(_AT))
     )
 
 

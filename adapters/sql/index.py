@@ -19,6 +19,7 @@ from adapters.sql import feed
 from adapters.sql import tables as t
 from adapters.sql.prepared import Prepared
 from adapters.sql.store import insert_of, insert_one, moment, stamp
+from consent.stop import Cause
 from mappings.dicom.fragment import instance_summary, series_fragment, study_fragment
 from mappings.dicom.header import OF_SERIES, Header
 from mappings.fhir.imaging_study import started
@@ -332,12 +333,12 @@ def keep_document(connection: Connection, key: int, document: bytes, touched: in
     return True
 
 
-def remove_study(connection: Connection, study_uid: str) -> None:
+def remove_study(connection: Connection, study_uid: str, cause: Cause) -> None:
     """Take a study and its patient, if that was the patient's last, out of the index; the feed has yet to tell of it."""
     row = connection.execute(select(_s.id, _s.patient).where(_s.study_uid == study_uid)).one_or_none()
     if row is None:
         return
-    feed.bury(connection, row.id)
+    feed.bury(connection, row.id, cause)
     for table in (t.coded, t.request, t.instance, t.series):
         connection.execute(delete(table).where(table.c.study == row.id))
     connection.execute(delete(t.study).where(_s.id == row.id))

@@ -239,6 +239,8 @@ dataset = Table(
     Column("description", Text, nullable=False),
     Column("details", Text, nullable=False),  # JSON: what a catalogue needs that the index can't give
     Column("updated", Time, nullable=False),
+    Column("stopped", Time),  # since when the whole of it is withdrawn
+    Column("stopped_by", String(16)),  # a `consent.agreement.Side`
 )
 dataset_move = Table(  # proposed by one side to bring a dataset under another agreement of its provider, answered by the other
     "dataset_move",
@@ -405,6 +407,7 @@ custody = Table(
     Column("at", Time, nullable=False),
     Column("damaged", Time),  # since when its copy is known not to be what came; None: nothing is known against it
     Column("crc32", BigInteger),  # of the file, for archives; None where it came before that was kept
+    Column("kept_until", Time),  # of what was withdrawn: its grace; None where it has none, or its receipt was written
     Index("ix_custody_dataset_digest", "dataset", "file_digest"),
     Index("ix_custody_study", "study_uid"),
     Index("ix_custody_batch", "batch"),
@@ -583,6 +586,7 @@ tombstone = Table(  # a study that was withdrawn: feeds tell of it, and the reco
     _to("dataset"),
     Column("published", Time),  # None where it never was
     Column("at", Time, nullable=False),  # when it went, a stamp of the feed; 0: it is going
+    Column("cause", String(16)),  # a `consent.stop.Cause`; None of what went before that was kept
     Index("ix_tombstone_at", "at", "id"),
     Index("ix_tombstone_dataset", "dataset", "id"),
 )
@@ -699,6 +703,10 @@ ledger_body = Table(  # may be erased; the leaf then commits to something nobody
     Index("ix_ledger_body_party", "party", "id"),
     Index("ix_ledger_body_batch", "batch"),
 )
+OF_WHOLE_DATASETS = ("govern.dataset.withdraw", "govern.dataset.restore")
+"""Kinds of entries of which history asks for all."""
+_OF_WHOLE = ledger_body.c.kind.in_(OF_WHOLE_DATASETS)
+Index("ix_ledger_body_whole", ledger_body.c.id, sqlite_where=_OF_WHOLE, postgresql_where=_OF_WHOLE)
 entry_target = Table(  # what an entry is about, as its body says; erased with it
     "entry_target",
     metadata,
@@ -909,4 +917,63 @@ attempt = Table(  # failed proofs of late: what is guessable is counted for all 
     Column("key", String(64), primary_key=True),
     Column("failures", Integer, nullable=False),
     Column("until", Time, nullable=False, index=True),
+)
+# Stops of people, what two persons decide, and what parties are told.
+exclusion = Table(  # an organisation, person or client that the repository has blocked
+    "exclusion",
+    metadata,
+    _key(),
+    Column("kind", String(16), nullable=False),  # a `consent.exclusion.Excluded`
+    Column("key", String(80), nullable=False),
+    Column("circumstance", String(16), nullable=False),  # a word of `consent.agreement.CIRCUMSTANCES`
+    Column("actor", String(80), nullable=False),
+    Column("at", Time, nullable=False),
+    Column("lifted", Time),
+)
+_STANDS = exclusion.c.lifted.is_(None)
+Index("uq_exclusion_stands", exclusion.c.kind, exclusion.c.key, unique=True, sqlite_where=_STANDS, postgresql_where=_STANDS)
+proposal = Table(  # an act that a second person decides on; what is proposed never changes, guarded by its digest
+    "proposal",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("act", String(32), nullable=False),  # of `server.usecases.proposal`
+    Column("arguments", Text, nullable=False),  # canonical JSON
+    Column("digest", String(64), nullable=False),  # SHA-256 of act and arguments, in hex
+    Column("reason", Text, nullable=False),
+    Column("proposer", String(80), nullable=False),
+    Column("at", Time, nullable=False),
+    Column("expires", Time, nullable=False),
+    Column("state", String(16), nullable=False),  # a `consent.proposal.ProposalState`
+    Column("decider", String(80)),
+    Column("decided", Time),
+)
+notice = Table(  # what parties are told
+    "notice",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),  # a `consent.notice.NoticeKind`
+    Column("title", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("about", String(128), nullable=False),  # what it is about, so that a reminder is sent once
+    Column("effective", Time),  # from when on what is announced is so
+    Column("at", Time, nullable=False),
+    Index("ix_notice_about", "kind", "about"),
+)
+delivery = Table(  # the outbox: a notice on its way to one party or person
+    "delivery",
+    metadata,
+    _key(),
+    _to("notice"),
+    Column("party", String(64)),  # its key; None: the repository's operators
+    Column("person", String(80)),  # its id; None: all of the party's
+    Column("address", Text),  # of e-mail; None: there is none, so it is read here only
+    Column("secret", Text),  # a code or link that goes with it; never listed, and forgotten once sent
+    Column("state", String(16), nullable=False),  # a `consent.notice.DeliveryState`
+    Column("at", Time, nullable=False),  # when it came into it
+    Column("acknowledged", Time),
+    Column("acknowledged_by", String(80)),
+    Index("ix_delivery_notice", "notice"),
+    Index("ix_delivery_party", "party", "id"),
 )

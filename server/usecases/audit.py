@@ -6,11 +6,12 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from adapters.sql import acceptance, history
+from adapters.sql import acceptance, exclusion, history
 from adapters.sql import client as clients
 from adapters.sql.client import ClientRow
 from consent.conditions import Action
 from consent.dataset import Facts
+from consent.exclusion import is_excluded
 from consent.person import Act, Actor, person_id
 from consent.policy import decide
 from consent.subject import Role, Subject
@@ -35,9 +36,9 @@ class Sight:
 def audit(runtime: Runtime, actor: Actor, alias: str, after: datetime, until: datetime) -> tuple[Sight, ...]:
     """Who could see a dataset from one moment to another (end exclusive), as registered now; nothing is recorded.
 
-    What somebody is registered for (purposes, node, whether enabled or blocked) is as it stands; what its organisation was,
-    what it had accepted, what was agreed, permitted, linked and published are as they were. Raises NotFound, and Invalid for a
-    span in which more was done than is gone through.
+    What somebody is registered for (purposes, node, whether enabled) is as it stands; what its organisation was, what it had
+    accepted, what was agreed, permitted, linked, published, withdrawn and blocked are as they were; but for a person's own block.
+    Raises NotFound, and Invalid for a span in which more was done than is gone through.
     """
     found: dict[tuple[str, str | None], Sight] = {}
     with runtime.store.read() as connection:
@@ -62,6 +63,11 @@ def _turned(connection: Connection, after: datetime, until: datetime) -> list[da
 
 def _askers(connection: Connection, registered: Iterable[ClientRow], now: datetime) -> Iterator[Subject]:
     """Everybody as asked then: a client of a node from inside and from outside it, a person by each role that uses data."""
+    excluded = exclusion.standing_at(connection, now)
+    yield from (who for who in _everybody(connection, registered, now) if not is_excluded(who, excluded))
+
+
+def _everybody(connection: Connection, registered: Iterable[ClientRow], now: datetime) -> Iterator[Subject]:
     for row in history.clients_at(connection, registered, now):
         yield from (subject(row, inside=inside) for inside in {row.node is not None, False})
     accepted = acceptance.read_versions(connection, now)

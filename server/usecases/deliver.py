@@ -31,6 +31,7 @@ from mappings.study import study_key
 from server.usecases.convert import File, converted
 from server.usecases.read_back import damaged, open_copy, stream, stream_part
 from server.usecases.runtime import Caller, Runtime
+from server.usecases.told import check_study
 
 MOST = 1_000_000
 Form = TypeVar("Form")
@@ -213,10 +214,15 @@ def _refuse_damaged(objects: Sequence[StoredInstance]) -> None:
 def decide_study(
     runtime: Runtime, connection: Connection, caller: Caller, action: Action, wanted: Wanted
 ) -> tuple[Facts, Decision]:
-    """The decision on a study's dataset. Raises NotFound where the caller may not know it, Forbidden where it may not have it."""
+    """The decision on a study's dataset.
+
+    Raises NotFound where the caller may not know it, Gone where it was stopped and the caller is told, Forbidden where it may
+    not have it.
+    """
     dataset = instances.dataset_of(connection, wanted.study)
     unknown = NotFound("study-unknown", "There is no such study here, or none for you.")
     if dataset is None:
+        check_study(runtime, connection, caller, action, wanted.study, wanted.alias)
         raise unknown
     facts, now = runtime.governance.current(connection).dataset(dataset), runtime.clock()
     if wanted.alias not in (None, facts.alias):
@@ -225,6 +231,7 @@ def decide_study(
     if decision.allowed:
         return facts, decision
     if not decide(caller.subject, Action.DISCOVER, caller.purpose, facts, now).allowed:
+        check_study(runtime, connection, caller, action, wanted.study)
         raise unknown
     raise Forbidden(decision.rule, f"{decision.sentence} Questions: {runtime.settings.contact}.")
 
@@ -287,7 +294,7 @@ def _check(runtime: Runtime, use: Use, located: StoredInstance) -> Node:
         governance = runtime.governance.current(connection)
         open_now = governance.visible_datasets(use.caller.subject, use.action, use.caller.purpose, runtime.clock())
         if use.facts.dataset not in open_now.datasets:
-            raise Gone("access-stopped", "The agreement or its node was stopped while this was being sent.")
+            raise Gone("access-stopped", "Access, the agreement or its node was stopped while this was being sent.")
         if not custody.holds(connection, located.custody):
             raise Gone("study-withdrawn", "The study was withdrawn while this was being sent.")
     return runtime.node_of(governance.node(located.node))

@@ -29,6 +29,7 @@ from server.usecases.access import note_access
 from server.usecases.identify import Nobody, identify
 from server.usecases.job import Work, result
 from server.usecases.runtime import Caller, Runtime
+from server.usecases.told import check_resource
 
 KIND = descriptions.DESCRIBE
 FORM = 2
@@ -143,10 +144,12 @@ def harvest(runtime: Runtime, caller: Caller, media_type: str, after: str = "") 
 
 
 def read_description(runtime: Runtime, caller: Caller, media_type: str, alias: str) -> Described:
-    """One dataset that anybody may see now. Raises NotFound where it is not in the catalogue."""
+    """One dataset that anybody may see now. Raises NotFound where it is not in the catalogue, Gone where it was."""
     with runtime.store.read() as connection:
         listed = _listed(runtime, connection)
         found = descriptions.find(connection, listed, _basis(runtime.settings), media_type, alias, runtime.clock())
+        if found is None:
+            check_resource(runtime, connection, caller, Action.DISCOVER, "datasets", alias)
     note_access(runtime, caller, Action.DISCOVER, "catalogue", 200 if found else 404, int(found is not None))
     if found is None:
         raise NotFound("dataset-unknown", "The catalogue has no such dataset.")

@@ -6,9 +6,10 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from adapters.sql import client as clients
-from adapters.sql import history, instances
+from adapters.sql import exclusion, history, instances
 from consent.conditions import Action
 from consent.dataset import Facts
+from consent.exclusion import is_excluded
 from consent.node import NodeState
 from consent.policy import Decision, decide
 from consent.subject import Role
@@ -22,7 +23,7 @@ from server.usecases.runtime import Runtime
 class Explanation:
     """Where a study lies, as whom and for what its asker asks, and the decision on each action, in the actions' own order.
 
-    A client that is not `enabled` gets no token, whatever is decided.
+    A client that is not `enabled`, or is blocked, gets no token, whatever is decided.
     """
 
     dataset: str
@@ -57,11 +58,13 @@ def explain(
         facts = runtime.governance.current(connection).dataset(dataset)
         if at is not None:
             (client,), facts = history.clients_at(connection, [client], at), _facts_at(connection, dataset, at)
+        excluded = exclusion.standing(connection) if at is None else exclusion.standing_at(connection, at)
     asker = subject(client, inside=client.node is not None and not outside)
+    enabled = client.enabled and not is_excluded(asker, excluded)
     purpose = purpose or next(iter(sorted(client.purposes)), None)
     decisions = tuple((action, decide(asker, action, purpose, facts, at or runtime.clock())) for action in Action)
     place = facts.alias, facts.provider, facts.node, facts.node_state
-    return Explanation(*place, asker.role, purpose, client.enabled, decisions)
+    return Explanation(*place, asker.role, purpose, enabled, decisions)
 
 
 def _facts_at(connection: Connection, dataset: int, at: datetime) -> Facts:

@@ -7,18 +7,19 @@ from functools import cached_property
 
 from sqlalchemy import Connection
 
-from adapters.sql import entity, governance, node, party, sender
+from adapters.sql import entity, exclusion, governance, node, party, sender
 from adapters.sql.client import ClientRow
 from adapters.sql.node import NodeRow
 from consent.conditions import Action
 from consent.dataset import Facts
+from consent.exclusion import NONE, Exclusions, is_excluded
 from consent.policy import VisibleDatasets, turns, visible_datasets
 from consent.subject import Subject
 
 
 @dataclass(frozen=True)
 class GovernanceSnapshot:
-    """Every dataset's facts, node and party at one count, and the networks of registered senders and application entities.
+    """Every dataset's facts, node and party at one count, the networks of registered senders and entities, and who is blocked.
 
     `clients` fills with those that have called since, and `visible` with what they were found to see.
     """
@@ -28,15 +29,20 @@ class GovernanceSnapshot:
     nodes: dict[int, NodeRow]
     parties: dict[str, int]
     callers: frozenset[str]
+    exclusions: Exclusions = NONE
     clients: dict[str, ClientRow] = field(default_factory=dict)
     visible: dict[tuple[Subject, Action, str | None, int], VisibleDatasets] = field(default_factory=dict)
 
     def visible_datasets(self, subject: Subject, action: Action, purpose: str | None, now: datetime) -> VisibleDatasets:
-        """The datasets on which this subject may do this now: decided once between two of the moments that turn a decision."""
+        """The datasets on which this subject may do this now: decided once between two of the moments that turn a decision.
+
+        Who is blocked may do nothing on any.
+        """
         asked = (subject, action, purpose, bisect(self._turns, now))
         found = self.visible.get(asked)
         if found is None:
-            found = self.visible[asked] = visible_datasets(subject, action, purpose, self.facts, now)
+            facts = () if is_excluded(subject, self.exclusions) else self.facts
+            found = self.visible[asked] = visible_datasets(subject, action, purpose, facts, now)
         return found
 
     @cached_property
@@ -81,6 +87,7 @@ class GovernanceCache:
         if newest is None or newest.counter != counter:
             nodes = {row.id: row for row in node.read_all(connection)}
             callers = sender.networks(connection) | entity.networks(connection)
-            newest = GovernanceSnapshot(counter, governance.facts(connection), nodes, party.ids(connection), callers)
+            known = governance.facts(connection), nodes, party.ids(connection), callers, exclusion.standing(connection)
+            newest = GovernanceSnapshot(counter, *known)
             self._newest = newest
         return newest

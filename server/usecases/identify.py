@@ -22,6 +22,7 @@ from adapters.sql.client import ClientRow
 from adapters.sql.entity import EntityRow
 from adapters.sql.person import RoleRow
 from consent.conditions import Purpose
+from consent.exclusion import is_excluded
 from consent.node import NodeState
 from consent.person import PERSON, Actor, PersonRole, person_id, role_of
 from consent.subject import ANONYMOUS, Role, Subject, federation
@@ -97,6 +98,21 @@ def identify(runtime: Runtime, credential: Credential, request: str = "", *, key
 
     Raises Unauthenticated, by a `Rejection` for AE titles; NotFound for a shared secret where none is configured.
     """
+    caller = _identified(runtime, credential, request, keys)
+    if not _is_let_in(caller):
+        unknown = Rejection.UNKNOWN_CALLING if isinstance(credential, AeTitle) else "excluded"
+        raise Unauthenticated(unknown, EXCLUDED)
+    return caller
+
+
+def _is_let_in(caller: Caller) -> bool:
+    return caller.governance is None or not is_excluded(caller.subject, caller.governance.exclusions)
+
+
+EXCLUDED = "The repository has blocked who asks, or the organisation asked for. Ask the repository."
+
+
+def _identified(runtime: Runtime, credential: Credential, request: str, keys: Keys | None) -> Caller:
     match credential:
         case Nobody():
             return Caller(ANONYMOUS, request=request)
@@ -180,7 +196,16 @@ def recall(
     """The client or person whose work goes on after its request, as it is registered by now. Raises Unauthenticated."""
     governance = runtime.governance.current(connection)
     if (key := client.removeprefix(PERSON)) != client:
-        return _recalled(connection, governance, key, purpose, scopes)
+        caller = _recalled(connection, governance, key, purpose, scopes)
+    else:
+        caller = _recalled_client(connection, governance, client, inside=inside, purpose=purpose, scopes=scopes)
+    require_included(caller.subject, governance)
+    return caller
+
+
+def _recalled_client(
+    connection: Connection, governance: GovernanceSnapshot, client: str, *, inside: bool, purpose: str, scopes: tuple[str, ...]
+) -> Caller:
     row = _client_row(connection, governance, client)
     linked = row.node is not None and _is_linked(governance, row.node)
     held = still_granted(" ".join(scopes), row.scopes)
@@ -287,9 +312,11 @@ def active(runtime: Runtime, keys: Keys, token: str) -> Claims | None:
     try:
         claims = keys.read(token, runtime.settings.base_url, runtime.clock())
         if "sid" in claims:
-            return claims if find_session(runtime, str(claims["sid"]), is_key=True) else None
+            known = find_session(runtime, str(claims["sid"]), is_key=True)
+            return claims if known and _is_let_in(_person(runtime, known, "", "")) else None
         with runtime.store.read() as connection:
-            require_enabled(clients.find(connection, claims["client_id"]))
+            row = require_enabled(clients.find(connection, claims["client_id"]))
+            require_included(subject(row, inside=False), runtime.governance.current(connection))
     except Unauthenticated:
         return None
     return claims
@@ -302,6 +329,12 @@ def require_enabled(row: ClientRow | None) -> ClientRow:
     if not row.enabled:
         raise Unauthenticated("client-disabled", "This client has been disabled. Ask the repository.")
     return row
+
+
+def require_included(asker: Subject, governance: GovernanceSnapshot) -> None:
+    """Raises Unauthenticated where who asks, or the organisation asked for, is blocked."""
+    if is_excluded(asker, governance.exclusions):
+        raise Unauthenticated("excluded", EXCLUDED)
 
 
 def subject(row: ClientRow, *, inside: bool) -> Subject:

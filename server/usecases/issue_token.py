@@ -19,7 +19,7 @@ from consent.subject import Role, Subject
 from mappings import smart
 from mappings.failures import Forbidden, Invalid, Unauthenticated
 from server.usecases.acceptance import to_accept
-from server.usecases.identify import require_enabled, subject
+from server.usecases.identify import require_enabled, require_included, subject
 from server.usecases.runtime import Runtime
 
 NOBODYS_JWKS = '{"keys": []}'
@@ -87,6 +87,8 @@ def issue(runtime: Runtime, keys: Keys, row: ClientRow, scope: str | None, purpo
     Raises Forbidden, and Invalid for what the request asks.
     """
     asker = subject(row, inside=False)
+    with runtime.store.read() as connection:
+        require_included(asker, runtime.governance.current(connection))
     if purpose is None and asker.role is Role.USER and len(asker.purposes) == 1:
         (purpose,) = map(str, asker.purposes)
     _entitled(runtime, asker)

@@ -6,7 +6,7 @@ from hashlib import sha256
 
 from consent.access import Interaction, Seen
 from consent.conditions import Action
-from mappings.failures import NotFound
+from mappings.failures import Gone, NotFound
 from mappings.fhir import bundle
 from mappings.fhir.bundle import Brought, Row
 from mappings.fhir.capability import capability
@@ -17,12 +17,13 @@ from mappings.fhir.search import Arguments, Asked, Place, relative_link
 from mappings.fhir.search import read as read_search
 from mappings.fhir.serial import meta_of
 from mappings.fhir.summaries import WHOLE, Cut, Subset, cutting
-from mappings.query import AllOf, Page
+from mappings.query import EVERYTHING, AllOf, Page
 from server.usecases.access import note_access, shown
 from server.usecases.include import bring, go_on
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.sights import note_reader
 from server.usecases.sources import Asking, Source, reader, source_of, written_as
+from server.usecases.told import check_resource
 
 COUNTED = 200
 """Totals up to here are told unasked; larger ones when the caller asks for an accurate total."""
@@ -85,7 +86,7 @@ class Served:
 
 
 def read_resource(runtime: Runtime, caller: Caller, resource: str, identity: str, subset: Subset = WHOLE) -> Served:
-    """One resource by its id, or a subset of it. Raises NotFound, hidden or absent alike.
+    """One resource by its id, or a subset of it. Raises NotFound, hidden or absent alike, and Gone to who is told of a stop.
 
     It is recorded as told, also where a door says no more than that it is as it was.
     """
@@ -96,10 +97,21 @@ def read_resource(runtime: Runtime, caller: Caller, resource: str, identity: str
     rows = written_as(row, nouns, runtime)
     target = f"{resource}/{identity[:64]}"
     if not rows:
+        if where.parts[1] == EVERYTHING:  # of what a token's scope leaves out nothing is told
+            _refuse_stopped(runtime, caller, source.action, row.source, identity, target)
         note_access(runtime, caller, source.action, target, 404, 0)
         raise NotFound("not-found", f"There is no such {resource} here, or none that you may see.")
     note_access(runtime, caller, source.action, target, 200, 1, seen=shown([(resource, *row[1:]) for row in rows]))
     return _served(rows[0][1], cutting(row, subset))
+
+
+def _refuse_stopped(runtime: Runtime, caller: Caller, action: Action, source: str, identity: str, target: str) -> None:
+    try:
+        with runtime.store.read() as connection:
+            check_resource(runtime, connection, caller, action, source, identity)
+    except Gone:
+        note_access(runtime, caller, action, target, 410, 0)
+        raise
 
 
 def _served(document: bytes, cut: Cut | None) -> Served:

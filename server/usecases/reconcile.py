@@ -1,6 +1,7 @@
 """Putting right what a crash, a lost node or a quiet sender left behind: expired claims, bytes to delete, batches to close."""
 
 import logging
+from collections.abc import Iterable
 from datetime import timedelta
 
 from adapters.nodes.port import SILENT
@@ -114,6 +115,11 @@ def purge(runtime: Runtime) -> int:
     """Delete the bytes of what was withdrawn, refused or superseded; a node that does not answer is asked again later."""
     with runtime.store.read() as connection:
         rows = custody.awaiting_deletion(connection, runtime.clock())
+    return delete_all(runtime, rows)
+
+
+def delete_all(runtime: Runtime, rows: Iterable[CustodyRow]) -> int:
+    """Delete the bytes of these objects, those that are due; a node that does not answer is not asked again here."""
     silent: set[tuple[int, bool]] = set()
     return sum(_purge(runtime, row, silent) for row in rows)
 

@@ -1,7 +1,7 @@
 """What a person decides about quarantined objects: release them, which settles them as any other deposit, or refuse them."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -13,13 +13,14 @@ from adapters.sql.blocks import find_blocks
 from adapters.sql.custody import CustodyRow
 from adapters.sql.ledger import About, record
 from consent.custody import Move, State
-from consent.deposit import Code, Outcome, Verdict
+from consent.deposit import BY_CODE, Code, Outcome, Verdict
 from consent.entries import BatchDecided
 from consent.subject import Role, Subject
-from mappings.failures import Conflict, Failure, NotFound
+from mappings.failures import Conflict, Failure, Forbidden, NotFound
 from server.usecases import receipts
 from server.usecases.admission import find_stop
 from server.usecases.batch import Batch, Origin, close_batch, open_batch
+from server.usecases.job import Work
 from server.usecases.keep import Changed, settle, target_node
 from server.usecases.naming import check_reason
 from server.usecases.parse import parse_file
@@ -27,6 +28,8 @@ from server.usecases.read_back import read_back
 from server.usecases.receipts import JudgedFile
 from server.usecases.runtime import Runtime
 
+KIND = "release"
+"""The kind of job that releases what two persons decided on."""
 SAMPLE = 5
 """Objects that are named of those a decision is about."""
 
@@ -73,10 +76,34 @@ def _batch(runtime: Runtime, key: str) -> tuple[BatchRow, list[CustodyRow]]:
     return row, waiting
 
 
-def release(runtime: Runtime, actor: str, key: str, sop_uids: frozenset[str] = frozenset(), reason: str | None = None) -> Decided:
-    """Release what waits in a batch, or the named objects of it: to its node and into the index, under a batch of its own."""
+def needs_two(rules: Iterable[str]) -> bool:
+    """Whether two persons decide on objects that wait by these rules: undeclared, one of them would have been rejected."""
+    return any(BY_CODE[Code(rule)].outcome_undeclared is Outcome.REJECT for rule in rules)
+
+
+def release_decided(runtime: Runtime, work: Work) -> str:
+    """Release a batch that two persons decided on, as who confirmed it."""
+    key, _, actor = work.subject.partition(" ")
+    return f"{release(runtime, actor, key, by_two=True).objects} objects released"
+
+
+def release(
+    runtime: Runtime,
+    actor: str,
+    key: str,
+    sop_uids: frozenset[str] = frozenset(),
+    reason: str | None = None,
+    *,
+    by_two: bool = False,
+) -> Decided:
+    """Release what waits in a batch, or the named objects of it: to its node and into the index, under a batch of its own.
+
+    Raises Forbidden for what two persons decide on, unless they did.
+    """
     why, (row, waiting) = check_reason(reason), _batch(runtime, key)
     chosen = _choose(waiting, sop_uids)
+    if not by_two and needs_two(each.rule for each in chosen):
+        raise Forbidden("two-persons", f"Two persons decide on this: accord admin proposal make release batch={key}.", "batch")
     subject = Subject(actor, Role.SENDER, row.provider)
     batch = open_batch(runtime, Origin("release", subject, row.dataset, row.alias, "", row.key, "", row.attested))
     released = 0

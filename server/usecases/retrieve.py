@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from adapters.sql.instances import StoredInstance
 from mappings.dicom.identifier import Selection, read_answer, study_of
-from mappings.failures import NotFound, TooLarge
+from mappings.failures import Gone, NotFound, TooLarge
 from mappings.query import AllOf, Condition, Level, OneOf, Page, Query, check_values
 from server.usecases.convert import File
 from server.usecases.deliver import MOST, Wanted, deliver, look
@@ -51,7 +51,7 @@ def plan(runtime: Runtime, caller: Caller, selection: Selection) -> list[Planned
         wanted = _wanted(study, selection)
         try:
             objects, _ = look(runtime, caller, wanted, len)
-        except NotFound:
+        except (NotFound, Gone):
             continue
         planned.append(Planned(wanted, objects))
         if sum(len(each.objects) for each in planned) > MOST_SUBOPERATIONS:

@@ -1,6 +1,6 @@
 """What every use case is handed: the open database, the nodes, the clock and the caller, as values made by `server.wiring`."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -98,6 +98,10 @@ class Runtime:
     """Ours on the DICOM network, where there is TLS."""
     send_secret: Callable[[Connection, str, str, str], None] = _nowhere
     """Puts what only one person may read into the outbox, in the caller's transaction: (connection, person, subject, secret)."""
+    operators: Callable[[Connection], Sequence[str]] = lambda _connection: ()
+    """The ids of the persons who are operators now."""
+    addresses: Callable[[Connection, str | None], Sequence[tuple[str, str]]] = lambda _connection, _party: ()
+    """(person's id, e-mail address) of those whom a notice to a party goes to; None: the repository's operators."""
     governed: Callable[["Runtime", Connection], None] = lambda _runtime, _connection: None
     """What follows from a governance act in its own transaction."""
     noted: dict[tuple[str, str | None], object] = field(default_factory=dict, repr=False)

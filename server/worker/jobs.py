@@ -3,7 +3,20 @@
 import threading
 from datetime import timedelta
 
-from server.usecases import commitment, compare, describe, export, reindex, sync
+from server.usecases import (
+    commitment,
+    compare,
+    describe,
+    export,
+    notice,
+    purge,
+    reindex,
+    release,
+    restore,
+    sync,
+    withdraw,
+    withdraw_dataset,
+)
 from server.usecases.job import Kind, do_next
 from server.usecases.runtime import Runtime
 from server.usecases.write_export import write_export
@@ -14,6 +27,11 @@ KINDS: dict[str, Kind] = {
     commitment.KIND: Kind(commitment.report_kept, attempts=commitment.ATTEMPTS),
     sync.KIND: Kind(sync.follow, period=lambda settings: timedelta(minutes=settings.sync_minutes)),
     reindex.KIND: Kind(reindex.reindex),
+    withdraw.PURGE: Kind(purge.purge, attempts=purge.ATTEMPTS),
+    release.KIND: Kind(release.release_decided),
+    notice.KIND: Kind(notice.deliver, attempts=notice.ATTEMPTS),
+    restore.KIND: Kind(restore.restore, attempts=restore.ATTEMPTS),
+    withdraw_dataset.KIND: Kind(withdraw_dataset.empty),
     "presence": Kind(compare.look_at_presence, period=lambda settings: timedelta(days=settings.presence_days)),
     "digests": Kind(compare.look_at_digests, period=lambda settings: timedelta(days=settings.digest_days)),
 }

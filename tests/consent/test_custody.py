@@ -36,9 +36,10 @@ def test_every_move_has_its_step():
     assert set(MOVES) == set(Move)
 
 
-def test_an_object_comes_into_care_by_a_claim_only():
+def test_an_object_comes_into_care_by_a_claim_only_or_back_within_its_grace():
     assert [by for by, step in MOVES.items() if step.origin is None] == [Move.CLAIM]
-    assert {by for by, step in MOVES.items() if step.origin not in CARE and step.target in CARE} == {Move.CLAIM}
+    assert {by for by, step in MOVES.items() if step.origin not in CARE and step.target in CARE} == {Move.CLAIM, Move.RESTORE}
+    assert MOVES[Move.RESTORE] == (State.WITHDRAWN, State.RECEIVING)
 
 
 def test_only_a_claim_can_be_forgotten():
@@ -59,7 +60,8 @@ def test_nothing_comes_back_from_an_end_but_to_be_deleted_once_more(state):
 
 def test_bytes_are_deleted_between_care_and_the_end_and_never_while_in_care():
     assert not any(after(state) & set(FINAL) for state in CARE)
-    assert all(after(state) == {MOVES[PURGES[state]].target} <= set(FINAL) for state in AWAITING_DELETION)
+    restored = {MOVES[Move.RESTORE].target}
+    assert all(after(state) - restored == {MOVES[PURGES[state]].target} <= set(FINAL) for state in AWAITING_DELETION)
 
 
 def test_every_state_is_in_care_or_awaits_deletion_or_is_final():
@@ -74,4 +76,4 @@ def test_what_was_acknowledged_is_what_is_at_rest():
 
 def test_a_withdrawn_study_leaves_from_every_state_at_rest_towards_its_deletion():
     assert {state: MOVES[by].origin for state, by in WITHDRAWALS.items()} == {state: state for state in AT_REST}
-    assert {MOVES[by].target for by in WITHDRAWALS.values()} == set(AWAITING_DELETION)
+    assert {MOVES[by].target for by in WITHDRAWALS.values()} == {State.WITHDRAWN} <= set(AWAITING_DELETION)

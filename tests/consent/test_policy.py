@@ -79,6 +79,8 @@ REFUSALS = [
     ("agreement-not-active", PROVIDER, Action.DEPOSIT, None, facts(state=AgreementState.PROPOSED)),
     ("agreement-not-active", OPERATOR, Action.QUERY, None, facts(state=AgreementState.TERMINATED)),
     ("agreement-not-active", ANONYMOUS, Action.DISCOVER, None, facts(state=AgreementState.DRAFT)),
+    ("dataset-withdrawn", USER, Action.QUERY, PURPOSE, facts(withdrawn=NOW)),
+    ("dataset-withdrawn", PROVIDER, Action.DEPOSIT, None, facts(withdrawn=NOW)),
     ("agreement-out-of-period", USER, Action.QUERY, PURPOSE, facts(starts=NOW + timedelta(microseconds=1))),
     ("agreement-out-of-period", PROVIDER, Action.DEPOSIT, None, facts(ends=NOW)),
     ("node-not-linked", USER, Action.QUERY, PURPOSE, facts(node_state=NodeState.SUSPENDED)),

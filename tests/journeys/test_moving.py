@@ -170,10 +170,13 @@ def test_what_is_released_is_found_and_what_is_refused_is_rejected_by_name(site)
     (waits,) = again.json()["00081199"]["Value"]
     assert (again.status_code, waits["00081196"]["Value"]) == (202, [0xB0F0])
     assert f"(batch {first})" in str(waits["00741048"])
-    accord.admin(f"batch release {first} --yes", f"batch refuse {second} --yes")
-    found = accord.get(f"/dicom-web/studies/{released.StudyInstanceUID}/instances", "provider").text
-    assert released.SOPInstanceUID in found
-    assert refused.SOPInstanceUID not in found
+    accord.admin(f"proposal make release batch={first} --reason checked --alone", f"batch refuse {second} --yes")
+
+    def found() -> str:
+        return accord.get(f"/dicom-web/studies/{released.StudyInstanceUID}/instances", "provider").text
+
+    assert eventually(lambda: released.SOPInstanceUID in found()), "undeclared it would be rejected: a job releases it"
+    assert refused.SOPInstanceUID not in found()
     where = (
         f"/dicom-web/studies/{released.StudyInstanceUID}/series/{released.SeriesInstanceUID}/instances/{released.SOPInstanceUID}"
     )

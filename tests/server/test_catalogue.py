@@ -283,7 +283,8 @@ def test_a_stop_binds_the_next_request_and_so_does_its_end(anywhere, name):
     stop, resume = STOPS[name]
     tag = get(anywhere).headers["ETag"]
     stop(anywhere)
-    assert (told(anywhere), get(anywhere, LUNG).status_code) == ([], 404)
+    gone = get(anywhere, LUNG)
+    assert (told(anywhere), gone.status_code, gone.json["cause"]) == ([], 410, "repository")
     assert get(anywhere, CATALOGUE, **{"If-None-Match": tag}).status_code == 200
     resume(anywhere)
     assert (told(anywhere), get(anywhere, LUNG).status_code) == (["LUNG"], 200)

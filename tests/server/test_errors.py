@@ -16,6 +16,7 @@ DIALECTS = {
     "account": pages.dialect,
     "agreements": errors.problem,
     "api-document": errors.problem,
+    "stops": errors.problem,
     "bulk_data": fhir_answer.refused,
     "batches": errors.problem,
     "withdrawals": errors.problem,

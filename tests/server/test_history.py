@@ -196,7 +196,7 @@ def test_one_resource_s_history_is_what_it_is_or_that_it_went(house):
     withdraw_study(house.runtime, ACTOR, "1.2.3")
     assert told(history(house, USER, f"ImagingStudy/{ONE}")) == [("DELETE", f"ImagingStudy/{ONE}")]
     assert told(history(house, USER, f"ImagingStudy/{ONE}", _since="2099-01-01T00:00:00Z")) == []
-    assert house.ask("GET", f"/fhir/R4/ImagingStudy/{ONE}", USER).status_code == 404
+    assert house.ask("GET", f"/fhir/R4/ImagingStudy/{ONE}", USER).status_code == 410
     for who, path in (
         (OTHER, f"ImagingStudy/{TWO}"),
         (OTHER, f"ImagingStudy/{ONE}"),

@@ -24,6 +24,7 @@ from server.usecases.agreement import move_agreement
 from server.usecases.client import set_client
 from server.usecases.node import move_node
 from server.usecases.permit import add_permit, revoke_permit
+from server.usecases.withdraw_dataset import withdraw_dataset
 from server.web import app as web
 from server.web import context
 from server.web.bulkheads import Bulkhead
@@ -48,6 +49,9 @@ class Kind(Enum):
     BATCHES = "the batches of one's own: 403 to who never has any"
     ONESELF = "an act of whoever asks, about itself or by the role it has: its use case says what becomes of it"
     OWN = "of the dealings of one's own organisation, and of all to the operator: nothing to the others"
+    REPOSITORY = "an act of the repository's people: 403 to every client"
+    OWN_DATA = "an act on data: 404 to another provider, 403 to who has none"
+    NEVER = "of one thing that is not there: 404"
     OWN_ONE = "one of them: 404 to everybody else"
     ACT = "an act of a person's, by the table of roles (test_people.py): no program's"
     PERSON = "a person's own: 403 to programs"
@@ -126,6 +130,21 @@ ROUTES: dict[str, Row] = {
     **{f"POST /api/people/<key>/{path}": Row(A.GOVERN, Kind.ACT) for path in ("block", "unblock", "sign-out")},
     "GET /api/sessions": Row(A.DISCOVER, Kind.PERSON),
     "DELETE /api/sessions/<key>": Row(A.GOVERN, Kind.PERSON),
+    "GET /api/studies/<uid:study>/stop": Row(A.DISCOVER, Kind.NEVER),
+    "GET /api/datasets/<alias>/stop": Row(A.DISCOVER, Kind.OPEN, (404,)),
+    "POST /api/studies/<uid:study>/restoration": Row(A.WITHDRAW, Kind.TAKES, (404,)),
+    "POST /api/datasets/<alias>/withdrawal": Row(A.WITHDRAW, Kind.OWN_DATA, (400,)),
+    "POST /api/datasets/<alias>/restoration": Row(A.WITHDRAW, Kind.OWN_DATA, (409,)),
+    "GET /api/exclusions": Row(A.DISCOVER, Kind.REPOSITORY),
+    "POST /api/exclusions": Row(A.GOVERN, Kind.REPOSITORY),
+    "POST /api/exclusions/lift": Row(A.GOVERN, Kind.REPOSITORY),
+    "GET /api/proposals": Row(A.DISCOVER, Kind.OWN),
+    "POST /api/proposals": Row(A.GOVERN, Kind.REPOSITORY),
+    "POST /api/proposals/<key>/confirmation": Row(A.GOVERN, Kind.NEVER),
+    "POST /api/proposals/<key>/refusal": Row(A.GOVERN, Kind.NEVER),
+    "GET /api/notices": Row(A.DISCOVER, Kind.OWN),
+    "POST /api/notices": Row(A.GOVERN, Kind.REPOSITORY),
+    "POST /api/notices/<int:number>/acknowledgement": Row(A.GOVERN, Kind.NEVER),
     "GET /api/agreements": Row(A.DISCOVER, Kind.OWN),
     "GET /api/documents": Row(A.DISCOVER, Kind.OPEN),
     "GET /api/acceptances": Row(A.DISCOVER, Kind.OWN),
@@ -220,6 +239,15 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /api/datasets/<alias>/moves/answer": {"json": {"verb": "confirm"}},
     "POST /api/batches/<key>/refusal": {"json": {}},
     "POST /api/datasets/eucaimSearch": {"json": {"ast": {"operand": "OR", "children": []}, "id": "1"}},
+    # each is refused for what it asks, once who asks it may: nothing is changed
+    "POST /api/datasets/<alias>/withdrawal": {"json": {"circumstance": "breach"}},
+    "POST /api/datasets/<alias>/restoration": {"json": {}},
+    "POST /api/studies/<uid:study>/restoration": {"json": {}},
+    "POST /api/exclusions": {"json": {"kind": "party", "key": "university", "circumstance": "breach"}},
+    "POST /api/exclusions/lift": {"json": {"kind": "party", "key": "university"}},
+    "POST /api/proposals": {"json": {"act": "purge", "arguments": {"study": "1.2.3"}, "reason": "why"}},
+    "POST /api/proposals/<key>/refusal": {"json": {"reason": "why"}},
+    "POST /api/notices": {"json": {"kind": "change", "title": "New address"}},
     "POST /dicom-web/studies": {
         "query_string": {"dataset": "LUNG"},
         "data": bytes(builders.sample(SAMPLE)),
@@ -331,6 +359,12 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911, PLR
         return (403, 404)
     if row.kind is Kind.PERSON:
         return (403,)
+    if row.kind is Kind.REPOSITORY:
+        return (403,)
+    if row.kind is Kind.NEVER:
+        return (404,)
+    if row.kind is Kind.OWN_DATA:
+        return row.yes if who.party == "hospital-a" else (404,) if who.role is Role.PROVIDER else (403,)
     if row.kind is Kind.OWN_ONE:
         return row.yes if who.party == "hospital-a" or who.role is Role.OPERATOR else (404,)
     if row.kind is Kind.OWN_ACT:
@@ -561,7 +595,7 @@ def test_once_stopped_the_next_request_of_every_caller_on_every_route_for_images
     for name, who in CALLERS.items():
         for route in IMAGES:
             response = answer(fresh, route, who)
-            assert response.status_code in (200, 401, 404), (name, route)
+            assert response.status_code in (200, 401, 404, 410), (name, route)
             assert fresh.study not in response.get_data(as_text=True), (name, route)
             assert response.status_code != 200 or not found(fresh, response, route), (name, route)
 
@@ -569,15 +603,56 @@ def test_once_stopped_the_next_request_of_every_caller_on_every_route_for_images
 @pytest.mark.parametrize("stop", [s for s in STOPS if "study" not in s])
 def test_once_stopped_nothing_more_is_taken_and_only_its_provider_and_the_operator_still_see_the_dataset(fresh, stop):
     STOPS[stop](fresh)
-    said = {route: answer(fresh, route, CALLERS["provider"]).status_code for route in BODIES if ROUTES[route].kind is Kind.TAKES}
+    said = {
+        route: answer(fresh, route, CALLERS["provider"]).status_code
+        for route in BODIES
+        if ROUTES[route].action is A.DEPOSIT and ROUTES[route].kind is Kind.TAKES
+    }
     assert set(said.values()) == {409}
     assert answer(fresh, "POST /api/datasets/eucaimSearch", CALLERS["federation"]).json == {"collections": []}
     assert b"LUNG" not in answer(fresh, "GET /catalogue", CALLERS["anonymous"]).data
-    assert answer(fresh, "GET /catalogue/datasets/<alias>", CALLERS["anonymous"]).status_code == 404
+    assert answer(fresh, "GET /catalogue/datasets/<alias>", CALLERS["anonymous"]).status_code == 410, "it was listed"
     for name in ("user", "inside", "other-provider", "provider", "operator"):
         seen = answer(fresh, "GET /fhir/R4/Consent/<identity>", CALLERS[name]).status_code == 200
         assert seen == (name in ("provider", "operator")), name
     assert answer(fresh, "GET /api/batches", CALLERS["provider"]).json["batches"]
+
+
+NAMED = [r for r in ROUTES if r.startswith("GET") and (r.split("/")[-1] == "<identity>" or ROUTES[r].kind is Kind.OBJECT)]
+NAMED = [r for r in NAMED if "R5" not in r and ROUTES[r].resource not in ("Organization", "Provenance", "AuditEvent")]
+"""Routes of one thing that can be stopped."""
+
+
+@pytest.mark.parametrize("stop", [*STOPS, "the dataset is withdrawn"])
+def test_a_stop_is_told_to_whom_the_decision_without_it_said_yes_and_to_nobody_else(fresh, stop):
+    """What the same request was answered before is the oracle: who was not given it, and could not ask for rows, hears 404."""
+    asked = [r for r in NAMED if "study" not in stop or ROUTES[r].resource in ("", "ImagingStudy", "Patient")]
+    before = {(name, route): answer(fresh, route, who).status_code for name, who in CALLERS.items() for route in asked}
+    rows = {name for name in CALLERS if before[name, f"GET {_STUDY}/metadata"] == 200}
+    (STOPS | {"the dataset is withdrawn": _withdraw_dataset})[stop](fresh)
+    told = set()
+    for (name, route), status in before.items():
+        response = answer(fresh, route, CALLERS[name])
+        if response.status_code == 200:
+            assert name in ("provider", "operator"), "a description of one's own, stopped or not"
+            assert "R4" in route
+            continue
+        listed = ROUTES[route].resource in ("Consent", "Endpoint", "ResearchStudy") and status != 401
+        known = listed or status == 200 or (name in rows and status == 403 and ROUTES[route].resource == "")
+        assert response.status_code == (410 if known else 401 if status == 401 else 404), (name, route, status)
+        told |= {name} if known and not listed else set()
+        if known:
+            assert ('"deleted"' if "R4" in route else '"cause": "') in response.get_data(as_text=True)
+            assert builders.day(fresh.runtime) in response.get_data(as_text=True)
+    assert told >= {"user", "inside"}
+    assert not told & {"newcomer", "other-provider"}
+    assert "anonymous" not in told, "who has no token hears that one is needed"
+
+
+def _withdraw_dataset(house: House) -> None:
+    with house.runtime.store.read() as connection:
+        alias = house.runtime.governance.current(connection).facts[0].alias
+    withdraw_dataset(house.runtime, builders.OPERATOR, alias, circumstance="legal-order")
 
 
 @pytest.mark.parametrize(("stop", "again"), [(_move("suspend"), _move("resume")), (_node("unlink"), _node("link"))])

@@ -78,7 +78,7 @@ def test_a_picture_is_drawn_once_and_decided_and_recorded_each_time(house, monke
     with house.runtime.store.read() as connection:
         assert connection.exec_driver_sql("SELECT count(*) FROM access WHERE action = 'preview'").scalar_one() == 3
     move_agreement(house.runtime, builders.ACTOR, "DSA-LUNG", "suspend")
-    assert house.ask("GET", path, CALLERS["user"]).status_code in (403, 404)
+    assert house.ask("GET", path, CALLERS["user"]).status_code == 410
 
 
 def test_a_study_without_an_image_is_shown_by_nothing(house):

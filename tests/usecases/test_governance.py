@@ -301,7 +301,7 @@ def answered(runtime):
     for name, ask in ASKED.items():
         try:
             found[name] = bool(ask(runtime))
-        except NotFound:
+        except (NotFound, Gone):
             found[name] = False
     return found
 

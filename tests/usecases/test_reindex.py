@@ -9,6 +9,7 @@ from sqlalchemy import delete, select, update
 from adapters.nodes.folder import FolderNode
 from adapters.sql import index, jobs
 from adapters.sql import tables as t
+from consent.stop import Cause
 from consent.subject import Role
 from mappings.failures import Unavailable
 from server.usecases import document, examine, reindex, search
@@ -181,7 +182,7 @@ def test_a_study_that_is_withdrawn_meanwhile_is_let_go(anywhere, monkeypatch):
 
     def read_back(runtime, copy):
         with runtime.store.write() as connection:
-            index.remove_study(connection, "1.2.3")
+            index.remove_study(connection, "1.2.3", Cause.PROVIDER)
         return really(runtime, copy)
 
     monkeypatch.setattr(reindex, "read_back", read_back)

@@ -161,7 +161,7 @@ def test_an_object_whose_study_is_withdrawn_while_it_is_being_released_goes(anyw
 
     with pytest.raises(Conflict, match="it goes"):
         release.release(replace(anywhere, reached=withdrawn), ACTOR, waiting.key)
-    assert states(anywhere) == {"1.2.3.1.1": "refusing", "1.2.3.1.2": "refusing", "1.2.4.1.1": "review"}
+    assert states(anywhere) == {"1.2.3.1.1": "refusing", "1.2.3.1.2": "withdrawn", "1.2.4.1.1": "review"}
     reconcile.purge(anywhere)
     sound(anywhere)
 
@@ -170,5 +170,5 @@ def test_a_study_of_which_objects_wait_is_withdrawn_whole(anywhere, waiting, sou
     release.release(anywhere, ACTOR, waiting.key, frozenset({"1.2.3.1.2"}))
     assert withdraw.withdraw_study(anywhere, ACTOR, "1.2.3") == 2
     reconcile.purge(anywhere)
-    assert states(anywhere) == {"1.2.3.1.1": "refused", "1.2.3.1.2": "purged", "1.2.4.1.1": "review"}
+    assert states(anywhere) == {"1.2.3.1.1": "purged", "1.2.3.1.2": "purged", "1.2.4.1.1": "review"}
     sound(anywhere)

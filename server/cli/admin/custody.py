@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import click
 
+from consent.agreement import CIRCUMSTANCES
 from consent.deposit import short
 from mappings import report as forms
 from server.cli.confirm import confirmed, irrevocable
@@ -31,12 +32,14 @@ def study() -> None:
         f"accord admin study withdraw {_STUDY} --reason 'consent withdrawn'",
         "accord admin study withdraw --dataset BREAST-A --patient PSEUDONYM-7 --dry-run",
         f"accord admin study withdraw {_STUDY} --replace",
+        f"accord admin study withdraw {_STUDY} --circumstance legal-order",
     ),
 )
 @click.argument("uid", required=False, metavar="[STUDY_UID]")
 @click.option("--dataset", metavar="ALIAS", help="with --patient: the dataset it is in")
 @click.option("--patient", metavar="PATIENT_ID", help="instead of a study: all of this pseudonym in a dataset")
 @click.option("--replace", is_flag=True, help="leave no block: a replacement is to come")
+@click.option("--circumstance", type=click.Choice([*CIRCUMSTANCES]), help="where it is not its provider's wish: why, of the list")
 @irrevocable
 @as_operator
 def _withdraw_study(
@@ -46,6 +49,7 @@ def _withdraw_study(
     dataset: str | None,
     patient: str | None,
     reason: str | None,
+    circumstance: str | None,
     *,
     replace: bool,
     yes: bool,
@@ -60,7 +64,8 @@ def _withdraw_study(
         raise click.UsageError("Name a study, or --dataset and --patient.")
     told = withdrawal(leaving.alias, leaving.studies, leaving.objects, leaving.size, replace=replace)
     if confirmed(told, yes=yes, dry_run=dry_run):
-        print(f"{many(withdraw.withdraw(runtime, actor, leaving, replace=replace, reason=reason), 'object')} withdrawn")
+        moved = withdraw.withdraw(runtime, actor, leaving, replace=replace, reason=reason, circumstance=circumstance)
+        print(f"{many(moved, 'object')} withdrawn")
 
 
 @click.group(epilog=examples(f"accord admin block lift {_STUDY}"))

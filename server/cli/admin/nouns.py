@@ -12,6 +12,7 @@ from server.cli.admin.jobs import job
 from server.cli.admin.nodes import node
 from server.cli.admin.parties import client, party, permit
 from server.cli.admin.people import person
+from server.cli.admin.stops import exclusion, mail, notice, proposal
 from server.cli.help import examples
 
 NOUNS = (
@@ -32,5 +33,9 @@ NOUNS = (
     custody,
     job,
     associations,
+    exclusion,
+    proposal,
+    notice,
+    mail,
 )
 admin = click.Group("admin", commands=NOUNS, help="What the operator does.", epilog=examples("accord admin agreement list"))

@@ -1,0 +1,206 @@
+"""Notices: put into the outbox in the transaction that causes them, mailed by jobs, read and acknowledged by whom they tell."""
+
+import secrets
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection
+
+from adapters import mail
+from adapters.mail import MailServer
+from adapters.sql import jobs, notice
+from adapters.sql import party as parties
+from adapters.sql.ledger import About, record
+from adapters.sql.notice import Addressee
+from consent.entries import NoticeMoved
+from consent.notice import DeliveryState, NoticeDelivery, NoticeKind, is_mine
+from consent.person import Act, Actor, may
+from mappings.failures import Conflict, Invalid, NotFound, Unavailable
+from server.usecases.actor import require_may
+from server.usecases.job import Work
+from server.usecases.naming import require
+from server.usecases.runtime import Runtime
+
+KIND = "mail"
+ATTEMPTS = 20
+"""Over some ten hours: what can't be sent by then is read here."""
+MOST_TITLE, MOST_TEXT, MOST = 200, 10_000, 200
+MOST_PARTIES = 1000
+
+
+def announce(
+    runtime: Runtime, actor: Actor, kind: str, title: str, text: str, party: str | None, effective: datetime | None = None
+) -> str:
+    """Tell one party, or (None) every one, of a change or discontinuity; the notice's key."""
+    require_may(actor, Act.ANNOUNCE)
+    if kind not in (NoticeKind.CHANGE, NoticeKind.DISCONTINUITY):
+        raise Invalid("kind", f"What is announced is a {NoticeKind.CHANGE} or a {NoticeKind.DISCONTINUITY}.", "kind")
+    now = runtime.clock()
+    if kind == NoticeKind.DISCONTINUITY and (effective is None or effective <= now):
+        raise Invalid("effective", "A discontinuity is announced before it is effective: say from when on.", "effective")
+    with runtime.governance_act() as connection:
+        known = [each.key for each in parties.read_all(connection)]
+        named = known[:MOST_PARTIES] if party is None else [require(party if party in known else None, "party", party)]
+        return tell(runtime, connection, actor.id, NoticeKind(kind), title, text, named, effective=effective)
+
+
+def tell(
+    runtime: Runtime,
+    connection: Connection,
+    actor: str,
+    kind: NoticeKind,
+    title: str,
+    text: str,
+    to: Iterable[str | None],
+    *,
+    about: str = "",
+    effective: datetime | None = None,
+) -> str:
+    """Put a notice to these parties (None: the operators) into the outbox of the caller's transaction, and record it; its key."""
+    named = list(to)
+    key, deliveries = _put(runtime, connection, kind, title, text, named, about, effective)
+    only = named[0] if len(named) == 1 else None
+    entry = NoticeMoved(verb="send", notice=key, notice_kind=str(kind), party=only, deliveries=deliveries)
+    record(connection, entry, runtime.clock(), actor, About())
+    return key
+
+
+def _put(
+    runtime: Runtime,
+    connection: Connection,
+    kind: NoticeKind,
+    title: str,
+    text: str,
+    to: Iterable[str | None],
+    about: str,
+    effective: datetime | None = None,
+) -> tuple[str, int]:
+    """(key of a notice that is in the outbox now, its deliveries). Raises Invalid for what is long."""
+    if not title.isprintable() or not 0 < len(title) <= MOST_TITLE or len(text) > MOST_TEXT:
+        raise Invalid("notice", f"A notice has a title of {MOST_TITLE} characters in one line, and {MOST_TEXT} of text.", "title")
+    key = secrets.token_hex(16)
+    addressees = [each for party in to for each in _addressees(runtime, connection, party)]
+    waiting = notice.add(connection, key, kind, title, text, about or key, runtime.clock(), addressees, effective=effective)
+    _mail(runtime, connection, waiting)
+    return key, len(addressees)
+
+
+def tell_operators(runtime: Runtime, connection: Connection, kind: NoticeKind, title: str, text: str, about: str) -> None:
+    """Put a notice to every operator into the outbox; the act that it tells of is recorded by itself."""
+    _put(runtime, connection, kind, title, text, [None], about)
+
+
+def send_secret(runtime: Runtime, connection: Connection, person: str, address: str, title: str, secret: str) -> None:
+    """Put what only one person may read into the outbox: it is in no listing, and forgotten once it was sent."""
+    if not runtime.settings.mail_host:
+        raise Unavailable("no-mail", "This repository mails nothing: ACCORD_MAIL_HOST is not set.")
+    key, to = secrets.token_hex(16), [Addressee(None, person, address)]
+    waiting = notice.add(connection, key, NoticeKind.SECRET, title, "", key, runtime.clock(), to, secret=secret)
+    _mail(runtime, connection, waiting)
+
+
+def _addressees(runtime: Runtime, connection: Connection, party: str | None) -> Iterator[Addressee]:
+    """The party, where it is read here; and each of its people that has an address, by mail."""
+    yield Addressee(party)
+    if not runtime.settings.mail_host:
+        return
+    people = list(runtime.addresses(connection, party))
+    if party is None and not people and mail.is_address(runtime.settings.contact):
+        yield Addressee(None, None, runtime.settings.contact)
+    yield from (Addressee(party, person, address) for person, address in people)
+
+
+def _mail(runtime: Runtime, connection: Connection, waiting: Iterable[int]) -> None:
+    for delivery in waiting:
+        jobs.enqueue(connection, KIND, str(delivery), runtime.clock())
+
+
+# --- mailing
+
+
+def server_of(runtime: Runtime) -> MailServer:
+    """The mail server that is configured. Raises Unavailable where none is."""
+    s = runtime.settings
+    if not s.mail_host:
+        raise Unavailable("no-mail", "This repository mails nothing: ACCORD_MAIL_HOST is not set.")
+    return MailServer(s.mail_host, s.mail_port, s.mail_tls, s.mail_sender or s.contact, s.mail_user, s.mail_secret)
+
+
+def deliver(runtime: Runtime, work: Work) -> str:
+    """Mail one delivery. Raises Unavailable where the server does not take it, until it has been tried often enough."""
+    with runtime.store.read() as connection:
+        out = notice.find_outgoing(connection, int(work.subject))
+    if out is None:
+        return "Nothing waits."
+    try:
+        mail.send(server_of(runtime), out.address, out.title, f"{out.text}\n{out.secret or ''}".strip() + "\n")
+    except (Invalid, Unavailable) as why:
+        if isinstance(why, Unavailable) and work.job.attempts < ATTEMPTS:
+            raise
+        _end(runtime, out.id, DeliveryState.FAILED)
+        return "It could not be mailed, and is read here."
+    _end(runtime, out.id, DeliveryState.SENT)
+    return "Mailed."
+
+
+def _end(runtime: Runtime, delivery: int, state: DeliveryState) -> None:
+    with runtime.store.write() as connection:
+        notice.end(connection, delivery, state, runtime.clock())
+
+
+def try_mail(runtime: Runtime, address: str) -> None:
+    """Send a word to an address now, for an operator who sets mail up. Raises Invalid, Unavailable."""
+    mail.send(server_of(runtime), address, f"{runtime.settings.repository}: mail works", "This was sent to try the settings.\n")
+
+
+# --- reading
+
+
+def list_notices(runtime: Runtime, actor: Actor) -> list[NoticeDelivery]:
+    """The newest notices to the actor's party, or to the operators."""
+    if actor.party is None:
+        require_may(actor, Act.ANNOUNCE)
+    with runtime.store.read() as connection:
+        return notice.read_all(connection, actor.party, actor.id, MOST)
+
+
+def all_notices(runtime: Runtime) -> list[NoticeDelivery]:
+    """The newest to anybody, for whoever owns the data directory; never a secret."""
+    with runtime.store.read() as connection:
+        return notice.read_all(connection, None, "", MOST, every=True)
+
+
+def acknowledge(runtime: Runtime, actor: Actor, delivery: int) -> None:
+    """Say that one's party has read a notice. Raises NotFound for another's, Conflict where that was said before."""
+    now = runtime.clock()
+    with runtime.governance_act() as connection:
+        found = notice.find(connection, delivery)
+        mine = found is not None and is_mine(found, actor.id, actor.party)
+        if found is None or not mine or (actor.party is None and not may(actor, Act.ANNOUNCE)):
+            raise NotFound("notice-unknown", "There is no such notice, or none for you.", "notice")
+        if not notice.acknowledge(connection, delivery, actor.id, now):
+            raise Conflict("notice-acknowledged", "This was acknowledged already.", "notice")
+        kind = str(found.kind)
+        entry = NoticeMoved(verb="acknowledge", notice=found.notice, notice_kind=kind, party=found.party, deliveries=1)
+        record(connection, entry, now, actor.id, About())
+
+
+def remind(runtime: Runtime) -> int:
+    """Tell both sides, once, of agreements that end soon; how many."""
+    now = runtime.clock()
+    before = now + timedelta(days=runtime.settings.notice_days)
+    with runtime.store.read() as connection:
+        ending = [each for each in notice.ending_agreements(connection, now, before) if not _is_told(connection, each)]
+    for each in ending:
+        with runtime.governance_act() as connection:
+            if not _is_told(connection, each):
+                key, provider, version, ends = each
+                title = f"Agreement {key} ends on {ends:%Y-%m-%d}"
+                text = f"From then on nothing under {key}@{version} goes in or out. Agree on a new version to go on.\n"
+                to, about = [provider, None], f"{key}@{version}"
+                tell(runtime, connection, "worker", NoticeKind.EXPIRY, title, text, to, about=about, effective=ends)
+    return len(ending)
+
+
+def _is_told(connection: Connection, ending: tuple[str, str, int, datetime]) -> bool:
+    return notice.is_told(connection, NoticeKind.EXPIRY, f"{ending[0]}@{ending[2]}")

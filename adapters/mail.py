@@ -1,4 +1,4 @@
-"""Sending one plain-text e-mail by SMTP (RFC 5321), with a deadline; nothing that is said in it becomes a header."""
+"""Sending one plain-text e-mail, by SMTP (RFC 5321) with a deadline or into a Maildir; nothing said in it becomes a header."""
 
 import smtplib
 import ssl
@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from email.message import EmailMessage
 from email.utils import formatdate, make_msgid
+from mailbox import Maildir
+from pathlib import Path
 
 from mappings.failures import Invalid, Unavailable
 
@@ -27,8 +29,25 @@ class MailServer:
     secret: str = ""
     seconds: float = SECONDS
 
+    def take(self, message: EmailMessage) -> None:
+        """Have it sent. Raises OSError and SMTPException."""
+        with _connected(self) as smtp:
+            smtp.send_message(message)
 
-def send(server: MailServer, address: str, title: str, text: str) -> None:
+
+@dataclass(frozen=True, slots=True)
+class MailFolder:
+    """A Maildir that takes mail, made for its owner alone where there is none."""
+
+    path: Path
+    sender: str
+
+    def take(self, message: EmailMessage) -> None:
+        """Put a message into it. Raises OSError."""
+        Maildir(self.path, create=True).add(message)
+
+
+def send(server: MailServer | MailFolder, address: str, title: str, text: str) -> None:
     """Send a text to one address. Raises Invalid for what is no address, Unavailable where the server does not take it."""
     message = EmailMessage()
     message["From"], message["To"] = _address(server.sender), _address(address)
@@ -37,8 +56,7 @@ def send(server: MailServer, address: str, title: str, text: str) -> None:
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: nobody's absence answers
     message.set_content(text[:MOST_TEXT])
     try:
-        with _connected(server) as smtp:
-            smtp.send_message(message)
+        server.take(message)
     except (OSError, smtplib.SMTPException) as error:
         raise Unavailable("mail-unsent", f"The mail server did not take it: {type(error).__name__}.") from None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from consent.person import Actor
+from consent.person import PERSON, Actor
 
 LIFETIME = timedelta(days=14)
 """How long a proposal waits for its second person."""
@@ -24,7 +24,10 @@ class ProposalState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An act with its arguments (canonical JSON) and the SHA-256 (hex) of both; who proposed it, when and why."""
+    """An act with its arguments (canonical JSON) and the SHA-256 (hex) of both; who proposed it, when and why.
+
+    `done` says what was done, of what its proposer did at once as the only operator there is.
+    """
 
     key: str
     act: str
@@ -37,6 +40,7 @@ class Proposal:
     state: ProposalState
     decider: str | None = None
     decided: datetime | None = None
+    done: str | None = None
 
 
 def refusal(proposal: Proposal, decider: Actor, digest: str, now: datetime) -> str | None:
@@ -45,8 +49,8 @@ def refusal(proposal: Proposal, decider: Actor, digest: str, now: datetime) -> s
         return f"This was {proposal.state} already."
     if now >= proposal.expires:
         return "This has waited too long. Propose it again."
-    if decider.is_local:
-        return "A second person signs in: an account of this machine is none."
+    if not decider.id.startswith(PERSON):
+        return "A second person signs in: an account of this machine is none, and a client neither."
     if decider.id == proposal.proposer:
         return "Who proposed this is not its second person."
     return None if digest == proposal.digest else "What lies here is not what was proposed."

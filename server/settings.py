@@ -155,6 +155,9 @@ class Settings(msgspec.Struct, frozen=True):
         Grace,
         Meta(description="Days that the bytes of what was withdrawn are kept, out of sight, until they are purged; 0: none."),
     ] = 7
+    mail_folder: Annotated[
+        str, Meta(description="Maildir that takes notices instead, for a mail system of this machine; before the host.")
+    ] = ""
     mail_host: Annotated[str, Meta(description="Host that takes notices as e-mail (SMTP); empty: nothing is mailed.")] = ""
     mail_port: Annotated[Port, Meta(description="Its port.")] = 587
     mail_tls: Annotated[

@@ -1,25 +1,28 @@
 """What tests of an agreement's life share: people of both sides, what is drafted, and an outbox whose codes can be read."""
 
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import date
 
-from sqlalchemy import Connection
+import msgspec
+from sqlalchemy import select
 
+from adapters.sql import tables as t
 from consent.agreement import AgreementState
-from consent.person import Actor, PersonRole
+from consent.person import PERSON, Actor, PersonRole
 from consent.signature import DECLARATIONS, Declarations, DeclaredDocument
 from server.usecases.agreement import act_on_agreement
 from server.usecases.draft import Content
 from server.usecases.runtime import Runtime
 from server.usecases.signing import send_code, sign
+from tests import builders
+from tests.builders import LOCAL, OPERATOR
 
+__all__ = ["LOCAL", "OPERATOR"]
 R = PersonRole
 MANAGER = Actor("person:mara", "hospital-a", frozenset({R.DATA_MANAGER}))
 SIGNATORY = Actor("person:sam", "hospital-a", frozenset({R.SIGNATORY}))
 STRANGER = Actor("person:eve", "hospital-b", frozenset({R.SIGNATORY, R.DATA_MANAGER}))
-OPERATOR = Actor("person:olga", None, frozenset({R.OPERATOR}))
-LOCAL = Actor("operator:test", None, frozenset({R.OPERATOR}), is_local=True)
 DOCUMENTS = (
     DeclaredDocument("ethics", "EC 2026/17", "Ethics board", date(2028, 1, 1), date(2027, 10, 1)),
     DeclaredDocument("dpia", "DPIA 3", "Data protection officer"),
@@ -28,15 +31,19 @@ DECLARED = Declarations(frozenset(DECLARATIONS), DOCUMENTS)
 CONTENT = Content(node="central", terms="1.0.0", text="We share.", circumstances=("security", "breach"))
 
 
-@dataclass
+@dataclass(frozen=True)
 class Outbox:
-    """What was sent, as (person, subject, secret)."""
+    """What a runtime has put on its way to single persons."""
 
-    sent: list[tuple[str, str, str]] = field(default_factory=list)
+    runtime: Runtime
 
-    def __call__(self, _connection: Connection, person: str, subject: str, secret: str) -> None:
-        """Take a message."""
-        self.sent.append((person, subject, secret))
+    @property
+    def sent(self) -> list[tuple[str, str, str]]:
+        """(person, title, secret) of each, oldest first."""
+        d, n = t.delivery.c, t.notice.c
+        rows = select(d.person, n.title, d.secret).join(t.notice, d.notice == n.id).where(d.secret.is_not(None)).order_by(d.id)
+        with self.runtime.store.read() as connection:
+            return [(row.person, row.title, row.secret) for row in connection.execute(rows)]
 
     @property
     def code(self) -> str:
@@ -47,9 +54,12 @@ class Outbox:
 
 
 def sending(runtime: Runtime) -> tuple[Runtime, Outbox]:
-    """A runtime that sends, and where to."""
-    outbox = Outbox()
-    return replace(runtime, send_secret=outbox), outbox
+    """A runtime that mails to the people of both sides, and where to."""
+    for actor in (MANAGER, SIGNATORY, OPERATOR):
+        (role,) = actor.roles
+        builders.person(runtime, actor.id.removeprefix(PERSON), role=role, party=actor.party)
+    mailing = replace(runtime, settings=msgspec.structs.replace(runtime.settings, mail_host="127.0.0.1", mail_port=9))
+    return mailing, Outbox(mailing)
 
 
 def signed(runtime: Runtime, outbox: Outbox, actor: Actor, key: str, **said: object) -> AgreementState:

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
 from threading import Event
+from typing import Any
 
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
@@ -11,6 +12,7 @@ from sqlalchemy import Connection
 
 from adapters.cursors import Cursors
 from adapters.sql import governance
+from adapters.sql import person as people
 from adapters.sql import tables as t
 from consent.conditions import Purpose
 from consent.person import Actor, PersonRole
@@ -25,6 +27,7 @@ from server.usecases.dataset import add_dataset
 from server.usecases.identify import AeTitle, identify
 from server.usecases.node import add_node, list_nodes
 from server.usecases.party import add_party
+from server.usecases.person import add_person
 from server.usecases.runtime import Caller, Runtime
 from server.usecases.sender import add_sender, attest_sender
 from server.usecases.terms import publish_terms
@@ -35,6 +38,7 @@ SAMPLES = Path(__file__).parent.parent / "samples"
 DICOM = SAMPLES / "dicom"
 ACTOR = "operator:test"
 OPERATOR = Actor("person:olga", None, frozenset({PersonRole.OPERATOR}))
+LOCAL = Actor(ACTOR, None, frozenset({PersonRole.OPERATOR}), is_local=True)
 TERMS = "1.0.0"
 CURSORS = Cursors(bytes(range(64)))
 SEALING = Sealing(CURSORS.seal, CURSORS.opened)
@@ -85,6 +89,14 @@ def runtime(folder: Path, *, url: str = "", clock: Clock | None = None, **settin
         databases.sqlite(folder / "data" / "accord.db")
     values = {"data_dir": folder / "data", "database_url": url, "min_free_mb": 0, "min_subjects": 1} | settings
     return wiring.runtime(Settings(**{"grace_days": 0} | values), clock=clock or wiring.now, make=True)  # type: ignore[arg-type]
+
+
+def person(runtime: Runtime, key: str, *, role: str = "operator", party: str | None = None, **more: Any) -> None:
+    """Add a person, called `key` and with an address, unless it is there: an operator, if not something in an organisation."""
+    with runtime.store.read() as connection:
+        known = people.find(connection, key)
+    if known is None:
+        add_person(runtime, LOCAL, key, name=key, email=f"{key}@people.example", role=role, party=party, **more)
 
 
 def seed(

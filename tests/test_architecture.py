@@ -45,7 +45,12 @@ ALLOWED = {
     "sign_in": {"attempts", "session"},  # a factor is tried so often; who signs in has a session
     "association": {"identify"},  # what an AE title proved, or why it did not; and a called one is an alias
     "explain": {"identify"},  # decided for the subject that a request of this client would have
-    "terms": {"identify"},  # whom a version affects is decided for the subjects that requests of its clients would have
+    "party": {"second_person"},  # whom only two admit
+    "terms": {
+        "identify",
+        "notice",
+        "second_person",
+    },  # whom a version affects is decided for the subjects that requests of its clients would have
     "audit": {"identify"},  # as explain
     "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named
@@ -76,7 +81,7 @@ ALLOWED = {
     "dataset_move": {"agreement", "dataset"},  # who acts for whom; an act on a dataset, as above
     "versions": {"follow", "sources"},  # what is out of sight is told as any other's loss
     "quarantine": {"release"},  # by whoever may, as it is done
-    "signing": {"agreement"},  # who acts for whom, and what a version in force is followed by
+    "signing": {"agreement", "notice"},  # who acts for whom, what a version in force is followed by; and a code goes out
     "issue_token": {"acceptance", "identify"},  # a token is issued to the subject that the next request will find
     "permit": {"dataset"},  # an act on a dataset concerns its provider
     "commitment": {"job", "peering"},  # it is reported by a job, as its sender is called
@@ -85,12 +90,11 @@ ALLOWED = {
     "peering": {"node"},  # a network is written as a node's
     "withdraw": {"dataset"},
     # what two persons decide on is done by its own use case; and operators are told of it
-    "proposal": {"actor", "notice", "proposable"},
-    "proposable": {"purge", "release", "rotate_keys"},
-    "notice": {"actor", "job"},
-    "exclusion": {"actor"},  # a door has no rule of its own
+    "proposal": {"notice", "proposable", "second_person"},
+    "proposable": {"party", "purge", "release", "rotate_keys", "terms"},
+    "notice": {"job"},
     # a whole dataset goes by studies, in a job; its bytes by a job; what comes back is settled as it was kept
-    "withdraw_dataset": {"actor", "dataset", "job", "withdraw"},
+    "withdraw_dataset": {"dataset", "job", "withdraw"},
     "purge": {"dataset", "job", "reconcile", "withdraw"},
     "restore": {"admission", "batch", "dataset", "job", "keep", "parse", "read_back", "receipts", "withdraw"},
     "vet_node": {"node"},  # a node that fails its probe is suspended

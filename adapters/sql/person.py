@@ -13,6 +13,7 @@ from adapters.sql.store import insert_of, moment, stamp
 from consent.person import PersonRole
 
 _p, _r, _i, _a = t.person.c, t.person_role.c, t.person_identity.c, t.person_account.c
+_STANDS = _r.ended.is_(None), ~_p.blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +80,22 @@ def read(connection: Connection, person: int) -> PersonRow:
 def read_all(connection: Connection) -> tuple[PersonRow, ...]:
     """Everybody, in the order they were added."""
     return tuple(_people(connection, select(t.person).order_by(_p.id)))
+
+
+def operators(connection: Connection) -> frozenset[str]:
+    """The keys of the persons who are operators now."""
+    rows = select(_p.key).join(t.person_role, _r.person == _p.id).where(*_STANDS, _r.role == str(PersonRole.OPERATOR))
+    return frozenset(connection.execute(rows).scalars())
+
+
+def addresses(connection: Connection, party: str | None) -> list[tuple[str, str]]:
+    """(key, e-mail address) of an organisation's people (None: the repository's operators) who have one."""
+    rows = select(_p.key, _p.email).distinct().join(t.person_role, _r.person == _p.id).where(*_STANDS, _p.email != "")
+    if party is None:
+        rows = rows.where(_r.role == str(PersonRole.OPERATOR))
+    else:
+        rows = rows.join(t.party, _r.party == t.party.c.id).where(t.party.c.key == party)
+    return [(row.key, row.email) for row in connection.execute(rows.order_by(_p.key))]
 
 
 def _people(connection: Connection, rows: Select[Any]) -> Iterator[PersonRow]:

@@ -15,7 +15,7 @@ from mappings.api.shapes import Asked, Line, Name, Told
 
 Circumstance = Annotated[str, Meta(pattern=f"^({'|'.join(CIRCUMSTANCES)})$", description="Why the repository stops something.")]
 Who = Annotated[str, Meta(min_length=1, max_length=80, description="An organisation's key, or a person's or client's id.")]
-Argument = Annotated[str, Meta(min_length=1, max_length=128)]
+Argument = Annotated[str, Meta(min_length=1, max_length=256 << 10)]
 
 
 class StopTold(Told):
@@ -106,7 +106,10 @@ class DeclineAsked(Asked):
 
 
 class ProposalTold(Told):
-    """A proposal: `digest` is the SHA-256 (hex) of act and arguments, which are done as they stand or not at all."""
+    """A proposal: `digest` is the SHA-256 (hex) of act and arguments, which are done as they stand or not at all.
+
+    `done`: what was done at once, where who proposed it is the only operator there is.
+    """
 
     key: str
     act: str
@@ -117,6 +120,7 @@ class ProposalTold(Told):
     at: datetime
     expires: datetime
     state: str
+    done: str | None = None
 
 
 class ProposalsTold(Told):
@@ -182,7 +186,7 @@ def tell_stop(stop: Stop) -> StopTold:
 def tell_proposal(one: Proposal) -> ProposalTold:
     """A proposal."""
     said = {"key": one.key, "act": one.act, "arguments": one.arguments, "digest": one.digest, "reason": one.reason}
-    return ProposalTold(**said, proposer=one.proposer, at=one.at, expires=one.expires, state=str(one.state))
+    return ProposalTold(**said, proposer=one.proposer, at=one.at, expires=one.expires, state=str(one.state), done=one.done)
 
 
 def tell_notice(one: NoticeDelivery) -> NoticeTold:

@@ -11,8 +11,7 @@ from consent.exclusion import Excluded
 from consent.person import Act, Actor
 from consent.stop import uncited
 from mappings.failures import Conflict, Invalid, NotFound
-from server.usecases.actor import require_may
-from server.usecases.naming import check_reason, check_words, require
+from server.usecases.naming import check_reason, check_words, require, require_act
 from server.usecases.runtime import Runtime
 
 MOST_KEY = 80
@@ -23,7 +22,7 @@ def exclude(
 ) -> None:
     """Block somebody. One person does, always; the circumstance is one of the closed list."""
     who, why = _named(kind, key), check_reason(reason)
-    require_may(actor, Act.BLOCK)
+    require_act(actor, Act.BLOCK)
     if wrong := uncited(Side.REPOSITORY, circumstance):
         raise Invalid("circumstance", wrong, "circumstance")
     if key in (actor.id, actor.party):
@@ -41,7 +40,7 @@ def exclude(
 def lift_exclusion(runtime: Runtime, actor: Actor, kind: str, key: str, *, reason: str | None = None) -> None:
     """Let somebody in again. Raises NotFound where nobody so called is blocked."""
     who, why = _named(kind, key), check_reason(reason)
-    require_may(actor, Act.BLOCK)
+    require_act(actor, Act.BLOCK)
     now = runtime.clock()
     with runtime.governance_act() as connection:
         if not exclusion.lift(connection, who, key, now):
@@ -63,7 +62,7 @@ def _entry(verb: str, who: Excluded, key: str, circumstance: str | None, reason:
 
 def list_exclusions(runtime: Runtime, actor: Actor) -> list[ExclusionRow]:
     """All that stand, oldest first, to who may block."""
-    require_may(actor, Act.BLOCK)
+    require_act(actor, Act.BLOCK)
     return all_exclusions(runtime)
 
 

@@ -3,22 +3,23 @@
 import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import Connection
 
 from adapters import mail
-from adapters.mail import MailServer
+from adapters.mail import MailFolder, MailServer
 from adapters.sql import jobs, notice
 from adapters.sql import party as parties
+from adapters.sql import person as people
 from adapters.sql.ledger import About, record
 from adapters.sql.notice import Addressee
 from consent.entries import NoticeMoved
 from consent.notice import DeliveryState, NoticeDelivery, NoticeKind, is_mine
-from consent.person import Act, Actor, may
+from consent.person import PERSON, Act, Actor, may, person_id
 from mappings.failures import Conflict, Invalid, NotFound, Unavailable
-from server.usecases.actor import require_may
 from server.usecases.job import Work
-from server.usecases.naming import require
+from server.usecases.naming import require, require_act
 from server.usecases.runtime import Runtime
 
 KIND = "mail"
@@ -32,7 +33,7 @@ def announce(
     runtime: Runtime, actor: Actor, kind: str, title: str, text: str, party: str | None, effective: datetime | None = None
 ) -> str:
     """Tell one party, or (None) every one, of a change or discontinuity; the notice's key."""
-    require_may(actor, Act.ANNOUNCE)
+    require_act(actor, Act.ANNOUNCE)
     if kind not in (NoticeKind.CHANGE, NoticeKind.DISCONTINUITY):
         raise Invalid("kind", f"What is announced is a {NoticeKind.CHANGE} or a {NoticeKind.DISCONTINUITY}.", "kind")
     now = runtime.clock()
@@ -90,11 +91,16 @@ def tell_operators(runtime: Runtime, connection: Connection, kind: NoticeKind, t
     _put(runtime, connection, kind, title, text, [None], about)
 
 
-def send_secret(runtime: Runtime, connection: Connection, person: str, address: str, title: str, secret: str) -> None:
-    """Put what only one person may read into the outbox: it is in no listing, and forgotten once it was sent."""
-    if not runtime.settings.mail_host:
-        raise Unavailable("no-mail", "This repository mails nothing: ACCORD_MAIL_HOST is not set.")
-    key, to = secrets.token_hex(16), [Addressee(None, person, address)]
+def send_secret(runtime: Runtime, connection: Connection, person: str, title: str, secret: str) -> None:
+    """Put what only one person may read into the outbox: it is in no listing, and forgotten once it was sent.
+
+    Raises Unavailable where nothing is mailed, Conflict for a person (by its id in the record) who has no address here.
+    """
+    server_of(runtime)
+    known = people.find(connection, person.removeprefix(PERSON))
+    if known is None or not mail.is_address(known.email):
+        raise Conflict("no-address", "There is no e-mail address of yours here to send this to. Ask an operator to add it.")
+    key, to = secrets.token_hex(16), [Addressee(None, person, known.email)]
     waiting = notice.add(connection, key, NoticeKind.SECRET, title, "", key, runtime.clock(), to, secret=secret)
     _mail(runtime, connection, waiting)
 
@@ -102,12 +108,12 @@ def send_secret(runtime: Runtime, connection: Connection, person: str, address: 
 def _addressees(runtime: Runtime, connection: Connection, party: str | None) -> Iterator[Addressee]:
     """The party, where it is read here; and each of its people that has an address, by mail."""
     yield Addressee(party)
-    if not runtime.settings.mail_host:
+    if not (runtime.settings.mail_folder or runtime.settings.mail_host):
         return
-    people = list(runtime.addresses(connection, party))
-    if party is None and not people and mail.is_address(runtime.settings.contact):
+    known = people.addresses(connection, party)
+    if party is None and not known and mail.is_address(runtime.settings.contact):
         yield Addressee(None, None, runtime.settings.contact)
-    yield from (Addressee(party, person, address) for person, address in people)
+    yield from (Addressee(party, person_id(key), address) for key, address in known if mail.is_address(address))
 
 
 def _mail(runtime: Runtime, connection: Connection, waiting: Iterable[int]) -> None:
@@ -118,12 +124,15 @@ def _mail(runtime: Runtime, connection: Connection, waiting: Iterable[int]) -> N
 # --- mailing
 
 
-def server_of(runtime: Runtime) -> MailServer:
-    """The mail server that is configured. Raises Unavailable where none is."""
+def server_of(runtime: Runtime) -> MailServer | MailFolder:
+    """What takes mail, as it is configured. Raises Unavailable where nothing does."""
     s = runtime.settings
+    sender = s.mail_sender or s.contact
+    if s.mail_folder:
+        return MailFolder(Path(s.mail_folder), sender)
     if not s.mail_host:
         raise Unavailable("no-mail", "This repository mails nothing: ACCORD_MAIL_HOST is not set.")
-    return MailServer(s.mail_host, s.mail_port, s.mail_tls, s.mail_sender or s.contact, s.mail_user, s.mail_secret)
+    return MailServer(s.mail_host, s.mail_port, s.mail_tls, sender, s.mail_user, s.mail_secret)
 
 
 def deliver(runtime: Runtime, work: Work) -> str:
@@ -159,7 +168,7 @@ def try_mail(runtime: Runtime, address: str) -> None:
 def list_notices(runtime: Runtime, actor: Actor) -> list[NoticeDelivery]:
     """The newest notices to the actor's party, or to the operators."""
     if actor.party is None:
-        require_may(actor, Act.ANNOUNCE)
+        require_act(actor, Act.ANNOUNCE)
     with runtime.store.read() as connection:
         return notice.read_all(connection, actor.party, actor.id, MOST)
 

@@ -10,6 +10,7 @@ from consent.person import Act, Actor
 from mappings.failures import Conflict
 from server.usecases.naming import check_new, check_words, enumerated, require, require_act
 from server.usecases.runtime import Runtime
+from server.usecases.second_person import require_only_operator
 
 
 def add_party(
@@ -67,15 +68,20 @@ def _is_external(connection: Connection, key: str) -> bool:
 
 
 def admit(runtime: Runtime, actor: Actor, key: str) -> None:
+    """Admit an external organisation, by the only operator there is. Raises Forbidden where two persons decide on that."""
+    with runtime.governance_act() as connection:
+        require_only_operator(connection, actor)
+        admit_within(runtime, connection, actor, key)
+
+
+def admit_within(runtime: Runtime, connection: Connection, actor: Actor, key: str) -> None:
     """Admit an external organisation: it may use what providers share with external users. Raises Conflict for a beneficiary."""
     require_act(actor, Act.ADMIT_EXTERNAL)
-    now = runtime.clock()
-    with runtime.governance_act() as connection:
-        party = require(parties.find_id(connection, key), "party", key)
-        if not _is_external(connection, key):
-            raise Conflict("party-beneficiary", f"{key} is a beneficiary: it is approved, not admitted.", "party")
-        parties.change(connection, party, now, approved=True)
-        record(connection, PartyAdmitted(party=key), now, actor.id, About(party))
+    now, party = runtime.clock(), require(parties.find_id(connection, key), "party", key)
+    if not _is_external(connection, key):
+        raise Conflict("party-beneficiary", f"{key} is a beneficiary: it is approved, not admitted.", "party")
+    parties.change(connection, party, now, approved=True)
+    record(connection, PartyAdmitted(party=key), now, actor.id, About(party))
 
 
 def list_parties(runtime: Runtime) -> tuple[Party, ...]:

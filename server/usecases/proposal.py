@@ -3,6 +3,7 @@
 import json
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from hashlib import sha256
 
@@ -16,13 +17,14 @@ from consent.notice import NoticeKind
 from consent.person import Actor, may
 from consent.proposal import LIFETIME, Proposal, ProposalState, refusal
 from mappings.failures import Conflict, Forbidden, Invalid
-from server.usecases.actor import require_may
-from server.usecases.naming import check_reason, check_words, require
+from server.usecases.naming import check_reason, check_words, require, require_act
 from server.usecases.notice import tell_operators
 from server.usecases.proposable import PROPOSABLE, Proposable
 from server.usecases.runtime import Runtime
+from server.usecases.second_person import is_only_operator
 
-MOST_ARGUMENT = 128
+MOST_SHOWN = 128
+"""Characters of an argument in what is told of a proposal: a longer one is told by its length and digest."""
 
 
 def propose(runtime: Runtime, actor: Actor, act: str, arguments: Mapping[str, str], reason: str) -> Proposal:
@@ -30,9 +32,9 @@ def propose(runtime: Runtime, actor: Actor, act: str, arguments: Mapping[str, st
     _allowed(actor, act, arguments)
     made = _made(runtime, actor, act, arguments, reason)
     with runtime.governance_act() as connection:
-        if list(runtime.operators(connection)) == [actor.id]:
-            _do_alone(runtime, connection, actor, made)
-            return made
+        if is_only_operator(connection, actor):
+            done = _do_alone(runtime, connection, actor, made)
+            return replace(made, state=ProposalState.CONFIRMED, decider=actor.id, decided=made.at, done=done)
         proposals.add(connection, made)
         _record(connection, "make", made, actor, made.reason, made.at)
         tell_operators(runtime, connection, NoticeKind.PROPOSAL, f"A second person is asked for: {act}", _told(made), made.key)
@@ -52,7 +54,7 @@ def confirm(runtime: Runtime, actor: Actor, key: str) -> str:
     with runtime.governance_act() as connection:
         made = require(proposals.find(connection, key), "proposal", key)
         known = _known(made.act)
-        require_may(actor, known.act)
+        require_act(actor, known.act)
         arguments = json.loads(made.arguments)
         if why := refusal(made, actor, _digest(made.act, arguments), runtime.clock()):
             raise (Forbidden if made.state is ProposalState.OPEN else Conflict)("proposal-refused", why, "proposal")
@@ -67,7 +69,7 @@ def refuse(runtime: Runtime, actor: Actor, key: str, reason: str) -> None:
     why = _reason(reason)
     with runtime.governance_act() as connection:
         made = require(proposals.find(connection, key), "proposal", key)
-        require_may(actor, _known(made.act).act)
+        require_act(actor, _known(made.act).act)
         if not proposals.decide(connection, key, ProposalState.DECLINED, actor.id, runtime.clock()):
             raise Conflict("proposal-refused", f"This was {made.state} already.", "proposal")
         _record(connection, "refuse", made, actor, why, runtime.clock())
@@ -86,10 +88,11 @@ def all_proposals(runtime: Runtime) -> list[Proposal]:
 
 def _allowed(actor: Actor, act: str, arguments: Mapping[str, str]) -> None:
     known = _known(act)
-    require_may(actor, known.act)
-    if sorted(arguments) != sorted(known.arguments) or not all(0 < len(v) <= MOST_ARGUMENT for v in arguments.values()):
-        names = ", ".join(known.arguments) or "none"
-        raise Invalid("arguments", f"Its arguments are: {names}; each of at most {MOST_ARGUMENT} characters.", "arguments")
+    require_act(actor, known.act)
+    lacking, unknown = known.arguments.keys() - known.optional - arguments.keys(), arguments.keys() - known.arguments.keys()
+    if lacking or unknown or not all(0 < len(value) <= known.arguments[name] for name, value in arguments.items()):
+        names = ", ".join(f"{name} (at most {most} characters)" for name, most in known.arguments.items()) or "none"
+        raise Invalid("arguments", f"Its arguments are: {names}.", "arguments")
 
 
 def _known(act: str) -> Proposable:
@@ -121,8 +124,18 @@ def _do_alone(runtime: Runtime, connection: Connection, actor: Actor, made: Prop
     return done
 
 
+def shown(made: Proposal) -> str:
+    """The arguments of a proposal in a line."""
+    said = json.loads(made.arguments)
+    return " ".join(f"{name}={value if len(value) <= MOST_SHOWN else _outline(value)}" for name, value in said.items())
+
+
+def _outline(value: str) -> str:
+    return f"<{len(value)} characters, SHA-256 {sha256(value.encode()).hexdigest()}>"
+
+
 def _told(made: Proposal) -> str:
-    return f"{made.proposer}: {made.act} {made.arguments}\nReason: {made.reason}\n"
+    return f"{made.proposer}: {made.act} {shown(made)}\nReason: {made.reason}\n"
 
 
 def _record(connection: Connection, verb: str, made: Proposal, actor: Actor, reason: str, now: datetime) -> None:

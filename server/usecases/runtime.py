@@ -1,6 +1,6 @@
 """What every use case is handed: the open database, the nodes, the clock and the caller, as values made by `server.wiring`."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +21,6 @@ from consent.conditions import Action
 from consent.person import NOBODY, Actor
 from consent.policy import VisibleDatasets
 from consent.subject import Subject
-from mappings.failures import Unavailable
 from server.kept import Kept
 from server.settings import Settings
 from server.throttle import Rate, Throttle
@@ -68,10 +67,6 @@ class Caller:
     session: str | None = None
 
 
-def _nowhere(_connection: Connection, _person: str, _subject: str, _secret: str) -> None:
-    raise Unavailable("no-outbox", "This repository sends nothing to people yet: it has no outbox.")
-
-
 @dataclass(frozen=True, slots=True)
 class Runtime:
     """One process's Accord. `node_of` opens the node a row describes; `holder` names this process in leases.
@@ -96,12 +91,6 @@ class Runtime:
     """Where people sign in, unless by local accounts."""
     tls: TlsFiles | None = None
     """Ours on the DICOM network, where there is TLS."""
-    send_secret: Callable[[Connection, str, str, str], None] = _nowhere
-    """Puts what only one person may read into the outbox, in the caller's transaction: (connection, person, subject, secret)."""
-    operators: Callable[[Connection], Sequence[str]] = lambda _connection: ()
-    """The ids of the persons who are operators now."""
-    addresses: Callable[[Connection, str | None], Sequence[tuple[str, str]]] = lambda _connection, _party: ()
-    """(person's id, e-mail address) of those whom a notice to a party goes to; None: the repository's operators."""
     governed: Callable[["Runtime", Connection], None] = lambda _runtime, _connection: None
     """What follows from a governance act in its own transaction."""
     noted: dict[tuple[str, str | None], object] = field(default_factory=dict, repr=False)

@@ -36,6 +36,7 @@ from consent.signature import (
 from mappings.failures import Conflict, Forbidden, Invalid, Throttled, TooLarge
 from server.usecases.agreement import CitedAgreement, describe_again, read_agreement, side_of
 from server.usecases.naming import require, require_act
+from server.usecases.notice import send_secret
 from server.usecases.runtime import Runtime
 
 MOST_FILE = 5_000_000
@@ -84,7 +85,7 @@ def send_code(runtime: Runtime, actor: Actor, key: str) -> datetime:
         made = {"sha256": signing.sha256, "digest": _digest(salt, letters), "salt": salt, "at": now, "ends": now + CODE_LIFE}
         signatures.add_code(connection, row.id, signing.content.version, actor.id, **made)  # type: ignore[arg-type]
         subject = f"Code to sign {key}@{signing.content.version}, for {int(CODE_LIFE.total_seconds() / 60)} minutes"
-        runtime.send_secret(connection, actor.id, subject, f"{letters[:5]}-{letters[5:]}")
+        send_secret(runtime, connection, actor.id, subject, f"{letters[:5]}-{letters[5:]}")
     return now + CODE_LIFE
 
 

@@ -1,6 +1,6 @@
 """The documents of use: published once and for ever, after showing whom that affects, and read by anybody."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -8,6 +8,7 @@ from sqlalchemy import Connection
 
 from adapters.sql import acceptance, renewal
 from adapters.sql import client as clients
+from adapters.sql import party as parties
 from adapters.sql import person as people
 from adapters.sql import terms as versions
 from adapters.sql.issue import read_issues
@@ -16,17 +17,22 @@ from adapters.sql.renewal import Pinned
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.entries import TermsPublished
+from consent.notice import NoticeKind
 from consent.person import Act, Actor, PersonRole, person_id
 from consent.policy import decide
 from consent.subject import Role, Subject
-from consent.terms import DocumentKind, Issue, Terms, changes, cite, in_force, is_version, order, terms_hash
+from consent.terms import TITLES, DocumentKind, Issue, Terms, changes, cite, in_force, is_version, order, terms_hash
 from mappings.failures import Conflict, Invalid, NotFound, TooLarge
 from server.usecases.identify import person_subject, subject
 from server.usecases.naming import check_text, require, require_act
+from server.usecases.notice import tell
 from server.usecases.runtime import Runtime
+from server.usecases.second_person import require_only_operator
 
 MOST_TEXT, MOST_SUMMARY = 256 << 10, 4_000
 """Bytes of a document, and of its summary."""
+MOST_TOLD = 8_000
+"""Characters of what a notice says of a version."""
 _USES = (Action.QUERY, Action.PREVIEW, Action.VIEW, Action.PROCESS, Action.EXPORT)
 
 
@@ -57,14 +63,19 @@ class Effect:
 
 
 def publish_terms(runtime: Runtime, actor: str, version: str, text: bytes) -> str:
-    """Publish a version of the general terms that needs no renewal, by the operator, at once; returns its SHA-256.
+    """Publish a version of the general terms by the command line's operator, as `general` makes it; returns its SHA-256."""
+    operator = Actor(actor, None, frozenset({PersonRole.OPERATOR}), is_local=True)
+    return publish(runtime, operator, general(runtime, version, text)).sha256
+
+
+def general(runtime: Runtime, version: str, text: bytes) -> Draft:
+    """A version of the general terms that needs no renewal, in effect at once.
 
     It contains the earlier ones of its MAJOR: a greater MAJOR needs a new yes of users.
     """
-    operator = Actor(actor, None, frozenset({PersonRole.OPERATOR}), is_local=True)
     major = version.partition(".")[0]
     contains = [each.version for each in list_terms(runtime) if each.version.partition(".")[0] == major]
-    return publish(runtime, operator, Draft(version=version, text=text, contains=contains)).sha256
+    return Draft(version=version, text=text, contains=contains)
 
 
 def foresee(runtime: Runtime, actor: Actor, draft: Draft) -> Effect:
@@ -75,18 +86,41 @@ def foresee(runtime: Runtime, actor: Actor, draft: Draft) -> Effect:
 
 
 def publish(runtime: Runtime, actor: Actor, draft: Draft) -> Terms:
-    """Publish a version of a document, immutable; where it needs renewal, each provider under an earlier one is asked."""
-    require_act(actor, Act.PUBLISH)
+    """Publish a version of a document, by the only operator there is. Raises Forbidden where two persons decide on that."""
     with runtime.governance_act() as connection:
-        terms = _checked(runtime, connection, draft)
-        key, issue = versions.add(connection, terms), terms.issue
-        asked = {each.party for each in renewal.read_pinned(connection, key)} if issue.needs_renewal else set()
-        for party in sorted(asked):
-            renewal.ask(connection, terms.published, terms=key, party=party)
-        said = {"effective_at": issue.effective_at, "renewal": issue.needs_renewal, "contains": issue.contains}
-        entry = TermsPublished(terms=cite(terms.kind, terms.version), sha256=terms.sha256, **said, asked=len(asked))  # type: ignore[arg-type]
-        record(connection, entry, terms.published, actor.id, About())
+        require_only_operator(connection, actor)
+        return publish_within(runtime, connection, actor, draft)
+
+
+def publish_within(runtime: Runtime, connection: Connection, actor: Actor, draft: Draft) -> Terms:
+    """Publish a version of a document, immutable; where it needs renewal, each provider under an earlier one is asked.
+
+    Every party is told, and the providers what they are asked.
+    """
+    require_act(actor, Act.PUBLISH)
+    terms = _checked(runtime, connection, draft)
+    key, issue = versions.add(connection, terms), terms.issue
+    pinned = renewal.read_pinned(connection, key) if issue.needs_renewal else ()
+    asked = {each.party: each.provider for each in pinned}
+    for party in sorted(asked):
+        renewal.ask(connection, terms.published, terms=key, party=party)
+    said = {"effective_at": issue.effective_at, "renewal": issue.needs_renewal, "contains": issue.contains}
+    entry = TermsPublished(terms=cite(terms.kind, terms.version), sha256=terms.sha256, **said, asked=len(asked))  # type: ignore[arg-type]
+    record(connection, entry, terms.published, actor.id, About())
+    _tell(runtime, connection, actor, terms, set(asked.values()))
     return terms
+
+
+def _tell(runtime: Runtime, connection: Connection, actor: Actor, terms: Terms, asked: Collection[str]) -> None:
+    """Tell those who are asked, and the others, of a version that is published beside an earlier one."""
+    day = f"{terms.issue.effective_at:%Y-%m-%d}"
+    title, more = f"{TITLES[terms.kind]} {terms.version}, in effect from {day}", f"{terms.summary}\n\n{terms.changes}"[:MOST_TOLD]
+    wish = f"Accept or decline it: until you accept, external users are denied on your data from {day} on.\n\n"
+    known = [each.key for each in parties.read_all(connection)]
+    for to, text in ((sorted(asked), wish + more), ([key for key in known if key not in asked], more)):
+        if to:
+            effective = terms.issue.effective_at
+            tell(runtime, connection, actor.id, NoticeKind.CHANGE, title, text, to, effective=effective)
 
 
 def _checked(runtime: Runtime, connection: Connection, draft: Draft) -> Terms:

@@ -16,10 +16,9 @@ from consent.entries import DatasetWithdrawn
 from consent.person import Act, Actor
 from consent.stop import uncited
 from mappings.failures import Conflict, Forbidden, Invalid, NotFound
-from server.usecases.actor import require_known, side_of
 from server.usecases.dataset import require_dataset
 from server.usecases.job import Work
-from server.usecases.naming import check_reason
+from server.usecases.naming import check_reason, require_act
 from server.usecases.runtime import Runtime
 from server.usecases.withdraw import Wish, take_out
 
@@ -37,11 +36,11 @@ def withdraw_dataset(
     until = now + timedelta(days=runtime.settings.grace_days)
     with runtime.governance_act() as connection:
         row, about = _own(connection, actor, alias)
-        if wrong := uncited(side_of(actor), circumstance):
+        if wrong := uncited(_side_of(actor), circumstance):
             raise Invalid("circumstance", wrong, "circumstance")
         if datasets.withdrawn(connection, row) is not None:
             raise Conflict("dataset-withdrawn", f"{alias} is withdrawn already.", "dataset")
-        datasets.set_withdrawn(connection, row, now, side_of(actor))
+        datasets.set_withdrawn(connection, row, now, _side_of(actor))
         jobs.enqueue(connection, KIND, alias, now, until)
         _tell(runtime, connection, "withdraw", actor, alias, about, why, circumstance, until)
     return until
@@ -55,7 +54,7 @@ def restore_dataset(runtime: Runtime, actor: Actor, alias: str, *, reason: str |
         stop = datasets.withdrawn(connection, row)
         if stop is None:
             raise Conflict("dataset-not-withdrawn", f"{alias} is not withdrawn.", "dataset")
-        if stop[1] is not side_of(actor):
+        if stop[1] is not _side_of(actor):
             raise Forbidden("not-own-stop", f"Who withdrew this undoes it: the {stop[1]}.")
         if stop[0] + timedelta(days=runtime.settings.grace_days) <= now:
             raise Conflict("grace-over", "The grace of this withdrawal is over, and its bytes go.", "dataset")
@@ -64,11 +63,10 @@ def restore_dataset(runtime: Runtime, actor: Actor, alias: str, *, reason: str |
 
 
 def _own(connection: Connection, actor: Actor, alias: str) -> tuple[DatasetRow, About]:
-    unknown = NotFound("dataset-unknown", "There is no dataset of this name, or none of yours.", "dataset")
     row = datasets.find(connection, alias)
-    require_known(actor, Act.WITHDRAW, "" if row is None else row.provider, unknown)
-    if row is None:
-        raise unknown
+    if row is None or actor.party not in (None, row.provider):
+        raise NotFound("dataset-unknown", "There is no dataset of this name, or none of yours.", "dataset")
+    require_act(actor, Act.WITHDRAW, row.provider)
     return row, About(row.party, row.id)
 
 
@@ -83,7 +81,7 @@ def _tell(
     circumstance: str | None,
     until: datetime | None,
 ) -> None:
-    now, side = runtime.clock(), side_of(actor)
+    now, side = runtime.clock(), _side_of(actor)
     descriptions.ask(connection, alias, now)
     entry = DatasetWithdrawn(verb=verb, dataset=alias, side=side, circumstance=circumstance, reason=reason, until=until)
     record(connection, entry, now, actor.id, about)
@@ -110,3 +108,7 @@ def _left(runtime: Runtime, alias: str) -> list[tuple[str, Side]]:
         if stop is None or stop[0] + timedelta(days=runtime.settings.grace_days) > runtime.clock():
             return []
         return [(study, stop[1]) for study in custody.studies_of_dataset(connection, row.id, _STUDIES)]
+
+
+def _side_of(actor: Actor) -> Side:
+    return Side.REPOSITORY if actor.party is None else Side.PROVIDER

@@ -6,9 +6,11 @@ from mappings.api import stops as s
 from server.usecases import exclusion, notice, proposal, told
 from server.usecases.restore import restore_study
 from server.usecases.withdraw_dataset import restore_dataset, withdraw_dataset
-from server.web.api import Api
+from server.web.api import MOST_BODY, Api
 from server.web.context import caller, runtime
 
+MOST_PROPOSED = 2 << 20
+"""Bytes: a document, each character of it escaped."""
 _STUDY, _DATASET = "/api/studies/<uid:study>", "/api/datasets/<alias>"
 
 
@@ -30,7 +32,8 @@ def door() -> Api:
         ("/api/notices/<int:number>/acknowledgement", acknowledge, s.AcknowledgedTold, None, None, "Consent.u", 200),
     ):
         action = Action.WITHDRAW if act is Act.WITHDRAW else Action.GOVERN
-        routes.row("POST", rule, answer, scope=scope, act=act, action=action, body=body, status=status)(view)
+        most = MOST_PROPOSED if body is s.ProposeAsked else MOST_BODY
+        routes.row("POST", rule, answer, scope=scope, act=act, action=action, body=body, status=status, most=most)(view)
     routes.row("GET", "/api/exclusions", s.ExclusionsTold, scope="Consent.s", act=Act.BLOCK)(exclusions)
     routes.row("GET", "/api/proposals", s.ProposalsTold, scope="Consent.s")(proposals)
     routes.row("GET", "/api/notices", s.NoticesTold, scope="Consent.s")(notices)

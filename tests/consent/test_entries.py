@@ -71,7 +71,7 @@ FORMS = {
     ("govern.study.hasten", 1): "dataset objects reason study",
     ("govern.study.purge", 1): "dataset files kept part parts study taken takers",
     **{(f"govern.dataset.{verb}", 1): "circumstance dataset reason side until" for verb in ("withdraw", "restore")},
-    **{(f"govern.exclusion.{verb}", 1): "circumstance party reason subject" for verb in ("add", "lift")},
+    **{(f"govern.exclusion.{verb}", 1): "circumstance client party reason" for verb in ("add", "lift")},
     **{(f"govern.proposal.{verb}", 1): "act digest proposal reason" for verb in ("make", "confirm", "refuse", "alone")},
     ("govern.keys.rotate", 1): "key retired",
     **{(f"govern.notice.{verb}", 1): "deliveries notice notice_kind party" for verb in ("send", "acknowledge")},

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from hashlib import sha256
 from itertools import count
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -25,7 +26,6 @@ from server.usecases.dataset import add_dataset
 from server.usecases.declared import find_due
 from server.usecases.draft import draft_version
 from server.usecases.node import add_node
-from server.usecases.runtime import Runtime
 from server.usecases.signing import send_code, sign, verify_agreement
 from tests.agreed import CONTENT, DECLARED, DOCUMENTS, LOCAL, MANAGER, OPERATOR, SIGNATORY, STRANGER, agreed, sending, signed
 from tests.builders import ACTOR, Clock, runtime, seed
@@ -309,8 +309,8 @@ def test_a_code_is_kept_by_its_digest_and_told_to_nobody(world, caplog):
 def test_where_nothing_is_sent_nothing_is_kept(world):
     built, _ = world
     proposed(built)
-    silent = replace(built, send_secret=Runtime.__dataclass_fields__["send_secret"].default)
-    with pytest.raises(Unavailable, match="no outbox"):
+    silent = replace(built, settings=msgspec.structs.replace(built.settings, mail_host=""))
+    with pytest.raises(Unavailable, match="mails nothing"):
         send_code(silent, SIGNATORY, "DSA-NEW")
     with built.store.read() as connection:
         assert connection.execute(select(t.signing_code)).all() == []

@@ -11,7 +11,7 @@ from server.usecases.signing import MOST_FILE
 from server.usecases.take import take
 from server.web import app
 from tests import builders
-from tests.agreed import DOCUMENTS, MANAGER, OPERATOR, SIGNATORY, STRANGER, Outbox
+from tests.agreed import DOCUMENTS, MANAGER, OPERATOR, SIGNATORY, STRANGER, sending
 from tests.house import CALLERS, House, build
 
 PEOPLE = {"manager": MANAGER, "signatory": SIGNATORY, "operator": OPERATOR, "stranger": STRANGER}
@@ -21,8 +21,8 @@ CLIENTS = {"manager": "provider", "signatory": "provider", "operator": "operator
 @pytest.fixture
 def acting(tmp_path, monkeypatch) -> Iterator[object]:
     """Ask as a person: by the client of its organisation, with the person's actor instead of the client's."""
-    house, outbox = build(tmp_path, Keys.load_or_make(tmp_path / "keys.json")), Outbox()
-    runtime = replace(house.runtime, send_secret=outbox)
+    house = build(tmp_path, Keys.load_or_make(tmp_path / "keys.json"))
+    runtime, outbox = sending(house.runtime)
     served, who = replace(house, runtime=runtime, flask=app.create(runtime, house.keys)), {}
     monkeypatch.setattr(identify, "_machine", lambda _row: PEOPLE[who["now"]])
 

@@ -78,6 +78,8 @@ def test_a_blocked_organisation_gets_no_token_and_its_live_one_says_nothing_more
 
 
 def test_two_people_decide_by_api_and_one_is_not_two(house, acting):
+    builders.person(house.runtime, "olga")
+    builders.person(house.runtime, "sven")
     operator = CALLERS["operator"]
     made = house.ask("POST", "/api/proposals", operator, json=PURGE)
     assert made.status_code == 201

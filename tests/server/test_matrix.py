@@ -50,7 +50,6 @@ class Kind(Enum):
     ONESELF = "an act of whoever asks, about itself or by the role it has: its use case says what becomes of it"
     OWN = "of the dealings of one's own organisation, and of all to the operator: nothing to the others"
     REPOSITORY = "an act of the repository's people: 403 to every client"
-    OWN_DATA = "an act on data: 404 to another provider, 403 to who has none"
     NEVER = "of one thing that is not there: 404"
     OWN_ONE = "one of them: 404 to everybody else"
     ACT = "an act of a person's, by the table of roles (test_people.py): no program's"
@@ -133,8 +132,8 @@ ROUTES: dict[str, Row] = {
     "GET /api/studies/<uid:study>/stop": Row(A.DISCOVER, Kind.NEVER),
     "GET /api/datasets/<alias>/stop": Row(A.DISCOVER, Kind.OPEN, (404,)),
     "POST /api/studies/<uid:study>/restoration": Row(A.WITHDRAW, Kind.TAKES, (404,)),
-    "POST /api/datasets/<alias>/withdrawal": Row(A.WITHDRAW, Kind.OWN_DATA, (400,)),
-    "POST /api/datasets/<alias>/restoration": Row(A.WITHDRAW, Kind.OWN_DATA, (409,)),
+    "POST /api/datasets/<alias>/withdrawal": Row(A.WITHDRAW, Kind.OWN_ACT, (400,)),
+    "POST /api/datasets/<alias>/restoration": Row(A.WITHDRAW, Kind.OWN_ACT, (409,)),
     "GET /api/exclusions": Row(A.DISCOVER, Kind.REPOSITORY),
     "POST /api/exclusions": Row(A.GOVERN, Kind.REPOSITORY),
     "POST /api/exclusions/lift": Row(A.GOVERN, Kind.REPOSITORY),
@@ -363,8 +362,6 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911, PLR
         return (403,)
     if row.kind is Kind.NEVER:
         return (404,)
-    if row.kind is Kind.OWN_DATA:
-        return row.yes if who.party == "hospital-a" else (404,) if who.role is Role.PROVIDER else (403,)
     if row.kind is Kind.OWN_ONE:
         return row.yes if who.party == "hospital-a" or who.role is Role.OPERATOR else (404,)
     if row.kind is Kind.OWN_ACT:

@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 from email import message_from_bytes
 from email.policy import default
+from mailbox import Maildir
 
 import msgspec
 import pytest
@@ -25,7 +26,6 @@ from tests.usecases.test_stops import entries, work
 
 MANAGER = Actor("person:mara", "hospital-a", frozenset({PersonRole.DATA_MANAGER}))
 STRANGER = Actor("person:eve", "hospital-b", frozenset({PersonRole.DATA_MANAGER}))
-MAILED = {("hospital-a"): [("person:mara", "mara@hospital-a.example")], None: [("person:olga", "olga@centre.example")]}
 
 
 class Box:
@@ -56,7 +56,9 @@ def box():
 def mailing(built, box):
     settings = {"mail_host": "127.0.0.1", "mail_port": box.port, "mail_tls": "none", "mail_sender": "accord@centre.example"}
     settings = msgspec.structs.replace(built.settings, **settings)
-    return replace(built, settings=settings, addresses=lambda _connection, party: MAILED.get(party, []))
+    builders.person(built, "mara", role="data-manager", party="hospital-a")
+    builders.person(built, "olga")
+    return replace(built, settings=settings)
 
 
 def test_a_notice_is_read_and_acknowledged_by_whom_it_is_for(built):
@@ -93,7 +95,7 @@ def test_mail_goes_to_each_person_of_the_party_in_plain_text(mailing, box):
     notice.announce(mailing, OPERATOR, "change", "New address ü", "See\nthe README.", "hospital-a")
     work(mailing, "mail")
     (message,) = box.taken
-    assert (message["To"], message["From"]) == ("mara@hospital-a.example", "accord@centre.example")
+    assert (message["To"], message["From"]) == ("mara@people.example", "accord@centre.example")
     assert (message["Subject"], message.get_content_type()) == ("New address ü", "text/plain")
     assert message.get_content().splitlines() == ["See", "the README."]
     assert [str(each.state) for each in notice.list_notices(mailing, MANAGER)] == ["sent", "here"]
@@ -117,7 +119,7 @@ def test_mail_that_is_not_taken_is_tried_again_and_in_the_end_read_here(mailing,
 
 def test_a_secret_is_sent_once_and_then_nowhere(mailing, box):
     with mailing.store.write() as connection:
-        notice.send_secret(mailing, connection, "person:mara", "mara@hospital-a.example", "Your code", "482911")
+        notice.send_secret(mailing, connection, "person:mara", "Your code", "482911")
     every = notice.all_notices(mailing)
     assert [each.title for each in every] == ["Your code"]
     assert "482911" not in repr(every)
@@ -129,10 +131,27 @@ def test_a_secret_is_sent_once_and_then_nowhere(mailing, box):
 
 
 def test_without_a_mail_server_nothing_secret_is_kept(built):
+    builders.person(built, "mara", role="data-manager", party="hospital-a")
     with built.store.write() as connection, pytest.raises(Unavailable):
-        notice.send_secret(built, connection, "person:mara", "mara@hospital-a.example", "Your code", "482911")
+        notice.send_secret(built, connection, "person:mara", "Your code", "482911")
     with pytest.raises(Unavailable):
         notice.try_mail(built, "operator@centre.example")
+
+
+def test_mail_goes_into_a_folder_of_its_owner_alone_where_that_takes_it(built, tmp_path):
+    folder = tmp_path / "mail"
+    filing = replace(built, settings=msgspec.structs.replace(built.settings, mail_folder=str(folder), mail_sender="a@b.example"))
+    notice.try_mail(filing, "olga@people.example")
+    (message,) = Maildir(folder, create=False)
+    assert (message["To"], message["Subject"]) == ("olga@people.example", f"{built.settings.repository}: mail works")
+    assert folder.stat().st_mode & 0o077 == 0
+    folder.chmod(0o700)
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    with pytest.raises(Unavailable):
+        notice.try_mail(
+            replace(filing, settings=msgspec.structs.replace(filing.settings, mail_folder=str(blocked))), "o@p.example"
+        )
 
 
 def test_a_word_is_sent_to_try_the_settings(mailing, box):

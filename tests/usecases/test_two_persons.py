@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from hashlib import sha256
 
 import pytest
 from sqlalchemy import select, update
@@ -13,7 +14,12 @@ from consent.person import Actor, PersonRole
 from consent.proposal import LIFETIME
 from mappings.failures import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from server.usecases import proposal, release, withdraw
+from server.usecases.notice import list_notices
+from server.usecases.party import add_party, admit, list_parties
+from server.usecases.person import block_person, unblock_person
+from server.usecases.proposable import publishing
 from server.usecases.rotate_keys import FILE
+from server.usecases.terms import MOST_TEXT, Draft, publish, read_terms
 from tests import builders
 from tests.builders import ACTOR, OPERATOR, made
 from tests.deposits import deposit
@@ -30,6 +36,8 @@ def withdrawn(tmp_path, clock):
     """A study that was withdrawn, with six days left."""
     runtime = builders.runtime(tmp_path, clock=clock, grace_days=7)
     builders.seed(runtime)
+    builders.person(runtime, "olga")
+    builders.person(runtime, "sven")
     deposit(runtime, made())
     withdraw.withdraw_study(runtime, ACTOR, "1.2.3")
     clock.on(86_400)
@@ -59,7 +67,12 @@ def test_what_one_proposes_another_confirms_and_it_is_done_at_once(withdrawn, fi
 
 @pytest.mark.parametrize(
     ("second", "why"),
-    [(OPERATOR, "not its second person"), (LOCAL, "signs in"), (replace(SECOND, roles=MANAGER.roles), "do not let you")],
+    [
+        (OPERATOR, "not its second person"),
+        (LOCAL, "signs in"),
+        (replace(SECOND, id="a-client"), "signs in"),
+        (replace(SECOND, roles=MANAGER.roles), "do not let you"),
+    ],
 )
 def test_nobody_is_the_second_person_but_another_who_is_signed_in_and_may(withdrawn, second, why):
     made = proposal.propose(withdrawn, OPERATOR, *PURGE)
@@ -123,17 +136,61 @@ def test_who_acts_alone_does_so_at_once_and_every_operator_is_told_why(withdrawn
 
 
 def test_the_only_operator_there_is_acts_alone_and_the_record_says_so(withdrawn):
-    alone = replace(withdrawn, operators=lambda _connection: [OPERATOR.id])
-    proposal.propose(alone, OPERATOR, *PURGE)
-    assert (len(entries(alone, "govern.proposal.alone")), entries(alone, "govern.proposal.make")) == (1, [])
-    pair = replace(withdrawn, operators=lambda _connection: [OPERATOR.id, SECOND.id])
-    proposal.propose(pair, OPERATOR, *PURGE)
-    assert len(entries(pair, "govern.proposal.make")) == 1
+    block_person(withdrawn, LOCAL, "sven")
+    made = proposal.propose(withdrawn, OPERATOR, *PURGE)
+    assert (made.state, made.done) == ("confirmed", "1 objects go now")
+    assert (len(entries(withdrawn, "govern.proposal.alone")), entries(withdrawn, "govern.proposal.make")) == (1, [])
+    unblock_person(withdrawn, LOCAL, "sven")
+    assert proposal.propose(withdrawn, OPERATOR, *PURGE).done is None
+    assert len(entries(withdrawn, "govern.proposal.make")) == 1
+
+
+DRAFT = Draft(
+    version="2.0.0", text="Neu, für alle.\r\n".encode(), summary="New", needs_renewal=True, contains=["1.0.0"], effective_at=None
+)
+
+
+def test_two_publish_a_document_byte_for_byte_and_one_of_them_does_not(withdrawn):
+    with pytest.raises(Forbidden, match="another operator confirms"):
+        publish(withdrawn, OPERATOR, DRAFT)
+    asked = proposal.propose(withdrawn, OPERATOR, "publish", publishing(DRAFT), "new terms")
+    assert "Neu" in asked.arguments
+    assert read_terms(withdrawn, None, DRAFT.kind).version == "1.0.0"
+    proposal.confirm(withdrawn, SECOND, asked.key)
+    found = read_terms(withdrawn, "2.0.0", DRAFT.kind)
+    assert (found.text, found.issue.needs_renewal, found.issue.contains) == (DRAFT.text, True, frozenset({"1.0.0"}))
+    assert [each.title.partition(",")[0] for each in list_notices(withdrawn, MANAGER)] == ["General terms of use 2.0.0"]
+
+
+def test_a_long_document_is_proposed_whole_and_told_by_its_digest(withdrawn):
+    text = b"x" * MOST_TEXT
+    asked = proposal.propose(withdrawn, OPERATOR, "publish", publishing(replace(DRAFT, text=text)), "long")
+    assert len(proposal.shown(asked)) < 500
+    assert sha256(text).hexdigest() in proposal.shown(asked)
+    for wrong in ({"effective": "tomorrow"}, {"effective": "2027-01-01T00:00:00"}, {"kind": "song"}, {"renewal": "1"}):
+        asked = proposal.propose(withdrawn, OPERATOR, "publish", publishing(DRAFT) | wrong, "wrong")
+        with pytest.raises(Invalid):
+            proposal.confirm(withdrawn, SECOND, asked.key)
+    with pytest.raises(Invalid):
+        publishing(replace(DRAFT, text=b"\xff"))
+    with pytest.raises(Invalid):
+        proposal.propose(withdrawn, OPERATOR, "publish", publishing(DRAFT) | {"text": "x" * (MOST_TEXT + 1)}, "long")
+
+
+def test_two_admit_an_external_organisation_and_one_of_them_does_not(withdrawn):
+    add_party(withdrawn, ACTOR, "university", "University", "user", external=True)
+    with pytest.raises(Forbidden, match="another operator confirms"):
+        admit(withdrawn, OPERATOR, "university")
+    asked = proposal.propose(withdrawn, OPERATOR, "admit-external", {"party": "university"}, "they signed")
+    assert proposal.confirm(withdrawn, SECOND, asked.key) == "university: admitted"
+    assert [each.approved for each in list_parties(withdrawn) if each.key == "university"] == [True]
 
 
 def test_what_undeclared_would_have_been_rejected_is_released_by_two(tmp_path, clock):
     runtime = builders.runtime(tmp_path, clock=clock)
     builders.seed(runtime)
+    builders.person(runtime, "olga")
+    builders.person(runtime, "sven")
     batch = builders.batch(runtime)
     assert deposit(runtime, made(OtherPatientIDs="17"), batch) == ("review", "other-ids")
     with pytest.raises(Forbidden, match="Two persons"):

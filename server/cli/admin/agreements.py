@@ -8,19 +8,22 @@ import click
 
 from consent.agreement import CIRCUMSTANCES, MOVES, SIGNATURES, Side
 from consent.data_use import unmeetable
+from consent.person import Actor
 from mappings.failures import Conflict
 from server.cli.admin import contents
 from server.cli.admin.contents import content_flags, picture, said
+from server.cli.admin.two_persons import ALONE, decided
 from server.cli.confirm import confirmed, irrevocable
 from server.cli.help import examples, say_next
-from server.cli.options import as_operator, lists, local_operator, with_runtime
+from server.cli.options import as_actor, as_operator, lists, local_operator, with_runtime
 from server.cli.sentences import many
 from server.cli.table import Rows
 from server.usecases.agreement import CitedAgreement, add_agreement, list_agreements, move_agreement, read_agreement, read_covered
 from server.usecases.draft import Content, draft_version
+from server.usecases.proposable import publishing
 from server.usecases.runtime import Runtime
 from server.usecases.signing import Verified, verify_agreement
-from server.usecases.terms import list_terms, publish_terms
+from server.usecases.terms import general, list_terms
 
 
 @click.group(epilog=examples("accord admin terms list"))
@@ -33,10 +36,12 @@ def terms() -> None:
 @click.option(
     "--version", required=True, metavar="MAJOR.MINOR.PATCH", help="its version; a greater MAJOR needs a new yes of users"
 )
-@as_operator
-def _add_terms(runtime: Runtime, actor: str, file: Path, version: str) -> None:
+@ALONE
+@as_actor
+def _add_terms(runtime: Runtime, actor: Actor, file: Path, version: str, alone: str | None) -> None:
     """Publish a version of the general terms, in effect at once and renewed by nobody; `document publish` does the rest."""
-    print(f"{version} sha256:{publish_terms(runtime, actor, version, file.read_bytes())}")
+    draft = general(runtime, version, file.read_bytes())
+    print(decided(runtime, actor, "publish", publishing(draft), f"terms {version}", alone))
     say_next("accord admin node add central")
 
 

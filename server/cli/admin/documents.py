@@ -8,14 +8,16 @@ import click
 
 from consent.person import Actor
 from consent.terms import TITLES, Answer, DocumentKind
+from server.cli.admin.two_persons import ALONE, decided
 from server.cli.confirm import confirmed
 from server.cli.help import examples, say_next
 from server.cli.options import as_actor, date, lists, with_runtime, words
 from server.cli.sentences import many
 from server.cli.table import print_rows
+from server.usecases.proposable import publishing
 from server.usecases.renewal import answer, list_tasks
 from server.usecases.runtime import Runtime
-from server.usecases.terms import Draft, Effect, foresee, list_documents, publish, read_terms
+from server.usecases.terms import Draft, Effect, foresee, list_documents, read_terms
 
 NAMED = 5
 
@@ -49,6 +51,7 @@ _KIND = click.option(
 @click.option(
     "--contains", type=words, default="", metavar="VERSIONS", help="earlier versions that who accepts this one has accepted too"
 )
+@ALONE
 @click.option("--yes", is_flag=True, help="do it without asking")
 @click.option("--dry-run", is_flag=True, help="say whom it would affect, and do nothing")
 @as_actor
@@ -59,19 +62,19 @@ def _publish(
     kind: str,
     effective: datetime | None,
     contains: Sequence[str],
+    alone: str | None,
     *,
     renewal: bool,
     yes: bool,
     dry_run: bool,
     **said: str,
 ) -> None:
-    """Publish a version of a document, once and for ever, after saying whom it affects."""
+    """Publish a version of a document, once and for ever, after saying whom it affects: by two operators, where there are two."""
     chosen = {"kind": DocumentKind(kind), "needs_renewal": renewal, "contains": contains}
     draft = Draft(text=file.read_bytes(), effective_at=effective, **chosen, **said)  # type: ignore[arg-type]
     if confirmed(_effect(draft, foresee(runtime, actor, draft)), yes=yes, dry_run=dry_run):
-        terms = publish(runtime, actor, draft)
-        print(f"{kind} {terms.version} sha256:{terms.sha256}")
-        say_next("accord admin document tasks" if renewal else f"accord admin document show {terms.version} --kind {kind}")
+        print(decided(runtime, actor, "publish", publishing(draft), f"{kind} {draft.version}", alone))
+        say_next("accord admin document tasks" if renewal else f"accord admin document show {draft.version} --kind {kind}")
 
 
 def _effect(draft: Draft, effect: Effect) -> Iterator[str]:

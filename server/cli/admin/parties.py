@@ -13,12 +13,13 @@ from adapters.identity import read_public_keys
 from consent.party import ROLES
 from consent.person import Actor
 from mappings.failures import Invalid
+from server.cli.admin.two_persons import ALONE, decided
 from server.cli.help import examples, only, say_next
 from server.cli.options import as_actor, as_operator, date, lists, words
 from server.cli.table import Rows
 from server.usecases.client import ClientRow, add_client, list_clients, set_client
 from server.usecases.node import list_nodes
-from server.usecases.party import add_party, admit, list_parties, set_party
+from server.usecases.party import add_party, list_parties, set_party
 from server.usecases.permit import add_permit, list_permits, revoke_permit
 from server.usecases.runtime import Runtime
 from server.usecases.terms import list_terms
@@ -87,11 +88,11 @@ _add_kind("beneficiary", "Say that an organisation is a beneficiary from now on.
 
 @party.command("admit", epilog=examples("accord admin party admit startup-c"))
 @click.argument("key")
+@ALONE
 @as_actor
-def _admit(runtime: Runtime, actor: Actor, key: str) -> None:
-    """Admit an external organisation: it may use what providers share with external users."""
-    admit(runtime, actor, key)
-    print(f"{key}: admitted")
+def _admit(runtime: Runtime, actor: Actor, key: str, alone: str | None) -> None:
+    """Admit an external organisation, by two operators where there are two: it may use what is shared with external users."""
+    print(decided(runtime, actor, "admit-external", {"party": key}, f"admit {key}", alone))
 
 
 _add_approval("approve", "Let an organisation use data, as its agreements and permits say.", "approved", approved=True)

@@ -10,6 +10,7 @@ from consent.notice import NoticeKind
 from consent.person import Actor
 from server.cli.admin.custody import study
 from server.cli.admin.datasets import dataset
+from server.cli.admin.two_persons import ALONE, decided
 from server.cli.confirm import confirmed, irrevocable
 from server.cli.help import examples, say_next
 from server.cli.options import as_actor, as_operator, date, lists, with_runtime
@@ -117,24 +118,20 @@ def proposal() -> None:
     "make",
     epilog=examples(
         f"accord admin proposal make purge study={_STUDY} --reason 'erasure was asked for'",
-        "accord admin proposal make rotate-keys --reason 'a backup was lost' --alone",
+        "accord admin proposal make rotate-keys --alone 'a backup was lost'",
     ),
 )
 @click.argument("act", type=click.Choice([*PROPOSABLE]))
 @click.argument("arguments", nargs=-1, metavar="[NAME=VALUE]...")
-@_MUST
-@click.option("--alone", is_flag=True, help="do it now, without a second person; every operator is told")
+@_WHY
+@ALONE
 @as_actor
-def _propose(runtime: Runtime, actor: Actor, act: str, arguments: tuple[str, ...], reason: str, *, alone: bool) -> None:
+def _propose(runtime: Runtime, actor: Actor, act: str, arguments: tuple[str, ...], reason: str | None, alone: str | None) -> None:
     """Propose an act; the second person signs in and confirms it."""
     if any("=" not in pair for pair in arguments):
         raise click.UsageError("Arguments are written as NAME=VALUE.")
     named = dict(pair.split("=", 1) for pair in arguments)
-    if alone:
-        print(proposals.act_alone(runtime, actor, act, named, reason))
-        return
-    made = proposals.propose(runtime, actor, act, named, reason)
-    print(f"{made.key}: proposed, until {made.expires:%Y-%m-%d}; digest {made.digest}")
+    print(decided(runtime, actor, act, named, reason or "", alone))
 
 
 @proposal.command("decline", epilog=examples(f"accord admin proposal decline {_KEY} --reason 'no such study'"))
@@ -150,7 +147,7 @@ def _decline(runtime: Runtime, actor: Actor, key: str, reason: str) -> None:
 @lists(proposal, "proposal", "act", "arguments", "by", "expires", "reason")
 def _list_proposals(runtime: Runtime) -> Rows:
     """What waits for a second person."""
-    return ((p.key, p.act, p.arguments, p.proposer, p.expires, p.reason) for p in proposals.all_proposals(runtime))
+    return ((p.key, p.act, proposals.shown(p), p.proposer, p.expires, p.reason) for p in proposals.all_proposals(runtime))
 
 
 @click.group(epilog=examples("accord admin notice list"))

@@ -21,7 +21,7 @@ import httpx
 
 from adapters.client_file import ClientFile, assertion
 from adapters.offered import Damaged, Offered
-from mappings import failures
+from mappings import failures, json_text
 from mappings.dicom.accept import DICOM
 from mappings.dicom.multipart import Multipart, Part
 from mappings.failures import Conflict, Failure, Unauthenticated, Unavailable
@@ -106,11 +106,11 @@ def find_token_endpoint(http: httpx.Client, client: ClientFile, base_url: str | 
         answer = http.get(f"{at}{METADATA_PATH}")
         if answer.status_code in _TRANSIENT:
             raise _failure(answer)
-        told = answer.raise_for_status().json()
+        told = json_text.loads(answer.raise_for_status().content)
         issuer, endpoint = str(told["issuer"]), str(told["token_endpoint"])
     except httpx.ConnectError:
         raise Unavailable(NOBODY, f"Nobody answers at {at}. Is the server running, and is this its URL?") from None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, RecursionError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError):
         raise Unavailable(NO_ACCORD, f"What answers at {at} is no Accord. Is this its HTTP URL?") from None
     if issuer not in (client.base_url, at) or not endpoint.startswith(f"{issuer}/"):
         why = f"The Accord at {at} goes by the URL {issuer}, and the client file says {client.base_url}: correct its base_url."
@@ -136,10 +136,10 @@ def ask_token(
         answer = http.post(endpoint.url, data={k: v for k, v in fields.items() if v})
         if answer.is_server_error:
             answer.raise_for_status()
-        answered = answer.json()
+        answered = json_text.loads(answer.content)
         if answer.is_success:
             return Token(str(answered["access_token"]), float(answered.get("expires_in", 60)))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError):
         raise Unavailable("token-endpoint-unavailable", f"{endpoint.url} does not answer as a token endpoint does.") from None
     told = answered if isinstance(answered, dict) else {}
     error = str(told.get("error", told.get("title", "refused")))  # a problem (RFC 9457) where it was not read as OAuth's question
@@ -437,11 +437,10 @@ def broken() -> Unavailable:
 def _json(answer: httpx.Response) -> dict[str, Any]:
     """The JSON object of an answer. Raises Unavailable where it is none, or breaks off."""
     try:
-        answer.read()
-        body = answer.json()
+        body = json_text.loads(answer.read())
     except httpx.RequestError:
         raise broken() from None
-    except (ValueError, RecursionError):  # of a deep one
+    except ValueError:
         body = None
     if not isinstance(body, dict):
         raise Unavailable("not-an-accord", f"{answer.url.host} does not answer as an Accord does.")

@@ -23,6 +23,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
 from joserfc.util import urlsafe_b64decode
 
+from mappings import json_text
 from mappings.failures import Invalid, Unauthenticated, Unavailable
 
 Key = RSAKey | ECKey
@@ -354,8 +355,8 @@ def _parts(text: str) -> list[str]:
 
 def _object(part: str) -> dict[str, Any]:
     try:
-        claims = json.loads(urlsafe_b64decode(part.encode()))
-    except (ValueError, RecursionError):  # a deep one passes the size limit
+        claims = json_text.loads(urlsafe_b64decode(part.encode()))
+    except ValueError:
         claims = None
     if not isinstance(claims, dict):
         raise ValueError("Its header and payload must be JSON objects in base64url.")  # noqa: TRY004 - a text, not an argument

@@ -4,7 +4,6 @@ Only from https and the hosts that the operator lists, without redirects, in bou
 kept makes it fetched once more, at most once a minute: clients rotate their keys, and strangers name any.
 """
 
-import json
 import logging
 import re
 import threading
@@ -17,6 +16,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from adapters.identity import registered_jwks
+from mappings import json_text
 from mappings.failures import Failure, Invalid
 
 log = logging.getLogger("accord.keys")
@@ -91,8 +91,8 @@ class KeySets:
         try:
             self.check(url)  # the hosts may have been listed otherwise when it was registered
             answer, body = self._asked(url)
-            kept.jwks, kept.until = registered_jwks(json.loads(body)), now + _good_for(answer)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RecursionError, Failure) as error:
+            kept.jwks, kept.until = registered_jwks(json_text.loads(body)), now + _good_for(answer)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, Failure) as error:
             if now >= kept.until:  # what is kept is good for its time, whatever its server does meanwhile
                 kept.jwks = dict(NONE)
             log.warning("key set not fetched", extra={"url": url, "cause": f"{type(error).__name__}: {error}"[:200]})

@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 
+from mappings import json_text
 from mappings.failures import Invalid, Unauthenticated, Unavailable
 
 CLIENT_ID = "accord-cli"
@@ -124,10 +125,10 @@ def _alone(path: Path) -> Iterator[None]:
 def _post(http: httpx.Client, url: str, fields: dict[str, str]) -> tuple[int, dict[str, Any]]:
     try:
         answer = http.post(url, data=fields)
-        told = answer.json()
+        told = json_text.loads(answer.content)
     except httpx.ConnectError:
         raise Unavailable("nobody-answers", f"Nobody answers at {url}. Is the server running, and is this its URL?") from None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, RecursionError):
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):
         raise _no_accord(url) from None
     if answer.is_server_error or not isinstance(told, dict):
         raise _no_accord(url)

@@ -4,7 +4,6 @@ The code flow alone, with PKCE by S256, state and nonce; the issuer is compared 
 the ID token. Who somebody is, is (iss, sub) and nothing else. Each call has a deadline and a size, and follows no redirect.
 """
 
-import json
 import logging
 import secrets
 import threading
@@ -20,6 +19,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from mappings import json_text
 from mappings.failures import Failure, Unauthenticated, Unavailable
 
 log = logging.getLogger("accord.openid")
@@ -169,8 +169,8 @@ class OpenIdProvider:
         try:
             with httpx.Client(transport=bounded, timeout=SECONDS, follow_redirects=False, trust_env=False) as http:
                 answer = http.request(method, url, headers={"Accept": "application/json"}, **more)
-            document = json.loads(answer.content)
-        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError, RecursionError) as error:
+            document = json_text.loads(answer.content)
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, ValueError) as error:
             raise _silent(error) from None
         return answer.status_code, document if isinstance(document, dict) else {}
 

@@ -4,7 +4,6 @@ A method asks once for each page or object, and is answered or raises the server
 read as data: an identifier that is no legal UID is none.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from urllib.parse import quote, urlencode
 import httpx
 
 from adapters.accord_client import CHUNK, AccordClient, broken, printable
+from mappings import json_text
 from mappings.content_digest import read_sha256
 from mappings.dicom.accept import DICOM, DICOM_JSON, JPEG, RELATED
 from mappings.dicom.uid import legal_uid
@@ -124,7 +124,7 @@ class Repository:
         """The alias of the dataset that a study belongs to; None where its record is not shown (yet: it follows its images)."""
         asked = urlencode({"identifier": f"{_DICOM_OID}{study}", "_count": "1"})
         with _as_expected():
-            bundle = json.loads(self._read(f"/fhir/R4/ImagingStudy?{asked}", _FHIR, LARGEST_JSON))
+            bundle = json_text.loads(self._read(f"/fhir/R4/ImagingStudy?{asked}", _FHIR, LARGEST_JSON))
             points = [point for entry in bundle.get("entry", ()) for point in entry["resource"].get("endpoint", ())]
             named = [point["reference"].removeprefix("Endpoint/") for point in points]
             return alias_of(named[0]) if named else None
@@ -147,7 +147,7 @@ class Repository:
         with closing(self.taken(path, DICOM_JSON)) as answer, _as_expected():
             for warned in (said for said in answer.headers.get_list("Warning") if REMAINING not in said):
                 raise Invalid("key-ignored", printable(warned.partition('"')[2].rstrip('"') or warned))
-            return [dict(found) for found in json.loads(_body(answer, LARGEST_JSON))]
+            return [dict(found) for found in json_text.loads(_body(answer, LARGEST_JSON))]
 
     def _read(self, path: str, accept: str, most: int) -> bytes:
         with closing(self.taken(path, accept)) as answer:
@@ -182,5 +182,5 @@ def _as_expected() -> Iterator[None]:
     """Read what a server says. Raises Unavailable where it has another shape."""
     try:
         yield
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError):
         raise Unavailable("not-an-accord", "The server does not answer as an Accord does.") from None

@@ -15,6 +15,7 @@ from math import ceil, floor, isfinite, prod
 from typing import Any
 
 from consent.disclosure import MOST_BARS, MOST_VALUES, safe_ages
+from mappings import json_text
 from mappings.failures import Invalid
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query
 
@@ -330,16 +331,16 @@ def read_recorded(target: str) -> object:
     """The AST that was recorded so; None where none was, or where this records something else."""
     name, _, said = target.partition(" ")
     try:
-        return json.loads(said).get("ast") if name == SEARCH and said else None
-    except (ValueError, RecursionError):
+        return json_text.loads(said.encode()).get("ast") if name == SEARCH and said else None
+    except ValueError:
         return None
 
 
 def unusable(body: bytes) -> str | None:
     """Why Focus or the explorer can't use this answer, in words; None where they can."""
     try:
-        reply = json.loads(body)
-    except (ValueError, RecursionError):
+        reply = json_text.loads(body)
+    except ValueError:
         return "its answer is no JSON"
     if not isinstance(reply, dict) or not isinstance(reply.get("collections"), list):
         return "its answer holds no collections"

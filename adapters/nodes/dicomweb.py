@@ -26,6 +26,7 @@ from adapters.nodes.transport import Allowance
 from mappings.dicom.accept import DICOM, RELATED
 from mappings.dicom.uid import legal_uid
 from mappings.failures import Conflict, Failure, NotFound, Unauthenticated, Unavailable
+from mappings.json_text import check_depth
 
 log = logging.getLogger("accord.dicomweb")
 
@@ -187,7 +188,7 @@ class DicomwebNode:
                 rows = getattr(client, search)(*within, **asked)
             except NotFound:
                 rows = [] if within else None  # of all that is there something may always be asked
-            except (ValueError, RecursionError):
+            except ValueError:
                 raise _not_dicomweb() from None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise _not_dicomweb()
@@ -215,7 +216,7 @@ class DicomwebNode:
         session = requests.Session()
         session.headers["Accept-Encoding"] = "identity"
         self._line.prepare(session, self._url)
-        session.hooks["response"].append(_unwarned)
+        session.hooks["response"] += [_unwarned, _shallow]
 
         def authorized(request: requests.PreparedRequest) -> requests.PreparedRequest:
             request.headers.pop("Host", None)  # the client library names it without its port
@@ -269,6 +270,12 @@ def _uid(row: dict[str, Any], tag: str) -> str:
 def _unwarned(answer: requests.Response, **_: Any) -> None:
     """Let nothing that a node says be written to our log, where the client library puts its warnings."""
     answer.headers.pop("Warning", None)
+
+
+def _shallow(answer: requests.Response, *, stream: bool = False, **_: Any) -> None:
+    """Let no JSON that nests deep reach the client library, which asks for that without `stream`."""
+    if not stream:
+        check_depth(answer.content)
 
 
 def _not_dicomweb() -> Unavailable:

@@ -12,7 +12,6 @@ from a power cut only as far as the operating system has flushed it: a site that
 import contextlib
 import hashlib
 import io
-import json
 import re
 import threading
 import uuid
@@ -30,6 +29,7 @@ from adapters.nodes.line import Line
 from adapters.nodes.port import OTHER_SIZE, SILENT, Changes, Health, NodeFile, other_size, silent
 from adapters.nodes.transport import Allowance
 from adapters.spool import STEP, Behind
+from mappings import json_text
 from mappings.failures import Conflict, Failure, Invalid, NotFound, Unavailable
 
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{8}){4}")
@@ -324,8 +324,8 @@ class _Body(io.RawIOBase):
 
 def _json(answer: requests.Response) -> object:
     try:
-        value: object = json.loads(answer.content)
-    except (ValueError, RecursionError):
+        value: object = json_text.loads(answer.content)
+    except ValueError:
         raise _not_orthanc() from None
     return value
 

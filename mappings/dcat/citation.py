@@ -3,7 +3,6 @@
 The publisher is the creator, because the catalogue names no persons (DataCite 4.6, mandatory properties).
 """
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from datetime import date
 from types import MappingProxyType
 from typing import Any
 
+from mappings import json_text
 from mappings.failures import Unavailable
 from mappings.rdf import PREFIXES
 
@@ -40,7 +40,7 @@ class Citation:
 def read_citation(alias: str, described: bytes, accessed: date) -> Citation:
     """The citation of a dataset from its description in expanded JSON-LD. Raises Unavailable where it is none."""
     try:
-        nodes = {node["@id"]: node for node in json.loads(described)}
+        nodes = {node["@id"]: node for node in json_text.loads(described)}
         dataset = next(node for node in nodes.values() if f"{PREFIXES['dcat']}Dataset" in node.get("@type", ()))
         publisher = nodes[_ids(dataset, "dct:publisher")[0]]
         rights = [nodes[iri] for images in _ids(dataset, "dcat:distribution") for iri in _ids(nodes[images], "dct:rights")]
@@ -54,7 +54,7 @@ def read_citation(alias: str, described: bytes, accessed: date) -> Citation:
             access=tuple(sorted(label for node in rights if (label := _text(node, "skos:prefLabel")))),
             accessed=accessed,
         )
-    except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration, RecursionError):
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, StopIteration):
         raise Unavailable("not-a-description", "The server does not describe this dataset as a catalogue does.") from None
 
 

@@ -14,6 +14,7 @@ from typing import Any, TypeGuard
 from flask import Request
 from werkzeug.wsgi import get_content_length
 
+from mappings import json_text
 from mappings.failures import Busy, Invalid, TooLarge, TooSlow
 from mappings.network import canonical
 from server.shares import Shares
@@ -79,8 +80,8 @@ class Bodies:
 def json_object(request: Request) -> dict[str, Any]:
     """The JSON object that the body of a request is. Raises Invalid."""
     try:
-        document = request.get_json(silent=True)
-    except RecursionError:
+        document = json_text.loads(request.get_data()) if request.is_json else None
+    except ValueError:
         document = None
     if not isinstance(document, dict):
         raise Invalid("not-json", "The body must be a JSON object, sent as application/json.")

@@ -4,11 +4,10 @@ Its credential is the whole Authorization header, compared with a configured sec
 takes exactly 200 for an answer, and a JSON object with at least one member.
 """
 
-import json
-
 from flask import Response
 
 from consent.conditions import Action
+from mappings import json_text
 from mappings.eucaim import PATH, encoded
 from mappings.failures import Invalid, TooLarge
 from server.usecases.federate import answer
@@ -41,6 +40,6 @@ def _question() -> object:
     if (request.content_length or 0) > MAX_BODY or len(body) > MAX_BODY:
         raise TooLarge("question-too-large", f"A question has at most {MAX_BODY} bytes.")
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
+        return json_text.loads(body)
+    except ValueError:
         raise Invalid("not-json", "The body can't be read as JSON.") from None

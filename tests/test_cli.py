@@ -290,6 +290,7 @@ REFUSED = (
     ("study withdraw --patient P1", "Name a study, or --dataset and --patient."),
     ("study withdraw --dataset LUNG --patient P1", "There is no dataset of this name"),
     ("block lift 1.2.3", "No block in force"),
+    ("study receipt 1.2.3", "Nothing of this study was purged"),
     ("batch show abc", "There is no batch with this key"),
     ("batch release abc", "There is no batch with this key"),
     ("batch refuse abc", "There is no batch with this key"),

@@ -20,8 +20,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from mappings.failures import Unavailable
+from mappings.failures import Conflict, Unavailable
 from server.cli import demo as demonstration
+from server.cli import tour
 from tests.running import CLEAR, COMMAND, TOP, eventually, process
 from tests.servers import find, free_port
 
@@ -71,6 +72,27 @@ def demo(tmp_path_factory, ports) -> Iterator[Demo]:
         assert running.poll() is None, started.printed
         yield started
     assert not (started.data / "demo.json").exists()
+
+
+def test_the_tour_tells_an_agreement_s_whole_life_and_leaves_nothing(tmp_path, ports):
+    """Each of its steps is seen to be so, by the tour itself: it ends with another status where one is not."""
+    told = subprocess.run(
+        [*COMMAND, "demo", "--tour", "--port", str(free_port()), "--dimse-port", str(free_port())],
+        env={k: v for k, v in os.environ.items() if not k.startswith("ACCORD_")} | {"TMPDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=4 * SECONDS,
+        check=False,
+    )
+    assert told.returncode == 0, told.stdout + told.stderr
+    assert "entries and" in told.stdout
+    assert "All of it was so" in told.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_tour_ends_at_the_first_step_that_is_not_so():
+    with pytest.raises(Conflict, match=r"it is not so that the earth is flat\. Here is why"):
+        tour.be_so("the earth is flat", is_so=False, said="Here is why.")
 
 
 def test_what_scripts_need_is_written_for_its_owner_only(demo, ports):

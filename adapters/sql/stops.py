@@ -1,14 +1,17 @@
 """Stops as they stand: on agreements, nodes and whole datasets, and of studies that went; and who has used what was stopped."""
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from datetime import datetime
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, exists, func, or_, select
 
 from adapters.sql import tables as t
 from adapters.sql.store import moment
 from consent.agreement import AgreementState, Side
+from consent.entries import StudyPurged, TargetType
 from consent.node import MOVES, NodeState
 from consent.stop import Cause, Stop
 
@@ -94,6 +97,25 @@ def _find(connection: Connection, *where: Any) -> Buried | None:
     rows = select(_g.dataset, _g.at, _g.cause).where(*where, _g.at > 0)
     row = connection.execute(rows.order_by(_g.at.desc()).limit(1)).one_or_none()
     return None if row is None else Buried(row.dataset, Stop(moment(row.at), Cause(row.cause or Cause.PROVIDER)))
+
+
+class Receipt(NamedTuple):
+    """What was recorded of a study that was purged: its files by their SHA-256 (hex), and who had taken them, in part or all."""
+
+    at: datetime
+    dataset: str
+    files: tuple[str, ...]
+    takers: tuple[str, ...]
+    taken: int
+
+
+def read_receipts(connection: Connection, study_uid: str) -> list[Receipt]:
+    """The receipts of a study's purges, oldest first; a long one is in parts."""
+    body, about = t.ledger_body.c, t.entry_target.c
+    rows = select(body.at, body.body).join(t.entry_target, about.entry == body.id)
+    rows = rows.where(about.type == str(TargetType.STUDY), about.key == study_uid, body.kind == StudyPurged.KIND)
+    told = ((at, json.loads(said)) for at, said in connection.execute(rows.order_by(body.id)))
+    return [Receipt(moment(at), s["dataset"], tuple(s["files"]), tuple(s["takers"]), s["taken"]) for at, s in told]
 
 
 def has_used(connection: Connection, subject: str, *, study_uid: str | None = None, dataset: int | None = None) -> bool:

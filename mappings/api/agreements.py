@@ -162,6 +162,8 @@ class ContentAsked(Asked):
     ends: datetime | None = None
     access_class: AccessClass = AccessClass.DEFAULT
     listed: bool = True
+    external: bool = False
+    federated: bool = False
     actions: tuple[Action, ...] = (Action.QUERY,)
     visibility: Visibility = Visibility.NONE
     purposes: tuple[Purpose, ...] = tuple(Purpose)

@@ -58,6 +58,23 @@ class RestoredTold(Told):
     objects: int
 
 
+class ReceiptTold(Told):
+    """What the record keeps of a purge: the files by SHA-256 (hex), some of who had taken it, and how many these are."""
+
+    at: datetime
+    dataset: str
+    files: list[str]
+    takers: list[str]
+    taken: int
+
+
+class ReceiptsTold(Told):
+    """The receipts of a study, oldest first."""
+
+    study: str
+    receipts: list[ReceiptTold]
+
+
 class ExcludeAsked(Asked):
     """Who is blocked, in which circumstance."""
 

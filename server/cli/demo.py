@@ -28,7 +28,7 @@ from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.failures import Failure
 from server import settings as configuration
 from server import wiring
-from server.cli import demo_data, processes, tokens
+from server.cli import demo_data, processes, tokens, tour, tour_story
 from server.cli.demo_data import ATTESTED, KEPT_BACK, LIVER, OPEN, PACS, QUERY
 from server.cli.help import examples
 from server.cli.options import accord_flags
@@ -47,14 +47,22 @@ OUTCOMES = {"pass": "taken", "review": "held back", "reject": "refused", "duplic
 READY_SECONDS = 60
 
 
-@click.command(epilog=examples("accord demo", "accord demo --data .demo --port 8090"))
+@click.command(epilog=examples("accord demo", "accord demo --data .demo --port 8090", "accord demo --tour"))
 @accord_flags
-def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str | None) -> None:
+@click.option("--tour", "touring", is_flag=True, help="tell an agreement's whole life in a demo of its own, and end")
+def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str | None, *, touring: bool) -> None:
     """Start a demo with sample data on this machine.
 
     It is filled the first time, says what to open, and stays until it is stopped.
     """
-    place = Path(data or ".demo")
+    if touring and data is None:
+        with tempfile.TemporaryDirectory(prefix="accord-tour-") as place:
+            _run(Path(place), port, dimse_port, bind, touring=True)
+    else:
+        _run(Path(data or ".demo"), port, dimse_port, bind, touring=touring)
+
+
+def _run(place: Path, port: int | None, dimse_port: int | None, bind: str | None, *, touring: bool) -> None:
     settings = _settings(configuration.read(data_dir=place, port=port, dimse_port=dimse_port, bind=bind, min_subjects=1))
     folder = settings.data_dir.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,7 +82,12 @@ def demo(data: str | None, port: int | None, dimse_port: int | None, bind: str |
     served = threading.Thread(target=supervise, args=(stopping,))
     served.start()
     try:
-        _demonstrate(runtime, files, first=first or not (folder / "filled").exists(), stopping=stopping)
+        if touring:
+            _wait(settings, stopping)
+            tour.prepare(runtime)
+            tour.walk(runtime, files, SAMPLES, tour_story.STORY)
+        else:
+            _demonstrate(runtime, files, first=first or not (folder / "filled").exists(), stopping=stopping)
     finally:
         stopping.set()
         served.join()
@@ -102,6 +115,7 @@ def _runs(folder: Path) -> str:
 def _settings(settings: Settings) -> Settings:
     quiet = {"log_level": os.environ.get("ACCORD_LOG_LEVEL", "WARNING"), "repository": "DEMO repository", "min_free_mb": 100}
     settings = replace(settings, **quiet, federation_secret=settings.federation_secret or "Secret demo")
+    settings = replace(settings, mail_folder=settings.mail_folder or str(settings.data_dir.absolute() / "mail"))
     ports = _free(settings.bind, settings.port, "HTTP"), _free(settings.bind, settings.dimse_port, "DICOM")
     return replace(settings, port=ports[0], dimse_port=ports[1])
 
@@ -117,6 +131,7 @@ def _environment(settings: Settings) -> dict[str, str]:
         "repository",
         "min_free_mb",
         "federation_secret",
+        "mail_folder",
     )
     return {name.upper(): str(getattr(settings, name)) for name in names}
 
@@ -265,6 +280,7 @@ DEMO: everything here is invented or public test data. {NEVER_FOR_DIAGNOSIS}
   Catalogue {base}/catalogue
   Health    {base}/health/ready
   People    http://localhost:{settings.port}/demo/{token_file(runtime).read_text()}  (sign in as one of them, until the demo ends)
+  Mail      {here(settings.mail_folder)}  (a Maildir: codes to sign with, and notices)
   DICOM     {settings.bind}:{settings.dimse_port}  (called AE {ATTESTED}, calling AE {PACS}; to ask: {settings.ae_title}, {QUERY})
   Scripts   {here(settings.data_dir)}/demo.json
 

@@ -106,7 +106,7 @@ def people(runtime: Runtime) -> None:
     for key, (name, role, party) in PEOPLE.items():
         if key not in known:
             purposes = ("AIRESEARCH",) if role == "researcher" else ()
-            add_person(runtime, here, key, name=name, role=role, party=party, purposes=purposes)
+            add_person(runtime, here, key, name=name, email=f"{key}@demo.example", role=role, party=party, purposes=purposes)
             if purposes:  # who uses data has accepted the terms
                 one = Actor(person_id(key), party, frozenset({PersonRole(role)}))
                 accept(runtime, one, DocumentKind.GENERAL, TERMS, read_terms(runtime, TERMS).sha256)

@@ -8,8 +8,10 @@ from sqlalchemy import Connection
 from adapters.sql import custody, jobs, stops
 from adapters.sql.custody import CustodyRow
 from adapters.sql.ledger import record
+from adapters.sql.stops import Receipt
 from adapters.sql.store import stamp
 from consent.entries import StudyHastened, StudyPurged
+from consent.person import Actor, sees
 from mappings.failures import NotFound, Unavailable
 from server.usecases.dataset import require_dataset
 from server.usecases.job import Work, result
@@ -42,6 +44,16 @@ def purge(runtime: Runtime, work: Work) -> str:
             _write_receipt(runtime, connection, study, purged)
             custody.end_grace(connection, purged)
     return f"{len(purged)} objects purged"
+
+
+def read_receipts(runtime: Runtime, actor: Actor, study_uid: str) -> list[Receipt]:
+    """What the record keeps of a study's purge, for its provider and for who reads all. Raises NotFound."""
+    with runtime.store.read() as connection:
+        receipts = stops.read_receipts(connection, study_uid)
+        owners = {facts.alias: facts.provider for facts in runtime.governance.current(connection).facts}
+    if not receipts or not sees(actor, owners[receipts[-1].dataset]):
+        raise NotFound("receipt-unknown", "Nothing of this study was purged, or it was none of yours.", "study")
+    return receipts
 
 
 def _is_due(row: CustodyRow, now: datetime) -> bool:

@@ -14,6 +14,7 @@ from consent.conditions import Action
 from consent.custody import WITHDRAWALS, State
 from consent.dataset import Facts
 from consent.entries import BlockLifted, StudyWithdrawn
+from consent.person import ACTS, Act, may
 from consent.policy import MATRIX, SENTENCES, decide
 from consent.stop import cause_of, uncited
 from mappings.failures import Conflict, Forbidden, Invalid, NotFound
@@ -73,16 +74,18 @@ def find_patient(runtime: Runtime, alias: str, patient_id: str, caller: Caller |
 
 def check_role(caller: Caller | None) -> None:
     """Raises Forbidden for who may withdraw nothing, whatever it is."""
-    if caller is not None and Action.WITHDRAW not in MATRIX[caller.subject.role]:
+    if caller is None or Action.WITHDRAW in MATRIX[caller.subject.role]:
+        return
+    if not any(Act.WITHDRAW in ACTS[role] for role in caller.actor.roles):
         raise Forbidden("role", SENTENCES["role"])
 
 
 def allowed(runtime: Runtime, connection: Connection, dataset: int, caller: Caller | None) -> Facts | None:
     """The dataset's facts; None where this caller may not withdraw of it, as if it were not there."""
     facts = runtime.governance.current(connection).dataset(dataset)
-    if caller is None or decide(caller.subject, Action.WITHDRAW, None, facts, runtime.clock()).allowed:
+    if caller is None or may(caller.actor, Act.WITHDRAW, facts.provider):
         return facts
-    return None
+    return facts if decide(caller.subject, Action.WITHDRAW, None, facts, runtime.clock()).allowed else None
 
 
 def _leaving(facts: Facts, studies: tuple[str, ...], objects: Sequence[CustodyRow]) -> Leaving:

@@ -4,6 +4,7 @@ from consent.conditions import Action
 from consent.person import Act
 from mappings.api import stops as s
 from server.usecases import exclusion, notice, proposal, told
+from server.usecases.purge import read_receipts
 from server.usecases.restore import restore_study
 from server.usecases.withdraw_dataset import restore_dataset, withdraw_dataset
 from server.web.api import MOST_BODY, Api
@@ -19,6 +20,7 @@ def door() -> Api:
     routes = Api("stops")
     routes.row("GET", f"{_STUDY}/stop", s.StopTold, scope="ImagingStudy.r")(study_stop)
     routes.row("GET", f"{_DATASET}/stop", s.StopTold, anonymous=True)(dataset_stop)
+    routes.row("GET", f"{_STUDY}/receipts", s.ReceiptsTold, scope="ImagingStudy.r")(receipts)
     for rule, view, answer, body, act, scope, status in (
         (f"{_STUDY}/restoration", restore_one, s.RestoredTold, s.ReasonAsked, Act.WITHDRAW, "ImagingStudy.d", 202),
         (f"{_DATASET}/withdrawal", withdraw, s.WithdrawnTold, s.WithdrawAsked, Act.WITHDRAW, "ImagingStudy.d", 200),
@@ -48,6 +50,17 @@ def study_stop(study: str) -> s.StopTold:
 def dataset_stop(alias: str) -> s.StopTold:
     """Tell since when a dataset is stopped or withdrawn: to anybody, where it was listed."""
     return s.tell_stop(told.dataset_stop(runtime(), caller(), alias))
+
+
+def receipts(study: str) -> s.ReceiptsTold:
+    """Tell what the record keeps of a study's purge, to its provider."""
+    found = read_receipts(runtime(), caller().actor, study)
+    return s.ReceiptsTold(
+        study=study,
+        receipts=[
+            s.ReceiptTold(at=r.at, dataset=r.dataset, files=list(r.files), takers=list(r.takers), taken=r.taken) for r in found
+        ],
+    )
 
 
 def restore_one(study: str, asked: s.ReasonAsked) -> s.RestoredTold:

@@ -64,7 +64,7 @@ def asked_paths(house, document):
     return {path: path.replace("{key}", named.get(path.partition("/{")[0], "")) for path in paths}
 
 
-NOT_NOW = ("/api/studies/{study}/stop", "/api/datasets/{alias}/stop", "/api/exclusions")
+NOT_NOW = ("/api/studies/{study}/stop", "/api/studies/{study}/receipts", "/api/datasets/{alias}/stop", "/api/exclusions")
 """What is not stopped, and what no client may ask: their answers are read in `test_api_stops.py`."""
 
 

@@ -131,6 +131,7 @@ ROUTES: dict[str, Row] = {
     "DELETE /api/sessions/<key>": Row(A.GOVERN, Kind.PERSON),
     "GET /api/studies/<uid:study>/stop": Row(A.DISCOVER, Kind.NEVER),
     "GET /api/datasets/<alias>/stop": Row(A.DISCOVER, Kind.OPEN, (404,)),
+    "GET /api/studies/<uid:study>/receipts": Row(A.DISCOVER, Kind.NEVER),
     "POST /api/studies/<uid:study>/restoration": Row(A.WITHDRAW, Kind.TAKES, (404,)),
     "POST /api/datasets/<alias>/withdrawal": Row(A.WITHDRAW, Kind.OWN_ACT, (400,)),
     "POST /api/datasets/<alias>/restoration": Row(A.WITHDRAW, Kind.OWN_ACT, (409,)),

@@ -103,6 +103,7 @@ TRIED = [
     (Act.ACCEPT_TERMS, "POST", "/api/acceptances", {"kind": "general", "version": "1.0.0", "sha256": "0" * 64}),
     (Act.ANSWER_TERMS, "POST", "/api/terms-tasks/1.0.0", {"party": "hospital-a", "answer": "accept"}),
     (Act.WITHDRAW, "POST", f"{LUNG}/restoration", {}),
+    (Act.WITHDRAW, "POST", "/api/withdrawals", {"dataset": "LUNG", "patient": "nobody"}),
     (Act.ANNOUNCE, "POST", "/api/notices", {"kind": "discontinuity", "title": "x", "effective": "2001-01-01T00:00:00Z"}),
     (Act.BLOCK, "POST", "/api/exclusions/lift", {"kind": "party", "key": "hospital-a"}),
     (Act.PURGE, "POST", "/api/proposals", {"act": "purge", "arguments": {}, "reason": "why"}),
@@ -114,7 +115,7 @@ TRIED = [
 """Acts on what is hospital-a's, each refused for what it asks once who asks it may: nothing is changed."""
 _COUNTERPART = {Act.SIGN: Act.COUNTERSIGN}
 """What the repository's people do by the same route."""
-_UNDONE = {"act-not-yours", "no-organisation", "batch-unknown", "dataset-unknown"}
+_UNDONE = {"act-not-yours", "no-organisation", "batch-unknown", "dataset-unknown", "role"}
 """How an act is refused to who may not do it; whose batches and datasets are not one's own are unknown to it."""
 
 

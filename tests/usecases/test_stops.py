@@ -75,6 +75,10 @@ def test_what_is_withdrawn_rests_until_its_grace_is_over_and_then_goes_with_a_re
     clock.on(1)
     work(kept, "purge")
     (receipt,) = entries(kept, "govern.study.purge")
+    (told,) = purge.read_receipts(kept, MANAGER, "1.2.3")
+    assert (list(told.files), list(told.takers), told.taken) == (receipt["files"], receipt["takers"], receipt["taken"])
+    with pytest.raises(NotFound):
+        purge.read_receipts(kept, STRANGER, "1.2.3")
     with kept.store.read() as connection:
         digests = [row.file_digest.hex() for row in connection.execute(select(t.custody.c.file_digest))]
     assert states(kept) == ["purged"] * 2

@@ -20,6 +20,7 @@ from server.usecases import exclusion as exclusions
 from server.usecases import notice as notices
 from server.usecases import proposal as proposals
 from server.usecases.proposable import PROPOSABLE
+from server.usecases.purge import read_receipts
 from server.usecases.restore import restore_study
 from server.usecases.runtime import Runtime
 from server.usecases.withdraw_dataset import restore_dataset, withdraw_dataset
@@ -39,6 +40,17 @@ _MUST = click.option("--reason", metavar="TEXT", required=True, help="why; it st
 def _restore_study(runtime: Runtime, actor: str, uid: str, reason: str | None) -> None:
     """Undo a withdrawal within its grace; a job brings the objects back."""
     print(f"{many(restore_study(runtime, actor, uid, reason=reason), 'object')} come back")
+
+
+@study.command("receipt", epilog=examples(f"accord admin study receipt {_STUDY}"))
+@click.argument("uid")
+@as_actor
+def _receipt(runtime: Runtime, actor: Actor, uid: str) -> None:
+    """What the record keeps of a study's purge: each file by its SHA-256, and who had taken whole objects of it."""
+    for receipt in read_receipts(runtime, actor, uid):
+        print(f"{receipt.at:%Y-%m-%d %H:%M:%S} {receipt.dataset}: {many(len(receipt.files), 'file')} purged")
+        print("\n".join(f"  {digest}" for digest in receipt.files))
+        print(f"  taken before by {receipt.taken}: {', '.join(receipt.takers) or '-'}")
 
 
 @dataset.command(

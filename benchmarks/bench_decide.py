@@ -6,6 +6,8 @@ decided since governance last changed, and beside it by the same page's order al
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
 from statistics import median
 
 from sqlalchemy import Connection, insert, select
@@ -15,7 +17,10 @@ from adapters.sql import governance, search
 from adapters.sql import tables as t
 from adapters.sql.store import stamp
 from benchmarks import studies, world
-from consent.conditions import Action
+from consent.conditions import AccessClass, Action
+from consent.data_use import read_term
+from consent.dataset import Facts
+from consent.permit import Permit
 from consent.person import Actor, PersonRole
 from consent.policy import decide
 from consent.terms import Answer
@@ -78,7 +83,19 @@ def _decisions(runtime: Runtime, rounds: int) -> list[tuple[object, ...]]:
     user = subject(row, inside=False)
     who = {"a beneficiary": user, "an external user": builders.subject(external=True, terms=user.terms)}
     told = [(f"decide, {name}: each second", f"{_rate(one, facts, now, rounds):,.0f}", "500 000") for name, one in who.items()]
+    for name, kind in _conditional(facts, user.party, now).items():
+        told.append((f"decide, {name}: each second", f"{_rate(user, kind, now, rounds):,.0f}", "500 000"))
     return [*told, ("facts read anew after an act, ms", f"{read:.1f}", "reported")]
+
+
+def _conditional(facts: tuple[Facts, ...], party: str | None, now: datetime) -> dict[str, tuple[Facts, ...]]:
+    """The same datasets shared under conditions, with a permit; and with data-use terms, of which one needs evidence."""
+    permit = Permit(party or "", now - timedelta(days=1), now + timedelta(days=30), evidence=frozenset({"IRB"}))
+    told = {}
+    for name, terms in (("conditional class, a permit", ()), ("the same with two data-use terms", ("GRU", "IRB"))):
+        said = {"access_class": AccessClass.CONDITIONAL, "data_use": tuple(map(read_term, terms))}
+        told[name] = tuple(replace(f, conditions=replace(f.conditions, **said), permits=(permit,)) for f in facts)  # type: ignore[arg-type]
+    return told
 
 
 def _rate(who: object, facts: tuple[object, ...], now: object, rounds: int) -> float:

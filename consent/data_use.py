@@ -6,9 +6,10 @@ Ontology. *Abstain* goes to a person: it is enforced as a no until a permit reco
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from functools import lru_cache
 
 from consent.conditions import AccessClass, Conditions, DataUse, Purpose
 
@@ -180,14 +181,16 @@ def matched(term: DataUse, use: Use) -> Matched:
     return TERMS[term.code].match(use, term.values)
 
 
-def is_denied(terms: Iterable[DataUse], use: Use) -> bool:
-    """Whether a term excludes this use, whatever a permit says."""
-    return any(matched(term, use) is Matched.DENY for term in terms)
+@lru_cache(maxsize=4096)
+def needed(terms: tuple[DataUse, ...], purpose: str | None, party: str | None) -> frozenset[str] | None:
+    """The terms, as they are written, that a permit's evidence must meet before this use; None where one excludes it outright.
 
-
-def unproven(terms: Iterable[DataUse], use: Use) -> frozenset[str]:
-    """The terms, as they are written, that a permit's evidence must meet before this use is permitted."""
-    return frozenset(str(term) for term in terms if matched(term, use) is Matched.ABSTAIN)
+    Kept for as many agreements and users as ask at a time, since a decision asks it of each dataset.
+    """
+    said = [(term, matched(term, Use(purpose, party))) for term in terms]
+    if any(verdict is Matched.DENY for _, verdict in said):
+        return None
+    return frozenset(str(term) for term, verdict in said if verdict is Matched.ABSTAIN)
 
 
 def read_term(text: str) -> DataUse:

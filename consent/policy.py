@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from consent.agreement import AgreementState
 from consent.conditions import CLINICAL_PURPOSES, AccessClass, Action, Purpose, Visibility
-from consent.data_use import Use, is_denied, unproven
+from consent.data_use import needed
 from consent.dataset import Facts
 from consent.node import NodeState
 from consent.permit import holding
@@ -109,6 +109,7 @@ class Decision(NamedTuple):
 _PUBLIC, _USERS = frozenset({Reach.LISTED, Reach.FEDERATED}), frozenset({Role.USER, Role.INSIDE})
 _DISCOVER, _EXPORT, _WITHDRAW, _OWN = Action.DISCOVER, Action.EXPORT, Action.WITHDRAW, Reach.OWN
 _ACTIVE, _LINKED, _CONDITIONAL = AgreementState.ACTIVE, NodeState.LINKED, AccessClass.CONDITIONAL
+_NOTHING: frozenset[str] = frozenset()
 # by their own names, since Python 3.11 takes a tenth of a microsecond to find a member in its class, and a decision two in all
 
 
@@ -219,19 +220,19 @@ def _exports_refusal(subject: Subject, purpose: str | None, facts: Facts, now: d
 
 def _data_use_refusal(subject: Subject, purpose: str | None, facts: Facts, now: datetime) -> str | None:
     """The rule by which the provider's data-use terms say no, or ask a person (deny outranks abstain, abstain permit)."""
-    if is_denied(facts.conditions.data_use, Use(purpose, subject.party)):
+    evidence = needed(facts.conditions.data_use, purpose, subject.party)
+    if evidence is None:
         return "data-use-excluded"
-    needed = _evidence(subject, purpose, facts)
-    if not needed:
+    if not evidence:
         return None
-    conditional = facts.conditions.access_class is AccessClass.CONDITIONAL  # in the default class no permit is asked for
-    proven = conditional and holding(facts.permits, subject.party, now, evidence=needed)
+    conditional = facts.conditions.access_class is _CONDITIONAL  # in the default class no permit is asked for
+    proven = conditional and holding(facts.permits, subject.party, now, evidence=evidence)
     return None if proven else "data-use-unproven"
 
 
 def _evidence(subject: Subject, purpose: str | None, facts: Facts) -> frozenset[str]:
-    """The data-use terms that a permit must show to be met before this use is permitted."""
-    return unproven(facts.conditions.data_use, Use(purpose, subject.party))
+    """The data-use terms that a permit must show to be met before this use, of which none excludes it."""
+    return needed(facts.conditions.data_use, purpose, subject.party) or _NOTHING
 
 
 def looks(subject: Subject, purpose: str | None) -> bool:
@@ -253,14 +254,22 @@ def purpose_refusal(subject: Subject, purpose: str | None) -> str | None:
 def _valid_until(subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime) -> datetime | None:
     if action is _WITHDRAW:
         return None
-    ends = [facts.ends]
+    end = facts.ends
     if facts.renewal is not None or facts.grace is not None:
-        ends += _terms_ends(subject, action, facts)
+        for moment in _terms_ends(subject, action, facts):
+            end = _sooner(end, moment)
     if facts.conditions.access_class is _CONDITIONAL:
-        evidence = _evidence(subject, purpose, facts) if facts.conditions.data_use else frozenset()
+        evidence = _evidence(subject, purpose, facts) if facts.conditions.data_use else _NOTHING
         permit = holding(facts.permits, subject.party, now, export=action is _EXPORT, evidence=evidence)
-        ends.append(permit.ends if permit else None)
-    return min((e for e in ends if e is not None), default=None) if any(ends) else None
+        end = _sooner(end, permit.ends if permit else None)
+    return end
+
+
+def _sooner(one: datetime | None, other: datetime | None) -> datetime | None:
+    """The end that comes first; None is no end."""
+    if one is None or other is None:
+        return one or other
+    return min(one, other)
 
 
 def _terms_ends(subject: Subject, action: Action, facts: Facts) -> tuple[datetime | None, ...]:

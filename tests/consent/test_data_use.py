@@ -11,11 +11,10 @@ from consent.data_use import (
     Use,
     Values,
     contradictions,
-    is_denied,
     matched,
+    needed,
     read_term,
     unmeetable,
-    unproven,
 )
 
 PERMIT, ABSTAIN, DENY = Matched
@@ -78,9 +77,9 @@ def test_every_term_is_asked_above():
 
 def test_the_worst_wins_and_evidence_lifts_no_deny():
     terms = tuple(map(read_term, ("GRU", "IRB", "IS=clinic")))
-    assert is_denied(terms, RESEARCH)
-    assert unproven(terms, RESEARCH) == {"IRB"}
-    assert not is_denied(terms[:2], RESEARCH)
+    assert needed(terms, RESEARCH.purpose, RESEARCH.party) is None
+    assert needed(terms[:2], RESEARCH.purpose, RESEARCH.party) == {"IRB"}
+    assert needed(terms[:1], RESEARCH.purpose, RESEARCH.party) == frozenset()
 
 
 @pytest.mark.parametrize(

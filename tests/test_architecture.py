@@ -85,6 +85,7 @@ ALLOWED = {
     "peering": {"node"},  # a network is written as a node's
     "withdraw": {"dataset"},
     "vet_node": {"node"},  # a node that fails its probe is suspended
+    "validate": {"describe"},  # what would be told
     "describe": {"identify", "job"},  # what is listed is what anybody may see; and what a job is handed
     "pieces": {"read_back"},  # each is believed by its digest
     # what is searched brings others along, each from where it comes; and who searches is a reader of feeds from then on

@@ -81,6 +81,49 @@ MANUFACTURERS = {
 }
 """Words in Manufacturer (0008,0070), folded → hyper-ontology, manufacturer."""
 
+LABELS = {
+    "SPEC1000009": "Tier 1",
+    "SPEC1000010": "Tier 3",
+    "SPEC1000011": "Tier 2",
+    "SPEC1000012": "Tier 1A+",
+    "SPEC10000011": "Tier 1C+",
+    "SPEC1000013": "Tier 2C+",
+    "SPEC1000014": "Tier 2A+",
+    "SPEC1000015": "Tier 3C+",
+    "SPEC1000016": "Tier 3A+",
+    "SPEC1000018": "Processed",
+    "SPEC1000019": "Annotated",
+    "SPEC1000020": "Original",
+    "SPEC1000003": "Only-image",
+    "SPEC1000004": "Patient-based",
+    "SPEC1000005": "Case-control",
+    "SPEC1000006": "Longitudinal",
+    "SPEC1000007": "Disease-specific",
+    "CLIN1000054": "Cancer of colon and/or rectum",
+    "CLIN1000057": "Cancer of colon",
+    "CLIN1000060": "Cancer of breast",
+    "CLIN1000065": "Cancer of lung",
+    "CLIN1000075": "Cancer of prostate",
+    "CLIN1000077": "Cancer of rectum",
+    "CLIN1000087": "Cancer of pelvis",
+    "CLIN1007989": "Secondary malignancy",
+    "CLIN1053270": "Colorectal cancer",
+    "HEAL": "Health",
+    "CANCER_DISEASE": "Cancer disease",
+    "EHRS": "Electronic health records",
+    "RESTRICTED": "Restricted",
+    "ENG": "English",
+    "DICOM": "DICOM",
+}
+"""Code of EUCAIM's hyper-ontology, or of an authority table of the EU → its label."""
+
+
+def label_of(code: str) -> str:
+    """The label of a code; of one that nobody here has a word for, the code, in words where it is some (`dpv:SensitiveData`)."""
+    told = LABELS.get(code) or _LISTED.get(code)
+    return told or re.sub(r"(?<=[a-z])(?=[A-Z])", " ", code.removeprefix("dpv:"))
+
+
 ACCESS = {
     Action.EXPORT: ("DOWNLOAD", "Download access"),
     Action.PROCESS: ("IN_SITU_PROCESSING", "In-situ processing"),
@@ -90,6 +133,9 @@ ACCESS = {
 Processing is in situ: a client inside the node's network is given the pixels. REMOTE_PROCESSING means that work is handed in and
 its user never touches the data, which nothing here offers; so an agreement to neither action has no access condition to state.
 """
+
+
+_LISTED = dict((*SEXES.values(), *MODALITIES.values(), OTHER_MODALITY, *BODY_PARTS.values(), *MANUFACTURERS.values()))
 
 
 def sex_codes(sexes: Iterable[str]) -> list[Coded]:

@@ -1,7 +1,7 @@
 """The catalogue graph, read back by an RDF parser: what a dataset must say, what keeps it out, what never gets in."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, datetime
 
 import pytest
 from rdflib import RDF, XSD, Graph, Literal, URIRef
@@ -30,7 +30,10 @@ BREAST = Listing(
     title="Breast É",
     description="Mammograms.",
     provider="Hospital A",
-    modified=date(2026, 11, 22),
+    terms="1.0.0",
+    issued=datetime(2026, 11, 1, 8, tzinfo=UTC),
+    modified=datetime(2026, 11, 22, 8, 30, tzinfo=UTC),
+    size=40_000_000_000,
     subjects=70,
     studies=120,
     youngest=40,
@@ -55,7 +58,7 @@ def alone(listing: Listing) -> Graph:
 
 def graph(*listings: Listing, more: bool = False, total: int = 0) -> Graph:
     page = CataloguePage("", tuple(each.alias for each in listings), more, total or len(listings), 100)
-    head = piece(catalogue_statements(Catalogue(HERE, "Accord repository", "contact@example.org"), page), TURTLE)
+    head = piece(catalogue_statements(Catalogue(HERE, "Accord repository", "contact@example.org", "1.2.3"), page), TURTLE)
     return read(head, *(piece(dataset_statements(HERE, each), TURTLE) for each in listings))
 
 
@@ -165,7 +168,7 @@ def test_a_dataset_says_every_mandatory_property_of_the_profile():
         "dct:description": {Literal("Mammograms.", lang="en")},
         "dcat:version": {Literal("1.0.0")},
         "eucaim:interoperabilityLevel": {name("eucaim:SPEC1000011")},
-        "dcat:distribution": {URIRef(f"{ME}#images")},
+        "dcat:distribution": {URIRef(f"{ME}#IN_SITU_PROCESSING")},
         "dcat:contactPoint": {URIRef(f"{ME}#contact")},
         "dcat:theme": {URIRef(f"{eu}data-theme/HEAL")},
         "healthdcatap:healthCategory": {URIRef(f"{health}healthcategories/EHRS")},
@@ -237,15 +240,42 @@ def test_optional_details_become_their_properties():
         ({Action.PROCESS, Action.EXPORT}, {"DOWNLOAD", "IN_SITU_PROCESSING"}),
     ],
 )
-def test_a_distribution_says_what_the_provider_agreed_to_and_never_for_diagnosis(actions, codes):
+def test_each_access_condition_that_the_provider_agreed_to_is_a_distribution(actions, codes):
+    """A harvester keeps one `dct:rights` of a distribution."""
     found = graph(replace(BREAST, actions=frozenset(actions)))
-    images, notice = URIRef(f"{ME}#images"), URIRef(f"{HERE}#never-for-diagnosis")
-    rights = told(found, images, "dct:rights")
-    assert notice in rights
-    assert {str(r).rpartition("#")[2] for r in rights - {notice}} == codes
+    distributions = told(found, ME, "dcat:distribution")
+    assert distributions == {URIRef(f"{ME}#{code}") for code in codes}
+    for each in distributions:
+        (right,) = told(found, each, "dct:rights")
+        assert str(right).rpartition("#")[2] == str(each).rpartition("#")[2]
+        assert told(found, each, "dcat:accessURL") == {ME}
+        assert told(found, each, "dcatap:applicableLegislation") == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+        assert told(found, each, "dct:license") == {URIRef("https://accord.example.org/terms/1.0.0")}
+        assert told(found, each, "dcat:byteSize") == {Literal("40000000000", datatype=XSD.nonNegativeInteger)}
+
+
+def test_a_dataset_says_that_it_is_never_for_diagnosis_and_what_it_is_part_of():
+    found, notice = alone(BREAST), URIRef(f"{HERE}#never-for-diagnosis")
+    assert told(found, ME, "dct:rights") == {notice}
     assert told(found, notice, "rdfs:label") == {Literal(NEVER_FOR_DIAGNOSIS, lang="en")}
-    assert told(found, images, "dcat:accessURL") == {ME}
-    assert told(found, images, "dcatap:applicableLegislation") == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+    assert told(found, ME, "dct:isPartOf") == {URIRef(HERE)}
+    assert told(found, ME, "dcat:landingPage") == {URIRef(f"{ME}?format=html")}
+
+
+def test_a_dataset_says_to_the_second_since_when_it_is_listed_and_says_this():
+    found = alone(BREAST)
+    assert told(found, ME, "dct:issued") == {Literal("2026-11-01T08:00:00Z", datatype=XSD.dateTime)}
+    assert told(found, ME, "dct:modified") == {Literal("2026-11-22T08:30:00Z", datatype=XSD.dateTime)}
+    young = alone(replace(BREAST, issued=None, modified=None))
+    assert told(young, ME, "dct:issued") | told(young, ME, "dct:modified") == set()
+
+
+def test_a_distribution_leads_to_the_services_that_give_access_to_it():
+    found = alone(BREAST)
+    services = told(found, URIRef(f"{ME}#IN_SITU_PROCESSING"), "dcat:accessService")
+    endpoints = {url for each in services for url in told(found, each, "dcat:endpointURL")}
+    assert endpoints == {URIRef(f"https://accord.example.org/{path}") for path in ("datasets/BREAST/dicom-web", "fhir/R4")}
+    assert {what for each in services for what in told(found, each, "dcat:servesDataset")} == {ME}
 
 
 def test_a_distribution_says_the_data_use_terms_with_their_duo_classes_and_what_deviates():
@@ -263,7 +293,7 @@ def test_a_distribution_says_the_data_use_terms_with_their_duo_classes_and_what_
 
 
 def test_access_is_asked_for_where_the_operator_says():
-    assert told(graph(listed(access_url=PAGE)), URIRef(f"{ME}#images"), "dcat:accessURL") == {URIRef(PAGE)}
+    assert told(graph(listed(access_url=PAGE)), URIRef(f"{ME}#IN_SITU_PROCESSING"), "dcat:accessURL") == {URIRef(PAGE)}
 
 
 def test_every_coded_iri_says_its_type_and_scheme():
@@ -273,15 +303,23 @@ def test_every_coded_iri_says_its_type_and_scheme():
     own = (RDF.type, name("vcard:hasEmail"))
     iris = {o for s in ours for p, o in found.predicate_objects(s) if isinstance(o, URIRef) and p not in own}
     outside = {i for i in iris if not str(i).startswith(HERE)}
-    assert len(outside) == 17
+    reached = {i for i in outside if i.startswith("https://accord.example.org/datasets/")}
+    outside -= reached | {URIRef("https://accord.example.org/fhir/R4")}
+    assert len(reached) == 1
+    assert len(outside) == 20
     untyped = {i for i in outside if not told(found, i, "rdf:type")}
     assert untyped == set()
     coded = {i for i in outside if name("skos:Concept") in told(found, i, "rdf:type")}
-    assert outside - coded == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+    assert outside - coded == {
+        URIRef("http://data.europa.eu/eli/reg/2025/327/oj"),
+        URIRef("https://accord.example.org/terms/1.0.0"),
+        URIRef("https://www.iana.org/assignments/media-types/application/dicom"),
+    }
     for code in coded:
         (scheme,) = told(found, code, "skos:inScheme")
         assert told(found, scheme, "rdf:type") == {name("skos:ConceptScheme")}
         assert told(found, scheme, "dct:title")
+        assert told(found, code, "skos:prefLabel")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
+from html import unescape
 from threading import Event
 
 import pytest
@@ -47,7 +48,8 @@ DETAILS = {
     "provenance": "Collected in clinical routine.",
     "contact": "data@hospital.example.org",
 }
-FORMATS = ("text/turtle", "application/ld+json")
+RDF_FORMATS = ("text/turtle", "application/ld+json", "application/rdf+xml")
+FORMATS = (*RDF_FORMATS, "text/html")
 
 
 @pytest.fixture
@@ -314,10 +316,11 @@ def test_what_was_counted_while_it_was_stopped_is_told_at_once_when_it_is_open_a
     ("accept", "status", "media_type"),
     [
         ("*/*", 200, "text/turtle"),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", 200, "text/turtle"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", 200, "text/html; charset=utf-8"),
         ("application/ld+json", 200, "application/ld+json"),
         ("application/ld+json;q=0.5, text/turtle", 200, "text/turtle"),
-        ("application/rdf+xml", 406, None),
+        ("application/rdf+xml", 200, "application/rdf+xml"),
+        ("application/n-triples", 406, None),
         ("text/turtle;q=0", 406, None),
     ],
 )
@@ -337,7 +340,12 @@ def test_a_harvester_is_not_sent_what_it_has(runtime, path, media_type):
     assert first.headers["Cache-Control"] == "no-cache"
     runtime.clock.on(86400)
     again = get(runtime, path, Accept=media_type, **{"If-None-Match": tag})
-    assert (again.status_code, again.data, again.headers["ETag"], again.headers["Vary"]) == (304, b"", tag, "Accept")
+    assert (again.status_code, again.data, again.headers["ETag"], again.headers["Vary"]) == (
+        304,
+        b"",
+        tag,
+        "Accept, Accept-Profile",
+    )
     assert again.headers["Cache-Control"] == "no-cache"
     other = next(each for each in FORMATS if each != media_type)
     assert get(runtime, path, Accept=other, **{"If-None-Match": tag}).status_code == 200
@@ -424,22 +432,38 @@ def test_no_dataset_is_passed_over_when_one_goes_between_two_pages(five):
     assert told(five, f"{CATALOGUE}?after=D1") == ["D2", "D3"]
 
 
-@pytest.mark.parametrize("media_type", FORMATS)
-def test_a_page_has_a_hundred_at_most(runtime, media_type):
+def copied(runtime: Runtime, many: int) -> None:
+    """A described dataset, and others that are told as it is."""
     complete(runtime)
     builders.described(runtime)
     with runtime.store.write() as connection:
         (kept,) = connection.execute(select(t.description)).mappings()
         (first,) = connection.execute(select(t.dataset)).mappings()
+        pieces = connection.execute(select(t.description_piece)).mappings().all()
         governance.touch(connection)
-        for number in range(100):
+        for number in range(many):
             key = connection.execute(t.dataset.insert().values(dict(first) | {"id": None, "alias": f"D{number}"})).lastrowid
             connection.execute(t.description.insert().values(dict(kept) | {"dataset": key}))
+            connection.execute(t.description_piece.insert(), [dict(each) | {"dataset": key} for each in pieces])
+
+
+@pytest.mark.parametrize("media_type", RDF_FORMATS)
+def test_a_page_has_a_hundred_at_most(runtime, media_type):
+    copied(runtime, 100)
     answer = get(runtime, Accept=media_type)
     assert len(set(re.findall(r"/catalogue/datasets/(D\d+)", answer.text))) == 100
     assert "?after=D99" in answer.text
     rest = get(runtime, f"{CATALOGUE}?after=D99", Accept=media_type)
     assert re.findall(r"/catalogue/datasets/(D\d+)", rest.text) == []
+
+
+def test_a_page_for_people_has_as_many_and_links_to_the_next(runtime):
+    copied(runtime, 100)
+    answer = get(runtime, Accept="text/html")
+    assert (answer.text.count("<article>"), "101 datasets" in answer.text) == (100, True)
+    (following,) = re.findall(r'href="([^"]+)">Next page', answer.text)
+    rest = get(runtime, unescape(following).removeprefix(runtime.settings.base_url))
+    assert (rest.content_type, rest.text.count("<article>"), "Next page" in rest.text) == ("text/html; charset=utf-8", 1, False)
 
 
 @pytest.mark.parametrize("after", ["lung", "A" * 17, "A%00", "é", "A'--"])

@@ -80,6 +80,8 @@ ROUTES: dict[str, Row] = {
     "POST /oauth/introspect": Row(A.DISCOVER, Kind.OPEN, _REFUSED),
     "GET /catalogue": Row(A.DISCOVER, Kind.OPEN),
     "GET /catalogue/datasets/<alias>": Row(A.DISCOVER, Kind.OPEN),
+    "GET /fdp": Row(A.DISCOVER, Kind.OPEN),
+    "GET /fdp/catalogue": Row(A.DISCOVER, Kind.OPEN),
     "GET /terms": Row(A.DISCOVER, Kind.OPEN),
     "GET /ledger/entries/<int:entry>": Row(A.DISCOVER, Kind.OPEN),
     "GET /terms/<version>": Row(A.DISCOVER, Kind.OPEN),

@@ -1,6 +1,7 @@
 """The catalogue through its door: what a job described, told where it is open now, in pages, and never counted for a caller."""
 
 import re
+from base64 import b64encode
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -11,8 +12,8 @@ from threading import Event
 import pytest
 from flask import Flask
 from msgspec import structs
-from rdflib import RDF, Graph, URIRef
-from sqlalchemy import event, select, update
+from rdflib import RDF, Graph, Literal, URIRef
+from sqlalchemy import event, func, select, update
 
 from adapters.nodes.watch import Watch
 from adapters.sql import governance, jobs, tallies
@@ -20,6 +21,7 @@ from adapters.sql import tables as t
 from adapters.sql.access import recent
 from adapters.sql.custody import Lease
 from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.dcat.profiles import PROFILES
 from mappings.rdf import PREFIXES
 from server.usecases import describe, health, withdraw
 from server.usecases.agreement import move_agreement
@@ -395,6 +397,230 @@ def test_harvesters_have_places_of_their_own(runtime):
     context.install(app, runtime, partial(identify, runtime), Bulkheads(dict.fromkeys(Bulkhead, 0) | {Bulkhead.CATALOGUE: 1}))
     errors.install(app, catalogue.door())
     assert app.test_client().get(CATALOGUE).status_code == 200
+
+
+# Profiles, and how they are asked for
+
+
+MEDIA_TYPE = URIRef(PREFIXES["dcat"] + "mediaType")
+
+
+def media_types(answer) -> set[type]:
+    return {type(o) for o in Graph().parse(data=answer.data, format="turtle").objects(None, MEDIA_TYPE)}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("path", [CATALOGUE, LUNG])
+def test_a_profile_is_asked_for_by_name_or_by_its_address(runtime, name, path):
+    described(runtime)
+    profile = PROFILES[name]
+    named = get(runtime, f"{path}?profile={name}")
+    others = [{"Accept-Profile": f"<{profile.iri}/>"}, {"Accept-Profile": f"<urn:other>;q=1, {name}"}]
+    assert media_types(named) == {Literal if name == "fdp" else URIRef}
+    assert named.headers["Link"] == f'<{profile.iri}>; rel="profile"'
+    assert {get(runtime, path, **each).data for each in others} == {named.data}
+
+
+def test_who_asks_for_no_profile_or_for_another_gets_eucaim_s(runtime):
+    described(runtime)
+    first = get(runtime, LUNG)
+    assert first.data == get(runtime, LUNG, **{"Accept-Profile": "<https://other.example.org/profile>"}).data
+    assert PROFILES["eucaim-2.0"].iri in first.headers["Link"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [
+        ("profile=eucaim", "profile-unknown"),
+        ("profile=" + "x" * 5000, "profile-unknown"),
+        ("format=xml", "format-unknown"),
+        ("format=text/turtle", "format-unknown"),
+    ],
+)
+@pytest.mark.parametrize("path", [CATALOGUE, LUNG])
+def test_what_is_no_profile_or_format_is_said(runtime, path, asked, title):
+    answer = get(runtime, f"{path}?{asked}")
+    assert (answer.status_code, answer.json["title"]) == (400, title)
+    assert "x" * 100 not in answer.text
+
+
+@pytest.mark.parametrize(("short", "media_type"), catalogue.SHORT.items())
+def test_a_format_is_asked_for_where_no_header_can_be_set(runtime, short, media_type):
+    described(runtime)
+    answer = get(runtime, f"{LUNG}?format={short}", Accept="text/turtle")
+    assert (answer.status_code, answer.mimetype) == (200, media_type)
+    assert answer.data == get(runtime, LUNG, Accept=media_type).data
+
+
+# The FAIR Data Point
+
+
+def followed(runtime: Runtime, start: str, *names: str) -> set[str]:
+    """Where these properties lead from an address, one after another, each address asked as harvesters do."""
+    reached = {start}
+    for curie in names:
+        prefix, _, local = curie.partition(":")
+        reached = {
+            str(leads) for iri in reached for leads in read(runtime, iri).objects(URIRef(iri), URIRef(PREFIXES[prefix] + local))
+        }
+    return reached
+
+
+def read(runtime: Runtime, iri: str) -> Graph:
+    path = iri.removeprefix(runtime.settings.base_url).partition("#")[0]
+    assert path.startswith("/"), iri
+    answer = get(runtime, path, Accept="text/turtle")
+    assert (answer.status_code, answer.content_type) == (200, "text/turtle"), iri
+    return Graph().parse(data=answer.data, format="turtle")
+
+
+def test_every_address_that_a_harvester_of_fair_data_points_follows_answers_rdf(runtime):
+    described(runtime)
+    root, steps = f"{runtime.settings.base_url}/fdp", ("fdp:metadataCatalog", "dcat:dataset", "dcat:distribution")
+    assert followed(runtime, root, *steps[:2]) == {f"{runtime.settings.base_url}{LUNG}"}
+    for leads in ("dcat:accessService", "dcat:accessURL", "dct:rights", "dct:format"):
+        assert followed(runtime, root, *steps, leads), leads
+    for service in followed(runtime, root, *steps, "dcat:accessService"):
+        assert list(read(runtime, service).objects(URIRef(service), URIRef(PREFIXES["dcat"] + "endpointURL")))
+    for parent in followed(runtime, root, *steps[:2], "dct:isPartOf") | followed(runtime, root, steps[0], "dct:isPartOf"):
+        read(runtime, parent)
+
+
+def test_the_catalogue_of_a_fair_data_point_names_every_dataset_on_one_page(runtime):
+    copied(runtime, 101)
+    named = followed(runtime, f"{runtime.settings.base_url}/fdp", "fdp:metadataCatalog", "dcat:dataset")
+    assert len(named) == 102
+
+
+@pytest.mark.parametrize("path", ["/fdp", "/fdp/catalogue"])
+@pytest.mark.parametrize("media_type", RDF_FORMATS)
+def test_a_fair_data_point_is_served_as_the_catalogue_is(runtime, path, media_type):
+    described(runtime)
+    answer = get(runtime, path, Accept=media_type)
+    tag = answer.headers["ETag"]
+    assert (answer.content_type, answer.headers["Link"]) == (media_type, f'<{PROFILES["fdp"].iri}>; rel="profile"')
+    assert get(runtime, path, Accept=media_type, **{"If-None-Match": tag}).status_code == 304
+    assert get(runtime, path, Accept="text/html").status_code == 406
+
+
+def test_a_stop_takes_a_dataset_from_the_names_at_once(anywhere):
+    described(anywhere)
+    start = f"{anywhere.settings.base_url}/fdp/catalogue"
+    assert len(followed(anywhere, start, "dcat:dataset")) == 1
+    with anywhere.store.write() as connection:
+        connection.execute(update(t.agreement).values(state="suspended"))
+    assert followed(anywhere, start, "dcat:dataset") == set()
+
+
+def test_names_that_have_not_changed_are_not_written_again(runtime, monkeypatch):
+    described(runtime)
+    first = get(runtime, "/fdp/catalogue").data
+    monkeypatch.setattr(describe, "names_statements", lambda *_: pytest.fail("written"))
+    assert get(runtime, "/fdp/catalogue").data == first
+
+
+# The page
+
+
+def test_a_page_shows_a_dataset_to_people_and_runs_and_loads_nothing(runtime):
+    described(runtime, access_url="https://negotiator.example.org/ask?a=1&b=2")
+    for path in (CATALOGUE, LUNG):
+        answer = get(runtime, path, Accept="text/html")
+        (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+        digest = b64encode(sha256(style.encode()).digest()).decode()
+        assert answer.headers["Content-Security-Policy"].startswith(f"default-src 'none'; style-src 'sha256-{digest}';")
+        assert NEVER_FOR_DIAGNOSIS in answer.text
+        assert not re.search(r"<(script|img|link|iframe|object)|\sstyle=|\son\w+=", answer.text)
+        assert 'href="https://negotiator.example.org/ask?a=1&amp;b=2"' in answer.text
+        assert ">data@hospital.example.org</a>" in answer.text
+
+
+def test_what_a_provider_wrote_is_text_in_every_page(runtime):
+    odd = '<script>alert("1")</script>\'" onclick=x &amp;'
+    complete(runtime)
+    set_dataset(runtime, ACTOR, "LUNG", {"title": odd, "description": odd, "provenance": odd, "keyword": odd.replace(";", "")})
+    builders.described(runtime)
+    for path in (CATALOGUE, LUNG):
+        answer = get(runtime, path, Accept="text/html")
+        assert "<script" not in answer.text
+        assert answer.text.count("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#x27;&quot; onclick=x") == 4
+        assert 'href="' + odd[:5] not in answer.text
+
+
+# Since when
+
+
+def moments(runtime: Runtime) -> dict[str, str]:
+    graph = Graph().parse(data=get(runtime, LUNG).data, format="turtle")
+    me = URIRef(f"{runtime.settings.base_url}{LUNG}")
+    return {name: str(graph.value(me, URIRef(PREFIXES["dct"] + name))) for name in ("issued", "modified")}
+
+
+def said_of(moment) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S+00:00}"  # as the RDF library writes what it read
+
+
+def test_a_dataset_says_since_when_it_is_listed_and_when_its_description_or_counts_changed(anywhere, clock):
+    complete(anywhere, condition="")
+    builders.described(anywhere)
+    clock.on(3600)
+    set_dataset(anywhere, ACTOR, "LUNG", {"condition": "CLIN1000065"})
+    builders.described(anywhere)
+    first = said_of(clock())
+    assert moments(anywhere) == {"issued": first, "modified": first}
+    clock.on(3600)
+    builders.described(anywhere)
+    assert moments(anywhere) == {"issued": first, "modified": first}
+    study(anywhere, "LUNG", "p2")
+    builders.described(anywhere)
+    assert moments(anywhere) == {"issued": first, "modified": said_of(clock())}
+
+
+def test_a_setting_that_changes_no_word_leaves_the_moment(runtime, clock):
+    described(runtime)
+    before = moments(runtime)
+    clock.on(3600)
+    other = replace(runtime, settings=structs.replace(runtime.settings, min_subjects=0))
+    assert describe.ask_missing(other) == 1
+    builders.described(other)
+    assert moments(other) == before
+
+
+def test_what_an_older_version_of_the_agreement_let_is_told_no_more(anywhere):
+    described(anywhere)
+    assert told(anywhere) == ["LUNG"]
+    with anywhere.store.write() as connection:
+        (content,) = connection.execute(select(t.agreement_version)).mappings()
+        newer = dict(content) | {"id": None, "version": 2, "actions": "export query", "access_class": "conditional"}
+        connection.execute(t.agreement_version.insert().values({k: v for k, v in newer.items() if k != "id"}))
+        connection.execute(update(t.agreement).values(version=2))
+        governance.touch(connection)
+    assert (told(anywhere), get(anywhere, LUNG).status_code) == ([], 404)
+    (said,) = describe.find_gaps(anywhere)
+    assert "until it is described" in said
+    assert describe.ask_missing(anywhere) == 1
+    builders.described(anywhere)
+    assert re.findall(r"LUNG#(DOWNLOAD|IN_SITU_PROCESSING)> a ", get(anywhere, LUNG).text) == ["DOWNLOAD"]
+
+
+@pytest.mark.parametrize("minimum", [1, 2])
+def test_the_size_of_a_dataset_is_told_by_its_first_digit_unless_counts_are_exact(tmp_path, clock, minimum):
+    runtime = builders.runtime(tmp_path, clock=clock, min_subjects=minimum)
+    builders.seed(runtime)
+    set_dataset(runtime, ACTOR, "LUNG", builders.DETAILS)
+    batch = builders.batch(runtime)
+    for number in range(3):
+        take(runtime, batch, "a", made(f"1.2.{number}.1.1", study=f"1.2.{number}", PatientID=f"P{number}"))
+    with runtime.store.read() as connection:
+        (size,) = connection.execute(select(func.sum(t.custody.c.size))).scalars()
+    builders.described(runtime)
+    assert size > 1000
+    assert f'dcat:byteSize "{size if minimum == 1 else size // 1000 * 1000}"' in get(runtime, LUNG).text
+    withdraw.withdraw_study(runtime, ACTOR, "1.2.0")
+    builders.described(runtime)
+    smaller = size * 2 // 3
+    assert minimum == 2 or f'dcat:byteSize "{smaller}"' in get(runtime, LUNG).text
+    runtime.close()
 
 
 # Pages

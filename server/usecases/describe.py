@@ -186,7 +186,7 @@ def harvest_names(runtime: Runtime, caller: Caller, media_type: str) -> Describe
 
 @lru_cache(maxsize=6)
 def _names(catalogue: Catalogue, aliases: tuple[str, ...], media_type: str) -> bytes:
-    """Written once for the same names: ten thousand are a quarter of a second."""
+    """Written once for the same names: ten thousand are a tenth of a second."""
     return document([piece(names_statements(catalogue, aliases), media_type)], media_type)
 
 

@@ -21,7 +21,7 @@ def validate_datasets(runtime: Runtime, aliases: Sequence[str], profiles: Sequen
     for alias in aliases or _all(runtime):
         for profile in profiles:
             found = violations(describe.draft(runtime, alias, profile), profile)
-            yield alias, profile, [sentence(alias, each) for each in found]
+            yield alias, profile, list(dict.fromkeys(sentence(alias, each) for each in found))
 
 
 def _all(runtime: Runtime) -> list[str]:

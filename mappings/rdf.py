@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime
 from xml.sax.saxutils import escape, quoteattr
 
 PREFIXES = {
+    "as": "https://www.w3.org/ns/activitystreams#",
     "cv": "http://data.europa.eu/m8g/",
     "dcat": "http://www.w3.org/ns/dcat#",
     "dcatap": "http://data.europa.eu/r5r/",

@@ -10,8 +10,10 @@ from sqlalchemy import Connection, Select, and_, delete, exists, func, select, u
 
 from adapters.sql import jobs
 from adapters.sql import tables as t
+from adapters.sql.governance import IN_FORCE
 from adapters.sql.images import execute, open_datasets
 from adapters.sql.store import insert_of, moment, stamp
+from consent.agreement import AgreementState
 from consent.custody import State
 from mappings.dcat.profiles import Form
 
@@ -120,6 +122,22 @@ def read_aliases(connection: Connection, datasets: frozenset[int], basis: str, n
     """The aliases of all that are told, in order."""
     rows = _told([t.dataset.c.alias], datasets, basis).order_by(t.dataset.c.alias)
     return tuple(execute(connection, rows, now).scalars())
+
+
+def read_gone(connection: Connection, after: str, last: str | None) -> list[tuple[str, datetime]]:
+    """Alias, and since when, of what was told and never will be again: its agreement was ended, and let it be listed to the end.
+
+    Those after an alias, up to the `last` (None: all), in order. What is stopped is not among them, since it may come back.
+    """
+    over = and_(_d.issued.is_not(None), t.agreement.c.state == AgreementState.TERMINATED, t.agreement_version.c.listed)
+    rows = (
+        select(t.dataset.c.alias, t.agreement.c.updated)
+        .join(t.description)
+        .join(t.agreement, t.dataset.c.agreement == t.agreement.c.id)
+    )
+    rows = rows.join(t.agreement_version, IN_FORCE).where(over, t.dataset.c.alias > after).order_by(t.dataset.c.alias)
+    ended = rows if last is None else rows.where(t.dataset.c.alias <= last)
+    return [(alias, moment(at)) for alias, at in connection.execute(ended)]
 
 
 def count(connection: Connection, datasets: frozenset[int], basis: str, now: datetime) -> int:

@@ -7,6 +7,7 @@ where DCAT-AP wants an IRI, so it has a graph of its own.
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mappings.negotiation import MAX_TEXT
 from mappings.rdf import FORMATS
 
 HTML = "text/html"
@@ -57,7 +58,8 @@ def read_accepted(accept: str) -> Profile | None:
     """The first profile that a field `Accept-Profile` names, by IRI in angle brackets or by name; None if none of ours.
 
     Content Negotiation by Profile (W3C, 2023), section 7.2. Weights are not read: who names several says the wanted one first.
+    Nor is what stands beyond MAX_TEXT characters.
     """
-    named = [each.partition(";")[0].strip().strip("<>").rstrip("/#") for each in accept.split(",")]
+    named = [each.partition(";")[0].strip().strip("<>").rstrip("/#") for each in accept[:MAX_TEXT].split(",")]
     known = {p.iri: p for p in PROFILES.values()} | PROFILES
     return next((known[each] for each in named if each in known), None)

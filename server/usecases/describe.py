@@ -166,8 +166,9 @@ def harvest(runtime: Runtime, caller: Caller, form: Form, after: str = "") -> De
         shared = _shared(runtime, connection, now)
         found = descriptions.read_page(connection, shared, basis, form, after, PAGE + 1, now)
         total = descriptions.count(connection, shared, basis, now)
-    told, more = found[:PAGE], len(found) > PAGE
-    page = CataloguePage(after, tuple(each.alias for each in told), more, total, PAGE)
+        told, more = found[:PAGE], len(found) > PAGE
+        gone = descriptions.read_gone(connection, after, told[-1].alias if more else None)
+    page = CataloguePage(after, tuple(each.alias for each in told), more, total, PAGE, tuple(gone))
     note_access(runtime, caller, Action.DISCOVER, "catalogue", 200, len(told), interaction=Interaction.SEARCH)
     pieces = [each.piece for each in told]
     if form.media_type == HTML:

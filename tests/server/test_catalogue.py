@@ -426,6 +426,8 @@ def test_who_asks_for_no_profile_or_for_another_gets_eucaim_s(runtime):
     first = get(runtime, LUNG)
     assert first.data == get(runtime, LUNG, **{"Accept-Profile": "<https://other.example.org/profile>"}).data
     assert PROFILES["eucaim-2.0"].iri in first.headers["Link"]
+    assert first.data == get(runtime, LUNG, **{"Accept-Profile": f"{'x,' * 2048}fdp"}).data, "beyond what is read"
+    assert first.data != get(runtime, LUNG, **{"Accept-Profile": f"{'x,' * 2000}fdp"}).data
 
 
 @pytest.mark.parametrize(
@@ -690,6 +692,54 @@ def test_a_page_for_people_has_as_many_and_links_to_the_next(runtime):
     (following,) = re.findall(r'href="([^"]+)">Next page', answer.text)
     rest = get(runtime, unescape(following).removeprefix(runtime.settings.base_url))
     assert (rest.content_type, rest.text.count("<article>"), "Next page" in rest.text) == ("text/html; charset=utf-8", 1, False)
+
+
+# What is gone
+
+
+def gone(runtime: Runtime, path: str = CATALOGUE) -> dict[str, str]:
+    """Alias → since when, of the tombstones on a page, none of which is a dataset."""
+    graph = Graph().parse(data=get(runtime, path).data, format="turtle")
+    as_, dcat = PREFIXES["as"], PREFIXES["dcat"]
+    stones = list(graph.subjects(RDF.type, URIRef(f"{as_}Tombstone")))
+    assert all(set(graph.objects(each, RDF.type)) == {URIRef(f"{as_}Tombstone")} for each in stones)
+    assert all(graph.value(each, URIRef(f"{as_}formerType")) == URIRef(f"{dcat}Dataset") for each in stones)
+    return {str(each).rpartition("/")[2]: str(graph.value(each, URIRef(f"{as_}deleted"))) for each in stones}
+
+
+def test_what_was_told_and_ended_for_good_is_a_tombstone_and_what_is_stopped_is_none(five, clock):
+    move_agreement(five, ACTOR, "DSA-D2", "suspend")
+    clock.on(60)
+    move_agreement(five, ACTOR, "DSA-D1", "terminate")
+    assert gone(five) == {"D1": said_of(clock())}
+    assert (told(five), get(five, f"{CATALOGUE}/datasets/D1").status_code) == (["D0", "D3"], 404)
+    assert gone(five, f"{CATALOGUE}?after=D3") == {}
+    move_agreement(five, ACTOR, "DSA-D4", "terminate")
+    assert gone(five) == {"D1": said_of(clock()), "D4": said_of(clock())}, "no more pages follow"
+
+
+def test_what_was_never_told_leaves_no_tombstone(anywhere):
+    complete(anywhere, "EMPTY", condition="")
+    builders.seed(anywhere, alias="HIDDEN", provider="hospital-b", listed=False)
+    set_dataset(anywhere, ACTOR, "HIDDEN", DETAILS)
+    study(anywhere, "HIDDEN", "p1")
+    builders.described(anywhere)
+    for alias in ("EMPTY", "HIDDEN"):
+        move_agreement(anywhere, ACTOR, f"DSA-{alias}", "terminate")
+    assert gone(anywhere) == {}
+    assert "HIDDEN" not in get(anywhere).text
+
+
+def test_what_its_provider_had_unlisted_before_it_ended_leaves_no_tombstone(anywhere):
+    described(anywhere)
+    with anywhere.store.write() as connection:
+        (content,) = connection.execute(select(t.agreement_version)).mappings()
+        newer = {k: v for k, v in content.items() if k != "id"} | {"version": 2, "listed": False}
+        connection.execute(t.agreement_version.insert().values(newer))
+        connection.execute(update(t.agreement).values(version=2))
+        governance.touch(connection)
+    move_agreement(anywhere, ACTOR, "DSA-LUNG", "terminate")
+    assert gone(anywhere) == {}
 
 
 @pytest.mark.parametrize("after", ["lung", "A" * 17, "A%00", "é", "A'--"])

@@ -25,6 +25,7 @@ PREFIXES = {
     "healthdcatap": "http://healthdataportal.eu/ns/health#",  # the validator's; older snippets have another
     "hydra": "http://www.w3.org/ns/hydra/core#",
     "ldp": "http://www.w3.org/ns/ldp#",
+    "odrl": "http://www.w3.org/ns/odrl/2/",
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "skos": "http://www.w3.org/2004/02/skos/core#",

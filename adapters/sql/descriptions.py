@@ -125,11 +125,12 @@ def read_aliases(connection: Connection, datasets: frozenset[int], basis: str, n
 
 
 def read_gone(connection: Connection, after: str, last: str | None) -> list[tuple[str, datetime]]:
-    """Alias, and since when, of what was told and never will be again: its agreement was ended, and let it be listed to the end.
+    """Alias, and since when, of what was told and never will be again: its agreement let it be harvested till it was ended.
 
     Those after an alias, up to the `last` (None: all), in order. What is stopped is not among them, since it may come back.
     """
-    over = and_(_d.issued.is_not(None), t.agreement.c.state == AgreementState.TERMINATED, t.agreement_version.c.listed)
+    shared = and_(t.agreement_version.c.listed, t.agreement_version.c.federated)
+    over = and_(_d.issued.is_not(None), t.agreement.c.state == AgreementState.TERMINATED, shared)
     rows = (
         select(t.dataset.c.alias, t.agreement.c.updated)
         .join(t.description)

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterable
 
-from consent.conditions import Action
+from consent.conditions import Action, Purpose
 
 Coded = tuple[str, str]  # code, label
 
@@ -133,6 +133,13 @@ ACCESS = {
 Processing is in situ: a client inside the node's network is given the pixels. REMOTE_PROCESSING means that work is handed in and
 its user never touches the data, which nothing here offers; so an agreement to neither action has no access condition to state.
 """
+
+PURPOSES = {
+    Purpose.AI_RESEARCH: "Research with artificial intelligence",
+    Purpose.AI_TRAINING: "Training of artificial intelligence",
+    Purpose.FEDERATED_LEARNING: "Federated learning",
+}
+"""What data is shared for → its label."""
 
 
 _LISTED = dict((*SEXES.values(), *MODALITIES.values(), OTHER_MODALITY, *BODY_PARTS.values(), *MANUFACTURERS.values()))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from mappings.dcat.details import DETAILS, is_email, said
 from mappings.dcat.distribution import distributed
 from mappings.dcat.listing import Listing, body_parts, manufacturers, modalities, sexes
+from mappings.dcat.policy import data_use_iri
 from mappings.dcat.profiles import Graph
 from mappings.dcat.terms import EHDS, EU, agent, concept, constants, notice, term
 from mappings.rdf import Iri, Statement, Words
@@ -29,8 +30,7 @@ def dataset_statements(catalogue: str, listing: Listing, graph: Graph = Graph.DC
     yield from _counted(me, listing)
     yield from _parties(me, listing)
     yield from distributed(me, catalogue, listing, graph)
-    if graph is Graph.FDP:
-        yield me, "rdf:type", Iri("dcat:Resource")
+    yield from _as_profile(me, listing, graph)
 
 
 def _described(me: Iri, catalogue: str, listing: Listing) -> Iterator[Statement]:
@@ -54,6 +54,14 @@ def _described(me: Iri, catalogue: str, listing: Listing) -> Iterator[Statement]
         yield me, "dct:provenance", Iri(f"{me}#provenance")
         yield Iri(f"{me}#provenance"), "rdf:type", Iri("dct:ProvenanceStatement")
         yield Iri(f"{me}#provenance"), "rdfs:label", Words(text)
+
+
+def _as_profile(me: Iri, listing: Listing, graph: Graph) -> Iterator[Statement]:
+    """The data-use terms as rights of the dataset; a FAIR Data Point's may have one right, and has them in policies alone."""
+    if graph is Graph.FDP:
+        yield me, "rdf:type", Iri("dcat:Resource")
+    else:
+        yield from ((me, "dct:rights", data_use_iri(term)) for term in listing.data_use)
 
 
 def _classified(me: Iri, listing: Listing) -> Iterator[Statement]:

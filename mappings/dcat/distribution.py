@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from mappings.dcat.codes import ACCESS
 from mappings.dcat.details import said
 from mappings.dcat.listing import Listing
+from mappings.dcat.policy import policy
 from mappings.dcat.profiles import Graph
 from mappings.dcat.terms import EHDS, EU, concept, in_scheme, site
 from mappings.rdf import Iri, Statement, Words
@@ -25,6 +26,7 @@ def distributed(me: Iri, catalogue: str, listing: Listing, graph: Graph) -> Iter
     for action, (code, label) in ACCESS.items():
         if action in listing.actions:
             yield from _distribution(me, Iri(f"{me}#{code}"), listing, code, label)
+            yield from policy(me, Iri(f"{me}#{code}"), listing, action)
             yield from _as_profile(me, Iri(f"{me}#{code}"), listing, graph)
     for fragment in SERVICES:
         yield from _service(me, catalogue, listing, fragment)
@@ -41,7 +43,7 @@ def _licensed(me: Iri, listing: Listing) -> list[Iri]:
 
 
 def _distribution(me: Iri, images: Iri, listing: Listing, code: str, label: str) -> Iterator[Statement]:
-    """One access condition. What else an agreement lets or forbids (a policy of ODRL) stands beside it here."""
+    """One access condition; what else the agreement says of it is its policy."""
     yield me, "dcat:distribution", images
     yield images, "rdf:type", Iri("dcat:Distribution")
     yield images, "dct:title", Words(f"DICOM images, {label[0].lower()}{label[1:]}")

@@ -7,11 +7,12 @@ from html import escape
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.catalogue import Catalogue, CataloguePage, page_iri
-from mappings.dcat.codes import ACCESS, Coded, label_of
+from mappings.dcat.codes import ACCESS, PURPOSES, Coded, label_of
 from mappings.dcat.dataset import dataset_iri
 from mappings.dcat.details import is_email, said
 from mappings.dcat.distribution import SERVICES
 from mappings.dcat.listing import Listing, body_parts, manufacturers, modalities, sexes
+from mappings.dcat.policy import data_use_sentence
 from mappings.dcat.profiles import PROFILES
 from mappings.dcat.terms import site
 
@@ -104,6 +105,9 @@ def _rows(catalogue: str, listing: Listing) -> Iterator[tuple[str, str]]:
     yield "Manufacturer", _labels(manufacturers(listing))
     yield "Size", _number(listing.size, " bytes")
     yield "Access", escape(", ".join(label for action, (_, label) in ACCESS.items() if action in listing.actions))
+    yield "Purposes", escape(", ".join(label for purpose, label in PURPOSES.items() if purpose in listing.purposes))
+    yield "Conditions of use", "<br>".join(escape(data_use_sentence(term)) for term in listing.data_use)
+    yield "Agreed besides", escape(listing.deviations)
     yield "Terms of use", _link(f"{site(catalogue)}/terms/{listing.terms}", listing.terms)
     yield "Ask for access", "".join(_link(url, url) for url in said(details, "access_url"))
     yield "Contact", "".join(_link(f"mailto:{to}" if is_email(to) else to, to) for to in said(details, "contact"))

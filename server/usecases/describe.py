@@ -138,6 +138,7 @@ def _read_listing(runtime: Runtime, connection: Connection, row: DatasetRow) -> 
         manufacturers=tally.manufacturers,
         actions=facts.conditions.granted,
         details=_texts(row.details),
+        purposes=facts.conditions.purposes,
         data_use=facts.conditions.data_use,
         deviations=facts.conditions.deviations,
     )

@@ -6,12 +6,13 @@ from datetime import UTC, datetime
 import pytest
 from rdflib import RDF, XSD, Graph, Literal, URIRef
 
-from consent.conditions import Action, DataUse
+from consent.conditions import Action, DataUse, Purpose
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.catalogue import Catalogue, CataloguePage, catalogue_statements
 from mappings.dcat.dataset import dataset_statements
 from mappings.dcat.details import DETAILS, wrong
 from mappings.dcat.listing import Listing, missing
+from mappings.dcat.profiles import Graph as Profiles
 from mappings.rdf import PREFIXES, document, piece
 
 DETAIL = {
@@ -278,18 +279,68 @@ def test_a_distribution_leads_to_the_services_that_give_access_to_it():
     assert {what for each in services for what in told(found, each, "dcat:servesDataset")} == {ME}
 
 
-def test_a_distribution_says_the_data_use_terms_with_their_duo_classes_and_what_deviates():
-    terms = (DataUse("IRB"), DataUse("DS", ("MONDO:0007254",)))
-    made = alone(replace(BREAST, data_use=terms, deviations='No <script>weekends</script> "please".'))
-    rights = told(made, URIRef(f"{ME}#images"), "dct:rights")
-    for name_, duo in (("ETHICS_APPROVAL_REQUIRED", "0000021"), ("DISEASE_SPECIFIC_RESEARCH", "0000007")):
+AGREED = replace(
+    BREAST,
+    actions=frozenset({Action.PROCESS, Action.EXPORT}),
+    purposes=frozenset({Purpose.AI_RESEARCH, Purpose.AI_TRAINING}),
+    data_use=(DataUse("IRB"), DataUse("DS", ("MONDO:0007254",))),
+    deviations='No <script>weekends</script> "please".',
+)
+
+
+def offered(found: Graph, code: str) -> tuple[URIRef, URIRef]:
+    """The one policy of a distribution, and its one permission."""
+    (policy,) = told(found, URIRef(f"{ME}#{code}"), "odrl:hasPolicy")
+    (permission,) = told(found, policy, "odrl:permission")
+    return policy, permission
+
+
+@pytest.mark.parametrize("fdp", [False, True])
+def test_a_distribution_offers_its_uses_under_the_agreement_s_data_use_terms(fdp):
+    found = read(piece(dataset_statements(HERE, AGREED, Profiles.FDP if fdp else Profiles.DCAT), TURTLE))
+    uses = {"IN_SITU_PROCESSING": {"odrl:read", "odrl:derive"}, "DOWNLOAD": {"odrl:read", "odrl:derive", "odrl:reproduce"}}
+    for code, actions in uses.items():
+        policy, permission = offered(found, code)
+        assert told(found, policy, "rdf:type") == {name("odrl:Policy"), name("odrl:Offer")}
+        assert told(found, policy, "rdfs:comment") == {Literal('No <script>weekends</script> "please".', lang="en")}
+        assert told(found, permission, "odrl:action") == {name(each) for each in actions}
+        terms = {o for c in told(found, permission, "odrl:constraint") for o in told(found, c, "odrl:rightOperand")}
+        assert {URIRef(f"{VOCABULARY}/#{each}") for each in ("ETHICS_APPROVAL_REQUIRED", "DISEASE_SPECIFIC_RESEARCH")} < terms
+    said = {str(text) for text in told(found, URIRef(f"{ME}#DS"), "rdfs:label")}
+    assert said == {"Research on the named diseases only. MONDO:0007254"}
+
+
+def test_a_data_use_term_is_eucaim_s_with_its_duo_class_and_a_right_of_the_dataset():
+    found = alone(AGREED)
+    for name_, duo, label in (
+        ("ETHICS_APPROVAL_REQUIRED", "0000021", "Ethics approval required"),
+        ("DISEASE_SPECIFIC_RESEARCH", "0000007", "Disease specific research"),
+    ):
         term = URIRef(f"{VOCABULARY}/#{name_}")
-        assert term in rights
-        assert told(made, term, "skos:exactMatch") == {URIRef(f"http://purl.obolibrary.org/obo/DUO_{duo}")}
-    said = {str(text) for statement in rights for text in told(made, statement, "rdfs:label")}
-    assert {'No <script>weekends</script> "please".', "Research on the named diseases only. MONDO:0007254"} <= said
-    plain = told(alone(BREAST), URIRef(f"{ME}#images"), "dct:rights")
-    assert not plain & {URIRef(f"{ME}#{part}") for part in ("deviations", "data-use")}
+        assert term in told(found, ME, "dct:rights")
+        assert told(found, term, "skos:exactMatch") == {URIRef(f"http://purl.obolibrary.org/obo/DUO_{duo}")}
+        assert told(found, term, "skos:prefLabel") == {Literal(label, lang="en")}
+        assert told(found, term, "skos:inScheme") == {URIRef(f"{VOCABULARY}/#")}
+
+
+def test_what_leaves_is_for_research_alone_and_what_stays_for_all_that_was_agreed():
+    found = alone(AGREED)
+    for code, purposes in (("DOWNLOAD", {"AIRESEARCH"}), ("IN_SITU_PROCESSING", {"AIRESEARCH", "AITRAIN"})):
+        (within,) = told(found, URIRef(f"{offered(found, code)[1]}-purposes"), "odrl:operator")
+        named = told(found, URIRef(f"{offered(found, code)[1]}-purposes"), "odrl:rightOperand")
+        assert (within, {str(each).rpartition("#")[2] for each in named}) == (name("odrl:isAnyOf"), purposes)
+
+
+def test_what_is_shared_for_no_purpose_is_not_offered():
+    found = alone(replace(AGREED, purposes=frozenset()))
+    assert told(found, URIRef(f"{ME}#DOWNLOAD"), "odrl:hasPolicy") == set()
+
+
+def test_without_terms_and_deviations_a_policy_says_purposes_alone():
+    found = alone(replace(AGREED, data_use=(), deviations=""))
+    policy, permission = offered(found, "DOWNLOAD")
+    assert told(found, permission, "odrl:constraint") == {URIRef(f"{permission}-purposes")}
+    assert told(found, policy, "rdfs:comment") == set()
 
 
 def test_access_is_asked_for_where_the_operator_says():

@@ -7,7 +7,8 @@ from importlib import resources
 import pytest
 from rdflib import Graph, URIRef
 
-from consent.conditions import Action
+from consent.conditions import Action, DataUse
+from consent.data_use import TERMS
 from mappings.dcat.advice import sentence
 from mappings.dcat.catalogue import Catalogue, CataloguePage, catalogue_statements
 from mappings.dcat.dataset import dataset_statements
@@ -16,7 +17,7 @@ from mappings.dcat.fair_data_point import names_statements, root_statements
 from mappings.dcat.profiles import PROFILES
 from mappings.dcat.validation import Violation, violations
 from mappings.rdf import document, piece
-from tests.mappings.test_dcat import BREAST, DETAIL, HERE, ME, TURTLE, listed, name
+from tests.mappings.test_dcat import AGREED, BREAST, DETAIL, HERE, ME, TURTLE, name
 
 DETAILED = {
     "hdab": "National Body <https://body.example.org>",
@@ -28,7 +29,7 @@ DETAILED = {
     "page": "https://hospital.example.org/data",
     "publisher_url": "https://hospital.example.org",
 }
-WHOLE = replace(listed(**DETAILED), actions=frozenset({Action.PROCESS, Action.EXPORT}))
+WHOLE = replace(AGREED, details=DETAIL | DETAILED, data_use=tuple(DataUse(code) for code in TERMS))
 CATALOGUE = Catalogue(HERE, "Accord repository", "contact@example.org", "1.2.3")
 PAGE = CataloguePage("", ("BREAST",), more=True, total=150, size=100)
 
@@ -114,6 +115,20 @@ def test_two_access_conditions_in_one_distribution_are_one_too_many():
     said.add((URIRef(f"{ME}#DOWNLOAD"), name("dct:rights"), URIRef(f"{HERE}#never-for-diagnosis")))
     found = violations(said.serialize(format="turtle", encoding="utf-8"), "dcat-ap-3")
     assert found == [Violation("dct:rights", f"{ME}#DOWNLOAD", "MaxCount")]
+
+
+@pytest.mark.parametrize(
+    ("removed", "of", "named"),
+    [
+        ("odrl:permission", "policy", ("", "Or")),
+        ("odrl:action", "permission", ("odrl:action", "MinCount")),
+    ],
+)
+def test_a_policy_that_permits_nothing_is_named(removed, of, named):
+    said = Graph().parse(data=written(), format="turtle")
+    said.remove((URIRef(f"{ME}#DOWNLOAD-{of}"), name(removed), None))
+    (found,) = violations(said.serialize(format="turtle", encoding="utf-8"), "eucaim-2.0")
+    assert (found.subject, (found.property, found.constraint)) == (f"{ME}#DOWNLOAD-{of}", named)
 
 
 # In words

@@ -2,6 +2,7 @@
 
 import re
 from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -80,9 +81,9 @@ def client(runtime: Runtime):
     return app.test_client()
 
 
-def complete(runtime: Runtime, alias: str = "LUNG", **details: str) -> None:
+def complete(runtime: Runtime, alias: str = "LUNG", agreed: Mapping[str, object] | None = None, **details: str) -> None:
     """A dataset with all that a description needs, and a study."""
-    builders.seed(runtime, alias=alias, provider=f"hospital-{alias.lower()}")
+    builders.seed(runtime, alias=alias, provider=f"hospital-{alias.lower()}", **(agreed or {}))
     set_dataset(runtime, ACTOR, alias, DETAILS | details)
     study(runtime, alias, "p1")
 
@@ -692,6 +693,41 @@ def test_a_page_for_people_has_as_many_and_links_to_the_next(runtime):
     (following,) = re.findall(r'href="([^"]+)">Next page', answer.text)
     rest = get(runtime, unescape(following).removeprefix(runtime.settings.base_url))
     assert (rest.content_type, rest.text.count("<article>"), "Next page" in rest.text) == ("text/html; charset=utf-8", 1, False)
+
+
+# What may be harvested
+
+
+def test_what_its_provider_does_not_share_is_on_no_page_and_described_at_its_own_address(anywhere):
+    """It is listed, so that its address may be given to anybody; harvested it is not."""
+    complete(anywhere, "OPEN")
+    complete(anywhere, "KEPT", {"federated": False})
+    builders.described(anywhere)
+    assert told(anywhere) == ["OPEN"]
+    for path in (f"{CATALOGUE}?format=html", "/fdp/catalogue", "/fdp", CATALOGUE):
+        assert "KEPT" not in get(anywhere, path).text, path
+    assert get(anywhere, f"{CATALOGUE}/datasets/KEPT").status_code == 200
+    move_agreement(anywhere, ACTOR, "DSA-KEPT", "terminate")
+    assert gone(anywhere) == {}
+    assert get(anywhere, f"{CATALOGUE}/datasets/KEPT").status_code == 404
+
+
+def test_a_dataset_s_terms_and_deviations_are_in_both_graphs_and_on_its_page(anywhere):
+    terms = {"purposes": ("AIRESEARCH",), "data_use": ("NCU", "DS=MONDO:0005233"), "deviations": "<b>Not</b> on weekends."}
+    complete(anywhere, "LUNG", terms)
+    builders.described(anywhere)
+    for form in ("turtle", "rdfxml"):
+        for profile in ("eucaim-2.0", "fdp"):
+            said = get(anywhere, f"{LUNG}?format={form}&profile={profile}")
+            graph = Graph().parse(data=said.data, format=said.mimetype)
+            words = {str(text) for text in graph.objects(None, URIRef(PREFIXES["rdfs"] + "label"))}
+            words |= {str(text) for text in graph.objects(None, URIRef(PREFIXES["rdfs"] + "comment"))}
+            named = {"For no commercial use.", "Research on the named diseases only. MONDO:0005233", "<b>Not</b> on weekends."}
+            assert named <= words, (form, profile)
+    page = get(anywhere, f"{LUNG}?format=html").text
+    assert "Research on the named diseases only. MONDO:0005233" in page
+    assert "&lt;b&gt;Not&lt;/b&gt; on weekends." in page
+    assert "<b>" not in page
 
 
 # What is gone

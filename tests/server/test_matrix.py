@@ -570,11 +570,12 @@ def test_once_stopped_the_next_request_of_every_caller_on_every_route_for_images
 
 @pytest.mark.parametrize("stop", [s for s in STOPS if "study" not in s])
 def test_once_stopped_nothing_more_is_taken_and_only_its_provider_and_the_operator_still_see_the_dataset(fresh, stop):
+    assert b"dcat:dataset" in answer(fresh, "GET /catalogue", CALLERS["anonymous"]).data
     STOPS[stop](fresh)
     said = {route: answer(fresh, route, CALLERS["provider"]).status_code for route in BODIES if ROUTES[route].kind is Kind.TAKES}
     assert set(said.values()) == {409}
     assert answer(fresh, "POST /api/datasets/eucaimSearch", CALLERS["federation"]).json == {"collections": []}
-    assert b"LUNG" not in answer(fresh, "GET /catalogue", CALLERS["anonymous"]).data
+    assert b"dcat:dataset" not in answer(fresh, "GET /catalogue", CALLERS["anonymous"]).data, "at most a tombstone"
     assert answer(fresh, "GET /catalogue/datasets/<alias>", CALLERS["anonymous"]).status_code == 404
     for name in ("user", "inside", "other-provider", "provider", "operator"):
         seen = answer(fresh, "GET /fhir/R4/Consent/<identity>", CALLERS[name]).status_code == 200

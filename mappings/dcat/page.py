@@ -12,7 +12,7 @@ from mappings.dcat.dataset import dataset_iri
 from mappings.dcat.details import is_email, said
 from mappings.dcat.distribution import SERVICES
 from mappings.dcat.listing import Listing, body_parts, manufacturers, modalities, sexes
-from mappings.dcat.policy import data_use_sentence
+from mappings.dcat.policy import data_use_sentence, purposes_of
 from mappings.dcat.profiles import PROFILES
 from mappings.dcat.terms import site
 
@@ -43,6 +43,7 @@ POLICY = (
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 )
 """The Content-Security-Policy of a page: its own style, and nothing else."""
+_UNITS = ("bytes", "kB", "MB", "GB", "TB", "PB")
 _AS = {"turtle": "Turtle", "jsonld": "JSON-LD", "rdfxml": "RDF/XML"}
 
 
@@ -103,9 +104,8 @@ def _rows(catalogue: str, listing: Listing) -> Iterator[tuple[str, str]]:
     yield "Modality", _labels(modalities(listing))
     yield "Body part", _labels(body_parts(listing))
     yield "Manufacturer", _labels(manufacturers(listing))
-    yield "Size", _number(listing.size, " bytes")
-    yield "Access", escape(", ".join(label for action, (_, label) in ACCESS.items() if action in listing.actions))
-    yield "Purposes", escape(", ".join(label for purpose, label in PURPOSES.items() if purpose in listing.purposes))
+    yield "Size", _size(listing.size)
+    yield "Access", "<br>".join(escape(told) for told in _accesses(listing))
     yield "Conditions of use", "<br>".join(escape(data_use_sentence(term)) for term in listing.data_use)
     yield "Agreed besides", escape(listing.deviations)
     yield "Terms of use", _link(f"{site(catalogue)}/terms/{listing.terms}", listing.terms)
@@ -120,12 +120,29 @@ def _rows(catalogue: str, listing: Listing) -> Iterator[tuple[str, str]]:
     yield "Changed", f"{listing.modified:%Y-%m-%d %H:%M} UTC" if listing.modified else ""
 
 
-def _number(number: int | None, unit: str = "") -> str:
-    return "" if number is None else f"{number:,}{unit}"
+def _number(number: int | None) -> str:
+    return "" if number is None else f"{number:,}"
+
+
+def _size(size: int | None) -> str:
+    """In the largest unit of 1000 bytes to the power of something that leaves a whole number before the point."""
+    if size is None:
+        return ""
+    power = min((len(str(size)) - 1) // 3, len(_UNITS) - 1)
+    return f"{float(f'{size / 1000**power:.3g}'):,g} {_UNITS[power]}"
+
+
+def _accesses(listing: Listing) -> Iterator[str]:
+    """Each access condition, with the purposes it is for."""
+    for action, (_, label) in ACCESS.items():
+        if action in listing.actions:
+            yield f"{label}: {', '.join(PURPOSES[each].lower() for each in purposes_of(listing, action)) or 'for no purpose'}"
 
 
 def _ages(listing: Listing) -> str:
-    return "" if listing.youngest is None or listing.oldest is None else f"{listing.youngest} to {listing.oldest}"
+    if listing.youngest is None or listing.oldest is None:
+        return ""
+    return " to ".join(dict.fromkeys((str(listing.youngest), str(listing.oldest))))
 
 
 def _labels(coded: Iterable[Coded]) -> str:

@@ -34,7 +34,7 @@ def policy(me: Iri, images: Iri, listing: Listing, action: Action) -> Iterator[S
     has no policy: nothing is offered.
     """
     it, permission = Iri(f"{images}-policy"), Iri(f"{images}-permission")
-    purposes = listing.purposes & ({Purpose.AI_RESEARCH} if action is Action.EXPORT else PURPOSES.keys())
+    purposes = purposes_of(listing, action)
     if not purposes:
         return
     yield images, "odrl:hasPolicy", it
@@ -52,6 +52,12 @@ def policy(me: Iri, images: Iri, listing: Listing, action: Action) -> Iterator[S
         yield from _fits(Iri(f"{me}#{term.code}"), term)
 
 
+def purposes_of(listing: Listing, action: Action) -> list[Purpose]:
+    """For which purposes an agreement lets data be used so, in the order of PURPOSES: what leaves is for research alone."""
+    mine = listing.purposes & {Purpose.AI_RESEARCH} if action is Action.EXPORT else listing.purposes
+    return [purpose for purpose in PURPOSES if purpose in mine]
+
+
 def data_use_iri(term: DataUse) -> Iri:
     """A term in EUCAIM's vocabulary."""
     return Iri(DATA_USE + TERMS[term.code].name)
@@ -59,7 +65,8 @@ def data_use_iri(term: DataUse) -> Iri:
 
 def data_use_sentence(term: DataUse) -> str:
     """What a term says, with what it names."""
-    return " ".join((TERMS[term.code].sentence, ", ".join(term.values))).strip()
+    sentence = TERMS[term.code].sentence
+    return f"{sentence.removesuffix('.')}: {', '.join(term.values)}." if term.values else sentence
 
 
 def data_use_concept(term: DataUse) -> Iterator[Statement]:

@@ -307,7 +307,7 @@ def test_a_distribution_offers_its_uses_under_the_agreement_s_data_use_terms(fdp
         terms = {o for c in told(found, permission, "odrl:constraint") for o in told(found, c, "odrl:rightOperand")}
         assert {URIRef(f"{VOCABULARY}/#{each}") for each in ("ETHICS_APPROVAL_REQUIRED", "DISEASE_SPECIFIC_RESEARCH")} < terms
     said = {str(text) for text in told(found, URIRef(f"{ME}#DS"), "rdfs:label")}
-    assert said == {"Research on the named diseases only. MONDO:0007254"}
+    assert said == {"Research on the named diseases only: MONDO:0007254."}
 
 
 def test_a_data_use_term_is_eucaim_s_with_its_duo_class_and_a_right_of_the_dataset():

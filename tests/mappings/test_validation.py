@@ -44,6 +44,14 @@ def test_a_dataset_conforms_to_each_profile(profile, actions):
     assert violations(written(replace(WHOLE, actions=frozenset(actions)), profile), profile) == []
 
 
+@pytest.mark.parametrize("profile", PROFILES)
+def test_a_dataset_of_which_nothing_more_is_known_than_must_be_conforms(profile):
+    """A health data access body is mandatory in HealthDCAT-AP, and may be left out for now in EUCAIM's profile."""
+    bare = replace(BREAST, issued=None, modified=None, size=None, youngest=None, oldest=None)
+    missing = {"healthdcatap:hdab"} if profile == "healthdcat-ap-8" else set()
+    assert {v.property for v in violations(written(bare, profile), profile)} == missing
+
+
 @pytest.mark.parametrize("profile", ["eucaim-2.0", "healthdcat-ap-8", "dcat-ap-3"])
 def test_a_page_of_the_catalogue_conforms_with_its_datasets(profile):
     pieces = [piece(catalogue_statements(CATALOGUE, PAGE), TURTLE), piece(dataset_statements(HERE, WHOLE), TURTLE)]

@@ -722,10 +722,10 @@ def test_a_dataset_s_terms_and_deviations_are_in_both_graphs_and_on_its_page(any
             graph = Graph().parse(data=said.data, format=said.mimetype)
             words = {str(text) for text in graph.objects(None, URIRef(PREFIXES["rdfs"] + "label"))}
             words |= {str(text) for text in graph.objects(None, URIRef(PREFIXES["rdfs"] + "comment"))}
-            named = {"For no commercial use.", "Research on the named diseases only. MONDO:0005233", "<b>Not</b> on weekends."}
+            named = {"For no commercial use.", "Research on the named diseases only: MONDO:0005233.", "<b>Not</b> on weekends."}
             assert named <= words, (form, profile)
     page = get(anywhere, f"{LUNG}?format=html").text
-    assert "Research on the named diseases only. MONDO:0005233" in page
+    assert "Research on the named diseases only: MONDO:0005233." in page
     assert "&lt;b&gt;Not&lt;/b&gt; on weekends." in page
     assert "<b>" not in page
 

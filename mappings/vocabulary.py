@@ -4,8 +4,10 @@ A row is one meaning. What objects say for it in free text (other languages, oth
 described, searched and mapped alike; what stands in no row is left out of descriptions, and told to its provider.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+
+from mappings.fhir.body_parts import BODY_PARTS as DEFINED_TERMS
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,17 @@ def coded(table: Iterable[Meaning], words: Iterable[str]) -> list[Meaning]:
 def first_word(table: Iterable[Meaning], word: str) -> str:
     """A word as DICOM has it; itself where it is of no row."""
     return next((meaning.words[0] for meaning in table if word in meaning.words), word)
+
+
+def uncoded(body_part: str, manufacturer: str) -> Iterator[str]:
+    """The attributes whose words have no code here; a defined term of DICOM's for a body part is no word of the provider's own.
+
+    `manufacturer` is folded.
+    """
+    if body_part and body_part not in DEFINED_TERMS and not coded(BODY_PARTS, [body_part]):
+        yield "(0018,0015)"
+    if manufacturer and not makers([manufacturer]):
+        yield "(0008,0070)"
 
 
 def makers(texts: Iterable[str]) -> list[Meaning]:

@@ -7,7 +7,7 @@ import pytest
 
 from mappings import eucaim
 from mappings.dcat.codes import body_part_codes, manufacturer_codes
-from mappings.vocabulary import BODY_PARTS, MANUFACTURERS, MODALITIES, SEXES, coded, first_word, makers, patterns
+from mappings.vocabulary import BODY_PARTS, MANUFACTURERS, MODALITIES, SEXES, coded, first_word, makers, patterns, uncoded
 
 TABLES = {"sexes": SEXES, "modalities": MODALITIES, "body_parts": BODY_PARTS, "manufacturers": MANUFACTURERS}
 
@@ -58,3 +58,19 @@ def test_the_explorer_asks_by_every_code_that_a_row_has():
     asked = (eucaim.SEXES, eucaim.MODALITIES, eucaim.BODY_PARTS, eucaim.MANUFACTURERS)
     for table, criteria in zip(TABLES.values(), asked, strict=True):
         assert criteria.keys() - {eucaim.UNKNOWN} == {code for meaning in table for code in meaning.asked}
+
+
+@pytest.mark.parametrize(
+    ("body_part", "manufacturer", "places"),
+    [
+        ("", "", []),
+        ("BREAST", "siemens", []),
+        ("BRUST", "", []),
+        ("NECK", "", []),
+        ("TDM ABDOMEN / PE", "", ["(0018,0015)"]),
+        ("breast", "acme", ["(0018,0015)", "(0008,0070)"]),
+    ],
+    ids=["nothing", "coded", "another language", "a defined term without code", "free text", "both"],
+)
+def test_words_without_code_are_named_by_their_place(body_part, manufacturer, places):
+    assert list(uncoded(body_part, manufacturer)) == places

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from mappings.dcat.codes import ACCESS
 from mappings.dcat.details import said
 from mappings.dcat.listing import Listing
-from mappings.dcat.policy import policy
+from mappings.dcat.policy import data_use_sentence, policy
 from mappings.dcat.profiles import Graph
 from mappings.dcat.terms import EHDS, EU, concept, in_scheme, site
 from mappings.rdf import Iri, Statement, Words
@@ -47,7 +47,7 @@ def _distribution(me: Iri, images: Iri, listing: Listing, code: str, label: str)
     yield me, "dcat:distribution", images
     yield images, "rdf:type", Iri("dcat:Distribution")
     yield images, "dct:title", Words(f"DICOM images, {label[0].lower()}{label[1:]}")
-    yield images, "dct:description", Words("De-identified DICOM objects as they were deposited.")
+    yield images, "dct:description", Words(" ".join(_described(listing)))
     yield images, "dcat:accessURL", Iri(next(iter(said(listing.details, "access_url")), me))
     yield images, "dcatap:applicableLegislation", Iri(EHDS)
     yield images, "dct:rights", Iri(CONDITIONS + code)
@@ -57,6 +57,14 @@ def _distribution(me: Iri, images: Iri, listing: Listing, code: str, label: str)
     yield from ((images, "dcat:accessService", Iri(f"{me}#{fragment}")) for fragment in SERVICES)
     known = {"dcat:byteSize": listing.size, "dct:issued": listing.issued, "dct:modified": listing.modified}
     yield from ((images, name, value) for name, value in known.items() if value is not None)
+
+
+def _described(listing: Listing) -> Iterator[str]:
+    """In words, since most harvesters keep these and no policy."""
+    yield "De-identified DICOM objects as they were deposited."
+    yield from map(data_use_sentence, listing.data_use)
+    if listing.deviations:
+        yield listing.deviations
 
 
 def _as_profile(me: Iri, images: Iri, listing: Listing, graph: Graph) -> Iterator[Statement]:

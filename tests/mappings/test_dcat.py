@@ -336,6 +336,15 @@ def test_what_is_shared_for_no_purpose_is_not_offered():
     assert told(found, URIRef(f"{ME}#DOWNLOAD"), "odrl:hasPolicy") == set()
 
 
+def test_a_distribution_says_its_conditions_in_words_too():
+    """CKAN keeps a distribution's description, and neither its policy nor a second right."""
+    (said,) = told(alone(AGREED), URIRef(f"{ME}#DOWNLOAD"), "dct:description")
+    assert str(said) == (
+        "De-identified DICOM objects as they were deposited. With an ethics approval. "
+        'Research on the named diseases only: MONDO:0007254. No <script>weekends</script> "please".'
+    )
+
+
 def test_without_terms_and_deviations_a_policy_says_purposes_alone():
     found = alone(replace(AGREED, data_use=(), deviations=""))
     policy, permission = offered(found, "DOWNLOAD")

@@ -42,7 +42,7 @@ def test_ckan_reads_every_dataset_and_access_condition(repository: Accord, ckan:
         rights = {each["uri"].rpartition("#")[2]: each["rights"].rpartition("#")[2] for each in dataset["resources"]}
         assert rights == {code: code for code in ("DOWNLOAD", "IN_SITU_PROCESSING")}, uri
         for each in dataset["resources"]:
-            assert "With an ethics approval. Research on the named diseases only: MONDO:0005233." in each["description"]
+            assert "Research on the named diseases only: MONDO:0005233. With an ethics approval." in each["description"]
             assert "On weekdays only." in each["description"]
             assert (each["format"].rpartition("/")[2], each["license"]) == ("DICOM", f"{repository.base}/terms/1.0.0")
             assert endpoints(each) == {f"{repository.base}/{path}" for path in (f"datasets/{uri[-4:]}/dicom-web", "fhir/R4")}

@@ -52,6 +52,7 @@ class Code(StrEnum):
     CLASS_NOT_AGREED = "class-not-agreed"
     CANCER_NOT_AGREED = "cancer-not-agreed"
     PRIVATE = "private"
+    WORD_UNCODED = "word-uncoded"
     DECLARED = "declared"
     ATTESTED = "attested"
     KNOWN = "known"
@@ -322,6 +323,15 @@ RULES: tuple[Rule, ...] = (
         "Private attributes of a known maker, or without text, are present. The object was taken; check they are safe to share.",
         "Taken, with private attributes",
         "PS3.15 §E.3.10",
+    ),
+    Rule(
+        Code.WORD_UNCODED,
+        _PASS,
+        _PASS,
+        "The body part or the manufacturer is said in words that have no code here, so neither the catalogue nor a federated "
+        "search tells it. The object was taken. Write a defined term of DICOM, or ask the operator to state it for the dataset.",
+        "Taken; its body part or manufacturer is in words without code",
+        "PS3.16 Annex L, PS3.3 §C.7.5.1",
     ),
     Rule(
         Code.DECLARED,

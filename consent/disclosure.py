@@ -78,6 +78,12 @@ def safe_count(count: int, minimum: int, added: int = 0) -> int | None:
     return max((count + added) // DECADE * DECADE, minimum)
 
 
+def safe_size(size: int, minimum: int) -> int:
+    """Bytes of a whole dataset, rounded down to their first digit unless counts are exact: two sums would tell a study."""
+    step = 1 if exact(minimum) else 10 ** (len(str(size)) - 1)
+    return size // step * step
+
+
 def safe_age(years: int | None, minimum: int) -> int | None:
     """An age in years, rounded down to its decade unless counts are exact."""
     return years if years is None or exact(minimum) else years - years % DECADE

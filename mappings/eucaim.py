@@ -15,9 +15,10 @@ from math import ceil, floor, isfinite, prod
 from typing import Any
 
 from consent.disclosure import MOST_BARS, MOST_VALUES, safe_ages
-from mappings import json_text
+from mappings import json_text, vocabulary
 from mappings.failures import Invalid
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf, Query
+from mappings.vocabulary import Meaning
 
 MAX_DEPTH = 16  # the explorer sends four levels
 MAX_NODES = 250
@@ -30,33 +31,16 @@ MOST_AST, MOST_SEARCH = 4000, 128
 MOST_RECORDED = MOST_AST + 6 * MOST_SEARCH + 200  # a character may be six in JSON
 UNKNOWN = "SNOMEDCT261665006"
 
-SEXES = {"SNOMEDCT248153007": ("M",), "SNOMEDCT248152002": ("F",), "SNOMEDCT74964007": ("O",), UNKNOWN: ("",)}
-"""SNOMED CT → Patient's Sex (0010,0040), PS3.3 C.7.1.1; an empty one is unknown."""
 
-MODALITIES = {"RID10312": ("MR",), "RID10337": ("PT",), "RID10334": ("NM",), "RID10321": ("CT",), UNKNOWN: ("",)}
-"""RadLex → Modality (0008,0060), PS3.3 C.7.3.1.1.1: PET is PT; SPECT (ST) is retired there and is NM."""
+def _asked(table: Iterable[Meaning]) -> dict[str, tuple[str, ...]]:
+    return {code: meaning.words for meaning in table for code in meaning.asked}
 
-BODY_PARTS = {
-    "SNOMEDCT76752008": ("BREAST",),
-    "SNOMEDCT71854001": ("COLON",),
-    "SNOMEDCT39607008": ("LUNG",),
-    "SNOMEDCT12921003": ("PELVIS",),
-    "SNOMEDCT816092008": ("PELVIS",),
-    "SNOMEDCT41216001": ("PROSTATE",),
-    "SNOMEDCT818981001": ("ABDOMEN",),
-    "SNOMEDCT69536005": ("HEAD",),
-    UNKNOWN: ("",),
-}
-"""SNOMED CT → Body Part Examined (0018,0015), the defined terms of PS3.16 table L-1 and nothing wider: a chest is no lung."""
 
-MANUFACTURERS = {
-    "C200140": ("*siemens*",),
-    "birnlex_3066": ("*siemens*",),
-    "birnlex_12833": ("ge", "ge *", "*general electric*"),
-    "birnlex_3065": ("*philips*",),
-    "birnlex_3067": ("*toshiba*",),
-}
-"""NCI Thesaurus and birnlex → what Manufacturer (0008,0070) says, folded; files don't tell Siemens' two companies apart."""
+SEXES = _asked(vocabulary.SEXES) | {UNKNOWN: ("",)}
+MODALITIES = _asked(vocabulary.MODALITIES) | {UNKNOWN: ("",)}
+BODY_PARTS = _asked(vocabulary.BODY_PARTS) | {UNKNOWN: ("",)}
+MANUFACTURERS = {code: vocabulary.patterns(meaning) for meaning in vocabulary.MANUFACTURERS for code in meaning.asked}
+"""The explorer's code → what objects say, "" where they say nothing; of a manufacturer, patterns of its folded text."""
 
 CONDITIONS = {
     "SNOMEDCT363406005": ("CLIN1000057",),
@@ -69,7 +53,7 @@ CONDITIONS = {
 CONDITION = "condition"
 STATED = "A diagnosis that is asked for counts this dataset whole, by the one condition that is stated for all of it."
 
-LABELS = {"M": "Male", "F": "Female", "O": "Other"}
+_LABELS = {word: meaning.label for meaning in vocabulary.SEXES for word in meaning.words}
 _BODY_PART = re.compile(r"[A-Z0-9 _]{1,16}")  # the shape of CS, PS3.5 6.2: free text in it is not passed on
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -307,10 +291,15 @@ def _to_member(collection: Collection, said: str) -> dict[str, object]:
         "studies_count": collection.found.studies,
         "subjects_count": collection.found.subjects,
         "age_range": {"min": collection.found.youngest, "max": collection.found.oldest},
-        "gender": sorted({LABELS.get(sex, "Unknown") for sex in collection.found.sexes}),
+        "gender": sorted({_LABELS.get(sex, "Unknown") for sex in collection.found.sexes}),
         "modality": list(collection.found.modalities),
-        "body_parts": [part for part in collection.found.body_parts if _BODY_PART.fullmatch(part)],
+        "body_parts": _parts(collection.found.body_parts),
     }
+
+
+def _parts(words: Iterable[str]) -> list[str]:
+    """As DICOM has them, and no free text."""
+    return sorted({vocabulary.first_word(vocabulary.BODY_PARTS, word) for word in words if _BODY_PART.fullmatch(word)})
 
 
 def recorded(ast: object, search: object) -> str:

@@ -1,4 +1,4 @@
-"""Statements of RDF 1.1 as bytes: Turtle and JSON-LD, the same bytes for the same statements in every process.
+"""Statements of RDF 1.1 as bytes: Turtle, JSON-LD and RDF/XML, the same bytes for the same statements in every process.
 
 A `piece` is what some statements say, without what a document needs around it: a document is made of any number of pieces without
 reading them. A graph is a set, so what two pieces both say is said once.
@@ -8,9 +8,11 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import UTC, date, datetime
+from xml.sax.saxutils import escape, quoteattr
 
 PREFIXES = {
+    "as": "https://www.w3.org/ns/activitystreams#",
     "cv": "http://data.europa.eu/m8g/",
     "dcat": "http://www.w3.org/ns/dcat#",
     "dcatap": "http://data.europa.eu/r5r/",
@@ -18,9 +20,12 @@ PREFIXES = {
     "dpv": "https://w3id.org/dpv#",
     "eli": "http://data.europa.eu/eli/ontology#",
     "eucaim": "https://cancerimage.eu/ontology/EUCAIM#",
+    "fdp": "https://w3id.org/fdp/fdp-o#",
     "foaf": "http://xmlns.com/foaf/0.1/",
     "healthdcatap": "http://healthdataportal.eu/ns/health#",  # the validator's; older snippets have another
     "hydra": "http://www.w3.org/ns/hydra/core#",
+    "ldp": "http://www.w3.org/ns/ldp#",
+    "odrl": "http://www.w3.org/ns/odrl/2/",
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
     "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
     "skos": "http://www.w3.org/2004/02/skos/core#",
@@ -81,6 +86,8 @@ def _lexical(value: str | int | date) -> tuple[str, str | None]:
         return str(value).lower(), "boolean"
     if isinstance(value, int):
         return str(value), "nonNegativeInteger"
+    if isinstance(value, datetime):
+        return f"{value.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}", "dateTime"
     return (value, None) if isinstance(value, str) else (value.isoformat(), "date")
 
 
@@ -138,6 +145,32 @@ def _json(value: object) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
+# --- RDF/XML 1.1 (2014), a Description for each subject
+
+_NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")  # XML 1.0, section 2.2: no escape says them
+
+
+def _xml_value(value: Value) -> str:
+    if isinstance(value, Iri):
+        return f" rdf:resource={_xml_iri(_expanded(value))}/>"
+    text, datatype = _lexical(value)
+    typed = "" if datatype is None else f' rdf:datatype="{PREFIXES["xsd"]}{datatype}"'
+    written = escape(_NOT_XML.sub("\ufffd", text), {"\r": "&#13;"})
+    kind = ' xml:lang="en"' if isinstance(value, Words) else typed
+    return f"{kind}>{written}</"
+
+
+def _xml_iri(iri: str) -> str:
+    return quoteattr(_NOT_XML.sub("\ufffd", iri))
+
+
+def _xml_subject(iri: str, said: _Said) -> str:
+    lines = []
+    for name, values in sorted((_turtle_iri(name), values) for name, values in said.items()):
+        lines += [f"    <{name}{value}{'' if value.endswith('/>') else f'{name}>'}\n" for value in sorted(values)]
+    return f"  <rdf:Description rdf:about={_xml_iri(iri)}>\n{''.join(lines)}  </rdf:Description>\n"
+
+
 @dataclass(frozen=True, slots=True)
 class Format:
     """How a format writes a value and a subject with what is said of it, and what stands around and between subjects."""
@@ -154,5 +187,14 @@ FORMATS = {
         _turtle_value, _turtle_subject, "".join(f"@prefix {p}: <{n}> .\n" for p, n in PREFIXES.items()) + "\n", "\n", ""
     ),
     "application/ld+json": Format(_json_value, _json_subject, "[\n", ",\n", "\n]\n"),
+    "application/rdf+xml": Format(
+        _xml_value,
+        _xml_subject,
+        '<?xml version="1.0" encoding="UTF-8"?>\n<rdf:RDF'
+        + "".join(f'\n    xmlns:{p}="{n}"' for p, n in PREFIXES.items())
+        + ">\n",
+        "",
+        "</rdf:RDF>\n",
+    ),
 }
 """Media type → format; the first is the default."""

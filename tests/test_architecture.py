@@ -98,6 +98,7 @@ ALLOWED = {
     "purge": {"dataset", "job", "reconcile", "withdraw"},
     "restore": {"admission", "batch", "dataset", "job", "keep", "parse", "read_back", "receipts", "withdraw"},
     "vet_node": {"node"},  # a node that fails its probe is suspended
+    "validate": {"describe"},  # what would be told
     "describe": {"identify", "job", "told"},  # what is listed is what anybody may see; and what a job is handed
     "pieces": {"read_back"},  # each is believed by its digest
     # what is searched brings others along, each from where it comes; and who searches is a reader of feeds from then on

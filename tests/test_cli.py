@@ -45,6 +45,7 @@ COMMANDS = {
     "push",
     "explain",
     "ledger",
+    "catalogue",
     "admin",
     "backup",
     "check",

@@ -198,7 +198,7 @@ def _sharing(now: int) -> ColumnElement[str]:
 
 
 def _shared(scope: DirectoryScope) -> Select[Any]:
-    described = and_(_v.listed, exists().where(t.description.c.dataset == _d.id, t.description.c.turtle.is_not(None)))
+    described = and_(_v.listed, exists().where(t.description.c.dataset == _d.id, t.description.c.lacking == "[]"))
     columns = (_d.description, _d.details, t.terms.c.version.label("terms_version"), described.label("is_described"))
     rows = _governed(scope, _TOUCHED.label("touched"), _sharing(stamp(scope.now)).label("sharing"), *columns)
     return rows.join(t.terms, _v.terms == t.terms.c.id).where(_shown(scope))

@@ -263,11 +263,19 @@ description = Table(  # what the catalogue says of a dataset, made by a job; whe
     metadata,
     Column("dataset", Key, ForeignKey("dataset.id"), primary_key=True, autoincrement=False),
     Column("basis", Text, nullable=False),  # what it was made with: another release or setting makes it anew
-    Column("turtle", LargeBinary),  # what stands in a document of that format; None where something is lacking
-    Column("json_ld", LargeBinary),
-    Column("digest", LargeBinary, nullable=False),  # SHA-256 of the two
+    Column("digest", LargeBinary, nullable=False),  # SHA-256 of what it says, but for when
     Column("lacking", Text, nullable=False),  # JSON: the mandatory properties that can't be given
     Column("at", Time, nullable=False),  # since when it says this
+    Column("issued", Time),  # since when anybody may read one; None: nobody yet
+    Column("agreement_version", Integer, nullable=False, server_default=text("0")),  # whose conditions it tells
+)
+description_piece = Table(  # what stands in a document of that form; none where something is lacking
+    "description_piece",
+    metadata,
+    Column("dataset", Key, ForeignKey("dataset.id"), primary_key=True, autoincrement=False),
+    Column("graph", String(16), primary_key=True),  # a `mappings.dcat.profiles.Graph`
+    Column("media_type", String(32), primary_key=True),
+    Column("piece", LargeBinary, nullable=False),
 )
 sender = Table(
     "sender",

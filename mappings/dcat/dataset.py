@@ -5,17 +5,15 @@ Every resource has an IRI, so that the same dataset gives the same bytes.
 
 from collections.abc import Iterator
 
-from consent.data_use import TERMS
-from consent.policy import NEVER_FOR_DIAGNOSIS
-from mappings.dcat.codes import ACCESS
 from mappings.dcat.details import DETAILS, is_email, said
+from mappings.dcat.distribution import distributed
 from mappings.dcat.listing import Listing, body_parts, manufacturers, modalities, sexes
-from mappings.dcat.terms import EHDS, EU, agent, concept, constants, in_scheme, notice, term
+from mappings.dcat.policy import data_use_iri
+from mappings.dcat.profiles import Graph
+from mappings.dcat.terms import EHDS, EU, agent, concept, constants, notice, term
 from mappings.rdf import Iri, Statement, Words
 
 HEALTH = "https://hdeu-dcat.data.health.europa.eu/resource/authority/"
-DATA_USE = "https://eucaim.github.io/eucaim_dcat_ap/releases/controlled-vocabularies/data-use-conditions/#"
-CONDITIONS = "https://eucaim.github.io/eucaim_dcat_ap/releases/controlled-vocabularies/access-conditions/#"
 
 
 def dataset_iri(catalogue: str, alias: str) -> Iri:
@@ -23,23 +21,29 @@ def dataset_iri(catalogue: str, alias: str) -> Iri:
     return Iri(f"{catalogue}/datasets/{alias}")
 
 
-def dataset_statements(catalogue: str, listing: Listing) -> Iterator[Statement]:
-    """One complete dataset (`missing` says nothing) with its distribution, publisher and codes; their order doesn't matter."""
+def dataset_statements(catalogue: str, listing: Listing, graph: Graph = Graph.DCAT) -> Iterator[Statement]:
+    """A dataset with its distributions, services, publisher and codes, in any order; complete where `missing` says nothing."""
     me = dataset_iri(catalogue, listing.alias)
     yield from constants(catalogue)
-    yield from _described(me, listing)
+    yield from _described(me, catalogue, listing)
     yield from _classified(me, listing)
     yield from _counted(me, listing)
     yield from _parties(me, listing)
-    yield from _distributed(me, catalogue, listing)
+    yield from distributed(me, catalogue, listing, graph)
+    yield from _as_profile(me, listing, graph)
 
 
-def _described(me: Iri, listing: Listing) -> Iterator[Statement]:
+def _described(me: Iri, catalogue: str, listing: Listing) -> Iterator[Statement]:
     yield me, "rdf:type", Iri("dcat:Dataset")
+    yield me, "dct:isPartOf", Iri(catalogue)
+    yield me, "dct:rights", notice(catalogue)
     yield me, "dct:identifier", next(iter(said(listing.details, "identifier")), str(me))
     yield me, "dct:title", Words(listing.title)
     yield me, "dct:description", Words(listing.description)
-    yield me, "dct:modified", listing.modified
+    dates = {"dct:issued": listing.issued, "dct:modified": listing.modified}
+    yield from ((me, name, at) for name, at in dates.items() if at is not None)
+    yield me, "dcat:landingPage", Iri(f"{me}?format=html")
+    yield Iri(f"{me}?format=html"), "rdf:type", Iri("foaf:Document")
     for key in ("version", "keyword", "population"):
         for value in said(listing.details, key):
             yield me, DETAILS[key].property, value if key == "version" else Words(value)
@@ -52,6 +56,14 @@ def _described(me: Iri, listing: Listing) -> Iterator[Statement]:
         yield Iri(f"{me}#provenance"), "rdfs:label", Words(text)
 
 
+def _as_profile(me: Iri, listing: Listing, graph: Graph) -> Iterator[Statement]:
+    """The data-use terms as rights of the dataset; a FAIR Data Point's may have one right, and has them in policies alone."""
+    if graph is Graph.FDP:
+        yield me, "rdf:type", Iri("dcat:Resource")
+    else:
+        yield from ((me, "dct:rights", data_use_iri(term)) for term in listing.data_use)
+
+
 def _classified(me: Iri, listing: Listing) -> Iterator[Statement]:
     yield from concept(me, "dcat:theme", f"{EU}data-theme", "HEAL")
     yield from concept(me, "healthdcatap:healthTheme", f"{HEALTH}health-theme", "CANCER_DISEASE")
@@ -60,7 +72,7 @@ def _classified(me: Iri, listing: Listing) -> Iterator[Statement]:
         yield from concept(me, "healthdcatap:healthCategory", f"{HEALTH}healthcategories", category)
     for key in ("interoperability", "type", "condition", "collection_method", "legal_basis"):
         for code in said(listing.details, key):
-            yield from term(me, DETAILS[key].property, code, "")
+            yield from term(me, DETAILS[key].property, code)
     for law in (EHDS, *said(listing.details, "legislation")):
         yield me, "dcatap:applicableLegislation", Iri(law)
         yield Iri(law), "rdf:type", Iri("eli:LegalResource")
@@ -82,8 +94,8 @@ def _counted(me: Iri, listing: Listing) -> Iterator[Statement]:
         "eucaim:hasEquipmentManufacturer": manufacturers(listing),
     }
     for name, coded in codes.items():
-        for code, label in coded:
-            yield from term(me, name, code, label)
+        for code, _ in coded:
+            yield from term(me, name, code)
 
 
 def _parties(me: Iri, listing: Listing) -> Iterator[Statement]:
@@ -100,43 +112,3 @@ def _parties(me: Iri, listing: Listing) -> Iterator[Statement]:
     for body in said(listing.details, "hdab"):
         name, _, contact = body.rstrip(">").rpartition(" <")
         yield from agent(me, "healthdcatap:hdab", "hdab", name, contact)
-
-
-def _distributed(me: Iri, catalogue: str, listing: Listing) -> Iterator[Statement]:
-    images = Iri(f"{me}#images")
-    yield me, "dcat:distribution", images
-    yield images, "rdf:type", Iri("dcat:Distribution")
-    yield images, "dct:title", Words("DICOM images")
-    yield images, "dct:description", Words(NEVER_FOR_DIAGNOSIS)
-    yield images, "dcat:accessURL", Iri(next(iter(said(listing.details, "access_url")), me))
-    yield images, "dcatap:applicableLegislation", Iri(EHDS)
-    yield images, "dct:rights", notice(catalogue)
-    for action, (code, label) in ACCESS.items():
-        if action in listing.actions:
-            yield from _access(images, Iri(CONDITIONS + code), label)
-    yield from _agreed(me, images, listing)
-
-
-def _agreed(me: Iri, images: Iri, listing: Listing) -> Iterator[Statement]:
-    """The provider's data-use terms by EUCAIM's codes, with what they name; and what was agreed beyond all conditions."""
-    for use in listing.data_use:
-        told, condition = TERMS[use.code], Iri(DATA_USE + TERMS[use.code].name)
-        yield images, "dct:rights", condition
-        yield condition, "rdf:type", Iri("dct:RightsStatement")
-        yield condition, "skos:exactMatch", Iri(f"http://purl.obolibrary.org/obo/DUO_{told.duo}")
-        yield from in_scheme(condition, Iri(DATA_USE.removesuffix("/#")), "EUCAIM Data Use Conditions")
-    named = [f"{TERMS[use.code].sentence} {', '.join(use.values)}" for use in listing.data_use if use.values]
-    for fragment, text in (("data-use", " ".join(named)), ("deviations", listing.deviations)):
-        if text:
-            yield images, "dct:rights", Iri(f"{me}#{fragment}")
-            yield Iri(f"{me}#{fragment}"), "rdf:type", Iri("dct:RightsStatement")
-            yield Iri(f"{me}#{fragment}"), "rdfs:label", Words(text)
-
-
-def _access(images: Iri, condition: Iri, label: str) -> Iterator[Statement]:
-    """An access condition, in the scheme that the published vocabulary itself names (not the one it declares)."""
-    scheme = Iri("https://eucaim.github.io/eucaim_dcat_ap/resource/authority/access-condition")
-    yield images, "dct:rights", condition
-    yield condition, "rdf:type", Iri("dct:RightsStatement")
-    yield condition, "skos:prefLabel", Words(label)
-    yield from in_scheme(condition, scheme, "EUCAIM Access Conditions")

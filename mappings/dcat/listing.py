@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import datetime
 
-from consent.conditions import Action, DataUse
+from consent.conditions import Action, DataUse, Purpose
 from mappings.dcat.codes import ACCESS, Coded, body_part_codes, manufacturer_codes, modality_codes, sex_codes
 from mappings.dcat.details import DETAILS, said
 
@@ -13,14 +13,19 @@ from mappings.dcat.details import DETAILS, said
 class Listing:
     """One listed dataset. Numbers and ages are safe already, None where they may not be told; words are as DICOM has them.
 
-    `manufacturers` are folded; `details` are the operator's, by key of `DETAILS`; `data_use` and `deviations` the agreement's.
+    `manufacturers` are folded; `size` is in bytes; `terms` is the version that the agreement accepts; `details` are the
+    operator's, by key of `DETAILS`; `purposes`, `data_use` and `deviations` the agreement's. `issued` and `modified`: since when
+    it is listed, and as it is now; None: not yet known.
     """
 
     alias: str
     title: str
     description: str
     provider: str
-    modified: date
+    terms: str
+    issued: datetime | None
+    modified: datetime | None
+    size: int | None
     subjects: int | None
     studies: int | None
     youngest: int | None
@@ -31,6 +36,7 @@ class Listing:
     manufacturers: tuple[str, ...]
     actions: frozenset[Action]
     details: Mapping[str, str]
+    purposes: frozenset[Purpose] = frozenset()
     data_use: tuple[DataUse, ...] = ()
     deviations: str = ""
 

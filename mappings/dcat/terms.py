@@ -6,11 +6,18 @@ Every coded IRI says its type and scheme, because the profile's validators look 
 from collections.abc import Iterator
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.dcat.codes import label_of
 from mappings.dcat.details import is_email
 from mappings.rdf import Iri, Statement, Words
 
 EU = "http://publications.europa.eu/resource/authority/"
+EUCAIM = "https://cancerimage.eu/ontology/EUCAIM"
 EHDS = "http://data.europa.eu/eli/reg/2025/327/oj"
+
+
+def site(catalogue: str) -> str:
+    """The address that the catalogue at this IRI is served at, without its path."""
+    return catalogue.removesuffix("/catalogue")
 
 
 def notice(catalogue: str) -> Iri:
@@ -36,17 +43,13 @@ def agent(me: Iri, name: str, fragment: str, called: str, contact: str) -> Itera
     yield (point, "cv:email", contact) if is_email(contact) else (point, "cv:contactPage", Iri(contact))
 
 
-def term(me: Iri, name: str, code: str, label: str) -> Iterator[Statement]:
+def term(me: Iri, name: str, code: str) -> Iterator[Statement]:
     """A concept of DPV (`dpv:…`) or of EUCAIM's hyper-ontology."""
     is_dpv = code.startswith("dpv:")
     it = Iri(code if is_dpv else f"eucaim:{code}")
     yield me, name, it
-    if label:
-        yield it, "skos:prefLabel", Words(label)
-    if is_dpv:
-        yield from in_scheme(it, Iri("https://w3id.org/dpv"), "Data Privacy Vocabulary (DPV)")
-    else:
-        yield from in_scheme(it, Iri("https://cancerimage.eu/ontology/EUCAIM"), "EUCAIM hyper-ontology")
+    scheme = ("https://w3id.org/dpv", "Data Privacy Vocabulary (DPV)") if is_dpv else (EUCAIM, "EUCAIM hyper-ontology")
+    yield from in_scheme(it, label_of(code), *scheme)
 
 
 def concept(me: Iri, name: str, scheme: str, code: str, kind: str = "skos:Concept") -> Iterator[Statement]:
@@ -54,12 +57,13 @@ def concept(me: Iri, name: str, scheme: str, code: str, kind: str = "skos:Concep
     it = Iri(f"{scheme}/{code}")
     yield me, name, it
     yield it, "rdf:type", Iri(kind)
-    yield from in_scheme(it, Iri(scheme), scheme.rpartition("/")[2])
+    yield from in_scheme(it, label_of(code), scheme, scheme.rpartition("/")[2])
 
 
-def in_scheme(term: Iri, scheme: Iri, title: str) -> Iterator[Statement]:
-    """The scheme that a term is of."""
+def in_scheme(term: Iri, label: str, scheme: str, title: str) -> Iterator[Statement]:
+    """A term's label and the scheme that it is of: DCAT-AP asks both of every concept."""
     yield term, "rdf:type", Iri("skos:Concept")
-    yield term, "skos:inScheme", scheme
-    yield scheme, "rdf:type", Iri("skos:ConceptScheme")
-    yield scheme, "dct:title", Words(title)
+    yield term, "skos:prefLabel", Words(label)
+    yield term, "skos:inScheme", Iri(scheme)
+    yield Iri(scheme), "rdf:type", Iri("skos:ConceptScheme")
+    yield Iri(scheme), "dct:title", Words(title)

@@ -28,6 +28,7 @@ from mappings.fhir.systems import (
     LEAF_HASH,
     LEAF_INDEX,
     LEDGER_ENTRY,
+    MANUFACTURER,
     MODALITY,
     NODE,
     PARTY_ROLE,
@@ -35,6 +36,7 @@ from mappings.fhir.systems import (
     PURPOSE,
     TERMS,
 )
+from mappings.vocabulary import MANUFACTURERS
 
 VERSION, DATE = "1.0.0", "2026-11-27"
 STATUS = "active"
@@ -104,6 +106,12 @@ CODE_SYSTEMS = {
         "Body Part Examined as objects say it",
         "Words of (0018,0015); those of DICOM PS3.16 Annex L are here, and coded in SNOMED CT where they are served.",
         {word: part.meaning for word, part in BODY_PARTS.items()},
+        is_open=True,
+    ),
+    MANUFACTURER: _Codes(
+        "Manufacturer as objects say it",
+        "Words that stand in (0008,0070), in small letters, by which a manufacturer is told.",
+        {word: meaning.label for meaning in MANUFACTURERS for word in meaning.words},
         is_open=True,
     ),
     MODALITY: _Codes(

@@ -1,15 +1,18 @@
 """Which codes of the standards stand for ours, and `$translate` by them (R4 ConceptMap)."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import msgspec
 
+from mappings import vocabulary
 from mappings.failures import Invalid, NotFound
 from mappings.fhir.body_parts import BODY_PARTS
 from mappings.fhir.narrower import NARROWER, Narrower
+from mappings.fhir.patient import GENDERS
 from mappings.fhir.serial import Json
-from mappings.fhir.systems import BODY_PART, PROJECT, SNOMED, coding
+from mappings.fhir.systems import BODY_PART, DCM, EUCAIM, GENDER, MANUFACTURER, PROJECT, SNOMED, coding
+from mappings.vocabulary import Meaning
 
 MAX_BODY = 16384
 
@@ -33,6 +36,22 @@ def _narrower(name: str, table: Narrower) -> ConceptMap:
     )
 
 
+def _eucaim(name: str, source: str, targets: Mapping[str, str]) -> ConceptMap:
+    return ConceptMap(
+        f"{name} EUCAIM",
+        f"What objects say of {name}, as EUCAIM's hyper-ontology codes it.",
+        source,
+        EUCAIM,
+        "equivalent",
+        {word: (code,) for word, code in targets.items()},
+    )
+
+
+def _codes(table: Iterable[Meaning]) -> dict[str, str]:
+    return {word: meaning.code for meaning in table for word in meaning.words}
+
+
+_SEX_CODES = {GENDERS[word]: code for word, code in _codes(vocabulary.SEXES).items()}
 CONCEPT_MAPS: Mapping[str, ConceptMap] = {
     **{f"{PROJECT}/ConceptMap/{name}-wider": _narrower(name, table) for name, table in NARROWER.items()},
     f"{PROJECT}/ConceptMap/body-part-snomed": ConceptMap(
@@ -43,6 +62,10 @@ CONCEPT_MAPS: Mapping[str, ConceptMap] = {
         "equivalent",
         {word: (part.code,) for word, part in BODY_PARTS.items()},
     ),
+    f"{PROJECT}/ConceptMap/sex-eucaim": _eucaim("sex", GENDER, _SEX_CODES),
+    f"{PROJECT}/ConceptMap/modality-eucaim": _eucaim("modality", DCM, _codes(vocabulary.MODALITIES)),
+    f"{PROJECT}/ConceptMap/body-part-eucaim": _eucaim("body part", BODY_PART, _codes(vocabulary.BODY_PARTS)),
+    f"{PROJECT}/ConceptMap/manufacturer-eucaim": _eucaim("manufacturer", MANUFACTURER, _codes(vocabulary.MANUFACTURERS)),
 }
 """Every map by its address."""
 

@@ -30,6 +30,7 @@ from mappings.fhir.systems import (
     BODY_PART,
     DCM,
     DICOM_UID,
+    GENDER,
     MODALITY,
     SNOMED,
     URI,
@@ -134,7 +135,7 @@ IMAGES = (
         token(
             "gender",
             "male, female or other, as far as the images say.",
-            coded("http://hl7.org/fhir/administrative-gender", one_of("gender", _SEXES)),
+            coded(GENDER, one_of("gender", _SEXES)),
         ),
         reference(
             "organization",

@@ -39,6 +39,7 @@ COMMANDS = {
     "restore": ("server.cli.backup", "Put a backup back, into an empty data directory and an empty database."),
     "explain": ("server.cli.explain", "Say what a client may do with a study, by which rule, agreement and terms."),
     "ledger": ("server.cli.ledger", "The record."),
+    "catalogue": ("server.cli.catalogue", "The catalogue that harvesters read."),
 }
 """Command → the module that has it, and its line in the help of all, which loads none of them."""
 

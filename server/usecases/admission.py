@@ -15,6 +15,8 @@ from consent.deposit import Code, Finding, Verdict
 from consent.policy import decide
 from mappings.dcat.details import said
 from mappings.failures import Busy, Full, TooLarge
+from mappings.fields import fold
+from mappings.vocabulary import uncoded
 from server.usecases.batch import Batch, Origin
 from server.usecases.parse import ParsedFile
 from server.usecases.runtime import Runtime
@@ -69,9 +71,15 @@ def find_outside(runtime: Runtime, connection: Connection, origin: Origin, parse
     return deposit.outside(conditions, header.modality or "", header.sop_class_uid, stated)
 
 
+def find_uncoded(parsed: ParsedFile) -> list[Finding]:
+    """What a file says in words that are told by no code."""
+    places = uncoded(parsed.header.body_part_examined or "", fold(parsed.header.manufacturer or ""))
+    return [Finding(Code.WORD_UNCODED, place) for place in places]
+
+
 def judge(parsed: ParsedFile, of_door: Finding | None, *, attested: bool, outside: Sequence[Finding] = ()) -> Verdict:
     """The verdict on a file, with what the door or custody says of it, and what its agreement does not name."""
-    findings = [*parsed.seen.findings, *outside, *([] if of_door is None else [of_door])]
+    findings = [*parsed.seen.findings, *find_uncoded(parsed), *outside, *([] if of_door is None else [of_door])]
     return deposit.verdict(parsed.seen.declared, attested, findings)
 
 

@@ -6,7 +6,7 @@ from statistics import fmean, pstdev
 
 import pytest
 
-from consent.disclosure import Budget, People, SafeCounts, exact, noise, safe_age, safe_ages, safe_count, safe_counts
+from consent.disclosure import Budget, People, SafeCounts, exact, noise, safe_age, safe_ages, safe_count, safe_counts, safe_size
 
 KEY, BUDGET = b"k" * 32, Budget(100, 90)
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -168,3 +168,18 @@ def test_a_period_is_so_many_days_and_has_an_end():
     assert BUDGET.ends(period) - BUDGET.ends(period - 1) == timedelta(days=90)
     assert BUDGET.period(BUDGET.ends(period)) == period + 1
     assert BUDGET.period(BUDGET.ends(period) - timedelta(microseconds=1)) == period
+
+
+@pytest.mark.parametrize(
+    ("size", "minimum", "told"),
+    [
+        (0, 5, 0),
+        (7, 5, 7),
+        (99, 5, 90),
+        (1_234_567, 5, 1_000_000),
+        (9_999_999_999_999_999_999, 5, 9 * 10**18),
+        (1_234_567, 1, 1_234_567),
+    ],
+)
+def test_a_size_is_rounded_down_to_its_first_digit_unless_counts_are_exact(size, minimum, told):
+    assert safe_size(size, minimum) == told

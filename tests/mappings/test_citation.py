@@ -1,7 +1,7 @@
 """A dataset is cited as its description in the catalogue says, whatever its provider has put into a title."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 
 import pytest
 
@@ -19,7 +19,10 @@ LISTING = Listing(
     title="Lung CT",
     description="-",
     provider="Hospital A",
-    modified=date(2025, 3, 1),
+    terms="1.0.0",
+    issued=datetime(2025, 2, 1, tzinfo=UTC),
+    modified=datetime(2025, 3, 1, tzinfo=UTC),
+    size=None,
     subjects=20,
     studies=20,
     youngest=40,

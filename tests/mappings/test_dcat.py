@@ -1,17 +1,18 @@
 """The catalogue graph, read back by an RDF parser: what a dataset must say, what keeps it out, what never gets in."""
 
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, datetime
 
 import pytest
 from rdflib import RDF, XSD, Graph, Literal, URIRef
 
-from consent.conditions import Action, DataUse
+from consent.conditions import Action, DataUse, Purpose
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.catalogue import Catalogue, CataloguePage, catalogue_statements
 from mappings.dcat.dataset import dataset_statements
 from mappings.dcat.details import DETAILS, wrong
 from mappings.dcat.listing import Listing, missing
+from mappings.dcat.profiles import Graph as Profiles
 from mappings.rdf import PREFIXES, document, piece
 
 DETAIL = {
@@ -30,7 +31,10 @@ BREAST = Listing(
     title="Breast É",
     description="Mammograms.",
     provider="Hospital A",
-    modified=date(2026, 11, 22),
+    terms="1.0.0",
+    issued=datetime(2026, 11, 1, 8, tzinfo=UTC),
+    modified=datetime(2026, 11, 22, 8, 30, tzinfo=UTC),
+    size=40_000_000_000,
     subjects=70,
     studies=120,
     youngest=40,
@@ -55,7 +59,7 @@ def alone(listing: Listing) -> Graph:
 
 def graph(*listings: Listing, more: bool = False, total: int = 0) -> Graph:
     page = CataloguePage("", tuple(each.alias for each in listings), more, total or len(listings), 100)
-    head = piece(catalogue_statements(Catalogue(HERE, "Accord repository", "contact@example.org"), page), TURTLE)
+    head = piece(catalogue_statements(Catalogue(HERE, "Accord repository", "contact@example.org", "1.2.3"), page), TURTLE)
     return read(head, *(piece(dataset_statements(HERE, each), TURTLE) for each in listings))
 
 
@@ -165,7 +169,7 @@ def test_a_dataset_says_every_mandatory_property_of_the_profile():
         "dct:description": {Literal("Mammograms.", lang="en")},
         "dcat:version": {Literal("1.0.0")},
         "eucaim:interoperabilityLevel": {name("eucaim:SPEC1000011")},
-        "dcat:distribution": {URIRef(f"{ME}#images")},
+        "dcat:distribution": {URIRef(f"{ME}#IN_SITU_PROCESSING")},
         "dcat:contactPoint": {URIRef(f"{ME}#contact")},
         "dcat:theme": {URIRef(f"{eu}data-theme/HEAL")},
         "healthdcatap:healthCategory": {URIRef(f"{health}healthcategories/EHRS")},
@@ -237,33 +241,119 @@ def test_optional_details_become_their_properties():
         ({Action.PROCESS, Action.EXPORT}, {"DOWNLOAD", "IN_SITU_PROCESSING"}),
     ],
 )
-def test_a_distribution_says_what_the_provider_agreed_to_and_never_for_diagnosis(actions, codes):
+def test_each_access_condition_that_the_provider_agreed_to_is_a_distribution(actions, codes):
+    """A harvester keeps one `dct:rights` of a distribution."""
     found = graph(replace(BREAST, actions=frozenset(actions)))
-    images, notice = URIRef(f"{ME}#images"), URIRef(f"{HERE}#never-for-diagnosis")
-    rights = told(found, images, "dct:rights")
-    assert notice in rights
-    assert {str(r).rpartition("#")[2] for r in rights - {notice}} == codes
+    distributions = told(found, ME, "dcat:distribution")
+    assert distributions == {URIRef(f"{ME}#{code}") for code in codes}
+    for each in distributions:
+        (right,) = told(found, each, "dct:rights")
+        assert str(right).rpartition("#")[2] == str(each).rpartition("#")[2]
+        assert told(found, each, "dcat:accessURL") == {ME}
+        assert told(found, each, "dcatap:applicableLegislation") == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+        assert told(found, each, "dct:license") == {URIRef("https://accord.example.org/terms/1.0.0")}
+        assert told(found, each, "dcat:byteSize") == {Literal("40000000000", datatype=XSD.nonNegativeInteger)}
+
+
+def test_a_dataset_says_that_it_is_never_for_diagnosis_and_what_it_is_part_of():
+    found, notice = alone(BREAST), URIRef(f"{HERE}#never-for-diagnosis")
+    assert told(found, ME, "dct:rights") == {notice}
     assert told(found, notice, "rdfs:label") == {Literal(NEVER_FOR_DIAGNOSIS, lang="en")}
-    assert told(found, images, "dcat:accessURL") == {ME}
-    assert told(found, images, "dcatap:applicableLegislation") == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+    assert told(found, ME, "dct:isPartOf") == {URIRef(HERE)}
+    assert told(found, ME, "dcat:landingPage") == {URIRef(f"{ME}?format=html")}
 
 
-def test_a_distribution_says_the_data_use_terms_with_their_duo_classes_and_what_deviates():
-    terms = (DataUse("IRB"), DataUse("DS", ("MONDO:0007254",)))
-    made = alone(replace(BREAST, data_use=terms, deviations='No <script>weekends</script> "please".'))
-    rights = told(made, URIRef(f"{ME}#images"), "dct:rights")
-    for name_, duo in (("ETHICS_APPROVAL_REQUIRED", "0000021"), ("DISEASE_SPECIFIC_RESEARCH", "0000007")):
+def test_a_dataset_says_to_the_second_since_when_it_is_listed_and_says_this():
+    found = alone(BREAST)
+    assert told(found, ME, "dct:issued") == {Literal("2026-11-01T08:00:00Z", datatype=XSD.dateTime)}
+    assert told(found, ME, "dct:modified") == {Literal("2026-11-22T08:30:00Z", datatype=XSD.dateTime)}
+    young = alone(replace(BREAST, issued=None, modified=None))
+    assert told(young, ME, "dct:issued") | told(young, ME, "dct:modified") == set()
+
+
+def test_a_distribution_leads_to_the_services_that_give_access_to_it():
+    found = alone(BREAST)
+    services = told(found, URIRef(f"{ME}#IN_SITU_PROCESSING"), "dcat:accessService")
+    endpoints = {url for each in services for url in told(found, each, "dcat:endpointURL")}
+    assert endpoints == {URIRef(f"https://accord.example.org/{path}") for path in ("datasets/BREAST/dicom-web", "fhir/R4")}
+    assert {what for each in services for what in told(found, each, "dcat:servesDataset")} == {ME}
+
+
+AGREED = replace(
+    BREAST,
+    actions=frozenset({Action.PROCESS, Action.EXPORT}),
+    purposes=frozenset({Purpose.AI_RESEARCH, Purpose.AI_TRAINING}),
+    data_use=(DataUse("IRB"), DataUse("DS", ("MONDO:0007254",))),
+    deviations='No <script>weekends</script> "please".',
+)
+
+
+def offered(found: Graph, code: str) -> tuple[URIRef, URIRef]:
+    """The one policy of a distribution, and its one permission."""
+    (policy,) = told(found, URIRef(f"{ME}#{code}"), "odrl:hasPolicy")
+    (permission,) = told(found, policy, "odrl:permission")
+    return policy, permission
+
+
+@pytest.mark.parametrize("fdp", [False, True])
+def test_a_distribution_offers_its_uses_under_the_agreement_s_data_use_terms(fdp):
+    found = read(piece(dataset_statements(HERE, AGREED, Profiles.FDP if fdp else Profiles.DCAT), TURTLE))
+    uses = {"IN_SITU_PROCESSING": {"odrl:read", "odrl:derive"}, "DOWNLOAD": {"odrl:read", "odrl:derive", "odrl:reproduce"}}
+    for code, actions in uses.items():
+        policy, permission = offered(found, code)
+        assert told(found, policy, "rdf:type") == {name("odrl:Policy"), name("odrl:Offer")}
+        assert told(found, policy, "rdfs:comment") == {Literal('No <script>weekends</script> "please".', lang="en")}
+        assert told(found, permission, "odrl:action") == {name(each) for each in actions}
+        terms = {o for c in told(found, permission, "odrl:constraint") for o in told(found, c, "odrl:rightOperand")}
+        assert {URIRef(f"{VOCABULARY}/#{each}") for each in ("ETHICS_APPROVAL_REQUIRED", "DISEASE_SPECIFIC_RESEARCH")} < terms
+    said = {str(text) for text in told(found, URIRef(f"{ME}#DS"), "rdfs:label")}
+    assert said == {"Research on the named diseases only: MONDO:0007254."}
+
+
+def test_a_data_use_term_is_eucaim_s_with_its_duo_class_and_a_right_of_the_dataset():
+    found = alone(AGREED)
+    for name_, duo, label in (
+        ("ETHICS_APPROVAL_REQUIRED", "0000021", "Ethics approval required"),
+        ("DISEASE_SPECIFIC_RESEARCH", "0000007", "Disease specific research"),
+    ):
         term = URIRef(f"{VOCABULARY}/#{name_}")
-        assert term in rights
-        assert told(made, term, "skos:exactMatch") == {URIRef(f"http://purl.obolibrary.org/obo/DUO_{duo}")}
-    said = {str(text) for statement in rights for text in told(made, statement, "rdfs:label")}
-    assert {'No <script>weekends</script> "please".', "Research on the named diseases only. MONDO:0007254"} <= said
-    plain = told(alone(BREAST), URIRef(f"{ME}#images"), "dct:rights")
-    assert not plain & {URIRef(f"{ME}#{part}") for part in ("deviations", "data-use")}
+        assert term in told(found, ME, "dct:rights")
+        assert told(found, term, "skos:exactMatch") == {URIRef(f"http://purl.obolibrary.org/obo/DUO_{duo}")}
+        assert told(found, term, "skos:prefLabel") == {Literal(label, lang="en")}
+        assert told(found, term, "skos:inScheme") == {URIRef(f"{VOCABULARY}/#")}
+
+
+def test_what_leaves_is_for_research_alone_and_what_stays_for_all_that_was_agreed():
+    found = alone(AGREED)
+    for code, purposes in (("DOWNLOAD", {"AIRESEARCH"}), ("IN_SITU_PROCESSING", {"AIRESEARCH", "AITRAIN"})):
+        (within,) = told(found, URIRef(f"{offered(found, code)[1]}-purposes"), "odrl:operator")
+        named = told(found, URIRef(f"{offered(found, code)[1]}-purposes"), "odrl:rightOperand")
+        assert (within, {str(each).rpartition("#")[2] for each in named}) == (name("odrl:isAnyOf"), purposes)
+
+
+def test_what_is_shared_for_no_purpose_is_not_offered():
+    found = alone(replace(AGREED, purposes=frozenset()))
+    assert told(found, URIRef(f"{ME}#DOWNLOAD"), "odrl:hasPolicy") == set()
+
+
+def test_a_distribution_says_its_conditions_in_words_too():
+    """CKAN keeps a distribution's description, and neither its policy nor a second right."""
+    (said,) = told(alone(AGREED), URIRef(f"{ME}#DOWNLOAD"), "dct:description")
+    assert str(said) == (
+        "De-identified DICOM objects as they were deposited. With an ethics approval. "
+        'Research on the named diseases only: MONDO:0007254. No <script>weekends</script> "please".'
+    )
+
+
+def test_without_terms_and_deviations_a_policy_says_purposes_alone():
+    found = alone(replace(AGREED, data_use=(), deviations=""))
+    policy, permission = offered(found, "DOWNLOAD")
+    assert told(found, permission, "odrl:constraint") == {URIRef(f"{permission}-purposes")}
+    assert told(found, policy, "rdfs:comment") == set()
 
 
 def test_access_is_asked_for_where_the_operator_says():
-    assert told(graph(listed(access_url=PAGE)), URIRef(f"{ME}#images"), "dcat:accessURL") == {URIRef(PAGE)}
+    assert told(graph(listed(access_url=PAGE)), URIRef(f"{ME}#IN_SITU_PROCESSING"), "dcat:accessURL") == {URIRef(PAGE)}
 
 
 def test_every_coded_iri_says_its_type_and_scheme():
@@ -273,15 +363,23 @@ def test_every_coded_iri_says_its_type_and_scheme():
     own = (RDF.type, name("vcard:hasEmail"))
     iris = {o for s in ours for p, o in found.predicate_objects(s) if isinstance(o, URIRef) and p not in own}
     outside = {i for i in iris if not str(i).startswith(HERE)}
-    assert len(outside) == 17
+    reached = {i for i in outside if i.startswith("https://accord.example.org/datasets/")}
+    outside -= reached | {URIRef("https://accord.example.org/fhir/R4")}
+    assert len(reached) == 1
+    assert len(outside) == 20
     untyped = {i for i in outside if not told(found, i, "rdf:type")}
     assert untyped == set()
     coded = {i for i in outside if name("skos:Concept") in told(found, i, "rdf:type")}
-    assert outside - coded == {URIRef("http://data.europa.eu/eli/reg/2025/327/oj")}
+    assert outside - coded == {
+        URIRef("http://data.europa.eu/eli/reg/2025/327/oj"),
+        URIRef("https://accord.example.org/terms/1.0.0"),
+        URIRef("https://www.iana.org/assignments/media-types/application/dicom"),
+    }
     for code in coded:
         (scheme,) = told(found, code, "skos:inScheme")
         assert told(found, scheme, "rdf:type") == {name("skos:ConceptScheme")}
         assert told(found, scheme, "dct:title")
+        assert told(found, code, "skos:prefLabel")
 
 
 @pytest.mark.parametrize(

@@ -33,6 +33,8 @@ from mappings.failures import Invalid
 from mappings.fields import FIELDS
 from mappings.query import EVERYTHING, NOTHING, AllOf, AnyOf, Between, Condition, Level, Like, Not, OneOf
 
+LUNG = ("LUNG", "LUNGE", "LUNGS", "POLMONE", "POUMON", "PULMON")
+BREASTS = ("BREAST", "BREASTS", "BRUST", "MAMA", "MAMMA", "MAMMELLA", "SEIN")
 SEX, AGE, MODALITY, PART, MAKER = "SNOMEDCT263495000", "SNOMEDCT423493009", "RID10311", "SNOMEDCT123037004", "C25392"
 DIAGNOSIS = "SNOMEDCT439401001"
 
@@ -232,7 +234,7 @@ def test_the_explorers_two_bars_are_read_as_they_stand():
     bars = [{"nodeType": "branch", "operand": "AND", "children": bar} for bar in ([pet_or_ct, lung], [women])]
     query, unknown = read_ast({"nodeType": "branch", "operand": "OR", "children": bars})
     pt, ct = OneOf("modality", ("PT",)), OneOf("modality", ("CT",))
-    series = AllOf((AnyOf((pt, ct)), AnyOf((OneOf("body_part", ("LUNG",)),))))
+    series = AllOf((AnyOf((pt, ct)), AnyOf((OneOf("body_part", LUNG),))))
     assert query.where == AnyOf((series, AllOf((AnyOf((OneOf("patient_sex", ("F",)),)),))))
     assert unknown == ()
 
@@ -273,9 +275,9 @@ def test_ages_are_whole_years_and_max_zero_is_an_open_end(kind, value, low, high
         (leaf(SEX, "EQUALS", "SNOMEDCT261665006"), OneOf("patient_sex", ("",))),
         (leaf(MODALITY, "EQUALS", "RID10334"), OneOf("modality", ("NM",))),
         (leaf(MODALITY, "NOT_EQUALS", "RID10321"), Not(OneOf("modality", ("CT",)))),
-        (leaf(PART, "CONTAINS", "SNOMEDCT76752008"), OneOf("body_part", ("BREAST",))),
-        (leaf(PART, "IN", ["SNOMEDCT12921003", "SNOMEDCT816092008"]), OneOf("body_part", ("PELVIS",))),
-        (leaf(PART, "IN", ["SNOMEDCT71854001", "SNOMEDCT39607008"]), OneOf("body_part", ("COLON", "LUNG"))),
+        (leaf(PART, "CONTAINS", "SNOMEDCT76752008"), OneOf("body_part", BREASTS)),
+        (leaf(PART, "IN", ["SNOMEDCT12921003", "SNOMEDCT816092008"]), OneOf("body_part", ("PELVIS", "BASSIN", "BECKEN"))),
+        (leaf(PART, "IN", ["SNOMEDCT71854001", "SNOMEDCT39607008"]), OneOf("body_part", ("COLON", "KOLON", *LUNG))),
         (leaf(MAKER, "EQUALS", "C200140"), AnyOf((Like("manufacturer", "*siemens*"),))),
         (leaf(AGE, "NOT_EQUALS", 40), Not(Between("age", 40, 40))),
     ],
@@ -342,6 +344,11 @@ def test_what_records_no_ast_reads_back_as_none(target):
 
 def test_every_body_part_is_a_code_string():
     assert all(part == part.upper() and len(part) <= 16 for parts in BODY_PARTS.values() for part in parts)
+
+
+def test_body_parts_are_told_as_dicom_has_them():
+    found = replace(BREAST.found, body_parts=("BECKEN", "BRUST", "BREAST", "ELSEWHERE"))
+    assert to_reply([replace(BREAST, found=found)])["collections"][0]["body_parts"] == ["BREAST", "ELSEWHERE", "PELVIS"]
 
 
 BREAST = Collection("b1", "Brust É", "…", Found(12, 7, 40, 71, ("F", "U"), ("MG", "MR"), ("BREAST", "TDM Abdomen / PE")))

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
@@ -19,6 +19,7 @@ SAID = [
     (Iri(HERE), "dct:title", Words(ODD)),
     (Iri(HERE), "dct:identifier", ODD),
     (Iri(HERE), "dct:modified", date(2026, 11, 27)),
+    (Iri(HERE), "dct:issued", datetime(2026, 11, 27, 1, 2, 3, 4, timezone(timedelta(hours=1)))),
     (Iri(HERE), "hydra:totalItems", 70),
     (Iri(HERE), "healthdcatap:hasStructuredData", False),
     (Iri(HERE), "dct:type", Iri("eucaim:SPEC1000020")),
@@ -26,7 +27,7 @@ SAID = [
     (Iri(HERE), "foaf:page", Iri(f"{PREFIXES['eucaim']}odd/local.name")),
     (Iri("eucaim:SPEC1000020"), "skos:prefLabel", Words("Original")),
 ]
-NAMES = {"text/turtle": "turtle", "application/ld+json": "json-ld"}
+NAMES = {"text/turtle": "turtle", "application/ld+json": "json-ld", "application/rdf+xml": "xml"}
 """Media type → the library's name for it."""
 READS_JSON_LD = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:DeprecationWarning")
 
@@ -42,6 +43,7 @@ MEANT = {
     (URIRef(HERE), name("dct:title"), Literal(ODD, lang="en")),
     (URIRef(HERE), name("dct:identifier"), Literal(ODD)),
     (URIRef(HERE), name("dct:modified"), Literal("2026-11-27", datatype=XSD.date)),
+    (URIRef(HERE), name("dct:issued"), Literal("2026-11-27T00:02:03Z", datatype=XSD.dateTime)),
     (URIRef(HERE), name("hydra:totalItems"), Literal("70", datatype=XSD.nonNegativeInteger)),
     (URIRef(HERE), name("healthdcatap:hasStructuredData"), Literal("false", datatype=XSD.boolean)),
     (URIRef(HERE), name("dct:type"), name("eucaim:SPEC1000020")),

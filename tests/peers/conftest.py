@@ -108,12 +108,21 @@ def ohif(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def python(tmp_path_factory: pytest.TempPathFactory) -> Program:
     """Runs a script of `python/`, or a program that is installed there, in an environment apart from Accord's own."""
-    home = tmp_path_factory.mktemp("python")
+    return _environment(tmp_path_factory.mktemp("python"), HERE / "python")
+
+
+@pytest.fixture(scope="session")
+def ckan(tmp_path_factory: pytest.TempPathFactory) -> Program:
+    """Runs a script of `ckan/` beside CKAN, which wants versions that the others don't."""
+    return _environment(tmp_path_factory.mktemp("ckan"), HERE / "ckan")
+
+
+def _environment(home: Path, folder: Path) -> Program:
     venv.create(home, with_pip=True)
-    ran(home / "bin/pip", "install", "-q", "--disable-pip-version-check", "-r", HERE / "python/requirements.txt")
+    ran(home / "bin/pip", "install", "-q", "--disable-pip-version-check", "-r", folder / "requirements.txt")
 
     def run(name: str, *arguments: object) -> str:
-        script = HERE / "python" / f"{name}.py"
+        script = folder / f"{name}.py"
         command = [home / "bin/python", script] if script.exists() else [home / "bin" / name]
         return ran(*command, *arguments)
 

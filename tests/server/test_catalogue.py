@@ -1,17 +1,20 @@
 """The catalogue through its door: what a job described, told where it is open now, in pages, and never counted for a caller."""
 
 import re
+from base64 import b64encode
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
 from hashlib import sha256
+from html import unescape
 from threading import Event
 
 import pytest
 from flask import Flask
 from msgspec import structs
-from rdflib import RDF, Graph, URIRef
-from sqlalchemy import event, select, update
+from rdflib import RDF, Graph, Literal, URIRef
+from sqlalchemy import event, func, select, update
 
 from adapters.nodes.watch import Watch
 from adapters.sql import governance, jobs, tallies
@@ -19,6 +22,7 @@ from adapters.sql import tables as t
 from adapters.sql.access import recent
 from adapters.sql.custody import Lease
 from consent.policy import NEVER_FOR_DIAGNOSIS
+from mappings.dcat.profiles import PROFILES
 from mappings.rdf import PREFIXES
 from server.usecases import describe, health, withdraw
 from server.usecases.agreement import move_agreement
@@ -28,10 +32,11 @@ from server.usecases.job import Kind, Stopped, Work, do_next, list_jobs
 from server.usecases.node import move_node
 from server.usecases.runtime import Runtime
 from server.usecases.take import take
+from server.usecases.withdraw_dataset import withdraw_dataset
 from server.web import catalogue, context, errors
 from server.web.bulkheads import Bulkhead, Bulkheads
 from tests import builders
-from tests.builders import ACTOR, made
+from tests.builders import ACTOR, OPERATOR, made
 from tests.server.test_federation import study
 
 CATALOGUE = "/catalogue"
@@ -47,7 +52,8 @@ DETAILS = {
     "provenance": "Collected in clinical routine.",
     "contact": "data@hospital.example.org",
 }
-FORMATS = ("text/turtle", "application/ld+json")
+RDF_FORMATS = ("text/turtle", "application/ld+json", "application/rdf+xml")
+FORMATS = (*RDF_FORMATS, "text/html")
 
 
 @pytest.fixture
@@ -76,9 +82,9 @@ def client(runtime: Runtime):
     return app.test_client()
 
 
-def complete(runtime: Runtime, alias: str = "LUNG", **details: str) -> None:
+def complete(runtime: Runtime, alias: str = "LUNG", agreed: Mapping[str, object] | None = None, **details: str) -> None:
     """A dataset with all that a description needs, and a study."""
-    builders.seed(runtime, alias=alias, provider=f"hospital-{alias.lower()}")
+    builders.seed(runtime, alias=alias, provider=f"hospital-{alias.lower()}", **(agreed or {}))
     set_dataset(runtime, ACTOR, alias, DETAILS | details)
     study(runtime, alias, "p1")
 
@@ -315,10 +321,11 @@ def test_what_was_counted_while_it_was_stopped_is_told_at_once_when_it_is_open_a
     ("accept", "status", "media_type"),
     [
         ("*/*", 200, "text/turtle"),
-        ("text/html,application/xhtml+xml,*/*;q=0.8", 200, "text/turtle"),
+        ("text/html,application/xhtml+xml,*/*;q=0.8", 200, "text/html; charset=utf-8"),
         ("application/ld+json", 200, "application/ld+json"),
         ("application/ld+json;q=0.5, text/turtle", 200, "text/turtle"),
-        ("application/rdf+xml", 406, None),
+        ("application/rdf+xml", 200, "application/rdf+xml"),
+        ("application/n-triples", 406, None),
         ("text/turtle;q=0", 406, None),
     ],
 )
@@ -338,7 +345,12 @@ def test_a_harvester_is_not_sent_what_it_has(runtime, path, media_type):
     assert first.headers["Cache-Control"] == "no-cache"
     runtime.clock.on(86400)
     again = get(runtime, path, Accept=media_type, **{"If-None-Match": tag})
-    assert (again.status_code, again.data, again.headers["ETag"], again.headers["Vary"]) == (304, b"", tag, "Accept")
+    assert (again.status_code, again.data, again.headers["ETag"], again.headers["Vary"]) == (
+        304,
+        b"",
+        tag,
+        "Accept, Accept-Profile",
+    )
     assert again.headers["Cache-Control"] == "no-cache"
     other = next(each for each in FORMATS if each != media_type)
     assert get(runtime, path, Accept=other, **{"If-None-Match": tag}).status_code == 200
@@ -390,6 +402,232 @@ def test_harvesters_have_places_of_their_own(runtime):
     assert app.test_client().get(CATALOGUE).status_code == 200
 
 
+# Profiles, and how they are asked for
+
+
+MEDIA_TYPE = URIRef(PREFIXES["dcat"] + "mediaType")
+
+
+def media_types(answer) -> set[type]:
+    return {type(o) for o in Graph().parse(data=answer.data, format="turtle").objects(None, MEDIA_TYPE)}
+
+
+@pytest.mark.parametrize("name", PROFILES)
+@pytest.mark.parametrize("path", [CATALOGUE, LUNG])
+def test_a_profile_is_asked_for_by_name_or_by_its_address(runtime, name, path):
+    described(runtime)
+    profile = PROFILES[name]
+    named = get(runtime, f"{path}?profile={name}")
+    others = [{"Accept-Profile": f"<{profile.iri}/>"}, {"Accept-Profile": f"<urn:other>;q=1, {name}"}]
+    assert media_types(named) == {Literal if name == "fdp" else URIRef}
+    assert named.headers["Link"] == f'<{profile.iri}>; rel="profile"'
+    assert {get(runtime, path, **each).data for each in others} == {named.data}
+
+
+def test_who_asks_for_no_profile_or_for_another_gets_eucaim_s(runtime):
+    described(runtime)
+    first = get(runtime, LUNG)
+    assert first.data == get(runtime, LUNG, **{"Accept-Profile": "<https://other.example.org/profile>"}).data
+    assert PROFILES["eucaim-2.0"].iri in first.headers["Link"]
+    assert first.data == get(runtime, LUNG, **{"Accept-Profile": f"{'x,' * 2048}fdp"}).data, "beyond what is read"
+    assert first.data != get(runtime, LUNG, **{"Accept-Profile": f"{'x,' * 2000}fdp"}).data
+
+
+@pytest.mark.parametrize(
+    ("asked", "title"),
+    [
+        ("profile=eucaim", "profile-unknown"),
+        ("profile=" + "x" * 5000, "profile-unknown"),
+        ("format=xml", "format-unknown"),
+        ("format=text/turtle", "format-unknown"),
+    ],
+)
+@pytest.mark.parametrize("path", [CATALOGUE, LUNG])
+def test_what_is_no_profile_or_format_is_said(runtime, path, asked, title):
+    answer = get(runtime, f"{path}?{asked}")
+    assert (answer.status_code, answer.json["title"]) == (400, title)
+    assert "x" * 100 not in answer.text
+
+
+@pytest.mark.parametrize(("short", "media_type"), catalogue.SHORT.items())
+def test_a_format_is_asked_for_where_no_header_can_be_set(runtime, short, media_type):
+    described(runtime)
+    answer = get(runtime, f"{LUNG}?format={short}", Accept="text/turtle")
+    assert (answer.status_code, answer.mimetype) == (200, media_type)
+    assert answer.data == get(runtime, LUNG, Accept=media_type).data
+
+
+# The FAIR Data Point
+
+
+def followed(runtime: Runtime, start: str, *names: str) -> set[str]:
+    """Where these properties lead from an address, one after another, each address asked as harvesters do."""
+    reached = {start}
+    for curie in names:
+        prefix, _, local = curie.partition(":")
+        reached = {
+            str(leads) for iri in reached for leads in read(runtime, iri).objects(URIRef(iri), URIRef(PREFIXES[prefix] + local))
+        }
+    return reached
+
+
+def read(runtime: Runtime, iri: str) -> Graph:
+    path = iri.removeprefix(runtime.settings.base_url).partition("#")[0]
+    assert path.startswith("/"), iri
+    answer = get(runtime, path, Accept="text/turtle")
+    assert (answer.status_code, answer.content_type) == (200, "text/turtle"), iri
+    return Graph().parse(data=answer.data, format="turtle")
+
+
+def test_every_address_that_a_harvester_of_fair_data_points_follows_answers_rdf(runtime):
+    described(runtime)
+    root, steps = f"{runtime.settings.base_url}/fdp", ("fdp:metadataCatalog", "dcat:dataset", "dcat:distribution")
+    assert followed(runtime, root, *steps[:2]) == {f"{runtime.settings.base_url}{LUNG}"}
+    for leads in ("dcat:accessService", "dcat:accessURL", "dct:rights", "dct:format"):
+        assert followed(runtime, root, *steps, leads), leads
+    for service in followed(runtime, root, *steps, "dcat:accessService"):
+        assert list(read(runtime, service).objects(URIRef(service), URIRef(PREFIXES["dcat"] + "endpointURL")))
+    for parent in followed(runtime, root, *steps[:2], "dct:isPartOf") | followed(runtime, root, steps[0], "dct:isPartOf"):
+        read(runtime, parent)
+
+
+def test_the_catalogue_of_a_fair_data_point_names_every_dataset_on_one_page(runtime):
+    copied(runtime, 101)
+    named = followed(runtime, f"{runtime.settings.base_url}/fdp", "fdp:metadataCatalog", "dcat:dataset")
+    assert len(named) == 102
+
+
+@pytest.mark.parametrize("path", ["/fdp", "/fdp/catalogue"])
+@pytest.mark.parametrize("media_type", RDF_FORMATS)
+def test_a_fair_data_point_is_served_as_the_catalogue_is(runtime, path, media_type):
+    described(runtime)
+    answer = get(runtime, path, Accept=media_type)
+    tag = answer.headers["ETag"]
+    assert (answer.content_type, answer.headers["Link"]) == (media_type, f'<{PROFILES["fdp"].iri}>; rel="profile"')
+    assert get(runtime, path, Accept=media_type, **{"If-None-Match": tag}).status_code == 304
+    assert get(runtime, path, Accept="text/html").status_code == 406
+
+
+def test_a_stop_takes_a_dataset_from_the_names_at_once(anywhere):
+    described(anywhere)
+    start = f"{anywhere.settings.base_url}/fdp/catalogue"
+    assert len(followed(anywhere, start, "dcat:dataset")) == 1
+    with anywhere.store.write() as connection:
+        connection.execute(update(t.agreement).values(state="suspended"))
+    assert followed(anywhere, start, "dcat:dataset") == set()
+
+
+def test_names_that_have_not_changed_are_not_written_again(runtime, monkeypatch):
+    described(runtime)
+    first = get(runtime, "/fdp/catalogue").data
+    monkeypatch.setattr(describe, "names_statements", lambda *_: pytest.fail("written"))
+    assert get(runtime, "/fdp/catalogue").data == first
+
+
+# The page
+
+
+def test_a_page_shows_a_dataset_to_people_and_runs_and_loads_nothing(runtime):
+    described(runtime, access_url="https://negotiator.example.org/ask?a=1&b=2")
+    for path in (CATALOGUE, LUNG):
+        answer = get(runtime, path, Accept="text/html")
+        (style,) = re.findall(r"<style>(.*?)</style>", answer.text, re.DOTALL)
+        digest = b64encode(sha256(style.encode()).digest()).decode()
+        assert answer.headers["Content-Security-Policy"].startswith(f"default-src 'none'; style-src 'sha256-{digest}';")
+        assert NEVER_FOR_DIAGNOSIS in answer.text
+        assert not re.search(r"<(script|img|link|iframe|object)|\sstyle=|\son\w+=", answer.text)
+        assert 'href="https://negotiator.example.org/ask?a=1&amp;b=2"' in answer.text
+        assert ">data@hospital.example.org</a>" in answer.text
+
+
+def test_what_a_provider_wrote_is_text_in_every_page(runtime):
+    odd = '<script>alert("1")</script>\'" onclick=x &amp;'
+    complete(runtime)
+    set_dataset(runtime, ACTOR, "LUNG", {"title": odd, "description": odd, "provenance": odd, "keyword": odd.replace(";", "")})
+    builders.described(runtime)
+    for path in (CATALOGUE, LUNG):
+        answer = get(runtime, path, Accept="text/html")
+        assert "<script" not in answer.text
+        assert answer.text.count("&lt;script&gt;alert(&quot;1&quot;)&lt;/script&gt;&#x27;&quot; onclick=x") == 4
+        assert 'href="' + odd[:5] not in answer.text
+
+
+# Since when
+
+
+def moments(runtime: Runtime) -> dict[str, str]:
+    graph = Graph().parse(data=get(runtime, LUNG).data, format="turtle")
+    me = URIRef(f"{runtime.settings.base_url}{LUNG}")
+    return {name: str(graph.value(me, URIRef(PREFIXES["dct"] + name))) for name in ("issued", "modified")}
+
+
+def said_of(moment) -> str:
+    return f"{moment:%Y-%m-%dT%H:%M:%S+00:00}"  # as the RDF library writes what it read
+
+
+def test_a_dataset_says_since_when_it_is_listed_and_when_its_description_or_counts_changed(anywhere, clock):
+    complete(anywhere, condition="")
+    builders.described(anywhere)
+    clock.on(3600)
+    set_dataset(anywhere, ACTOR, "LUNG", {"condition": "CLIN1000065"})
+    builders.described(anywhere)
+    first = said_of(clock())
+    assert moments(anywhere) == {"issued": first, "modified": first}
+    clock.on(3600)
+    builders.described(anywhere)
+    assert moments(anywhere) == {"issued": first, "modified": first}
+    study(anywhere, "LUNG", "p2")
+    builders.described(anywhere)
+    assert moments(anywhere) == {"issued": first, "modified": said_of(clock())}
+
+
+def test_a_setting_that_changes_no_word_leaves_the_moment(runtime, clock):
+    described(runtime)
+    before = moments(runtime)
+    clock.on(3600)
+    other = replace(runtime, settings=structs.replace(runtime.settings, min_subjects=0))
+    assert describe.ask_missing(other) == 1
+    builders.described(other)
+    assert moments(other) == before
+
+
+def test_what_an_older_version_of_the_agreement_let_is_told_no_more(anywhere):
+    described(anywhere)
+    assert told(anywhere) == ["LUNG"]
+    with anywhere.store.write() as connection:
+        (content,) = connection.execute(select(t.agreement_version)).mappings()
+        newer = dict(content) | {"id": None, "version": 2, "actions": "export query", "access_class": "conditional"}
+        connection.execute(t.agreement_version.insert().values({k: v for k, v in newer.items() if k != "id"}))
+        connection.execute(update(t.agreement).values(version=2))
+        governance.touch(connection)
+    assert (told(anywhere), get(anywhere, LUNG).status_code) == ([], 404)
+    (said,) = describe.find_gaps(anywhere)
+    assert "until it is described" in said
+    assert describe.ask_missing(anywhere) == 1
+    builders.described(anywhere)
+    assert re.findall(r"LUNG#(DOWNLOAD|IN_SITU_PROCESSING)> a ", get(anywhere, LUNG).text) == ["DOWNLOAD"]
+
+
+@pytest.mark.parametrize("minimum", [1, 2])
+def test_the_size_of_a_dataset_is_told_by_its_first_digit_unless_counts_are_exact(tmp_path, clock, minimum):
+    runtime = builders.runtime(tmp_path, clock=clock, min_subjects=minimum)
+    builders.seed(runtime)
+    set_dataset(runtime, ACTOR, "LUNG", builders.DETAILS)
+    batch = builders.batch(runtime)
+    for number in range(3):
+        take(runtime, batch, "a", made(f"1.2.{number}.1.1", study=f"1.2.{number}", PatientID=f"P{number}"))
+    with runtime.store.read() as connection:
+        (size,) = connection.execute(select(func.sum(t.custody.c.size))).scalars()
+    builders.described(runtime)
+    assert size > 1000
+    assert f'dcat:byteSize "{size if minimum == 1 else size // 1000 * 1000}"' in get(runtime, LUNG).text
+    withdraw.withdraw_study(runtime, ACTOR, "1.2.0")
+    builders.described(runtime)
+    smaller = size * 2 // 3
+    assert minimum == 2 or f'dcat:byteSize "{smaller}"' in get(runtime, LUNG).text
+    runtime.close()
+
+
 # Pages
 
 
@@ -425,22 +663,132 @@ def test_no_dataset_is_passed_over_when_one_goes_between_two_pages(five):
     assert told(five, f"{CATALOGUE}?after=D1") == ["D2", "D3"]
 
 
-@pytest.mark.parametrize("media_type", FORMATS)
-def test_a_page_has_a_hundred_at_most(runtime, media_type):
+def copied(runtime: Runtime, many: int) -> None:
+    """A described dataset, and others that are told as it is."""
     complete(runtime)
     builders.described(runtime)
     with runtime.store.write() as connection:
         (kept,) = connection.execute(select(t.description)).mappings()
         (first,) = connection.execute(select(t.dataset)).mappings()
+        pieces = connection.execute(select(t.description_piece)).mappings().all()
         governance.touch(connection)
-        for number in range(100):
+        for number in range(many):
             key = connection.execute(t.dataset.insert().values(dict(first) | {"id": None, "alias": f"D{number}"})).lastrowid
             connection.execute(t.description.insert().values(dict(kept) | {"dataset": key}))
+            connection.execute(t.description_piece.insert(), [dict(each) | {"dataset": key} for each in pieces])
+
+
+@pytest.mark.parametrize("media_type", RDF_FORMATS)
+def test_a_page_has_a_hundred_at_most(runtime, media_type):
+    copied(runtime, 100)
     answer = get(runtime, Accept=media_type)
     assert len(set(re.findall(r"/catalogue/datasets/(D\d+)", answer.text))) == 100
     assert "?after=D99" in answer.text
     rest = get(runtime, f"{CATALOGUE}?after=D99", Accept=media_type)
     assert re.findall(r"/catalogue/datasets/(D\d+)", rest.text) == []
+
+
+def test_a_page_for_people_has_as_many_and_links_to_the_next(runtime):
+    copied(runtime, 100)
+    answer = get(runtime, Accept="text/html")
+    assert (answer.text.count("<article>"), "101 datasets" in answer.text) == (100, True)
+    (following,) = re.findall(r'href="([^"]+)">Next page', answer.text)
+    rest = get(runtime, unescape(following).removeprefix(runtime.settings.base_url))
+    assert (rest.content_type, rest.text.count("<article>"), "Next page" in rest.text) == ("text/html; charset=utf-8", 1, False)
+
+
+# What may be harvested
+
+
+def test_what_its_provider_does_not_share_is_on_no_page_and_described_at_its_own_address(anywhere):
+    """It is listed, so that its address may be given to anybody; harvested it is not."""
+    complete(anywhere, "OPEN")
+    complete(anywhere, "KEPT", {"federated": False})
+    builders.described(anywhere)
+    assert told(anywhere) == ["OPEN"]
+    for path in (f"{CATALOGUE}?format=html", "/fdp/catalogue", "/fdp", CATALOGUE):
+        assert "KEPT" not in get(anywhere, path).text, path
+    assert get(anywhere, f"{CATALOGUE}/datasets/KEPT").status_code == 200
+    move_agreement(anywhere, ACTOR, "DSA-KEPT", "terminate")
+    assert gone(anywhere) == {}
+    assert get(anywhere, f"{CATALOGUE}/datasets/KEPT").status_code == 410, "it was listed"
+
+
+def test_a_dataset_s_terms_and_deviations_are_in_both_graphs_and_on_its_page(anywhere):
+    terms = {"purposes": ("AIRESEARCH",), "data_use": ("NCU", "DS=MONDO:0005233"), "deviations": "<b>Not</b> on weekends."}
+    complete(anywhere, "LUNG", terms)
+    builders.described(anywhere)
+    for form in ("turtle", "rdfxml"):
+        for profile in ("eucaim-2.0", "fdp"):
+            said = get(anywhere, f"{LUNG}?format={form}&profile={profile}")
+            graph = Graph().parse(data=said.data, format=said.mimetype)
+            words = {str(text) for text in graph.objects(None, URIRef(PREFIXES["rdfs"] + "label"))}
+            words |= {str(text) for text in graph.objects(None, URIRef(PREFIXES["rdfs"] + "comment"))}
+            named = {"For no commercial use.", "Research on the named diseases only: MONDO:0005233.", "<b>Not</b> on weekends."}
+            assert named <= words, (form, profile)
+    page = get(anywhere, f"{LUNG}?format=html").text
+    assert "Research on the named diseases only: MONDO:0005233." in page
+    assert "&lt;b&gt;Not&lt;/b&gt; on weekends." in page
+    assert "<b>" not in page
+
+
+# What is gone
+
+
+def gone(runtime: Runtime, path: str = CATALOGUE) -> dict[str, str]:
+    """Alias → since when, of the tombstones on a page, none of which is a dataset."""
+    graph = Graph().parse(data=get(runtime, path).data, format="turtle")
+    as_, dcat = PREFIXES["as"], PREFIXES["dcat"]
+    stones = list(graph.subjects(RDF.type, URIRef(f"{as_}Tombstone")))
+    assert all(set(graph.objects(each, RDF.type)) == {URIRef(f"{as_}Tombstone")} for each in stones)
+    assert all(graph.value(each, URIRef(f"{as_}formerType")) == URIRef(f"{dcat}Dataset") for each in stones)
+    return {str(each).rpartition("/")[2]: str(graph.value(each, URIRef(f"{as_}deleted"))) for each in stones}
+
+
+def test_what_was_told_and_ended_for_good_is_a_tombstone_and_what_is_stopped_is_none(five, clock):
+    move_agreement(five, ACTOR, "DSA-D2", "suspend")
+    clock.on(60)
+    move_agreement(five, ACTOR, "DSA-D1", "terminate")
+    assert gone(five) == {"D1": said_of(clock())}
+    assert (told(five), get(five, f"{CATALOGUE}/datasets/D1").status_code) == (["D0", "D3"], 410)
+    assert gone(five, f"{CATALOGUE}?after=D3") == {}
+    move_agreement(five, ACTOR, "DSA-D4", "terminate")
+    assert gone(five) == {"D1": said_of(clock()), "D4": said_of(clock())}, "no more pages follow"
+
+
+def test_a_dataset_that_was_withdrawn_leaves_its_tombstone_when_it_can_not_come_back_any_more(five, clock):
+    kept = replace(five, settings=structs.replace(five.settings, grace_days=7))
+    since = clock()
+    withdraw_dataset(kept, OPERATOR, "D2", circumstance="legal-order")
+    clock.on(7 * 86_400 - 1)
+    assert gone(kept) == {}
+    clock.on(1)
+    assert gone(kept) == {"D2": said_of(since)}
+    assert "D2" not in told(kept)
+
+
+def test_what_was_never_told_leaves_no_tombstone(anywhere):
+    complete(anywhere, "EMPTY", condition="")
+    builders.seed(anywhere, alias="HIDDEN", provider="hospital-b", listed=False)
+    set_dataset(anywhere, ACTOR, "HIDDEN", DETAILS)
+    study(anywhere, "HIDDEN", "p1")
+    builders.described(anywhere)
+    for alias in ("EMPTY", "HIDDEN"):
+        move_agreement(anywhere, ACTOR, f"DSA-{alias}", "terminate")
+    assert gone(anywhere) == {}
+    assert "HIDDEN" not in get(anywhere).text
+
+
+def test_what_its_provider_had_unlisted_before_it_ended_leaves_no_tombstone(anywhere):
+    described(anywhere)
+    with anywhere.store.write() as connection:
+        (content,) = connection.execute(select(t.agreement_version)).mappings()
+        newer = {k: v for k, v in content.items() if k != "id"} | {"version": 2, "listed": False}
+        connection.execute(t.agreement_version.insert().values(newer))
+        connection.execute(update(t.agreement).values(version=2))
+        governance.touch(connection)
+    move_agreement(anywhere, ACTOR, "DSA-LUNG", "terminate")
+    assert gone(anywhere) == {}
 
 
 @pytest.mark.parametrize("after", ["lung", "A" * 17, "A%00", "é", "A'--"])

@@ -83,6 +83,8 @@ ROUTES: dict[str, Row] = {
     "POST /oauth/introspect": Row(A.DISCOVER, Kind.OPEN, _REFUSED),
     "GET /catalogue": Row(A.DISCOVER, Kind.OPEN),
     "GET /catalogue/datasets/<alias>": Row(A.DISCOVER, Kind.OPEN),
+    "GET /fdp": Row(A.DISCOVER, Kind.OPEN),
+    "GET /fdp/catalogue": Row(A.DISCOVER, Kind.OPEN),
     "GET /terms": Row(A.DISCOVER, Kind.OPEN),
     "GET /ledger/entries/<int:entry>": Row(A.DISCOVER, Kind.OPEN),
     "GET /terms/<version>": Row(A.DISCOVER, Kind.OPEN),
@@ -600,6 +602,7 @@ def test_once_stopped_the_next_request_of_every_caller_on_every_route_for_images
 
 @pytest.mark.parametrize("stop", [s for s in STOPS if "study" not in s])
 def test_once_stopped_nothing_more_is_taken_and_only_its_provider_and_the_operator_still_see_the_dataset(fresh, stop):
+    assert b"dcat:dataset" in answer(fresh, "GET /catalogue", CALLERS["anonymous"]).data
     STOPS[stop](fresh)
     said = {
         route: answer(fresh, route, CALLERS["provider"]).status_code
@@ -608,7 +611,7 @@ def test_once_stopped_nothing_more_is_taken_and_only_its_provider_and_the_operat
     }
     assert set(said.values()) == {409}
     assert answer(fresh, "POST /api/datasets/eucaimSearch", CALLERS["federation"]).json == {"collections": []}
-    assert b"LUNG" not in answer(fresh, "GET /catalogue", CALLERS["anonymous"]).data
+    assert b"dcat:dataset" not in answer(fresh, "GET /catalogue", CALLERS["anonymous"]).data, "at most a tombstone"
     assert answer(fresh, "GET /catalogue/datasets/<alias>", CALLERS["anonymous"]).status_code == 410, "it was listed"
     for name in ("user", "inside", "other-provider", "provider", "operator"):
         seen = answer(fresh, "GET /fhir/R4/Consent/<identity>", CALLERS[name]).status_code == 200

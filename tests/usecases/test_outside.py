@@ -2,6 +2,8 @@
 
 import pytest
 
+from consent.deposit import sentence
+from mappings.report import to_text
 from server.usecases.agreement import add_agreement, move_agreement
 from server.usecases.dataset import add_dataset, set_dataset
 from server.usecases.report import report
@@ -54,3 +56,25 @@ def test_a_name_of_a_person_weighs_more(built):
     assert take(built, into, "a", made(PatientName="Doe^Jane")).rule == "person-name"
     (file,) = report(built, None, into.key).files
     assert {found for found, _ in file.findings} == {"person-name", "modality-not-agreed"}
+
+
+def test_words_without_code_are_taken_and_told_to_who_sent_them(built):
+    """By their place alone: free text may hold a name."""
+    agreed(built)
+    into = batch(built, "NEW")
+    taken = take(built, into, "a", made(BodyPartExamined="SMITH LEFT", Manufacturer="Acme"))
+    assert (str(taken.outcome), taken.rule) == ("pass", "declared")
+    said = report(built, None, into.key)
+    (file,) = said.files
+    assert file.findings == (("word-uncoded", "(0008,0070)"), ("word-uncoded", "(0018,0015)"))
+
+
+def test_the_report_in_words_says_what_words_without_code_come_to(built):
+    agreed(built)
+    into = batch(built, "NEW")
+    for number in range(3):
+        take(built, into, f"{number}", made(f"1.2.3.1.{number}", BodyPartExamined="SMITH LEFT"))
+    told = "".join(to_text(report(built, None, into.key)))
+    assert sentence("word-uncoded").split(". ")[0] in " ".join(told.split())
+    assert "3 files" in told
+    assert "SMITH" not in told

@@ -910,3 +910,35 @@ attempt = Table(  # failed proofs of late: what is guessable is counted for all 
     Column("failures", Integer, nullable=False),
     Column("until", Time, nullable=False, index=True),
 )
+
+# Other repositories that this one asks, and what was asked of them: answers go after an hour, the ledger has the question.
+peer = Table(
+    "peer",
+    metadata,
+    _key(),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("url", Text, nullable=False, unique=True),
+    Column("secret_file", Text),
+    Column("client_file", Text),
+    Column("added", Time, nullable=False),
+)
+peer_query = Table(
+    "peer_query",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("subject", String(80), nullable=False, index=True),
+    Column("question", Text, nullable=False),
+    Column("peers", Text, nullable=False),  # name and kind of each, as they were then
+    Column("at", Time, nullable=False, index=True),
+    Column("until", Time, nullable=False),  # by when every peer has answered, or has not
+    Column("cancelled", Boolean, nullable=False),
+)
+peer_answer = Table(
+    "peer_answer",
+    metadata,
+    Column("query", Key, ForeignKey("peer_query.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("peer", String(64), primary_key=True),
+    Column("told", Text, nullable=False),
+)

@@ -381,6 +381,7 @@ OTHER_MEANINGS = {
     ("server/cli/demo.py", "refused"),  # what people call a reject
     ("mappings/report.py", "refused"),  # the same
     ("adapters/accord_client.py", "refused"),  # what a peer says that gives no reason
+    ("mappings/peers/answer.py", "refused"),  # a question, by another repository
 }
 
 

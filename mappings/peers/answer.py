@@ -77,16 +77,14 @@ def answered(peer: str, kind: str, datasets: Iterable[Counted], seconds: float, 
     studies, subjects = ([getattr(each, what) for each in once] for what in ("studies", "subjects"))
     exact = whole and None not in (*studies, *subjects)
     told = {"studies": sum(filter(None, studies)), "subjects": sum(filter(None, subjects)), "datasets": once}
-    return PeerAnswer(peer, kind, State.ANSWERED if exact else State.AT_LEAST, seconds, **told)  # type: ignore[arg-type]
+    return PeerAnswer(peer, kind, State.ANSWERED if exact else State.AT_LEAST, seconds, **told)
 
 
 def _once(datasets: Iterable[Counted]) -> dict[str, Counted]:
     known: dict[str, Counted] = {}
     for each in datasets:
         before = known.get(each.id, each)
-        known[each.id] = Counted(
-            each.id, before.name, _most(before.studies, each.studies), _most(before.subjects, each.subjects)
-        )
+        known[each.id] = Counted(each.id, before.name, _most(before.studies, each.studies), _most(before.subjects, each.subjects))
     return known
 
 

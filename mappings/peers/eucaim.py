@@ -49,7 +49,7 @@ def _criterion(part: Condition, missing: list[str]) -> Json:
     if isinstance(part, Between):
         return _some([{"key": _AGE, "type": "BETWEEN", "value": {"min": part.low, "max": part.high}}])
     if isinstance(part, AnyOf):
-        return _some([_leaf("C25392", _MAKERS[maker]) for maker in part.parts])  # type: ignore[index]
+        return _some([_leaf("C25392", _MAKERS[maker]) for maker in part.parts])
     assert isinstance(part, OneOf)  # noqa: S101 - a question is made of nothing else
     key, codes = _CODES[part.field]
     missing += [f"{CRITERIA[part.field]} {value}" for value in part.values if value not in codes]
@@ -86,7 +86,12 @@ def read_reply(body: bytes) -> list[Counted] | None:
         reply = msgspec.json.decode(body, type=_Reply)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return [Counted(m.id, str(m.name or "")[:MOST_NAME], _count(m.studies_count), _count(m.subjects_count)) for m in reply.collections]
+    return [_counted(member) for member in reply.collections]
+
+
+def _counted(member: _Member) -> Counted:
+    name = str(member.name or "")[:MOST_NAME]
+    return Counted(member.id, name, _count(member.studies_count), _count(member.subjects_count))
 
 
 def _count(value: object) -> int | None:

@@ -9,14 +9,14 @@ from typing import Annotated, Any, Literal
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from mappings.fhir.body_parts import BODY_PARTS
 from mappings.fhir.patient import GENDERS
 from mappings.fhir.systems import DCM, SNOMED
 from mappings.peers.answer import MOST_COUNT
 from mappings.peers.question import CRITERIA, OF_SERIES
-from mappings.query import AllOf, Condition, OneOf, asks
+from mappings.query import AllOf, OneOf, asks
 
 PATH = "/ImagingStudy"
 Search = list[tuple[str, str]]
@@ -65,14 +65,14 @@ class _Link(Struct):
 
 
 class _Bundle(Struct):
-    resourceType: Literal["Bundle"]
+    kind: Literal["Bundle"] = field(name="resourceType")
     type: Literal["searchset"]
     total: Annotated[int, Meta(ge=0, le=MOST_COUNT)]
-    link: Annotated[list[_Link], Meta(max_length=100)] = []
+    link: Annotated[list[_Link], Meta(max_length=100)] = field(default_factory=list)
 
 
 def read_count(body: bytes, search: Search) -> tuple[int, tuple[str, ...]] | None:
-    """The studies that a searchset counts, and the parameters by which it does not say that it searched; None where it is none."""
+    """The studies that a searchset counts, and the parameters that it does not say it searched by; None where it is none."""
     try:
         bundle = msgspec.json.decode(body, type=_Bundle)
         said = {name for link in bundle.link if link.relation == "self" for name in _names(str(link.url))}

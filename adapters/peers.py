@@ -20,7 +20,7 @@ from mappings.failures import Failure, Invalid, Unauthenticated, Unavailable
 MOST_BYTES = 10_000_000
 """Of an answer, as Beam has it."""
 MOST_SECRET = 4096
-LOOK_SECONDS = 0.2
+LOOK_SECONDS = 0.5
 """How often it is looked whether the question was cancelled."""
 UNKNOWN = 401
 

@@ -46,6 +46,7 @@ ALLOWED = {
     "association": {"identify"},  # what an AE title proved, or why it did not; and a called one is an alias
     "explain": {"identify"},  # decided for the subject that a request of this client would have
     "terms": {"identify"},  # whom a version affects is decided for the subjects that requests of its clients would have
+    "peer_query": {"ask"},  # it is asked as the operator asks
     "audit": {"identify"},  # as explain
     "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named

@@ -48,7 +48,7 @@ def compiled(peer: str, kind: str, url: str, where: AllOf, query: str) -> Sent |
         at = url + PATH if kind == "accord" else url
         headers = {"Accept": "application/json", "Content-Type": "application/json"}
         sent = Sent("POST", at, partial(_read_reply, peer, kind), headers, eucaim.to_body(ast, query))
-    return PeerAnswer(peer, kind, State.CANNOT_EXPRESS, said=f"It can't be asked for {', '.join(missing)}.") if missing else sent
+    return PeerAnswer(peer, kind, State.CANNOT_EXPRESS, said=f"It can't be asked for {'; '.join(missing)}.") if missing else sent
 
 
 def read_answer(peer: str, kind: str, sent: Sent, status: int, body: bytes, seconds: float) -> PeerAnswer:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from mappings.failures import Failure
-from server.usecases import describe, document, export, ledger, reconcile, reindex, sights, worker
+from server.usecases import describe, document, export, ledger, peer_query, reconcile, reindex, sights, worker
 from server.usecases.runtime import Runtime
 from server.worker.jobs import KINDS, work_off
 
@@ -44,6 +44,7 @@ def chores() -> list[Chore]:
         Chore("quiet", 5, reconcile.close_quiet),
         Chore("describe", 2, describe.ask_missing),
         Chore("exports", 5, export.remove_over),
+        Chore("peers", 60, peer_query.forget_old),
         Chore("reindex", 3600, reindex.ask_missing),
     ]
 

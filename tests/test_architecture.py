@@ -47,6 +47,7 @@ ALLOWED = {
     "explain": {"identify"},  # decided for the subject that a request of this client would have
     "terms": {"identify"},  # whom a version affects is decided for the subjects that requests of its clients would have
     "peer_query": {"ask"},  # it is asked as the operator asks
+    "access_check": {"identify"},  # as explain, for a person
     "audit": {"identify"},  # as explain
     "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named

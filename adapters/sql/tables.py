@@ -839,8 +839,10 @@ person_identity = Table(  # OpenID Connect: (iss, sub), never an e-mail address
     Column("issuer", String(255), nullable=False),
     Column("subject", String(255), nullable=False),
     Column("at", Time, nullable=False),
+    Column("username", String(255)),  # preferred_username at the last sign-in: what workspaces call the person
     UniqueConstraint("issuer", "subject"),
     Index("ix_person_identity_person", "person"),
+    Index("ix_person_identity_username", "issuer", "username"),
 )
 person_account = Table(  # a local account: password (Argon2id) and the secret of its one-time codes (sealed)
     "person_account",

@@ -14,6 +14,7 @@ from server.usecases.identify import identify
 from server.usecases.runtime import Runtime
 from server.web import (
     account,
+    api_access,
     api_agreements,
     api_datasets,
     api_document,
@@ -55,7 +56,7 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)
     pages = (sign_in, account, demo)
-    api = [module.door() for module in (api_agreements, api_datasets, api_documents, api_federation, api_people)]
+    api = [module.door() for module in (api_access, api_agreements, api_datasets, api_documents, api_federation, api_people)]
     described = api_document.door(row for door in api for row in door.operations)
     others = (oauth.door(runtime, keys), dicomweb.dataset_door(), described)
     errors.install(app, *others, *api, *(module.door() for module in (*doors, *pages)))

@@ -1,4 +1,4 @@
-"""Other repositories that are asked, and what was asked of them; none is there yet."""
+"""Other repositories that are asked, and what was asked of them: none yet; and what a provider calls people, from now on."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,7 +10,9 @@ _KEY = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 
 
 def upgrade() -> None:
-    """Make the tables."""
+    """Make the tables. A username is kept when its person signs in next."""
+    op.add_column("person_identity", sa.Column("username", sa.String(255), nullable=True))
+    op.create_index("ix_person_identity_username", "person_identity", ["issuer", "username"])
     op.create_table(
         "peer",
         sa.Column("id", _KEY, autoincrement=True),

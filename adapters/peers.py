@@ -83,6 +83,30 @@ def ask_all(
     asyncio.run(_ask_all(calls, seconds, told, stopped))
 
 
+def ask_one(call: Call, seconds: float) -> Outcome:
+    """Ask one, and wait."""
+    came: list[Outcome] = []
+    ask_all([call], seconds, lambda _peer, outcome: came.append(outcome))
+    return came[0]
+
+
+def bearer(client_file: str, url: str, seconds: float) -> str:
+    """The Authorization header by a token of this client, for several calls to this URL.
+
+    Raises Invalid for a file that is none, Unauthenticated, and Unavailable.
+    """
+
+    async def asked() -> str:
+        async with httpx.AsyncClient(timeout=seconds, follow_redirects=False, trust_env=False) as http:
+            async with asyncio.timeout(seconds):
+                return await _token(http, read_client(Path(client_file)), url)
+
+    try:
+        return f"Bearer {asyncio.run(asked())}"
+    except (TimeoutError, httpx.HTTPError, httpx.InvalidURL, OSError):
+        raise Unavailable("token-endpoint-unavailable", "Where its tokens are does not answer.") from None
+
+
 async def _ask_all(
     calls: Sequence[Call], seconds: float, told: Callable[[str, Outcome], object], stopped: Callable[[], bool]
 ) -> None:

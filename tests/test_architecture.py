@@ -48,6 +48,7 @@ ALLOWED = {
     "terms": {"identify"},  # whom a version affects is decided for the subjects that requests of its clients would have
     "peer_query": {"ask"},  # it is asked as the operator asks
     "access_check": {"identify"},  # as explain, for a person
+    "tell_traces": {"job", "peer"},  # a job's work; a URL is read as a peer's
     "audit": {"identify"},  # as explain
     "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named

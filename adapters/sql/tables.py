@@ -925,6 +925,12 @@ peer = Table(
     Column("client_file", Text),
     Column("added", Time, nullable=False),
 )
+trace_cursor = Table(  # how far the ledger's tree is told to an outside tracing service; no row: nothing yet
+    "trace_cursor",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+)
 peer_query = Table(
     "peer_query",
     metadata,

@@ -3,7 +3,7 @@
 import threading
 from datetime import timedelta
 
-from server.usecases import commitment, compare, describe, export, reindex, sync
+from server.usecases import commitment, compare, describe, export, reindex, sync, tell_traces
 from server.usecases.job import Kind, do_next
 from server.usecases.runtime import Runtime
 from server.usecases.write_export import write_export
@@ -14,6 +14,7 @@ KINDS: dict[str, Kind] = {
     commitment.KIND: Kind(commitment.report_kept, attempts=commitment.ATTEMPTS),
     sync.KIND: Kind(sync.follow, period=lambda settings: timedelta(minutes=settings.sync_minutes)),
     reindex.KIND: Kind(reindex.reindex),
+    tell_traces.KIND: Kind(tell_traces.push, attempts=tell_traces.ATTEMPTS),
     "presence": Kind(compare.look_at_presence, period=lambda settings: timedelta(days=settings.presence_days)),
     "digests": Kind(compare.look_at_digests, period=lambda settings: timedelta(days=settings.digest_days)),
 }

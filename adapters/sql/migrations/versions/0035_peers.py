@@ -50,3 +50,9 @@ def upgrade() -> None:
         sa.Column("told", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("query", "peer", name="pk_peer_answer"),
     )
+    op.create_table(
+        "trace_cursor",
+        sa.Column("id", sa.Integer(), autoincrement=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_trace_cursor"),
+    )

@@ -13,13 +13,15 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from adapters.accord_client import METADATA_PATH, TokenEndpoint, read_token, read_token_endpoint, token_fields
+from adapters.accord_client import METADATA_PATH, TokenEndpoint, printable, read_token, read_token_endpoint, token_fields
 from adapters.client_file import ClientFile, read_client
 from mappings.failures import Failure, Invalid, Unauthenticated, Unavailable
 
 MOST_BYTES = 10_000_000
 """Of an answer, as Beam has it."""
 MOST_SECRET = 4096
+MOST_SAID = 300
+"""Characters of a sentence, which may repeat what a server said of itself."""
 LOOK_SECONDS = 0.5
 """How often it is looked whether the question was cancelled."""
 UNKNOWN = 401
@@ -133,16 +135,11 @@ async def _in_time(http: httpx.AsyncClient, call: Call, seconds: float) -> Outco
         status = UNKNOWN
     except Failure as failure:
         said = failure.sentence
-    except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-        said = _SAID.get(type(error), "Its connection broke off.")
-    return Outcome(status, body, round(time.monotonic() - began, 3), said)
-
-
-_SAID: dict[type[Exception], str] = {
-    httpx.ConnectError: "Nobody answers there.",
-    httpx.ConnectTimeout: "Nobody answers there.",
-    httpx.RemoteProtocolError: "It broke off, or does not speak HTTP.",
-}
+    except httpx.ConnectError as error:  # in this machine's words: refused, no such name, a certificate that is not trusted
+        said = f"It can't be reached: {error}."
+    except (httpx.HTTPError, httpx.InvalidURL, OSError):
+        said = "It broke off, or does not speak HTTP."
+    return Outcome(status, body, round(time.monotonic() - began, 3), printable(said)[:MOST_SAID])
 
 
 async def _called(http: httpx.AsyncClient, call: Call) -> tuple[int, bytes]:

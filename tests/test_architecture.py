@@ -62,6 +62,7 @@ ALLOWED = {
         "health",
         "job",
         "node",
+        "peer",
         "reindex",
         "vet_node",
         "worker",

@@ -72,6 +72,19 @@ def remove_peer(runtime: Runtime, actor: str, name: str) -> None:
         record(connection, PeerRemoved(peer=name), now, actor, About())
 
 
+def find_troubles(runtime: Runtime) -> list[str]:
+    """Peers whose files can't be read now, in sentences for the operator."""
+    return [f"Peer {row.name}: {why}" for row in list_peers(runtime) if (why := _trouble(row))]
+
+
+def _trouble(row: PeerRow) -> str | None:
+    try:
+        read_proof(row.secret_file, row.client_file)
+    except Invalid as failure:
+        return failure.sentence
+    return None
+
+
 def list_peers(runtime: Runtime) -> tuple[PeerRow, ...]:
     """Every repository that may be asked."""
     with runtime.store.read() as connection:

@@ -260,7 +260,8 @@ def test_what_a_peer_does_keeps_no_other_waiting_and_is_never_no_results(asker, 
         took = time.monotonic() - began
     assert took < 6
     assert (answers["good"].state, answers["good"].studies) == (State.AT_LEAST, 2)
-    assert (answers["nobody"].state, answers["nobody"].said) == (State.NO_ANSWER, "Nobody answers there.")
+    assert answers["nobody"].state is State.NO_ANSWER
+    assert answers["nobody"].said.startswith("It can't be reached: ")
     for name, (_, state, why) in BAD.items():
         answer = answers[name]
         assert (answer.state, answer.studies, answer.subjects) == (state, None, None), name
@@ -345,6 +346,17 @@ def test_a_fhir_server_is_asked_with_the_key_of_a_client_file(asker, tmp_path):
     assert (answers["b0"].state, answers["b0"].studies, answers["b0"].subjects) == (State.ANSWERED, 2, None)
     assert answers["b1"].state is State.REFUSED
     assert "name where its tokens are" in answers["b2"].said
+
+
+def test_what_a_server_says_of_itself_reaches_no_terminal_as_it_came(asker, tmp_path):
+    """Its metadata names another issuer: with moves of the cursor in it, and longer than a line."""
+    issuer = "https://b.example/\x1b[2J" + "x" * 5000
+    lies = json.dumps({"issuer": issuer, "token_endpoint": f"{issuer}/token"}).encode()
+    with behaving(says(OK, lies)) as url:
+        write_client(tmp_path / "client.json", ClientFile("asker", url, "system/*.rs", None, new_client_key()[0]))
+        add_peer(asker, ACTOR, "b", kind="fhir", url=url, client_file=str(tmp_path / "client.json"))
+        said = asked(asker, read_question(sex=["M"]))["b"].said
+    assert (said.isprintable(), len(said)) == (True, adapter.MOST_SAID)
 
 
 def test_a_question_that_is_stopped_lets_go_of_who_has_not_answered(asker):

@@ -46,16 +46,21 @@ class Call:
     body: bytes | None = None
     secret_file: str | None = None
     client_file: str | None = None
+    probe: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a call in so many seconds: a status and its body; without a status (0), a sentence on why nothing came."""
+    """What came of a call in so many seconds: a status and its body; without a status (0), a sentence on why nothing came.
+
+    `probed` is the status of the answer to the call's `probe`, a URL that is got beside it (0: there is none).
+    """
 
     status: int
     body: bytes
     seconds: float
     said: str = ""
+    probed: int = 0
 
 
 def read_proof(secret_file: str | None, client_file: str | None) -> Proof:
@@ -125,10 +130,10 @@ async def _ask_all(
 
 async def _in_time(http: httpx.AsyncClient, call: Call, seconds: float) -> Outcome:
     began = time.monotonic()
-    status, body, said = 0, b"", ""
+    status, body, said, probed = 0, b"", "", 0
     try:
         async with asyncio.timeout(seconds):
-            status, body = await _called(http, call)
+            status, body, probed = await _called(http, call)
     except TimeoutError:
         said = f"It did not answer within {seconds:g} s."
     except Unauthenticated:
@@ -139,15 +144,17 @@ async def _in_time(http: httpx.AsyncClient, call: Call, seconds: float) -> Outco
         said = f"It can't be reached: {error}."
     except (httpx.HTTPError, httpx.InvalidURL, OSError):
         said = "It broke off, or does not speak HTTP."
-    return Outcome(status, body, round(time.monotonic() - began, 3), printable(said)[:MOST_SAID])
+    return Outcome(status, body, round(time.monotonic() - began, 3), printable(said)[:MOST_SAID], probed)
 
 
-async def _called(http: httpx.AsyncClient, call: Call) -> tuple[int, bytes]:
+async def _called(http: httpx.AsyncClient, call: Call) -> tuple[int, bytes, int]:
     proof = await asyncio.to_thread(read_proof, call.secret_file, call.client_file)
     header = proof.header if proof.client is None else f"Bearer {await _token(http, proof.client, call.url)}"
     shown = {} if header is None else {"Authorization": header}
-    answer = await _fetched(http, call.method, call.url, {**call.headers, **shown}, call.body)
-    return answer.status_code, answer.content
+    headers = {**call.headers, **shown}
+    probed = (await _fetched(http, "GET", call.probe, headers)).status_code if call.probe else 0
+    answer = await _fetched(http, call.method, call.url, headers, call.body)
+    return answer.status_code, answer.content, probed
 
 
 async def _token(http: httpx.AsyncClient, client: ClientFile, url: str) -> str:

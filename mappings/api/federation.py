@@ -5,9 +5,9 @@ from typing import Annotated
 
 from msgspec import Meta, field
 
+from consent.disclosure import MOST_VALUES
 from mappings.api.shapes import Asked, Name, Told
 from mappings.peers.answer import PeerAnswer, State, by_dataset, total
-from mappings.peers.question import MOST_VALUES
 
 Words = Annotated[list[Annotated[str, Meta(max_length=64)]], Meta(max_length=MOST_VALUES)]
 _MOST_PEERS = 50

@@ -12,6 +12,7 @@ from mappings.query import AllOf
 KINDS = ("accord", "eucaim", "fhir")
 FHIR_JSON = "application/fhir+json"
 _OK, _REDIRECTED, _BAD, _SERVER = 200, 300, 400, 500
+_STRICT = (400, 422)
 _SAID = {
     401: "It does not know who asks: see its secret file or client file.",
     403: "It does not let this repository ask.",
@@ -20,18 +21,19 @@ _SAID = {
     422: "It does not take this question.",
     429: "It has been asked too often of late.",
 }
-Read = Callable[[bytes, float], PeerAnswer]
+Read = Callable[[bytes, float, bool], PeerAnswer]
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A request, and how the body of its answer is read."""
+    """A request, and how the body of its answer is read; `probe` is a URL that is asked beside it, to be refused."""
 
     method: str
     url: str
     read: Read
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    probe: str | None = None
 
 
 def compiled(peer: str, kind: str, url: str, where: AllOf, query: str) -> Sent | PeerAnswer:
@@ -42,7 +44,7 @@ def compiled(peer: str, kind: str, url: str, where: AllOf, query: str) -> Sent |
     if kind == "fhir":
         search, missing = fhir.to_search(where)
         headers = {"Accept": FHIR_JSON, "Prefer": "handling=strict"}
-        sent = Sent("GET", url + fhir.to_path(search), partial(_read_count, peer, search), headers)
+        sent = Sent("GET", url + fhir.to_path(search), partial(_read_count, peer, search), headers, probe=url + fhir.PROBE)
     else:
         ast, missing = eucaim.to_ast(where)
         at = url + PATH if kind == "accord" else url
@@ -51,11 +53,11 @@ def compiled(peer: str, kind: str, url: str, where: AllOf, query: str) -> Sent |
     return PeerAnswer(peer, kind, State.CANNOT_EXPRESS, said=f"It can't be asked for {'; '.join(missing)}.") if missing else sent
 
 
-def read_answer(peer: str, kind: str, sent: Sent, status: int, body: bytes, seconds: float) -> PeerAnswer:
-    """The answer that came with this status."""
+def read_answer(peer: str, kind: str, sent: Sent, status: int, body: bytes, seconds: float, probed: int = 0) -> PeerAnswer:
+    """The answer that came with this status; `probed` is what the probe was answered."""
     if status == _OK:
-        return sent.read(body, seconds)
-    if kind == "fhir" and status in (_BAD, 422):  # by `handling=strict`: what we send is well formed
+        return sent.read(body, seconds, probed in _STRICT)
+    if kind == "fhir" and status in _STRICT:  # by `handling=strict`: what we send is well formed
         return PeerAnswer(peer, kind, State.CANNOT_EXPRESS, seconds, said="It does not know how to search by all of this.")
     if _BAD <= status < _SERVER:
         return PeerAnswer(peer, kind, State.REFUSED, seconds, said=_SAID.get(status, f"It answered with status {status}."))
@@ -63,7 +65,7 @@ def read_answer(peer: str, kind: str, sent: Sent, status: int, body: bytes, seco
     return PeerAnswer(peer, kind, State.NO_ANSWER, seconds, said=said)
 
 
-def _read_reply(peer: str, kind: str, body: bytes, seconds: float) -> PeerAnswer:
+def _read_reply(peer: str, kind: str, body: bytes, seconds: float, _strict: bool) -> PeerAnswer:
     """An Accord leaves out datasets of few, so what it tells is a part; EUCAIM's own providers tell all."""
     datasets = eucaim.read_reply(body)
     if datasets is None:
@@ -71,8 +73,8 @@ def _read_reply(peer: str, kind: str, body: bytes, seconds: float) -> PeerAnswer
     return answered(peer, kind, datasets, seconds, whole=kind != "accord")
 
 
-def _read_count(peer: str, search: fhir.Search, body: bytes, seconds: float) -> PeerAnswer:
-    read = fhir.read_count(body, search)
+def _read_count(peer: str, search: fhir.Search, body: bytes, seconds: float, strict: bool) -> PeerAnswer:
+    read = fhir.read_count(body, search, strict=strict)
     if read is None:
         return PeerAnswer(peer, "fhir", State.NO_ANSWER, seconds, said="What it answered is no searchset with a total.")
     studies, unsaid = read

@@ -1,7 +1,7 @@
 """The question to a FHIR R4 server, as a search of ImagingStudy whose answer is a count; and that count, read.
 
-A server may leave out a parameter that it does not know (R4 3.1.0.3), and says in its *self* link what it searched by: a count
-that is not of all criteria is not taken.
+A server may leave out a parameter that it does not know (R4 3.1.0.3), and says in its *self* link what it searched by. Some say
+none with a count (HAPI: a link is no element of a summary): of these a count is taken where they refuse what nobody knows.
 """
 
 from collections.abc import Sequence
@@ -19,6 +19,8 @@ from mappings.peers.question import CRITERIA, OF_SERIES
 from mappings.query import AllOf, OneOf, asks
 
 PATH = "/ImagingStudy"
+PROBE = f"{PATH}?accord-unknown=1&_summary=count"
+"""A search by a parameter that no server knows: who refuses it leaves none out."""
 Search = list[tuple[str, str]]
 
 
@@ -71,13 +73,19 @@ class _Bundle(Struct):
     link: Annotated[list[_Link], Meta(max_length=100)] = field(default_factory=list)
 
 
-def read_count(body: bytes, search: Search) -> tuple[int, tuple[str, ...]] | None:
-    """The studies that a searchset counts, and the parameters that it does not say it searched by; None where it is none."""
+def read_count(body: bytes, search: Search, *, strict: bool) -> tuple[int, tuple[str, ...]] | None:
+    """The studies that a searchset counts, and the parameters that it may not have searched by; None where it is none.
+
+    A `strict` server refuses what it does not know.
+    """
     try:
         bundle = msgspec.json.decode(body, type=_Bundle)
-        said = {name for link in bundle.link if link.relation == "self" for name in _names(str(link.url))}
+        links = [str(link.url) for link in bundle.link if link.relation == "self"]
+        said = {name for url in links for name in _names(url)}
     except (msgspec.DecodeError, UnicodeDecodeError, ValueError, RecursionError):
         return None
+    if strict and not links:
+        return bundle.total, ()
     return bundle.total, tuple(name for name, _ in search if name not in said)
 
 

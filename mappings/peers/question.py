@@ -8,12 +8,11 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from consent.disclosure import MOST_VALUES
 from mappings.eucaim import CONDITION, CONDITIONS, LABELS, MANUFACTURERS
 from mappings.failures import Invalid
 from mappings.query import AllOf, AnyOf, Between, Condition, Like, OneOf
 
-MOST_VALUES = 20
-"""Of one criterion, as `consent.disclosure` lets a question have; a value is a CS of PS3.5 6.2."""
 OLDEST = 150
 """Years: what an open range ends with, since EUCAIM's readers differ in what an open one means."""
 MAKERS: Mapping[str, tuple[str, ...]] = {

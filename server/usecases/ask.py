@@ -76,12 +76,12 @@ def ask_recorded(runtime: Runtime, asking: Asking, told: Told, stopped: Callable
 
 
 def _call(row: PeerRow, sent: Sent) -> Call:
-    return Call(row.name, sent.method, sent.url, sent.headers, sent.body, row.secret_file, row.client_file)
+    return Call(row.name, sent.method, sent.url, sent.headers, sent.body, row.secret_file, row.client_file, sent.probe)
 
 
 def _answer(row: PeerRow, sent: Sent, outcome: Outcome) -> PeerAnswer:
     if outcome.status:
-        answer = read_answer(row.name, row.kind, sent, outcome.status, outcome.body, outcome.seconds)
+        answer = read_answer(row.name, row.kind, sent, outcome.status, outcome.body, outcome.seconds, outcome.probed)
     else:
         answer = PeerAnswer(row.name, row.kind, State.NO_ANSWER, outcome.seconds, said=outcome.said)
     log.info("peer asked", extra={"peer": row.name, "state": str(answer.state), "seconds": answer.seconds, "said": answer.said})

@@ -5,12 +5,13 @@ from itertools import product
 
 import pytest
 
+from consent.disclosure import MOST_VALUES
 from mappings.eucaim import read_ast
 from mappings.failures import Invalid
 from mappings.peers import eucaim, fhir
 from mappings.peers.answer import MOST_COUNT, MOST_DATASETS, PeerAnswer, State, by_dataset, total
 from mappings.peers.exchange import KINDS, Sent, compiled, read_answer
-from mappings.peers.question import DIAGNOSES, MAKERS, MOST_VALUES, Question, read_question
+from mappings.peers.question import DIAGNOSES, MAKERS, Question, read_question
 from mappings.query import AllOf, AnyOf, Between, OneOf, canonical
 
 EXAMPLE = read_question(modality=["mr"], body_part=["PROSTATE"], sex=["m"], age="40-70")
@@ -139,9 +140,9 @@ def sent(kind: str) -> Sent:
     return made
 
 
-def read(kind: str, body: object, status: int = 200) -> PeerAnswer:
+def read(kind: str, body: object, status: int = 200, probed: int = 200) -> PeerAnswer:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
-    return read_answer("a", kind, sent(kind), status, raw, 0.5)
+    return read_answer("a", kind, sent(kind), status, raw, 0.5, probed)
 
 
 def dataset(id_: str = "D", studies: object = 12, subjects: object = 7) -> dict[str, object]:
@@ -213,6 +214,14 @@ def test_what_can_not_be_read_is_no_answer_and_no_zero(kind, body):
 def test_a_server_that_does_not_say_that_it_searched_by_a_criterion_counts_nothing(more):
     answer = read("fhir", searchset(**more))
     assert (answer.state, answer.studies) == (State.CANNOT_EXPRESS, None)
+
+
+def test_a_server_that_refuses_what_nobody_knows_need_not_say_what_it_searched_by():
+    """As HAPI does: with a count it says no link."""
+    assert sent("fhir").probe == f"{ASKED}/ImagingStudy?accord-unknown=1&_summary=count"
+    answer = read("fhir", searchset(link=[]), probed=400)
+    assert (answer.state, answer.studies) == (State.ANSWERED, 5)
+    assert read("fhir", searchset(asked="x=1"), probed=400).state is State.CANNOT_EXPRESS, "but what it says counts"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ import contextlib
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import tempfile
 import threading
@@ -115,6 +116,20 @@ def ask(home: Path, seconds: int, *flags: str) -> tuple[dict[str, Any], float]:
     return told, time.monotonic() - began
 
 
+def kill_when_asked(home: Path, web: Web, before: object) -> None:
+    """Kill it a second after another question than the one `before` was recorded, which is just before that leaves."""
+    database = f"file:{home / 'asker' / 'data' / 'accord.db'}?mode=ro"
+    newest = "SELECT body FROM ledger_body WHERE kind = 'federation.asked' ORDER BY id DESC LIMIT 1"
+
+    def is_new() -> bool:
+        with contextlib.closing(sqlite3.connect(database, uri=True)) as connection:
+            return bool(json.loads(json.loads(connection.execute(newest).fetchone()[0])["question"]) != before)
+
+    if eventually(is_new, START_SECONDS):
+        time.sleep(1)
+    web.send(signal.SIGKILL)
+
+
 def main() -> None:
     """Ask both questions, and hold what came."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -140,11 +155,15 @@ def main() -> None:
         expect(fhir is None or states["hapi"] == ("answered", 1), "HAPI counts one", states.items())
         for name in ("killed", "late"):
             webs[name].send(signal.SIGSTOP)
-        threading.Timer(seconds / 2 + 2, webs["killed"].send, [signal.SIGKILL]).start()
+        killing = threading.Thread(target=kill_when_asked, args=(home, webs["killed"], told["question"]))
+        killing.start()
         told, took = ask(home, seconds, "--age", "40-70")
+        killing.join()
         states = {peer["peer"]: (peer["state"], peer["studies"]) for peer in told["peers"]}
         expect(states["well"] == ("at least", 2), "the one that is well counts two", states.items())
         expect({states[name] for name in ("killed", "late")} == {("no answer", None)}, "no silence is a zero", states.items())
+        broken = next(peer for peer in told["peers"] if peer["peer"] == "killed")
+        expect(broken["seconds"] > 0.5, "it was killed while it was asked", [broken])
         expect(fhir is None or states["hapi"] == ("cannot express", None), "HAPI is not asked without the age", states.items())
         expect(took < 2 * seconds + 10, "all is over when the latest's time is", [took])
     print("All as it must be.")

@@ -103,19 +103,30 @@ def find_token_endpoint(http: httpx.Client, client: ClientFile, base_url: str | 
         return TokenEndpoint(client.token_url, client.token_url)
     at = (base_url or client.base_url).rstrip("/")
     try:
-        answer = http.get(f"{at}{METADATA_PATH}")
-        if answer.status_code in _TRANSIENT:
-            raise _failure(answer)
-        told = json_text.loads(answer.raise_for_status().content)
-        issuer, endpoint = str(told["issuer"]), str(told["token_endpoint"])
+        return read_token_endpoint(client, at, http.get(f"{at}{METADATA_PATH}"))
     except httpx.ConnectError:
         raise Unavailable(NOBODY, f"Nobody answers at {at}. Is the server running, and is this its URL?") from None
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError):
-        raise Unavailable(NO_ACCORD, f"What answers at {at} is no Accord. Is this its HTTP URL?") from None
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise _no_accord(at) from None
+
+
+def read_token_endpoint(client: ClientFile, at: str, answer: httpx.Response) -> TokenEndpoint:
+    """The token endpoint that the metadata of the server at this URL names. Raises Unavailable."""
+    if answer.status_code in _TRANSIENT:
+        raise _failure(answer)
+    try:
+        told = json_text.loads(answer.raise_for_status().content)
+        issuer, endpoint = str(told["issuer"]), str(told["token_endpoint"])
+    except (httpx.HTTPError, ValueError, TypeError, KeyError):
+        raise _no_accord(at) from None
     if issuer not in (client.base_url, at) or not endpoint.startswith(f"{issuer}/"):
         why = f"The Accord at {at} goes by the URL {issuer}, and the client file says {client.base_url}: correct its base_url."
         raise Unavailable(OTHER_ISSUER, why)
     return TokenEndpoint(at + endpoint.removeprefix(issuer), endpoint)
+
+
+def _no_accord(at: str) -> Unavailable:
+    return Unavailable(NO_ACCORD, f"What answers at {at} is no Accord. Is this its HTTP URL?")
 
 
 def ask_token(
@@ -125,6 +136,17 @@ def ask_token(
 
     Raises Unauthenticated (refused, with the server's own code and sentence) or Unavailable (no answer as of a token endpoint).
     """
+    fields = token_fields(client, endpoint, scope, purpose)
+    try:
+        return read_token(endpoint, http.post(endpoint.url, data=fields))
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise _no_endpoint(endpoint) from None
+
+
+def token_fields(
+    client: ClientFile, endpoint: TokenEndpoint, scope: str | None = None, purpose: str | None = None
+) -> dict[str, str]:
+    """The form by which this client asks for a token (RFC 7523 section 2.2), proved now."""
     fields = {
         "grant_type": "client_credentials",
         "client_assertion_type": _ASSERTION_TYPE,
@@ -132,19 +154,27 @@ def ask_token(
         "scope": client.scope if scope is None else scope,
         "purpose": client.purpose if purpose is None else purpose,
     }
+    return {name: value for name, value in fields.items() if value}
+
+
+def read_token(endpoint: TokenEndpoint, answer: httpx.Response) -> Token:
+    """The token of a token endpoint's answer. Raises Unauthenticated or Unavailable."""
     try:
-        answer = http.post(endpoint.url, data={k: v for k, v in fields.items() if v})
         if answer.is_server_error:
             answer.raise_for_status()
         answered = json_text.loads(answer.content)
         if answer.is_success:
             return Token(str(answered["access_token"]), float(answered.get("expires_in", 60)))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, TypeError, KeyError, AttributeError):
-        raise Unavailable("token-endpoint-unavailable", f"{endpoint.url} does not answer as a token endpoint does.") from None
+    except (httpx.HTTPError, ValueError, TypeError, KeyError, AttributeError):
+        raise _no_endpoint(endpoint) from None
     told = answered if isinstance(answered, dict) else {}
     error = str(told.get("error", told.get("title", "refused")))  # a problem (RFC 9457) where it was not read as OAuth's question
     why = told.get("error_description", told.get("detail", "no reason given"))
     raise Unauthenticated(str(told.get("code", error)), printable(f"{error}: {why}"))
+
+
+def _no_endpoint(endpoint: TokenEndpoint) -> Unavailable:
+    return Unavailable("token-endpoint-unavailable", f"{endpoint.url} does not answer as a token endpoint does.")
 
 
 class AccordClient:

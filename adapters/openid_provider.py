@@ -43,6 +43,12 @@ class Identity:
     subject: str
     claims: Mapping[str, Any]
 
+    @property
+    def username(self) -> str | None:
+        """What the provider calls the person now (Core section 5.1): no proof of who that is, since it may change."""
+        said = self.claims.get("preferred_username")
+        return said if isinstance(said, str) and 0 < len(said) <= MOST_NAME and said.isprintable() else None
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:

@@ -36,6 +36,7 @@ class TargetType(StrEnum):
     BATCH = "batch"
     BLOCK = "block"
     PERSON = "person"
+    PEER = "peer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -768,6 +769,41 @@ class SessionsEnded(Entry):
     sessions: int
 
 
+# --- other repositories
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerAdded(Entry):
+    """Another repository may be asked, at this URL, in the dialect of its kind."""
+
+    KIND = "govern.peer.add"
+    TARGETS = ("peer",)
+    peer: str
+    peer_kind: str
+    url: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeerRemoved(Entry):
+    """A repository is asked no more."""
+
+    KIND = "govern.peer.remove"
+    TARGETS = ("peer",)
+    peer: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PeersAsked(Entry):
+    """A question goes to other repositories: its text in Accord's words, and its SHA-256 (hex). No answer is recorded."""
+
+    KIND = "federation.asked"
+    TARGETS = ("peers",)
+    query: str
+    sha256: str
+    question: str
+    peers: tuple[str, ...]
+
+
 _CLASSES: tuple[type[Entry], ...] = (
     BatchOpened,
     BatchClosed,
@@ -803,6 +839,9 @@ _CLASSES: tuple[type[Entry], ...] = (
     StudyHastened,
     StudyPurged,
     KeysRotated,
+    PeerAdded,
+    PeerRemoved,
+    PeersAsked,
 )
 _BY_VERB: Mapping[type[Act], Iterable[str]] = {
     AgreementMoved: [verb for verb in AGREEMENT_MOVES if verb not in SIGNATURES],
@@ -827,7 +866,12 @@ KINDS: Mapping[str, type[Entry]] = {
 
 # --- what an entry is about
 
-_TYPES = {"studies": TargetType.STUDY, "agreements": TargetType.AGREEMENT, "uid": TargetType.BLOCK}
+_TYPES = {
+    "studies": TargetType.STUDY,
+    "agreements": TargetType.AGREEMENT,
+    "uid": TargetType.BLOCK,
+    "peers": TargetType.PEER,
+}
 """Members that are not called as what they name."""
 
 

@@ -122,6 +122,17 @@ def decide(subject: Subject, action: Action, purpose: str | None, facts: Facts, 
     return Decision(True, "permitted", *cites, _valid_until(subject, action, purpose, facts, now))
 
 
+def asking_refusal(subject: Subject) -> str | None:
+    """The rule by which this subject may not have other repositories asked, which see this repository and not it; or None."""
+    if subject.role is Role.OPERATOR:
+        return None
+    if subject.role not in _USERS:
+        return "role"
+    if not subject.approved:
+        return "not-approved"
+    return None if subject.terms else "terms-not-accepted"
+
+
 def decide_all(subject: Subject, actions: Iterable[Action], purpose: str | None, facts: Facts, now: datetime) -> Decision:
     """Decide on what is several actions at once, of which none implies another: the first no, else the last yes."""
     decisions = [decide(subject, action, purpose, facts, now) for action in actions]

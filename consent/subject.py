@@ -1,6 +1,6 @@
 """Who asks: a client, a registered sender, the federation or nobody, with the organisation it acts for."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from consent.conditions import Purpose
@@ -33,6 +33,11 @@ class Subject:
     purposes: frozenset[Purpose] = field(default_factory=frozenset)
     viewer: bool = False  # registered as a program in which people look at images
     external: bool = True
+
+
+def inside(subject: Subject) -> Subject:
+    """The subject as it asks from a node's compute network; only a user is another there."""
+    return replace(subject, role=Role.INSIDE) if subject.role is Role.USER else subject
 
 
 ANONYMOUS = Subject("anonymous", Role.ANONYMOUS)

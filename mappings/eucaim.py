@@ -53,7 +53,7 @@ CONDITIONS = {
 CONDITION = "condition"
 STATED = "A diagnosis that is asked for counts this dataset whole, by the one condition that is stated for all of it."
 
-_LABELS = {word: meaning.label for meaning in vocabulary.SEXES for word in meaning.words}
+LABELS = {word: meaning.label for meaning in vocabulary.SEXES for word in meaning.words}
 _BODY_PART = re.compile(r"[A-Z0-9 _]{1,16}")  # the shape of CS, PS3.5 6.2: free text in it is not passed on
 _CODE = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
 
@@ -291,7 +291,7 @@ def _to_member(collection: Collection, said: str) -> dict[str, object]:
         "studies_count": collection.found.studies,
         "subjects_count": collection.found.subjects,
         "age_range": {"min": collection.found.youngest, "max": collection.found.oldest},
-        "gender": sorted({_LABELS.get(sex, "Unknown") for sex in collection.found.sexes}),
+        "gender": sorted({LABELS.get(sex, "Unknown") for sex in collection.found.sexes}),
         "modality": list(collection.found.modalities),
         "body_parts": _parts(collection.found.body_parts),
     }

@@ -93,6 +93,16 @@ class Settings(msgspec.Struct, frozen=True):
         Count,
         Meta(description="Questions that a caller of `eucaimSearch` may ask of each HTTP process in a minute; more: 429."),
     ] = 120
+    peer_seconds: Annotated[
+        Count, Meta(description="Seconds that another repository has for its answer, all in all, when it is asked.")
+    ] = 30
+    tracing_url: Annotated[
+        str,
+        Meta(description="Base URL of an EUCAIM tracing service (v2) that is told of datasets and their uses; empty: none is."),
+    ] = ""
+    tracing_client: Annotated[
+        str, Meta(description="Client file by whose key this Accord proves itself to it; empty: by nothing.")
+    ] = ""
     web_workers: Annotated[Count, Meta(description="HTTP processes.")] = 2
     streams: Annotated[Count, Meta(description="Byte streams served at once by each HTTP process; more: 503.")] = 32
     uploads: Annotated[Count, Meta(description="Uploads taken at once by each HTTP process; more: 503.")] = 8

@@ -51,6 +51,9 @@ ALLOWED = {
         "notice",
         "second_person",
     },  # whom a version affects is decided for the subjects that requests of its clients would have
+    "peer_query": {"ask"},  # it is asked as the operator asks
+    "access_check": {"identify"},  # as explain, for a person
+    "tell_traces": {"job", "peer"},  # a job's work; a URL is read as a peer's
     "audit": {"identify"},  # as explain
     "check": {"admission", "parse"},  # a file is read and judged as at a door
     "backup": {"node"},  # what rests elsewhere is named
@@ -64,6 +67,7 @@ ALLOWED = {
         "health",
         "job",
         "node",
+        "peer",
         "reindex",
         "vet_node",
         "worker",
@@ -395,6 +399,7 @@ OTHER_MEANINGS = {
     ("server/cli/demo.py", "refused"),  # what people call a reject
     ("mappings/report.py", "refused"),  # the same
     ("adapters/accord_client.py", "refused"),  # what a peer says that gives no reason
+    ("mappings/peers/answer.py", "refused"),  # a question, by another repository
 }
 
 

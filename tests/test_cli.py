@@ -57,6 +57,7 @@ COMMANDS = {
     "download",
     "cite",
     "view",
+    "ask",
 }
 """What the design's table of contracts names and this release has."""
 
@@ -197,6 +198,10 @@ LINES = (
     ("person sign-out alan", "alan: 0 ended"),
     ("person block alan", "alan: blocked"),
     ("person unblock alan", "alan: may sign in"),
+    ("peer add upv --kind accord --url https://accord.upv.example/ --secret-file {folder}/terms.txt", "upv: asked at https://"),
+    ("peer add lab --kind fhir --url http://127.0.0.1:8080/fhir --client {folder}/pacs.json", "next: accord ask --modality MR"),
+    ("peer list", "lab\tfhir\thttp://127.0.0.1:8080/fhir\t–\t{folder}/pacs.json"),
+    ("peer remove upv", "upv: asked no more"),
     ("permit add LUNG --party university --ends 2030-01-01", ""),
     ("permit add LUNG --party university --export --evidence IRB", ""),
     ("permit list", "\tyes\t–\tIRB"),
@@ -261,6 +266,11 @@ REFUSED = (
     ("ae add X --client nobody --from 10.1.2.3/32", "There is no client called nobody"),
     ("ae add X --client nobody --from 10.1.2.3/32 --scp host:104", "address:port"),
     ("permit revoke LUNG --party university", "LUNG"),
+    ("peer add x --kind accord --url http://accord.example", "https://HOST/PATH"),
+    ("peer add x --kind accord --url https://a.example --secret-file {folder}/absent", "No such file"),
+    ("peer add x --kind accord --url https://a.example --client {folder}/absent", "is for a FHIR server"),
+    ("peer add x --kind beacon --url https://a.example", "'beacon' is not one of"),
+    ("peer remove x", "There is no peer called x"),
     ("person add ada --name Ada", "--operator, or --role"),
     ("person add ada --name Ada --role auditor --party nobody", "There is no party called nobody"),
     ("person add ada --name Ada --role researcher", "Nobody is researcher in the repository."),

@@ -182,6 +182,20 @@ def find_identity(connection: Connection, issuer: str, subject: str) -> PersonRo
     return None if person is None else read(connection, person)
 
 
+def find_called(connection: Connection, issuer: str, username: str) -> PersonRow | None:
+    """The person whom this provider has called so last."""
+    named = select(_i.person).where(_i.issuer == issuer, _i.username == username).distinct()
+    found = connection.execute(named).scalars().all()
+    return read(connection, found[0]) if len(found) == 1 else None
+
+
+def call_identity(connection: Connection, issuer: str, subject: str, username: str | None) -> None:
+    """Keep what a provider calls a person now; whom it called so before, it calls so no more."""
+    called = update(t.person_identity).where(_i.issuer == issuer)
+    connection.execute(called.where(_i.username == username, _i.subject != subject).values(username=None))
+    connection.execute(called.where(_i.subject == subject).values(username=username))
+
+
 def add_identity(connection: Connection, now: datetime, *, person: int, issuer: str, subject: str) -> None:
     """Link a provider's identity to a person."""
     connection.execute(insert(t.person_identity).values(person=person, issuer=issuer, subject=subject, at=stamp(now)))

@@ -855,8 +855,10 @@ person_identity = Table(  # OpenID Connect: (iss, sub), never an e-mail address
     Column("issuer", String(255), nullable=False),
     Column("subject", String(255), nullable=False),
     Column("at", Time, nullable=False),
+    Column("username", String(255)),  # preferred_username at the last sign-in: what workspaces call the person
     UniqueConstraint("issuer", "subject"),
     Index("ix_person_identity_person", "person"),
+    Index("ix_person_identity_username", "issuer", "username"),
 )
 person_account = Table(  # a local account: password (Argon2id) and the secret of its one-time codes (sealed)
     "person_account",
@@ -984,4 +986,42 @@ delivery = Table(  # the outbox: a notice on its way to one party or person
     Column("acknowledged_by", String(80)),
     Index("ix_delivery_notice", "notice"),
     Index("ix_delivery_party", "party", "id"),
+)
+
+# Other repositories that this one asks, and what was asked of them: answers go after an hour, the ledger has the question.
+peer = Table(
+    "peer",
+    metadata,
+    _key(),
+    Column("name", String(64), nullable=False, unique=True),
+    Column("kind", String(16), nullable=False),
+    Column("url", Text, nullable=False, unique=True),
+    Column("secret_file", Text),
+    Column("client_file", Text),
+    Column("added", Time, nullable=False),
+)
+trace_cursor = Table(  # how far the ledger's tree is told to an outside tracing service; no row: nothing yet
+    "trace_cursor",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("position", BigInteger, nullable=False),
+)
+peer_query = Table(
+    "peer_query",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),
+    Column("subject", String(80), nullable=False, index=True),
+    Column("question", Text, nullable=False),
+    Column("peers", Text, nullable=False),  # name and kind of each, as they were then
+    Column("at", Time, nullable=False, index=True),
+    Column("until", Time, nullable=False),  # by when every peer has answered, or has not
+    Column("cancelled", Boolean, nullable=False),
+)
+peer_answer = Table(
+    "peer_answer",
+    metadata,
+    Column("query", Key, ForeignKey("peer_query.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("peer", String(64), primary_key=True),
+    Column("told", Text, nullable=False),
 )

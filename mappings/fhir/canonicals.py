@@ -32,6 +32,7 @@ from mappings.fhir.systems import (
     MODALITY,
     NODE,
     PARTY_ROLE,
+    PEER,
     PERSON,
     PURPOSE,
     TERMS,
@@ -133,6 +134,7 @@ NAMING_SYSTEMS = {
     BATCH: "A batch of objects that was pushed to one repository.",
     GOVERNED: "A Study or SOP Instance UID that was withdrawn or refused.",
     PERSON: "A person who acts in one repository.",
+    PEER: "Another repository that one repository asks.",
 }
 
 

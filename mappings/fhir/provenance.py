@@ -21,6 +21,7 @@ from mappings.fhir.systems import (
     LEAF_INDEX,
     LEDGER_ENTRY,
     NODE,
+    PEER,
     PERSON,
     PROVENANCE_AGENT,
     TERMS,
@@ -102,6 +103,7 @@ REFERENCES: dict[TargetType, Callable[[str], Json]] = {
     TargetType.BATCH: _identified(BATCH),
     TargetType.BLOCK: _identified(GOVERNED),
     TargetType.PERSON: _identified(PERSON),
+    TargetType.PEER: _identified(PEER),
 }
 """What an entry is about → a reference to what is served, else an identifier."""
 

@@ -48,8 +48,8 @@ LEAF_INDEX = f"{PROJECT}/StructureDefinition/ledger-leaf-index"  # extension: a 
 LEDGER_ENTRY = f"{PROJECT}/StructureDefinition/ledger-entry"  # extension: where a ledger entry's commitment is read
 LEAF_HASH = f"{PROJECT}/NamingSystem/ledger-leaf-hash"  # identifier: a ledger leaf's hash, in hex
 CALLER = f"{PROJECT}/NamingSystem/caller"  # identifier: who did it, as the ledger calls it
-NODE, CLIENT, TERMS, BATCH, GOVERNED, PERSON = (
-    f"{PROJECT}/NamingSystem/{noun}" for noun in ("node", "client", "terms", "batch", "block", "person")
+NODE, CLIENT, TERMS, BATCH, GOVERNED, PERSON, PEER = (
+    f"{PROJECT}/NamingSystem/{noun}" for noun in ("node", "client", "terms", "batch", "block", "person", "peer")
 )
 """Identifiers of what is not served as a resource."""
 

@@ -34,6 +34,7 @@ COMMANDS = {
     "proxy": ("server.cli.proxy", "Serve a repository's DICOMweb and FHIR on this machine's loopback, until stopped."),
     "login": ("server.cli.login", "Act as a person who signs in with a browser."),
     "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
+    "ask": ("server.cli.ask", "Ask other repositories how much they have; ends with 1 where none told a count."),
     "doctor": ("server.cli.diagnose", "Look at all that this Accord stands on, and say what is wrong."),
     "backup": ("server.cli.backup", "Copy this Accord into a folder while it runs: database, keys, quarantine, folder nodes."),
     "restore": ("server.cli.backup", "Put a backup back, into an empty data directory and an empty database."),

@@ -20,7 +20,7 @@ from consent.node import NodeState
 from mappings.eucaim import PATH
 from mappings.failures import Failure, NotFound
 from server.settings import Settings
-from server.usecases import backup, compare, declared, describe, federate, health, job, reindex, vet_node, worker
+from server.usecases import backup, compare, declared, describe, federate, health, job, peer, reindex, vet_node, worker
 from server.usecases.node import list_nodes
 from server.usecases.runtime import Runtime
 
@@ -97,6 +97,10 @@ def examine(runtime: Runtime) -> Iterator[Checked]:
     yield _told("worker", worker.find_troubles(runtime), "One is at work.", "Start `accord serve`, or `accord worker`.")
     yield _told("jobs", job.find_troubles(runtime), "None failed or is overdue.", "`accord admin job list` says more.")
     yield _told("objects", compare.find_damage(runtime), "None is known to be lost or changed.")
+    if peer.list_peers(runtime):
+        yield _told(
+            "peers", peer.find_troubles(runtime), "The files that prove us to them can be read.", "accord admin peer list"
+        )
     yield _backup(runtime)
     if runtime.settings.contact == Settings().contact:
         said = f"Refusals send people to {runtime.settings.contact}: set ACCORD_CONTACT to an address that is read."

@@ -1,5 +1,6 @@
 """What every use case is handed: the open database, the nodes, the clock and the caller, as values made by `server.wiring`."""
 
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -26,6 +27,8 @@ from server.settings import Settings
 from server.throttle import Rate, Throttle
 from server.usecases.governance import GovernanceCache, GovernanceSnapshot
 
+MOST_ASKING = 8
+"""Questions to other repositories that one process has under way: each holds a thread."""
 MOST_DRAWN = 32 << 20
 """Bytes of the pictures that one process keeps."""
 
@@ -99,6 +102,8 @@ class Runtime:
     throttle: Throttle = field(default_factory=Throttle)
     asked: Rate = field(default_factory=Rate)
     """Of the callers of the federated search."""
+    asking: threading.BoundedSemaphore = field(default_factory=lambda: threading.BoundedSemaphore(MOST_ASKING), repr=False)
+    """Of questions to other repositories that somebody waits for."""
     drawn: Kept = field(default_factory=lambda: Kept(MOST_DRAWN), repr=False)
 
     @contextmanager

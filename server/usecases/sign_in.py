@@ -68,6 +68,7 @@ def sign_in_as(runtime: Runtime, identity: Identity, *, agent: str, ended: str |
         if row is None or row.blocked:
             told = "Your provider knows you, and this repository does not yet. Open the link of your invitation first."
             raise Unauthenticated("identity-unknown", told)
+        people.call_identity(connection, identity.issuer, identity.subject, identity.username)
         _end(runtime, connection, ended)
         return open_session(runtime, connection, row, agent=agent)
 
@@ -151,6 +152,7 @@ def link(runtime: Runtime, token: str, identity: Identity, *, agent: str) -> str
         _use(connection, invited, row, now)
         if known is None:
             people.add_identity(connection, now, person=row.id, issuer=identity.issuer, subject=identity.subject)
+        people.call_identity(connection, identity.issuer, identity.subject, identity.username)
         record(connection, PersonMoved(verb="join", person=row.key, issuer=identity.issuer), now, person_id(row.key), About())
         return open_session(runtime, connection, people.read(connection, row.id), agent=agent)
 

@@ -17,6 +17,7 @@ from consent.conditions import Action
 from consent.person import Act
 from mappings.api.shapes import read_body, read_query
 from mappings.failures import Invalid, TooLarge
+from server.web.bulkheads import Bulkhead
 from server.web.context import request, respond, serves
 from server.web.errors import Door, problem
 
@@ -61,6 +62,7 @@ class Api(Door):
         status: int = 200,
         anonymous: bool = False,
         most: int = MOST_BODY,
+        bulkhead: Bulkhead | None = None,
     ) -> Callable[[View], View]:
         """Add a view as a route: `act` of the table of roles, `scope` that a token needs, such as `Consent.s`.
 
@@ -73,9 +75,8 @@ class Api(Door):
             operation = Operation(method, rule, does, answer, body, query, status, act, None if anonymous else scope)
             self.operations.append(operation)
             done = action or (Action.DISCOVER if method == "GET" else Action.GOVERN)
-            serves(self, rule, done, scope=scope, anonymous=anonymous, methods=(method,), body=most)(
-                _answering(operation, view, most)
-            )
+            known = {"scope": scope, "anonymous": anonymous, "body": most, "bulkhead": bulkhead}
+            serves(self, rule, done, methods=(method,), **known)(_answering(operation, view, most))  # type: ignore[arg-type]
             return view
 
         return add
@@ -89,6 +90,8 @@ def _answering(row: Operation, view: View, most: int) -> View:
         elif row.query is not None:
             named["asked"] = read_query(request.args.to_dict(), row.query)  # type: ignore[assignment]
         told = view(**named)
+        if isinstance(told, Response):  # which its caller asked for in another form
+            return told
         return respond(b"" if told is None else msgspec.json.encode(told), row.status)
 
     return answer

@@ -14,10 +14,12 @@ from server.usecases.identify import identify
 from server.usecases.runtime import Runtime
 from server.web import (
     account,
+    api_access,
     api_agreements,
     api_datasets,
     api_document,
     api_documents,
+    api_federation,
     api_people,
     api_stops,
     batches,
@@ -55,7 +57,13 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)
     pages = (sign_in, account, demo)
-    api = [module.door() for module in (api_agreements, api_datasets, api_documents, api_people, api_stops)]
+    api = [
+        module.door()
+        for module in (
+            *(api_access, api_agreements, api_datasets, api_documents),
+            *(api_federation, api_people, api_stops),
+        )
+    ]
     described = api_document.door(row for door in api for row in door.operations)
     others = (oauth.door(runtime, keys), dicomweb.dataset_door(), described)
     errors.install(app, *others, *api, *(module.door() for module in (*doors, *pages)))

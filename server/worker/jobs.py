@@ -14,6 +14,7 @@ from server.usecases import (
     release,
     restore,
     sync,
+    tell_traces,
     withdraw,
     withdraw_dataset,
 )
@@ -32,6 +33,7 @@ KINDS: dict[str, Kind] = {
     notice.KIND: Kind(notice.deliver, attempts=notice.ATTEMPTS),
     restore.KIND: Kind(restore.restore, attempts=restore.ATTEMPTS),
     withdraw_dataset.KIND: Kind(withdraw_dataset.empty),
+    tell_traces.KIND: Kind(tell_traces.push, attempts=tell_traces.ATTEMPTS),
     "presence": Kind(compare.look_at_presence, period=lambda settings: timedelta(days=settings.presence_days)),
     "digests": Kind(compare.look_at_digests, period=lambda settings: timedelta(days=settings.digest_days)),
 }

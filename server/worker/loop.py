@@ -11,7 +11,19 @@ from dataclasses import dataclass
 from functools import partial
 
 from mappings.failures import Failure
-from server.usecases import describe, document, export, ledger, notice, reconcile, reindex, sights, worker
+from server.usecases import (
+    describe,
+    document,
+    export,
+    ledger,
+    notice,
+    peer_query,
+    reconcile,
+    reindex,
+    sights,
+    tell_traces,
+    worker,
+)
 from server.usecases.runtime import Runtime
 from server.worker.jobs import KINDS, work_off
 
@@ -45,6 +57,8 @@ def chores() -> list[Chore]:
         Chore("describe", 2, describe.ask_missing),
         Chore("exports", 5, export.remove_over),
         Chore("remind", 3600, notice.remind),
+        Chore("peers", 60, peer_query.forget_old),
+        Chore("traces", 5, tell_traces.ask),
         Chore("reindex", 3600, reindex.ask_missing),
     ]
 

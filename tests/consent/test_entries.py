@@ -79,6 +79,9 @@ FORMS = {
     **{(f"govern.person.{verb}", 1): "issuer person" for verb in ("invite", "join", "block", "unblock")},
     ("govern.person.add", 1): "party person purposes role",
     ("govern.person.sessions", 1): "person sessions",
+    ("govern.peer.add", 1): "peer peer_kind url",
+    ("govern.peer.remove", 1): "peer",
+    ("federation.asked", 1): "peers query question sha256",
     **{(f"govern.role.{verb}", 1): "party person purposes role" for verb in ("give", "take")},
 }
 """(kind, version) → its members. A line of this table is never changed: a body that says more is a version more."""
@@ -173,6 +176,8 @@ EVER_WRITTEN = {
     "govern.block.lift": ({"uid": "1.2"}, ["block 1.2"]),
     "govern.person.join": ({"person": "ada", "issuer": "https://login.example.org"}, ["person ada"]),
     "govern.role.give": ({"person": "ada", "party": "h", "role": "signatory"}, ["person ada", "party h"]),
+    "govern.peer.add": ({"peer": "upv", "peer_kind": "accord", "url": "https://a.example"}, ["peer upv"]),
+    "federation.asked": ({"query": "1", "peers": ["upv", "huvr"]}, ["peer upv", "peer huvr"]),
     "of.a.later.release": ({"study": "1.2"}, []),
 }
 """Kind → (a body of its first version, what it is about)."""

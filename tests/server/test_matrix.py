@@ -55,6 +55,8 @@ class Kind(Enum):
     ACT = "an act of a person's, by the table of roles (test_people.py): no program's"
     PERSON = "a person's own: 403 to programs"
     OWN_ACT = "an act on what is one's own, by who has the role for it: 404 to everybody else"
+    ASKS = "a question to other repositories: 403 to who is neither an approved user nor the operator"
+    CHECKS = "what a person may use: 403 to who is neither inside nor the operator"
     APPLIES = "an organisation's application: 403 to who is no provider's"
 
 
@@ -163,6 +165,10 @@ ROUTES: dict[str, Row] = {
     "GET /api/dataset-moves": Row(A.DISCOVER, Kind.OWN),
     "POST /api/datasets/<alias>/moves": Row(A.GOVERN, Kind.OWN_ACT, (403,)),
     "POST /api/datasets/<alias>/moves/answer": Row(A.GOVERN, Kind.OWN_ACT, (403,)),
+    "POST /api/datasetAccessCheck": Row(A.DISCOVER, Kind.CHECKS, (403,)),
+    "POST /api/federation/queries": Row(A.DISCOVER, Kind.ASKS, (409,)),
+    "GET /api/federation/queries/<key>": Row(A.DISCOVER, Kind.ASKS, (404,)),
+    "DELETE /api/federation/queries/<key>": Row(A.DISCOVER, Kind.ASKS, (404,)),
     "GET /api/batches/<key>/waiting": Row(A.DISCOVER, Kind.OWN_ACT, (409,)),
     "POST /api/batches/<key>/refusal": Row(A.GOVERN, Kind.OWN_ACT, (409,)),
 }
@@ -239,6 +245,8 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /api/agreements/<key>/signatures": {"json": {"name": "Sam", "code": "x"}},
     "POST /api/datasets/<alias>/moves": {"json": {"agreement": "DSA-LUNG"}},
     "POST /api/datasets/<alias>/moves/answer": {"json": {"verb": "confirm"}},
+    "POST /api/datasetAccessCheck": {"json": {"userName": "nobody", "datasets": ["LUNG"]}},
+    "POST /api/federation/queries": {"json": {"modality": ["MR"]}},  # there is nobody to ask
     "POST /api/batches/<key>/refusal": {"json": {}},
     "POST /api/datasets/eucaimSearch": {"json": {"ast": {"operand": "OR", "children": []}, "id": "1"}},
     # each is refused for what it asks, once who asks it may: nothing is changed
@@ -371,6 +379,10 @@ def expected(who: Who, row: Row) -> tuple[int, ...]:  # noqa: C901, PLR0911, PLR
         return row.yes if who.party == "hospital-a" else (404,)
     if row.kind is Kind.APPLIES:
         return row.yes if who.role is Role.PROVIDER else (403,)
+    if row.kind is Kind.ASKS:
+        return row.yes if who.role in (Role.USER, Role.INSIDE, Role.OPERATOR) else (403,)
+    if row.kind is Kind.CHECKS:
+        return (403,)  # test_api_access.py tells the two apart
     if row.kind is Kind.BATCHES:
         return (200,) if who.role in (Role.PROVIDER, Role.OPERATOR) else (403,)
     if row.kind is Kind.BATCH and who.role is Role.OPERATOR and row.action is A.DISCOVER:

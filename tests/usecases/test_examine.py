@@ -19,6 +19,7 @@ from mappings.query import is_nothing
 from server.usecases import ledger, vet_node, worker
 from server.usecases.examine import KEYS, Mark, examine, examine_keys
 from server.usecases.node import move_node
+from server.usecases.peer import add_peer
 from tests.builders import ACTOR, made
 from tests.certificates import certificate
 from tests.deposits import deposit, in_care
@@ -256,3 +257,11 @@ def test_a_database_that_another_holds_is_said_soon(served):
         assert "Another process holds the database." in wrong(impatient)["database"]
     impatient.store.close()
     assert wrong(served) == {}
+
+
+def test_a_peer_whose_secret_is_gone_is_wrong(served, tmp_path):
+    (tmp_path / "secret").write_text("Secret s")
+    add_peer(served, ACTOR, "upv", kind="accord", url="https://a.example", secret_file=str(tmp_path / "secret"))
+    assert "peers" not in wrong(served)
+    (tmp_path / "secret").unlink()
+    assert "Peer upv: The secret file" in wrong(served)["peers"]

@@ -1,0 +1,1 @@
+"""What other repositories are asked, in the dialect of each kind, and what they answer."""

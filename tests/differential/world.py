@@ -25,6 +25,7 @@ from adapters.sql.ledger import About, record
 from adapters.sql.store import stamp
 from consent.access import Interaction
 from consent.access import Seen as Shown
+from consent.agreement import Side
 from consent.conditions import Action
 from consent.entries import Entry, StudyWithdrawn
 from consent.policy import MATRIX, Reach, visible_datasets
@@ -353,9 +354,8 @@ def _withdraw(study: str, datasets: list[Dataset], runtime: Runtime, sight: Sigh
                 connection.execute(t.tombstone.insert().values(key=key, patient=patient, dataset=of, at=stamp(runtime.clock())))
     for dataset in datasets:
         if sight.withdrawn.get(study) == dataset.alias and _of_owner(dataset.provider, sight):
-            _record(
-                runtime, dataset, StudyWithdrawn(study=study, dataset=dataset.alias, objects=1, replace=False, reason=None), ACTOR
-            )
+            said = {"side": Side.PROVIDER, "reason": None, "circumstance": None, "until": runtime.clock()}
+            _record(runtime, dataset, StudyWithdrawn(study=study, dataset=dataset.alias, objects=1, replace=False, **said), ACTOR)
 
 
 def _dataset_id(connection: Connection, alias: str) -> int:

@@ -170,7 +170,7 @@ def test_what_is_released_is_found_and_what_is_refused_is_rejected_by_name(site)
     (waits,) = again.json()["00081199"]["Value"]
     assert (again.status_code, waits["00081196"]["Value"]) == (202, [0xB0F0])
     assert f"(batch {first})" in str(waits["00741048"])
-    accord.admin(f"proposal make release batch={first} --reason checked --alone", f"batch refuse {second} --yes")
+    accord.admin(f"proposal make release batch={first} --alone checked", f"batch refuse {second} --yes")
 
     def found() -> str:
         return accord.get(f"/dicom-web/studies/{released.StudyInstanceUID}/instances", "provider").text

@@ -176,9 +176,7 @@ class Settings(msgspec.Struct, frozen=True):
     mail_sender: Annotated[str, Meta(description="Address that e-mail comes from; empty: the contact, where that is one.")] = ""
     mail_user: Annotated[str, Meta(description="User there; empty: nobody signs in.")] = ""
     mail_secret: Annotated[str, Meta(description="That user's password.")] = ""
-    notice_days: Annotated[
-        Days, Meta(description="Days before an agreement or a declaration ends that its parties are reminded.")
-    ] = 30
+    notice_days: Annotated[Days, Meta(description="Days before an agreement ends that both its sides are reminded.")] = 30
     presence_days: Annotated[
         Days, Meta(description="Days from the end of one look whether each object is on its node and has its size to the next.")
     ] = 7

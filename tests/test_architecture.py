@@ -97,6 +97,7 @@ ALLOWED = {
     "proposal": {"notice", "proposable", "second_person"},
     "proposable": {"party", "purge", "release", "rotate_keys", "terms"},
     "notice": {"job"},
+    "remind": {"declared", "notice"},  # what is due is told
     # a whole dataset goes by studies, in a job; its bytes by a job; what comes back is settled as it was kept
     "withdraw_dataset": {"dataset", "job", "withdraw"},
     "purge": {"dataset", "job", "reconcile", "withdraw"},

@@ -14,15 +14,21 @@ class DueDocument:
     """A document of an agreement's provider, whose reminder is due; `has_expired`: it holds no more."""
 
     agreement: str
+    version: int
     provider: str
     document: DeclaredDocument
     has_expired: bool
 
     @property
-    def sentence(self) -> str:
-        """What is to be done, without a person's name."""
+    def title(self) -> str:
+        """What is due, without a person's name."""
         ends = "has expired" if self.has_expired else f"expires on {self.document.expires:%Y-%m-%d}"
-        return f"The {self.document.kind} document of {self.agreement} ({self.provider}) {ends}: its provider renews it."
+        return f"The {self.document.kind} document of {self.agreement} ({self.provider}) {ends}"
+
+    @property
+    def sentence(self) -> str:
+        """The same, and what is to be done."""
+        return f"{self.title}: its provider renews it."
 
 
 def find_due(runtime: Runtime) -> tuple[DueDocument, ...]:
@@ -36,5 +42,5 @@ def find_due(runtime: Runtime) -> tuple[DueDocument, ...]:
                 for document in signature.declarations.documents:
                     has_expired = document.expires is not None and document.expires < today
                     if has_expired or (document.remind is not None and document.remind <= today):
-                        due.append(DueDocument(row.key, row.provider, document, has_expired))
+                        due.append(DueDocument(row.key, row.version, row.provider, document, has_expired))
     return tuple(due)

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Iterable, Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import Connection
@@ -192,24 +192,3 @@ def acknowledge(runtime: Runtime, actor: Actor, delivery: int) -> None:
         kind = str(found.kind)
         entry = NoticeMoved(verb="acknowledge", notice=found.notice, notice_kind=kind, party=found.party, deliveries=1)
         record(connection, entry, now, actor.id, About())
-
-
-def remind(runtime: Runtime) -> int:
-    """Tell both sides, once, of agreements that end soon; how many."""
-    now = runtime.clock()
-    before = now + timedelta(days=runtime.settings.notice_days)
-    with runtime.store.read() as connection:
-        ending = [each for each in notice.ending_agreements(connection, now, before) if not _is_told(connection, each)]
-    for each in ending:
-        with runtime.governance_act() as connection:
-            if not _is_told(connection, each):
-                key, provider, version, ends = each
-                title = f"Agreement {key} ends on {ends:%Y-%m-%d}"
-                text = f"From then on nothing under {key}@{version} goes in or out. Agree on a new version to go on.\n"
-                to, about = [provider, None], f"{key}@{version}"
-                tell(runtime, connection, "worker", NoticeKind.EXPIRY, title, text, to, about=about, effective=ends)
-    return len(ending)
-
-
-def _is_told(connection: Connection, ending: tuple[str, str, int, datetime]) -> bool:
-    return notice.is_told(connection, NoticeKind.EXPIRY, f"{ending[0]}@{ending[2]}")

@@ -18,9 +18,8 @@ from adapters.sql import tables as t
 from consent.person import Actor, PersonRole
 from mappings.failures import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from server.usecases import notice
-from server.usecases.agreement import move_agreement
 from tests import builders
-from tests.builders import ACTOR, OPERATOR
+from tests.builders import OPERATOR
 from tests.servers import free_port
 from tests.usecases.test_stops import entries, work
 
@@ -182,16 +181,3 @@ def test_a_title_becomes_no_header_and_a_server_that_is_silent_is_left(box):
     assert (box.taken[0]["Bcc"], box.taken[0]["Subject"]) == (None, "x Bcc: c@d.example")
     with pytest.raises(Unavailable):
         mail.send(replace(server, port=free_port()), "a@b.example", "x", "y")
-
-
-def test_both_sides_are_reminded_once_of_an_agreement_that_ends_soon(tmp_path, clock):
-    runtime = builders.runtime(tmp_path, clock=clock)
-    builders.seed(runtime, ends=clock() + timedelta(days=31))
-    assert notice.remind(runtime) == 0
-    clock.on(2 * 86_400)
-    assert [notice.remind(runtime), notice.remind(runtime)] == [1, 0]
-    assert [each.kind for each in notice.list_notices(runtime, MANAGER)] == ["expiry"]
-    assert [each.kind for each in notice.list_notices(runtime, OPERATOR)] == ["expiry"]
-    move_agreement(runtime, ACTOR, "DSA-LUNG", "suspend")
-    assert notice.remind(runtime) == 0
-    runtime.close()

@@ -3,7 +3,7 @@
 import contextlib
 import ssl
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
@@ -52,6 +52,12 @@ class Retriever:
     def move(self, to: str, level: str, **keys: object) -> list[Counts]:
         """The same of a C-MOVE."""
         return [_counts(status) for status, _ in self.association.send_c_move(identifier(level, **keys), to, STUDY_MOVE)]
+
+
+def last_of(answers: Iterable[tuple[Dataset, object]]) -> tuple[int | None, str]:
+    """(status, comment) of the last response."""
+    status = list(answers)[-1][0]
+    return status.get("Status"), status.get("ErrorComment", "")
 
 
 def _counts(status: Dataset) -> Counts:
@@ -150,7 +156,7 @@ def network(
 ) -> Iterator[Network]:
     """Hospital-a's LUNG, under conditions of which the university has a permit that names export, and hospital-b's BREAST.
 
-    RESEARCH and COMPUTE ask for the university, the latter inside of the node; PACS-A for hospital-a.
+    RESEARCH and COMPUTE ask for the university, the latter inside of the node; PACS-A for hospital-a, PACS-B for hospital-b.
     """
     runtime = builders.runtime(folder, clock=clock, **settings)
     conditions = {"access_class": "conditional", "actions": ("query", "process", "export"), "purposes": ("AIRESEARCH",)}
@@ -162,6 +168,7 @@ def network(
         ("RESEARCH", "researcher", "university", None),
         ("COMPUTE", "compute", "university", "central"),
         ("PACS-A", "pacs-a", "hospital-a", None),
+        ("PACS-B", "pacs-b", "hospital-b", None),
     ):
         _let_ask(runtime, title, client, party, node)
     opened = Network(runtime, scp.serve(runtime, bind="127.0.0.1", port=0))

@@ -23,6 +23,8 @@ log = logging.getLogger("accord.dimse")
 
 CANCELLED, PENDING, PENDING_UNMATCHED = 0xFE00, 0xFF00, 0xFF01
 UNABLE, NO_MATCH_OF_CLASS, UNKNOWN_DESTINATION, SOME_FAILED = 0xC000, 0xA900, 0xA801, 0xB000
+GONE = 0xC112
+"""What is retrieved was stopped or withdrawn: *unable to process*, since 0112 (no such SOP Instance) is no status of a C-GET."""
 NONE_SENT = 0xA702
 NO_COUNTS: Mapping[str, int] = MappingProxyType({})
 _PATIENT_ROOT, _STUDY_ROOT = tuple(LEVELS), tuple(LEVELS)[1:]
@@ -32,7 +34,7 @@ FIND = {f"{_R}1.1": _PATIENT_ROOT, f"{_R}2.1": _STUDY_ROOT}
 MOVE = {f"{_R}1.2": _PATIENT_ROOT, f"{_R}2.2": _STUDY_ROOT}
 GET = {f"{_R}1.3": _PATIENT_ROOT, f"{_R}2.3": _STUDY_ROOT}
 
-# PS3.4 Tables C.4-1 to C.4-3; the comment is the kind's, and its rule's code, never the failure's own sentence
+# PS3.4 Tables C.4-1 to C.4-3; the comment is the kind's, and its rule's code, never the failure's own sentence (but of a stop)
 _REFUSALS: tuple[tuple[type[Failure], int, str], ...] = (
     (Unauthenticated, NOT_AUTHORISED, "Not for this caller"),
     (Forbidden, NOT_AUTHORISED, "Not for this caller"),
@@ -135,6 +137,8 @@ def answer(asked: Request, service: str, perform: Callable[[Request, Wire], Done
 
 def refusal(error: Exception) -> Status:
     """The status of what failed."""
+    if isinstance(error, f.Gone):
+        return Status(GONE, error.sentence[:64])
     for kind, code, comment in _REFUSALS:
         if isinstance(error, kind):
             return Status(code, f"{comment}: {error.code}"[:64])

@@ -40,23 +40,37 @@ class Planned:
     objects: Sequence[StoredInstance]
 
 
-def plan(runtime: Runtime, caller: Caller, selection: Selection) -> list[Planned]:
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to go, by study; and of what does not, that it was stopped or withdrawn, where the caller is told so."""
+
+    studies: Sequence[Planned]
+    gone: Gone | None = None
+
+
+def plan(runtime: Runtime, caller: Caller, selection: Selection) -> Plan:
     """What there is of a selection for this caller; nothing of what it may not know of. Nothing is recorded as used.
 
-    Raises Forbidden where it may know of a part but not have it, Invalid and TooLarge where it is too much at once.
+    Raises Forbidden where it may know of a part but not have it, Invalid and TooLarge where it is too much at once, Gone where
+    nothing is there and the caller is told that something was.
     """
     check_values(sum(map(len, (selection.studies, selection.series, selection.instances, selection.patients))))
-    planned: list[Planned] = []
+    planned, gone = list[Planned](), None
     for study in selection.studies or _studies(runtime, caller, selection.patients):
         wanted = _wanted(study, selection)
         try:
             objects, _ = look(runtime, caller, wanted, len)
-        except (NotFound, Gone):
+        except NotFound:
+            continue
+        except Gone as why:
+            gone = gone or why
             continue
         planned.append(Planned(wanted, objects))
         if sum(len(each.objects) for each in planned) > MOST_SUBOPERATIONS:
             raise TooLarge("too-many", f"More than {MOST_SUBOPERATIONS} objects can't be counted. Ask by series.")
-    return planned
+    if gone and not planned:
+        raise gone
+    return Plan(planned, gone)
 
 
 def _wanted(study: str, selection: Selection) -> Wanted:

@@ -1,9 +1,9 @@
 """C-GET and C-MOVE at the repository's AE: what HTTP delivers, by the same decision and record, from the stored bytes."""
 
 import subprocess
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,9 +19,11 @@ from server.usecases import convert
 from server.usecases.agreement import move_agreement
 from server.usecases.entity import add_entity
 from server.usecases.node import set_node
+from server.usecases.permit import revoke_permit
+from server.usecases.withdraw import withdraw_study
 from tests import builders
 from tests.builders import made, sample
-from tests.network import LITTLE_ENDIAN, STUDY_GET, STUDY_MOVE, Network, hold, identifier, network
+from tests.network import LITTLE_ENDIAN, STUDY_GET, STUDY_MOVE, Network, hold, identifier, last_of, network
 from tests.servers import find, free_port
 
 if TYPE_CHECKING:
@@ -67,6 +69,7 @@ class Taker:
         self.asked: list[list[tuple[str, list[str]]]] = []
         self.originators: set[object] = set()
         self.status, self.seconds, self.leaves_at = 0x0000, 0.0, ""
+        self.meanwhile: Callable[[], object] = lambda: None
         entity = AE("TAKER")
         entity.supported_contexts = AllStoragePresentationContexts
         handlers = [(evt.EVT_C_STORE, self._take), (evt.EVT_REQUESTED, self._requested)]
@@ -76,6 +79,7 @@ class Taker:
 
     def _take(self, event: evt.Event) -> int:
         time.sleep(self.seconds)
+        self.meanwhile()
         request = event.request
         if request.AffectedSOPInstanceUID == self.leaves_at:
             event.assoc.abort()
@@ -236,14 +240,54 @@ def test_a_large_copy_that_breaks_off_ends_the_association(net: Network, monkeyp
 
 
 def test_a_stop_in_the_middle_keeps_the_rest_back(net: Network, taker: Taker, monkeypatch: pytest.MonkeyPatch) -> None:
-    taker.seconds = 0.5
+    taker.meanwhile = partial(move_agreement, net.runtime, builders.ACTOR, "DSA-LUNG", "suspend")
     asked = net.retrieve(calling="COMPUTE")
-    threading.Timer(0.25, move_agreement, (net.runtime, builders.ACTOR, "DSA-LUNG", "suspend")).start()
     assert asked.move("TAKER", "STUDY", StudyInstanceUID=STUDY)[-1] == (0xB000, None, 1, 2, 0)
     assert list(taker.came) == ["1.2.1.1.1"]
 
 
 # --- C-MOVE
+
+
+GONE = "It was stopped or withdrawn by the {}, on {:%Y-%m-%d}."
+
+
+def _withdrawn(net: Network) -> str:
+    withdraw_study(net.runtime, builders.ACTOR, STUDY)
+    return GONE.format("provider", net.runtime.clock())
+
+
+def _suspended(net: Network) -> str:
+    move_agreement(net.runtime, builders.ACTOR, "DSA-LUNG", "suspend")
+    return GONE.format("repository", net.runtime.clock())
+
+
+@pytest.mark.parametrize("stop", [_withdrawn, _suspended])
+def test_that_a_study_was_stopped_is_told_to_who_could_have_it_and_to_nobody_else(net: Network, taker: Taker, stop) -> None:
+    said, ours, theirs = stop(net), net.retrieve(calling="COMPUTE"), net.retrieve(calling="PACS-B")
+    assert last_of(ours.association.send_c_get(identifier("STUDY", StudyInstanceUID=STUDY), STUDY_GET)) == (0xC112, said)
+    moved = ours.association.send_c_move(identifier("STUDY", StudyInstanceUID=STUDY), "TAKER", STUDY_MOVE)
+    assert last_of(moved) == (0xC112, said)
+    stopped, unknown = ([last_of(theirs.association.send_c_get(identifier("STUDY", StudyInstanceUID=uid), STUDY_GET)),
+                         theirs.get("STUDY", StudyInstanceUID=uid)] for uid in (STUDY, "1.2.999"))  # fmt: skip
+    assert stopped == unknown == [(0x0000, ""), [(0x0000, None, 0, 0, 0)]]
+    assert (ours.came, theirs.came, taker.came) == ({}, {}, {})
+
+
+def test_who_used_a_study_is_told_that_it_was_withdrawn_although_it_may_have_it_no_more(net: Network) -> None:
+    asked = net.retrieve(calling="RESEARCH")
+    assert asked.get("STUDY", StudyInstanceUID=STUDY)[-1][0] == 0x0000
+    revoke_permit(net.runtime, builders.ACTOR, "LUNG", "university")
+    said = _withdrawn(net)
+    assert last_of(asked.association.send_c_get(identifier("STUDY", StudyInstanceUID=STUDY), STUDY_GET)) == (0xC112, said)
+
+
+def test_what_is_there_comes_beside_what_was_withdrawn_and_its_asker_is_told(net: Network) -> None:
+    hold(net.runtime, made("1.2.7.1.1", study="1.2.7"))
+    said, asked = _withdrawn(net), net.retrieve()
+    answers = asked.association.send_c_get(identifier("STUDY", StudyInstanceUID=[STUDY, "1.2.7"]), STUDY_GET)
+    assert last_of(answers) == (0xB000, said)
+    assert list(asked.came) == ["1.2.7.1.1"]
 
 
 def test_movescu_has_a_study_sent_to_a_storescp(net: Network, tmp_path: Path) -> None:

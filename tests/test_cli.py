@@ -237,6 +237,7 @@ LINES = (
     ("proposal list", "purge\tstudy=1.2.3\t"),
     ("notice send change 'A new address' --text 'See the README.'", ": sent"),
     ("notice send discontinuity 'Storage moves' --effective 2999-01-01", ": sent"),
+    ("notice send discontinuity Maintenance --effective 2999-01-01 --until 2999-01-02 --address /", ": sent"),
     ("notice list", "A second person is asked for: purge"),
     ("notice acknowledge 1", "1: acknowledged"),
 )
@@ -297,6 +298,7 @@ REFUSED = (
     ("proposal decline abc --reason why", "There is no proposal called abc."),
     ("notice acknowledge 99", "There is no such notice"),
     ("notice send discontinuity Storage", "say from when on"),
+    ("notice send discontinuity Storage --effective 2999-01-01 --address fhir", "An address is a path"),
     ("mail test operator@example.org", "ACCORD_MAIL_HOST is not set"),
     ("study withdraw --patient P1", "Name a study, or --dataset and --patient."),
     ("study withdraw --dataset LUNG --patient P1", "There is no dataset of this name"),

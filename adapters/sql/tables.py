@@ -971,6 +971,31 @@ notice = Table(  # what parties are told
     Column("at", Time, nullable=False),
     Index("ix_notice_about", "kind", "about"),
 )
+announcement = Table(  # what a notice says of an address, told with its answers; the newest of an address counts
+    "announcement",
+    metadata,
+    _key(),
+    Column("notice", String(32), nullable=False),  # its key
+    Column("address", String(200), nullable=False),  # a path, and all below it
+    Column("at", Time, nullable=False),
+    Column("effective", Time),  # None: what was announced is taken back
+    Column("until", Time),  # None: it is not there again
+    Index("ix_announcement_address", "address", "id"),
+)
+publication = Table(  # published work on a dataset
+    "publication",
+    metadata,
+    _key(),
+    Column("key", String(32), nullable=False, unique=True),
+    _to("dataset"),
+    Column("title", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("doi_of_provider", Text),  # the DOI that this side wants told; told where both want the same
+    Column("doi_of_repository", Text),
+    Column("at", Time, nullable=False),
+    Column("removed", Time),
+    Index("ix_publication_dataset", "dataset", "id"),
+)
 delivery = Table(  # the outbox: a notice on its way to one party or person
     "delivery",
     metadata,

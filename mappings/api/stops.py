@@ -154,13 +154,19 @@ class DoneTold(Told):
 
 
 class AnnounceAsked(Asked):
-    """A notice to one organisation, or to every one; a discontinuity says from when on."""
+    """A notice to one organisation, or to every one; a discontinuity says from when on.
+
+    The answers of an `address` (a path; `/` is all) say so until then: what ends by Deprecation and Sunset, what is away `until`
+    a moment by Retry-After. A change of the same address takes that back.
+    """
 
     kind: NoticeKind
     title: Annotated[str, Meta(min_length=1, max_length=200)]
     text: Annotated[str, Meta(max_length=10_000)] = ""
     party: Name | None = None
     effective: Annotated[datetime, Meta(tz=True)] | None = None
+    address: Annotated[str, Meta(min_length=1, max_length=200)] | None = None
+    until: Annotated[datetime, Meta(tz=True)] | None = None
 
 
 class AnnouncedTold(Told):

@@ -9,11 +9,12 @@ from sqlalchemy import Connection
 
 from adapters import mail
 from adapters.mail import MailFolder, MailServer
-from adapters.sql import jobs, notice
+from adapters.sql import announcement, jobs, notice
 from adapters.sql import party as parties
 from adapters.sql import person as people
 from adapters.sql.ledger import About, record
 from adapters.sql.notice import Addressee
+from consent.announcement import Announcement, wrong
 from consent.entries import NoticeMoved
 from consent.notice import DeliveryState, NoticeDelivery, NoticeKind, is_mine
 from consent.person import PERSON, Act, Actor, may, person_id
@@ -30,19 +31,45 @@ MOST_PARTIES = 1000
 
 
 def announce(
-    runtime: Runtime, actor: Actor, kind: str, title: str, text: str, party: str | None, effective: datetime | None = None
+    runtime: Runtime,
+    actor: Actor,
+    kind: str,
+    title: str,
+    text: str,
+    party: str | None,
+    effective: datetime | None = None,
+    *,
+    address: str | None = None,
+    until: datetime | None = None,
 ) -> str:
-    """Tell one party, or (None) every one, of a change or discontinuity; the notice's key."""
+    """Tell one party, or (None) every one, of a change or discontinuity; the notice's key.
+
+    What is announced of an `address` goes to everybody, and its answers say so until then; a change takes it back.
+    """
     require_act(actor, Act.ANNOUNCE)
     if kind not in (NoticeKind.CHANGE, NoticeKind.DISCONTINUITY):
         raise Invalid("kind", f"What is announced is a {NoticeKind.CHANGE} or a {NoticeKind.DISCONTINUITY}.", "kind")
     now = runtime.clock()
     if kind == NoticeKind.DISCONTINUITY and (effective is None or effective <= now):
         raise Invalid("effective", "A discontinuity is announced before it is effective: say from when on.", "effective")
+    announced = _announced(NoticeKind(kind), party, Announcement(address or "", now, effective, until))
     with runtime.governance_act() as connection:
         known = [each.key for each in parties.read_all(connection)]
         named = known[:MOST_PARTIES] if party is None else [require(party if party in known else None, "party", party)]
-        return tell(runtime, connection, actor.id, NoticeKind(kind), title, text, named, effective=effective)
+        key = tell(runtime, connection, actor.id, NoticeKind(kind), title, text, named, effective=effective)
+        if announced is not None:
+            announcement.add(connection, key, announced)
+        return key
+
+
+def _announced(kind: NoticeKind, party: str | None, announced: Announcement) -> Announcement | None:
+    """What the answers of an address are to say; None where it is of none. Raises Invalid."""
+    if not announced.address and announced.until is None:
+        return None
+    why = wrong(announced, kind) if party is None else "What is announced of an address goes to every organisation."
+    if why:
+        raise Invalid("address", why, "address")
+    return announced
 
 
 def tell(

@@ -126,7 +126,8 @@ def proposals() -> s.ProposalsTold:
 def announce(asked: s.AnnounceAsked) -> s.AnnouncedTold:
     """Tell one organisation, or every one, of a change or of something that ends."""
     said = str(asked.kind), asked.title, asked.text, asked.party, asked.effective
-    return s.AnnouncedTold(notice=notice.announce(runtime(), caller().actor, *said))
+    key = notice.announce(runtime(), caller().actor, *said, address=asked.address, until=asked.until)
+    return s.AnnouncedTold(notice=key)
 
 
 def acknowledge(number: int) -> s.AcknowledgedTold:

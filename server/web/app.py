@@ -14,6 +14,7 @@ from server.usecases.identify import identify
 from server.usecases.runtime import Runtime
 from server.web import (
     account,
+    announced,
     api_access,
     api_agreements,
     api_datasets,
@@ -53,6 +54,7 @@ def create(runtime: Runtime, keys: Keys) -> Flask:
     app.url_map.converters["uid"] = Uid
     app.url_map.merge_slashes = False  # or a path with two is answered by a redirect to whatever Host the request names
     app.config.update(MAX_FORM_MEMORY_SIZE=context.SMALL_BODY, MAX_FORM_PARTS=100)
+    announced.install(app)
     origins.install(app, runtime.settings.allowed_origins)
     context.install(app, runtime, partial(identify, runtime, keys=keys), bulkheads_of(runtime.settings))
     doors = (dicomweb, fhir, fhir_r5, bulk_data, federation, catalogue, batches, withdrawals, terms, ledger, operations)

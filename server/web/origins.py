@@ -12,11 +12,13 @@ METHODS = ("GET", "HEAD", "POST", "PATCH", "DELETE")
 REQUESTED = ("Authorization", "Accept", "Range", "Content-Type", "If-None-Match", "Prefer")
 EXPOSED = (
     "Content-Range",
+    "Deprecation",
     "ETag",
     "Link",
     "Location",
     "Content-Location",
     "Retry-After",
+    "Sunset",
     "Warning",
     "WWW-Authenticate",
     "X-Progress",

@@ -172,6 +172,8 @@ def notice() -> None:
     epilog=examples(
         "accord admin notice send discontinuity 'Storage moves' --text 'No deposits on that day.' --effective 2027-03-01",
         "accord admin notice send change 'New address' --text 'See the README.' --party hospital-a",
+        "accord admin notice send discontinuity 'R5 ends' --effective 2027-03-01 --address /fhir/R5",
+        "accord admin notice send discontinuity 'Maintenance' --effective 2027-03-01 --until 2027-03-02 --address /",
     ),
 )
 @click.argument("kind", type=click.Choice([str(NoticeKind.CHANGE), str(NoticeKind.DISCONTINUITY)]))
@@ -179,12 +181,23 @@ def notice() -> None:
 @click.option("--text", default="", help="what it says, such as 'No deposits on that day.'")
 @click.option("--party", metavar="KEY", help="whom it is for; default: every organisation")
 @click.option("--effective", type=date, metavar="DATE", help="from when on it is so, such as 2027-03-01")
+@click.option("--address", metavar="PATH", help="what it is about, such as /fhir/R5 (/ is all): its answers say so")
+@click.option("--until", type=date, metavar="DATE", help="when that is there again; default: never")
 @as_actor
 def _send(
-    runtime: Runtime, actor: Actor, kind: str, title: str, text: str, party: str | None, effective: datetime | None
+    runtime: Runtime,
+    actor: Actor,
+    kind: str,
+    title: str,
+    text: str,
+    party: str | None,
+    effective: datetime | None,
+    address: str | None,
+    until: datetime | None,
 ) -> None:
-    """Tell parties of a change, or of something that ends."""
-    print(f"{notices.announce(runtime, actor, kind, title, text, party, effective)}: sent")
+    """Tell parties of a change, or of something that ends; a change of an address takes back what was said of it."""
+    key = notices.announce(runtime, actor, kind, title, text, party, effective, address=address, until=until)
+    print(f"{key}: sent")
 
 
 @notice.command("acknowledge", epilog=examples("accord admin notice acknowledge 12"))

@@ -716,6 +716,19 @@ class NoticeMoved(Act):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class PublicationMoved(Act):
+    """Published work on a dataset: told of, told of no more, or given a DOI by a side; `doi` is the one that is told then."""
+
+    KIND = "govern.publication"
+    TARGETS = ("dataset",)
+    dataset: str
+    publication: str
+    title: str
+    summary: str
+    doi: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class BlockLifted(Entry):
     """What was withdrawn or refused under a study's or an object's UID may come again."""
 
@@ -856,6 +869,7 @@ _BY_VERB: Mapping[type[Act], Iterable[str]] = {
     ExclusionMoved: ("add", "lift"),
     ProposalMoved: ("make", "confirm", "refuse", "alone"),
     NoticeMoved: ("send", "acknowledge"),
+    PublicationMoved: ("add", "doi", "remove"),
 }
 KINDS: Mapping[str, type[Entry]] = {
     **{entry.KIND: entry for entry in _CLASSES},

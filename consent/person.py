@@ -47,6 +47,7 @@ class Act(StrEnum):
     ASSIGN = "give or take a role"
     BLOCK = "block a person or organisation"
     ANNOUNCE = "send a notice"
+    TELL_OF_WORK = "tell of published work"
     READ_RECORD = "read the record"
 
 
@@ -61,10 +62,15 @@ _R, _A = PersonRole, Act
 _EVERYONE = {_A.ACCEPT_TERMS: Span.OWN}
 ACTS: dict[PersonRole, dict[Act, Span]] = {
     _R.DATA_MANAGER: _EVERYONE
-    | dict.fromkeys((_A.APPLY, _A.DRAFT, _A.PROPOSE, _A.STOP, _A.RESUME, _A.EXAMINE, _A.REFUSE, _A.WITHDRAW), Span.OWN),
+    | dict.fromkeys(
+        (*(_A.APPLY, _A.DRAFT, _A.PROPOSE, _A.STOP, _A.RESUME, _A.EXAMINE, _A.REFUSE, _A.WITHDRAW), _A.TELL_OF_WORK), Span.OWN
+    ),
     _R.SIGNATORY: _EVERYONE
     | dict.fromkeys(
-        (_A.APPLY, _A.PROPOSE, _A.SIGN, _A.STOP, _A.RESUME, _A.END, _A.ANSWER_TERMS, _A.MOVE_DATASET, _A.INVITE, _A.ASSIGN),
+        (
+            *(_A.APPLY, _A.PROPOSE, _A.SIGN, _A.STOP, _A.RESUME, _A.END, _A.ANSWER_TERMS, _A.MOVE_DATASET),
+            *(_A.INVITE, _A.ASSIGN, _A.TELL_OF_WORK),
+        ),
         Span.OWN,
     ),
     _R.DATA_PROTECTION_OFFICER: _EVERYONE | dict.fromkeys((_A.STOP, _A.RESUME, _A.WITHDRAW, _A.READ_RECORD), Span.OWN),
@@ -73,7 +79,7 @@ ACTS: dict[PersonRole, dict[Act, Span]] = {
     | dict.fromkeys(
         (
             *(_A.DRAFT, _A.PROPOSE, _A.COUNTERSIGN, _A.STOP, _A.RESUME, _A.END, _A.MOVE_DATASET),
-            *(_A.EXAMINE, _A.REFUSE, _A.RELEASE, _A.WITHDRAW, _A.PURGE),
+            *(_A.EXAMINE, _A.REFUSE, _A.RELEASE, _A.WITHDRAW, _A.PURGE, _A.TELL_OF_WORK),
             *(_A.PUBLISH, _A.ADMIT_EXTERNAL, _A.ROTATE_KEYS, _A.INVITE, _A.ASSIGN, _A.BLOCK, _A.ANNOUNCE, _A.READ_RECORD),
         ),
         Span.ALL,

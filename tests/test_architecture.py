@@ -97,6 +97,9 @@ ALLOWED = {
     "proposal": {"notice", "proposable", "second_person"},
     "proposable": {"party", "purge", "release", "rotate_keys", "terms"},
     "notice": {"job"},
+    # who acts on a dataset; the other side has a notice; and who may know of it
+    "publication": {"dataset", "listed", "notice"},
+    "listed": {"told"},  # what is not there may have been
     "remind": {"declared", "notice"},  # what is due is told
     # a whole dataset goes by studies, in a job; its bytes by a job; what comes back is settled as it was kept
     "withdraw_dataset": {"dataset", "job", "withdraw"},

@@ -6,7 +6,11 @@ from typing import Annotated, Literal
 from msgspec import Meta
 
 from consent.agreement import Side
+from consent.node import Hosting
+from consent.publication import MOST_DOI, MOST_SUMMARY, MOST_TITLE, Publication
 from mappings.api.shapes import Asked, Line, Name, Told
+
+Doi = Annotated[str, Meta(min_length=1, max_length=MOST_DOI, description="Written as 10.1000/182.")]
 
 
 class DatasetMoveTold(Told):
@@ -63,8 +67,64 @@ class RefusalAsked(Asked):
     reason: Line | None = None
 
 
+class DatasetShown(Told):
+    """What is said of a dataset to who may know of it: where it is hosted, and what is disclaimed of it."""
+
+    dataset: str
+    title: str
+    description: str
+    provider: str
+    hosting: Hosting
+    disclaimers: list[str]
+
+
+class PublicationAsked(Asked):
+    """Published work: title and short summary, one line each and no word of a patient; a DOI is told when both sides want it."""
+
+    title: Annotated[str, Meta(min_length=1, max_length=MOST_TITLE)]
+    summary: Annotated[str, Meta(min_length=1, max_length=MOST_SUMMARY)]
+    doi: Doi | None = None
+
+
+class DoiAsked(Asked):
+    """The DOI that one's side wants told; none takes it back."""
+
+    doi: Doi | None = None
+
+
+class PublicationTold(Told):
+    """Published work; `doi` where both sides want it told. Who acts for a side reads which each wants."""
+
+    key: str
+    title: str
+    summary: str
+    at: datetime
+    doi: str | None = None
+    doi_of_provider: str | None = None
+    doi_of_repository: str | None = None
+
+
+class PublicationsTold(Told):
+    """The published work on a dataset, in the order it was told of."""
+
+    dataset: str
+    publications: list[PublicationTold]
+
+
+class RemovedTold(Told):
+    """A publication that is told of no more."""
+
+    key: str
+
+
 class RefusedTold(Told):
     """How many objects were refused."""
 
     batch: str
     objects: int
+
+
+def tell_publication(one: Publication) -> PublicationTold:
+    """A publication."""
+    wanted = {"doi": one.doi, "doi_of_provider": one.doi_of_provider, "doi_of_repository": one.doi_of_repository}
+    return PublicationTold(key=one.key, title=one.title, summary=one.summary, at=one.at, **wanted)

@@ -11,9 +11,10 @@ from adapters.sql import descriptions
 from adapters.sql.dataset import DatasetRow
 from adapters.sql.ledger import About, record
 from consent.entries import DatasetAdded, DatasetDescribed
+from consent.person import Act, Actor
 from mappings.dcat.details import wrong
-from mappings.failures import Conflict, Invalid
-from server.usecases.naming import check_new, require
+from mappings.failures import Conflict, Invalid, NotFound
+from server.usecases.naming import check_new, require, require_act
 from server.usecases.runtime import Runtime
 
 ALIAS = re.compile(r"[A-Z0-9_-]{1,16}")
@@ -24,6 +25,15 @@ ALIASED = "1 to 16 capitals, digits, - and _: it is also its AE title"
 def require_dataset(connection: Connection, alias: str) -> tuple[DatasetRow, About]:
     """The dataset called so, and whom an act on it concerns. Raises NotFound."""
     row = require(datasets.find(connection, alias), "dataset", alias)
+    return row, About(row.party, row.id)
+
+
+def require_own(connection: Connection, actor: Actor, alias: str, act: Act) -> tuple[DatasetRow, About]:
+    """The same for who may do this act on it, of its provider's or of the repository's people. Raises NotFound, Forbidden."""
+    row = datasets.find(connection, alias)
+    if row is None or actor.party not in (None, row.provider):
+        raise NotFound("dataset-unknown", "There is no dataset of this name, or none of yours.", "dataset")
+    require_act(actor, act, row.provider)
     return row, About(row.party, row.id)
 
 

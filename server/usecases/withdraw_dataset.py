@@ -9,16 +9,15 @@ from sqlalchemy import Connection
 
 from adapters.sql import custody, descriptions, feed, jobs
 from adapters.sql import dataset as datasets
-from adapters.sql.dataset import DatasetRow
 from adapters.sql.ledger import About, record
 from consent.agreement import Side
 from consent.entries import DatasetWithdrawn
 from consent.person import Act, Actor
 from consent.stop import uncited
-from mappings.failures import Conflict, Forbidden, Invalid, NotFound
-from server.usecases.dataset import require_dataset
+from mappings.failures import Conflict, Forbidden, Invalid
+from server.usecases.dataset import require_dataset, require_own
 from server.usecases.job import Work
-from server.usecases.naming import check_reason, require_act
+from server.usecases.naming import check_reason
 from server.usecases.runtime import Runtime
 from server.usecases.withdraw import Wish, take_out
 
@@ -35,7 +34,7 @@ def withdraw_dataset(
     why, now = check_reason(reason), runtime.clock()
     until = now + timedelta(days=runtime.settings.grace_days)
     with runtime.governance_act() as connection:
-        row, about = _own(connection, actor, alias)
+        row, about = require_own(connection, actor, alias, Act.WITHDRAW)
         if wrong := uncited(_side_of(actor), circumstance):
             raise Invalid("circumstance", wrong, "circumstance")
         if datasets.withdrawn(connection, row) is not None:
@@ -50,7 +49,7 @@ def restore_dataset(runtime: Runtime, actor: Actor, alias: str, *, reason: str |
     """Undo the withdrawal of a dataset within its grace, for the side that withdrew it."""
     why, now = check_reason(reason), runtime.clock()
     with runtime.governance_act() as connection:
-        row, about = _own(connection, actor, alias)
+        row, about = require_own(connection, actor, alias, Act.WITHDRAW)
         stop = datasets.withdrawn(connection, row)
         if stop is None:
             raise Conflict("dataset-not-withdrawn", f"{alias} is not withdrawn.", "dataset")
@@ -60,14 +59,6 @@ def restore_dataset(runtime: Runtime, actor: Actor, alias: str, *, reason: str |
             raise Conflict("grace-over", "The grace of this withdrawal is over, and its bytes go.", "dataset")
         datasets.set_withdrawn(connection, row, now, None)
         _tell(runtime, connection, "restore", actor, alias, about, why, None, None)
-
-
-def _own(connection: Connection, actor: Actor, alias: str) -> tuple[DatasetRow, About]:
-    row = datasets.find(connection, alias)
-    if row is None or actor.party not in (None, row.provider):
-        raise NotFound("dataset-unknown", "There is no dataset of this name, or none of yours.", "dataset")
-    require_act(actor, Act.WITHDRAW, row.provider)
-    return row, About(row.party, row.id)
 
 
 def _tell(

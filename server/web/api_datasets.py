@@ -1,22 +1,34 @@
 """Datasets over HTTP: their moves between agreements by both sides, and the provider's half of quarantine."""
 
+from functools import partial
+
 from consent.person import Act
 from mappings.api.datasets import (
     DatasetMoveAnswer,
     DatasetMoveAsked,
     DatasetMovesTold,
     DatasetMoveTold,
+    DatasetShown,
+    DoiAsked,
     MovedTold,
+    PublicationAsked,
+    PublicationsTold,
+    PublicationTold,
     RefusalAsked,
     RefusedTold,
+    RemovedTold,
     WaitingTold,
+    tell_publication,
 )
 from server.usecases.dataset_move import answer_move, moves_of, propose_move
+from server.usecases.listed import read_dataset
+from server.usecases.publication import add_publication, list_publications, remove_publication, want_doi
 from server.usecases.quarantine import examine_waiting, refuse_waiting
 from server.web.api import Api
 from server.web.context import caller, runtime
 
-_MOVES = "/api/datasets/<alias>/moves"
+_DATASET = "/api/datasets/<alias>"
+_MOVES, _WORK = f"{_DATASET}/moves", f"{_DATASET}/publications"
 
 
 def door() -> Api:
@@ -30,6 +42,12 @@ def door() -> Api:
     routes.row("POST", "/api/batches/<key>/refusal", RefusedTold, body=RefusalAsked, act=Act.REFUSE, scope="ImagingStudy.d")(
         refuse
     )
+    routes.row("GET", _DATASET, DatasetShown, anonymous=True)(show)
+    routes.row("GET", _WORK, PublicationsTold, anonymous=True)(publications)
+    tell = partial(routes.row, "POST", act=Act.TELL_OF_WORK, scope=scope)
+    tell(_WORK, PublicationTold, body=PublicationAsked, status=201)(publish)
+    tell(f"{_WORK}/<key>/doi", PublicationTold, body=DoiAsked)(doi)
+    tell(f"{_WORK}/<key>/removal", RemovedTold)(remove)
     return routes
 
 
@@ -65,3 +83,32 @@ def refuse(key: str, asked: RefusalAsked) -> RefusedTold:
     """Refuse what waits in quarantine of a batch, or the named objects of it."""
     decided = refuse_waiting(runtime(), caller().actor, key, frozenset(asked.objects), asked.reason)
     return RefusedTold(batch=key, objects=decided.objects)
+
+
+def show(alias: str) -> DatasetShown:
+    """Say where a dataset is hosted and what is disclaimed of it, to who may know of it."""
+    d = read_dataset(runtime(), caller(), alias)
+    said = {"title": d.title, "description": d.description, "provider": d.provider}
+    return DatasetShown(dataset=d.alias, hosting=d.hosting, disclaimers=list(d.disclaimers), **said)
+
+
+def publications(alias: str) -> PublicationsTold:
+    """List the published work on a dataset, to who may know of it."""
+    found = list_publications(runtime(), caller(), alias)
+    return PublicationsTold(dataset=alias, publications=[tell_publication(one) for one in found])
+
+
+def publish(alias: str, asked: PublicationAsked) -> PublicationTold:
+    """Tell of published work on a dataset: title and short summary, and a DOI once the other side wants it told too."""
+    return tell_publication(add_publication(runtime(), caller().actor, alias, asked.title, asked.summary, asked.doi))
+
+
+def doi(alias: str, key: str, asked: DoiAsked) -> PublicationTold:
+    """Say for one's side which DOI of a work is told."""
+    return tell_publication(want_doi(runtime(), caller().actor, alias, key, asked.doi))
+
+
+def remove(alias: str, key: str) -> RemovedTold:
+    """Tell of a work no more."""
+    remove_publication(runtime(), caller().actor, alias, key)
+    return RemovedTold(key=key)

@@ -75,6 +75,7 @@ FORMS = {
     **{(f"govern.proposal.{verb}", 1): "act digest proposal reason" for verb in ("make", "confirm", "refuse", "alone")},
     ("govern.keys.rotate", 1): "key retired",
     **{(f"govern.notice.{verb}", 1): "deliveries notice notice_kind party" for verb in ("send", "acknowledge")},
+    **{(f"govern.publication.{verb}", 1): "dataset doi publication summary title" for verb in ("add", "doi", "remove")},
     ("govern.block.lift", 1): "blocks uid",
     **{(f"govern.person.{verb}", 1): "issuer person" for verb in ("invite", "join", "block", "unblock")},
     ("govern.person.add", 1): "party person purposes role",

@@ -71,7 +71,7 @@ def asked_paths(house, document):
     take(house.runtime, waiting, "a", builders.made(f"1.2.9.1.{waiting.id}", study="1.2.9", PatientName="Doe^Jane"))
     named = {"/api/batches": waiting.key, "/api/agreements": "DSA-LUNG@1", "/api/federation/queries": asked_query(house)}
     paths = [path for path, of in document["paths"].items() if "get" in of and path not in NOT_NOW]
-    return {path: path.replace("{key}", named.get(path.partition("/{")[0], "")) for path in paths}
+    return {path: path.replace("{alias}", "LUNG").replace("{key}", named.get(path.partition("/{")[0], "")) for path in paths}
 
 
 NOT_NOW = ("/api/studies/{study}/stop", "/api/studies/{study}/receipts", "/api/datasets/{alias}/stop", "/api/exclusions")

@@ -12,6 +12,7 @@ from server.cli.admin.jobs import job
 from server.cli.admin.nodes import node
 from server.cli.admin.parties import client, party, permit
 from server.cli.admin.people import person
+from server.cli.admin.publications import publication
 from server.cli.admin.repositories import peer
 from server.cli.admin.stops import exclusion, mail, notice, proposal
 from server.cli.help import examples
@@ -23,6 +24,7 @@ NOUNS = (
     document,
     agreement,
     dataset,
+    publication,
     sender,
     client,
     person,

@@ -540,6 +540,8 @@ def entries(line: str) -> int:
     reads = ("list", "show", "compare", "reconcile", "verify", "tasks", "diff", "audit")
     if line.split()[1] in reads or "--dry-run" in line:
         return 0
+    if line.startswith("publication add"):
+        return 2  # its provider has a notice
     alone = line.startswith(("terms add", "party admit")) or "--alone" in line
     return (
         1 + alone + (2 if "--renewal" in line else "--kind guidelines" in line)

@@ -62,7 +62,10 @@ class ApplicationTold(Told):
 
 
 class ContentTold(Told):
-    """The content of one version; `sha256` is over every part of it, and what signatures bind."""
+    """The content of one version; `sha256` is over every part of it, and what signatures bind.
+
+    `external`: users of external organisations may too; `federated`: the federation counts and harvests it.
+    """
 
     version: int
     sha256: str
@@ -77,6 +80,8 @@ class ContentTold(Told):
     actions: list[Action]
     visibility: Visibility
     purposes: list[Purpose]
+    external: bool
+    federated: bool
     data_use: list[str]
     cancers: list[str]
     modalities: list[str]
@@ -255,6 +260,8 @@ def tell_content(content: AgreementVersion, sha256: str) -> ContentTold:
         actions=sorted(conditions.actions),
         visibility=conditions.visibility,
         purposes=sorted(conditions.purposes),
+        external=conditions.external,
+        federated=conditions.federated,
         data_use=list(map(str, conditions.data_use)),
         cancers=sorted(conditions.cancers),
         modalities=sorted(conditions.modalities),

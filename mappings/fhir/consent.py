@@ -43,11 +43,13 @@ CATEGORIES = (
 )
 """Consent.category: what kind of document it is, and what it is about."""
 
-_RECIPIENTS = {
-    AccessClass.DEFAULT: "Approved data users of the repository",
-    AccessClass.CONDITIONAL: "Approved data users who hold a permit for the dataset",
+_USERS = {
+    False: "Approved data users of beneficiary organisations",
+    True: "Approved data users of beneficiary and of external organisations",
 }
-_EXPORTERS = "Approved data users who hold a permit for the dataset that names export"
+"""Whether external users may → whom is permitted what."""
+_HOLDING = " who hold a permit for the dataset"
+FEDERATION = "The federation, which counts and harvests"
 
 
 def consent(agreement: Agreement, base: str) -> bytes:
@@ -79,8 +81,15 @@ def _hashes(agreement: Agreement) -> Iterator[str]:
 
 def _to_anybody(agreement: Agreement) -> Iterator[dict[str, object]]:
     """The exceptions to the root's deny for whoever is of a kind."""
-    recipients: dict[str, object] = {"display": _RECIPIENTS[agreement.conditions.access_class]}
-    yield from _permits(agreement, recipients, {"display": _EXPORTERS}, agreement.starts, agreement.ends, agreement.aliases)
+    agreed, users = agreement.conditions, _USERS[agreement.conditions.external]
+    recipients = {"display": users + (_HOLDING if agreed.access_class is AccessClass.CONDITIONAL else "")}
+    exporters = {"display": f"{users}{_HOLDING} that names export"}
+    yield from _permits(agreement, recipients, exporters, agreement.starts, agreement.ends, agreement.aliases)
+    if agreed.federated:
+        actor, action = _recipient({"display": FEDERATION}), {"coding": [coding(ACTION, str(Action.DISCOVER))]}
+        yield {"type": "permit", "actor": actor, "action": [action]} | _covers(
+            agreement.starts, agreement.ends, agreement.aliases, "instance"
+        )
 
 
 def _to_holders(agreement: Agreement) -> Iterator[dict[str, object]]:
@@ -106,11 +115,7 @@ def _permits(
     agreed = agreement.conditions
     if ends is not None and ends <= starts:
         return
-    covers = told(
-        period=told(start=instant(starts), end=instant(ends) if ends else None),
-        # of a dataset's ResearchStudy its studies and patients are dependents: what refers to it
-        data=[{"meaning": "dependents", "reference": reference("ResearchStudy", alias)} for alias in aliases],
-    )
+    covers = _covers(starts, ends, aliases, "dependents")
     stays = [Action(a) for a in ACTIONS.wider if agreed.permit(Action(a)) and a != Action.EXPORT]
     if stays and agreed.purposes:
         yield _permit(recipient, stays, agreed.purposes) | covers
@@ -118,11 +123,23 @@ def _permits(
         yield _permit(exporter, [Action.EXPORT], [Purpose.AI_RESEARCH]) | covers
 
 
+def _covers(starts: datetime, ends: datetime | None, aliases: Iterable[str], meaning: str) -> dict[str, object]:
+    """Until when and of what: of a dataset's ResearchStudy its studies and patients are dependents, since they refer to it."""
+    return told(
+        period=told(start=instant(starts), end=instant(ends) if ends else None),
+        data=[{"meaning": meaning, "reference": reference("ResearchStudy", alias)} for alias in aliases],
+    )
+
+
+def _recipient(who: Json) -> list[dict[str, object]]:
+    return [{"role": concept(PARTICIPATION, "IRCP"), "reference": who}]
+
+
 def _permit(recipient: Json, actions: Iterable[Action], purposes: Iterable[Purpose]) -> dict[str, object]:
     """One exception. Its purposes are ours alone: a wider code beside them would permit all that is under that."""
     return {
         "type": "permit",
-        "actor": [{"role": concept(PARTICIPATION, "IRCP"), "reference": recipient}],
+        "actor": _recipient(recipient),
         "action": [{"coding": [coding(ACTION, str(a)), coding(CONSENT_ACTION, ACTIONS.wider[a])]} for a in actions],
         "purpose": [coding(PURPOSE, str(p)) for p in sorted(purposes)],
     }

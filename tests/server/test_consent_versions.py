@@ -43,7 +43,7 @@ def versions(house: House, who, query: str = "") -> list[dict]:
 
 
 def purposes(consent: dict) -> set[str]:
-    return {code["code"] for each in consent["provision"].get("provision", []) for code in each["purpose"]}
+    return {code["code"] for each in consent["provision"].get("provision", []) for code in each.get("purpose", ())}
 
 
 @pytest.mark.parametrize("who", [USER, PROVIDER, CENTRE], ids=lambda who: who.client)

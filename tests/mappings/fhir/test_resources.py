@@ -23,7 +23,7 @@ from mappings.fhir.audit_event import audit_event
 from mappings.fhir.body_parts import BODY_PARTS, REGIONS
 from mappings.fhir.bundle import Brought, Document, page
 from mappings.fhir.capability import capability
-from mappings.fhir.consent import consent
+from mappings.fhir.consent import FEDERATION, consent
 from mappings.fhir.endpoint import endpoint
 from mappings.fhir.group import MEMBER_BYTES, group
 from mappings.fhir.modality import ACQUISITION, OTHER_WORDS, TERMS, modality
@@ -36,7 +36,7 @@ from mappings.fhir.research_study import research_study
 from mappings.fhir.resources import RESOURCES
 from mappings.fhir.search import Place
 from mappings.fhir.security import LABELS
-from mappings.fhir.systems import BODY_PART, CALLER, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, LEDGER_ENTRY, MODALITY, SNOMED
+from mappings.fhir.systems import ACTION, BODY_PART, CALLER, DCM, DICOM_UID, LEAF_HASH, LEAF_INDEX, LEDGER_ENTRY, MODALITY, SNOMED
 from mappings.smart import SUPPORTED
 from mappings.study import Code, Instance, Patient, Series, Study, patient_key, study_key
 from tests.builders import READER
@@ -298,6 +298,23 @@ def test_who_holds_a_permit_is_named_for_its_dataset_and_period_as_far_as_the_ag
     assert found["meta"]["versionId"] == "7"
     unneeded = held(consent(dataclasses.replace(AGREED, permits=permits), BASE))
     assert len(unneeded["provision"]["provision"]) == 1
+
+
+@pytest.mark.parametrize("access_class", AccessClass)
+@pytest.mark.parametrize(("external", "who"), [(False, "of beneficiary organisations"), (True, "and of external organisations")])
+def test_an_agreement_says_whether_external_users_may(access_class, external, who):
+    agreed = dataclasses.replace(AGREED.conditions, access_class=access_class, external=external)
+    for permit in held(consent(dataclasses.replace(AGREED, conditions=agreed), BASE))["provision"]["provision"]:
+        assert who in permit["actor"][0]["reference"]["display"]
+
+
+def test_an_agreement_says_that_the_federation_counts_and_harvests_it_and_permits_that_alone():
+    agreed = dataclasses.replace(AGREED.conditions, federated=True)
+    *_, federation = held(consent(dataclasses.replace(AGREED, conditions=agreed), BASE))["provision"]["provision"]
+    assert federation["actor"][0]["reference"] == {"display": FEDERATION}
+    assert [coded for action in federation["action"] for coded in action["coding"]] == [{"system": ACTION, "code": "discover"}]
+    assert {each["meaning"] for each in federation["data"]} == {"instance"}
+    assert FEDERATION not in consent(AGREED, BASE).decode()
 
 
 @pytest.mark.parametrize("state", AgreementState)

@@ -10,6 +10,7 @@ from itertools import groupby
 from types import MappingProxyType
 from xml.etree.ElementTree import Element, SubElement, tostring
 
+from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dicom.accept import DICOM, DICOM_JSON, DICOM_XML, JPEG, JSON, PNG, RELATED, ZIP
 from mappings.dicom.pixel_media import OCTETS
 from mappings.fields import FIELDS
@@ -91,6 +92,7 @@ def methods_of(path: str) -> tuple[str, ...]:
 def capabilities(root: str, path: str | None = None) -> bytes:
     """The description of the archive at this URL, or of the one resource of it."""
     application = Element("application", xmlns=_NAMESPACE)
+    SubElement(application, "doc").text = NEVER_FOR_DIAGNOSIS
     resources = SubElement(application, "resources", base=root)
     for at, served in groupby(SERVICES, lambda service: service[0]):
         if path in (None, at):

@@ -11,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode
 
 import msgspec
 
+from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.failures import Invalid
 from mappings.fhir import chains
 from mappings.fhir.moments import parsed
@@ -216,7 +217,7 @@ def manifest(at: datetime, request: str, files: Iterable[tuple[str, str, str, in
     for array, kind, url, count in files:
         arrays[array].append({"type": "Bundle" if array == "deleted" else kind, "url": url, "count": count})
     head = {"transactionTime": instant(at), "request": request, "requiresAccessToken": True}
-    return msgspec.json.encode(head | arrays)
+    return msgspec.json.encode(head | arrays | {"extension": {"notice": NEVER_FOR_DIAGNOSIS}})
 
 
 def deletions(kind: str, ids: Iterable[str]) -> bytes:

@@ -8,6 +8,7 @@ from types import ModuleType
 
 import click
 
+from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.failures import Failure
 from server.cli.help import examples
 
@@ -67,11 +68,12 @@ class Commands(click.Group):
 
 @click.group(
     cls=Commands,
+    help=f"Found, queried and used exactly as the data providers agreed.\n\n{NEVER_FOR_DIAGNOSIS}",
     epilog=examples("accord demo", "accord check export/", "accord admin agreement list"),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 120},
 )
 def accord() -> None:
-    """Found, queried and used exactly as the data providers agreed."""
+    """The program."""
     os.umask(0o077)  # a mounted data directory may be open to others; the database, its log and what is spooled never are
 
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import msgspec
 import pytest
 
+from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.failures import Invalid
 from mappings.fhir.bulk import Kickoff, left_out, manifest, narrowed, read_kickoff
 from mappings.fhir.search import Reader
@@ -107,6 +108,7 @@ def test_a_manifest_names_each_file_in_its_array():
         "output": [{"type": "Patient", "url": "https://a/1", "count": 5}],
         "deleted": [],
         "error": [{"type": "OperationOutcome", "url": "https://a/2", "count": 1}],
+        "extension": {"notice": NEVER_FOR_DIAGNOSIS},
     }
 
 

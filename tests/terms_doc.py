@@ -36,6 +36,7 @@ class Clause:
 
 _POLICY, _CONDITIONS, _DEPOSIT = "consent/policy.py", "consent/conditions.py", "consent/deposit.py"
 _DECIDED, _MATRIX = "tests/consent/test_policy.py", "tests/server/test_matrix.py"
+_TOLD = "test_a_stop_is_told_to_whom_the_decision_without_it_said_yes_and_to_nobody_else"
 _BY_RULE = f"{_DECIDED}::test_no_is_said_by_its_rule"
 
 CLAUSES = (
@@ -211,6 +212,147 @@ CLAUSES = (
         "It withdraws a study, a pseudonym or a dataset; what is stopped can still be taken out.",
         Switch(_POLICY, "    if action is not _WITHDRAW and (stop", "    if (stop"),
         ("tests/server/test_withdrawals.py::test_what_is_stopped_can_still_be_taken_out",),
+    ),
+    Clause(
+        "Right to stop",
+        "What was stopped is told to who may know of it, and to nobody else.",
+        "410 with date and *provider*, *repository* or *replaced* where the decision without the stop says yes; else 404.",
+        Switch(
+            "consent/told.py",
+            "    return any(decide(subject, asked, purpose, without, now)",
+            "    return True or any(decide(subject, asked, purpose, without, now)",
+        ),
+        (
+            "tests/consent/test_told.py",
+            f"{_MATRIX}::{_TOLD}",
+            "tests/server/test_retrieval.py::test_that_a_study_was_stopped_is_told_to_who_could_have_it_and_to_nobody_else",
+        ),
+    ),
+    Clause(
+        "Right to stop",
+        "Who has used what was stopped is told.",
+        "Any use in the record is enough, whatever is agreed now; over HTTP and on the DICOM network.",
+        Switch("consent/told.py", "    if used:", "    if False:"),
+        (
+            "tests/consent/test_told.py",
+            "tests/usecases/test_stops.py::test_who_has_used_a_study_is_told_when_it_is_withdrawn_though_it_may_ask_for_nothing_now",
+        ),
+    ),
+    Clause(
+        "Right to stop",
+        "What was withdrawn goes after a grace, hidden meanwhile, and whoever withdrew has it back until then.",
+        "Seven days by setting; nothing is deleted before its day.",
+        Switch("server/usecases/withdraw.py", "now + timedelta(days=runtime.settings.grace_days))", "now)"),
+        ("tests/usecases/test_stops.py",),
+    ),
+    Clause(
+        "Right to stop",
+        "A deletion leaves a receipt.",
+        "An entry of the record with the SHA-256 of each file, and who had taken the study.",
+        Switch("server/usecases/purge.py", "            _write_receipt(runtime, connection, study, purged)", "            pass"),
+        ("tests/usecases/test_stops.py::test_what_is_withdrawn_rests_until_its_grace_is_over_and_then_goes_with_a_receipt",),
+    ),
+    Clause(
+        "Right to stop",
+        "The operator may refuse a user or an organisation.",
+        "Who is blocked gets no token, no next answer and no next object; its data stays its agreement's.",
+        Switch(
+            "consent/exclusion.py",
+            "    return subject.id in exclusions.callers or subject.party in exclusions.parties",
+            "    return False",
+        ),
+        ("tests/usecases/test_stops.py", "tests/server/test_api_stops.py"),
+    ),
+    Clause(
+        "Two persons",
+        "What can't be undone is decided by two persons; to stop, one is enough.",
+        "Who proposed a purge, a release of what undeclared would be rejected, a document, an external organisation or new keys"
+        " never confirms it.",
+        Switch("consent/proposal.py", "    if decider.id == proposal.proposer:", "    if False:"),
+        ("tests/usecases/test_two_persons.py", "tests/server/test_api_stops.py"),
+    ),
+    Clause(
+        "Two persons",
+        "An account of the machine is no second person.",
+        "Whoever confirms is signed in.",
+        Switch("consent/proposal.py", "    if not decider.id.startswith(PERSON):", "    if False:"),
+        ("tests/usecases/test_two_persons.py",),
+    ),
+    Clause(
+        "Notices",
+        "A new version of the terms is brought to those whom it is about.",
+        "Every organisation has a notice, and providers who are asked one that says what until when.",
+        Switch("server/usecases/terms.py", "    _tell(runtime, connection, actor, terms, set(asked.values()))", ""),
+        ("tests/usecases/test_notice.py::test_a_version_is_brought_to_those_who_are_asked_and_to_the_others",),
+    ),
+    Clause(
+        "Notices",
+        "Discontinuities are announced before they are effective.",
+        "A notice of one that has no later moment is refused.",
+        Switch(
+            "server/usecases/notice.py",
+            "    if kind == NoticeKind.DISCONTINUITY and (effective is None or effective <= now):",
+            "    if False:",
+        ),
+        ("tests/usecases/test_notice.py::test_who_announces_is_the_operator_and_what_ends_is_said_before",),
+    ),
+    Clause(
+        "Notices",
+        "Discontinuities are announced where they will be met.",
+        "The answers of an address that ends say since when and when (RFC 9745, RFC 8594); in an outage, when it is over.",
+        Switch("server/web/announced.py", "    if ends is not None:", "    if False:"),
+        ("tests/server/test_announced.py",),
+    ),
+    Clause(
+        "Notices",
+        "Ethics approvals and impact assessments are kept valid.",
+        "Both sides are reminded once of each document named at signing when it is due, and once when it has expired.",
+        Switch(
+            "server/usecases/remind.py",
+            "for each in (*_ending(runtime), *map(_of_document, find_due(runtime))))",
+            "for each in _ending(runtime))",
+        ),
+        ("tests/usecases/test_remind.py::test_both_sides_are_told_when_a_document_is_due_and_when_it_has_expired_once_each",),
+    ),
+    Clause(
+        "Publications",
+        "Of published work title and short summary are told, and nothing else.",
+        "Any other member of what is sent is refused by name.",
+        Switch(
+            "mappings/api/shapes.py",
+            "class Asked(Struct, kw_only=True, forbid_unknown_fields=True):",
+            "class Asked(Struct, kw_only=True):",
+        ),
+        ("tests/server/test_api.py::test_of_published_work_nothing_but_title_summary_and_doi_is_taken",),
+    ),
+    Clause(
+        "Publications",
+        "More than that by consent of both.",
+        "A DOI is told while provider and repository want the same one.",
+        Switch(
+            "consent/publication.py",
+            "        return self.doi_of_provider if self.doi_of_provider == self.doi_of_repository else None",
+            "        return self.doi_of_provider or self.doi_of_repository",
+        ),
+        ("tests/usecases/test_publication.py",),
+    ),
+    Clause(
+        "Hosting",
+        "Where data is hosted is its provider's choice, and availability is not promised.",
+        "Each dataset says so by API, beside that it is never for diagnosis.",
+        Switch(
+            "consent/disclaimer.py",
+            "    return HOSTED[hosting], AVAILABILITY, NEVER_FOR_DIAGNOSIS",
+            "    return (NEVER_FOR_DIAGNOSIS,)",
+        ),
+        ("tests/usecases/test_publication.py::test_a_dataset_says_where_it_is_hosted_and_what_is_not_promised",),
+    ),
+    Clause(
+        "No diagnosis",
+        "Every face says it.",
+        "A test walks pages, descriptions for programs, manifests of exports, the help of the command line and the README.",
+        Switch("mappings/dicom/capabilities.py", '    SubElement(application, "doc").text = NEVER_FOR_DIAGNOSIS', ""),
+        ("tests/server/test_faces.py",),
     ),
 )
 

@@ -93,6 +93,18 @@ def test_every_answer_is_as_the_document_says(house, document):
         Draft202012Validator(schema).validate(response.json)
 
 
+def test_of_published_work_nothing_but_title_summary_and_doi_is_taken(house):
+    said, path = {"title": "CT at scale", "summary": "A model."}, "/api/datasets/LUNG/publications"
+    for more in ({"patients": ["P1"]}, {"authors": "Dr. A."}, {"abstract": "Long."}):
+        told = house.ask("POST", path, CALLERS["provider"], json=said | more)
+        assert (told.status_code, told.json["title"]) == (400, "body-invalid")
+    assert house.ask("GET", path).json["publications"] == []
+    made = house.ask("POST", path, CALLERS["provider"], json=said)
+    assert made.status_code == 201
+    assert [one["title"] for one in house.ask("GET", path).json["publications"]] == ["CT at scale"]
+    assert house.ask("POST", f"{path}/{made.json['key']}/removal", CALLERS["provider"]).status_code == 200
+
+
 def test_a_provider_reads_its_own_agreements_and_the_operator_all(house):
     def keys(name: str) -> list[str]:
         return [one["key"] for one in house.ask("GET", "/api/agreements", CALLERS[name]).json["agreements"]]

@@ -18,8 +18,10 @@ from adapters.sql import tables as t
 from consent.person import Actor, PersonRole
 from mappings.failures import Conflict, Forbidden, Invalid, NotFound, Unavailable
 from server.usecases import notice
+from server.usecases.party import add_party
+from server.usecases.terms import Draft, publish
 from tests import builders
-from tests.builders import OPERATOR
+from tests.builders import ACTOR, OPERATOR
 from tests.servers import free_port
 from tests.usecases.test_stops import entries, work
 
@@ -181,3 +183,15 @@ def test_a_title_becomes_no_header_and_a_server_that_is_silent_is_left(box):
     assert (box.taken[0]["Bcc"], box.taken[0]["Subject"]) == (None, "x Bcc: c@d.example")
     with pytest.raises(Unavailable):
         mail.send(replace(server, port=free_port()), "a@b.example", "x", "y")
+
+
+def test_a_version_is_brought_to_those_who_are_asked_and_to_the_others(built):
+    add_party(built, ACTOR, "university", "University", "user")
+    later = built.clock() + timedelta(days=60)
+    publish(built, OPERATOR, Draft(version="2.0.0", text=b"More.\n", needs_renewal=True, effective_at=later))
+    (asked,), (other,) = (
+        [each for each in notice.list_notices(built, Actor("person:x", party)) if "2.0.0" in each.title]
+        for party in ("hospital-a", "university")
+    )
+    assert ("Accept or decline it" in asked.text, "Accept or decline it" in other.text) == (True, False)
+    assert asked.effective == other.effective == later

@@ -58,9 +58,13 @@ def _ledger(entry: RecordedEntry, base: str) -> list[Json]:
 
 
 def _targets(entry: RecordedEntry) -> list[Json]:
-    """What it was done to; a deposit, to the patients too whose studies it brought."""
+    """What it was done to; a deposit, to the patients too whose studies it brought; what names nothing, to the repository.
+
+    R4 asks for one at least, and a new key or a notice to many is about nothing that is served.
+    """
     patients = entry.patients if entry.kind == BatchClosed.KIND else ()
-    return [*(_target(target, entry.served) for target in entry.targets), *(reference("Patient", key) for key in patients)]
+    told = [*(_target(target, entry.served) for target in entry.targets), *(reference("Patient", key) for key in patients)]
+    return told or [{"display": "The repository"}]
 
 
 def _occurred(entry: RecordedEntry) -> Json:

@@ -360,6 +360,11 @@ def test_an_act_of_governance_is_entered_and_kept_and_under_nothing():
     assert "policy" not in found
 
 
+@pytest.mark.parametrize("kind", ["govern.keys.rotate", "govern.notice.send", "govern.proposal.make", "govern.exclusion.add"])
+def test_an_act_that_is_about_nothing_that_is_served_is_the_repository_s(kind):
+    assert held(provenance(recorded(kind), BASE))["target"] == [{"display": "The repository"}]
+
+
 def test_every_provenance_carries_its_leaf():
     for told in (DEPOSIT, WITHDRAWN, MOVED):
         found = held(provenance(told, BASE))

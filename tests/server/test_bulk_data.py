@@ -17,7 +17,7 @@ from werkzeug.http import http_date
 from adapters.client_file import ClientFile, assertion
 from adapters.identity import Keys
 from adapters.sql import tables as t
-from consent.policy import SENTENCES
+from consent.policy import NEVER_FOR_DIAGNOSIS, SENTENCES
 from mappings.failures import Full
 from mappings.fhir.resource_row import R4
 from mappings.fhir.resources import served_in
@@ -128,6 +128,7 @@ def test_kick_off_says_where_to_look_and_the_status_how_far_it_is_and_until_when
         "output": [{"type": "Organization", "url": f"{where}/1", "count": 4}],
         "deleted": [],
         "error": [],
+        "extension": {"notice": NEVER_FOR_DIAGNOSIS},
     }
 
 

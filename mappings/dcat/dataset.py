@@ -10,7 +10,7 @@ from mappings.dcat.distribution import distributed
 from mappings.dcat.listing import Listing, body_parts, manufacturers, modalities, sexes
 from mappings.dcat.policy import data_use_iri
 from mappings.dcat.profiles import Graph
-from mappings.dcat.terms import EHDS, EU, agent, concept, constants, notice, term
+from mappings.dcat.terms import EHDS, EU, agent, concept, constants, doi_iri, notice, term
 from mappings.rdf import Iri, Statement, Words
 
 HEALTH = "https://hdeu-dcat.data.health.europa.eu/resource/authority/"
@@ -29,6 +29,7 @@ def dataset_statements(catalogue: str, listing: Listing, graph: Graph = Graph.DC
     yield from _classified(me, listing)
     yield from _counted(me, listing)
     yield from _parties(me, listing)
+    yield from _published(me, listing)
     yield from distributed(me, catalogue, listing, graph)
     yield from _as_profile(me, listing, graph)
 
@@ -54,6 +55,16 @@ def _described(me: Iri, catalogue: str, listing: Listing) -> Iterator[Statement]
         yield me, "dct:provenance", Iri(f"{me}#provenance")
         yield Iri(f"{me}#provenance"), "rdf:type", Iri("dct:ProvenanceStatement")
         yield Iri(f"{me}#provenance"), "rdfs:label", Words(text)
+
+
+def _published(me: Iri, listing: Listing) -> Iterator[Statement]:
+    """Published work on it, by its DOI where that is told."""
+    for one in listing.publications:
+        it = Iri(doi_iri(one.doi) if one.doi else f"{me}#publication-{one.key}")
+        yield me, "dct:isReferencedBy", it
+        yield it, "rdf:type", Iri("foaf:Document")
+        yield it, "dct:title", Words(one.title)
+        yield it, "dct:description", Words(one.summary)
 
 
 def _as_profile(me: Iri, listing: Listing, graph: Graph) -> Iterator[Statement]:

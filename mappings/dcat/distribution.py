@@ -5,6 +5,7 @@ A harvester keeps one `dct:rights` of a distribution, so two conditions in one l
 
 from collections.abc import Iterator
 
+from consent.disclaimer import AVAILABILITY, HOSTED
 from mappings.dcat.codes import ACCESS
 from mappings.dcat.details import said
 from mappings.dcat.listing import Listing
@@ -65,6 +66,8 @@ def _described(listing: Listing) -> Iterator[str]:
     yield from map(data_use_sentence, listing.data_use)
     if listing.deviations:
         yield listing.deviations
+    yield HOSTED[listing.hosting]
+    yield AVAILABILITY
 
 
 def _as_profile(me: Iri, images: Iri, listing: Listing, graph: Graph) -> Iterator[Statement]:

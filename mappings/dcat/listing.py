@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from consent.conditions import Action, DataUse, Purpose
+from consent.node import Hosting
+from consent.publication import Publication
 from mappings.dcat.codes import ACCESS, Coded, body_part_codes, manufacturer_codes, modality_codes, sex_codes
 from mappings.dcat.details import DETAILS, said
 
@@ -39,6 +41,8 @@ class Listing:
     purposes: frozenset[Purpose] = frozenset()
     data_use: tuple[DataUse, ...] = ()
     deviations: str = ""
+    hosting: Hosting = Hosting.CENTRAL
+    publications: tuple[Publication, ...] = ()
 
 
 def missing(listing: Listing) -> list[str]:

@@ -5,7 +5,9 @@ from collections.abc import Iterable, Iterator
 from hashlib import sha256
 from html import escape
 
+from consent.disclaimer import AVAILABILITY, HOSTED
 from consent.policy import NEVER_FOR_DIAGNOSIS
+from consent.publication import Publication
 from mappings.dcat.catalogue import Catalogue, CataloguePage, page_iri
 from mappings.dcat.codes import ACCESS, PURPOSES, Coded, label_of
 from mappings.dcat.dataset import dataset_iri
@@ -14,7 +16,7 @@ from mappings.dcat.distribution import SERVICES
 from mappings.dcat.listing import Listing, body_parts, manufacturers, modalities, sexes
 from mappings.dcat.policy import data_use_sentence, purposes_of
 from mappings.dcat.profiles import PROFILES
-from mappings.dcat.terms import site
+from mappings.dcat.terms import doi_iri, site
 
 _STYLE = """
 :root { color-scheme: light dark; --page: #f7f7f5; --card: #fff; --text: #1d2329; --soft: #59636e; --line: #dfe2e5;
@@ -113,6 +115,8 @@ def _rows(catalogue: str, listing: Listing) -> Iterator[tuple[str, str]]:
     yield "Contact", "".join(_link(f"mailto:{to}" if is_email(to) else to, to) for to in said(details, "contact"))
     for title, endpoint in SERVICES.values():
         yield title, escape(f"{site(catalogue)}/{endpoint.format(listing.alias)}")
+    yield "Hosting", escape(f"{HOSTED[listing.hosting]} {AVAILABILITY}")
+    yield "Published work", "<br>".join(map(_published, listing.publications))
     yield "Keywords", escape(", ".join(said(details, "keyword")))
     yield "Collected", escape("".join(said(details, "provenance")))
     yield "Version", escape("".join(said(details, "version")))
@@ -122,6 +126,11 @@ def _rows(catalogue: str, listing: Listing) -> Iterator[tuple[str, str]]:
 
 def _number(number: int | None) -> str:
     return "" if number is None else f"{number:,}"
+
+
+def _published(one: Publication) -> str:
+    told = f"<strong>{escape(one.title)}</strong> {escape(one.summary)}"
+    return told if one.doi is None else f"{told} {_link(doi_iri(one.doi), one.doi)}"
 
 
 def _size(size: int | None) -> str:

@@ -4,6 +4,7 @@ Every coded IRI says its type and scheme, because the profile's validators look 
 """
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.codes import label_of
@@ -67,3 +68,8 @@ def in_scheme(term: Iri, label: str, scheme: str, title: str) -> Iterator[Statem
     yield term, "skos:inScheme", Iri(scheme)
     yield Iri(scheme), "rdf:type", Iri("skos:ConceptScheme")
     yield Iri(scheme), "dct:title", Words(title)
+
+
+def doi_iri(doi: str) -> str:
+    """The address of a DOI (DOI Handbook section 3.8): what an IRI may not hold is percent-encoded."""
+    return f"https://doi.org/{quote(doi, safe='/')}"

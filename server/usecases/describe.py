@@ -14,6 +14,7 @@ from sqlalchemy import Connection
 
 from adapters.sql import dataset as datasets
 from adapters.sql import descriptions, jobs
+from adapters.sql import publication as publications
 from adapters.sql.dataset import DatasetRow
 from adapters.sql.descriptions import Kept
 from adapters.sql.tallies import tally_of
@@ -21,6 +22,7 @@ from consent.access import Interaction
 from consent.conditions import Action
 from consent.dataset import Facts
 from consent.disclosure import safe_age, safe_count, safe_size
+from consent.node import Hosting
 from consent.subject import FEDERATION
 from mappings.dcat.catalogue import Catalogue, CataloguePage, catalogue_statements
 from mappings.dcat.dataset import dataset_statements
@@ -142,6 +144,8 @@ def _read_listing(runtime: Runtime, connection: Connection, row: DatasetRow) -> 
         purposes=facts.conditions.purposes,
         data_use=facts.conditions.data_use,
         deviations=facts.conditions.deviations,
+        hosting=Hosting(runtime.governance.current(connection).host(row.id).hosting),
+        publications=tuple(publications.read(connection, row.id)),
     )
     return listing, facts
 

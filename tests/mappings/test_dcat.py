@@ -7,6 +7,7 @@ import pytest
 from rdflib import RDF, XSD, Graph, Literal, URIRef
 
 from consent.conditions import Action, DataUse, Purpose
+from consent.disclaimer import AVAILABILITY, HOSTED
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.catalogue import Catalogue, CataloguePage, catalogue_statements
 from mappings.dcat.dataset import dataset_statements
@@ -341,7 +342,8 @@ def test_a_distribution_says_its_conditions_in_words_too():
     (said,) = told(alone(AGREED), URIRef(f"{ME}#DOWNLOAD"), "dct:description")
     assert str(said) == (
         "De-identified DICOM objects as they were deposited. With an ethics approval. "
-        'Research on the named diseases only: MONDO:0007254. No <script>weekends</script> "please".'
+        'Research on the named diseases only: MONDO:0007254. No <script>weekends</script> "please". '
+        f"{HOSTED[AGREED.hosting]} {AVAILABILITY}"
     )
 
 

@@ -21,6 +21,7 @@ from adapters.sql import governance, jobs, tallies
 from adapters.sql import tables as t
 from adapters.sql.access import recent
 from adapters.sql.custody import Lease
+from consent.person import Actor, PersonRole
 from consent.policy import NEVER_FOR_DIAGNOSIS
 from mappings.dcat.profiles import PROFILES
 from mappings.rdf import PREFIXES
@@ -30,8 +31,10 @@ from server.usecases.dataset import set_dataset
 from server.usecases.identify import identify
 from server.usecases.job import Kind, Stopped, Work, do_next, list_jobs
 from server.usecases.node import move_node
+from server.usecases.publication import add_publication, want_doi
 from server.usecases.runtime import Runtime
 from server.usecases.take import take
+from server.usecases.validate import validate_datasets
 from server.usecases.withdraw_dataset import withdraw_dataset
 from server.web import catalogue, context, errors
 from server.web.bulkheads import Bulkhead, Bulkheads
@@ -730,6 +733,29 @@ def test_a_dataset_s_terms_and_deviations_are_in_both_graphs_and_on_its_page(any
     assert "Research on the named diseases only: MONDO:0005233." in page
     assert "&lt;b&gt;Not&lt;/b&gt; on weekends." in page
     assert "<b>" not in page
+
+
+def test_published_work_is_told_with_its_doi_when_both_sides_want_that_and_so_is_where_a_dataset_is_hosted(anywhere):
+    complete(anywhere, "LUNG")
+    manager = Actor("person:mara", "hospital-lung", frozenset({PersonRole.DATA_MANAGER}))
+    add_publication(anywhere, manager, "LUNG", "Nodules <i>found</i>", "A network for nodules.")
+    made = add_publication(anywhere, manager, "LUNG", "More nodules", "Another.", "10.1000/a<b>")
+    builders.described(anywhere)
+    assert "10.1000" not in get(anywhere, LUNG).text
+    want_doi(anywhere, OPERATOR, "LUNG", made.key, "10.1000/a<b>")
+    builders.described(anywhere)
+    graph = Graph().parse(data=get(anywhere, LUNG).data, format="turtle")
+    dct = PREFIXES["dct"]
+    told = {str(it): str(graph.value(it, URIRef(f"{dct}title"))) for it in graph.objects(None, URIRef(f"{dct}isReferencedBy"))}
+    assert told.pop("https://doi.org/10.1000/a%3Cb%3E") == "More nodules"
+    assert list(told.values()) == ["Nodules <i>found</i>"]
+    page = get(anywhere, f"{LUNG}?format=html").text
+    assert "Nodules &lt;i&gt;found&lt;/i&gt;" in page
+    assert 'href="https://doi.org/10.1000/a%3Cb%3E"' in page
+    assert "hosted at the repository&#x27;s central node" in page
+    assert "Availability is not promised" in get(anywhere, LUNG).text
+    wrong = [what for *_, found in validate_datasets(anywhere, ["LUNG"], list(PROFILES)) for what in found]
+    assert [what for what in wrong if "hdab" not in what] == []
 
 
 # What is gone

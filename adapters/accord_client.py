@@ -173,6 +173,18 @@ def read_token(endpoint: TokenEndpoint, answer: httpx.Response) -> Token:
     raise Unauthenticated(str(told.get("code", error)), printable(f"{error}: {why}"))
 
 
+def ask_api(http: httpx.Client, base_url: str, token: str, method: str, path: str, body: bytes | None) -> Any:
+    """What a route below /api answers, read as JSON; None where it says nothing. Raises the server's failure, or Unavailable."""
+    headers = {"Authorization": f"Bearer {token}"} | ({} if body is None else {"Content-Type": "application/json"})
+    try:
+        answer = http.request(method, base_url + path, content=body, headers=headers)
+    except (httpx.HTTPError, httpx.InvalidURL):
+        raise broken() from None
+    if not answer.is_success:
+        raise _failure(answer)
+    return _json(answer) if answer.content else None
+
+
 def _no_endpoint(endpoint: TokenEndpoint) -> Unavailable:
     return Unavailable("token-endpoint-unavailable", f"{endpoint.url} does not answer as a token endpoint does.")
 

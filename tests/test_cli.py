@@ -41,6 +41,7 @@ COMMANDS = {
     "doctor",
     "token",
     "login",
+    "api",
     "proxy",
     "push",
     "explain",

@@ -34,6 +34,7 @@ COMMANDS = {
     "view": ("server.cli.view", "Open a picture of an image; of a study or series, of the one in its middle."),
     "proxy": ("server.cli.proxy", "Serve a repository's DICOMweb and FHIR on this machine's loopback, until stopped."),
     "login": ("server.cli.login", "Act as a person who signs in with a browser."),
+    "api": ("server.cli.api", "Send one request below /api, and print the answer as JSON."),
     "token": ("server.cli.tokens", "Print an access token, good for five minutes."),
     "ask": ("server.cli.ask", "Ask other repositories how much they have; ends with 1 where none told a count."),
     "doctor": ("server.cli.diagnose", "Look at all that this Accord stands on, and say what is wrong."),

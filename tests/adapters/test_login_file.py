@@ -1,7 +1,10 @@
 """A person's login: asked for, waited for, kept and renewed; against the application, without a network."""
 
+import json
 import stat
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from io import BytesIO, TextIOWrapper
 
 import httpx
 import pytest
@@ -11,6 +14,7 @@ from adapters.login_file import Login, begin, read_login, renew, wait, write_log
 from mappings.failures import Invalid, Unauthenticated, Unavailable
 from server.web import app
 from tests import builders
+from tests.commands import run
 from tests.house import House
 from tests.signing_in import hidden, signed_in
 
@@ -33,10 +37,10 @@ def http(house):
 
 
 @pytest.fixture
-def kept(house, http, tmp_path):
+def kept(house, http, tmp_path, request):
     """A login file of bob, data manager."""
     bob = signed_in(house.runtime, house.flask, "bob", "data-manager", "hospital-a")
-    waiting = begin(http, URL, None)
+    waiting = begin(http, URL, getattr(request, "param", None))
     pauses = []
 
     def pause(seconds: float) -> None:
@@ -58,6 +62,43 @@ def test_a_login_is_kept_for_its_owner_alone_and_renewed(http, kept):
     assert http.get(f"{URL}/api/agreements", headers={"Authorization": f"Bearer {token}"}).json()["agreements"]
     assert read_login(kept).refresh_token != before.refresh_token
     assert before.refresh_token not in repr(before)
+
+
+@pytest.fixture
+def accord(house, monkeypatch, capsys):
+    """A command line whose server is the house; (status, what it printed)."""
+    monkeypatch.setattr(httpx, "Client", partial(httpx.Client, transport=httpx.WSGITransport(app=house.flask)))
+
+    def ask(*arguments: object):
+        status = run(*map(str, arguments))
+        told = capsys.readouterr()
+        return status, told.out + told.err
+
+    return ask
+
+
+@pytest.mark.parametrize("kept", ["system/*.cruds"], indirect=True)
+def test_a_person_acts_by_the_command_line_as_by_the_api(accord, kept, tmp_path, monkeypatch):
+    status, told = accord("api", "GET", "/api/agreements", "--as", kept)
+    assert (status, [each["key"] for each in json.loads(told)["agreements"]]) == (0, ["DSA-LUNG"])
+    (tmp_path / "stop.json").write_text('{"verb": "suspend", "reason": "a bed is wet"}')
+    acts = "/api/agreements/DSA-LUNG/acts"
+    status, told = accord("api", "POST", acts, "--as", kept, "--body", tmp_path / "stop.json")
+    assert (status, json.loads(told)["state"]) == (0, "suspended")
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(b'{"verb": "activate"}')))
+    assert accord("api", "POST", acts, "--as", kept, "--body", "-")[0] == 2
+    monkeypatch.setattr("server.cli.api.MOST_BODY", 8)
+    monkeypatch.setattr("sys.stdin", TextIOWrapper(BytesIO(bytes(9))))
+    for more, why in ((("--body", "-"), "at most 8 bytes"), ((), "JSON")):
+        status, told = accord("api", "POST", acts, "--as", kept, *more)
+        assert (status, why in told) == (2, True), told
+    assert accord("api", "GET", "/fhir/R4/Patient", "--as", kept)[0] == 2
+
+
+def test_a_login_that_only_reads_acts_on_nothing(accord, kept, tmp_path):
+    (tmp_path / "stop.json").write_text('{"verb": "suspend"}')
+    status, told = accord("api", "POST", "/api/agreements/DSA-LUNG/acts", "--as", kept, "--body", tmp_path / "stop.json")
+    assert (status, "scope" in told) == (2, True), told
 
 
 def test_commands_at_once_do_not_end_it(http, kept):

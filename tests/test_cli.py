@@ -543,7 +543,7 @@ def entries(line: str) -> int:
         return 0
     if line.startswith("publication add"):
         return 2  # its provider has a notice
-    alone = line.startswith(("terms add", "party admit")) or "--alone" in line
+    alone = line.startswith(("terms add", "party admit", "party beneficiary")) or "--alone" in line
     return (
         1 + alone + (2 if "--renewal" in line else "--kind guidelines" in line)
     )  # and notices: to whom it asks, and to the others

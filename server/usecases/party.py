@@ -43,7 +43,8 @@ def set_party(
 ) -> None:
     """Change an organisation's name, its role (while nothing stands on that), its approval, or whether it is external.
 
-    None leaves that as it is. What becomes external uses nothing before it is admitted.
+    None leaves that as it is. What becomes external uses nothing before it is admitted. Raises Forbidden where two persons
+    decide, since what is external is to be a beneficiary.
     """
     check_words([role] if role else [], ROLES, "role")
     approved = False if external else approved
@@ -51,6 +52,8 @@ def set_party(
     now = runtime.clock()
     with runtime.governance_act() as connection:
         party = require(parties.find_id(connection, key), "party", key)
+        if external is False and _is_external(connection, key):
+            require_only_operator(connection, actor)
         if approved and external is None and _is_external(connection, key):
             raise Conflict("party-external", f"{key} is external: it is admitted, which is an act of its own.", "party")
         if role and (users := parties.read_users(connection, party)):
@@ -70,7 +73,7 @@ def _is_external(connection: Connection, key: str) -> bool:
 def admit(runtime: Runtime, actor: Actor, key: str) -> None:
     """Admit an external organisation, by the only operator there is. Raises Forbidden where two persons decide on that."""
     with runtime.governance_act() as connection:
-        require_only_operator(connection, actor)
+        require_only_operator(connection, actor.id)
         admit_within(runtime, connection, actor, key)
 
 
@@ -82,6 +85,15 @@ def admit_within(runtime: Runtime, connection: Connection, actor: Actor, key: st
         raise Conflict("party-beneficiary", f"{key} is a beneficiary: it is approved, not admitted.", "party")
     parties.change(connection, party, now, approved=True)
     record(connection, PartyAdmitted(party=key), now, actor.id, About(party))
+
+
+def make_beneficiary_within(runtime: Runtime, connection: Connection, actor: Actor, key: str) -> None:
+    """Say of an external organisation that it is a beneficiary: what is shared with these is, once it is approved."""
+    require_act(actor, Act.ADMIT_EXTERNAL)
+    now, party = runtime.clock(), require(parties.find_id(connection, key), "party", key)
+    parties.change(connection, party, now, external=False, approved=False)
+    said = PartySet(party=key, name=None, role=None, approved=False, external=False)
+    record(connection, said, now, actor.id, About(party))
 
 
 def list_parties(runtime: Runtime) -> tuple[Party, ...]:

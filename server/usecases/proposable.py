@@ -15,7 +15,7 @@ from consent.terms import DocumentKind
 from mappings.failures import Invalid
 from server.usecases import purge, release, rotate_keys
 from server.usecases.naming import check_words
-from server.usecases.party import admit_within
+from server.usecases.party import admit_within, make_beneficiary_within
 from server.usecases.runtime import Runtime
 from server.usecases.terms import MOST_SUMMARY, MOST_TEXT, Draft, publish_within
 
@@ -60,6 +60,11 @@ def _publish(runtime: Runtime, connection: Connection, actor: Actor, arguments: 
 def _admit(runtime: Runtime, connection: Connection, actor: Actor, arguments: Arguments, _reason: str) -> str:
     admit_within(runtime, connection, actor, arguments["party"])
     return f"{arguments['party']}: admitted"
+
+
+def _make_beneficiary(runtime: Runtime, connection: Connection, actor: Actor, arguments: Arguments, _reason: str) -> str:
+    make_beneficiary_within(runtime, connection, actor, arguments["party"])
+    return f"{arguments['party']}: beneficiary"
 
 
 _DOCUMENT = {
@@ -117,5 +122,6 @@ PROPOSABLE: Mapping[str, Proposable] = {
     "rotate-keys": Proposable(Act.ROTATE_KEYS, _rotate, {}),
     "publish": Proposable(Act.PUBLISH, _publish, _DOCUMENT, frozenset(_DOCUMENT) - {"kind", "version", "text"}),
     "admit-external": Proposable(Act.ADMIT_EXTERNAL, _admit, {"party": 64}),
+    "make-beneficiary": Proposable(Act.ADMIT_EXTERNAL, _make_beneficiary, {"party": 64}),
 }
 """Name → the act."""

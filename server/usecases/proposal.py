@@ -32,7 +32,7 @@ def propose(runtime: Runtime, actor: Actor, act: str, arguments: Mapping[str, st
     _allowed(actor, act, arguments)
     made = _made(runtime, actor, act, arguments, reason)
     with runtime.governance_act() as connection:
-        if is_only_operator(connection, actor):
+        if is_only_operator(connection, actor.id):
             done = _do_alone(runtime, connection, actor, made)
             return replace(made, state=ProposalState.CONFIRMED, decider=actor.id, decided=made.at, done=done)
         proposals.add(connection, made)

@@ -88,7 +88,7 @@ def foresee(runtime: Runtime, actor: Actor, draft: Draft) -> Effect:
 def publish(runtime: Runtime, actor: Actor, draft: Draft) -> Terms:
     """Publish a version of a document, by the only operator there is. Raises Forbidden where two persons decide on that."""
     with runtime.governance_act() as connection:
-        require_only_operator(connection, actor)
+        require_only_operator(connection, actor.id)
         return publish_within(runtime, connection, actor, draft)
 
 

@@ -15,7 +15,7 @@ from consent.proposal import LIFETIME
 from mappings.failures import Conflict, Forbidden, Invalid, NotFound, Unauthenticated
 from server.usecases import proposal, release, withdraw
 from server.usecases.notice import list_notices
-from server.usecases.party import add_party, admit, list_parties
+from server.usecases.party import add_party, admit, list_parties, set_party
 from server.usecases.person import block_person, unblock_person
 from server.usecases.proposable import publishing
 from server.usecases.rotate_keys import FILE
@@ -184,6 +184,18 @@ def test_two_admit_an_external_organisation_and_one_of_them_does_not(withdrawn):
     asked = proposal.propose(withdrawn, OPERATOR, "admit-external", {"party": "university"}, "they signed")
     assert proposal.confirm(withdrawn, SECOND, asked.key) == "university: admitted"
     assert [each.approved for each in list_parties(withdrawn) if each.key == "university"] == [True]
+
+
+def test_who_is_external_does_not_become_a_beneficiary_by_one(withdrawn):
+    """A beneficiary has more than whom two have admitted."""
+    add_party(withdrawn, ACTOR, "university", "University", "user", external=True)
+    with pytest.raises(Forbidden, match="another operator confirms"):
+        set_party(withdrawn, OPERATOR.id, "university", external=False, approved=True)
+    asked = proposal.propose(withdrawn, OPERATOR, "make-beneficiary", {"party": "university"}, "they signed")
+    assert proposal.confirm(withdrawn, SECOND, asked.key) == "university: beneficiary"
+    found = [(each.external, each.approved) for each in list_parties(withdrawn) if each.key == "university"]
+    assert found == [(False, False)], "approving is an act of its own"
+    set_party(withdrawn, OPERATOR.id, "university", approved=True)
 
 
 def test_what_undeclared_would_have_been_rejected_is_released_by_two(tmp_path, clock):

@@ -68,22 +68,22 @@ def _add_approval(verb: str, sentence: str, done: str, *, approved: bool) -> Non
         print(f"{key}: {done}")
 
 
-def _add_kind(verb: str, sentence: str, done: str, *, external: bool) -> None:
-    @party.command(verb, help=sentence, epilog=examples(f"accord admin party {verb} startup-c"))
-    @click.argument("key")
-    @as_operator
-    def say(runtime: Runtime, actor: str, key: str) -> None:
-        set_party(runtime, actor, key, external=external)
-        print(f"{key}: {done}")
+@party.command("external", epilog=examples("accord admin party external startup-c"))
+@click.argument("key")
+@as_operator
+def _external(runtime: Runtime, actor: str, key: str) -> None:
+    """Say that an organisation is external: it uses nothing from now on until it is admitted."""
+    set_party(runtime, actor, key, external=True)
+    print(f"{key}: external")
 
 
-_add_kind(
-    "external",
-    "Say that an organisation is external: it uses nothing from now on until it is admitted.",
-    "external",
-    external=True,
-)
-_add_kind("beneficiary", "Say that an organisation is a beneficiary from now on.", "beneficiary", external=False)
+@party.command("beneficiary", epilog=examples("accord admin party beneficiary startup-c"))
+@click.argument("key")
+@ALONE
+@as_actor
+def _beneficiary(runtime: Runtime, actor: Actor, key: str, alone: str | None) -> None:
+    """Say that an external organisation is a beneficiary from now on, by two operators where there are two; then approve it."""
+    print(decided(runtime, actor, "make-beneficiary", {"party": key}, f"{key} is a beneficiary", alone))
 
 
 @party.command("admit", epilog=examples("accord admin party admit startup-c"))

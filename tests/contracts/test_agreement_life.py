@@ -8,7 +8,7 @@ from itertools import count
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select, text
 from sqlalchemy.exc import DBAPIError
@@ -467,6 +467,8 @@ def test_no_order_of_acts_opens_data_without_a_version_that_both_sides_signed_or
 
     @settings(max_examples=40, deadline=None, database=None)
     @given(steps=st.lists(STEP, min_size=10, max_size=25))
+    @example(steps=[("sign", SIGNATORY), ("sign", OPERATOR)])
+    @example(steps=[("activate", OPERATOR)])
     def acts_in_any_order(steps):
         key = f"DSA-{next(numbers)}"
         apply_for_agreement(built, MANAGER, key, **ASKED)

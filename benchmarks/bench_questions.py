@@ -80,7 +80,7 @@ Found = dict[tuple[str, str], list[Figures]]
 
 def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, keys: list[str], plain: tuple[str, int]) -> Found:
     token, found = partial(world.bearer, chosen), Found()
-    with tqdm(total=args.rounds * (len(QUESTIONS) + len(SEARCHES) + 2), desc="questions", unit="turn", leave=False) as bar:
+    with tqdm(total=args.rounds * (len(QUESTIONS) + len(SEARCHES) + 3), desc="questions", unit="turn", leave=False) as bar:
         for _ in range(args.rounds):
             for name, url, finds, target in _asked(chosen, keys[len(keys) // 2]):
                 if finds is not None:
@@ -94,7 +94,12 @@ def _rounds(args: argparse.Namespace, chosen: Settings, accord: int, keys: list[
             found.setdefault((f"{name}, {READERS} connections", target), []).append(figures)
             figures = world.drive(f"{plain[0]}/documents", {}, READERS, args.seconds, (plain[1],))
             found.setdefault((f"bare view of it, {READERS} connections", "the least that a view does"), []).append(figures)
-            bar.update(2)
+            urls = [f"{plain[0]}/guarded/{key}" for key in keys]
+            figures = world.drive(urls, {"Authorization": "Bearer guarded"}, READERS, args.seconds, (plain[1],))
+            found.setdefault((f"guarded view of it, {READERS} connections", "the least that is demanded of it"), []).append(
+                figures
+            )
+            bar.update(3)
     return found
 
 

@@ -211,7 +211,7 @@ CLAUSES = (
         "A provider may take its data back.",
         "It withdraws a study, a pseudonym or a dataset; what is stopped can still be taken out.",
         Switch(_POLICY, "    if action is not _WITHDRAW and (stop", "    if (stop"),
-        ("tests/server/test_withdrawals.py::test_what_is_stopped_can_still_be_taken_out",),
+        (f"{_DECIDED}::test_what_is_stopped_is_stopped_for_everyone_but_who_takes_it_out",),
     ),
     Clause(
         "Right to stop",

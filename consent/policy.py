@@ -128,6 +128,11 @@ def asking_refusal(subject: Subject) -> str | None:
         return None
     if subject.role not in _USERS:
         return "role"
+    return _unready(subject)
+
+
+def _unready(subject: Subject) -> str | None:
+    """The rule by which a user may use nothing yet, whatever is shared; or None."""
     if not subject.approved:
         return "not-approved"
     return None if subject.terms else "terms-not-accepted"
@@ -174,10 +179,8 @@ def stopped(facts: Facts, now: datetime) -> str | None:
 def _users_refusal(  # noqa: PLR0911 - gates
     subject: Subject, action: Action, purpose: str | None, facts: Facts, now: datetime
 ) -> str | None:
-    if not subject.approved:
-        return "not-approved"
-    if not subject.terms:
-        return "terms-not-accepted"
+    if rule := _unready(subject):
+        return rule
     rule = _terms_refusal(subject, facts, now)
     if action is _DISCOVER:
         return None if facts.conditions.listed else rule  # what is listed, anybody may know of

@@ -67,6 +67,13 @@ class RefusalAsked(Asked):
     reason: Line | None = None
 
 
+class ReleaseAsked(Asked):
+    """What is released of a batch: the named objects (SOP Instance UIDs), or all that waits where none is named."""
+
+    objects: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=500)] = ()
+    reason: Line | None = None
+
+
 class DatasetShown(Told):
     """What is said of a dataset to who may know of it: where it is hosted, and what is disclaimed of it."""
 
@@ -119,6 +126,13 @@ class RemovedTold(Told):
 
 class RefusedTold(Told):
     """How many objects were refused."""
+
+    batch: str
+    objects: int
+
+
+class ReleasedTold(Told):
+    """How many objects were released, and under which batch of their own."""
 
     batch: str
     objects: int

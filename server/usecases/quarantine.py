@@ -4,7 +4,7 @@ from adapters.sql import batches
 from consent.person import Act, Actor, may
 from mappings.failures import NotFound
 from server.usecases.naming import require_act
-from server.usecases.release import Decided, Waiting, read_waiting, refuse
+from server.usecases.release import Decided, Waiting, read_waiting, refuse, release
 from server.usecases.runtime import Runtime
 
 
@@ -20,6 +20,14 @@ def refuse_waiting(
     """Refuse what waits in a batch, or the named objects of it: their bytes go, and the same content does not come again."""
     _require(runtime, actor, Act.REFUSE, key)
     return refuse(runtime, actor.id, key, sop_uids, reason)
+
+
+def release_waiting(
+    runtime: Runtime, actor: Actor, key: str, sop_uids: frozenset[str] = frozenset(), reason: str | None = None
+) -> Decided:
+    """Release what waits in a batch, or the named objects of it, for the repository. Raises Forbidden for what two decide on."""
+    _require(runtime, actor, Act.RELEASE, key)
+    return release(runtime, actor.id, key, sop_uids, reason)
 
 
 def _require(runtime: Runtime, actor: Actor, act: Act, key: str) -> None:

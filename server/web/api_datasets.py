@@ -16,6 +16,8 @@ from mappings.api.datasets import (
     PublicationTold,
     RefusalAsked,
     RefusedTold,
+    ReleaseAsked,
+    ReleasedTold,
     RemovedTold,
     WaitingTold,
     tell_publication,
@@ -23,7 +25,7 @@ from mappings.api.datasets import (
 from server.usecases.dataset_move import answer_move, moves_of, propose_move
 from server.usecases.listed import read_dataset
 from server.usecases.publication import add_publication, list_publications, remove_publication, want_doi
-from server.usecases.quarantine import examine_waiting, refuse_waiting
+from server.usecases.quarantine import examine_waiting, refuse_waiting, release_waiting
 from server.web.api import Api
 from server.web.context import caller, runtime
 
@@ -42,6 +44,8 @@ def door() -> Api:
     routes.row("POST", "/api/batches/<key>/refusal", RefusedTold, body=RefusalAsked, act=Act.REFUSE, scope="ImagingStudy.d")(
         refuse
     )
+    released = {"body": ReleaseAsked, "act": Act.RELEASE, "scope": "ImagingStudy.c"}
+    routes.row("POST", "/api/batches/<key>/release", ReleasedTold, **released)(release)  # type: ignore[arg-type]
     routes.row("GET", _DATASET, DatasetShown, anonymous=True)(show)
     routes.row("GET", _WORK, PublicationsTold, anonymous=True)(publications)
     tell = partial(routes.row, "POST", act=Act.TELL_OF_WORK, scope=scope)
@@ -83,6 +87,12 @@ def refuse(key: str, asked: RefusalAsked) -> RefusedTold:
     """Refuse what waits in quarantine of a batch, or the named objects of it."""
     decided = refuse_waiting(runtime(), caller().actor, key, frozenset(asked.objects), asked.reason)
     return RefusedTold(batch=key, objects=decided.objects)
+
+
+def release(key: str, asked: ReleaseAsked) -> ReleasedTold:
+    """Release what waits in quarantine of a batch, or the named objects of it; two persons decide on what is not declared."""
+    decided = release_waiting(runtime(), caller().actor, key, frozenset(asked.objects), asked.reason)
+    return ReleasedTold(batch=decided.batch, objects=decided.objects)
 
 
 def show(alias: str) -> DatasetShown:

@@ -93,7 +93,13 @@ def test_a_provider_sees_what_waits_and_refuses_it(acting):
     one = acting("POST", f"/api/batches/{batch.key}/refusal", "manager", {"objects": ["1.2.7.1.1"], "reason": "a name"})
     assert one.json == {"batch": batch.key, "objects": 1}
     assert acting("POST", f"/api/batches/{batch.key}/refusal", "manager", {"objects": ["1.2.7.1.9"]}).status_code == 404
+    for name, title in (("manager", "act-not-yours"), ("stranger", "batch-unknown"), ("operator", "two-persons")):
+        refused = acting("POST", f"/api/batches/{batch.key}/release", name, {})
+        assert (refused.status_code in (403, 404), refused.json["title"]) == (True, title)
     assert acting("POST", f"/api/batches/{batch.key}/refusal", "operator", {}).json["objects"] == 1
+    take(runtime, batch, "a", builders.made("1.2.8.1.1", study="1.2.8", InstitutionName="Hospital"))
+    released = acting("POST", f"/api/batches/{batch.key}/release", "operator", {"reason": "a hospital is no person"}).json
+    assert (released["objects"], released["batch"] != batch.key) == (1, True)
 
 
 def test_what_is_large_is_refused_before_it_is_read(acting: object) -> None:

@@ -176,6 +176,7 @@ ROUTES: dict[str, Row] = {
     "DELETE /api/federation/queries/<key>": Row(A.DISCOVER, Kind.ASKS, (404,)),
     "GET /api/batches/<key>/waiting": Row(A.DISCOVER, Kind.OWN_ACT, (409,)),
     "POST /api/batches/<key>/refusal": Row(A.GOVERN, Kind.OWN_ACT, (409,)),
+    "POST /api/batches/<key>/release": Row(A.GOVERN, Kind.OWN_ACT, (403,)),
 }
 _FORMS = ("sign-in", "sign-in/code", "sign-in/openid", "sign-out", "account/role", "account/sessions/end", "device")
 _FORMS = (*_FORMS, "device/answer", "invitation/<token>", "invitation/<token>/openid", "demo/<token>")
@@ -253,6 +254,7 @@ BODIES: dict[str, dict[str, object]] = {
     "POST /api/datasetAccessCheck": {"json": {"userName": "nobody", "datasets": ["LUNG"]}},
     "POST /api/federation/queries": {"json": {"modality": ["MR"]}},  # there is nobody to ask
     "POST /api/batches/<key>/refusal": {"json": {}},
+    "POST /api/batches/<key>/release": {"json": {}},
     "POST /api/datasets/eucaimSearch": {"json": {"ast": {"operand": "OR", "children": []}, "id": "1"}},
     # each is refused for what it asks, once who asks it may: nothing is changed
     "POST /api/datasets/<alias>/withdrawal": {"json": {"circumstance": "breach"}},

@@ -100,6 +100,7 @@ TRIED = [
     (Act.MOVE_DATASET, "POST", f"{LUNG}/moves/answer", {"verb": "confirm"}),
     (Act.EXAMINE, "GET", "/api/batches/{batch}/waiting", None),
     (Act.REFUSE, "POST", "/api/batches/{batch}/refusal", {}),
+    (Act.RELEASE, "POST", "/api/batches/{batch}/release", {}),
     (Act.ACCEPT_TERMS, "POST", "/api/acceptances", {"kind": "general", "version": "1.0.0", "sha256": "0" * 64}),
     (Act.ANSWER_TERMS, "POST", "/api/terms-tasks/1.0.0", {"party": "hospital-a", "answer": "accept"}),
     (Act.WITHDRAW, "POST", f"{LUNG}/restoration", {}),

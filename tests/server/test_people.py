@@ -151,7 +151,6 @@ def test_every_act_has_a_row_here_or_no_route(house):
         Act.RESUME,
         Act.PURGE,
         Act.PUBLISH,
-        Act.RELEASE,
         Act.ROTATE_KEYS,
         Act.ADMIT_EXTERNAL,
     }  # not by its route

@@ -39,7 +39,7 @@ def _fill(accord: Accord, home: Path) -> None:
         (home / f"{number}.dcm").write_bytes(image(f"{OWN}.{number}", f"OWN-{number}", StudyDate=f"202{number}0101"))
     _push(accord, "LIVER", DICOM)
     _push(accord, "OPEN", *(home / f"{number}.dcm" for number in (1, 2, 3)))
-    accord.admin(*(f"proposal make release batch={batch} --reason samples --alone" for batch in _waiting(accord)))
+    accord.admin(*(f"proposal make release batch={batch} --reason samples --alone samples" for batch in _waiting(accord)))
     assert eventually(lambda: not _waiting(accord), 30)
     accord.admin(f"study withdraw {OWN}.3 --reason mistaken --yes")
     settle(accord)

@@ -130,7 +130,7 @@ Items = Mapping[ItemPath, Mapping[int, str]]
 _DATE = re.compile(r"(\d{4})\.?(0[1-9]|1[0-2])\.?(0[1-9]|[12]\d|3[01])")
 _TIME = re.compile(r"\d{2}(?:\d{2}(?:\d{2}(?:\.\d{1,6})?)?)?")
 _INTEGER = re.compile(r"[+-]?\d{1,12}")
-_AGE = re.compile(r"(\d{3})([DWMY])")
+_AGE = re.compile(r"(\d{1,3})([DWMY])")  # PS3.5 6.2 has three digits, objects of the field fewer too
 _PER_YEAR = MappingProxyType({"D": 365, "W": 52, "M": 12, "Y": 1})
 
 

@@ -4,7 +4,7 @@ BIN := .venv/bin
 ARGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test peers prerequisites lint types bench clean
+.PHONY: help install demo test peers eucaim prerequisites lint types bench clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -36,6 +36,14 @@ test: prerequisites .venv/.test ## Run all tests, against private servers (ARGS=
 peers: prerequisites .venv/.test ## Run foreign clients, viewers and validators; needs Java, Maven, Node, Cargo, gdcm, Chromium
 	@$(PYTHON) tests/peers/prerequisites.py
 	@$(BIN)/pytest tests/peers --timeout 900 $(ARGS)
+
+INTO ?= $(or $(TMPDIR),/tmp)/accord-eucaim
+SOURCES := FOCUS BEAM SPOT EXPLORER LAPLACE
+
+eucaim: prerequisites .venv/.test ## Ask through EUCAIM's own programs, built from the clones that FOCUS, BEAM, SPOT, EXPLORER and LAPLACE name
+	@set -e; $(foreach name,$(SOURCES),test -d "$($(name))/.git" || { echo "$(name)=… must be a git clone: tests/peers/README.md says of what."; exit 1; };) \
+		$(BIN)/python -m tests.peers.eucaim --focus "$(FOCUS)" --beam "$(BEAM)" --spot "$(SPOT)" --explorer "$(EXPLORER)" \
+		--laplace "$(LAPLACE)" --into "$(INTO)"
 
 lint: .venv/.test ## Check style and format
 	@$(BIN)/ruff check

@@ -33,7 +33,7 @@ Sent = list[dict[str, Any]]
 
 @contextmanager
 def accord(folder: Path, **settings: object) -> Iterator[tuple[str, Sent]]:
-    """Two datasets behind their door on loopback: its address, and what was sent to it."""
+    """Two datasets behind their door on loopback: its address, and what was sent to it, with each answer's status."""
     runtime = builders.runtime(
         folder, clock=builders.Clock(), **({"federation_secret": SECRET, "federation_minute": 1000} | settings)
     )
@@ -56,15 +56,19 @@ def accord(folder: Path, **settings: object) -> Iterator[tuple[str, Sent]]:
 
 
 def _heard(application: Any, sent: Sent) -> Any:
-    """The same, with what is asked kept."""
+    """The same, with what is asked kept, and the status of its answer."""
+    names = {"HTTP_ACCEPT": "Accept", "HTTP_USER_AGENT": "User-Agent", "HTTP_AUTHORIZATION": "Authorization"}
 
     def heard(environ: dict[str, Any], start: Any) -> Any:
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        names = {"HTTP_ACCEPT": "Accept", "HTTP_USER_AGENT": "User-Agent", "HTTP_AUTHORIZATION": "Authorization"}
-        told = {name: environ.get(key) for key, name in names.items()} | {"Content-Type": environ.get("CONTENT_TYPE")}
-        sent.append({"path": environ["PATH_INFO"], "headers": told, "body": body.decode()})
-        environ["wsgi.input"] = BytesIO(body)
-        return application(environ, start)
+        body = environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"]))
+        headers = {name: environ[key] for key, name in names.items()} | {"Content-Type": environ["CONTENT_TYPE"]}
+        asked = {"path": environ["PATH_INFO"], "headers": headers, "body": body.decode()}
+
+        def started(status: str, *more: Any) -> Any:
+            sent.append(asked | {"status": int(status[:3])})
+            return start(status, *more)
+
+        return application(environ | {"wsgi.input": BytesIO(body)}, started)
 
     return heard
 

@@ -66,65 +66,56 @@ def chain(programs: Path, home: Path, accord: str, secret: str) -> Iterator[str]
     made = Chain(programs, home)
     root = signed("root", authority=True)
     intermediate = signed("intermediate", root, authority=True)
-    names = {"site": SITE, "centre": CENTRE}
-    own = {name: signed(common, intermediate) for name, common in names.items()}
+    site, centre = signed(SITE, intermediate), signed(CENTRE, intermediate)
     (home / "root.pem").write_bytes(root.pem)
     (home / "pki").write_text("token")
     with contextlib.ExitStack() as stack:
-        pki = stack.enter_context(vault(intermediate, list(own.values())))
-        broker = _broker(made, stack, pki, own["site"])
-        site = _proxy(made, stack, broker, "site", SITE, own["site"], "focus")
-        centre = _proxy(made, stack, broker, "centre", CENTRE, own["centre"], "spot")
-        stack.enter_context(made.started("focus", "focus", **focus(site, accord, secret)))
-        yield stack.enter_context(_spot(made, centre))
+        pki = stack.enter_context(vault(intermediate, [site, centre]))
+        broker = _broker(made, stack, pki)
+        at_site = _proxy(made, stack, broker, site, "focus")
+        stack.enter_context(made.started("focus", "focus", **focus(at_site, accord, secret)))
+        yield _spot(made, stack, _proxy(made, stack, broker, centre, "spot"))
 
 
-def _broker(made: Chain, stack: contextlib.ExitStack, pki: str, own: Signed) -> str:
+def _broker(made: Chain, stack: contextlib.ExitStack, pki: str) -> str:
     port = free_port()
-    url = f"http://localhost:{port}"
     settings = {
-        "BROKER_URL": url,
+        "BROKER_URL": f"http://localhost:{port}",
         "BIND_ADDR": f"127.0.0.1:{port}",
         "PKI_ADDRESS": pki,
         "PKI_APIKEY_FILE": made.home / "pki",
-        "PRIVKEY_FILE": own.write(made.home / "broker.key"),
         "ROOTCERT_FILE": made.home / "root.pem",
-        "MONITORING_API_KEY": KEY,
     }
     stack.enter_context(made.started("broker", "beam-broker", f"http://127.0.0.1:{port}/v1/health", **settings))
-    return url
+    return f"http://localhost:{port}"
 
 
-def _proxy(made: Chain, stack: contextlib.ExitStack, broker: str, name: str, proxy: str, own: Signed, app: str) -> str:
+def _proxy(made: Chain, stack: contextlib.ExitStack, broker: str, own: Signed, app: str) -> str:
+    """Of this certificate's common name, with one application behind it."""
     port = free_port()
+    url = f"http://127.0.0.1:{port}"
     settings = {
         "BROKER_URL": broker,
-        "PROXY_ID": proxy,
+        "PROXY_ID": own.name,
         f"APP_{app}_KEY": KEY,
-        "PRIVKEY_FILE": own.write(made.home / f"{name}.key"),
+        "PRIVKEY_FILE": own.write(made.home / f"{own.name}.key"),
         "ROOTCERT_FILE": made.home / "root.pem",
         "BIND_ADDR": f"127.0.0.1:{port}",
     }
-    url = f"http://127.0.0.1:{port}"
-    stack.enter_context(made.started(name, "beam-proxy", f"{url}/v1/health", **settings))
+    stack.enter_context(made.started(own.name, "beam-proxy", f"{url}/v1/health", **settings))
     return url
 
 
-def _spot(made: Chain, centre: str) -> contextlib.AbstractContextManager[str]:
+def _spot(made: Chain, stack: contextlib.ExitStack, centre: str) -> str:
+    url = f"http://127.0.0.1:{SPOT_PORT}"
     settings = {
         "BEAM_PROXY_URL": centre,
         "BEAM_APP_ID": f"spot.{CENTRE}",
         "BEAM_SECRET": KEY,
         "BIND_ADDR": f"127.0.0.1:{SPOT_PORT}",
         "CORS_ORIGIN": f"http://localhost:{PAGE_PORT}",
-        "SITES": SITE.split(".", maxsplit=1)[0],
+        "SITES": SITE.partition(".")[0],
         "PROJECT": "eucaim",
     }
-    url = f"http://127.0.0.1:{SPOT_PORT}"
-
-    @contextlib.contextmanager
-    def running() -> Iterator[str]:
-        with made.started("spot", "rustyspot", f"{url}/health", **settings):
-            yield url
-
-    return running()
+    stack.enter_context(made.started("spot", "rustyspot", f"{url}/health", **settings))
+    return url

@@ -89,7 +89,7 @@ def _age(item: dict[str, Any]) -> int | None:
 
 
 def _range(series: Series, value: dict[str, int]) -> bool:
-    """0 after a larger begin is no end (`docs`: the explorer's way to say "from")."""
+    """An end of 0 is none: that is how the explorer says "from"."""
     if series.age is None:
         return False
     return value["min"] <= series.age and (series.age <= value["max"] or value["max"] == 0)

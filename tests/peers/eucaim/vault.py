@@ -20,8 +20,9 @@ NOW = datetime.now(UTC)
 
 @dataclass(frozen=True)
 class Signed:
-    """A certificate and its key."""
+    """A certificate of this common name, and its key."""
 
+    name: str
     own: x509.Certificate
     key: rsa.RSAPrivateKey
 
@@ -53,7 +54,7 @@ def signed(name: str, issuer: Signed | None = None, *, authority: bool = False) 
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
         .sign(issuer.key if issuer else key, hashes.SHA256())
     )
-    return Signed(made, key)
+    return Signed(name, made, key)
 
 
 def revoked(issuer: Signed) -> bytes:

@@ -26,6 +26,7 @@ EXEMPT = {
     "entry": "a Provenance's id, leaf and place in the tree, and its ETag of these: the ledger is one for all, and public",
     "event": "an AuditEvent's id, the ids that an event of AuditEvents names, and its ETag of these: the record is one for all",
     "request": "X-Request-Id and the moment of the answer are each request's own",
+    "stopped": "410 where the second store says 404: who might see something but for its stop is told of that",
     "listed": "403 where the second store says 404: who may discover a dataset is told why its objects are not for him",
 }
 """What may differ, and why. Nothing else does."""
@@ -136,7 +137,9 @@ class View:
 
     def _agree(self, question: Question, mine: Answer, theirs: Answer) -> bool:
         listed = question.dataset in self.sight.discovered - self.sight.queried
-        return mine == theirs or ((mine.status, theirs.status) == (403, 404) and listed)
+        stopped = any(name in f"{question.path} {question.dataset}" for name in self.sight.told)
+        exempt = {(403, 404): listed, (410, 404): stopped}
+        return mine == theirs or exempt.get((mine.status, theirs.status), False)
 
     def _match(self) -> None:
         """Which entry and event of one store is which of the other: both list the same, in the same order."""

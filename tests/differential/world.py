@@ -30,6 +30,7 @@ from consent.conditions import Action
 from consent.entries import Entry, StudyWithdrawn
 from consent.policy import MATRIX, Reach, visible_datasets
 from consent.subject import ANONYMOUS, FEDERATION, Role, Subject
+from consent.told import unstopped
 from mappings.failures import NotFound
 from mappings.study import study_key
 from server.usecases import identify
@@ -83,7 +84,8 @@ PARTIES = {
 class Sight:
     """What one caller may see at the end: datasets by alias; and what is held at all, what was withdrawn of which dataset.
 
-    `gone` are the keys of withdrawn studies with their patients' and datasets.
+    `gone` are the keys of withdrawn studies with their patients' and datasets; `told` the names of what is stopped or withdrawn
+    that it is told so of, since without that it might see it, or has used it.
     """
 
     who: Who
@@ -93,6 +95,7 @@ class Sight:
     objects: frozenset[str]
     withdrawn: Mapping[str, str]
     gone: frozenset[tuple[str, str, str]] = frozenset()
+    told: frozenset[str] = frozenset()
 
     def shows(self, alias: str) -> bool:
         """Whether a dataset's description is here."""
@@ -417,7 +420,27 @@ def sight_of(runtime: Runtime, who: Who) -> Sight:
     told = {action: frozenset(f.alias for f in facts if f.dataset in ids) for action, ids in visible.items()}
     own = frozenset(f.alias for f in facts if _of_owner(f.provider, Sight(who, *[frozenset()] * 4, {})))
     counted = told[Action.DISCOVER] if MATRIX[who.role][Action.DISCOVER] is Reach.LISTED else told[Action.QUERY]
-    return Sight(who, told[Action.DISCOVER], counted, own, objects, withdrawn, gone)
+    return Sight(who, told[Action.DISCOVER], counted, own, objects, withdrawn, gone, _stops_told(runtime, who, withdrawn, gone))
+
+
+def _stops_told(
+    runtime: Runtime, who: Who, withdrawn: Mapping[str, str], gone: frozenset[tuple[str, str, str]]
+) -> frozenset[str]:
+    """Descriptions by what anybody might see without the stop, images by what this caller might, or has used."""
+    with runtime.store.read() as connection:
+        facts, now = runtime.governance.current(connection).facts, runtime.clock()
+        subject = _subject(connection, who)
+        w, s = t.window.c, t.study.c
+        used = set(connection.execute(select(w.dataset).where(w.subject == subject.id)).scalars())
+        rows = connection.execute(select(s.dataset, s.study_uid, s.key, t.patient.c.key).join(t.patient)).all()
+    free = [unstopped(each) for each in facts]
+    asked = [(subject, Action.DISCOVER), (subject, Action.QUERY), (ANONYMOUS, Action.DISCOVER)]
+    listed, queried, public = (visible_datasets(who_, a, who.purpose, free, now).datasets for who_, a in asked)
+    names = {name for f in facts if f.dataset in listed | queried | public | used for name in (f.alias, f.agreement)}
+    images = {f.alias for f in facts if f.dataset in queried | used}
+    names |= {str(name) for dataset, *known in rows if dataset in queried | used for name in known}
+    names |= {key for study, patient, alias in gone if alias in images for key in (study, patient)}
+    return frozenset(names | {study for study, alias in withdrawn.items() if alias in images})
 
 
 def _subject(connection: Connection, who: Who) -> Subject:

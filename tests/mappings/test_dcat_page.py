@@ -60,4 +60,4 @@ def test_what_is_not_known_has_no_row():
         BREAST, issued=None, modified=None, size=None, subjects=None, studies=None, youngest=None, oldest=None,
         sexes=(), modalities=(), body_parts=(), manufacturers=(), actions=frozenset({Action.QUERY}), details={},
     )  # fmt: skip
-    assert set(rows(bare)) == {"Provider", "Name", "Terms of use", "DICOMweb", "FHIR R4"}
+    assert set(rows(bare)) == {"Provider", "Name", "Terms of use", "DICOMweb", "FHIR R4", "Hosting"}

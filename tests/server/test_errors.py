@@ -13,6 +13,7 @@ from server.web.bulkheads import Bulkhead
 from tests.house import CALLERS, House, build
 
 DIALECTS = {
+    "access": errors.problem,
     "account": pages.dialect,
     "agreements": errors.problem,
     "api-document": errors.problem,
@@ -32,6 +33,7 @@ DIALECTS = {
     "ledger": errors.problem,
     "oauth": errors.oauth,
     "operations": errors.problem,
+    "peers": errors.problem,
     "people": errors.problem,
     "sign-in": pages.dialect,
     "terms": errors.problem,

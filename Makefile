@@ -36,6 +36,7 @@ test: prerequisites .venv/.test ## Run all tests, against private servers (ARGS=
 peers: prerequisites .venv/.test ## Run foreign clients, viewers and validators; needs Java, Maven, Node, Cargo, gdcm, Chromium
 	@$(PYTHON) tests/peers/prerequisites.py
 	@$(BIN)/pytest tests/peers --timeout 900 $(ARGS)
+	@$(BIN)/pytest tests -m slow --timeout 900
 
 INTO ?= $(or $(TMPDIR),/tmp)/accord-eucaim
 SOURCES := FOCUS BEAM SPOT EXPLORER LAPLACE

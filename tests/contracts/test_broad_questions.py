@@ -107,6 +107,7 @@ def _searches() -> Iterator[tuple[str, Parameter, str]]:
             yield from ((resource.name, parameter, modifier) for modifier in ("", ":not")[: 1 + (parameter.type == "token")])
 
 
+@pytest.mark.slow
 def test_two_hundred_values_in_ten_parameters_are_answered(runtime: Runtime) -> None:
     operator = builders.caller(Role.OPERATOR, party="repository-office")
     for resource, parameter, modifier in _searches():

@@ -3,6 +3,8 @@
 import sqlite3
 from pathlib import Path
 
+import pytest
+
 COMMON = "--provider hospital --node other --terms 1.0.0 --actions query,process,export --class conditional --visibility full"
 
 
@@ -14,6 +16,7 @@ def digests(data: Path, *states: str) -> dict[str, str]:
     return {uid: digest for uid, state, digest in rows if state in states}
 
 
+@pytest.mark.slow
 def test_an_accord_is_filled_from_another(embedded, accord, tmp_path):
     url, secret = f"{embedded.accord.base}/dicom-web", embedded.accord.clients["provider"]
     (tmp_path / "terms.txt").write_text("Never for diagnosis.\n")

@@ -7,6 +7,7 @@ something, one person is always enough.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from consent.agreement import Side
 from consent.subject import Role
 
 
@@ -101,6 +102,11 @@ class Actor:
     party: str | None = None
     roles: frozenset[PersonRole] = field(default_factory=frozenset)
     is_local: bool = False
+
+    @property
+    def side(self) -> Side:
+        """Whom this actor acts for."""
+        return Side.REPOSITORY if self.party is None else Side.PROVIDER
 
 
 PERSON = "person:"

@@ -60,15 +60,8 @@ class WaitingTold(Told):
     rules: dict[str, int]
 
 
-class RefusalAsked(Asked):
-    """What is refused of a batch: the named objects (SOP Instance UIDs), or all that waits where none is named."""
-
-    objects: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=500)] = ()
-    reason: Line | None = None
-
-
-class ReleaseAsked(Asked):
-    """What is released of a batch: the named objects (SOP Instance UIDs), or all that waits where none is named."""
+class WaitingAsked(Asked):
+    """What is refused or released of a batch: the named objects (SOP Instance UIDs), or all that waits where none is named."""
 
     objects: Annotated[tuple[Annotated[str, Meta(max_length=64)], ...], Meta(max_length=500)] = ()
     reason: Line | None = None
@@ -124,15 +117,8 @@ class RemovedTold(Told):
     key: str
 
 
-class RefusedTold(Told):
-    """How many objects were refused."""
-
-    batch: str
-    objects: int
-
-
-class ReleasedTold(Told):
-    """How many objects were released, and under which batch of their own."""
+class DecidedTold(Told):
+    """How many objects were refused or released, and the batch that says so: of what is released, one of its own."""
 
     batch: str
     objects: int

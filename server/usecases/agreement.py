@@ -129,11 +129,9 @@ def act_on_agreement(
 
 def side_of(actor: Actor, provider: str) -> Side:
     """Whom an actor acts for. Raises NotFound for a third party: to whom the agreement is not there."""
-    if actor.party is None:
-        return Side.REPOSITORY
-    if actor.party != provider:
+    if actor.party not in (None, provider):
         raise NotFound("agreement-unknown", "There is no agreement called so.", "agreement")
-    return Side.PROVIDER
+    return actor.side
 
 
 def _move(

@@ -87,7 +87,7 @@ def _refuse(why: str | None) -> None:
 
 def _own(connection: Connection, actor: Actor, alias: str) -> tuple[DatasetRow, Side]:
     row, _ = require_own(connection, actor, alias, Act.TELL_OF_WORK)
-    return row, Side.REPOSITORY if actor.party is None else Side.PROVIDER
+    return row, actor.side
 
 
 def _find(connection: Connection, row: DatasetRow, key: str) -> Publication:

@@ -35,11 +35,11 @@ def withdraw_dataset(
     until = now + timedelta(days=runtime.settings.grace_days)
     with runtime.governance_act() as connection:
         row, about = require_own(connection, actor, alias, Act.WITHDRAW)
-        if wrong := uncited(_side_of(actor), circumstance):
+        if wrong := uncited(actor.side, circumstance):
             raise Invalid("circumstance", wrong, "circumstance")
         if datasets.withdrawn(connection, row) is not None:
             raise Conflict("dataset-withdrawn", f"{alias} is withdrawn already.", "dataset")
-        datasets.set_withdrawn(connection, row, now, _side_of(actor))
+        datasets.set_withdrawn(connection, row, now, actor.side)
         jobs.enqueue(connection, KIND, alias, now, until)
         _tell(runtime, connection, "withdraw", actor, alias, about, why, circumstance, until)
     return until
@@ -53,7 +53,7 @@ def restore_dataset(runtime: Runtime, actor: Actor, alias: str, *, reason: str |
         stop = datasets.withdrawn(connection, row)
         if stop is None:
             raise Conflict("dataset-not-withdrawn", f"{alias} is not withdrawn.", "dataset")
-        if stop[1] is not _side_of(actor):
+        if stop[1] is not actor.side:
             raise Forbidden("not-own-stop", f"Who withdrew this undoes it: the {stop[1]}.")
         if stop[0] + timedelta(days=runtime.settings.grace_days) <= now:
             raise Conflict("grace-over", "The grace of this withdrawal is over, and its bytes go.", "dataset")
@@ -72,7 +72,7 @@ def _tell(
     circumstance: str | None,
     until: datetime | None,
 ) -> None:
-    now, side = runtime.clock(), _side_of(actor)
+    now, side = runtime.clock(), actor.side
     descriptions.ask(connection, alias, now)
     entry = DatasetWithdrawn(verb=verb, dataset=alias, side=side, circumstance=circumstance, reason=reason, until=until)
     record(connection, entry, now, actor.id, about)
@@ -99,7 +99,3 @@ def _left(runtime: Runtime, alias: str) -> list[tuple[str, Side]]:
         if stop is None or stop[0] + timedelta(days=runtime.settings.grace_days) > runtime.clock():
             return []
         return [(study, stop[1]) for study in custody.studies_of_dataset(connection, row.id, _STUDIES)]
-
-
-def _side_of(actor: Actor) -> Side:
-    return Side.REPOSITORY if actor.party is None else Side.PROVIDER

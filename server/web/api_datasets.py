@@ -9,16 +9,14 @@ from mappings.api.datasets import (
     DatasetMovesTold,
     DatasetMoveTold,
     DatasetShown,
+    DecidedTold,
     DoiAsked,
     MovedTold,
     PublicationAsked,
     PublicationsTold,
     PublicationTold,
-    RefusalAsked,
-    RefusedTold,
-    ReleaseAsked,
-    ReleasedTold,
     RemovedTold,
+    WaitingAsked,
     WaitingTold,
     tell_publication,
 )
@@ -41,11 +39,11 @@ def door() -> Api:
     routes.row("POST", _MOVES, MovedTold, body=DatasetMoveAsked, act=move, scope=scope, status=201)(propose)
     routes.row("POST", f"{_MOVES}/answer", MovedTold, body=DatasetMoveAnswer, act=move, scope=scope)(answer)
     routes.row("GET", "/api/batches/<key>/waiting", WaitingTold, act=Act.EXAMINE, scope="ImagingStudy.r")(examine)
-    routes.row("POST", "/api/batches/<key>/refusal", RefusedTold, body=RefusalAsked, act=Act.REFUSE, scope="ImagingStudy.d")(
+    routes.row("POST", "/api/batches/<key>/refusal", DecidedTold, body=WaitingAsked, act=Act.REFUSE, scope="ImagingStudy.d")(
         refuse
     )
-    released = {"body": ReleaseAsked, "act": Act.RELEASE, "scope": "ImagingStudy.c"}
-    routes.row("POST", "/api/batches/<key>/release", ReleasedTold, **released)(release)  # type: ignore[arg-type]
+    released = {"body": WaitingAsked, "act": Act.RELEASE, "scope": "ImagingStudy.c"}
+    routes.row("POST", "/api/batches/<key>/release", DecidedTold, **released)(release)  # type: ignore[arg-type]
     routes.row("GET", _DATASET, DatasetShown, anonymous=True)(show)
     routes.row("GET", _WORK, PublicationsTold, anonymous=True)(publications)
     tell = partial(routes.row, "POST", act=Act.TELL_OF_WORK, scope=scope)
@@ -83,16 +81,16 @@ def examine(key: str) -> WaitingTold:
     return WaitingTold(batch=key, dataset=waiting.alias, objects=waiting.objects, bytes=waiting.size, rules=rules)
 
 
-def refuse(key: str, asked: RefusalAsked) -> RefusedTold:
+def refuse(key: str, asked: WaitingAsked) -> DecidedTold:
     """Refuse what waits in quarantine of a batch, or the named objects of it."""
     decided = refuse_waiting(runtime(), caller().actor, key, frozenset(asked.objects), asked.reason)
-    return RefusedTold(batch=key, objects=decided.objects)
+    return DecidedTold(batch=key, objects=decided.objects)
 
 
-def release(key: str, asked: ReleaseAsked) -> ReleasedTold:
+def release(key: str, asked: WaitingAsked) -> DecidedTold:
     """Release what waits in quarantine of a batch, or the named objects of it; two persons decide on what is not declared."""
     decided = release_waiting(runtime(), caller().actor, key, frozenset(asked.objects), asked.reason)
-    return ReleasedTold(batch=decided.batch, objects=decided.objects)
+    return DecidedTold(batch=decided.batch, objects=decided.objects)
 
 
 def show(alias: str) -> DatasetShown:

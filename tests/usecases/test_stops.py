@@ -9,6 +9,7 @@ from sqlalchemy import select
 
 from adapters.client_file import new_client_key
 from adapters.sql import tables as t
+from consent.conditions import Action
 from consent.exclusion import Excluded
 from consent.person import Actor, PersonRole
 from consent.subject import Role, Subject
@@ -21,6 +22,7 @@ from server.usecases.deliver import Wanted, deliver
 from server.usecases.exclusion import exclude, lift_exclusion, list_exclusions
 from server.usecases.identify import recall
 from server.usecases.party import add_party
+from server.usecases.person import block_person, unblock_person
 from server.usecases.restore import restore_study
 from server.usecases.withdraw_dataset import restore_dataset, withdraw_dataset
 from server.worker.jobs import KINDS, work_off
@@ -216,6 +218,18 @@ def test_who_is_blocked_gets_no_next_object_and_who_is_let_in_again_does(kept):
         next(files)
     lift_exclusion(kept, OPERATOR, "party", caller.subject.party)
     assert len(list(deliver(kept, caller, Wanted("1.2.3"), len))) == 2
+
+
+def test_a_person_that_is_blocked_sees_no_dataset_from_the_next_statement_on(kept):
+    builders.person(kept, "mara", role="data-manager", party="hospital-a")
+    subject = Subject(MANAGER.id, Role.PROVIDER, "hospital-a")
+    sees = []
+    for act in (lambda: None, lambda: block_person(kept, OPERATOR, "mara"), lambda: unblock_person(kept, OPERATOR, "mara")):
+        act()
+        with kept.store.read() as connection:
+            now = kept.governance.current(connection)
+            sees.append(len(now.visible_datasets(subject, Action.VIEW, None, kept.clock()).datasets))
+    assert sees == [1, 0, 1]
 
 
 def test_work_that_goes_on_after_its_request_ends_when_its_client_is_blocked(kept):
